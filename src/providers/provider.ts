@@ -1,0 +1,40 @@
+import type { VectorArray } from "../database/vector-array.ts";
+
+/** How much one request to a provider may carry. */
+export interface ProviderLimits {
+  /** Inputs a request, at most. */
+  readonly inputs: number;
+  /** Characters a request, over all of its inputs, at most: the packer's stand-in for tokens. */
+  readonly characters: number;
+  /** Characters a text, at most: a longer one is the row's own fault, or is cut (`EMBED_ON_TOO_LONG`). */
+  readonly textCharacters: number;
+}
+
+/** What one `embed` call came to. */
+export interface Embeddings {
+  /** One vector a text, in the order of the texts: checked for count, length and finite floats. */
+  readonly vectors: VectorArray;
+  /** Tokens that the provider says it charged; 0 where it does not say. */
+  readonly tokens: number;
+}
+
+/** Who turns texts into vectors. One request a call, no retries: pacing and patience live in `patient.ts`. */
+export interface Provider {
+  /** `llm_api`, `ollama` or `local`. */
+  readonly backend: string;
+  readonly model: string;
+  /** The length of every vector: configured, or discovered by a probe when the provider was opened. */
+  readonly dimensions: number;
+  readonly limits: ProviderLimits;
+  /**
+   * Embeds non-empty texts.
+   * @throws {ProviderError} classified, never with a text in its message.
+   */
+  embed(texts: readonly string[], signal: AbortSignal): Promise<Embeddings>;
+  close(): Promise<void>;
+}
+
+/** The cache's name for vectors that may be used for one another: who made them, and how long they are. */
+export function cacheModel(provider: Pick<Provider, "backend" | "model" | "dimensions">): string {
+  return `${provider.backend}/${provider.model}@${String(provider.dimensions)}`;
+}

@@ -1,0 +1,286 @@
+--! Previous: sha1:2e267107a9132516e4abe78a7607b848bab6ce16
+--! Hash: sha1:fe5a053d056baae07172dcc04c4c09144dd00533
+--! Message: watch
+
+-- embed_watch() writes, for one table, trigger functions of static SQL (so that their plans are kept) and the
+-- triggers that call them. Every identifier goes through format('%I'); every function runs as its owner with a
+-- pinned search_path, and nobody else may attach one to a table of theirs.
+
+-- The key of a row as SQL text: a single column as text, several as a JSON array of texts.
+create function public.embed_key_sql(row_alias text, key_columns text[]) returns text
+language sql immutable strict set search_path = pg_catalog, pg_temp as $$
+  select case
+    when cardinality(key_columns) = 1 then format('%s.%I::text', row_alias, key_columns[1])
+    else format('jsonb_build_array(%s)::text',
+      (select string_agg(format('%s.%I::text', row_alias, c), ', ' order by n)
+       from unnest(key_columns) with ordinality as k(c, n)))
+  end
+$$;
+comment on function public.embed_key_sql is 'SQL for the queue''s key of the row row_alias.';
+
+-- A key column may be renamed under a trigger function that names it. A user's write must not fail for that, and
+-- must not go unqueued: the function then asks for the primary key's columns as they are called now.
+create function public.embed_current_key_sql(row_alias text, watched_table oid) returns text
+language sql stable strict set search_path = pg_catalog, pg_temp as $$
+  select public.embed_key_sql(row_alias, array_agg(a.attname::text order by array_position(i.indkey::int2[], a.attnum)))
+  from pg_index i join pg_attribute a on a.attrelid = i.indrelid and a.attnum = any(i.indkey::int2[])
+  where i.indrelid = watched_table and i.indisprimary
+$$;
+comment on function public.embed_current_key_sql is 'embed_key_sql() for the primary key as it is called now.';
+
+create function public.embed_check_table(watched_table regclass) returns void
+language plpgsql stable strict set search_path = pg_catalog, pg_temp as $$
+declare
+  relation pg_class;
+begin
+  select * into relation from pg_class where oid = watched_table;
+  if relation.relpersistence = 't' then
+    raise exception '% is a temporary table', watched_table
+      using hint = 'Only its own session sees it. Watch a permanent table.', errcode = 'wrong_object_type';
+  end if;
+  if relation.relkind not in ('r', 'p') then
+    raise exception '% is %', watched_table, case relation.relkind
+        when 'v' then 'a view' when 'm' then 'a materialized view' when 'f' then 'a foreign table' else 'not a table' end
+      using hint = 'Triggers need a table. Watch the table behind it.', errcode = 'wrong_object_type';
+  end if;
+  if relation.relnamespace = 'pg_catalog'::regnamespace
+    or (relation.relnamespace = 'public'::regnamespace
+        and relation.relname in ('embedding_source', 'embedding_queue', 'embedding_cache', 'embedding_listener', 'embedding_usage')) then
+    raise exception '% cannot be watched', watched_table
+      using hint = 'It belongs to Postgres or to pg-autoembed.', errcode = 'wrong_object_type';
+  end if;
+end
+$$;
+comment on function public.embed_check_table is 'Raises, with what to do, unless the table can carry triggers.';
+
+create function public.embed_check_key(watched_table regclass, key_columns text[]) returns void
+language plpgsql stable strict set search_path = pg_catalog, pg_temp as $$
+declare
+  missing text;
+  numbers int2[];
+begin
+  select c into missing from unnest(key_columns) c
+  where not exists (select from pg_attribute a where a.attrelid = watched_table and a.attname = c and a.attnum > 0 and not a.attisdropped);
+  if missing is not null then
+    raise exception 'table % has no column %', watched_table, quote_ident(missing)
+      using hint = 'Name the key''s columns as the table spells them.', errcode = 'undefined_column';
+  end if;
+  select array_agg(attnum order by attnum) into numbers from pg_attribute
+  where attrelid = watched_table and attname = any(key_columns) and not attisdropped;
+  if exists (select from pg_attribute where attrelid = watched_table and attnum = any(numbers) and not attnotnull)
+    or not exists (
+      select from pg_index i
+      where i.indrelid = watched_table and i.indisunique and i.indisvalid and i.indpred is null and i.indexprs is null
+        and (i.indkey::int2[])[0:i.indnkeyatts - 1] <@ numbers)
+  then
+    raise exception 'the key (%) of % is not unique and not null', array_to_string(key_columns, ', '), watched_table
+      using hint = 'Name a primary key, or columns that are NOT NULL and have a unique index.', errcode = 'invalid_table_definition';
+  end if;
+end
+$$;
+comment on function public.embed_check_key is 'Raises, with what to do, unless the columns tell one row from another.';
+
+create function public.embed_install_triggers(source public.embedding_source) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $install$
+declare
+  watched constant text := source.watched_table::text;
+  partitioned constant boolean := (select relkind = 'p' from pg_class where oid = source.watched_table);
+  is_column constant boolean := exists (
+    select from pg_attribute a where a.attrelid = source.watched_table and a.attnum > 0 and not a.attisdropped
+      and quote_ident(a.attname) = source.text_expression and a.atttypid in ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype));
+  key_joined constant text := (
+    select string_agg(format('t.%1$I = o.%1$I', c), ' and ') from unnest(source.key_columns) c);
+  key_changed constant text := (
+    select string_agg(format('old.%1$I is distinct from new.%1$I', c), ' or ') from unnest(source.key_columns) c);
+  -- A row that arrives with a vector is taken as embedded, whoever embedded it; one with a blank text must lose it.
+  needs_vector constant text := format('(n.%I is null) = coalesce((%s)::text ~ ''\S'', false)', source.vector_column, source.text_expression);
+  requeue constant text := 'on conflict (source_id, key) do update set ticket = excluded.ticket, queued_at = excluded.queued_at, '
+    'not_before = excluded.not_before, failed_at = null, owner = null, attempts = 0, last_error = null';
+  -- NOTIFY takes a server-wide lock at commit, so it is sent only when a listener may be asleep. A transaction whose
+  -- snapshot is older than its statement cannot see whether one is, and always sends.
+  wake constant text := format($$perform pg_notify('embedding_queue', %L)
+    where current_setting('transaction_isolation') <> 'read committed'
+      or exists (select from public.embedding_listener where idle);$$, source.id);
+  header constant text := $$ returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $f$ $$;
+  name text;
+begin
+  -- Rows that came in. The probe reads no row: it only fails, before anything is written, when a column was renamed.
+  execute format($$create or replace function public.embed_source_%1$s_insert() %2$s
+    begin
+      begin
+        perform from new_rows n where %5$s and %3$s is null limit 0;
+      exception when undefined_column then
+        execute 'insert into public.embedding_queue (source_id, key) select %1$s, '
+          || public.embed_current_key_sql('n', tg_relid) || ' from new_rows n %4$s';
+        %6$s
+        return null;
+      end;
+      insert into public.embedding_queue (source_id, key) select %1$s, %3$s from new_rows n where %5$s %4$s;
+      if found then %6$s end if;
+      return null;
+    end $f$ $$, source.id, header, public.embed_key_sql('n', source.key_columns), requeue, needs_vector, wake);
+
+  -- One row, in (partitioned tables have no transition tables for their partitions' own inserts) or changed.
+  -- When its key changed both keys are queued: whichever row now answers to one is looked at again.
+  execute format($$create or replace function public.embed_source_%1$s_row() %2$s
+    declare
+      new_key text;
+      old_key text;
+    begin
+      %7$s
+      begin
+        new_key := %3$s;
+        old_key := case when tg_op = 'UPDATE' then %4$s end;
+      exception when undefined_column then
+        execute 'select ' || public.embed_current_key_sql('($1)', tg_relid) into new_key using new;
+        old_key := new_key;
+      end;
+      insert into public.embedding_queue (source_id, key) values (%1$s, new_key) %5$s;
+      if old_key <> new_key then
+        insert into public.embedding_queue (source_id, key) values (%1$s, old_key) %5$s;
+      end if;
+      %6$s
+      return null;
+    end $f$ $$, source.id, header, public.embed_key_sql('new', source.key_columns), public.embed_key_sql('old', source.key_columns),
+    requeue, wake, case when is_column then '' else format(
+      $$if tg_op = 'UPDATE' and not (%1$s) and (select (%2$s)::text from (select old.*) t) is not distinct from (select (%2$s)::text from (select new.*) t) then
+        return null;
+      end if;$$, key_changed, source.text_expression) end);
+
+  -- A deleted row leaves the queue at once, unless the same statement put another row in its place.
+  execute format($$create or replace function public.embed_source_%1$s_delete() %2$s
+    begin
+      delete from public.embedding_queue q using %3$s o
+      where q.source_id = %1$s and q.key = %4$s and not exists (select from %5$s t where %6$s);
+      return null;
+    exception when undefined_column then
+      return null;  -- the drain drops a queue row that has no row any more
+    end $f$ $$, source.id, header, case when partitioned then '(select old.*)' else 'old_rows' end,
+    public.embed_key_sql('o', source.key_columns), watched, key_joined);
+
+  execute format($$create or replace function public.embed_source_%1$s_truncate() %2$s
+    begin
+      delete from public.embedding_queue where source_id = %1$s;
+      return null;
+    end $f$ $$, source.id, header);
+
+  foreach name in array array['insert', 'row', 'delete', 'truncate'] loop
+    execute format('revoke all on function public.embed_source_%s_%s() from public', source.id, name);
+  end loop;
+
+  perform public.embed_drop_triggers(source);
+  if partitioned then
+    execute format('create trigger embed_%1$s_insert after insert on %2$s for each row execute function public.embed_source_%1$s_row()', source.id, watched);
+    execute format('create trigger embed_%1$s_delete after delete on %2$s for each row execute function public.embed_source_%1$s_delete()', source.id, watched);
+  else
+    execute format('create trigger embed_%1$s_insert after insert on %2$s referencing new table as new_rows for each statement execute function public.embed_source_%1$s_insert()', source.id, watched);
+    execute format('create trigger embed_%1$s_delete after delete on %2$s referencing old table as old_rows for each statement execute function public.embed_source_%1$s_delete()', source.id, watched);
+  end if;
+  -- Not "update of": a BEFORE trigger may change the text in an update that does not name it.
+  execute format('create trigger embed_%1$s_update after update on %2$s for each row when (%3$s or %4$s) execute function public.embed_source_%1$s_row()',
+    source.id, watched, key_changed, case when is_column then format('old.%1$s is distinct from new.%1$s', source.text_expression) else 'old.* is distinct from new.*' end);
+  execute format('create trigger embed_%1$s_truncate after truncate on %2$s for each statement execute function public.embed_source_%1$s_truncate()', source.id, watched);
+end
+$install$;
+comment on function public.embed_install_triggers is 'Writes the trigger functions of a source and attaches them. Used by embed_watch().';
+
+create function public.embed_drop_triggers(source public.embedding_source) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  trigger_name text;
+begin
+  for trigger_name in
+    select tgname from pg_trigger
+    where tgrelid = source.watched_table and tgparentid = 0 and not tgisinternal
+      and tgname in (select format('embed_%s_%s', source.id, event) from unnest(array['insert', 'update', 'delete', 'truncate']) event)
+  loop
+    execute format('drop trigger %I on %s', trigger_name, source.watched_table::text);
+  end loop;
+end
+$$;
+comment on function public.embed_drop_triggers is 'Takes the triggers of a source off its table, where it still is.';
+
+create function public.embed_watch(
+  watched_table regclass,
+  text_expression text,
+  key_columns text[] default null,
+  vector_column text default 'embedding',
+  source_name text default null,
+  backend text default null,
+  model text default null,
+  dimensions integer default null,
+  settings jsonb default '{}'
+) returns public.embedding_source
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  source public.embedding_source;
+  keys text[] := key_columns;
+  expression text;
+begin
+  if watched_table is null or text_expression is null then
+    raise exception 'embed_watch() needs a table and a text' using errcode = 'null_value_not_allowed';
+  end if;
+  perform public.embed_check_table(watched_table);
+  if keys is null then
+    select array_agg(a.attname::text order by array_position(i.indkey::int2[], a.attnum)) into keys
+    from pg_index i join pg_attribute a on a.attrelid = i.indrelid and a.attnum = any(i.indkey::int2[])
+    where i.indrelid = watched_table and i.indisprimary;
+    if keys is null then
+      raise exception '% has no primary key', watched_table
+        using hint = 'Name columns that are NOT NULL and have a unique index as its key.', errcode = 'invalid_table_definition';
+    end if;
+  end if;
+  perform public.embed_check_key(watched_table, keys);
+
+  select quote_ident(a.attname) into expression from pg_attribute a
+  where a.attrelid = watched_table and a.attname = text_expression and a.attnum > 0 and not a.attisdropped;
+  expression := coalesce(expression, text_expression);
+  begin
+    execute format('select (%s)::text from %s limit 0', expression, watched_table::text);
+  exception when syntax_error or undefined_column or undefined_function or grouping_error then
+    raise exception 'the text % is neither a column of % nor an expression over its columns: %', quote_literal(text_expression), watched_table, sqlerrm
+      using hint = 'Quote it as SQL does; qualify functions that are not Postgres''s own with their schema.', errcode = sqlstate;
+  end;
+
+  if not exists (
+    select from pg_attribute a join pg_type y on y.oid = a.atttypid
+    where a.attrelid = watched_table and a.attname = vector_column and not a.attisdropped and y.typname in ('vector', 'halfvec'))
+  then
+    raise exception 'table % has no column % of type vector or halfvec', watched_table, quote_ident(vector_column)
+      using hint = format('alter table %s add column %I vector(1536);', watched_table, vector_column), errcode = 'undefined_column';
+  end if;
+
+  insert into public.embedding_source as s (name, watched_table, key_columns, text_expression, vector_column, backend, model, dimensions, settings)
+  values (coalesce(source_name, (select case c.relnamespace when 'public'::regnamespace then c.relname else c.relnamespace::regnamespace || '.' || c.relname end from pg_class c where c.oid = watched_table)), watched_table, keys, expression, vector_column, backend, model, dimensions, settings)
+  on conflict (name) do update set
+    watched_table = excluded.watched_table, key_columns = excluded.key_columns, text_expression = excluded.text_expression,
+    vector_column = excluded.vector_column, backend = excluded.backend, model = excluded.model,
+    dimensions = excluded.dimensions, settings = excluded.settings, trouble = null
+  returning s.* into source;
+  perform public.embed_install_triggers(source);
+  perform pg_notify('embedding_queue', '');
+  return source;
+end
+$$;
+comment on function public.embed_watch is 'Watches a text of a table: from now on every change of it is queued. Called again with the same name, it changes the source. Rows that are there already wait for a backfill.';
+
+create function public.embed_unwatch(source_name text) returns boolean
+language plpgsql strict set search_path = pg_catalog, pg_temp as $$
+declare
+  source public.embedding_source;
+  function_name text;
+begin
+  delete from public.embedding_source where name = source_name returning * into source;
+  if not found then
+    return false;
+  end if;
+  perform public.embed_drop_triggers(source);
+  foreach function_name in array array['insert', 'row', 'delete', 'truncate'] loop
+    execute format('drop function if exists public.embed_source_%s_%s()', source.id, function_name);
+  end loop;
+  delete from public.embedding_queue where source_id = source.id;
+  perform pg_notify('embedding_queue', '');
+  return true;
+end
+$$;
+comment on function public.embed_unwatch is 'Stops watching. The table, its texts and its vectors stay as they are. False when there is no such source.';

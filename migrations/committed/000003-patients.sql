@@ -1,0 +1,17 @@
+--! Previous: sha1:fe5a053d056baae07172dcc04c4c09144dd00533
+--! Hash: sha1:3f3a0097e49eb5a91ca1b5fff9a0ec42f8e2aa89
+--! Message: patients
+
+-- The first watched table. No status column on it: with an HNSW index every update of a row, even of another
+-- column, inserts into the graph again, so claims and retries live in embedding_queue.
+create table if not exists public.patient_embeddings (
+  patient_id bigint primary key,
+  context_text text not null,
+  embedding vector(:EMBEDDING_DIM)
+) with (fillfactor = 70);
+comment on table public.patient_embeddings is 'Clinical context by patient, and its embedding, which follows the text by itself.';
+comment on column public.patient_embeddings.patient_id is 'The patient.';
+comment on column public.patient_embeddings.context_text is 'What is known of the patient, as text: what is embedded.';
+comment on column public.patient_embeddings.embedding is 'The vector of context_text; null until it is embedded, and while the text is blank.';
+
+select public.embed_watch('public.patient_embeddings', 'context_text', source_name => 'patient_embeddings');

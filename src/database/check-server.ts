@@ -1,0 +1,80 @@
+import pg from "pg";
+import { SetupError } from "../errors.ts";
+
+/** `halfvec` came with 0.7.0; indexes on more than 2,000 dimensions need it. */
+const OLDEST_PGVECTOR = [0, 7] as const;
+
+interface ServerFacts {
+  readonly server_version: number;
+  readonly installed: string | null;
+  readonly available: string | null;
+  readonly may_create: boolean;
+}
+
+/** Looks, before anything is changed, whether the server can carry the schema. @throws {SetupError} with what to do. */
+export async function checkServer(databaseUrl: string): Promise<void> {
+  const facts = await askServer(databaseUrl);
+  if (facts.server_version < 130000) {
+    throw new SetupError(
+      `Postgres ${Math.floor(facts.server_version / 10000)} is too old.`,
+      "pg-autoembed needs Postgres 13 or newer.",
+    );
+  }
+  const version = facts.installed ?? facts.available;
+  if (version === null) {
+    throw new SetupError(
+      "This server has no pgvector.",
+      "Install it on the server (Debian: apt install postgresql-17-pgvector; managed services list it among their extensions), then run `npm run migrate` again.",
+    );
+  }
+  if (isTooOld(version)) {
+    throw new SetupError(
+      `pgvector ${version} is too old: ${OLDEST_PGVECTOR.join(".")} or newer is needed.`,
+      facts.installed !== null && facts.available !== null && !isTooOld(facts.available)
+        ? "Run as its owner: alter extension vector update;"
+        : "Update pgvector on the server, then run: alter extension vector update;",
+    );
+  }
+  if (facts.installed === null && !facts.may_create) {
+    throw new SetupError(
+      "pgvector is on the server but not in this database, and the role may not create it.",
+      "Run once as a superuser or the owner of the database: create extension vector;",
+    );
+  }
+}
+
+async function askServer(databaseUrl: string): Promise<ServerFacts> {
+  const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 10_000 });
+  try {
+    await client.connect();
+    const { rows } = await client.query<ServerFacts>(`
+      select current_setting('server_version_num')::int as server_version,
+        (select extversion from pg_extension where extname = 'vector') as installed,
+        (select default_version from pg_available_extensions where name = 'vector') as available,
+        coalesce((select bool_or(not superuser or (trusted and has_database_privilege(current_database(), 'create')))
+                  from pg_available_extension_versions where name = 'vector'), false)
+          or (select rolsuper from pg_roles where rolname = current_user) as may_create`);
+    const [facts] = rows;
+    if (facts === undefined) throw new Error("the server answered nothing");
+    return facts;
+  } catch (error) {
+    throw connectionProblem(error);
+  } finally {
+    await client.end();
+  }
+}
+
+/** What a failed connection means to the person who configured it. The URL, which holds a password, is not repeated. */
+export function connectionProblem(error: unknown): SetupError {
+  const reason = error instanceof AggregateError ? String(error.errors[0]) : String(error);
+  return new SetupError(
+    `Cannot use the database of DATABASE_URL: ${reason.replace(/^Error: |^error: /, "")}.`,
+    "Check host, port, user, password and database name in DATABASE_URL, and that the server accepts connections from here.",
+    { cause: error },
+  );
+}
+
+function isTooOld(version: string): boolean {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  return major < OLDEST_PGVECTOR[0] || (major === OLDEST_PGVECTOR[0] && minor < OLDEST_PGVECTOR[1]);
+}

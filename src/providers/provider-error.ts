@@ -15,15 +15,23 @@ export class ProviderError extends Error {
   readonly status: number | undefined;
   /** Milliseconds that the provider asked us to wait, where it said. */
   readonly retryAfterMs: number | undefined;
+  /** A row's fault that a shorter text would not have. */
+  readonly tooLong: boolean;
 
   constructor(
     fault: ProviderFault,
     message: string,
-    options: { status?: number | undefined; retryAfterMs?: number | undefined; cause?: unknown } = {},
+    options: {
+      status?: number | undefined;
+      retryAfterMs?: number | undefined;
+      tooLong?: boolean;
+      cause?: unknown;
+    } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.fault = fault;
     this.status = options.status;
     this.retryAfterMs = options.retryAfterMs;
+    this.tooLong = options.tooLong ?? false;
   }
 }

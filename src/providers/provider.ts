@@ -1,4 +1,5 @@
 import type { VectorArray } from "../database/vector-array.ts";
+import type { RateHints } from "./rate-hints.ts";
 
 /** How much one request to a provider may carry. */
 export interface ProviderLimits {
@@ -16,6 +17,8 @@ export interface Embeddings {
   readonly vectors: VectorArray;
   /** Tokens that the provider says it charged; 0 where it does not say. */
   readonly tokens: number;
+  /** What its headers say about the pace that it allows. */
+  readonly rate?: RateHints | undefined;
 }
 
 /** Who turns texts into vectors. One request a call, no retries: pacing and patience live in `patient.ts`. */
@@ -28,7 +31,7 @@ export interface Provider {
   readonly limits: ProviderLimits;
   /**
    * Embeds non-empty texts.
-   * @throws {ProviderError} classified, never with a text in its message.
+   * @throws {ProviderError} classified, never with a text in its message; when aborted, the signal's reason.
    */
   embed(texts: readonly string[], signal: AbortSignal): Promise<Embeddings>;
   close(): Promise<void>;

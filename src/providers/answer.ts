@@ -1,0 +1,80 @@
+import { VectorArray, VectorError } from "../database/vector-array.ts";
+import type { RawAnswer, RawVector } from "./backend.ts";
+import type { Embeddings } from "./provider.ts";
+import { ProviderError } from "./provider-error.ts";
+
+/** Floats in a raw vector; undefined where it is no whole number of floats. */
+export function lengthOf(vector: RawVector): number | undefined {
+  if (typeof vector !== "string") return vector.length;
+  const bytes = base64Bytes(vector);
+  return bytes !== undefined && bytes % 4 === 0 ? bytes / 4 : undefined;
+}
+
+/**
+ * Nothing that a provider says is stored before it has passed here: one vector a text, each of the right length,
+ * each float finite.
+ * @param who names the provider in messages
+ * @throws {ProviderError} `setup` when every vector has the same wrong length, `unwell` for the rest
+ */
+export function checkAnswer(answer: RawAnswer, count: number, dimensions: number, who: string): Embeddings {
+  if (answer.vectors.length !== count) {
+    throw unwell(`${who} gave ${answer.vectors.length} vectors for ${count} texts.`);
+  }
+  const vectors = new VectorArray(count, dimensions);
+  try {
+    for (const [i, vector] of answer.vectors.entries()) {
+      if (typeof vector === "string") vectors.setBase64(i, vector);
+      else vectors.setFloats(i, numbers(vector));
+    }
+  } catch (error) {
+    if (!(error instanceof VectorError)) throw error;
+    throw (
+      mismatch(answer.vectors, dimensions, who) ??
+      unwell(`${who} gave a vector that is none: ${error.message}.`)
+    );
+  }
+  return { vectors, tokens: answer.tokens, rate: answer.rate };
+}
+
+/** The error for a model whose vectors are `given` long where `dimensions` are wanted. */
+export function wrongDimensions(who: string, given: number, dimensions: number): ProviderError {
+  return new ProviderError(
+    "setup",
+    `${who} gives vectors of ${given} dimensions, and ${dimensions} are wanted. ` +
+      `Set EMBEDDING_DIM=${given} (and migrate a column of that length), or choose a model of ${dimensions}.`,
+  );
+}
+
+function mismatch(vectors: readonly RawVector[], dimensions: number, who: string): ProviderError | undefined {
+  const lengths = new Set(vectors.map(lengthOf));
+  const [given] = lengths;
+  if (lengths.size !== 1 || given === undefined || given === dimensions) return undefined;
+  return wrongDimensions(who, given, dimensions);
+}
+
+/** JSON brings null, booleans and strings too, which a Float32Array would quietly turn into numbers. */
+function numbers(vector: ArrayLike<unknown>): ArrayLike<number> {
+  if (vector instanceof Float32Array) return vector;
+  for (let i = 0; i < vector.length; i++) {
+    if (typeof vector[i] !== "number") {
+      throw new VectorError("not-finite", `dimension ${i} is no number but ${typeOf(vector[i])}`);
+    }
+  }
+  return vector as ArrayLike<number>;
+}
+
+function typeOf(value: unknown): string {
+  return value === null ? "null" : typeof value;
+}
+
+function unwell(message: string): ProviderError {
+  return new ProviderError("unwell", `${message} Nothing of it was stored; tried again later.`);
+}
+
+/** Bytes that a base64 text stands for; undefined where it was cut or has other characters in it. */
+function base64Bytes(text: string): number | undefined {
+  const bytes = Buffer.byteLength(text, "base64");
+  return Math.ceil(bytes / 3) * 4 === text.length || Math.ceil((bytes * 4) / 3) === text.length
+    ? bytes
+    : undefined;
+}

@@ -1,0 +1,22 @@
+import type { ProviderLimits } from "./provider.ts";
+import type { RateHints } from "./rate-hints.ts";
+
+/** A vector as it came: base64 of little-endian float32s, or what should be numbers. */
+export type RawVector = string | ArrayLike<unknown>;
+
+/** A provider's answer, in the order of the texts, its vectors not yet looked at. */
+export interface RawAnswer {
+  readonly vectors: readonly RawVector[];
+  readonly tokens: number;
+  readonly rate?: RateHints | undefined;
+}
+
+/** What is particular to one kind of provider; `openProvider` adds the checks that all of them share. */
+export interface Backend {
+  readonly name: string;
+  readonly model: string;
+  readonly limits: ProviderLimits;
+  /** One request. @throws {ProviderError} or, when aborted, the signal's reason. */
+  ask(texts: readonly string[], signal: AbortSignal): Promise<RawAnswer>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,43 @@
+import type { ErrorContext } from "./classify.ts";
+import { ProviderError } from "./provider-error.ts";
+
+const NAME_UNKNOWN = new Set(["ENOTFOUND", "ERR_INVALID_URL"]);
+const UNTRUSTED =
+  /^(CERT_|ERR_TLS_|ERR_SSL_|UNABLE_TO_|DEPTH_ZERO_SELF_SIGNED_CERT$|SELF_SIGNED_CERT_|HOSTNAME_MISMATCH$|EPROTO$)/;
+
+/**
+ * A request that got no whole answer, as an error of one fault. Only the error's code is told: the rest of such
+ * errors may hold a proxy's password or a piece of the body.
+ */
+export function classifyNetworkError(error: unknown, context: ErrorContext): ProviderError {
+  const code = codeOf(error);
+  const { address, settings } = context;
+  if (NAME_UNKNOWN.has(code)) {
+    return new ProviderError(
+      "setup",
+      `${address} cannot be found (${code}). Check ${settings.address}, and the name server.`,
+    );
+  }
+  if (UNTRUSTED.test(code)) {
+    return new ProviderError(
+      "setup",
+      `${address} could not be trusted (TLS: ${code}). Check ${settings.address}; an authority of your own goes into EMBEDDING_CA_FILE.`,
+    );
+  }
+  if (code === "UND_ERR_INVALID_ARG") {
+    return new ProviderError("setup", `${address} cannot be asked (${code}). Check the key and the headers.`);
+  }
+  return new ProviderError(
+    "unwell",
+    `${address} gave no whole answer (${code}). Tried again later; nothing is lost.`,
+  );
+}
+
+/** The innermost code: a failed connection to several addresses wraps an error for each. */
+function codeOf(error: unknown): string {
+  for (let at = error; at instanceof Error;) {
+    if ("code" in at && typeof at.code === "string") return at.code;
+    at = at instanceof AggregateError ? at.errors[0] : at.cause;
+  }
+  return "connection lost";
+}

@@ -1,0 +1,120 @@
+import { ProviderError, type ProviderFault } from "./provider-error.ts";
+import { retryAfterMs, type Headers } from "./rate-hints.ts";
+import { scrub } from "./scrub.ts";
+
+/** What a message needs to say what to do, and what it must not say. */
+export interface ErrorContext {
+  /** Who was asked, without credentials or query: `https://api.openai.com/v1/embeddings`. */
+  readonly address: string;
+  readonly model: string;
+  /** The settings that a user would change. */
+  readonly settings: { readonly address: string; readonly key: string; readonly model: string };
+  /** Keys and header values: never printed. */
+  readonly secrets: readonly string[];
+  /** Knows what only this provider says. */
+  readonly recognise?: (status: number, complaint: Complaint) => ProviderError | undefined;
+}
+
+/** What a provider says about its own failure, in any of the usual shapes. */
+export interface Complaint {
+  readonly message: string;
+  readonly code: string;
+  readonly param: string;
+}
+
+const SETUP_CODES =
+  /^(model_not_found|invalid_model|unknown_model|deploymentnotfound|invalid_api_key|unsupported_parameter)$/i;
+const SETUP_PARAMS = /^(model|dimensions|encoding_format|output_dimension|input_type|task)$/;
+const QUOTA_CODES = /^(insufficient_quota|billing_hard_limit_reached|billing_not_active)$/;
+const TOO_LONG =
+  /context[ _]?length|context size|maximum (context|input|sequence)|too (long|many tokens|large to process)|must have less than|max(imum)?[ _](input[ _])?tokens|string_above_max_length|exceeds? .{0,40}(tokens|length|context)/i;
+
+/** An answer that is no success, as an error of one fault. */
+export function classifyAnswer(
+  status: number,
+  headers: Headers,
+  complaint: Complaint,
+  texts: readonly string[],
+  context: ErrorContext,
+): ProviderError {
+  const known = context.recognise?.(status, complaint);
+  if (known !== undefined) return known;
+  const tooLong = status < 600 && TOO_LONG.test(`${complaint.code} ${complaint.message}`);
+  const fault = faultOf(status, complaint, tooLong);
+  const code = /^[\w.:-]{1,64}$/.test(complaint.code) ? ` (${complaint.code})` : "";
+  // A refused key is often echoed in part: what such an answer says is left out altogether.
+  const said = status === 401 || status === 403 ? "" : scrub(complaint.message, texts, context.secrets);
+  const head = `${context.address} answered ${status}${code}${said === "" ? "" : `: ${said}`}`;
+  return new ProviderError(fault, `${head}. ${advice(fault, status, complaint, headers, context, tooLong)}`, {
+    status,
+    retryAfterMs: retryAfterMs(headers),
+    tooLong: fault === "row" && tooLong,
+  });
+}
+
+function faultOf(status: number, complaint: Complaint, tooLong: boolean): ProviderFault {
+  if (QUOTA_CODES.test(complaint.code)) return "setup";
+  if (status === 429) return "throttled";
+  if (status >= 300 && status < 400) return "setup";
+  if (status === 400 || status === 413 || status === 422) {
+    return SETUP_CODES.test(complaint.code) || SETUP_PARAMS.test(complaint.param) ? "setup" : "row";
+  }
+  if (status === 401 || status === 402 || status === 403 || status === 404 || status === 405) return "setup";
+  // Some servers answer 500 to a text that is over the model's limit.
+  return tooLong ? "row" : "unwell";
+}
+
+function advice(
+  fault: ProviderFault,
+  status: number,
+  complaint: Complaint,
+  headers: Headers,
+  context: ErrorContext,
+  tooLong: boolean,
+): string {
+  const { settings, model } = context;
+  if (fault === "throttled") return "Sent again at a slower pace.";
+  if (fault === "unwell") return "Tried again later; nothing is lost.";
+  if (fault === "row") {
+    return tooLong
+      ? "Shorten the text, or set EMBED_ON_TOO_LONG=truncate."
+      : "Change the text, then it is tried again by itself.";
+  }
+  if (QUOTA_CODES.test(complaint.code)) return "The account has no quota left: look at its plan and billing.";
+  if (status >= 300 && status < 400) {
+    return `Redirects are not followed, since they would carry the key and the texts elsewhere: set ${settings.address} to where it points${target(headers)}.`;
+  }
+  if (status === 401 || status === 403)
+    return `Check ${settings.key}, and that it may use the model "${model}".`;
+  if (status === 404 || status === 405)
+    return `Check ${settings.address} and ${settings.model} ("${model}").`;
+  return `Check ${settings.model} ("${model}") and what is sent with it.`;
+}
+
+function target(headers: Headers): string {
+  const location = headers["location"];
+  if (typeof location !== "string" || !URL.canParse(location)) return "";
+  return ` (${new URL(location).origin})`;
+}
+
+/** Reads `{error: {message, code, type, param}}`, `{error: "…"}`, `{detail: …}`, `{message}`, or nothing. */
+export function complaintOf(body: unknown): Complaint {
+  const top = asRecord(body);
+  const inner = asRecord(top["error"]);
+  const message = [inner["message"], top["error"], top["message"], top["detail"], top["msg"]].find(
+    (candidate) => typeof candidate === "string",
+  );
+  const code = [inner["code"], inner["type"], top["code"], top["error_type"], top["type"]].find(
+    (candidate) => typeof candidate === "string",
+  );
+  const param = inner["param"] ?? top["param"];
+  return {
+    message: message ?? "",
+    code: code ?? "",
+    param: typeof param === "string" ? param : "",
+  };
+}
+
+function asRecord(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
+}

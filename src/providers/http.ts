@@ -1,0 +1,133 @@
+import { readFileSync } from "node:fs";
+import { rootCertificates } from "node:tls";
+import { EnvHttpProxyAgent, Pool, type Dispatcher } from "undici";
+import { classifyAnswer, complaintOf, type ErrorContext } from "./classify.ts";
+import { classifyNetworkError } from "./classify-network.ts";
+import { Deadline } from "./deadline.ts";
+import { ProviderError } from "./provider-error.ts";
+import type { HttpSettings } from "./provider-settings.ts";
+import type { Headers } from "./rate-hints.ts";
+
+const CONNECT_MS = 10_000;
+/** Longer than a lull between two batches, shorter than the minute after which most load balancers hang up. */
+const KEEP_ALIVE_MS = 30_000;
+/** 2,048 vectors of 3,072 floats as JSON come to about 140 MB; what is bigger is no answer of ours. */
+const LARGEST_ANSWER_BYTES = 256 * 1024 * 1024;
+
+export interface JsonAnswer {
+  readonly headers: Headers;
+  readonly body: unknown;
+}
+
+/** Posts JSON to one provider over pooled, kept-alive connections. */
+export class JsonClient {
+  readonly #dispatcher: Dispatcher;
+  readonly #origin: string;
+  readonly #headers: Record<string, string>;
+  readonly #timeoutMs: number;
+
+  constructor(settings: HttpSettings & { readonly timeoutMs: number }, headers: Record<string, string>) {
+    const url = new URL(settings.baseUrl);
+    this.#origin = url.origin;
+    this.#headers = { "content-type": "application/json", accept: "application/json", ...headers };
+    this.#timeoutMs = settings.timeoutMs;
+    this.#dispatcher = openDispatcher(url, settings);
+  }
+
+  /**
+   * @param path from the root, with its query
+   * @param texts what the body carries: no error will repeat a word of them
+   * @throws {ProviderError} for everything but a 2xx with a JSON body; when aborted, the signal's reason
+   */
+  async post(
+    path: string,
+    body: unknown,
+    texts: readonly string[],
+    context: ErrorContext,
+    signal: AbortSignal,
+  ): Promise<JsonAnswer> {
+    signal.throwIfAborted();
+    using deadline = new Deadline(signal, this.#timeoutMs);
+    try {
+      const answer = await this.#dispatcher.request({
+        origin: this.#origin,
+        path,
+        method: "POST",
+        headers: this.#headers,
+        body: JSON.stringify(body),
+        signal: deadline.signal,
+      });
+      const json = parseJson(await answer.body.text());
+      if (answer.statusCode < 200 || answer.statusCode > 299) {
+        throw classifyAnswer(answer.statusCode, answer.headers, complaintOf(json), texts, context);
+      }
+      if (json === undefined) throw garbled(context);
+      return { headers: answer.headers, body: json };
+    } catch (error) {
+      if (error instanceof ProviderError) throw error;
+      if (deadline.expired) {
+        throw new ProviderError(
+          "unwell",
+          `${context.address} gave no whole answer within ${this.#timeoutMs} ms (EMBEDDING_TIMEOUT). Tried again later; nothing is lost.`,
+        );
+      }
+      signal.throwIfAborted();
+      throw classifyNetworkError(error, context);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#dispatcher.destroy();
+  }
+}
+
+function garbled(context: ErrorContext): ProviderError {
+  return new ProviderError(
+    "unwell",
+    `${context.address} answered 200 with a body that is no JSON. Tried again later; nothing is lost.`,
+  );
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // The parser's message quotes the body, and the body may quote a text.
+    return undefined;
+  }
+}
+
+function openDispatcher(url: URL, settings: HttpSettings & { readonly timeoutMs: number }): Dispatcher {
+  const options = {
+    headersTimeout: settings.timeoutMs,
+    bodyTimeout: settings.timeoutMs,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    maxResponseSize: LARGEST_ANSWER_BYTES,
+    connect: {
+      timeout: Math.min(CONNECT_MS, settings.timeoutMs),
+      ...(settings.caFile === undefined ? {} : { ca: authorities(settings.caFile) }),
+    },
+  };
+  const { proxy } = settings;
+  if (proxy === undefined || isThisMachine(url.hostname)) return new Pool(url.origin, options);
+  return new EnvHttpProxyAgent({
+    ...options,
+    requestTls: options.connect,
+    proxyTls: options.connect,
+    httpProxy: proxy.http ?? "",
+    httpsProxy: proxy.https ?? "",
+    noProxy: proxy.except ?? "",
+  });
+}
+
+function authorities(file: string): string[] {
+  try {
+    return [...rootCertificates, readFileSync(file, "utf8")];
+  } catch (error) {
+    throw new ProviderError("setup", `EMBEDDING_CA_FILE: ${file} cannot be read.`, { cause: error });
+  }
+}
+
+function isThisMachine(hostname: string): boolean {
+  return hostname === "localhost" || hostname === "[::1]" || /^127\./.test(hostname);
+}

@@ -8,9 +8,9 @@ import { Worker, type WorkerOptions } from "node:worker_threads";
  */
 export function startWorkerThread(name: string, importer: string, options: WorkerOptions = {}): Worker {
   if (!importer.endsWith(".ts")) return new Worker(new URL(`./${name}.js`, importer), options);
+  // The thread finds tsx from the working directory, which is the project's wherever sources are run.
   // `--import tsx` does nothing in a worker: tsx counts on the main thread's hooks, which vitest does not have.
-  const tsx = JSON.stringify(import.meta.resolve("tsx/esm/api"));
   const module = JSON.stringify(new URL(`./${name}.ts`, importer).href);
-  const start = `import(${tsx}).then(({ register }) => { register(); return import(${module}); });`;
+  const start = `import("tsx/esm/api").then(({ register }) => { register(); return import(${module}); });`;
   return new Worker(start, { ...options, eval: true });
 }

@@ -1,0 +1,58 @@
+import type { Connection } from "./connection.ts";
+import type { Engine } from "./engine.ts";
+import { frame } from "./frames.ts";
+
+/** Settings that the engine would spin on for ever, once their time is up. */
+const NEVER = [
+  "idle_in_transaction_session_timeout",
+  "idle_session_timeout",
+  "transaction_timeout",
+  "statement_timeout",
+];
+const OWN =
+  `select name, setting from pg_settings where source = 'session' and name not in (${NEVER.map(literal).join()})` +
+  ` union all select 'role', current_setting('role') where current_setting('role') <> 'none'`;
+
+/**
+ * Gives every client session settings of its own in the engine's one session: a client's `set search_path` would
+ * otherwise change where everybody's queries look. It costs nothing until a client sets something.
+ */
+export class SessionSettings {
+  readonly #engine: Engine;
+  #current: Connection | undefined;
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  /** Makes the session look as `next` left it. Only between transactions. */
+  async switchTo(next: Connection): Promise<void> {
+    const previous = this.#current;
+    if (previous === next) return;
+    this.#current = next;
+    if (previous?.changedSettings === true) {
+      previous.settings = new Map(
+        (await this.#engine.query(OWN)).map(([name = "", value = ""]) => [name, value]),
+      );
+      previous.changedSettings = previous.settings.size > 0;
+      await this.#engine.run([frame("Q", "reset all; reset role")]);
+    }
+    if (next.settings.size > 0) {
+      const calls = [...next.settings].map(
+        ([name, value]) => `set_config(${literal(name)}, ${literal(value)}, false)`,
+      );
+      await this.#engine.run([frame("Q", `select ${calls.join(", ")}`)]);
+    }
+  }
+
+  /** The client's settings end with it. */
+  async forget(connection: Connection): Promise<void> {
+    if (this.#current !== connection) return;
+    this.#current = undefined;
+    if (connection.changedSettings) await this.#engine.run([frame("Q", "reset all; reset role")]);
+  }
+}
+
+function literal(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
+}

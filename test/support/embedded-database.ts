@@ -1,0 +1,70 @@
+import { createHash } from "node:crypto";
+import { mkdir, readFile, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type EmbeddedPostgres, startEmbedded } from "../../src/embedded/start-embedded.ts";
+import { migrate } from "../../src/migrate.ts";
+import type { TestDatabase } from "./database.ts";
+
+const PROJECT = fileURLToPath(new URL("../..", import.meta.url));
+const CACHE = join(PROJECT, "node_modules/.cache/pg-autoembed");
+const MIGRATED_DIMENSIONS = 512;
+
+interface Snapshots {
+  readonly empty: string;
+  readonly migrated: string;
+}
+
+export async function openEmbeddedDatabase(dimensions: number): Promise<TestDatabase> {
+  const files = await snapshotFiles();
+  const isMigrated = dimensions === MIGRATED_DIMENSIONS;
+  const snapshot = await readFile(isMigrated ? files.migrated : files.empty);
+  const postgres = await startEmbedded({ dataDirectory: undefined, snapshot });
+  if (!isMigrated) await migrateOrClose(postgres, dimensions);
+  return { url: postgres.url, engine: "embedded", close: () => postgres.close() };
+}
+
+/** Makes the snapshots that databases start from, where an earlier run with the same migrations has not. */
+export async function prepareSnapshots(): Promise<void> {
+  const files = await snapshotFiles();
+  await mkdir(CACHE, { recursive: true });
+  const present = await readdir(CACHE);
+  if (Object.values(files).every((file: string) => present.some((name) => file.endsWith(`/${name}`)))) return;
+  for (const name of present.filter((other) => other.endsWith(".tar"))) await rm(join(CACHE, name));
+  const postgres = await startEmbedded({ dataDirectory: undefined });
+  await save(files.empty, await postgres.dumpSnapshot());
+  await migrateOrClose(postgres, MIGRATED_DIMENSIONS);
+  await save(files.migrated, await postgres.dumpSnapshot());
+  await postgres.close();
+}
+
+/** Named after everything that is in them, so that no run starts from what another has left behind. */
+async function snapshotFiles(): Promise<Snapshots> {
+  const hash = createHash("sha256");
+  const migrations = join(PROJECT, "migrations/committed");
+  const sources = [
+    join(PROJECT, "package-lock.json"),
+    join(PROJECT, "src/migrate.ts"),
+    ...(await readdir(migrations)).sort().map((name) => join(migrations, name)),
+  ];
+  for (const source of sources) hash.update(await readFile(source));
+  const key = hash.digest("hex").slice(0, 16);
+  return {
+    empty: join(CACHE, `empty-${key}.tar`),
+    migrated: join(CACHE, `migrated-${MIGRATED_DIMENSIONS}-${key}.tar`),
+  };
+}
+
+async function save(file: string, bytes: Uint8Array): Promise<void> {
+  await writeFile(`${file}.part`, bytes);
+  await rename(`${file}.part`, file);
+}
+
+async function migrateOrClose(postgres: EmbeddedPostgres, dimensions: number): Promise<void> {
+  try {
+    await migrate({ databaseUrl: postgres.url, dimensions });
+  } catch (error) {
+    await postgres.close();
+    throw error;
+  }
+}

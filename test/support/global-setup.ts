@@ -1,0 +1,21 @@
+import type { TestProject } from "vitest/node";
+import { prepareSnapshots } from "./embedded-database.ts";
+import { dropDatabasesOf } from "./native-database.ts";
+
+declare module "vitest" {
+  export interface ProvidedContext {
+    /** What all databases of this run are named after. */
+    runName: string;
+  }
+}
+
+/** @returns the teardown */
+export default async function globalSetup(project: TestProject): Promise<() => Promise<void>> {
+  const runName = `autoembed_test_${process.pid}`;
+  project.provide("runName", runName);
+  const server = process.env["TEST_DATABASE_URL"];
+  if (server === undefined) await prepareSnapshots();
+  return async () => {
+    if (server !== undefined) await dropDatabasesOf(server, runName);
+  };
+}

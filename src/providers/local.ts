@@ -3,6 +3,7 @@ import { startWorkerThread } from "../worker-thread.ts";
 import type { Backend, RawAnswer } from "./backend.ts";
 import { cutText } from "./cut-text.ts";
 import type { LocalAnswer, LocalJob } from "./local-worker.ts";
+import { onAbort } from "./on-abort.ts";
 import { ProviderError } from "./provider-error.ts";
 import type { ProviderLimits } from "./provider.ts";
 import type { LocalSettings } from "./provider-settings.ts";
@@ -60,10 +61,9 @@ export class Local implements Backend {
     signal.throwIfAborted();
     const worker = (this.#worker ??= this.#start());
     const job: LocalJob = { id: ++this.#lastId, texts };
-    const abort = (): void => {
+    const stopListening = onAbort(signal, () => {
       this.#waiting.get(job.id)?.reject(signal.reason);
-    };
-    signal.addEventListener("abort", abort, { once: true });
+    });
     worker.ref();
     try {
       return await new Promise((resolve, reject) => {
@@ -71,7 +71,7 @@ export class Local implements Backend {
         worker.postMessage(job);
       });
     } finally {
-      signal.removeEventListener("abort", abort);
+      stopListening();
       this.#waiting.delete(job.id);
       if (this.#waiting.size === 0) worker.unref();
     }

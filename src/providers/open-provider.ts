@@ -3,12 +3,10 @@ import type { Backend } from "./backend.ts";
 import { Local } from "./local.ts";
 import { Ollama } from "./ollama.ts";
 import { OpenAiCompatible } from "./openai-compatible.ts";
+import { PROBE_TEXT, refusesAll } from "./probe-text.ts";
 import { ProviderError } from "./provider-error.ts";
 import type { Embeddings, Provider } from "./provider.ts";
 import type { ProviderSettings } from "./provider-settings.ts";
-
-/** What is sent to learn whether a provider answers: nobody's text. */
-export const PROBE_TEXT = "pg-autoembed asks: are you well?";
 
 /**
  * Opens a provider and asks it for one vector, to learn its dimensions or to hold them against those in the settings.
@@ -49,7 +47,7 @@ function openBackend(settings: ProviderSettings): Backend {
 
 async function probe(backend: Backend, signal: AbortSignal): Promise<number> {
   const answer = await backend.ask([PROBE_TEXT], signal).catch((error: unknown) => {
-    throw notTheTextsFault(error);
+    throw error instanceof ProviderError && error.fault === "row" ? refusesAll(error) : error;
   });
   const [vector] = answer.vectors;
   const length = vector === undefined ? undefined : lengthOf(vector);
@@ -62,14 +60,6 @@ async function probe(backend: Backend, signal: AbortSignal): Promise<number> {
   const dimensions = length ?? 1;
   checkAnswer(answer, 1, dimensions, nameOf(backend));
   return dimensions;
-}
-
-/** A harmless text that is refused says that the request is wrong, not the text. */
-function notTheTextsFault(error: unknown): unknown {
-  if (!(error instanceof ProviderError) || error.fault !== "row") return error;
-  return new ProviderError("setup", `Even a harmless text is refused: ${error.message}`, {
-    status: error.status,
-  });
 }
 
 function nameOf(backend: Backend): string {

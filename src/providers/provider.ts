@@ -21,6 +21,12 @@ export interface Embeddings {
   readonly rate?: RateHints | undefined;
 }
 
+/** Advice for whoever retries; a provider by itself sends one request. */
+export interface EmbedOptions {
+  /** Requests for these texts, at most, before an error is believed. */
+  readonly attempts?: number | undefined;
+}
+
 /** Who turns texts into vectors. One request a call, no retries: pacing and patience live in `patient.ts`. */
 export interface Provider {
   /** `llm_api`, `ollama` or `local`. */
@@ -33,7 +39,7 @@ export interface Provider {
    * Embeds non-empty texts.
    * @throws {ProviderError} classified, never with a text in its message; when aborted, the signal's reason.
    */
-  embed(texts: readonly string[], signal: AbortSignal): Promise<Embeddings>;
+  embed(texts: readonly string[], signal: AbortSignal, options?: EmbedOptions): Promise<Embeddings>;
   close(): Promise<void>;
 }
 

@@ -1,6 +1,7 @@
 /** What a provider's headers say about its limits. */
 export interface RateHints {
   readonly remainingRequests?: number | undefined;
+  readonly limitRequests?: number | undefined;
   readonly remainingTokens?: number | undefined;
   /** Milliseconds until the requests (or tokens) are all there again. */
   readonly resetRequestsMs?: number | undefined;
@@ -17,6 +18,7 @@ export function rateHints(headers: Headers): RateHints {
     remainingRequests: count(
       header(headers, "x-ratelimit-remaining-requests") ?? header(headers, "ratelimit-remaining"),
     ),
+    limitRequests: count(header(headers, "x-ratelimit-limit-requests") ?? header(headers, "ratelimit-limit")),
     remainingTokens: count(header(headers, "x-ratelimit-remaining-tokens")),
     resetRequestsMs: durationMs(
       header(headers, "x-ratelimit-reset-requests") ?? header(headers, "ratelimit-reset"),

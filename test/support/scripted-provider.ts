@@ -1,0 +1,34 @@
+import { VectorArray } from "../../src/database/vector-array.ts";
+import { ProviderError } from "../../src/providers/provider-error.ts";
+import type { Embeddings, EmbedOptions, Provider } from "../../src/providers/provider.ts";
+import { oracleVector } from "./oracle-vector.ts";
+
+/** A provider in memory: right answers, but for what `script` throws or waits for. */
+export class ScriptedProvider implements Provider {
+  readonly backend = "scripted";
+  readonly model = "oracle";
+  readonly dimensions = 4;
+  limits = { inputs: 1000, characters: 1_000_000, textCharacters: 1_000_000 };
+  readonly calls: (readonly string[])[] = [];
+  script: (texts: readonly string[], call: number, options?: EmbedOptions) => void | Promise<void>;
+
+  constructor(script: ScriptedProvider["script"] = () => undefined) {
+    this.script = script;
+  }
+
+  async embed(texts: readonly string[], signal: AbortSignal, options?: EmbedOptions): Promise<Embeddings> {
+    signal.throwIfAborted();
+    this.calls.push(texts);
+    await this.script(texts, this.calls.length, options);
+    const vectors = new VectorArray(texts.length, this.dimensions);
+    for (const [i, text] of texts.entries()) vectors.setFloats(i, oracleVector(text, this.dimensions));
+    return { vectors, tokens: texts.length };
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+export const unwell = (): ProviderError => new ProviderError("unwell", "told to be unwell", { status: 503 });
+export const refusal = (): ProviderError => new ProviderError("row", "I will not read that", { status: 400 });

@@ -1,0 +1,79 @@
+import { vi } from "vitest";
+import { VectorArray } from "../../src/database/vector-array.ts";
+import { Limiter, type LimiterSettings } from "../../src/providers/limiter.ts";
+import { ProviderError } from "../../src/providers/provider-error.ts";
+import { rateHints, retryAfterMs } from "../../src/providers/rate-hints.ts";
+import { RateLimiter, type RateLimit } from "./rate-limit.ts";
+
+export interface Drain {
+  readonly limit: RateLimit;
+  readonly lanes: number;
+  readonly latencyMs: number;
+  readonly requests: number;
+  readonly settings?: Partial<LimiterSettings>;
+}
+
+export interface DrainResult {
+  readonly ms: number;
+  /** Of all requests sent, the share that was refused. */
+  readonly refusedShare: number;
+  /** Milliseconds that the limit itself makes such a drain take: its first window is free, then it is the pace. */
+  readonly allowedMs: number;
+}
+
+const never = new AbortController().signal;
+
+/** Drains through a limiter against a rate limit, in minutes of fake time. Needs `vi.useFakeTimers`. */
+export async function simulateDrain({
+  limit,
+  lanes,
+  latencyMs,
+  requests,
+  settings,
+}: Drain): Promise<DrainResult> {
+  const server = new RateLimiter(limit);
+  const limiter = new Limiter({
+    backoffMs: 500,
+    maxPauseMs: 60_000,
+    maxConcurrency: lanes,
+    ...settings,
+  });
+  const since = performance.now();
+  let [left, sent, refused] = [requests, 0, 0];
+
+  async function request(): ReturnType<Parameters<Limiter["run"]>[2]> {
+    sent++;
+    const verdict = server.take();
+    const headers = Object.fromEntries(
+      Object.entries(verdict.headers).map(([name, value]) => [name.toLowerCase(), value]),
+    );
+    await new Promise((resolve) => setTimeout(resolve, verdict.allowed ? latencyMs : latencyMs / 4));
+    if (verdict.allowed) return { vectors: new VectorArray(0, 1), tokens: 1, rate: rateHints(headers) };
+    refused++;
+    throw new ProviderError("throttled", "slower", { retryAfterMs: retryAfterMs(headers) });
+  }
+
+  async function lane(): Promise<void> {
+    while (left > 0) {
+      left--;
+      for (let done = false; !done;) {
+        done = await limiter.run(1, never, request).then(
+          () => true,
+          () => false,
+        );
+      }
+    }
+  }
+
+  let finishedAt: number | undefined;
+  const drained = Promise.all(Array.from({ length: lanes }, lane)).then(
+    () => (finishedAt = performance.now()),
+  );
+  while (finishedAt === undefined) await vi.advanceTimersByTimeAsync(100);
+  await drained;
+  return {
+    ms: finishedAt - since,
+    refusedShare: refused / sent,
+    allowedMs: (requests / limit.requests) * limit.windowMs,
+  };
+}

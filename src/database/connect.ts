@@ -1,0 +1,46 @@
+import { Kysely, PostgresDialect, sql } from "kysely";
+import pg from "pg";
+import type { DB } from "./schema.ts";
+
+export type Database = Kysely<DB>;
+
+export interface ConnectOptions {
+  readonly databaseUrl: string;
+  /** Connections, at most. Two or three writers saturate one Postgres; more gain nothing. */
+  readonly maxConnections: number;
+  /**
+   * Whether the sessions are ours alone. A transaction pooler shares them, and refuses settings at the start; the
+   * listener's role should then carry `lock_timeout` itself.
+   */
+  readonly ownSessions: boolean;
+  /** When a statement has not come back by then, the connection is taken for dead. */
+  readonly queryTimeoutMs?: number;
+}
+
+/** How long a statement of ours waits for a lock on a table that a user is altering, before it looks elsewhere. */
+const LOCK_TIMEOUT_MS = 1_000;
+const QUERY_TIMEOUT_MS = 120_000;
+
+/** Opens a pool. Nothing is sent until the first query. */
+export function connect(options: ConnectOptions): Database {
+  const pool = new pg.Pool({
+    connectionString: options.databaseUrl,
+    max: options.maxConnections,
+    application_name: "pg-autoembed",
+    connectionTimeoutMillis: 10_000,
+    query_timeout: options.queryTimeoutMs ?? QUERY_TIMEOUT_MS,
+    keepAlive: true,
+    ...(options.ownSessions ? { lock_timeout: LOCK_TIMEOUT_MS } : {}),
+  });
+  // A connection that dies while idle is replaced by the pool at the next query; unheard, it would end the process.
+  pool.on("error", () => undefined);
+  return new Kysely<DB>({ dialect: new PostgresDialect({ pool }) });
+}
+
+/** The OID that this database gave to pgvector's type: binary parameters name it. */
+export async function vectorTypeOid(db: Database): Promise<number> {
+  const { rows } = await sql<{ oid: number }>`select 'vector'::regtype::oid as oid`.execute(db);
+  const [row] = rows;
+  if (row === undefined) throw new Error("the server did not tell the type of vector");
+  return row.oid;
+}

@@ -1,0 +1,32 @@
+import pg from "pg";
+
+/**
+ * Whose fault a failed statement is.
+ * - `server`: the connection, a lock, a shutdown, a full disk: the same statement may pass later.
+ * - `row`: a constraint or a trigger of the user refuses what is written.
+ * - `table`: a table, column, type or permission is not what it was.
+ */
+export type DatabaseFault = "server" | "row" | "table";
+
+/** By SQLSTATE class: https://www.postgresql.org/docs/current/errcodes-appendix.html */
+export function databaseFault(error: unknown): DatabaseFault {
+  if (!(error instanceof pg.DatabaseError) || error.code === undefined) return "server";
+  const { code } = error;
+  // 22000 is what pgvector raises for a vector of the wrong length: the column's type was changed.
+  if (code.startsWith("42") || code === "22000" || code === "3F000") return "table";
+  if (code.startsWith("22") || code.startsWith("23") || code === "P0001" || code.startsWith("44"))
+    return "row";
+  return "server";
+}
+
+/** What went wrong, without the message: a trigger or constraint of the user may have put the row's text in it. */
+export function describeDatabaseError(error: unknown): string {
+  if (!(error instanceof pg.DatabaseError)) {
+    const failure = error as { code?: unknown; message?: unknown };
+    return `the database cannot be reached (${String(failure.code ?? failure.message)})`;
+  }
+  const where = [error.schema, error.table, error.column, error.constraint].filter(
+    (part) => part !== undefined,
+  );
+  return `the database answered SQLSTATE ${error.code ?? "unknown"}${where.length > 0 ? ` (${where.join(", ")})` : ""}`;
+}

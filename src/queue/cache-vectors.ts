@@ -1,0 +1,16 @@
+import { sql } from "kysely";
+import type { Database } from "../database/connect.ts";
+import type { WriteBack } from "./write-back.ts";
+
+/** Caches vectors alone, so that what was paid for is kept when the rows themselves cannot be written. */
+export async function cacheVectors(
+  db: Database,
+  batch: Pick<WriteBack, "hashes" | "vectors" | "cacheModel" | "vectorOid">,
+): Promise<void> {
+  await sql`
+    with v as materialized (select ${batch.vectors.toParameter(batch.vectorOid)}::vector[] as vectors)
+    insert into embedding_cache (model, text_hash, embedding)
+    select ${batch.cacheModel}, h.text_hash, ((select v.vectors from v))[h.position]
+    from unnest(${batch.hashes}::bytea[]) with ordinality as h(text_hash, position) order by h.text_hash
+    on conflict (model, text_hash) do nothing`.execute(db);
+}

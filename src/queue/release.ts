@@ -1,0 +1,34 @@
+import { sql } from "kysely";
+import type { Database } from "../database/connect.ts";
+import type { Source } from "../sources/source.ts";
+
+/**
+ * Puts claimed rows back to pending, no attempt counted. A queue row that somebody holds is skipped: its ticket is not
+ * among those returned, and should be released again later unless it is gone by then.
+ * @param delayMs how long the claim leaves them alone.
+ * @returns the tickets that are released, or no longer there.
+ */
+export async function release(
+  db: Database,
+  source: Pick<Source, "id">,
+  tickets: readonly string[],
+  delayMs: number,
+): Promise<string[]> {
+  const { rows } = await sql<{ ticket: string }>`
+    with wanted as materialized (select unnest(${tickets}::bigint[]) as ticket),
+    free as materialized (
+      select q.ticket from embedding_queue q
+      where q.source_id = ${source.id} and q.failed_at is null and q.ticket = any(${tickets}::bigint[])
+      for update skip locked
+    ), released as (
+      update embedding_queue q set owner = null, not_before = now() + ${delayMs} * interval '1 millisecond'
+      from free f where q.source_id = ${source.id} and q.failed_at is null
+        and q.ticket = any(${tickets}::bigint[]) and q.ticket = f.ticket
+    )
+    select ticket from free
+    union
+    select w.ticket from wanted w
+    where not exists (select from embedding_queue q where q.source_id = ${source.id} and q.failed_at is null and q.ticket = w.ticket)
+    `.execute(db);
+  return rows.map((row) => row.ticket);
+}

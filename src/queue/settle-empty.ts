@@ -1,0 +1,48 @@
+import { sql } from "kysely";
+import type { Database } from "../database/connect.ts";
+import type { Source } from "../sources/source.ts";
+import { hasText, isHeldRow, keyMatches, keysOf, tableOf, watchedRows } from "../sources/source-sql.ts";
+
+/** Takes the vector from rows whose text is null or blank. @returns the tickets that are done. */
+export async function settleBlank(
+  db: Database,
+  source: Source,
+  tickets: readonly string[],
+): Promise<string[]> {
+  const { rows } = await sql<{ ticket: string }>`
+    with held as materialized (
+      select q.ticket, ${keysOf(source, "t")}
+      from embedding_queue q
+      join ${watchedRows(source)} t on ${keyMatches(source, "t", "q")}
+      where q.source_id = ${source.id} and q.ticket = any(${tickets}::bigint[]) and q.failed_at is null and not ${hasText("t")}
+      for no key update of t skip locked for update of q skip locked
+    ), cleared as (
+      update ${tableOf(source)} w set ${sql.id(source.vectorColumn)} = null
+      from held h where ${isHeldRow(source, "w", "h")} and w.${sql.id(source.vectorColumn)} is not null
+    )
+    delete from embedding_queue q using held h
+    where q.source_id = ${source.id} and q.failed_at is null
+        and q.ticket = any(${tickets}::bigint[]) and q.ticket = h.ticket
+    returning q.ticket`.execute(db);
+  return rows.map((row) => row.ticket);
+}
+
+/** Drops queue rows whose row is gone, without waiting for whoever may be bringing it back. */
+export async function settleGone(
+  db: Database,
+  source: Source,
+  tickets: readonly string[],
+): Promise<string[]> {
+  const { rows } = await sql<{ ticket: string }>`
+    with held as materialized (
+      select q.ticket from embedding_queue q
+      where q.source_id = ${source.id} and q.ticket = any(${tickets}::bigint[]) and q.failed_at is null
+        and not exists (select from ${watchedRows(source)} t where ${keyMatches(source, "t", "q")})
+      for update of q skip locked
+    )
+    delete from embedding_queue q using held h
+    where q.source_id = ${source.id} and q.failed_at is null
+        and q.ticket = any(${tickets}::bigint[]) and q.ticket = h.ticket
+    returning q.ticket`.execute(db);
+  return rows.map((row) => row.ticket);
+}

@@ -1,0 +1,95 @@
+import { sql } from "kysely";
+import type { Database } from "../database/connect.ts";
+import type { BrokenSource, KeyColumn, Source } from "./source.ts";
+
+interface SourceRow {
+  readonly id: number;
+  readonly name: string;
+  readonly schema: string | null;
+  readonly table: string | null;
+  readonly key: readonly { readonly name: string; readonly type: string | null }[];
+  readonly text_expression: string;
+  readonly vector_column: string;
+  readonly vector_type: string | null;
+  readonly column_dimensions: number | null;
+  readonly backend: string | null;
+  readonly model: string | null;
+  readonly dimensions: number | null;
+  readonly settings: Record<string, unknown>;
+  readonly paused: boolean;
+  readonly hidden_by_row_security: boolean;
+}
+
+export interface Sources {
+  readonly usable: readonly Source[];
+  readonly broken: readonly BrokenSource[];
+}
+
+/** Reads all sources as their tables are now: a dropped or renamed part makes one source broken, and no other. */
+export async function loadSources(db: Database): Promise<Sources> {
+  const { rows } = await sql<SourceRow>`
+    select s.id, s.name, n.nspname as schema, c.relname as table, s.text_expression, s.vector_column,
+      (select jsonb_agg(jsonb_build_object('name', k.name, 'type', format_type(a.atttypid, -1)) order by k.n)
+       from unnest(s.key_columns) with ordinality as k(name, n)
+       left join pg_attribute a on a.attrelid = c.oid and a.attname = k.name and not a.attisdropped) as key,
+      y.typname as vector_type, nullif(v.atttypmod, -1) as column_dimensions,
+      s.backend, s.model, s.dimensions, s.settings, s.paused,
+      coalesce(row_security_active(c.oid) and not exists (
+        select from pg_policy p where p.polrelid = c.oid and p.polpermissive
+          and pg_get_expr(p.polqual, p.polrelid) = 'true'
+          and (p.polroles = '{0}' or exists (select from unnest(p.polroles) r where pg_has_role(r, 'member')))
+      ), false) as hidden_by_row_security
+    from embedding_source s
+    left join pg_class c on c.oid = s.watched_table
+    left join pg_namespace n on n.oid = c.relnamespace
+    left join pg_attribute v on v.attrelid = c.oid and v.attname = s.vector_column and not v.attisdropped
+    left join pg_type y on y.oid = v.atttypid
+    order by s.id`.execute(db);
+  const usable: Source[] = [];
+  const broken: BrokenSource[] = [];
+  for (const row of rows) {
+    const source = toSource(row);
+    if ("trouble" in source) broken.push(source);
+    else usable.push(source);
+  }
+  return { usable, broken };
+}
+
+function toSource(row: SourceRow): Source | BrokenSource {
+  const trouble = (text: string): BrokenSource => ({ id: row.id, name: row.name, trouble: text });
+  if (row.schema === null || row.table === null) {
+    return trouble(`its table was dropped: run \`npm run unwatch -- ${row.name}\``);
+  }
+  const missing =
+    row.key.find((column) => column.type === null)?.name ??
+    (row.vector_type === null ? row.vector_column : undefined);
+  if (missing !== undefined) {
+    return trouble(
+      `${row.schema}.${row.table} has no column ${missing} any more: watch it again with the new name (changes are still queued)`,
+    );
+  }
+  if (row.vector_type !== "vector" && row.vector_type !== "halfvec") {
+    return trouble(`column ${row.vector_column} is ${String(row.vector_type)}, neither vector nor halfvec`);
+  }
+  if (row.hidden_by_row_security) {
+    return trouble(
+      `row-level security hides rows of ${row.schema}.${row.table} from this role: give it a policy "using (true)", or BYPASSRLS`,
+    );
+  }
+  return {
+    id: row.id,
+    name: row.name,
+    schema: row.schema,
+    table: row.table,
+    key: row.key as readonly KeyColumn[],
+    textExpression: row.text_expression,
+    vectorColumn: row.vector_column,
+    vectorType: row.vector_type,
+    columnDimensions: row.column_dimensions,
+    backend: row.backend,
+    model: row.model,
+    dimensions: row.dimensions,
+    settings: row.settings,
+    paused: row.paused,
+  };
+}

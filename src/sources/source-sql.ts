@@ -1,0 +1,63 @@
+import { sql, type RawBuilder } from "kysely";
+import type { Source } from "./source.ts";
+
+/** The watched table, qualified and quoted. */
+export function tableOf(source: Source): RawBuilder<unknown> {
+  return sql`${sql.id(source.schema, source.table)}`;
+}
+
+/**
+ * The watched rows as `(k0, k1, …, content)`: the key's columns and the text. A subquery, so that the names of the
+ * user's columns cannot meet ours; Postgres folds it into the statement around it, locks included.
+ */
+export function watchedRows(source: Source): RawBuilder<unknown> {
+  const keys = source.key.map((column, i) => sql`${sql.id(column.name)} as ${sql.id(`k${i}`)}`);
+  return sql`(select ${sql.join(keys)}, (${sql.raw(source.textExpression)})::text as content from ${tableOf(source)})`;
+}
+
+/** `k0, k1, …` of `alias`. */
+export function keysOf(source: Source, alias: string): RawBuilder<unknown> {
+  return sql.join(source.key.map((_, i) => sql.ref(`${alias}.k${i}`)));
+}
+
+/** That the watched row `row` is the one that the queue's `key` of `queued` names. */
+export function keyMatches(source: Source, row: string, queued: string): RawBuilder<unknown> {
+  const key = sql.ref(`${queued}.key`);
+  return and(
+    source.key.map((column, i) => {
+      const text = source.key.length === 1 ? key : sql`(${key}::jsonb ->> ${sql.lit(i)})`;
+      return sql`${sql.ref(`${row}.k${i}`)} = ${text}::${sql.raw(column.type)}`;
+    }),
+  );
+}
+
+/** That the table's row `target` has the keys `k0, k1, …` of `held`. */
+export function isHeldRow(source: Source, target: string, held: string): RawBuilder<unknown> {
+  return and(
+    source.key.map((column, i) => sql`${sql.id(target, column.name)} = ${sql.ref(`${held}.k${i}`)}`),
+  );
+}
+
+/** The queue's key of the watched row `row`, as the triggers write it (`embed_key_sql`). */
+export function queueKey(source: Source, row: string): RawBuilder<string> {
+  const texts = source.key.map((_, i) => sql`${sql.ref(`${row}.k${i}`)}::text`);
+  return source.key.length === 1 ? sql`${sql.join(texts)}` : sql`jsonb_build_array(${sql.join(texts)})::text`;
+}
+
+/** sha256 of the text of `row` in UTF-8: what the cache is keyed by and the write-back is guarded by. */
+export function textHash(row: string): RawBuilder<Buffer> {
+  return sql`sha256(convert_to(${sql.ref(`${row}.content`)}, 'UTF8'))`;
+}
+
+/** Text to be embedded: present, and more than white space. */
+export function hasText(row: string): RawBuilder<boolean> {
+  return sql`coalesce(${sql.ref(`${row}.content`)} ~ '\\S', false)`;
+}
+
+export function vectorType(source: Source): RawBuilder<unknown> {
+  return sql.raw(source.vectorType);
+}
+
+function and(conditions: readonly RawBuilder<unknown>[]): RawBuilder<unknown> {
+  return sql.join(conditions, sql` and `);
+}

@@ -1,0 +1,98 @@
+import pgListen, { type Subscriber } from "pg-listen";
+
+export interface NotificationHandlers {
+  /** A change was committed; the source's id, or undefined where all should look (sources changed, a takeover). */
+  readonly onChange: (sourceId: number | undefined) => void;
+  /** Heard again, or for the first time: what was missed meanwhile must be looked for. */
+  readonly onListening: () => void;
+  readonly onLost: (problem: string) => void;
+}
+
+const CHANNEL = "embedding_queue";
+const FIRST_PAUSE_MS = 250;
+const LONGEST_PAUSE_MS = 10_000;
+/** How long a half-open connection goes unnoticed, at most: one check, and the time it has to answer. */
+const CHECK_MS = 10_000;
+const ANSWER_MS = 5_000;
+
+/**
+ * Hears NOTIFY, for ever. A notification is only a hint: the poll finds what it misses.
+ *
+ *   opening ──connected, LISTEN sent──▶ listening ──lost──▶ pausing (longer each time, with jitter) ──▶ opening
+ *
+ * pg-listen notices a lost connection; opening the next one is done here, with a fresh subscriber. Its own reconnection
+ * ends after three seconds by default, stays dead when the connection is lost again while it sends LISTEN, and leaks a
+ * connection when it is closed meanwhile.
+ */
+export class Notifications {
+  readonly #databaseUrl: string;
+  readonly #handlers: NotificationHandlers;
+  #subscriber: Subscriber<Record<string, string | undefined>> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #pauseMs = FIRST_PAUSE_MS;
+  #closed = false;
+
+  constructor(databaseUrl: string, handlers: NotificationHandlers) {
+    this.#databaseUrl = databaseUrl;
+    this.#handlers = handlers;
+  }
+
+  start(): void {
+    const subscriber = this.#subscribe();
+    this.#subscriber = subscriber;
+    void (async () => {
+      try {
+        await subscriber.connect();
+        await subscriber.listenTo(CHANNEL);
+        if (this.#subscriber !== subscriber) return;
+        this.#pauseMs = FIRST_PAUSE_MS;
+        this.#handlers.onListening();
+      } catch (error) {
+        this.#lose(subscriber, error);
+      }
+    })();
+  }
+
+  async stop(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    const subscriber = this.#subscriber;
+    this.#subscriber = undefined;
+    await subscriber?.close().catch(() => undefined);
+  }
+
+  #subscribe(): Subscriber<Record<string, string | undefined>> {
+    const subscriber = pgListen.default<Record<string, string | undefined>>(
+      {
+        connectionString: this.#databaseUrl,
+        application_name: "pg-autoembed listen",
+        connectionTimeoutMillis: ANSWER_MS,
+        query_timeout: ANSWER_MS,
+      },
+      // A retry limit of 1 is none at all: a lost connection is an "error" at once.
+      { parse: (payload: string) => payload, paranoidChecking: CHECK_MS, retryLimit: 1 },
+    );
+    subscriber.notifications.on(CHANNEL, (payload) => {
+      const id = Number(payload);
+      this.#handlers.onChange(Number.isInteger(id) && id > 0 ? id : undefined);
+    });
+    subscriber.events.on("error", (error) => {
+      this.#lose(subscriber, error);
+    });
+    return subscriber;
+  }
+
+  #lose(subscriber: Subscriber<Record<string, string | undefined>>, error: unknown): void {
+    if (this.#closed || this.#subscriber !== subscriber) return;
+    this.#subscriber = undefined;
+    void subscriber.close().catch(() => undefined);
+    this.#handlers.onLost(error instanceof Error ? error.message : "the connection was lost");
+    this.#timer = setTimeout(
+      () => {
+        this.start();
+      },
+      this.#pauseMs * (0.5 + Math.random() / 2),
+    );
+    this.#pauseMs = Math.min(2 * this.#pauseMs, LONGEST_PAUSE_MS);
+  }
+}

@@ -1,0 +1,161 @@
+import type { Config } from "../config.ts";
+import type { Database } from "../database/connect.ts";
+import { Claims } from "../pipeline/claims.ts";
+import { SetupError } from "../errors.ts";
+import type { Events } from "../pipeline/events.ts";
+import type { Lanes } from "../pipeline/lanes.ts";
+import { metered } from "../pipeline/metered.ts";
+import { SourceWorker } from "../pipeline/source-worker.ts";
+import { ProviderError } from "../providers/provider-error.ts";
+import { cacheModel } from "../providers/provider.ts";
+import type { Sources } from "../sources/load-sources.ts";
+import { sayTrouble } from "../sources/say-trouble.ts";
+import type { Source } from "../sources/source.ts";
+import { checkDimensions } from "./check-dimensions.ts";
+import type { Providers } from "./providers.ts";
+
+export interface Surroundings {
+  readonly db: Database;
+  readonly config: Config;
+  readonly providers: Providers;
+  readonly events: Events;
+  readonly writes: Lanes;
+  readonly owner: () => number;
+}
+
+interface Running {
+  /** The source as it was when its worker was made: another means another worker. */
+  readonly fingerprint: string;
+  readonly worker: SourceWorker;
+}
+
+/** One worker a source, so that a slow, broken or paused one delays no other. */
+export class SourceWorkers {
+  readonly #around: Surroundings;
+  readonly #running = new Map<number, Running>();
+  readonly #trouble = new Map<number, string>();
+  #vectorOid = 0;
+  #refreshing: Promise<void> = Promise.resolve();
+
+  constructor(surroundings: Surroundings) {
+    this.#around = surroundings;
+  }
+
+  get inFlight(): number {
+    return this.#workers().reduce((sum, worker) => sum + worker.inFlight, 0);
+  }
+
+  /** Whether nothing is claimed by any worker. */
+  get quiet(): boolean {
+    return this.inFlight === 0;
+  }
+
+  /** Starts a worker for every source. @throws when none can work until somebody acts, the first reason. */
+  async open(sources: Sources, vectorOid: number): Promise<void> {
+    this.#vectorOid = vectorOid;
+    const faults: Error[] = [];
+    await this.#follow(sources, (error) =>
+      faults.push(error instanceof Error ? error : new Error(String(error))),
+    );
+    const hopeless = faults.find(needsSomebody);
+    if (this.#running.size === 0 && hopeless !== undefined) throw hopeless;
+  }
+
+  /** Follows what has changed among the sources. */
+  async refresh(sources: Sources): Promise<void> {
+    this.#refreshing = this.#refreshing.then(() => this.#follow(sources, () => undefined));
+    await this.#refreshing;
+  }
+
+  wake(sourceId: number): void {
+    this.#running.get(sourceId)?.worker.wake();
+  }
+
+  wakeAll(): void {
+    for (const worker of this.#workers()) worker.wake();
+  }
+
+  async releaseStranded(): Promise<void> {
+    await Promise.all(this.#workers().map((worker) => worker.work.claims.releaseStranded()));
+  }
+
+  /** @returns how many rows were put back unsettled. */
+  async close(deadline: AbortSignal): Promise<number> {
+    const left = await Promise.all(this.#workers().map((worker) => worker.stop(deadline)));
+    await this.#around.providers.close();
+    return left.reduce((sum, rows) => sum + rows, 0);
+  }
+
+  async #follow(sources: Sources, onFault: (error: unknown) => void): Promise<void> {
+    const wanted = new Map(
+      sources.usable.filter((source) => !source.paused).map((source) => [source.id, source]),
+    );
+    for (const [id, { fingerprint, worker }] of this.#running) {
+      const source = wanted.get(id);
+      if (source !== undefined && fingerprintOf(source) === fingerprint) continue;
+      this.#running.delete(id);
+      void worker.stop(AbortSignal.timeout(this.#around.config.EMBED_SHUTDOWN_MS));
+    }
+    for (const { id, name, trouble } of sources.broken) await this.#troubled(id, name, trouble);
+    for (const source of wanted.values()) {
+      if (!this.#running.has(source.id)) await this.#begin(source).catch(onFault);
+    }
+  }
+
+  async #begin(source: Source): Promise<void> {
+    const { db, config, providers, events, writes, owner } = this.#around;
+    try {
+      const provider = await providers.for(source);
+      checkDimensions(source, provider);
+      const worker = new SourceWorker(
+        {
+          db,
+          source,
+          provider: metered(provider, source.name, events),
+          cacheModel: cacheModel(provider),
+          vectorOid: this.#vectorOid,
+          settings: {
+            batchSize: config.EMBED_BATCH_SIZE,
+            concurrency: config.EMBED_MAX_CONCURRENCY,
+            onTooLong: config.EMBED_ON_TOO_LONG,
+          },
+          claims: new Claims(db, source),
+          writes,
+          events,
+        },
+        owner,
+      );
+      this.#running.set(source.id, { fingerprint: fingerprintOf(source), worker });
+      await this.#recovered(source);
+      worker.wake();
+    } catch (error) {
+      await this.#troubled(source.id, source.name, error instanceof Error ? error.message : "unknown");
+      throw error;
+    }
+  }
+
+  async #troubled(id: number, name: string, problem: string): Promise<void> {
+    if (this.#trouble.get(id) === problem) return;
+    this.#trouble.set(id, problem);
+    this.#around.events.emit("troubled", { source: name, problem });
+    await sayTrouble(this.#around.db, id, problem);
+  }
+
+  async #recovered({ id, name }: Source): Promise<void> {
+    if (this.#trouble.delete(id)) this.#around.events.emit("recovered", { source: name });
+    await sayTrouble(this.#around.db, id, null);
+  }
+
+  #workers(): SourceWorker[] {
+    return [...this.#running.values()].map(({ worker }) => worker);
+  }
+}
+
+function fingerprintOf(source: Source): string {
+  return JSON.stringify(source);
+}
+
+/** An outage passes by itself; a wrong key, model or length does not. */
+function needsSomebody(error: Error): boolean {
+  return error instanceof SetupError || (error instanceof ProviderError && error.fault === "setup");
+}

@@ -1,0 +1,22 @@
+import type { Work } from "./work.ts";
+
+/** How long a row that a user holds is left alone: long enough not to spin, short enough to follow the user's commit. */
+const LOCKED_DELAY_MS = 250;
+
+/** Of tickets that were to be settled, puts back those that were not: somebody holds the row, or its text changed. */
+export async function giveBackLocked(work: Work, tickets: readonly string[]): Promise<void> {
+  await giveBack(work, tickets, "its row is locked or has changed", LOCKED_DELAY_MS);
+}
+
+/** Puts rows back to pending with no attempt counted, those of them that are still claimed. */
+export async function giveBack(
+  work: Work,
+  tickets: readonly string[],
+  reason: string,
+  delayMs: number,
+): Promise<void> {
+  const rows = await work.claims.release(tickets, delayMs);
+  if (rows === 0) return;
+  work.events.emit("released", { source: work.source.name, rows, reason });
+  work.wakeIn(delayMs);
+}

@@ -1,0 +1,21 @@
+import type { ClaimedRow } from "../queue/claim.ts";
+import { hashId, type Piece } from "./piece.ts";
+
+/** Texts that are being embedded now: a row with the same text waits for that vector, and is not paid for again. */
+export class InFlight {
+  readonly #embedding = new Map<string, Promise<unknown>>();
+
+  /** When the vector of `row`'s text will be there, or undefined where nobody is embedding it. */
+  find(row: ClaimedRow): Promise<unknown> | undefined {
+    return row.text_hash === null ? undefined : this.#embedding.get(hashId(row.text_hash));
+  }
+
+  /** Holds the texts until `embedded` settles. */
+  hold(pieces: readonly Piece[], embedded: Promise<unknown>): void {
+    const ids = pieces.map((piece) => hashId(piece.hash));
+    for (const id of ids) this.#embedding.set(id, embedded);
+    void embedded.finally(() => {
+      for (const id of ids) this.#embedding.delete(id);
+    });
+  }
+}

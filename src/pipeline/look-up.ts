@@ -1,0 +1,70 @@
+import type { ClaimedRow, ClaimState } from "../queue/claim.ts";
+import { settleIsolating } from "./settle-isolating.ts";
+import { settleBlank, settleGone } from "../queue/settle-empty.ts";
+import { giveBackLocked } from "./give-back.ts";
+import { toPieces, type Piece } from "./piece.ts";
+import type { Work } from "./work.ts";
+
+/** Settles every claimed row that needs no provider. @returns the texts that do, equal ones together. */
+export async function lookUp(work: Work, rows: readonly ClaimedRow[]): Promise<Piece[]> {
+  await Promise.all([
+    settleEmpty(work, "gone", ticketsIn(rows, "gone")),
+    settleEmpty(work, "blank", ticketsIn(rows, "blank")),
+    applyCached(
+      work,
+      rows.filter((row) => row.state === "cached"),
+    ),
+  ]);
+  return toPieces(await withinLimit(work, rows));
+}
+
+/** Gives claimed rows the cached vectors of their texts; where the cache has none any more, they go back to pending. */
+export async function applyCached(
+  work: Work,
+  rows: readonly { readonly ticket: string; readonly text_hash: Buffer | null }[],
+): Promise<void> {
+  const hits = rows.flatMap(({ ticket, text_hash }) =>
+    text_hash === null ? [] : [{ ticket, hash: text_hash }],
+  );
+  if (hits.length === 0) return;
+  const started = performance.now();
+  const done = await settleIsolating(work, hits);
+  const writeMs = performance.now() - started;
+  const freshnessMs = work.claims.ages(done);
+  work.claims.done(done);
+  if (done.length > 0) {
+    work.events.emit("cached", { source: work.source.name, rows: done.length, freshnessMs, writeMs });
+  }
+  await giveBackLocked(
+    work,
+    hits.map((hit) => hit.ticket),
+  );
+}
+
+async function settleEmpty(work: Work, state: "gone" | "blank", tickets: readonly string[]): Promise<void> {
+  if (tickets.length === 0) return;
+  const settle = state === "gone" ? settleGone : settleBlank;
+  const done = await settle(work.db, work.source, tickets);
+  work.claims.done(done);
+  work.events.emit("emptied", { source: work.source.name, rows: done.length });
+  await giveBackLocked(work, tickets);
+}
+
+/** The rows to be embedded; those that are too long are given up, or were cut already when they were claimed. */
+async function withinLimit(work: Work, rows: readonly ClaimedRow[]): Promise<ClaimedRow[]> {
+  const texts = rows.filter((row) => row.state === "new");
+  const tooLong = texts.filter((row) => row.too_long).map((row) => row.ticket);
+  if (tooLong.length === 0) return texts;
+  if (work.settings.onTooLong === "truncate") {
+    work.events.emit("truncated", { source: work.source.name, rows: tooLong.length });
+    return texts;
+  }
+  const reason = `the text is longer than ${work.provider.limits.textCharacters} characters: shorten it, or set EMBED_ON_TOO_LONG=truncate`;
+  const failed = await work.claims.fail(tooLong, reason);
+  work.events.emit("failed", { source: work.source.name, rows: failed, reason });
+  return texts.filter((row) => !row.too_long);
+}
+
+function ticketsIn(rows: readonly ClaimedRow[], state: ClaimState): string[] {
+  return rows.filter((row) => row.state === state).map((row) => row.ticket);
+}

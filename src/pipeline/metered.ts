@@ -1,0 +1,22 @@
+import type { Embeddings, EmbedOptions } from "../providers/provider.ts";
+import type { Events } from "./events.ts";
+import type { Embedder } from "./work.ts";
+
+/** The provider as one source sees it: each answer is told as an event, with its tokens and time. */
+export function metered(provider: Embedder, source: string, events: Events): Embedder {
+  return {
+    backend: provider.backend,
+    model: provider.model,
+    dimensions: provider.dimensions,
+    limits: provider.limits,
+    async embed(texts: readonly string[], signal: AbortSignal, options?: EmbedOptions): Promise<Embeddings> {
+      const started = performance.now();
+      const answer = await provider.embed(texts, signal, options);
+      const milliseconds = performance.now() - started;
+      events.emit("answered", { source, texts: texts.length, tokens: answer.tokens, milliseconds });
+      return answer;
+    },
+    ready: (signal) => provider.ready(signal),
+    close: () => provider.close(),
+  };
+}

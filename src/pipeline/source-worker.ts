@@ -1,0 +1,238 @@
+import { databaseFault, describeDatabaseError } from "../database/database-fault.ts";
+import { packTexts } from "../providers/pack.ts";
+import type { ClaimedRow } from "../queue/claim.ts";
+import { ClaimCursor } from "./claim-cursor.ts";
+import { embedPieces } from "./embed-pieces.ts";
+import { giveBack } from "./give-back.ts";
+import { InFlight } from "./in-flight.ts";
+import { Lanes } from "./lanes.ts";
+import { applyCached, lookUp } from "./look-up.ts";
+import type { Piece } from "./piece.ts";
+import type { Work } from "./work.ts";
+
+/** Rows a claim while nearly all of them are cache hits, which cost no request. */
+const CACHED_CLAIM = 512;
+/** How long a failed drain rests before the next try; doubled up to the poll by its successors. */
+const FIRST_REST_MS = 250;
+const LONGEST_REST_MS = 5_000;
+
+/**
+ * Keeps one source drained.
+ *
+ *   asleep ──wake──▶ draining ──nothing due──▶ asleep
+ *                       │  ▲ wake: remembered, and drained again
+ *                       └──┘
+ *   any ──stop──▶ stopping: claims no more, settles what is in flight ──▶ stopped
+ */
+export class SourceWorker {
+  readonly #work: Work;
+  readonly #owner: () => number;
+  readonly #cursor: ClaimCursor;
+  readonly #lanes: Lanes;
+  readonly #inFlight = new InFlight();
+  readonly #parked = new Set<Promise<void>>();
+  readonly #timers = new Set<NodeJS.Timeout>();
+  readonly #stopping = new AbortController();
+  readonly #aborting = new AbortController();
+  #draining: Promise<void> | undefined;
+  #again = false;
+  #restMs = FIRST_REST_MS;
+
+  constructor(work: Omit<Work, "wakeIn">, owner: () => number) {
+    this.#work = {
+      ...work,
+      wakeIn: (milliseconds) => {
+        this.#wakeIn(milliseconds);
+      },
+    };
+    this.#owner = owner;
+    this.#cursor = new ClaimCursor(work.db, work.source);
+    this.#lanes = new Lanes(work.settings.concurrency);
+  }
+
+  get work(): Work {
+    return this.#work;
+  }
+
+  /** Rows claimed and not settled yet. */
+  get inFlight(): number {
+    return this.#work.claims.size;
+  }
+
+  /** Drains what is due. Called while draining, it makes the drain look once more before it ends. */
+  wake(): void {
+    if (this.#isStopping()) return;
+    this.#again = true;
+    this.#draining ??= this.#run().finally(() => {
+      this.#draining = undefined;
+      if (this.#again) this.wake();
+      else void this.#tellWhenDrained();
+    });
+  }
+
+  /** Resolves when no drain runs and every claim has ended. */
+  async idle(): Promise<void> {
+    while (this.#draining !== undefined || this.inFlight > 0) {
+      await this.#draining;
+      await this.#work.claims.ended();
+    }
+  }
+
+  /**
+   * Claims nothing more and settles what is in flight; at the deadline aborts requests and puts their rows back.
+   * @returns how many rows went back to pending unsettled.
+   */
+  async stop(deadline: AbortSignal): Promise<number> {
+    this.#stopping.abort();
+    for (const timer of this.#timers) clearTimeout(timer);
+    await Promise.race([this.idle(), aborted(deadline)]);
+    this.#aborting.abort();
+    await this.#work.claims.releaseStranded().catch(() => undefined);
+    return this.#work.claims.releaseAll();
+  }
+
+  async #run(): Promise<void> {
+    while (this.#again && !this.#isStopping()) {
+      this.#again = false;
+      try {
+        await this.#drain();
+        this.#restMs = FIRST_REST_MS;
+      } catch (error) {
+        if (!this.#isStopping()) this.#rest(error);
+      }
+    }
+  }
+
+  async #tellWhenDrained(): Promise<void> {
+    await this.#work.claims.ended();
+    if (this.#draining === undefined) this.#work.events.emit("drained", { source: this.#work.source.name });
+  }
+
+  /** Claim, look up, embed the rest, write back: until nothing is due. */
+  async #drain(): Promise<void> {
+    const { batchSize } = this.#work.settings;
+    let waiting: Piece[] = [];
+    let claimSize = batchSize;
+    let more = true;
+    while (more && !this.#isStopping()) {
+      await this.#work.provider.ready(this.#stopping.signal);
+      const rows = await this.#claim(claimSize);
+      more = rows.length === claimSize;
+      const pieces = await this.#settling(rows, () => lookUp(this.#work, this.#park(rows)));
+      waiting = waiting.concat(pieces);
+      claimSize = pieces.length * 4 < rows.length ? CACHED_CLAIM : batchSize;
+      // Cache hits leave a request half empty: it is filled by another claim before it is sent.
+      if (more && waiting.length < batchSize) continue;
+      for (const request of this.#pack(waiting)) await this.#send(request);
+      waiting = [];
+    }
+    await giveBack(
+      this.#work,
+      waiting.flatMap((piece) => piece.tickets),
+      "stopping",
+      0,
+    );
+  }
+
+  async #claim(limit: number): Promise<ClaimedRow[]> {
+    const { cacheModel, provider, claims, events, source } = this.#work;
+    const rows = await this.#cursor.next(limit, {
+      owner: this.#owner(),
+      cacheModel,
+      maxCharacters: provider.limits.textCharacters,
+    });
+    claims.add(rows);
+    if (rows.length > 0) events.emit("claimed", { source: source.name, rows: rows.length });
+    return rows;
+  }
+
+  /** Puts rows aside whose text is being embedded now; they receive that vector from the cache. */
+  #park(rows: readonly ClaimedRow[]): ClaimedRow[] {
+    return rows.filter((row) => {
+      const embedded = row.state === "new" ? this.#inFlight.find(row) : undefined;
+      if (embedded === undefined) return true;
+      const parked: Promise<void> = embedded
+        .then(() => this.#settling([row], () => applyCached(this.#work, [row])))
+        .catch(() => undefined)
+        .finally(() => this.#parked.delete(parked));
+      this.#parked.add(parked);
+      return false;
+    });
+  }
+
+  #pack(pieces: readonly Piece[]): Piece[][] {
+    const { provider, settings } = this.#work;
+    const requests = packTexts(
+      pieces.map((piece) => piece.text),
+      {
+        inputs: Math.min(provider.limits.inputs, settings.batchSize),
+        characters: provider.limits.characters,
+      },
+    );
+    return requests.map(({ positions }) => positions.flat().flatMap((position) => pieces[position] ?? []));
+  }
+
+  /** Waits for a free lane, not for the answer: the next claim is made while requests are in flight. */
+  async #send(pieces: readonly Piece[]): Promise<void> {
+    await this.#lanes.launch(async () => {
+      const embedded = embedPieces(this.#work, pieces, this.#aborting.signal);
+      this.#inFlight.hold(
+        pieces,
+        embedded.then(({ written }) => written),
+      );
+      await embedded;
+    });
+  }
+
+  /** Puts the rows back when a statement fails over them. */
+  async #settling<T>(rows: readonly ClaimedRow[], settle: () => Promise<T>): Promise<T> {
+    try {
+      return await settle();
+    } catch (error) {
+      const problem = describeDatabaseError(error);
+      await giveBack(
+        this.#work,
+        rows.map((row) => row.ticket),
+        problem,
+        this.#restMs,
+      );
+      throw error;
+    }
+  }
+
+  #isStopping(): boolean {
+    return this.#stopping.signal.aborted;
+  }
+
+  #rest(error: unknown): void {
+    this.#work.events.emit("troubled", {
+      source: this.#work.source.name,
+      problem: describeDatabaseError(error),
+    });
+    this.#wakeIn(databaseFault(error) === "server" ? this.#restMs : LONGEST_REST_MS);
+    this.#restMs = Math.min(2 * this.#restMs, LONGEST_REST_MS);
+  }
+
+  #wakeIn(milliseconds: number): void {
+    if (this.#isStopping()) return;
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      this.wake();
+    }, milliseconds);
+    this.#timers.add(timer);
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else
+      signal.addEventListener(
+        "abort",
+        () => {
+          resolve();
+        },
+        { once: true },
+      );
+  });
+}

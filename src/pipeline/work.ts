@@ -1,0 +1,37 @@
+import type { Database } from "../database/connect.ts";
+import type { PatientProvider } from "../providers/patient.ts";
+import type { Source } from "../sources/source.ts";
+import type { Claims } from "./claims.ts";
+import type { Events } from "./events.ts";
+import type { Lanes } from "./lanes.ts";
+
+/** What the pipeline asks of a provider that waits, retries and paces itself; all lanes of a process share one. */
+export type Embedder = Pick<
+  PatientProvider,
+  "backend" | "model" | "dimensions" | "limits" | "ready" | "embed" | "close"
+>;
+
+export interface WorkSettings {
+  /** Texts a request, at most (`EMBED_BATCH_SIZE`). */
+  readonly batchSize: number;
+  /** Requests in flight, at most (`EMBED_MAX_CONCURRENCY`). */
+  readonly concurrency: number;
+  /** What becomes of a text that is longer than the model takes (`EMBED_ON_TOO_LONG`). */
+  readonly onTooLong: "fail" | "truncate";
+}
+
+/** Everything that the steps of one source's pipeline share. */
+export interface Work {
+  readonly db: Database;
+  readonly source: Source;
+  readonly provider: Embedder;
+  readonly cacheModel: string;
+  readonly vectorOid: number;
+  readonly settings: WorkSettings;
+  readonly claims: Claims;
+  /** Write-backs in flight: 2-3 connections saturate one Postgres, more gain nothing. */
+  readonly writes: Lanes;
+  readonly events: Events;
+  /** Calls `SourceWorker.wake` when that much time has passed: rows were put back until then. */
+  readonly wakeIn: (milliseconds: number) => void;
+}

@@ -1,0 +1,58 @@
+import { databaseFault, describeDatabaseError } from "../database/database-fault.ts";
+import type { VectorArray } from "../database/vector-array.ts";
+import { cacheVectors } from "../queue/cache-vectors.ts";
+import { writeBack, type WriteBack } from "../queue/write-back.ts";
+import { giveBack, giveBackLocked } from "./give-back.ts";
+import { ticketsOf, type Piece } from "./piece.ts";
+import { settleIsolating } from "./settle-isolating.ts";
+import type { Work } from "./work.ts";
+
+/** How long rows wait when the database did not take their vectors. */
+const REFUSED_DELAY_MS = 1_000;
+
+/** Writes back the vectors of pieces. Never throws: what the database does not take goes back to pending. */
+export async function writeVectors(
+  work: Work,
+  pieces: readonly Piece[],
+  vectors: VectorArray,
+): Promise<void> {
+  const tickets = ticketsOf(pieces);
+  const batch: WriteBack = {
+    tickets,
+    positions: pieces.flatMap((piece, position) => piece.tickets.map(() => position)),
+    hashes: pieces.map((piece) => piece.hash),
+    vectors,
+    cacheModel: work.cacheModel,
+    vectorOid: work.vectorOid,
+  };
+  const started = performance.now();
+  try {
+    const done = await write(work, batch);
+    const freshnessMs = work.claims.ages(done);
+    work.claims.done(done);
+    const writeMs = performance.now() - started;
+    work.events.emit("embedded", { source: work.source.name, rows: done.length, freshnessMs, writeMs });
+    await giveBackLocked(work, tickets);
+  } catch (error) {
+    const problem = describeDatabaseError(error);
+    await giveBack(work, tickets, problem, REFUSED_DELAY_MS);
+    work.events.emit("troubled", { source: work.source.name, problem });
+  }
+}
+
+async function write(work: Work, batch: WriteBack): Promise<string[]> {
+  try {
+    return await writeBack(work.db, work.source, batch);
+  } catch (error) {
+    if (databaseFault(error) === "server") throw error;
+    await cacheVectors(work.db, batch);
+    return await settleIsolating(work, hitsOf(batch));
+  }
+}
+
+function hitsOf(batch: WriteBack): { ticket: string; hash: Buffer }[] {
+  return batch.tickets.flatMap((ticket, i) => {
+    const hash = batch.hashes[batch.positions[i] ?? -1];
+    return hash === undefined ? [] : [{ ticket, hash }];
+  });
+}

@@ -1,0 +1,122 @@
+import { sql } from "kysely";
+import type { Config } from "../config.ts";
+import type { Database } from "../database/connect.ts";
+import { checkDimensions } from "../listener/check-dimensions.ts";
+import { openProvider } from "../providers/open-provider.ts";
+import { packTexts } from "../providers/pack.ts";
+import { cacheModel, type Provider } from "../providers/provider.ts";
+import { providerSettings } from "../sources/provider-settings.ts";
+import { hasText, textHash } from "../sources/source-sql.ts";
+import type { Source } from "../sources/source.ts";
+import { rowsWithVectors } from "./find-work.ts";
+
+export interface DryRunReport {
+  readonly source: string;
+  readonly model: string;
+  readonly dimensions: number;
+  /** Rows without a current vector. */
+  readonly rows: number;
+  /** Texts that would be sent: equal ones once, cached ones not at all. */
+  readonly texts: number;
+  /** Texts that were sent as a sample, and the vectors that came back. */
+  readonly sampled: number;
+  readonly requests: number;
+  readonly tokens: number;
+  readonly seconds: number;
+  /** In the currency of EMBED_PRICE_PER_MILLION_TOKENS; null where that is not set. */
+  readonly cost: number | null;
+}
+
+/** English text has about four characters a token; used where the provider does not count them. */
+const CHARACTERS_A_TOKEN = 4;
+
+/** Asks the provider for a sample, checks it, writes nothing, and tells what a backfill would take. */
+export async function dryRun(
+  db: Database,
+  config: Config,
+  source: Source,
+  options: { readonly limit: number; readonly all: boolean; readonly signal: AbortSignal },
+): Promise<DryRunReport> {
+  const provider = await openProvider(providerSettings(config, source), options.signal);
+  try {
+    checkDimensions(source, provider);
+    const amount = await countWork(db, source, cacheModel(provider), options.all);
+    const texts = await sampleTexts(db, source, provider, options);
+    const sample = await embedSample(provider, texts, config.EMBED_BATCH_SIZE, options.signal);
+    const tokensPerCharacter = sample.tokens > 0 ? sample.tokens / sample.characters : 1 / CHARACTERS_A_TOKEN;
+    const tokens = Math.round(amount.characters * tokensPerCharacter);
+    const requests = Math.ceil(amount.texts / Math.min(config.EMBED_BATCH_SIZE, provider.limits.inputs));
+    return {
+      source: source.name,
+      model: provider.model,
+      dimensions: provider.dimensions,
+      rows: amount.rows,
+      texts: amount.texts,
+      sampled: texts.length,
+      requests,
+      tokens,
+      seconds:
+        texts.length === 0
+          ? 0
+          : (sample.milliseconds / texts.length / 1000) * (amount.texts / config.EMBED_MAX_CONCURRENCY),
+      cost:
+        config.EMBED_PRICE_PER_MILLION_TOKENS === undefined
+          ? null
+          : (tokens / 1e6) * config.EMBED_PRICE_PER_MILLION_TOKENS,
+    };
+  } finally {
+    await provider.close();
+  }
+}
+
+async function countWork(
+  db: Database,
+  source: Source,
+  model: string,
+  all: boolean,
+): Promise<{ rows: number; texts: number; characters: number }> {
+  const { rows } = await sql<{ rows: number; texts: number; characters: number }>`
+    with wanted as (
+      select ${textHash("t")} as text_hash, char_length(t.content) as characters from ${rowsWithVectors(source)} t
+      where ${hasText("t")} and ${all ? sql`true` : sql`t.vector is null`}
+    ), text as (select text_hash, max(characters) as characters, count(*) as rows from wanted group by text_hash)
+    select coalesce(sum(t.rows), 0)::int as rows, count(*) filter (where e.model is null)::int as texts,
+      coalesce(sum(t.characters) filter (where e.model is null), 0)::float8 as characters
+    from text t left join embedding_cache e on e.model = ${model} and e.text_hash = t.text_hash`.execute(db);
+  return rows[0] ?? { rows: 0, texts: 0, characters: 0 };
+}
+
+async function sampleTexts(
+  db: Database,
+  source: Source,
+  provider: Provider,
+  { limit, all }: { readonly limit: number; readonly all: boolean },
+): Promise<string[]> {
+  const { rows } = await sql<{ text: string }>`
+    select left(t.content, ${provider.limits.textCharacters}) as text from ${rowsWithVectors(source)} t
+    where ${hasText("t")} and ${all ? sql`true` : sql`t.vector is null`}
+    order by t.k0 limit ${limit}`.execute(db);
+  return rows.map((row) => row.text);
+}
+
+/** The provider checks every answer's count, lengths and floats, and throws where they are wrong. */
+async function embedSample(
+  provider: Provider,
+  texts: readonly string[],
+  batchSize: number,
+  signal: AbortSignal,
+) {
+  const started = performance.now();
+  const limits = {
+    inputs: Math.min(batchSize, provider.limits.inputs),
+    characters: provider.limits.characters,
+  };
+  let tokens = 0;
+  let characters = 0;
+  for (const request of packTexts(texts, limits)) {
+    const answer = await provider.embed(request.texts, signal);
+    tokens += answer.tokens;
+    characters += request.texts.reduce((sum, text) => sum + text.length, 0);
+  }
+  return { tokens, characters, milliseconds: performance.now() - started };
+}

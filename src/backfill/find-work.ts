@@ -1,0 +1,110 @@
+import { sql, type RawBuilder } from "kysely";
+import type { Database } from "../database/connect.ts";
+import type { Source } from "../sources/source.ts";
+import { hasText, queueKey, textHash, vectorType } from "../sources/source-sql.ts";
+
+/** Rows looked at in one statement: short enough to hold nothing up. */
+const PAGE_ROWS = 5_000;
+
+export interface FindWorkOptions {
+  readonly source: Source;
+  readonly cacheModel: string;
+  /** Every row, whether it has a vector or not. */
+  readonly all: boolean;
+}
+
+/**
+ * Queues the rows of a source that have no current vector, page by page along the key:
+ * - a text without a vector, or a vector without a text;
+ * - a vector other than the cache's for the text as it is: the text was changed while the triggers were off.
+ * A vector that the cache knows nothing of is somebody else's work, and is left alone. Rows that are queued already,
+ * pending or failed, stay as they are.
+ * @yields how many rows each page added.
+ */
+export async function* queueStaleRows(db: Database, options: FindWorkOptions): AsyncGenerator<number> {
+  let last: readonly string[] | undefined;
+  do {
+    const page = await queuePage(db, options, last);
+    last = page.last ?? undefined;
+    yield page.queued;
+  } while (last !== undefined);
+  if (!options.all) yield await queueVectorsOfOtherTexts(db, options);
+}
+
+async function queuePage(
+  db: Database,
+  options: FindWorkOptions,
+  last: readonly string[] | undefined,
+): Promise<Page> {
+  const { source, cacheModel } = options;
+  const { rows } = await sql<Page>`
+    with page as materialized (
+      select t.*, ${keyTexts(source)} as key_texts from ${rowsWithVectors(source)} t
+      where ${last === undefined ? sql`true` : sql`(${keys(source)}) > (${keyValues(source, last)})`}
+      order by ${keys(source)} limit ${PAGE_ROWS}
+    ), stale as (
+      select t.* from page t
+      left join lateral (select ${textHash("t")} as text_hash) h on true
+      left join embedding_cache e on e.model = ${cacheModel} and e.text_hash = h.text_hash
+      where ${options.all ? sql`${hasText("t")} or t.vector is not null` : sql`${hasText("t")} = (t.vector is null) or e.embedding::${vectorType(source)} <> t.vector`}
+    ), queued as (
+      insert into embedding_queue (source_id, key) select ${source.id}, ${queueKey(source, "t")} from stale t
+      on conflict (source_id, key) do nothing returning 1
+    )
+    select (select count(*)::int from queued) as queued,
+      (select key_texts from page t order by ${keysDescending(source)} limit 1) as last`.execute(db);
+  return rows[0] ?? { queued: 0, last: null };
+}
+
+interface Page {
+  readonly queued: number;
+  /** The key of the page's last row; null behind the end. */
+  readonly last: readonly string[] | null;
+}
+
+/** Vectors that the cache holds for another text, on rows whose own text it does not know: left behind by a change unseen. */
+async function queueVectorsOfOtherTexts(
+  db: Database,
+  { source, cacheModel }: FindWorkOptions,
+): Promise<number> {
+  const send = sql.raw(`${source.vectorType}_send`);
+  const { rows } = await sql<{ queued: number }>`
+    with unknown as materialized (
+      select t.* from ${rowsWithVectors(source)} t
+      where t.vector is not null and ${hasText("t")}
+        and exists (select from embedding_cache where model = ${cacheModel})
+        and not exists (select from embedding_cache e where e.model = ${cacheModel} and e.text_hash = ${textHash("t")})
+    ), queued as (
+      insert into embedding_queue (source_id, key)
+      select ${source.id}, ${queueKey(source, "t")} from unknown t
+      where sha256(${send}(t.vector)) in (
+        select sha256(${send}(e.embedding::${vectorType(source)})) from embedding_cache e
+        where e.model = ${cacheModel} and exists (select from unknown))
+      on conflict (source_id, key) do nothing returning 1
+    )
+    select count(*)::int as queued from queued`.execute(db);
+  return rows[0]?.queued ?? 0;
+}
+
+/** `watchedRows` with the vector beside. */
+export function rowsWithVectors(source: Source): RawBuilder<unknown> {
+  const names = source.key.map((column, i) => sql`${sql.id(column.name)} as ${sql.id(`k${i}`)}`);
+  return sql`(select ${sql.join(names)}, (${sql.raw(source.textExpression)})::text as content,
+    ${sql.id(source.vectorColumn)} as vector from ${sql.id(source.schema, source.table)})`;
+}
+
+function keys(source: Source): RawBuilder<unknown> {
+  return sql.join(source.key.map((_, i) => sql.ref(`t.k${i}`)));
+}
+
+function keysDescending(source: Source): RawBuilder<unknown> {
+  return sql.join(source.key.map((_, i) => sql`${sql.ref(`t.k${i}`)} desc`));
+}
+
+function keyTexts(source: Source): RawBuilder<unknown> {
+  return sql`array[${sql.join(source.key.map((_, i) => sql`${sql.ref(`t.k${i}`)}::text`))}]`;
+}
+
+function keyValues(source: Source, texts: readonly string[]): RawBuilder<unknown> {
+  return sql.join(source.key.map((column, i) => sql`${texts[i]}::text::${sql.raw(column.type)}`));
+}

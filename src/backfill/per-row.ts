@@ -1,0 +1,64 @@
+import { sql } from "kysely";
+import type { Config } from "../config.ts";
+import type { Database } from "../database/connect.ts";
+import { openProvider } from "../providers/open-provider.ts";
+import { providerSettings } from "../sources/provider-settings.ts";
+import { hasText, keysOf, tableOf, vectorType } from "../sources/source-sql.ts";
+import type { Source } from "../sources/source.ts";
+import { rowsWithVectors } from "./find-work.ts";
+import type { Progress } from "./progress.ts";
+
+/**
+ * The way it was done before: one call, one update and one commit a row. Kept to be compared with; it has no queue, no
+ * cache, no batch and no retry, but like everything here it writes no vector to a text that has changed meanwhile.
+ * @returns how many rows received a vector.
+ */
+export async function backfillPerRow(
+  db: Database,
+  config: Config,
+  source: Source,
+  options: { readonly progress: Progress; readonly signal: AbortSignal },
+): Promise<number> {
+  const provider = await openProvider(providerSettings(config, source), options.signal);
+  try {
+    const { rows } = await sql<Record<string, unknown>>`
+      select ${keysOf(source, "t")} from ${rowsWithVectors(source)} t where t.vector is null and ${hasText("t")}`.execute(
+      db,
+    );
+    let done = 0;
+    for (const row of rows) {
+      if (options.signal.aborted) break;
+      done += await embedRow(db, source, row, async (text) =>
+        (await provider.embed([text], options.signal)).vectors.at(0),
+      );
+      options.progress.show({ done, total: rows.length, cached: 0, failed: 0, tokens: 0 });
+    }
+    return done;
+  } finally {
+    await provider.close();
+    options.progress.end();
+  }
+}
+
+async function embedRow(
+  db: Database,
+  source: Source,
+  row: Record<string, unknown>,
+  embed: (text: string) => Promise<Float32Array>,
+): Promise<number> {
+  const isRow = sql.join(
+    source.key.map((column, i) => sql`${sql.ref(column.name)} = ${row[`k${i}`]}`),
+    sql` and `,
+  );
+  const text = sql`(${sql.raw(source.textExpression)})::text`;
+  const found = await sql<{
+    text: string;
+  }>`select ${text} as text from ${tableOf(source)} where ${isRow}`.execute(db);
+  const [current] = found.rows;
+  if (current === undefined) return 0;
+  const vector = `[${(await embed(current.text)).join(",")}]`;
+  const { numAffectedRows } = await sql`
+    update ${tableOf(source)} set ${sql.id(source.vectorColumn)} = ${vector}::${vectorType(source)}
+    where ${isRow} and ${text} = ${current.text}`.execute(db);
+  return Number(numAffectedRows ?? 0n);
+}

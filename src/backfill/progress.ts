@@ -1,0 +1,85 @@
+import { SingleBar } from "cli-progress";
+
+export interface ProgressFigures {
+  readonly done: number;
+  readonly total: number;
+  readonly cached: number;
+  readonly failed: number;
+  readonly tokens: number;
+}
+
+export interface Progress {
+  show(figures: ProgressFigures): void;
+  end(): void;
+}
+
+const LINE_EVERY_MS = 2_000;
+
+/** A bar on a terminal, a plain line every two seconds elsewhere, nothing for machines. Always on stderr. */
+export function showProgress(kind: "bar" | "lines" | "none"): Progress {
+  if (kind === "bar") return bar();
+  if (kind === "lines") return lines();
+  return { show: () => undefined, end: () => undefined };
+}
+
+function bar(): Progress {
+  const meter = rate();
+  const drawn = new SingleBar({
+    format:
+      "{bar} {value}/{total} rows  {rate} rows/s  ETA {left}  {cached} cached  {failed} failed  {tokens} tokens",
+    stream: process.stderr,
+    hideCursor: true,
+  });
+  drawn.start(0, 0, describe({ done: 0, total: 0, cached: 0, failed: 0, tokens: 0 }, 0));
+  return {
+    show(figures) {
+      drawn.setTotal(figures.total);
+      drawn.update(figures.done, describe(figures, meter(figures.done)));
+    },
+    end: () => {
+      drawn.stop();
+    },
+  };
+}
+
+function lines(): Progress {
+  const meter = rate();
+  let shown = 0;
+  return {
+    show(figures) {
+      const now = performance.now();
+      if (now - shown < LINE_EVERY_MS && figures.done < figures.total) return;
+      shown = now;
+      const { rate: speed, left } = describe(figures, meter(figures.done));
+      console.error(
+        `${figures.done}/${figures.total} rows, ${speed} rows/s, ETA ${left}, ${figures.cached} cached, ${figures.failed} failed, ${figures.tokens} tokens`,
+      );
+    },
+    end: () => undefined,
+  };
+}
+
+function describe(figures: ProgressFigures, rowsPerSecond: number) {
+  const seconds = (figures.total - figures.done) / rowsPerSecond;
+  return {
+    rate: Math.round(rowsPerSecond),
+    left: Number.isFinite(seconds) ? duration(seconds) : "-",
+    cached: figures.cached,
+    failed: figures.failed,
+    tokens: figures.tokens,
+  };
+}
+
+/** Rows a second since the first call. */
+function rate(): (done: number) => number {
+  const started = performance.now();
+  return (done) => (1000 * done) / Math.max(1, performance.now() - started);
+}
+
+/** Seconds as people say them: `48 s`, `3 min 5 s`, `2 h 10 min`. */
+export function duration(seconds: number): string {
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+}

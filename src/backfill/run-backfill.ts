@@ -1,0 +1,106 @@
+import { sql } from "kysely";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Config } from "../config.ts";
+import { connect, type Database } from "../database/connect.ts";
+import { createListener, type Listener } from "../listener/listener.ts";
+import { cacheModel } from "../providers/provider.ts";
+import { openProvider } from "../providers/open-provider.ts";
+import { providerSettings } from "../sources/provider-settings.ts";
+import type { Source } from "../sources/source.ts";
+import { queueStaleRows } from "./find-work.ts";
+import type { Progress, ProgressFigures } from "./progress.ts";
+
+export interface BackfillReport extends ProgressFigures {
+  readonly sources: readonly string[];
+  readonly seconds: number;
+  /** Left pending: the backfill was interrupted, or rows are locked. */
+  readonly pending: number;
+}
+
+/** Looking through a large table and its cache takes long in one statement, and holds nothing up. */
+const LONGEST_STATEMENT_MS = 3_600_000;
+const LOOK_MS = 200;
+
+/**
+ * Queues every row that has no current vector and drains the queue, together with whatever listener runs beside. What
+ * is done is done: interrupted, it goes on where it stopped.
+ */
+export async function runBackfill(
+  config: Config & { readonly DATABASE_URL: string },
+  sources: readonly Source[],
+  options: { readonly all: boolean; readonly progress: Progress; readonly signal: AbortSignal },
+): Promise<BackfillReport> {
+  const started = performance.now();
+  const db = connect({
+    databaseUrl: config.DATABASE_URL,
+    maxConnections: 2,
+    ownSessions: true,
+    queryTimeoutMs: LONGEST_STATEMENT_MS,
+  });
+  const listener = createListener(config);
+  const counts = countEvents(listener);
+  try {
+    await listener.start();
+    let total = await pendingRows(db, sources);
+    const queueing = { now: true };
+    const queued = queueAll(db, config, sources, options, (rows) => (total += rows)).finally(
+      () => (queueing.now = false),
+    );
+    let pending = total;
+    while ((queueing.now || pending > 0) && !options.signal.aborted) {
+      await delay(LOOK_MS);
+      pending = await pendingRows(db, sources);
+      options.progress.show({ ...counts, done: Math.max(0, total - pending), total });
+    }
+    await queued;
+    return {
+      sources: sources.map((source) => source.name),
+      ...counts,
+      done: total - pending,
+      total,
+      pending,
+      seconds: (performance.now() - started) / 1000,
+    };
+  } finally {
+    options.progress.end();
+    await listener.stop();
+    await db.destroy();
+  }
+}
+
+async function queueAll(
+  db: Database,
+  config: Config,
+  sources: readonly Source[],
+  options: { readonly all: boolean; readonly signal: AbortSignal },
+  onQueued: (rows: number) => void,
+): Promise<void> {
+  for (const source of sources) {
+    const provider = await openProvider(providerSettings(config, source), options.signal);
+    await provider.close();
+    for await (const rows of queueStaleRows(db, {
+      source,
+      cacheModel: cacheModel(provider),
+      all: options.all,
+    })) {
+      onQueued(rows);
+      if (rows > 0) await sql`select pg_notify('embedding_queue', ${String(source.id)})`.execute(db);
+      if (options.signal.aborted) return;
+    }
+  }
+}
+
+async function pendingRows(db: Database, sources: readonly Source[]): Promise<number> {
+  const { rows } = await sql<{ pending: number }>`
+    select count(*)::int as pending from embedding_queue
+    where failed_at is null and source_id = any(${sources.map((source) => source.id)}::int[])`.execute(db);
+  return rows[0]?.pending ?? 0;
+}
+
+function countEvents({ events }: Listener): { cached: number; failed: number; tokens: number } {
+  const counts = { cached: 0, failed: 0, tokens: 0 };
+  events.on("cached", ({ rows }) => (counts.cached += rows));
+  events.on("failed", ({ rows }) => (counts.failed += rows));
+  events.on("answered", ({ tokens }) => (counts.tokens += tokens));
+  return counts;
+}

@@ -1,0 +1,80 @@
+import { dryRun, type DryRunReport } from "../backfill/dry-run.ts";
+import { backfillPerRow } from "../backfill/per-row.ts";
+import { duration, showProgress } from "../backfill/progress.ts";
+import { runBackfill, type BackfillReport } from "../backfill/run-backfill.ts";
+import { readConfig } from "../config.ts";
+import { connect } from "../database/connect.ts";
+import { chooseSources } from "../sources/choose-sources.ts";
+import { parseCommand, wholeNumber, type Command } from "./command.ts";
+import { openDatabase } from "./database-of.ts";
+import { stopSignal } from "./stop-signal.ts";
+
+export const backfill: Command = {
+  usage: "npm run backfill -- [--source NAME] [--all] [--dry-run [--limit 50]] [--per-row] [--json]",
+  summary: "embed every row that has no current vector; --dry-run tells what it would take",
+  async run(args) {
+    const { values } = parseCommand(backfill, args, {
+      options: {
+        source: { type: "string" },
+        all: { type: "boolean", default: false },
+        "dry-run": { type: "boolean", default: false },
+        limit: { type: "string", default: "50" },
+        "per-row": { type: "boolean", default: false },
+        json: { type: "boolean", default: false },
+      },
+    });
+    const limit = wholeNumber("--limit", values.limit);
+    const interrupted = new AbortController();
+    void stopSignal().then(() => {
+      interrupted.abort(new Error("interrupted"));
+    });
+    const { signal } = interrupted;
+    const { all, json } = values;
+    const progress = showProgress(json ? "none" : process.stderr.isTTY ? "bar" : "lines");
+    const database = await openDatabase(readConfig(process.env));
+    const { config } = database;
+    const db = connect({ databaseUrl: config.DATABASE_URL, maxConnections: 1, ownSessions: true });
+    try {
+      const sources = await chooseSources(db, values.source);
+      if (values["dry-run"]) {
+        const reports = [];
+        for (const source of sources) reports.push(await dryRun(db, config, source, { limit, all, signal }));
+        console.log(json ? JSON.stringify(reports) : reports.map(describeDryRun).join("\n\n"));
+        return 0;
+      }
+      if (values["per-row"]) {
+        let rows = 0;
+        for (const source of sources) rows += await backfillPerRow(db, config, source, { progress, signal });
+        console.log(json ? JSON.stringify({ rows }) : `${rows} rows embedded, one at a time.`);
+        return signal.aborted ? 1 : 0;
+      }
+      const report = await runBackfill(config, sources, { all, progress, signal });
+      console.log(json ? JSON.stringify(report) : describe(report));
+      return report.pending > 0 || report.failed > 0 ? 1 : 0;
+    } finally {
+      await db.destroy();
+      await database.close();
+    }
+  },
+};
+
+function describe({ done, cached, failed, pending, tokens, seconds }: BackfillReport): string {
+  const speed = Math.round(done / seconds);
+  const left = pending > 0 ? ` ${pending} are still pending: run it again to go on.` : "";
+  const given = failed > 0 ? ` ${failed} failed: see npm run status.` : "";
+  return `${done} rows done in ${duration(seconds)} (${speed} rows/s), ${cached} of them from the cache, ${tokens} tokens.${left}${given}`;
+}
+
+function describeDryRun(report: DryRunReport): string {
+  const cost = report.cost === null ? "unknown (set EMBED_PRICE_PER_MILLION_TOKENS)" : report.cost.toFixed(4);
+  return [
+    `${report.source}: nothing was written.`,
+    `  sample        ${report.sampled} texts sent, ${report.sampled} vectors of ${report.dimensions} dimensions by ${report.model}, all valid`,
+    `  rows          ${report.rows} to embed`,
+    `  texts         ${report.texts} to send, after equal and cached ones`,
+    `  requests      ${report.requests}`,
+    `  tokens        about ${report.tokens}`,
+    `  time          about ${duration(report.seconds)}`,
+    `  cost          ${cost}`,
+  ].join("\n");
+}

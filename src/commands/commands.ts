@@ -1,0 +1,16 @@
+import { backfill } from "./backfill.ts";
+import type { Command } from "./command.ts";
+import { demo } from "./demo.ts";
+import { migrate } from "./migrate.ts";
+import { search } from "./search.ts";
+import { start } from "./start.ts";
+import { status } from "./status.ts";
+
+/** Every command, in the order in which a newcomer meets them. */
+export const COMMANDS: Readonly<Record<string, Command>> = { start, demo, migrate, backfill, status, search };
+
+export function describeCommands(): string {
+  return Object.values(COMMANDS)
+    .map(({ usage, summary }) => `  ${usage}\n      ${summary}`)
+    .join("\n");
+}

@@ -1,0 +1,75 @@
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Config } from "../config.ts";
+import { DataDirectoryInUse } from "../embedded/data-lock.ts";
+import { startEmbedded, type EmbeddedPostgres } from "../embedded/start-embedded.ts";
+import { requireMigrated } from "../database/require-migrated.ts";
+import { SetupError } from "../errors.ts";
+import { migrate } from "../migrate.ts";
+
+/** What the local model makes: the embedded default's dimensions. */
+const LOCAL_DIMENSIONS = 512;
+
+export interface OpenDatabase {
+  readonly config: Config & { readonly DATABASE_URL: string };
+  /** The embedded Postgres, where this process runs it. */
+  readonly embedded: EmbeddedPostgres | undefined;
+  close(): Promise<void>;
+}
+
+/**
+ * The database to work on: `DATABASE_URL`'s, as a guest that finds it migrated; else the embedded one, started and
+ * migrated here, or shared with the process that already runs it.
+ * @throws {SetupError} where it is not migrated, or cannot be used.
+ */
+export async function openDatabase(config: Config): Promise<OpenDatabase> {
+  if (config.DATABASE_URL !== undefined) {
+    await requireMigrated(config.DATABASE_URL);
+    return { config: { ...config, DATABASE_URL: config.DATABASE_URL }, embedded: undefined, close: nothing };
+  }
+  const embedded = await startOrJoin(config);
+  if (typeof embedded === "string") {
+    return { config: { ...config, DATABASE_URL: embedded }, embedded: undefined, close: nothing };
+  }
+  try {
+    await migrate({ databaseUrl: embedded.url, dimensions: config.EMBEDDING_DIM ?? LOCAL_DIMENSIONS });
+  } catch (error) {
+    await embedded.close();
+    throw error;
+  }
+  return {
+    config: { ...config, DATABASE_URL: embedded.url },
+    embedded,
+    close: async () => {
+      await rm(urlFile(config), { force: true });
+      await embedded.close();
+    },
+  };
+}
+
+/** The running database's URL is left beside its data, so that a second command can join the first. */
+async function startOrJoin(config: Config): Promise<EmbeddedPostgres | string> {
+  const dataDirectory = config.EMBED_DATA_DIR;
+  try {
+    await mkdir(dataDirectory, { recursive: true });
+    const embedded = await startEmbedded({ dataDirectory, port: config.EMBED_PORT });
+    await writeFile(urlFile(config), embedded.url);
+    return embedded;
+  } catch (error) {
+    if (!(error instanceof DataDirectoryInUse)) throw error;
+    const url = await readFile(urlFile(config), "utf8").catch(() => undefined);
+    if (url === undefined)
+      throw new SetupError(error.message, "It may still be starting: try again in a moment.", {
+        cause: error,
+      });
+    return url;
+  }
+}
+
+function urlFile(config: Config): string {
+  return join(config.EMBED_DATA_DIR, "url");
+}
+
+async function nothing(): Promise<void> {
+  // A guest leaves the database as it is.
+}

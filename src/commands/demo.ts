@@ -1,0 +1,97 @@
+import { readConfig, type Config } from "../config.ts";
+import { connect, type Database } from "../database/connect.ts";
+import { DEMO_PATIENTS, insertPatients, removePatients } from "../demo/demo-patients.ts";
+import { createListener } from "../listener/listener.ts";
+import { openProvider } from "../providers/open-provider.ts";
+import type { Provider } from "../providers/provider.ts";
+import { embedQuery } from "../search/embed-query.ts";
+import { nearest } from "../search/nearest.ts";
+import { chooseSources } from "../sources/choose-sources.ts";
+import { providerSettings } from "../sources/provider-settings.ts";
+import type { Source } from "../sources/source.ts";
+import { parseCommand, type Command } from "./command.ts";
+import { openDatabase } from "./database-of.ts";
+
+const SEARCHES = [
+  "poorly controlled type 2 diabetes",
+  "swollen ankles and short of breath at night",
+  "headaches with flashing lights",
+] as const;
+const EDIT = "Severe migraine: flashing lights, one-sided headache and vomiting. Takes sumatriptan.";
+
+export const demo: Command = {
+  usage: "npm run demo -- [--keep]",
+  summary:
+    "a few hundred made-up patients: embeds them, searches, changes one; then removes them, unless --keep",
+  async run(args) {
+    const { values } = parseCommand(demo, args, { options: { keep: { type: "boolean", default: false } } });
+    const database = await openDatabase(readConfig(process.env));
+    const db = connect({ databaseUrl: database.config.DATABASE_URL, maxConnections: 2, ownSessions: true });
+    try {
+      await show(db, database.config);
+    } finally {
+      if (!values.keep) await removePatients(db);
+      await db.destroy();
+      await database.close();
+    }
+    return 0;
+  },
+};
+
+async function show(db: Database, config: Config & { readonly DATABASE_URL: string }): Promise<void> {
+  const [source] = await chooseSources(db, "patient_embeddings");
+  if (source === undefined) return;
+  const listener = createListener(config);
+  const provider = await openProvider(providerSettings(config, source));
+  try {
+    await listener.start();
+    const started = performance.now();
+    console.log(`Inserting ${DEMO_PATIENTS.length} made-up patients; a trigger queues each of them …`);
+    await insertPatients(db);
+    await listener.settled();
+    const seconds = (performance.now() - started) / 1000;
+    console.log(`… and all of them are embedded, ${seconds.toFixed(1)} s later (${provider.model}).\n`);
+    for (const query of SEARCHES) await showSearch(db, source, provider, query);
+    await showEdit(db, source, provider, () => listener.settled());
+  } finally {
+    await listener.stop();
+    await provider.close();
+  }
+}
+
+async function showSearch(db: Database, source: Source, provider: Provider, query: string): Promise<void> {
+  const vector = await embedQuery(db, provider, query, AbortSignal.timeout(60_000));
+  console.log(`Search: ${query}`);
+  for (const { key, distance, text } of await nearest(db, source, vector, { limit: 3, withText: true })) {
+    console.log(`  ${distance.toFixed(3)}  patient ${key}: ${text?.slice(0, 100) ?? ""} …`);
+  }
+  console.log();
+}
+
+async function showEdit(
+  db: Database,
+  source: Source,
+  provider: Provider,
+  settled: () => Promise<void>,
+): Promise<void> {
+  const query = SEARCHES[2];
+  const vector = await embedQuery(db, provider, query, AbortSignal.timeout(60_000));
+  const ranking = await nearest(db, source, vector, { limit: DEMO_PATIENTS.length, withText: false });
+  const last = ranking.at(-1);
+  if (last === undefined) return;
+  console.log(
+    `Patient ${last.key} is number ${ranking.length} of ${ranking.length} for "${query}". Now its text changes:`,
+  );
+  console.log(`  update patient_embeddings set context_text = '${EDIT}' where patient_id = ${last.key};`);
+  const started = performance.now();
+  await db
+    .updateTable("patient_embeddings")
+    .set({ context_text: EDIT })
+    .where("patient_id", "=", last.key)
+    .execute();
+  await settled();
+  const milliseconds = Math.round(performance.now() - started);
+  const after = await nearest(db, source, vector, { limit: DEMO_PATIENTS.length, withText: false });
+  const place = after.findIndex(({ key }) => key === last.key) + 1;
+  console.log(`${milliseconds} ms later it is number ${place}, and no other code ran.`);
+}

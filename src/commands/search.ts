@@ -1,0 +1,70 @@
+import { readConfig } from "../config.ts";
+import { connect } from "../database/connect.ts";
+import { UsageError } from "../errors.ts";
+import { openProvider } from "../providers/open-provider.ts";
+import { embedQuery } from "../search/embed-query.ts";
+import { nearest, type Neighbour } from "../search/nearest.ts";
+import { chooseSources } from "../sources/choose-sources.ts";
+import { providerSettings } from "../sources/provider-settings.ts";
+import { parseCommand, wholeNumber, type Command } from "./command.ts";
+import { openDatabase } from "./database-of.ts";
+
+export const search: Command = {
+  usage: 'npm run search -- "QUERY" [--source NAME] [--limit 10] [--text] [--json]',
+  summary: "the nearest rows by meaning; --text shows the beginning of each text",
+  async run(args) {
+    const { values, positionals } = parseCommand(search, args, {
+      allowPositionals: true,
+      options: {
+        source: { type: "string" },
+        limit: { type: "string", default: "10" },
+        text: { type: "boolean", default: false },
+        json: { type: "boolean", default: false },
+      },
+    });
+    const query = positionals.join(" ").trim();
+    if (query === "") throw new UsageError("What should be searched for?", `Usage: ${search.usage}`);
+    const limit = wholeNumber("--limit", values.limit);
+    const database = await openDatabase(readConfig(process.env));
+    const db = connect({ databaseUrl: database.config.DATABASE_URL, maxConnections: 1, ownSessions: true });
+    try {
+      const [source] = await chooseSources(db, values.source);
+      if (source === undefined) throw new UsageError("There is nothing to search.", "Watch a table first.");
+      const provider = await openProvider(providerSettings(database.config, source));
+      try {
+        const vector = await embedQuery(
+          db,
+          provider,
+          query,
+          AbortSignal.timeout(database.config.EMBEDDING_TIMEOUT),
+        );
+        const found = await nearest(db, source, vector, { limit, withText: values.text });
+        console.log(values.json ? JSON.stringify(found) : describe(source.name, found));
+      } finally {
+        await provider.close();
+      }
+      return 0;
+    } finally {
+      await db.destroy();
+      await database.close();
+    }
+  },
+};
+
+const SHOWN_CHARACTERS = 90;
+
+function describe(source: string, found: readonly Neighbour[]): string {
+  if (found.length === 0) return `${source} has no embedded rows yet: see npm run status.`;
+  const width = Math.max(...found.map(({ key }) => key.length), 3);
+  const lines = found.map(({ key, distance, text }) =>
+    [key.padStart(width), distance.toFixed(4).padStart(8), text === null ? "" : beginning(text)]
+      .join("  ")
+      .trimEnd(),
+  );
+  return [`${"key".padStart(width)}  distance  (${source}, by cosine)`, ...lines].join("\n");
+}
+
+function beginning(text: string): string {
+  const line = text.replace(/\s+/g, " ").trim();
+  return line.length > SHOWN_CHARACTERS ? `${line.slice(0, SHOWN_CHARACTERS - 1)}…` : line;
+}

@@ -1,0 +1,48 @@
+import { readConfig } from "../config.ts";
+import { createListener } from "../listener/listener.ts";
+import { logEvents } from "../log.ts";
+import { parseCommand, type Command } from "./command.ts";
+import { openDatabase, type OpenDatabase } from "./database-of.ts";
+import { stopSignal } from "./stop-signal.ts";
+
+export const start: Command = {
+  usage: "npm start",
+  summary:
+    "keep every watched table embedded, until Ctrl-C or SIGTERM; without DATABASE_URL, on an embedded Postgres",
+  async run(args) {
+    parseCommand(start, args, { options: {} });
+    const database = await openDatabase(readConfig(process.env));
+    try {
+      const listener = createListener(database.config);
+      const log = logEvents(listener.events, database.config.EMBED_LOG_LEVEL);
+      try {
+        await listener.start();
+        log.info("listening for changes");
+        welcome(database);
+        const signal = await stopSignal(database.embedded?.stopped);
+        log.info({ signal }, "stopping: a second signal leaves at once");
+      } finally {
+        const left = await listener.stop();
+        log.info({ rows_left_pending: left }, "stopped");
+      }
+    } finally {
+      await database.close();
+    }
+    return 0;
+  },
+};
+
+function welcome({ config, embedded }: OpenDatabase): void {
+  if (embedded === undefined) return;
+  console.log(`
+The embedded Postgres is ready, its data in ${config.EMBED_DATA_DIR}/. Connect with psql or any client:
+
+${embedded.url}
+
+Insert a patient, and the vector follows by itself:
+
+psql ${embedded.url} -c "insert into patient_embeddings values (1, 'Type 2 diabetes, HbA1c 9.1 %, metformin 1 g twice daily')"
+
+Change context_text and its vector changes with it. See: npm run status, npm run search -- "poorly controlled diabetes"
+`);
+}

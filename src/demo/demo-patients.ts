@@ -1,0 +1,30 @@
+import type { Database } from "../database/connect.ts";
+import { syntheticPatients } from "./synthetic-patients.ts";
+
+/** Far from the ids of anybody's patients. */
+const FIRST_ID = 9_000_000_000_000;
+
+export const DEMO_PATIENTS = syntheticPatients(300).map(({ patient_id, context_text }) => ({
+  patient_id: FIRST_ID + patient_id,
+  context_text,
+}));
+
+export async function insertPatients(db: Database): Promise<void> {
+  await db
+    .insertInto("patient_embeddings")
+    .values(DEMO_PATIENTS)
+    .onConflict((conflict) =>
+      conflict
+        .column("patient_id")
+        .doUpdateSet((row) => ({ context_text: row.ref("excluded.context_text") })),
+    )
+    .execute();
+}
+
+export async function removePatients(db: Database): Promise<void> {
+  await db
+    .deleteFrom("patient_embeddings")
+    .where("patient_id", ">", String(FIRST_ID))
+    .where("patient_id", "<=", String(FIRST_ID + DEMO_PATIENTS.length))
+    .execute();
+}

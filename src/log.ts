@@ -1,0 +1,45 @@
+import { pino, type Logger } from "pino";
+import { pinoPretty } from "./log-pretty.ts";
+import type { Events } from "./pipeline/events.ts";
+
+/** One structured line an event, on stderr; pretty on a terminal. No event carries a text, so no line does. */
+export function logEvents(events: Events, level: string): Logger {
+  const log = pino({ level, base: { pid: process.pid } }, pinoPretty());
+  events.on("claimed", (event) => {
+    log.debug(event, "claimed");
+  });
+  events.on("embedded", ({ source, rows, writeMs }) => {
+    log.info({ source, rows, write_ms: Math.round(writeMs) }, "embedded");
+  });
+  events.on("cached", ({ source, rows, writeMs }) => {
+    log.info({ source, rows, write_ms: Math.round(writeMs) }, "taken from the cache");
+  });
+  events.on("emptied", (event) => {
+    log.debug(event, "nothing to embed");
+  });
+  events.on("answered", ({ milliseconds, ...event }) => {
+    log.debug({ ...event, ms: Math.round(milliseconds) }, "provider answered");
+  });
+  events.on("failed", (event) => {
+    log.warn(event, "given up");
+  });
+  events.on("truncated", (event) => {
+    log.warn(event, "cut to the model's limit");
+  });
+  events.on("released", (event) => {
+    log.debug(event, "put back");
+  });
+  events.on("troubled", (event) => {
+    log.error(event, "cannot embed");
+  });
+  events.on("recovered", (event) => {
+    log.info(event, "works again");
+  });
+  events.on("listening", () => {
+    log.debug("hearing notifications");
+  });
+  events.on("deaf", (event) => {
+    log.warn(event, "lost the connection that hears notifications: polling meanwhile");
+  });
+  return log;
+}

@@ -1,0 +1,26 @@
+import { createHash } from "node:crypto";
+import type { Database } from "../database/connect.ts";
+import { cacheVectors } from "../queue/cache-vectors.ts";
+import { cacheModel, type Provider } from "../providers/provider.ts";
+import { vectorTypeOid } from "../database/connect.ts";
+
+/** The vector of a query, from the cache where the same words were asked or embedded before. */
+export async function embedQuery(
+  db: Database,
+  provider: Provider,
+  query: string,
+  signal: AbortSignal,
+): Promise<Float32Array> {
+  const hash = createHash("sha256").update(query, "utf8").digest();
+  const model = cacheModel(provider);
+  const cached = await db
+    .selectFrom("embedding_cache")
+    .select("embedding")
+    .where("model", "=", model)
+    .where("text_hash", "=", hash)
+    .executeTakeFirst();
+  if (cached !== undefined) return Float32Array.from(JSON.parse(cached.embedding) as number[]);
+  const { vectors } = await provider.embed([query], signal);
+  await cacheVectors(db, { hashes: [hash], vectors, cacheModel: model, vectorOid: await vectorTypeOid(db) });
+  return vectors.at(0);
+}

@@ -1,0 +1,57 @@
+import pc from "picocolors";
+import { duration } from "../backfill/progress.ts";
+import type { ListenerStatus, SourceStatus, Status } from "./collect-status.ts";
+
+/** The status as a person reads it: a source a line, then what needs attention. */
+export function describeStatus(status: Status): string {
+  const header = ["source", "current", "pending", "in flight", "failed", "oldest", "tokens today"];
+  const rows = status.sources.map((source) => [
+    source.name,
+    `${source.current}/${source.rows}`,
+    String(source.pending),
+    String(source.in_flight),
+    String(source.failed),
+    source.oldest_pending_seconds === null ? "-" : duration(source.oldest_pending_seconds),
+    String(source.today.tokens),
+  ]);
+  return [
+    ...table([header, ...rows]),
+    "",
+    `cache: ${status.cache.vectors} vectors, ${megabytes(status.cache.bytes)}`,
+    ...describeListeners(status.listeners),
+    ...status.sources.flatMap(attention),
+  ].join("\n");
+}
+
+function describeListeners(listeners: readonly ListenerStatus[]): string[] {
+  if (listeners.length === 0)
+    return [pc.yellow("listeners: none is running, so nothing is embedded: npm start")];
+  return listeners.map(
+    ({ host, pid, silent_seconds }) =>
+      `listener: process ${pid} on ${host}, seen ${duration(silent_seconds)} ago`,
+  );
+}
+
+function attention(source: SourceStatus): string[] {
+  return [
+    ...(source.paused ? [pc.yellow(`${source.name} is paused`)] : []),
+    ...(source.trouble === null ? [] : [pc.red(`${source.name}: ${source.trouble}`)]),
+    ...source.errors.map(({ reason, rows, key }) =>
+      pc.red(`${source.name}: ${rows} failed, such as key ${key}: ${reason}`),
+    ),
+  ];
+}
+
+function table(rows: readonly (readonly string[])[]): string[] {
+  const widths = rows.reduce<number[]>(
+    (widest, row) => row.map((cell, i) => Math.max(widest[i] ?? 0, cell.length)),
+    [],
+  );
+  return rows.map((row) =>
+    row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))).join("  "),
+  );
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 1_048_576).toFixed(1)} MB`;
+}

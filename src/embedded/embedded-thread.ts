@@ -26,10 +26,24 @@ export class EmbeddedThread {
     });
   }
 
-  ask<To extends EmbeddedRequest>(request: To): Promise<Answered<To>> {
+  async snapshot(): Promise<Uint8Array> {
+    return (await this.#ask("snapshot")).bytes;
+  }
+
+  async close(): Promise<void> {
+    await this.#ask("close");
+    await this.#end();
+  }
+
+  #ask<To extends EmbeddedRequest>(request: To): Promise<Answered<To>> {
     const reply = this.#reply(request);
     this.#worker.postMessage(request);
     return reply;
+  }
+
+  /** What is left of an engine that failed can keep its thread alive for ever. */
+  async #end(): Promise<void> {
+    await this.#worker.terminate();
   }
 
   #reply<To extends EmbeddedReply["to"]>(to: To): Promise<Answered<To>> {

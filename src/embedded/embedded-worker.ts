@@ -25,7 +25,6 @@ if (!parentPort) throw new Error("embedded-worker runs as a worker thread only")
 const main = parentPort;
 await start(workerData as EmbeddedWorkerData).catch((error: unknown) => {
   replyFailed("start", error);
-  main.close();
 });
 
 async function start(data: EmbeddedWorkerData): Promise<void> {
@@ -45,7 +44,6 @@ async function start(data: EmbeddedWorkerData): Promise<void> {
     await engine.query("checkpoint");
     await engine.close();
     reply({ to: "close" });
-    main.close();
   };
   main.on("message", (request: EmbeddedRequest) => {
     (request === "close" ? close() : snapshot()).catch((error: unknown) => {

@@ -7,6 +7,8 @@ import { channelChanges, quoted } from "./sql-text.ts";
 import { isUnnamedParse, usesUnnamedStatement } from "./statement-names.ts";
 
 const SYNC = frame("S");
+/** Fails, which undoes what an Execute before its Sync has done. */
+const FAIL = frame("P", "", "?", Buffer.alloc(2));
 
 /** The engine's one session, made to look like a session of its own to every client. */
 export class SharedSession {
@@ -54,7 +56,7 @@ export class SharedSession {
 
   /** Rolls back and forgets what a client left in the session. */
   async cleanUp(connection: Connection, inTurn: boolean): Promise<void> {
-    if (inTurn) await this.#engine.run([SYNC, frame("Q", "rollback")]);
+    if (inTurn) await this.#engine.run([FAIL, SYNC, frame("Q", "rollback")]);
     if (this.#unnamedOf === connection) this.#unnamedOf = undefined;
     await this.#settings.forget(connection);
     if (this.#connections.size === 0) {

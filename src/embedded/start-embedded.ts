@@ -1,5 +1,7 @@
+import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
+import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { type DataLock, lockDataDirectory } from "./data-lock.ts";
 import { EmbeddedThread } from "./embedded-thread.ts";
@@ -45,6 +47,7 @@ export class PortTaken extends Error {
  */
 export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedPostgres> {
   const { dataDirectory, port = 0 } = options;
+  if (port !== 0) await assertFree(port);
   const lock = dataDirectory === undefined ? undefined : await lockDataDirectory(dataDirectory);
   try {
     const thread = new EmbeddedThread({
@@ -56,11 +59,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedP
       port,
       housekeepingIntervalMs: options.housekeepingIntervalMs ?? 10_000,
     });
-    const started = await thread.started.catch((error: unknown) => {
-      throw (error as NodeJS.ErrnoException).code === "EADDRINUSE"
-        ? new PortTaken(port, { cause: error })
-        : error;
-    });
+    const started = await thread.started;
     return running(thread, started.port, lock);
   } catch (error) {
     await lock?.release();
@@ -74,7 +73,7 @@ function running(thread: EmbeddedThread, port: number, lock: DataLock | undefine
     return error;
   });
   const close = async () => {
-    await thread.ask("close");
+    await thread.close();
     await stopped;
   };
   let closing: Promise<void> | undefined;
@@ -82,7 +81,7 @@ function running(thread: EmbeddedThread, port: number, lock: DataLock | undefine
     url: `postgres://postgres@127.0.0.1:${port}/postgres`,
     port,
     stopped,
-    dumpSnapshot: async () => (await thread.ask("snapshot")).bytes,
+    dumpSnapshot: () => thread.snapshot(),
     close: () => (closing ??= close()),
   };
 }
@@ -91,6 +90,19 @@ function running(thread: EmbeddedThread, port: number, lock: DataLock | undefine
 const { WebAssembly } = globalThis as unknown as {
   readonly WebAssembly: { compile(bytes: Uint8Array): Promise<CompiledPostgres> };
 };
+async function assertFree(port: number): Promise<void> {
+  const probe = createServer().listen(port, "127.0.0.1");
+  try {
+    await once(probe, "listening");
+  } catch (error) {
+    throw (error as NodeJS.ErrnoException).code === "EADDRINUSE"
+      ? new PortTaken(port, { cause: error })
+      : error;
+  }
+  probe.close();
+  await once(probe, "close");
+}
+
 let compiling: Promise<CompiledPostgres> | undefined;
 
 /** Postgres is compiled once a process: every further start is 0.6 s faster. */

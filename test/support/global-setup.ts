@@ -14,7 +14,7 @@ export default async function globalSetup(project: TestProject): Promise<() => P
   const runName = `autoembed_test_${process.pid}`;
   project.provide("runName", runName);
   const server = process.env["TEST_DATABASE_URL"];
-  if (server === undefined) await prepareSnapshots();
+  await prepareSnapshots();
   return async () => {
     if (server !== undefined) await dropDatabasesOf(server, runName);
   };

@@ -33,7 +33,7 @@ async function startProcess(): Promise<{ url: string; pid: number }> {
   });
   if (!child.stdout || child.pid === undefined) throw new Error("the process did not start");
   const [url] = (await once(createInterface(child.stdout), "line", {
-    signal: AbortSignal.timeout(25_000),
+    signal: AbortSignal.timeout(45_000),
   })) as [string];
   return { url, pid: child.pid };
 }
@@ -42,7 +42,9 @@ async function countRows(url: string): Promise<number> {
   return withClient(url, (client) => numberOf(client, "select count(*) as n from kept"));
 }
 
-test("kill -9 loses no acknowledged row, and leaves a lock that the next start takes over", async () => {
+test("kill -9 loses no acknowledged row, and leaves a lock that the next start takes over", { timeout: 60_000 }, async () => {
+  // Making the database here, from the snapshot, is cheaper than in the process.
+  await (await startEmbedded({ dataDirectory: folder, snapshot: await emptySnapshot() })).close();
   const first = await startProcess();
   const refused = await startEmbedded({ dataDirectory: folder }).catch((error: unknown) => error);
   expect(refused).toBeInstanceOf(DataDirectoryInUse);

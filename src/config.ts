@@ -122,7 +122,8 @@ function unknownNames(given: Readonly<Record<string, string | undefined>>): stri
   return Object.keys(given)
     .filter((name) => OURS.test(name) && !SETTING_NAMES.includes(name))
     .map((name) => {
-      const nearest = closest(name, [...SETTING_NAMES]);
+      const longer = SETTING_NAMES.find((known) => name.startsWith(known) || known.startsWith(name));
+      const nearest = longer ?? closest(name, [...SETTING_NAMES]);
       return distance(name, nearest) <= name.length / 2
         ? `${name}: no such setting; did you mean ${nearest}?`
         : `${name}: no such setting`;

@@ -14,7 +14,7 @@ export interface Listening {
   /** The settings that its listeners run with. */
   readonly environment: Readonly<Record<string, string>>;
   /** A further listener on the same database; stopped when the test ends. */
-  listen(overrides?: Readonly<Record<string, string>>): Promise<Listener>;
+  readonly listen: (overrides?: Readonly<Record<string, string>>) => Promise<Listener>;
 }
 
 /** One database a test file: an embedded one takes seconds to open. */
@@ -50,7 +50,9 @@ export async function prepare(overrides: Readonly<Record<string, string>> = {}):
     const config = readConfig({ ...environment, ...more });
     if (config.DATABASE_URL === undefined) throw new Error("a listener needs a database");
     const listener = createListener({ ...config, DATABASE_URL: config.DATABASE_URL });
-    onTestFinished(async () => void (await listener.stop()));
+    onTestFinished(async () => {
+      await listener.stop();
+    });
     await listener.start();
     return listener;
   };

@@ -1,0 +1,146 @@
+import { expect, test } from "vitest";
+import { connect } from "../src/database/connect.ts";
+import { readConfig, type Config } from "../src/config.ts";
+import { dryRun } from "../src/backfill/dry-run.ts";
+import { backfillPerRow } from "../src/backfill/per-row.ts";
+import { showProgress } from "../src/backfill/progress.ts";
+import { runBackfill, type BackfillReport } from "../src/backfill/run-backfill.ts";
+import { chooseSources } from "../src/sources/choose-sources.ts";
+import type { Source } from "../src/sources/source.ts";
+import type { Database } from "../src/database/connect.ts";
+import { oracleVector } from "./support/oracle-vector.ts";
+import { DIMENSIONS, prepare, wrongRows, type Listening } from "./support/listening.ts";
+
+const progress = showProgress("none");
+const signal = AbortSignal.timeout(60_000);
+
+async function withSource<T>(
+  { environment, database }: Listening,
+  use: (db: Database, config: Config & { DATABASE_URL: string }, source: Source) => Promise<T>,
+): Promise<T> {
+  const config = { ...readConfig(environment), DATABASE_URL: database.url };
+  const db = connect({ databaseUrl: database.url, maxConnections: 1, ownSessions: true });
+  try {
+    const [source] = await chooseSources(db, "patient_embeddings");
+    if (source === undefined) throw new Error("patient_embeddings is not watched");
+    return await use(db, config, source);
+  } finally {
+    await db.destroy();
+  }
+}
+
+function backfill(on: Listening, all = false): Promise<BackfillReport> {
+  return withSource(on, (_db, config, source) => runBackfill(config, [source], { all, progress, signal }));
+}
+
+/** Changes rows as a restore does: with the triggers off. */
+async function unseen({ client }: Listening, statement: string): Promise<void> {
+  await client.query("alter table patient_embeddings disable trigger user");
+  await client.query(statement);
+  await client.query("alter table patient_embeddings enable trigger user");
+}
+
+test("rows restored with triggers disabled are embedded", async () => {
+  const on = await prepare();
+  await unseen(
+    on,
+    "insert into patient_embeddings select i, 'restored ' || i from generate_series(1, 200) i",
+  );
+  await unseen(on, "insert into patient_embeddings values (201, ' ')");
+
+  const report = await backfill(on);
+
+  expect(await wrongRows(on.client)).toEqual([]);
+  expect(report).toMatchObject({ done: 200, pending: 0, failed: 0 });
+});
+
+test("vectors that exist already are left alone, and cost nothing", async () => {
+  const on = await prepare();
+  const vector = `[${oracleVector("another tool's", DIMENSIONS).join(",")}]`;
+  await unseen(
+    on,
+    `insert into patient_embeddings select i, 'adopted ' || i, '${vector}' from generate_series(1, 50) i`,
+  );
+  const before = on.provider.counts.inputs;
+
+  const report = await backfill(on);
+
+  expect(report.done).toBe(0);
+  expect(on.provider.counts.inputs - before).toBeLessThanOrEqual(2); // what it asks to learn the dimensions
+  const { rows } = await on.client.query("select distinct embedding from patient_embeddings");
+  expect(rows).toHaveLength(1);
+});
+
+test("a text changed with triggers disabled loses the vector of the text before", async () => {
+  const on = await prepare();
+  const listener = await on.listen();
+  await on.client.query("insert into patient_embeddings values (1, 'before'), (2, 'stays'), (3, 'blanked')");
+  await listener.settled();
+  await unseen(on, "update patient_embeddings set context_text = 'after' where patient_id = 1");
+  await unseen(on, "update patient_embeddings set context_text = ' ' where patient_id = 3");
+  expect(await wrongRows(on.client)).toEqual(["1", "3"]);
+
+  await backfill(on);
+
+  expect(await wrongRows(on.client)).toEqual([]);
+});
+
+test("--all looks at every row, and pays only for texts that are not cached", async () => {
+  const on = await prepare();
+  await unseen(on, "insert into patient_embeddings values (1, 'a'), (2, 'b'), (3, 'a')");
+  await backfill(on);
+  await unseen(on, `update patient_embeddings set embedding = '[${"1,".repeat(DIMENSIONS - 1)}1]'`);
+  const texts = () =>
+    on.provider.requests.flatMap((request) => request.texts).filter((text) => text.length === 1);
+  expect(texts().toSorted()).toEqual(["a", "b"]);
+
+  const report = await backfill(on, true);
+
+  expect(report.cached).toBe(3);
+  expect(texts()).toHaveLength(2);
+  expect(await wrongRows(on.client)).toEqual([]);
+});
+
+test("a dry run asks for a sample, counts what is left after dedupe and cache, and writes nothing", async () => {
+  const on = await prepare({ EMBED_PRICE_PER_MILLION_TOKENS: "1000000", EMBED_BATCH_SIZE: "10" });
+  await unseen(
+    on,
+    "insert into patient_embeddings select i, 'text ' || (i % 30) from generate_series(1, 90) i",
+  );
+
+  const report = await withSource(on, (db, config, source) =>
+    dryRun(db, config, source, { limit: 5, all: false, signal }),
+  );
+
+  expect(report).toMatchObject({ rows: 90, texts: 30, requests: 3, sampled: 5, dimensions: DIMENSIONS });
+  expect(report.cost).toBeCloseTo(report.tokens);
+  const { rows } = await on.client.query(
+    "select count(embedding)::int as embedded, (select count(*)::int from embedding_queue) as queued, (select count(*)::int from embedding_cache) as cached from patient_embeddings",
+  );
+  expect(rows).toEqual([{ embedded: 0, queued: 0, cached: 0 }]);
+});
+
+test("the per-row way gives the same vectors", async () => {
+  const on = await prepare();
+  await unseen(on, "insert into patient_embeddings select i, 'row ' || i from generate_series(1, 12) i");
+
+  const rows = await withSource(on, (db, config, source) =>
+    backfillPerRow(db, config, source, { progress, signal }),
+  );
+
+  expect(rows).toBe(12);
+  expect(await wrongRows(on.client)).toEqual([]);
+});
+
+test("beside a running listener, each text is still paid for once", async () => {
+  const on = await prepare();
+  await unseen(on, "insert into patient_embeddings select i, 'shared ' || i from generate_series(1, 400) i");
+  await on.listen();
+
+  await backfill(on);
+
+  expect(await wrongRows(on.client)).toEqual([]);
+  const sent = on.provider.requests.flatMap(({ texts }) => texts).filter((text) => text.startsWith("shared"));
+  expect(new Set(sent).size).toBe(400);
+  expect(sent).toHaveLength(400);
+});

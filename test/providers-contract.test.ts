@@ -218,9 +218,9 @@ describe("ollama", () => {
 });
 
 describe("local", () => {
-  it("reads the first 2,000 characters of a text, and never half a character", async () => {
+  it("reads the start of a text, and never half a character", async () => {
     const provider = await openProvider({ backend: "local", timeoutMs: 60_000 });
-    const start = "has a cough ".repeat(170).slice(0, 1999);
+    const start = "has a cough ".repeat(90).slice(0, 999);
     const { vectors } = await provider.embed([`${start}🫀 and more`, start, start.slice(0, 100)], never);
     expectNear(vectors.at(0), vectors.at(1));
     expect(vectors.at(0)).not.toEqual(vectors.at(2));

@@ -6,8 +6,9 @@ import { ProviderError } from "./provider-error.ts";
 /** Floats in a raw vector; undefined where it is no whole number of floats. */
 export function lengthOf(vector: RawVector): number | undefined {
   if (typeof vector !== "string") return vector.length;
-  const bytes = base64Bytes(vector);
-  return bytes !== undefined && bytes % 4 === 0 ? bytes / 4 : undefined;
+  const bytes = Buffer.byteLength(vector, "base64");
+  // Base64 comes in fours; what does not was cut on its way.
+  return vector.length % 4 === 0 && bytes % 4 === 0 ? bytes / 4 : undefined;
 }
 
 /**
@@ -69,12 +70,4 @@ function typeOf(value: unknown): string {
 
 function unwell(message: string): ProviderError {
   return new ProviderError("unwell", `${message} Nothing of it was stored; tried again later.`);
-}
-
-/** Bytes that a base64 text stands for; undefined where it was cut or has other characters in it. */
-function base64Bytes(text: string): number | undefined {
-  const bytes = Buffer.byteLength(text, "base64");
-  return Math.ceil(bytes / 3) * 4 === text.length || Math.ceil((bytes * 4) / 3) === text.length
-    ? bytes
-    : undefined;
 }

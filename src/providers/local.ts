@@ -8,8 +8,11 @@ import { ProviderError } from "./provider-error.ts";
 import type { ProviderLimits } from "./provider.ts";
 import type { LocalSettings } from "./provider-settings.ts";
 
-/** Its tokenizer takes a time that grows with the square of the length: 95 ms for 2,000 characters. */
-const LIMITS: ProviderLimits = { inputs: 64, characters: 128_000, textCharacters: 2_000 };
+/**
+ * The model itself reads 128 tokens, about 550 characters of English, and nothing after a thousand ever changed a
+ * vector; the tokenizer reads on, and takes a time that grows with the square of the length.
+ */
+const LIMITS: ProviderLimits = { inputs: 64, characters: 64_000, textCharacters: 1_000 };
 /** So few that an abort is not kept waiting; more gain nothing. */
 const TEXTS_A_JOB = 8;
 
@@ -20,7 +23,7 @@ interface Waiting {
 
 /**
  * Universal Sentence Encoder lite, whose weights npm carries: 512 dimensions, English, made for the first run and
- * not for production. It sees the first 2,000 characters of a text. It computes in a worker thread, since a batch
+ * not for production. It reads the first 128 tokens of a text. It computes in a worker thread, since a batch
  * would block the event loop for most of a second.
  */
 export class Local implements Backend {

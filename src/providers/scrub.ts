@@ -4,7 +4,7 @@ const KEPT = new Set(
     "a an and any are array as at be by can characters context could exceed exceeded exceeds expected field for from " +
     "had has have however in input inputs invalid is it its key large length limit long longer max maximum message " +
     "model must no not number of on only or parameter per please property prompt provided reduce request requested " +
-    "resulted server should size string supported than that the their this to token tokens too try unsupported use " +
+    "resulted s server should size string supported t than that the their this to token tokens too try unsupported use " +
     "value was with you your"
   ).split(" "),
 );

@@ -92,6 +92,22 @@ export class ProviderServer {
     this.#always = fault;
   }
 
+  /** Behaves again. */
+  reset(): void {
+    this.#script = [];
+    this.#always = undefined;
+    this.#limiter = undefined;
+    this.latencyMs = 0;
+    this.poison = undefined;
+    this.poisonStatus = 400;
+    this.longestText = Number.POSITIVE_INFINITY;
+    this.maxInputs = 2048;
+    this.isOldOllama = false;
+    this.models = undefined;
+    this.base64 = undefined;
+    this.apiKey = undefined;
+  }
+
   /** Listens, again on its old port after `stop`. */
   async start(): Promise<void> {
     await new Promise<void>((resolve, reject) => {

@@ -42,38 +42,42 @@ async function countRows(url: string): Promise<number> {
   return withClient(url, (client) => numberOf(client, "select count(*) as n from kept"));
 }
 
-test("kill -9 loses no acknowledged row, and leaves a lock that the next start takes over", { timeout: 60_000 }, async () => {
-  // Making the database here, from the snapshot, is cheaper than in the process.
-  await (await startEmbedded({ dataDirectory: folder, snapshot: await emptySnapshot() })).close();
-  const first = await startProcess();
-  const refused = await startEmbedded({ dataDirectory: folder }).catch((error: unknown) => error);
-  expect(refused).toBeInstanceOf(DataDirectoryInUse);
-  expect(String(refused)).toContain(`in use by process ${first.pid} on `);
+test(
+  "kill -9 loses no acknowledged row, and leaves a lock that the next start takes over",
+  { timeout: 60_000 },
+  async () => {
+    // Making the database here, from the snapshot, is cheaper than in the process.
+    await (await startEmbedded({ dataDirectory: folder, snapshot: await emptySnapshot() })).close();
+    const first = await startProcess();
+    const refused = await startEmbedded({ dataDirectory: folder }).catch((error: unknown) => error);
+    expect(refused).toBeInstanceOf(DataDirectoryInUse);
+    expect(String(refused)).toContain(`in use by process ${first.pid} on `);
 
-  const client = new pg.Client(first.url);
-  client.on("error", () => {});
-  await client.connect();
-  await client.query("create table kept (id int)");
-  let acknowledged = 0;
-  const killed = once(child as ChildProcess, "exit");
-  for (;;) {
-    const inserted = client.query("insert into kept values ($1)", [acknowledged]);
-    if (acknowledged === 300) child?.kill("SIGKILL");
-    try {
-      await inserted;
-      acknowledged++;
-    } catch {
-      break;
+    const client = new pg.Client(first.url);
+    client.on("error", () => {});
+    await client.connect();
+    await client.query("create table kept (id int)");
+    let acknowledged = 0;
+    const killed = once(child as ChildProcess, "exit");
+    for (;;) {
+      const inserted = client.query("insert into kept values ($1)", [acknowledged]);
+      if (acknowledged === 300) child?.kill("SIGKILL");
+      try {
+        await inserted;
+        acknowledged++;
+      } catch {
+        break;
+      }
     }
-  }
-  await killed;
-  await client.end().catch(() => {});
+    await killed;
+    await client.end().catch(() => {});
 
-  const second = await startEmbedded({ dataDirectory: folder });
-  // The last insert may have been committed without its answer getting out.
-  expect([acknowledged, acknowledged + 1]).toContain(await countRows(second.url));
-  await second.close();
-});
+    const second = await startEmbedded({ dataDirectory: folder });
+    // The last insert may have been committed without its answer getting out.
+    expect([acknowledged, acknowledged + 1]).toContain(await countRows(second.url));
+    await second.close();
+  },
+);
 
 test("a closed folder opens again, with everything in it and no lock left", async () => {
   const first = await startEmbedded({ dataDirectory: folder, snapshot: await emptySnapshot() });

@@ -117,7 +117,8 @@ export class SourceWorkers {
           settings: {
             batchSize: config.EMBED_BATCH_SIZE,
             concurrency: config.EMBED_MAX_CONCURRENCY,
-            onTooLong: config.EMBED_ON_TOO_LONG,
+            // The small model of the first run reads beginnings only; whoever pays for a model wants to hear of it.
+            onTooLong: config.EMBED_ON_TOO_LONG ?? (provider.backend === "local" ? "truncate" : "fail"),
           },
           claims: new Claims(db, source),
           writes,

@@ -23,6 +23,16 @@ export async function openNativeDatabase(server: string, dimensions: number): Pr
   };
 }
 
+/** A database of its own with nothing in it; given back by `close`. */
+export async function openEmptyDatabase(server: string): Promise<Omit<TestDatabase, "engine">> {
+  const name = `${inject("runName")}_empty_${randomBytes(4).toString("hex")}`;
+  await onServer(server, (admin) => admin.query(`create database ${name}`));
+  return {
+    url: databaseUrl(server, name),
+    close: () => onServer(server, (admin) => whenUnused(admin, `drop database if exists ${name}`)),
+  };
+}
+
 /** Drops whatever a run made, templates and the databases of tests that died. */
 export async function dropDatabasesOf(server: string, runName: string): Promise<void> {
   await onServer(server, async (admin) => {

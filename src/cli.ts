@@ -26,3 +26,5 @@ function report(error: unknown): number {
 }
 
 process.exitCode = await main(process.argv.slice(2)).catch(report);
+// Nothing should be open any more; a connection that nobody answers must not keep the process.
+setTimeout(() => process.exit(), 1_000).unref();

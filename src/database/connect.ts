@@ -1,4 +1,4 @@
-import { Kysely, PostgresDialect, sql } from "kysely";
+import { Kysely, PostgresDialect, sql, type PostgresPool, type PostgresPoolClient } from "kysely";
 import pg from "pg";
 import type { DB } from "./schema.ts";
 
@@ -19,7 +19,8 @@ export interface ConnectOptions {
 
 /** How long a statement of ours waits for a lock on a table that a user is altering, before it looks elsewhere. */
 const LOCK_TIMEOUT_MS = 1_000;
-const QUERY_TIMEOUT_MS = 120_000;
+/** Many times what a batch takes, and how long a connection that died silently (half-open) goes unnoticed. */
+const QUERY_TIMEOUT_MS = 30_000;
 
 /** Opens a pool. Nothing is sent until the first query. */
 export function connect(options: ConnectOptions): Database {
@@ -32,9 +33,36 @@ export function connect(options: ConnectOptions): Database {
     keepAlive: true,
     ...(options.ownSessions ? { lock_timeout: LOCK_TIMEOUT_MS } : {}),
   });
-  // A connection that dies while idle is replaced by the pool at the next query; unheard, it would end the process.
+  // A connection that dies, idle or at work, is replaced by the pool at the next query; unheard, it would end the process.
   pool.on("error", () => undefined);
-  return new Kysely<DB>({ dialect: new PostgresDialect({ pool }) });
+  pool.on("connect", (client) => client.on("error", () => undefined));
+  return new Kysely<DB>({ dialect: new PostgresDialect({ pool: withoutSilentConnections(pool) }) });
+}
+
+/**
+ * pg gives up on a query that is not answered in time and keeps its connection, on which every later query would wait
+ * just as long: that connection is closed instead of going back to the pool.
+ */
+function withoutSilentConnections(pool: pg.Pool): PostgresPool {
+  return {
+    connect: async () => {
+      const client = await pool.connect();
+      let silent = false;
+      const query = async (text: string, values: unknown[]): Promise<unknown> => {
+        try {
+          return await client.query(text, values);
+        } catch (error) {
+          silent ||= error instanceof Error && error.message === "Query read timeout";
+          throw error;
+        }
+      };
+      const release = (): void => {
+        client.release(silent);
+      };
+      return { query, release } as PostgresPoolClient;
+    },
+    end: () => pool.end(),
+  };
 }
 
 /** The OID that this database gave to pgvector's type: binary parameters name it. */

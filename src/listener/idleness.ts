@@ -19,15 +19,15 @@ const LONGEST_LOOK_MS = 1_000;
  */
 export class Idleness {
   readonly #db: Database;
-  readonly #id: () => number;
+  readonly #ids: () => readonly number[];
   readonly #look: () => void;
   #idle = true;
   #since = performance.now();
   #changing = false;
 
-  constructor(db: Database, id: () => number, look: () => void) {
+  constructor(db: Database, ids: () => readonly number[], look: () => void) {
     this.#db = db;
-    this.#id = id;
+    this.#ids = ids;
     this.#look = look;
   }
 
@@ -56,8 +56,14 @@ export class Idleness {
   }
 
   async #say(idle: boolean): Promise<void> {
+    // Until the database is known to say "idle" it may say "busy", and this is said again.
+    this.#idle = false;
+    await this.#db
+      .updateTable("embedding_listener")
+      .set({ idle })
+      .where("id", "in", [0, ...this.#ids()])
+      .execute();
     this.#idle = idle;
-    await this.#db.updateTable("embedding_listener").set({ idle }).where("id", "=", this.#id()).execute();
   }
 
   async #lookUntilNobodyIsOlder(): Promise<void> {

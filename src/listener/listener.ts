@@ -11,9 +11,14 @@ import { Providers } from "./providers.ts";
 import { SourceWorkers } from "./source-workers.ts";
 import { Usage } from "./usage.ts";
 import { waitUntilSettled } from "./settled.ts";
+import { within } from "./within.ts";
 
-/** Write-backs in flight; one more connection claims, one beats. */
+/** Write-backs in flight; one more connection claims, one looks around. */
 const WRITERS = 3;
+/** A heartbeat that has no answer by then was not heard. */
+const HEARTBEAT_TIMEOUT_MS = 5_000;
+/** After the deadline, what a database that is gone may still cost at a shutdown, a step. */
+const LAST_WORD_MS = 2_000;
 
 export interface Listener {
   readonly events: Events;
@@ -40,6 +45,7 @@ class RunningListener implements Listener {
   readonly events = new Events();
   readonly #config: Config;
   readonly #db: Database;
+  readonly #heart: Database;
   readonly #presence: Presence;
   readonly #notifications: Notifications;
   readonly #workers: SourceWorkers;
@@ -49,25 +55,31 @@ class RunningListener implements Listener {
 
   constructor(config: Config & { readonly DATABASE_URL: string }) {
     this.#config = config;
-    this.#db = connect({
+    const database = {
       databaseUrl: config.DATABASE_URL,
-      maxConnections: WRITERS + 2,
       ownSessions: config.LISTEN_DATABASE_URL === undefined,
-    });
+    };
+    this.#db = connect({ ...database, maxConnections: WRITERS + 2 });
+    this.#heart = connect({ ...database, maxConnections: 1, queryTimeoutMs: HEARTBEAT_TIMEOUT_MS });
     this.#usage = new Usage(this.events);
     const providers = new Providers(config);
-    this.#presence = new Presence(
-      this.#db,
-      () => ({ providers: providers.describe(), in_flight: this.#workers.inFlight }),
-      () => this.#beat(),
-    );
+    this.#presence = new Presence({
+      db: this.#db,
+      heart: this.#heart,
+      describe: () => ({ providers: providers.describe(), in_flight: this.#workers.inFlight }),
+      holds: (id) => this.#workers.holds(id),
+      chores: () => Promise.all([this.#workers.releaseStranded(), this.#usage.flush(this.#db)]),
+      onRenewed: () => {
+        this.#workers.wakeAll();
+      },
+    });
     this.#workers = new SourceWorkers({
       db: this.#db,
       config,
       providers,
       events: this.events,
       writes: new Lanes(WRITERS),
-      owner: () => this.#presence.id,
+      owner: this.#presence,
     });
     this.#notifications = new Notifications(config.LISTEN_DATABASE_URL ?? config.DATABASE_URL, {
       onChange: (sourceId) => {
@@ -82,7 +94,7 @@ class RunningListener implements Listener {
     });
     const idleness = new Idleness(
       this.#db,
-      () => this.#presence.id,
+      () => this.#presence.ids,
       () => {
         this.#workers.wakeAll();
       },
@@ -115,11 +127,16 @@ class RunningListener implements Listener {
   async #stop(): Promise<number> {
     clearInterval(this.#poll);
     const deadline = AbortSignal.timeout(this.#config.EMBED_SHUTDOWN_MS);
-    await this.#notifications.stop();
-    const left = await this.#workers.close(deadline);
-    await this.#usage.flush(this.#db).catch(() => undefined);
-    await this.#presence.stop().catch(() => undefined);
-    await this.#db.destroy();
+    const deaf = this.#notifications.stop();
+    const left = await within(
+      this.#config.EMBED_SHUTDOWN_MS + LAST_WORD_MS,
+      this.#workers.close(deadline),
+      () => this.#workers.inFlight,
+    );
+    const holdsNothing = this.#workers.inFlight + this.#workers.stranded === 0;
+    const lastWords = [deaf, this.#usage.flush(this.#db), this.#presence.stop(holdsNothing)];
+    await Promise.all(lastWords.map((word) => within(LAST_WORD_MS, word, nothing)));
+    await Promise.all([this.#db, this.#heart].map((db) => within(LAST_WORD_MS, db.destroy(), nothing)));
     return left;
   }
 
@@ -133,9 +150,8 @@ class RunningListener implements Listener {
     }
     this.#workers.wakeAll();
   }
+}
 
-  async #beat(): Promise<void> {
-    await this.#workers.releaseStranded();
-    await this.#usage.flush(this.#db);
-  }
+function nothing(): void {
+  // A database that cannot be told finds out by the silence.
 }

@@ -1,6 +1,7 @@
 import { hostname } from "node:os";
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
+import { freeClaims, isSilent } from "../queue/free-claims.ts";
 import { VERSION } from "../version.ts";
 
 /** How often a listener says that it is alive. */
@@ -8,104 +9,161 @@ const HEARTBEAT_MS = 1_000;
 /** How long a silent listener keeps its claims; taken over, at the latest, one heartbeat later. */
 const SILENCE_MS = 3_500;
 
+export interface PresenceOptions {
+  readonly db: Database;
+  /** A connection of its own, so that no queue of statements silences a listener that lives. */
+  readonly heart: Database;
+  /** What the listener says of itself, as JSON. */
+  readonly describe: () => Record<string, unknown>;
+  /** Whether claims made under that id are still held. */
+  readonly holds: (id: number) => boolean;
+  /** Work that is due about once a second. */
+  readonly chores: () => Promise<unknown>;
+  /** It has a new id: what was claimed under the old one may be free. */
+  readonly onRenewed: () => void;
+}
+
 /**
  * This process's row in `embedding_listener`: alive by heartbeat, so that a killed listener's claims are free again
  * within five seconds however long its requests may take.
  *
+ *   known ──a claim's answer is lost, or others struck it off──▶ doubted ──next claim, or beat──▶ known by a new id
+ *
  * Only the server's clock is asked, and nothing hangs on a session, so clocks may be wrong and poolers in between. A
  * listener that was merely slow loses nothing but a request: each write-back is guarded by the row's ticket and by the
- * hash of its text.
+ * hash of its text. A listener that cannot tell what it owns takes a new id, and frees the old one as soon as nothing
+ * that it does know of is held under it.
  */
 export class Presence {
-  readonly #db: Database;
-  readonly #describe: () => Record<string, unknown>;
-  readonly #onBeat: () => Promise<void>;
-  #id = 0;
-  #timer: NodeJS.Timeout | undefined;
-  #beating: Promise<void> = Promise.resolve();
+  readonly #options: PresenceOptions;
+  #id: number | undefined;
+  #appearing: Promise<number> | undefined;
+  readonly #former = new Set<number>();
+  #beatTimer: NodeJS.Timeout | undefined;
+  #choreTimer: NodeJS.Timeout | undefined;
+  #stopped = false;
 
-  /** @param describe what the listener says of itself, as JSON. @param onBeat work that is due with every beat. */
-  constructor(db: Database, describe: () => Record<string, unknown>, onBeat: () => Promise<void>) {
-    this.#db = db;
-    this.#describe = describe;
-    this.#onBeat = onBeat;
+  constructor(options: PresenceOptions) {
+    this.#options = options;
   }
 
-  /** embedding_listener.id */
-  get id(): number {
-    return this.#id;
+  /** embedding_listener.id, to claim under. Takes a new one where the last is doubted. */
+  async id(): Promise<number> {
+    if (this.#id !== undefined) return this.#id;
+    this.#appearing ??= this.#appear().finally(() => (this.#appearing = undefined));
+    return await this.#appearing;
+  }
+
+  /** Every id that claims may be held under. */
+  get ids(): number[] {
+    return this.#id === undefined ? [...this.#former] : [...this.#former, this.#id];
+  }
+
+  /** The outcome of a claim under `id` is not known: it may have been committed, or yet be. */
+  doubt(id: number): void {
+    if (this.#id !== id) return;
+    this.#former.add(id);
+    this.#id = undefined;
   }
 
   async start(): Promise<void> {
-    await this.#appear();
+    await this.id();
     await this.#takeOver();
-    this.#schedule();
+    this.#scheduleBeat();
+    this.#scheduleChores();
   }
 
-  async stop(): Promise<void> {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    await this.#beating;
-    await this.#db.deleteFrom("embedding_listener").where("id", "=", this.#id).execute();
+  /** @param holdsNothing whether every claim has ended; if not, others take over what is left at once. */
+  async stop(holdsNothing: boolean): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#beatTimer);
+    clearTimeout(this.#choreTimer);
+    const { heart } = this.#options;
+    if (holdsNothing && this.#id !== undefined) {
+      await heart.deleteFrom("embedding_listener").where("id", "=", this.#id).execute();
+      this.#id = undefined;
+    }
+    if (this.ids.length === 0) return;
+    await heart
+      .updateTable("embedding_listener")
+      .set({ seen_at: sql`'-infinity'` })
+      .where("id", "in", this.ids)
+      .execute();
   }
 
-  #schedule(): void {
-    this.#timer = setTimeout(() => {
-      this.#beating = this.#beat()
-        .catch(() => undefined) // a database that is away is noticed, and told, by the workers
+  #scheduleBeat(): void {
+    this.#beatTimer = setTimeout(() => {
+      // A database that is away is noticed, and told, by the workers.
+      void this.#beat()
+        .catch(() => undefined)
         .finally(() => {
-          if (this.#timer !== undefined) this.#schedule();
+          if (!this.#stopped) this.#scheduleBeat();
         });
     }, HEARTBEAT_MS);
   }
 
-  async #beat(): Promise<void> {
-    const { numUpdatedRows } = await this.#db
-      .updateTable("embedding_listener")
-      .set({ seen_at: sql`now()`, state: JSON.stringify(this.#describe()) })
-      .where("id", "=", this.#id)
-      .executeTakeFirst();
-    if (numUpdatedRows === 0n) await this.#appear();
-    await this.#takeOver();
-    await this.#onBeat();
+  #scheduleChores(): void {
+    this.#choreTimer = setTimeout(() => {
+      void Promise.allSettled([this.#takeOver(), this.#leaveFormer(), this.#options.chores()]).finally(() => {
+        if (!this.#stopped) this.#scheduleChores();
+      });
+    }, HEARTBEAT_MS);
   }
 
-  async #appear(): Promise<void> {
-    const { id } = await this.#db
+  async #beat(): Promise<void> {
+    const { heart, describe, onRenewed } = this.#options;
+    const before = this.#id;
+    if (this.ids.length > 0) {
+      const seen = await heart
+        .updateTable("embedding_listener")
+        .set({ seen_at: sql`now()`, state: JSON.stringify(describe()) })
+        .where("id", "in", this.ids)
+        .returning("id")
+        .execute();
+      if (before !== undefined && !seen.some(({ id }) => id === before)) this.doubt(before);
+    }
+    if (this.#id !== undefined) return;
+    await this.id();
+    onRenewed();
+  }
+
+  async #appear(): Promise<number> {
+    const { id } = await this.#options.heart
       .insertInto("embedding_listener")
       .values({
         host: hostname(),
         pid: process.pid,
         version: VERSION,
-        state: JSON.stringify(this.#describe()),
+        state: JSON.stringify(this.#options.describe()),
       })
       .returning("id")
       .executeTakeFirstOrThrow();
     this.#id = id;
+    return id;
   }
 
-  /** Frees the claims of listeners that fell silent. What a user holds locked is freed at a later beat. */
+  /** Frees the claims of listeners that fell silent. What a user holds locked is freed by a later look. */
   async #takeOver(): Promise<void> {
-    const silent = await this.#db
+    const { db } = this.#options;
+    const silent = await db
       .selectFrom("embedding_listener")
       .select("id")
-      .where("seen_at", "<", sql<Date>`now() - ${SILENCE_MS} * interval '1 millisecond'`)
-      .where("id", "<>", this.#id)
+      .where(isSilent(SILENCE_MS))
+      .where("id", "not in", [0, ...this.ids])
       .execute();
-    for (const { id } of silent) await takeOver(this.#db, id);
+    for (const { id } of silent) await freeClaims(db, id, SILENCE_MS);
   }
-}
 
-async function takeOver(db: Database, silent: number): Promise<void> {
-  await sql`
-    with freed as (
-      update embedding_queue q set owner = null
-      from (select source_id, key from embedding_queue where owner = ${silent} for update skip locked) o
-      where q.source_id = o.source_id and q.key = o.key
-    )
-    select 1`.execute(db);
-  await sql`
-    delete from embedding_listener l
-    where l.id = ${silent} and not exists (select from embedding_queue q where q.owner = l.id)`.execute(db);
-  await sql`select pg_notify('embedding_queue', '')`.execute(db);
+  async #leaveFormer(): Promise<void> {
+    for (const id of this.#former) {
+      if (this.#options.holds(id)) continue;
+      await freeClaims(this.#options.db, id);
+      const left = await this.#options.db
+        .selectFrom("embedding_listener")
+        .select("id")
+        .where("id", "=", id)
+        .execute();
+      if (left.length === 0) this.#former.delete(id);
+    }
+  }
 }

@@ -5,7 +5,7 @@ import { SetupError } from "../errors.ts";
 import type { Events } from "../pipeline/events.ts";
 import type { Lanes } from "../pipeline/lanes.ts";
 import { metered } from "../pipeline/metered.ts";
-import { SourceWorker } from "../pipeline/source-worker.ts";
+import { SourceWorker, type Owner } from "../pipeline/source-worker.ts";
 import { ProviderError } from "../providers/provider-error.ts";
 import { cacheModel } from "../providers/provider.ts";
 import type { Sources } from "../sources/load-sources.ts";
@@ -20,7 +20,7 @@ export interface Surroundings {
   readonly providers: Providers;
   readonly events: Events;
   readonly writes: Lanes;
-  readonly owner: () => number;
+  readonly owner: Owner;
 }
 
 interface Running {
@@ -33,16 +33,29 @@ interface Running {
 export class SourceWorkers {
   readonly #around: Surroundings;
   readonly #running = new Map<number, Running>();
+  /** Workers whose source has changed or gone, until the last of their claims has ended. */
+  readonly #retired = new Set<SourceWorker>();
   readonly #trouble = new Map<number, string>();
   #vectorOid = 0;
   #refreshing: Promise<void> = Promise.resolve();
+  #closed = false;
 
   constructor(surroundings: Surroundings) {
     this.#around = surroundings;
   }
 
   get inFlight(): number {
-    return this.#workers().reduce((sum, worker) => sum + worker.inFlight, 0);
+    return this.#all().reduce((sum, worker) => sum + worker.inFlight, 0);
+  }
+
+  /** Claims that have ended here and still stand in the queue. */
+  get stranded(): number {
+    return this.#all().reduce((sum, worker) => sum + worker.work.claims.stranded, 0);
+  }
+
+  /** Whether anything that was claimed under that `embedding_listener.id` is still held. */
+  holds(owner: number): boolean {
+    return this.#all().some((worker) => worker.work.claims.holds(owner));
   }
 
   /** Whether nothing is claimed by any worker. */
@@ -76,12 +89,16 @@ export class SourceWorkers {
   }
 
   async releaseStranded(): Promise<void> {
-    await Promise.all(this.#workers().map((worker) => worker.work.claims.releaseStranded()));
+    for (const { work } of this.#all()) await work.claims.releaseStranded();
+    for (const worker of this.#retired) {
+      if (worker.inFlight === 0 && worker.work.claims.stranded === 0) this.#retired.delete(worker);
+    }
   }
 
   /** @returns how many rows were put back unsettled. */
   async close(deadline: AbortSignal): Promise<number> {
-    const left = await Promise.all(this.#workers().map((worker) => worker.stop(deadline)));
+    this.#closed = true;
+    const left = await Promise.all(this.#all().map((worker) => worker.stop(deadline)));
     await this.#around.providers.close();
     return left.reduce((sum, rows) => sum + rows, 0);
   }
@@ -94,6 +111,7 @@ export class SourceWorkers {
       const source = wanted.get(id);
       if (source !== undefined && fingerprintOf(source) === fingerprint) continue;
       this.#running.delete(id);
+      this.#retired.add(worker);
       void worker.stop(AbortSignal.timeout(this.#around.config.EMBED_SHUTDOWN_MS));
     }
     for (const { id, name, trouble } of sources.broken) await this.#troubled(id, name, trouble);
@@ -107,6 +125,7 @@ export class SourceWorkers {
     try {
       const provider = await providers.for(source);
       checkDimensions(source, provider);
+      if (this.#closed) return;
       const worker = new SourceWorker(
         {
           db,
@@ -149,6 +168,10 @@ export class SourceWorkers {
 
   #workers(): SourceWorker[] {
     return [...this.#running.values()].map(({ worker }) => worker);
+  }
+
+  #all(): SourceWorker[] {
+    return [...this.#workers(), ...this.#retired];
   }
 }
 

@@ -4,6 +4,13 @@ import { release } from "../queue/release.ts";
 import type { ClaimedRow } from "../queue/claim.ts";
 import type { Source } from "../sources/source.ts";
 
+interface Held {
+  /** When its change was made, on this process's own clock. */
+  readonly queuedAt: number;
+  /** The id that it was claimed under. */
+  readonly owner: number;
+}
+
 /**
  * The rows that this process has claimed of one source. Every claim ends as done, failed or released; one that cannot
  * be ended now, because a user holds its queue row or the database is away, is released again and again until it is.
@@ -11,10 +18,10 @@ import type { Source } from "../sources/source.ts";
 export class Claims {
   readonly #db: Database;
   readonly #source: Source;
-  /** Ticket to when its change was made, on this process's own clock. */
-  readonly #held = new Map<string, number>();
+  readonly #held = new Map<string, Held>();
   readonly #waiting: (() => void)[] = [];
-  readonly #stranded = new Set<string>();
+  /** Ticket to owner. */
+  readonly #stranded = new Map<string, number>();
 
   constructor(db: Database, source: Source) {
     this.#db = db;
@@ -25,18 +32,28 @@ export class Claims {
     return this.#held.size;
   }
 
+  /** Claims that have ended here and still stand in the queue. */
+  get stranded(): number {
+    return this.#stranded.size;
+  }
+
+  /** Whether anything that was claimed under that id is still held. */
+  holds(owner: number): boolean {
+    return [...this.#held.values()].some((held) => held.owner === owner);
+  }
+
   /** Milliseconds from the change to now, for each of the tickets. */
   ages(tickets: readonly string[]): number[] {
     const now = performance.now();
     return tickets.flatMap((ticket) => {
-      const queuedAt = this.#held.get(ticket);
-      return queuedAt === undefined ? [] : [now - queuedAt];
+      const held = this.#held.get(ticket);
+      return held === undefined ? [] : [now - held.queuedAt];
     });
   }
 
-  add(rows: readonly ClaimedRow[]): void {
+  add(rows: readonly ClaimedRow[], owner: number): void {
     const now = performance.now();
-    for (const row of rows) this.#held.set(row.ticket, now - row.age_ms);
+    for (const row of rows) this.#held.set(row.ticket, { queuedAt: now - row.age_ms, owner });
   }
 
   done(tickets: readonly string[]): void {
@@ -50,26 +67,31 @@ export class Claims {
     while (this.#held.size > 0) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 
-  /** Gives rows up for a fault of their own. @returns how many. */
+  /** Gives rows up for a fault of their own. Never throws: what cannot be given up now goes back to pending. @returns how many. */
   async fail(tickets: readonly string[], reason: string): Promise<number> {
-    const failed = await fail(this.#db, this.#source, tickets, reason);
+    const failed = await fail(this.#db, this.#source, tickets, reason).catch(() => []);
     this.done(failed);
-    await this.release(this.#stillHeld(tickets), 0);
+    await this.release(tickets, 0);
     return failed.length;
   }
 
   /** Puts back to pending those that are still claimed. Never throws: what cannot be released now is tried again by `releaseStranded`. */
   async release(tickets: readonly string[], delayMs: number): Promise<number> {
-    const held = this.#stillHeld(tickets);
-    if (held.length === 0) return 0;
-    for (const ticket of held) this.#stranded.add(ticket);
-    this.done(held);
-    await this.#release(held, delayMs).catch(() => undefined);
-    return held.length;
+    const releasing = new Map<string, number>();
+    for (const ticket of tickets) {
+      const held = this.#held.get(ticket);
+      if (held !== undefined) releasing.set(ticket, held.owner);
+    }
+    if (releasing.size === 0) return 0;
+    for (const [ticket, owner] of releasing) this.#stranded.set(ticket, owner);
+    this.done([...releasing.keys()]);
+    await this.#release(releasing, delayMs).catch(() => undefined);
+    return releasing.size;
   }
 
+  /** @throws when the database does not answer */
   async releaseStranded(): Promise<void> {
-    if (this.#stranded.size > 0) await this.#release([...this.#stranded], 0);
+    if (this.#stranded.size > 0) await this.#release(new Map(this.#stranded), 0);
   }
 
   /** @returns how many were still claimed. */
@@ -77,12 +99,9 @@ export class Claims {
     return this.release([...this.#held.keys()], 0);
   }
 
-  #stillHeld(tickets: readonly string[]): string[] {
-    return tickets.filter((ticket) => this.#held.has(ticket));
-  }
-
-  async #release(tickets: readonly string[], delayMs: number): Promise<void> {
-    for (const ticket of await release(this.#db, this.#source, tickets, delayMs))
-      this.#stranded.delete(ticket);
+  async #release(tickets: ReadonlyMap<string, number>, delayMs: number): Promise<void> {
+    const owners = [...new Set(tickets.values())];
+    const released = await release(this.#db, this.#source, [...tickets.keys()], owners, delayMs);
+    for (const ticket of released) this.#stranded.delete(ticket);
   }
 }

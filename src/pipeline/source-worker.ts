@@ -7,14 +7,23 @@ import { giveBack } from "./give-back.ts";
 import { InFlight } from "./in-flight.ts";
 import { Lanes } from "./lanes.ts";
 import { applyCached, lookUp } from "./look-up.ts";
-import type { Piece } from "./piece.ts";
+import { ticketsOf, type Piece } from "./piece.ts";
 import type { Work } from "./work.ts";
 
 /** Rows a claim while nearly all of them are cache hits, which cost no request. */
 const CACHED_CLAIM = 512;
+/** Rows in hand beyond which none are claimed that only wait for a text that is being embedded. */
+const MOST_IN_HAND = 4_096;
 /** How long a failed drain rests before the next try; doubled up to the poll by its successors. */
 const FIRST_REST_MS = 250;
 const LONGEST_REST_MS = 5_000;
+
+/** Under which `embedding_listener.id` rows are claimed. */
+export interface Owner {
+  id(): Promise<number>;
+  /** A claim under that id got no answer: nobody knows what it owns now. */
+  doubt(id: number): void;
+}
 
 /**
  * Keeps one source drained.
@@ -26,7 +35,7 @@ const LONGEST_REST_MS = 5_000;
  */
 export class SourceWorker {
   readonly #work: Work;
-  readonly #owner: () => number;
+  readonly #owner: Owner;
   readonly #cursor: ClaimCursor;
   readonly #lanes: Lanes;
   readonly #inFlight = new InFlight();
@@ -38,7 +47,7 @@ export class SourceWorker {
   #again = false;
   #restMs = FIRST_REST_MS;
 
-  constructor(work: Omit<Work, "wakeIn">, owner: () => number) {
+  constructor(work: Omit<Work, "wakeIn">, owner: Owner) {
     this.#work = {
       ...work,
       wakeIn: (milliseconds) => {
@@ -87,8 +96,9 @@ export class SourceWorker {
     for (const timer of this.#timers) clearTimeout(timer);
     await Promise.race([this.idle(), aborted(deadline)]);
     this.#aborting.abort();
+    const left = await this.#work.claims.releaseAll();
     await this.#work.claims.releaseStranded().catch(() => undefined);
-    return this.#work.claims.releaseAll();
+    return left;
   }
 
   async #run(): Promise<void> {
@@ -114,50 +124,59 @@ export class SourceWorker {
     let waiting: Piece[] = [];
     let claimSize = batchSize;
     let more = true;
-    while (more && !this.#isStopping()) {
-      await this.#work.provider.ready(this.#stopping.signal);
-      const rows = await this.#claim(claimSize);
-      more = rows.length === claimSize;
-      const pieces = await this.#settling(rows, () => lookUp(this.#work, this.#park(rows)));
-      waiting = waiting.concat(pieces);
-      claimSize = pieces.length * 4 < rows.length ? CACHED_CLAIM : batchSize;
-      // Cache hits leave a request half empty: it is filled by another claim before it is sent.
-      if (more && waiting.length < batchSize) continue;
-      for (const request of this.#pack(waiting)) await this.#send(request);
-      waiting = [];
+    try {
+      while (more && !this.#isStopping()) {
+        await this.#work.provider.ready(this.#stopping.signal);
+        while (this.inFlight > MOST_IN_HAND && this.#parked.size > 0) await Promise.race(this.#parked);
+        const rows = await this.#claim(claimSize);
+        more = rows.length === claimSize;
+        const pieces = await this.#settling(rows, () => lookUp(this.#work, this.#park(rows)));
+        waiting = waiting.concat(pieces);
+        claimSize = pieces.length * 4 < rows.length ? CACHED_CLAIM : batchSize;
+        // Cache hits leave a request half empty: it is filled by another claim before it is sent.
+        if (more && waiting.length < batchSize) continue;
+        for (const request of this.#pack(waiting)) await this.#send(request);
+        waiting = [];
+      }
+    } finally {
+      await giveBack(this.#work, ticketsOf(waiting), "not sent", 0);
     }
-    await giveBack(
-      this.#work,
-      waiting.flatMap((piece) => piece.tickets),
-      "stopping",
-      0,
-    );
   }
 
   async #claim(limit: number): Promise<ClaimedRow[]> {
     const { cacheModel, provider, claims, events, source } = this.#work;
-    const rows = await this.#cursor.next(limit, {
-      owner: this.#owner(),
-      cacheModel,
-      maxCharacters: provider.limits.textCharacters,
-    });
-    claims.add(rows);
+    const owner = await this.#owner.id();
+    const maxCharacters = provider.limits.textCharacters;
+    const rows = await this.#cursor
+      .next(limit, { owner, cacheModel, maxCharacters })
+      .catch((error: unknown) => {
+        if (databaseFault(error) === "server") this.#owner.doubt(owner);
+        throw error;
+      });
+    claims.add(rows, owner);
     if (rows.length > 0) events.emit("claimed", { source: source.name, rows: rows.length });
     return rows;
   }
 
   /** Puts rows aside whose text is being embedded now; they receive that vector from the cache. */
   #park(rows: readonly ClaimedRow[]): ClaimedRow[] {
-    return rows.filter((row) => {
+    const waiting = new Map<Promise<unknown>, ClaimedRow[]>();
+    const others = rows.filter((row) => {
       const embedded = row.state === "new" ? this.#inFlight.find(row) : undefined;
       if (embedded === undefined) return true;
-      const parked: Promise<void> = embedded
-        .then(() => this.#settling([row], () => applyCached(this.#work, [row])))
-        .catch(() => undefined)
-        .finally(() => this.#parked.delete(parked));
-      this.#parked.add(parked);
+      waiting.set(embedded, [...(waiting.get(embedded) ?? []), row]);
       return false;
     });
+    for (const [embedded, parked] of waiting) this.#applyAfter(embedded, parked);
+    return others;
+  }
+
+  #applyAfter(embedded: Promise<unknown>, rows: readonly ClaimedRow[]): void {
+    const parked: Promise<void> = embedded
+      .then(() => this.#settling(rows, () => applyCached(this.#work, rows)))
+      .catch(() => undefined)
+      .finally(() => this.#parked.delete(parked));
+    this.#parked.add(parked);
   }
 
   #pack(pieces: readonly Piece[]): Piece[][] {

@@ -3,6 +3,9 @@ import type { Database } from "../database/connect.ts";
 import type { Source } from "../sources/source.ts";
 import { hasText, keyMatches, textHash, watchedRows } from "../sources/source-sql.ts";
 
+/** No row is put off for longer, by whomever. */
+const LONGEST_DELAY_MS = 60_000;
+
 /** What a claimed row needs next. */
 export type ClaimState = "new" | "cached" | "blank" | "gone";
 
@@ -37,18 +40,25 @@ export interface ClaimOptions {
  * Claims a batch: what came since the last look first, so that a lone change does not wait behind a backfill, then the
  * oldest. One statement, committed at once: no lock outlives it. Skips what anybody holds.
  *
+ * Claims nothing for an owner that is not listed any more (see `freeClaims`).
+ *
  * Both arms walk the index from a cursor; without one, dead entries pile up in front of the claim and it grows 3-5
  * times along a drain of a million.
  */
 export async function claim(db: Database, source: Source, options: ClaimOptions): Promise<ClaimedRow[]> {
   const { owner, limit, head, tail, cacheModel, maxCharacters } = options;
-  const pending = sql`source_id = ${source.id} and failed_at is null and owner is null and not_before <= now()`;
+  // Put off for longer than anything is ever put off: the server's clock was set back, and the row is due.
+  const due = sql`not_before <= now() or not_before > now() + ${LONGEST_DELAY_MS} * interval '1 millisecond'`;
+  const pending = sql`source_id = ${source.id} and failed_at is null and owner is null and (${due})`;
   const { rows } = await sql<ClaimedRow>`
-    with fresh as materialized (
-      select ticket from embedding_queue where ${pending} and ticket > ${tail}
+    with listed as materialized (
+      select id from embedding_listener where id = ${owner} for key share
+    ), fresh as materialized (
+      select ticket from embedding_queue where exists (select from listed) and ${pending} and ticket > ${tail}
       order by ticket limit ${limit} for update skip locked
     ), oldest as materialized (
-      select ticket from embedding_queue where ${pending} and ticket > ${head} and ticket <= ${tail}
+      select ticket from embedding_queue
+      where exists (select from listed) and ${pending} and ticket > ${head} and ticket <= ${tail}
       order by ticket limit ${limit} for update skip locked
     ), claimed as (
       update embedding_queue set owner = ${owner}

@@ -47,8 +47,8 @@ async function fail(backend: Backend, fault: Fault, timeoutMs = 2000): Promise<P
 }
 
 const faults: [Fault, ProviderFault, RegExp][] = [
-  [401, "setup", /OPENAI_API_KEY|OLLAMA_HEADERS/],
-  [403, "setup", /OPENAI_API_KEY|OLLAMA_HEADERS/],
+  [401, "setup", /OPENAI_API_KEY|OLLAMA_BASE_URL/],
+  [403, "setup", /OPENAI_API_KEY|OLLAMA_BASE_URL/],
   [404, "setup", /_EMBED_MODEL/],
   ["redirect", "setup", /not followed.*_BASE_URL.*http:\/\/elsewhere\.example\)/],
   ["wrong dimension", "setup", /EMBEDDING_DIM=9/],

@@ -79,7 +79,7 @@ describe("a provider behind TLS", () => {
     const baseUrl = `https://127.0.0.1:${await startTlsFront()}/v1`;
     await expect(openProvider(settings({ baseUrl }))).rejects.toMatchObject({
       fault: "setup",
-      message: /TLS: DEPTH_ZERO_SELF_SIGNED_CERT.*EMBEDDING_CA_FILE/,
+      message: /TLS: DEPTH_ZERO_SELF_SIGNED_CERT.*EMBED_CA_FILE/,
     });
   });
 
@@ -102,7 +102,7 @@ describe("a provider behind TLS", () => {
     const opened = openProvider(settings({ caFile: "/no/such.pem" }));
     await expect(opened).rejects.toMatchObject({
       fault: "setup",
-      message: /EMBEDDING_CA_FILE: \/no\/such.pem/,
+      message: /EMBED_CA_FILE: \/no\/such.pem/,
     });
   });
 });

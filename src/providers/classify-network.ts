@@ -21,7 +21,7 @@ export function classifyNetworkError(error: unknown, context: ErrorContext): Pro
   if (UNTRUSTED.test(code)) {
     return new ProviderError(
       "setup",
-      `${address} could not be trusted (TLS: ${code}). Check ${settings.address}; an authority of your own goes into EMBEDDING_CA_FILE.`,
+      `${address} could not be trusted (TLS: ${code}). Check ${settings.address}; an authority of your own goes into EMBED_CA_FILE.`,
     );
   }
   if (code === "UND_ERR_INVALID_ARG") {

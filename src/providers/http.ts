@@ -124,7 +124,7 @@ function authorities(file: string): string[] {
   try {
     return [...rootCertificates, readFileSync(file, "utf8")];
   } catch (error) {
-    throw new ProviderError("setup", `EMBEDDING_CA_FILE: ${file} cannot be read.`, { cause: error });
+    throw new ProviderError("setup", `EMBED_CA_FILE: ${file} cannot be read.`, { cause: error });
   }
 }
 

@@ -8,11 +8,13 @@ import { ProviderError } from "./provider-error.ts";
 import type { ProviderLimits } from "./provider.ts";
 import type { LocalSettings } from "./provider-settings.ts";
 
+/** A long text is no fault of its row here: like most small models this one reads the start of it. */
+const LIMITS: ProviderLimits = { inputs: 64, characters: 1_000_000, textCharacters: 1_000_000 };
 /**
  * The model itself reads 128 tokens, about 550 characters of English, and nothing after a thousand ever changed a
  * vector; the tokenizer reads on, and takes a time that grows with the square of the length.
  */
-const LIMITS: ProviderLimits = { inputs: 64, characters: 64_000, textCharacters: 1_000 };
+const CHARACTERS_READ = 1_000;
 /** So few that an abort is not kept waiting; more gain nothing. */
 const TEXTS_A_JOB = 8;
 
@@ -39,7 +41,7 @@ export class Local implements Backend {
   }
 
   async ask(texts: readonly string[], signal: AbortSignal): Promise<RawAnswer> {
-    const cut = texts.map((text) => cutText(text, this.limits.textCharacters));
+    const cut = texts.map((text) => cutText(text, CHARACTERS_READ));
     // The model throws at an empty text, and one that it can make nothing of has no vector.
     if (cut.some((text) => text.trim() === "")) {
       throw new ProviderError("row", "A text without a word in it has no vector. Change the text.");

@@ -99,7 +99,7 @@ export class Ollama implements Backend {
     return {
       address: this.#origin + this.#base + path,
       model: this.model,
-      settings: { address: "OLLAMA_BASE_URL", key: "OLLAMA_HEADERS", model: "OLLAMA_EMBED_MODEL" },
+      settings: { address: "OLLAMA_BASE_URL", key: "OLLAMA_BASE_URL", model: "OLLAMA_EMBED_MODEL" },
       secrets: Object.values(this.#settings.headers ?? {}),
       recognise: (status, complaint) =>
         status === 404 && /model/i.test(complaint.message) ? this.#notPulled() : undefined,

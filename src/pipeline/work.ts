@@ -11,7 +11,7 @@ export type Embedder = Pick<
   "backend" | "model" | "dimensions" | "limits" | "ready" | "embed" | "close"
 >;
 
-export interface WorkSettings {
+interface WorkSettings {
   /** Texts a request, at most (`EMBED_BATCH_SIZE`). */
   readonly batchSize: number;
   /** Requests in flight, at most (`EMBED_MAX_CONCURRENCY`). */

@@ -15,7 +15,7 @@ export interface Patience extends LimiterSettings, CircuitSettings {
   readonly patienceMs: number;
 }
 
-export const PATIENCE: Patience = {
+const PATIENCE: Patience = {
   maxRetries: 5,
   backoffMs: 500,
   maxPauseMs: 60_000,

@@ -22,7 +22,7 @@ export interface HttpSettings {
   readonly proxy?: ProxySettings | undefined;
 }
 
-export interface ProxySettings {
+interface ProxySettings {
   readonly https?: string | undefined;
   readonly http?: string | undefined;
   /** Hosts to reach directly, with commas between. */

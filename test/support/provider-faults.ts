@@ -24,7 +24,7 @@ export type Fault =
   | AnswerFault;
 
 /** An answer spelled out. */
-export interface AnswerFault {
+interface AnswerFault {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: unknown;

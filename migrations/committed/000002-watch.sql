@@ -1,5 +1,5 @@
 --! Previous: sha1:2e267107a9132516e4abe78a7607b848bab6ce16
---! Hash: sha1:fe5a053d056baae07172dcc04c4c09144dd00533
+--! Hash: sha1:213bc99746922b71482bf6fdf57427ade8fc8f96
 --! Message: watch
 
 -- embed_watch() writes, for one table, trigger functions of static SQL (so that their plans are kept) and the
@@ -80,6 +80,21 @@ end
 $$;
 comment on function public.embed_check_key is 'Raises, with what to do, unless the columns tell one row from another.';
 
+create function public.embed_hides_rows(watched_table oid) returns boolean
+language sql stable strict set search_path = pg_catalog, pg_temp as $$
+  select row_security_active(watched_table) and not coalesce(
+    bool_or(p.polpermissive and p.polcmd in ('*', 'r') and p.shows_all)
+    and bool_or(p.polpermissive and p.polcmd in ('*', 'w') and p.shows_all)
+    and bool_and(p.polpermissive or p.shows_all), false)
+  from (
+    select polpermissive, polcmd, pg_get_expr(polqual, polrelid) = 'true' as shows_all
+    from pg_policy
+    where polrelid = watched_table and polcmd in ('*', 'r', 'w')
+      and (polroles = '{0}' or exists (select from unnest(polroles) r where pg_has_role(r, 'usage')))
+  ) p
+$$;
+comment on function public.embed_hides_rows is 'Whether row-level security may hide rows of the table from whoever asks, or keep vectors from being written. A hidden row must not be taken for a deleted one.';
+
 create function public.embed_install_triggers(source public.embedding_source) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $install$
 declare
@@ -101,7 +116,14 @@ declare
   wake constant text := format($$perform pg_notify('embedding_queue', %L)
     where current_setting('transaction_isolation') <> 'read committed'
       or exists (select from public.embedding_listener where idle);$$, source.id);
-  header constant text := $$ returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $f$ $$;
+  -- What a key looks like as text must not hang on the settings of whoever writes the row.
+  same_text constant text := case when exists (
+      select from pg_attribute a where a.attrelid = source.watched_table and a.attname = any(source.key_columns) and a.atttypid not in (
+        'int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'numeric'::regtype, 'bool'::regtype, 'uuid'::regtype,
+        'text'::regtype, 'varchar'::regtype, 'bpchar'::regtype))
+    then $$set datestyle = 'ISO, MDY' set timezone = 'UTC' set intervalstyle = 'postgres' set bytea_output = 'hex' set extra_float_digits = 1 $$
+    else '' end;
+  header constant text := ' returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp ' || same_text || 'as $f$ ';
   name text;
 begin
   -- Rows that came in. The probe reads no row: it only fails, before anything is written, when a column was renamed.
@@ -109,7 +131,7 @@ begin
     begin
       begin
         perform from new_rows n where %5$s and %3$s is null limit 0;
-      exception when undefined_column then
+      exception when syntax_error_or_access_rule_violation then
         execute 'insert into public.embedding_queue (source_id, key) select %1$s, '
           || public.embed_current_key_sql('n', tg_relid) || ' from new_rows n %4$s';
         %6$s
@@ -127,11 +149,11 @@ begin
       new_key text;
       old_key text;
     begin
-      %7$s
       begin
+        %7$s
         new_key := %3$s;
         old_key := case when tg_op = 'UPDATE' then %4$s end;
-      exception when undefined_column then
+      exception when syntax_error_or_access_rule_violation then
         execute 'select ' || public.embed_current_key_sql('($1)', tg_relid) into new_key using new;
         old_key := new_key;
       end;
@@ -151,12 +173,13 @@ begin
   execute format($$create or replace function public.embed_source_%1$s_delete() %2$s
     begin
       delete from public.embedding_queue q using %3$s o
-      where q.source_id = %1$s and q.key = %4$s and not exists (select from %5$s t where %6$s);
+      where q.source_id = %1$s and q.key = %4$s
+        and not exists (select from %5$s t where %6$s) and not row_security_active(%7$s::oid);
       return null;
-    exception when undefined_column then
-      return null;  -- the drain drops a queue row that has no row any more
+    exception when syntax_error_or_access_rule_violation then
+      return null;  -- the table was renamed, or what is known of it: the drain drops a queue row that has no row any more
     end $f$ $$, source.id, header, case when partitioned then '(select old.*)' else 'old_rows' end,
-    public.embed_key_sql('o', source.key_columns), watched, key_joined);
+    public.embed_key_sql('o', source.key_columns), watched, key_joined, source.watched_table::oid);
 
   execute format($$create or replace function public.embed_source_%1$s_truncate() %2$s
     begin

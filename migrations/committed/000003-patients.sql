@@ -1,5 +1,5 @@
---! Previous: sha1:fe5a053d056baae07172dcc04c4c09144dd00533
---! Hash: sha1:3f3a0097e49eb5a91ca1b5fff9a0ec42f8e2aa89
+--! Previous: sha1:213bc99746922b71482bf6fdf57427ade8fc8f96
+--! Hash: sha1:ad27f6229a7d720a30996148cb43022bb7f2524f
 --! Message: patients
 
 -- The first watched table. No status column on it: with an HNSW index every update of a row, even of another

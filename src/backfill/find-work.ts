@@ -1,10 +1,14 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { sql, type RawBuilder } from "kysely";
 import type { Database } from "../database/connect.ts";
 import type { Source } from "../sources/source.ts";
-import { hasText, queueKey, textHash, vectorType } from "../sources/source-sql.ts";
+import { hasText, queueKey, textHash, vectorType, watchedRows } from "../sources/source-sql.ts";
 
 /** Rows looked at in one statement: short enough to hold nothing up. */
-const PAGE_ROWS = 5_000;
+const PAGE_ROWS = 2_000;
+/** How long rows that a user holds are left alone before they are looked at again; doubled each time. */
+const FIRST_PAUSE_MS = 250;
+const LONGEST_PAUSE_MS = 10_000;
 
 export interface FindWorkOptions {
   readonly source: Source;
@@ -19,16 +23,30 @@ export interface FindWorkOptions {
  * - a vector other than the cache's for the text as it is: the text was changed while the triggers were off.
  * A vector that the cache knows nothing of is somebody else's work, and is left alone. Rows that are queued already,
  * pending or failed, stay as they are.
+ *
+ * A row that a user holds is passed over and looked at again later. To queue it would mean waiting for that user with
+ * other queue rows in hand, for which the same user may be waiting: a deadlock.
  * @yields how many rows each page added.
  */
 export async function* queueStaleRows(db: Database, options: FindWorkOptions): AsyncGenerator<number> {
-  let last: readonly string[] | undefined;
-  do {
-    const page = await queuePage(db, options, last);
-    last = page.last ?? undefined;
-    yield page.queued;
-  } while (last !== undefined);
-  if (!options.all) yield await queueVectorsOfOtherTexts(db, options);
+  for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
+    let passedOver = 0;
+    let last: readonly string[] | undefined;
+    do {
+      const page = await queuePage(db, options, last);
+      last = page.last ?? undefined;
+      passedOver += page.passedOver;
+      yield page.queued;
+    } while (last !== undefined);
+    if (!options.all) {
+      const others = await queueVectorsOfOtherTexts(db, options);
+      passedOver += others.passedOver;
+      yield others.queued;
+    }
+    if (passedOver === 0) return;
+    await delay(pause);
+    yield 0;
+  }
 }
 
 async function queuePage(
@@ -47,17 +65,39 @@ async function queuePage(
       left join lateral (select ${textHash("t")} as text_hash) h on true
       left join embedding_cache e on e.model = ${cacheModel} and e.text_hash = h.text_hash
       where ${options.all ? sql`${hasText("t")} or t.vector is not null` : sql`${hasText("t")} = (t.vector is null) or e.embedding::${vectorType(source)} <> t.vector`}
-    ), queued as (
-      insert into embedding_queue (source_id, key) select ${source.id}, ${queueKey(source, "t")} from stale t
-      on conflict (source_id, key) do nothing returning 1
-    )
-    select (select count(*)::int from queued) as queued,
+    ), ${queueFree(source, "stale")}
+    select (select count(*)::int from queued) as queued, (select count(*)::int from passed_over) as "passedOver",
       (select key_texts from page t order by ${keysDescending(source)} limit 1) as last`.execute(db);
-  return rows[0] ?? { queued: 0, last: null };
+  return rows[0] ?? { queued: 0, passedOver: 0, last: null };
 }
 
-interface Page {
+/** CTEs that queue those rows of the CTE `found` that nobody holds and that are not queued yet. */
+function queueFree(source: Source, found: string): RawBuilder<unknown> {
+  const same = sql.join(
+    source.key.map((_, i) => sql`${sql.ref(`f.k${i}`)} = ${sql.ref(`t.k${i}`)}`),
+    sql` and `,
+  );
+  return sql`wanted as materialized (
+      select f.* from ${sql.id(found)} f
+      where not exists (select from embedding_queue q where q.source_id = ${source.id} and q.key = ${queueKey(source, "f")})
+    ), free as materialized (
+      select ${keys(source)} from wanted f join ${watchedRows(source)} t on ${same}
+      for no key update of t skip locked
+    ), queued as (
+      insert into embedding_queue (source_id, key) select ${source.id}, ${queueKey(source, "t")} from free t
+      on conflict (source_id, key) do nothing returning 1
+    ), passed_over as (
+      select from wanted f where not exists (select from free t where ${same})
+    )`;
+}
+
+interface Queued {
   readonly queued: number;
+  /** Rows that somebody held, or that are gone by now. */
+  readonly passedOver: number;
+}
+
+interface Page extends Queued {
   /** The key of the page's last row; null behind the end. */
   readonly last: readonly string[] | null;
 }
@@ -66,24 +106,24 @@ interface Page {
 async function queueVectorsOfOtherTexts(
   db: Database,
   { source, cacheModel }: FindWorkOptions,
-): Promise<number> {
+): Promise<Queued> {
   const send = sql.raw(`${source.vectorType}_send`);
-  const { rows } = await sql<{ queued: number }>`
+  const { rows } = await sql<Queued>`
     with unknown as materialized (
       select t.* from ${rowsWithVectors(source)} t
       where t.vector is not null and ${hasText("t")}
         and exists (select from embedding_cache where model = ${cacheModel})
         and not exists (select from embedding_cache e where e.model = ${cacheModel} and e.text_hash = ${textHash("t")})
-    ), queued as (
-      insert into embedding_queue (source_id, key)
-      select ${source.id}, ${queueKey(source, "t")} from unknown t
+    ), found as materialized (
+      select t.* from unknown t
       where sha256(${send}(t.vector)) in (
         select sha256(${send}(e.embedding::${vectorType(source)})) from embedding_cache e
         where e.model = ${cacheModel} and exists (select from unknown))
-      on conflict (source_id, key) do nothing returning 1
-    )
-    select count(*)::int as queued from queued`.execute(db);
-  return rows[0]?.queued ?? 0;
+    ), ${queueFree(source, "found")}
+    select (select count(*)::int from queued) as queued, (select count(*)::int from passed_over) as "passedOver"`.execute(
+    db,
+  );
+  return rows[0] ?? { queued: 0, passedOver: 0 };
 }
 
 /** `watchedRows` with the vector beside. */

@@ -27,7 +27,10 @@ export async function settleBlank(
   return rows.map((row) => row.ticket);
 }
 
-/** Drops queue rows whose row is gone, without waiting for whoever may be bringing it back. */
+/**
+ * Drops queue rows whose row is gone, without waiting for whoever may be bringing it back; none where row-level
+ * security may be what hides it.
+ */
 export async function settleGone(
   db: Database,
   source: Source,
@@ -38,6 +41,7 @@ export async function settleGone(
       select q.ticket from embedding_queue q
       where q.source_id = ${source.id} and q.ticket = any(${tickets}::bigint[]) and q.failed_at is null
         and not exists (select from ${watchedRows(source)} t where ${keyMatches(source, "t", "q")})
+        and (select not embed_hides_rows(s.watched_table) from embedding_source s where s.id = ${source.id})
       for update of q skip locked
     )
     delete from embedding_queue q using held h

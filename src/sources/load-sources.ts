@@ -34,11 +34,7 @@ export async function loadSources(db: Database): Promise<Sources> {
        left join pg_attribute a on a.attrelid = c.oid and a.attname = k.name and not a.attisdropped) as key,
       y.typname as vector_type, nullif(v.atttypmod, -1) as column_dimensions,
       s.backend, s.model, s.dimensions, s.settings, s.paused,
-      coalesce(row_security_active(c.oid) and not exists (
-        select from pg_policy p where p.polrelid = c.oid and p.polpermissive
-          and pg_get_expr(p.polqual, p.polrelid) = 'true'
-          and (p.polroles = '{0}' or exists (select from unnest(p.polroles) r where pg_has_role(r, 'member')))
-      ), false) as hidden_by_row_security
+      coalesce(embed_hides_rows(c.oid), false) as hidden_by_row_security
     from embedding_source s
     left join pg_class c on c.oid = s.watched_table
     left join pg_namespace n on n.oid = c.relnamespace

@@ -78,6 +78,10 @@ const SETTINGS = z.object({
   EMBED_LOG_LEVEL: oneOf(["error", "warn", "info", "debug", "silent"]).default("info"),
   EMBED_DATA_DIR: text.default("data"),
   EMBED_PORT: whole(0, 65_535).default(54_329),
+
+  EMBED_HTTP_PORT: whole(0, 65_535).optional(),
+  EMBED_HTTP_HOST: text.default("127.0.0.1"),
+  EMBED_HTTP_TOKEN: text.min(16, "expected at least 16 characters").optional(),
 });
 
 /** The settings, parsed and frozen. An empty value counts as not set. */
@@ -86,7 +90,13 @@ export type Config = Readonly<z.infer<typeof SETTINGS>>;
 /** Names that the environment may set, in the order of `.env.example`. */
 export const SETTING_NAMES: readonly string[] = Object.keys(SETTINGS.shape);
 
-const SECRETS = new Set(["DATABASE_URL", "LISTEN_DATABASE_URL", "OPENAI_API_KEY", "OPENAI_HEADERS"]);
+const SECRETS = new Set([
+  "DATABASE_URL",
+  "LISTEN_DATABASE_URL",
+  "OPENAI_API_KEY",
+  "OPENAI_HEADERS",
+  "EMBED_HTTP_TOKEN",
+]);
 const OURS = /^EMBED/;
 
 /**
@@ -107,6 +117,8 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
         return `${name}: ${issue.message}, got ${came}`;
       }),
     );
+  } else if (!isLoopback(parsed.data.EMBED_HTTP_HOST) && parsed.data.EMBED_HTTP_TOKEN === undefined) {
+    problems.push("EMBED_HTTP_TOKEN: has to be set where EMBED_HTTP_HOST is not a loopback address");
   }
   if (!parsed.success || problems.length > 0) {
     throw new UsageError(
@@ -115,6 +127,11 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     );
   }
   return Object.freeze({ ...parsed.data, ...keyFromFile(parsed.data) });
+}
+
+/** Whether only this machine can reach an address. */
+export function isLoopback(host: string): boolean {
+  return /^(localhost|127(\.\d{1,3}){3}|\[?::1\]?)$/.test(host);
 }
 
 /** Names that look like ours and are not: most likely a typing error, which would otherwise go unnoticed. */

@@ -1,5 +1,7 @@
 import { readConfig } from "../config.ts";
-import { createListener } from "../listener/listener.ts";
+import type { Logger } from "pino";
+import { startHttp, type HttpServer } from "../http/server.ts";
+import { createListener, type Listener } from "../listener/listener.ts";
 import { logEvents } from "../log.ts";
 import { parseCommand, type Command } from "./command.ts";
 import { openDatabase, type OpenDatabase } from "./database-of.ts";
@@ -14,14 +16,17 @@ export const start: Command = {
     const database = await openDatabase(readConfig(process.env));
     try {
       const listener = createListener(database.config);
+      let http: HttpServer | undefined;
       const log = logEvents(listener.events, database.config.EMBED_LOG_LEVEL);
       try {
         await listener.start();
         log.info("listening for changes");
+        http = await serveHttp(database.config, listener, log);
         welcome(database);
         const signal = await stopSignal(database.embedded?.stopped);
         log.info({ signal }, "stopping: a second signal leaves at once");
       } finally {
+        await http?.close();
         const left = await listener.stop();
         log.info({ rows_left_pending: left }, "stopped");
       }
@@ -31,6 +36,18 @@ export const start: Command = {
     return 0;
   },
 };
+
+async function serveHttp(
+  config: OpenDatabase["config"],
+  listener: Listener,
+  log: Logger,
+): Promise<HttpServer | undefined> {
+  const { EMBED_HTTP_PORT } = config;
+  if (EMBED_HTTP_PORT === undefined) return undefined;
+  const http = await startHttp({ ...config, EMBED_HTTP_PORT }, listener, log);
+  log.info({ url: http.url }, "serving the page, /metrics, /healthz and /readyz");
+  return http;
+}
 
 function welcome({ config, embedded }: OpenDatabase): void {
   if (embedded === undefined) return;

@@ -3,11 +3,13 @@ import { connect, vectorTypeOid, type Database } from "../database/connect.ts";
 import { describeDatabaseError } from "../database/database-fault.ts";
 import { Events } from "../pipeline/events.ts";
 import { Lanes } from "../pipeline/lanes.ts";
+import type { Provider } from "../providers/provider.ts";
 import { loadSources } from "../sources/load-sources.ts";
+import type { ProviderWishes } from "../sources/provider-settings.ts";
 import { Idleness } from "./idleness.ts";
 import { Notifications } from "./notifications.ts";
 import { Presence } from "./presence.ts";
-import { Providers } from "./providers.ts";
+import { Providers, type ProviderDescription } from "./providers.ts";
 import { SourceWorkers } from "./source-workers.ts";
 import { Usage } from "./usage.ts";
 import { waitUntilSettled } from "./settled.ts";
@@ -26,6 +28,10 @@ export interface Listener {
   start(): Promise<void>;
   /** Resolves when nothing is pending and nothing is in flight, in any listener: for tests and scripts. */
   settled(signal?: AbortSignal): Promise<void>;
+  /** The provider of a source, shared with the workers: its pace and its circuit are theirs. @throws {ProviderError} */
+  provider(source: ProviderWishes): Promise<Provider>;
+  /** How each open provider is: names, states and reasons. */
+  describeProviders(): ProviderDescription[];
   /**
    * Claims nothing more, settles what is in flight until the deadline (`EMBED_SHUTDOWN_MS`), puts the rest back.
    * Idempotent. @returns how many rows were put back.
@@ -50,6 +56,7 @@ class RunningListener implements Listener {
   readonly #notifications: Notifications;
   readonly #workers: SourceWorkers;
   readonly #usage: Usage;
+  readonly #providers: Providers;
   #poll: NodeJS.Timeout | undefined;
   #stopped: Promise<number> | undefined;
 
@@ -62,7 +69,8 @@ class RunningListener implements Listener {
     this.#db = connect({ ...database, maxConnections: WRITERS + 2 });
     this.#heart = connect({ ...database, maxConnections: 1, queryTimeoutMs: HEARTBEAT_TIMEOUT_MS });
     this.#usage = new Usage(this.events);
-    const providers = new Providers(config);
+    const providers = new Providers(config, this.events);
+    this.#providers = providers;
     this.#presence = new Presence({
       db: this.#db,
       heart: this.#heart,
@@ -117,6 +125,14 @@ class RunningListener implements Listener {
 
   async settled(signal?: AbortSignal): Promise<void> {
     await waitUntilSettled(this.#db, signal);
+  }
+
+  provider(source: ProviderWishes): Promise<Provider> {
+    return this.#providers.for(source);
+  }
+
+  describeProviders(): ProviderDescription[] {
+    return this.#providers.describe();
   }
 
   stop(): Promise<number> {

@@ -1,16 +1,32 @@
 import type { Config } from "../config.ts";
 import { openProvider } from "../providers/open-provider.ts";
 import { PatientProvider } from "../providers/patient.ts";
+import type { Events } from "../pipeline/events.ts";
+import { observed } from "./observed.ts";
 import { providerSettings, type ProviderWishes } from "../sources/provider-settings.ts";
+
+/** How a provider is, as `embedding_listener.state` and the page tell it. */
+export interface ProviderDescription {
+  readonly backend: string;
+  readonly model: string;
+  readonly state: "closed" | "throttled" | "open";
+  readonly since: string;
+  readonly reason: string | null;
+  /** That it is believed to allow; null while nothing is known. */
+  readonly requests_per_minute: number | null;
+  readonly concurrency: number;
+}
 
 /** The open providers of a process. Sources with equal settings share one, its pace and its circuit. */
 export class Providers {
   readonly #config: Config;
+  readonly #events: Events;
   readonly #open = new Map<string, Promise<PatientProvider>>();
   readonly #known = new Set<PatientProvider>();
 
-  constructor(config: Config) {
+  constructor(config: Config, events: Events) {
     this.#config = config;
+    this.#events = events;
   }
 
   /** Opens the provider, or shares the one that is open. @throws {ProviderError} where it does not answer. */
@@ -27,14 +43,14 @@ export class Providers {
   }
 
   /** How each provider is, for `embedding_listener.state`: names, states and reasons. */
-  describe(): Record<string, unknown>[] {
+  describe(): ProviderDescription[] {
     return [...this.#known].map(({ backend, model, state, requestsPerMinute, concurrency }) => ({
       backend,
       model,
       state: state.name,
-      since: state.since,
-      reason: state.error?.message,
-      requests_per_minute: requestsPerMinute,
+      since: state.since.toISOString(),
+      reason: state.error?.message ?? null,
+      requests_per_minute: requestsPerMinute ?? null,
       concurrency,
     }));
   }
@@ -45,17 +61,20 @@ export class Providers {
 
   async #openOne(wishes: ProviderWishes): Promise<PatientProvider> {
     const config = this.#config;
-    const provider = new PatientProvider(await openProvider(providerSettings(config, wishes)), {
-      maxRetries: config.EMBED_MAX_RETRIES,
-      backoffMs: config.EMBED_BACKOFF_MS,
-      maxConcurrency: config.EMBED_MAX_CONCURRENCY,
-      ...(config.EMBED_REQUESTS_PER_MINUTE === undefined
-        ? {}
-        : { requestsPerMinute: config.EMBED_REQUESTS_PER_MINUTE }),
-      ...(config.EMBED_TOKENS_PER_MINUTE === undefined
-        ? {}
-        : { tokensPerMinute: config.EMBED_TOKENS_PER_MINUTE }),
-    });
+    const provider = new PatientProvider(
+      observed(await openProvider(providerSettings(config, wishes)), this.#events),
+      {
+        maxRetries: config.EMBED_MAX_RETRIES,
+        backoffMs: config.EMBED_BACKOFF_MS,
+        maxConcurrency: config.EMBED_MAX_CONCURRENCY,
+        ...(config.EMBED_REQUESTS_PER_MINUTE === undefined
+          ? {}
+          : { requestsPerMinute: config.EMBED_REQUESTS_PER_MINUTE }),
+        ...(config.EMBED_TOKENS_PER_MINUTE === undefined
+          ? {}
+          : { tokensPerMinute: config.EMBED_TOKENS_PER_MINUTE }),
+      },
+    );
     this.#known.add(provider);
     return provider;
   }

@@ -57,5 +57,6 @@ export async function embedPieces(
 
 async function giveUp(work: Work, piece: Piece, error: ProviderError): Promise<void> {
   const rows = await work.claims.fail(piece.tickets, error.message);
-  work.events.emit("failed", { source: work.source.name, rows, reason: error.message });
+  const kind = error.tooLong ? "too_long" : "refused";
+  work.events.emit("failed", { source: work.source.name, rows, kind, reason: error.message });
 }

@@ -1,4 +1,11 @@
 import { EventEmitter } from "node:events";
+import type { ProviderFault } from "../providers/provider-error.ts";
+
+/** Whose doing it is that a row was given up: its text is too long, the provider refuses it, or the database its vector. */
+export type FailureKind = "too_long" | "refused" | "database";
+
+/** How a request ended: with vectors, or with whose fault it was that it did not. */
+export type RequestOutcome = "ok" | ProviderFault | "aborted";
 
 /** What a listener does, for whoever wants to know: the log, the metrics, the progress bar, a test. No event carries a text. */
 export interface PipelineEvents {
@@ -12,8 +19,10 @@ export interface PipelineEvents {
   emptied: [{ source: string; rows: number }];
   /** A provider answered. */
   answered: [{ source: string; texts: number; tokens: number; milliseconds: number }];
+  /** A request to a provider ended: one that was retried ends more than once. */
+  requested: [{ backend: string; model: string; outcome: RequestOutcome; milliseconds: number }];
   /** Rows were given up for a fault of their own. */
-  failed: [{ source: string; rows: number; reason: string }];
+  failed: [{ source: string; rows: number; kind: FailureKind; reason: string }];
   /** Rows went back to pending. */
   released: [{ source: string; rows: number; reason: string }];
   /** A text was longer than the model takes, and was cut. */

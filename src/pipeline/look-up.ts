@@ -61,7 +61,7 @@ async function withinLimit(work: Work, rows: readonly ClaimedRow[]): Promise<Cla
   }
   const reason = `the text is longer than ${work.provider.limits.textCharacters} characters: shorten it, or set EMBED_ON_TOO_LONG=truncate`;
   const failed = await work.claims.fail(tooLong, reason);
-  work.events.emit("failed", { source: work.source.name, rows: failed, reason });
+  work.events.emit("failed", { source: work.source.name, rows: failed, kind: "too_long", reason });
   return texts.filter((row) => !row.too_long);
 }
 

@@ -21,7 +21,7 @@ export async function settleIsolating(work: Work, hits: readonly Hit[]): Promise
     if (only !== undefined && others.length === 0) {
       const reason = `${describeDatabaseError(error)} when the vector was written`;
       const rows = await work.claims.fail([only.ticket], reason);
-      work.events.emit("failed", { source: work.source.name, rows, reason });
+      work.events.emit("failed", { source: work.source.name, rows, kind: "database", reason });
       return [];
     }
     const middle = Math.ceil(hits.length / 2);

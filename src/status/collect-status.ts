@@ -46,17 +46,31 @@ export async function collectStatus(db: Database): Promise<Status> {
   for (const { id, name, trouble } of broken) {
     sources.push({ ...(await queueStatus(db, id)), name, rows: 0, current: 0, paused: false, trouble });
   }
-  const listeners = await sql<ListenerStatus>`
-    select id, host, pid, version, state, extract(epoch from now() - seen_at)::float8 as silent_seconds
-    from embedding_listener order by id`.execute(db);
-  const cache = await sql<{ vectors: number; bytes: number }>`
-    select count(*)::int as vectors, pg_total_relation_size('embedding_cache')::float8 as bytes
-    from embedding_cache`.execute(db);
-  return { sources, listeners: listeners.rows, cache: cache.rows[0] ?? { vectors: 0, bytes: 0 } };
+  return { sources, listeners: await listenerStatus(db), cache: await cacheStatus(db) };
 }
 
-async function sourceStatus(db: Database, source: Source): Promise<SourceStatus> {
-  const { rows } = await sql<{ rows: number; current: number; trouble: string | null }>`
+export async function listenerStatus(db: Database): Promise<ListenerStatus[]> {
+  const { rows } = await sql<ListenerStatus>`
+    select id, host, pid, version, state, extract(epoch from now() - seen_at)::float8 as silent_seconds
+    from embedding_listener order by id`.execute(db);
+  return rows;
+}
+
+/** Counts a small cache, and estimates a large one as the planner does. */
+async function cacheStatus(db: Database): Promise<Status["cache"]> {
+  const { rows } = await sql<Status["cache"]>`
+    select pg_total_relation_size('embedding_cache')::float8 as bytes,
+      case when reltuples > 1e6 then reltuples::float8 else (select count(*)::float8 from embedding_cache) end as vectors
+    from pg_class where oid = 'embedding_cache'::regclass`.execute(db);
+  return rows[0] ?? { vectors: 0, bytes: 0 };
+}
+
+/** Rows with a text, and those of them that are current. Reads the whole table. */
+export async function countRows(
+  db: Database,
+  source: Source,
+): Promise<Pick<SourceStatus, "rows" | "current" | "trouble">> {
+  const { rows } = await sql<Pick<SourceStatus, "rows" | "current" | "trouble">>`
     select count(*) filter (where ${hasText("t")})::int as rows,
       count(*) filter (where t.vector is not null and q.key is null)::int as current,
       (select trouble from embedding_source where id = ${source.id}) as trouble
@@ -66,10 +80,15 @@ async function sourceStatus(db: Database, source: Source): Promise<SourceStatus>
   );
   const [counted] = rows;
   if (counted === undefined) throw new Error("a count gave no row");
-  return { name: source.name, ...counted, ...(await queueStatus(db, source.id)), paused: source.paused };
+  return counted;
 }
 
-type QueueStatus = Omit<SourceStatus, "name" | "rows" | "current" | "paused" | "trouble">;
+async function sourceStatus(db: Database, source: Source): Promise<SourceStatus> {
+  const queue = await queueStatus(db, source.id);
+  return { name: source.name, ...(await countRows(db, source)), ...queue, paused: source.paused };
+}
+
+export type QueueStatus = Omit<SourceStatus, "name" | "rows" | "current" | "paused" | "trouble">;
 
 async function queueStatus(db: Database, sourceId: number): Promise<QueueStatus> {
   const queue = await sql<Omit<QueueStatus, "errors" | "today">>`
@@ -82,13 +101,17 @@ async function queueStatus(db: Database, sourceId: number): Promise<QueueStatus>
     select last_error as reason, count(*)::int as rows, max(key) as key
     from embedding_queue where source_id = ${sourceId} and failed_at is not null
     group by last_error order by max(failed_at) desc limit 5`.execute(db);
-  const usage = await sql<QueueStatus["today"]>`
+  const [counts] = queue.rows;
+  if (counts === undefined) throw new Error("a count gave no row");
+  return { ...counts, errors: errors.rows, today: await usageToday(db, sourceId) };
+}
+
+/** What a source did and cost since midnight, UTC. */
+export async function usageToday(db: Database, sourceId: number): Promise<QueueStatus["today"]> {
+  const { rows } = await sql<QueueStatus["today"]>`
     select embedded::float8, cached::float8, failed::float8, truncated::float8, requests::float8, tokens::float8
     from embedding_usage where source_id = ${sourceId} and day = (now() at time zone 'utc')::date`.execute(
     db,
   );
-  const [counts] = queue.rows;
-  if (counts === undefined) throw new Error("a count gave no row");
-  const today = usage.rows[0] ?? { embedded: 0, cached: 0, failed: 0, truncated: 0, requests: 0, tokens: 0 };
-  return { ...counts, errors: errors.rows, today };
+  return rows[0] ?? { embedded: 0, cached: 0, failed: 0, truncated: 0, requests: 0, tokens: 0 };
 }

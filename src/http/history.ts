@@ -1,0 +1,89 @@
+import type { Events } from "../pipeline/events.ts";
+import type { SourceSample } from "../status/sample-sources.ts";
+
+/** How often the queue is looked at, and how far back the charts go. */
+const SAMPLE_MS = 5_000;
+export const HISTORY_MS = 600_000;
+/** Freshness is told from the rows of the last minutes, at most this many of them. */
+const REMEMBERED_AGES = 5_000;
+
+export interface Moment {
+  /** ms since the epoch. */
+  readonly at: number;
+  /** Rows pending and in flight, over all sources. */
+  readonly queued: number;
+  /** Rows that had received a vector by then, since counting began. */
+  readonly settled: number;
+}
+
+export interface Freshness {
+  readonly medianSeconds: number;
+  readonly p95Seconds: number;
+  readonly rows: number;
+}
+
+/** The last minutes, in memory: what the page draws. Throughput is of all listeners, freshness of this one. */
+export class History {
+  readonly #sample: () => Promise<readonly SourceSample[]>;
+  readonly #moments: Moment[] = [];
+  readonly #ages: { readonly at: number; readonly ms: number }[] = [];
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(events: Events, sample: () => Promise<readonly SourceSample[]>) {
+    this.#sample = sample;
+    const remember = ({ freshnessMs }: { freshnessMs: readonly number[] }): void => {
+      const at = Date.now();
+      for (const ms of freshnessMs) this.#ages.push({ at, ms });
+      if (this.#ages.length > 2 * REMEMBERED_AGES) this.#ages.splice(0, this.#ages.length - REMEMBERED_AGES);
+    };
+    events.on("embedded", remember);
+    events.on("cached", remember);
+  }
+
+  get moments(): readonly Moment[] {
+    return this.#moments;
+  }
+
+  start(): void {
+    void this.#look();
+    this.#timer = setInterval(() => void this.#look(), SAMPLE_MS);
+    this.#timer.unref();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  /** Rows a minute over the last `windowMs`; null until there are two looks at the queue. */
+  rowsPerMinute(windowMs = 60_000): number | null {
+    const last = this.#moments.at(-1);
+    const first = this.#moments.find((moment) => last !== undefined && moment.at >= last.at - windowMs);
+    if (last === undefined || first === undefined || first === last) return null;
+    return ((last.settled - first.settled) / (last.at - first.at)) * 60_000;
+  }
+
+  /** Undefined where nothing was embedded here in the last minutes. */
+  freshness(): Freshness | undefined {
+    const since = Date.now() - HISTORY_MS;
+    const ages = this.#ages.filter(({ at }) => at >= since).map(({ ms }) => ms);
+    if (ages.length === 0) return undefined;
+    ages.sort((a, b) => a - b);
+    const at = (share: number): number => (ages[Math.floor(share * (ages.length - 1))] ?? 0) / 1000;
+    return { medianSeconds: at(0.5), p95Seconds: at(0.95), rows: ages.length };
+  }
+
+  async #look(): Promise<void> {
+    // A database that is away leaves a gap.
+    const samples = await this.#sample().catch(() => undefined);
+    if (samples === undefined) return;
+    const sum = (of: (each: SourceSample) => number): number =>
+      samples.reduce((total, each) => total + of(each), 0);
+    const at = Date.now();
+    this.#moments.push({
+      at,
+      queued: sum((each) => each.pending + each.in_flight),
+      settled: sum((each) => each.settled),
+    });
+    while ((this.#moments[0]?.at ?? at) < at - HISTORY_MS) this.#moments.shift();
+  }
+}

@@ -1,0 +1,68 @@
+import type { ProviderDescription } from "../../listener/providers.ts";
+import { duration } from "../../backfill/progress.ts";
+import { count } from "./format.ts";
+import type { PageData, PageSource } from "./page-data.ts";
+
+/** How things stand, in a sentence: `good` needs nobody, `busy` ends by itself, `bad` needs a person. */
+export interface Headline {
+  readonly tone: "good" | "busy" | "bad";
+  readonly sentence: string;
+  readonly details: readonly string[];
+}
+
+export function headline(
+  { sources }: PageData,
+  providers: readonly ProviderDescription[],
+  rowsPerMinute: number | null,
+): Headline {
+  const working = sources.filter((source) => !source.paused);
+  const waiting = sum(working, (source) => source.pending + source.in_flight);
+  const details = [...concerns(sources, providers)];
+  const stuck =
+    sources.some((source) => source.trouble !== null) || providers.some(({ state }) => state === "open");
+  const failed = sum(sources, (source) => source.failed);
+  if (stuck) {
+    return { tone: "bad", sentence: `Embedding has stopped, and ${rows(waiting)} waiting.`, details };
+  }
+  if (waiting > 0) {
+    return {
+      tone: failed > 0 ? "bad" : "busy",
+      sentence: `${rows(waiting)} waiting${timeLeft(waiting, rowsPerMinute)}.`,
+      details,
+    };
+  }
+  if (failed > 0) {
+    return { tone: "bad", sentence: `Everything is current but for ${count(failed)} that failed.`, details };
+  }
+  if (sources.length === 0) return { tone: "busy", sentence: "No table is watched yet.", details };
+  return { tone: details.length > 0 ? "busy" : "good", sentence: "Everything is current.", details };
+}
+
+function* concerns(
+  sources: readonly PageSource[],
+  providers: readonly ProviderDescription[],
+): Generator<string> {
+  for (const { name, trouble } of sources) if (trouble !== null) yield `${name}: ${trouble}`;
+  for (const { backend, model, state, reason } of providers) {
+    if (state === "open") yield `${model} (${backend}) is not being asked: ${reason ?? "it does not answer"}`;
+    if (state === "throttled") yield `${model} (${backend}) asked us to slow down.`;
+  }
+  for (const { name, paused, pending } of sources) {
+    if (paused) yield `${name} is paused${pending > 0 ? `, with ${rows(pending)} waiting` : ""}.`;
+  }
+  for (const { name, failed } of sources)
+    if (failed > 0) yield `${name}: ${count(failed)} failed, see below.`;
+}
+
+function timeLeft(waiting: number, rowsPerMinute: number | null): string {
+  if (rowsPerMinute === null || rowsPerMinute < 1) return "";
+  return `, about ${duration((60 * waiting) / rowsPerMinute)} to go`;
+}
+
+function rows(amount: number): string {
+  return amount === 1 ? "1 row is" : `${count(amount)} rows are`;
+}
+
+function sum<T>(items: readonly T[], of: (item: T) => number): number {
+  return items.reduce((total, item) => total + of(item), 0);
+}

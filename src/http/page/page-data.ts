@@ -1,0 +1,73 @@
+import { sql } from "kysely";
+import type { Logger } from "pino";
+import type { Config } from "../../config.ts";
+import type { Database } from "../../database/connect.ts";
+import type { Listener } from "../../listener/listener.ts";
+import { loadSources } from "../../sources/load-sources.ts";
+import type { Source } from "../../sources/source.ts";
+import { listenerStatus, usageToday, type ListenerStatus } from "../../status/collect-status.ts";
+import type { QueueStatus } from "../../status/collect-status.ts";
+import { sampleSources, type SourceSample } from "../../status/sample-sources.ts";
+import type { Cached } from "../cached.ts";
+import type { Guard } from "../guard.ts";
+import type { History } from "../history.ts";
+import type { RowCounts } from "./row-counts.ts";
+
+export interface PageContext {
+  readonly db: Database;
+  readonly config: Config;
+  readonly listener: Listener;
+  readonly history: History;
+  readonly guard: Guard;
+  readonly data: Cached<PageData>;
+  readonly log: Logger;
+}
+
+export interface FailedRow {
+  readonly key: string;
+  readonly reason: string;
+  /** ISO 8601, UTC. */
+  readonly failed_at: string;
+}
+
+export interface PageSource extends Omit<SourceSample, "settled">, Pick<QueueStatus, "today"> {
+  /** Rows with a text and those that are current; undefined while they are counted for the first time. */
+  readonly progress: { readonly rows: number; readonly current: number } | undefined;
+  /** The latest of them. Keys and reasons, never a text. */
+  readonly failures: readonly FailedRow[];
+}
+
+export interface PageData {
+  readonly at: Date;
+  readonly sources: readonly PageSource[];
+  readonly listeners: readonly ListenerStatus[];
+}
+
+const SHOWN_FAILURES = 20;
+
+export async function collectPageData(db: Database, rowCounts: RowCounts): Promise<PageData> {
+  const { usable, broken } = await loadSources(db);
+  const byId = new Map<number, Source>(usable.map((source) => [source.id, source]));
+  const trouble = new Map(broken.map((source) => [source.id, source.trouble]));
+  const sources: PageSource[] = [];
+  for (const sample of await sampleSources(db)) {
+    const source = byId.get(sample.id);
+    sources.push({
+      ...sample,
+      trouble: trouble.get(sample.id) ?? sample.trouble,
+      today: await usageToday(db, sample.id),
+      progress: source === undefined ? undefined : await rowCounts.of(source),
+      failures: sample.failed === 0 ? [] : await latestFailures(db, sample.id),
+    });
+  }
+  return { at: new Date(), sources, listeners: await listenerStatus(db) };
+}
+
+async function latestFailures(db: Database, sourceId: number): Promise<FailedRow[]> {
+  const { rows } = await sql<FailedRow>`
+    select key, coalesce(last_error, 'unknown') as reason,
+      to_char(failed_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as failed_at
+    from embedding_queue where source_id = ${sourceId} and failed_at is not null
+    order by embedding_queue.failed_at desc, key limit ${SHOWN_FAILURES}`.execute(db);
+  return rows;
+}

@@ -1,0 +1,97 @@
+import { createHash } from "node:crypto";
+import type { ProviderDescription } from "../../listener/providers.ts";
+import { VERSION } from "../../version.ts";
+import type { History } from "../history.ts";
+import { charts } from "./chart.ts";
+import { headline } from "./headline.ts";
+import { html, Html } from "./html.ts";
+import type { PageData } from "./page-data.ts";
+import {
+  failuresSection,
+  figures,
+  headlineSection,
+  machinerySection,
+  searchSection,
+  sourcesSection,
+  type SearchOutcome,
+} from "./sections.ts";
+import { SCRIPT, STYLE } from "./style.ts";
+
+export interface PageView {
+  readonly data: PageData;
+  readonly history: History;
+  readonly providers: readonly ProviderDescription[];
+  readonly formToken: string;
+  /** For a million tokens; undefined where it is not set. */
+  readonly price: number | undefined;
+  /** What the last form did, in a sentence. */
+  readonly notice: string | undefined;
+  readonly search: SearchOutcome | undefined;
+}
+
+/** Nothing but what this page carries itself, and forms to itself alone. */
+export const PAGE_POLICY = [
+  "default-src 'none'",
+  `style-src '${digest(STYLE)}'`,
+  `script-src '${digest(SCRIPT)}'`,
+  "connect-src 'self'",
+  "img-src data:",
+  "form-action 'self'",
+  "base-uri 'none'",
+  "frame-ancestors 'none'",
+].join("; ");
+
+export function renderPage(view: PageView): string {
+  const page = html`<!doctype html>
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width,initial-scale=1" />
+        <title>pg-autoembed</title>
+        <link rel="icon" href="data:," />
+        <style>
+          ${new Html(STYLE)}
+        </style>
+      </head>
+      <body>
+        <header>
+          <strong>pg-autoembed</strong
+          ><span class="quiet"
+            >${clock(view.data.at)}
+            <label hidden>· <input type="checkbox" id="live" checked /> live</label></span
+          >
+        </header>
+        ${view.notice !== undefined && html`<p class="notice" role="status">${view.notice}</p>`}
+        <main>${live(view)} ${searchSection(view.data.sources, view.formToken, view.search)}</main>
+        <footer><p class="quiet">Version ${VERSION}</p></footer>
+        <script>
+          ${new Html(SCRIPT)};
+        </script>
+      </body>
+    </html>`;
+  return page.markup;
+}
+
+/** The part that changes by itself. */
+export function renderLive(view: PageView): string {
+  return html`${clock(view.data.at)}${live(view)}`.markup;
+}
+
+function live({ data, history, providers, formToken, price }: PageView): Html {
+  return html`<div id="figures">
+    ${headlineSection(headline(data, providers, history.rowsPerMinute()))}
+    ${figures(data, history.freshness(), price)} ${charts(history.moments)}
+    ${sourcesSection(data.sources, formToken)} ${failuresSection(data.sources, formToken)}
+    ${machinerySection(data.listeners, providers)}
+  </div>`;
+}
+
+function clock(at: Date): Html {
+  return html`<span id="at"
+    ><time datetime="${at.toISOString()}">${at.toISOString().slice(11, 19)} UTC</time></span
+  >`;
+}
+
+function digest(text: string): string {
+  return `sha256-${createHash("sha256").update(text).digest("base64")}`;
+}

@@ -1,0 +1,27 @@
+import type { ServerResponse } from "node:http";
+
+/** Nothing is cached, framed or told to other sites. The page adds its own Content-Security-Policy. */
+const HEADERS = {
+  "cache-control": "no-store",
+  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+  "cross-origin-opener-policy": "same-origin",
+  "cross-origin-resource-policy": "same-origin",
+  "referrer-policy": "no-referrer",
+  "x-content-type-options": "nosniff",
+};
+
+export function send(
+  response: ServerResponse,
+  status: number,
+  type: string,
+  body: string,
+  headers: Readonly<Record<string, string>> = {},
+): void {
+  const contentType = type.includes("charset") ? type : `${type}; charset=utf-8`;
+  response.writeHead(status, { ...HEADERS, "content-type": contentType, ...headers });
+  response.end(response.req.method === "HEAD" ? undefined : body);
+}
+
+export function sendText(response: ServerResponse, status: number, line: string): void {
+  send(response, status, "text/plain", `${line}\n`);
+}

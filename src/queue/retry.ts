@@ -1,0 +1,30 @@
+import { sql } from "kysely";
+import type { Database } from "../database/connect.ts";
+
+export interface RetryOptions {
+  /** Only of this source. */
+  readonly source?: string | undefined;
+  /** Only these keys, as the queue writes them. */
+  readonly keys?: readonly string[] | undefined;
+}
+
+/**
+ * Makes failed rows pending again, as if their texts had changed now, and wakes the listeners. Skips what anybody holds.
+ * @returns how many.
+ */
+export async function retryFailed(db: Database, { source, keys }: RetryOptions): Promise<number> {
+  const { rows } = await sql<{ source_id: number }>`
+    with failed as materialized (
+      select q.source_id, q.key from embedding_queue q join embedding_source s on s.id = q.source_id
+      where q.failed_at is not null
+        and ${source === undefined ? sql`true` : sql`s.name = ${source}`}
+        and ${keys === undefined ? sql`true` : sql`q.key = any(${keys}::text[])`}
+      for update of q skip locked
+    )
+    update embedding_queue q set failed_at = null, attempts = 0, last_error = null, owner = null,
+      ticket = nextval('embedding_ticket'), queued_at = now(), not_before = now()
+    from failed f where q.source_id = f.source_id and q.key = f.key
+    returning q.source_id`.execute(db);
+  if (rows.length > 0) await sql`select pg_notify('embedding_queue', '')`.execute(db);
+  return rows.length;
+}

@@ -13,8 +13,8 @@ import { parseCommand, type Command } from "./command.ts";
 import { openDatabase } from "./database-of.ts";
 
 const SEARCHES = [
-  "poorly controlled type 2 diabetes",
-  "swollen ankles and short of breath at night",
+  "diabetes with numb feet",
+  "ankle swelling and heart failure",
   "headaches with flashing lights",
 ] as const;
 const EDIT = "Severe migraine: flashing lights, one-sided headache and vomiting. Takes sumatriptan.";

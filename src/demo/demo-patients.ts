@@ -4,7 +4,7 @@ import { syntheticPatients } from "./synthetic-patients.ts";
 /** Far from the ids of anybody's patients. */
 const FIRST_ID = 9_000_000_000_000;
 
-export const DEMO_PATIENTS = syntheticPatients(300).map(({ patient_id, context_text }) => ({
+export const DEMO_PATIENTS = syntheticPatients(240).map(({ patient_id, context_text }) => ({
   patient_id: FIRST_ID + patient_id,
   context_text,
 }));

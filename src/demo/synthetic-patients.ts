@@ -101,7 +101,7 @@ export function syntheticPatients(count: number, seed = 1): SyntheticPatient[] {
     const value = (low + random() * (high - low)).toFixed(high - low > 100 ? 0 : 1);
     const age = 19 + Math.floor(random() * 74);
     const sex = pick(["woman", "man"]);
-    const context_text = `${age}-year-old ${sex} with ${name}. ${measure} ${value}${unit === "" ? "" : ` ${unit}`}. Takes ${pick(drugs)}. ${note} History: ${pick(HISTORIES)}; ${pick(HISTORIES)}.`;
+    const context_text = `${age}-year-old ${sex} with ${name}. ${note} ${measure} ${value}${unit === "" ? "" : ` ${unit}`}. Takes ${pick(drugs)}. History: ${pick(HISTORIES)}.`;
     return { patient_id: i + 1, context_text };
   });
 }

@@ -11,6 +11,8 @@ export class VectorError extends Error {
 
 const HEADER_BYTES = 20;
 const ELEMENT_HEADER_BYTES = 8;
+/** The exponent's bits of a float32: all of them set in NaN and the infinities alone. */
+const EXPONENT = 0x7f_80_00_00;
 
 /**
  * A `vector[]` in Postgres's binary wire format, filled in place: what a provider sends is decoded straight
@@ -28,6 +30,7 @@ export class VectorArray {
     this.count = count;
     this.dimensions = dimensions;
     const stride = ELEMENT_HEADER_BYTES + 4 * dimensions;
+    // Its own memory, not a slice of Node's pool at any offset: Float32Arrays over it need one that divides by four.
     const buffer = Buffer.alloc(HEADER_BYTES + count * stride);
     buffer.writeInt32BE(count === 0 ? 0 : 1, 0);
     buffer.writeInt32BE(count, 12);
@@ -43,23 +46,25 @@ export class VectorArray {
   /** Stores a vector at `index`. @throws {VectorError} on a wrong length or a float that is not finite. */
   setFloats(index: number, floats: ArrayLike<number>): void {
     this.#checkLength(floats.length);
-    const little = Float32Array.from(floats);
-    this.#store(index, Buffer.from(little.buffer), little);
+    this.#floats(index).set(floats);
+    this.#seal(index);
   }
 
-  /** Stores little-endian float32s in base64 (`encoding_format: "base64"`) at `index`. @throws {VectorError} */
+  /**
+   * Stores little-endian float32s in base64 (`encoding_format: "base64"`) at `index`, decoded where they belong: no
+   * buffer a vector. @throws {VectorError}
+   */
   setBase64(index: number, base64: string): void {
-    const bytes = Buffer.from(base64, "base64");
-    if (bytes.length % 4 !== 0) {
-      throw new VectorError(
-        "length",
-        `a base64 vector of ${bytes.length} bytes is no whole number of floats`,
-      );
+    const bytes = decodedLength(base64);
+    if (bytes % 4 !== 0) {
+      throw new VectorError("length", `a base64 vector of ${bytes} bytes is no whole number of floats`);
     }
-    this.#checkLength(bytes.length / 4);
-    // A small Buffer is a slice of Node's pool at any offset; a Float32Array needs one that divides by four.
-    const aligned = bytes.byteOffset % 4 === 0 ? bytes : Buffer.from(new Uint8Array(bytes).buffer);
-    this.#store(index, aligned, new Float32Array(aligned.buffer, aligned.byteOffset, this.dimensions));
+    this.#checkLength(bytes / 4);
+    const written = this.#buffer.write(base64, this.#floatsAt(index), bytes, "base64");
+    if (written !== bytes) {
+      throw new VectorError("length", `a base64 vector has ${written} bytes in it instead of ${bytes}`);
+    }
+    this.#seal(index);
   }
 
   /** A copy of the vector at `index`. */
@@ -96,14 +101,30 @@ export class VectorArray {
     }
   }
 
-  #store(index: number, littleEndian: Buffer, floats: Float32Array): void {
-    for (let i = 0; i < floats.length; i++) {
-      if (!Number.isFinite(floats[i])) {
+  /** The place of the vector at `index`, in this machine's byte order until it is sealed: 28 bytes in, so aligned. */
+  #floats(index: number): Float32Array {
+    return new Float32Array(
+      this.#buffer.buffer,
+      this.#buffer.byteOffset + this.#floatsAt(index),
+      this.dimensions,
+    );
+  }
+
+  /** Checks the floats in place, and turns their bytes round. */
+  #seal(index: number): void {
+    const floats = this.#floats(index);
+    const words = new Int32Array(floats.buffer, floats.byteOffset, floats.length);
+    for (let i = 0; i < words.length; i++) {
+      if (((words[i] ?? 0) & EXPONENT) === EXPONENT) {
         throw new VectorError("not-finite", `dimension ${i} is ${String(floats[i])}`);
       }
     }
     const start = this.#floatsAt(index);
-    littleEndian.copy(this.#buffer, start);
     this.#buffer.subarray(start, start + 4 * this.dimensions).swap32();
   }
+}
+
+/** Bytes that a base64 text stands for, padded or not. */
+function decodedLength(base64: string): number {
+  return Buffer.byteLength(base64, "base64");
 }

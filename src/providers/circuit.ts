@@ -5,11 +5,14 @@ import { sleep } from "./sleep.ts";
 export interface CircuitSettings {
   /** Failures in a row, over all lanes, before the water is tested. */
   readonly failuresToProbe: number;
-  /** The first pause between two probes while open, in ms; it doubles. */
+  /** The first pause between two probes while open, in ms; each is half as long again. */
   readonly probeMs: number;
   /** The longest such pause, in ms. */
   readonly maxProbeMs: number;
 }
+
+/** Slower than doubling: what an outage costs after it is over is at most half of what it lasted. */
+const PAUSE_GROWTH = 1.5;
 
 /**
  * Whether the provider is worth asking.
@@ -18,7 +21,7 @@ export interface CircuitSettings {
  *     ▲                                                              │
  *     ├────────────────────────── answered ◀────────────────────────┤
  *     │                                                              ▼ failed
- *     └──────── a probe, or a request still under way, is answered ── open: a probe after 1, 2, 4 … s
+ *     └──────── a probe, or a request still under way, is answered ── open: probes, ever rarer
  *
  * A failure that a probe does not share follows the texts it was about, not the provider.
  */
@@ -116,7 +119,7 @@ export class Circuit {
   async #keepProbing(error: ProviderError): Promise<void> {
     const { probeMs, maxProbeMs } = this.#settings;
     let asked = error.retryAfterMs ?? 0;
-    for (let pause = probeMs; this.#error !== undefined; pause *= 2) {
+    for (let pause = probeMs; this.#error !== undefined; pause *= PAUSE_GROWTH) {
       // Half of it by chance, so that several listeners do not all knock at once.
       const jittered = Math.min(pause, maxProbeMs) * (0.5 + Math.random() / 2);
       await sleep(Math.min(Math.max(jittered, asked), maxProbeMs), this.#closing.signal);

@@ -41,6 +41,10 @@ export const PAGE_POLICY = [
   "frame-ancestors 'none'",
 ].join("; ");
 
+// Whole, so that not a space comes between: their hashes are in the policy.
+const STYLE_ELEMENT = new Html(`<style>${STYLE}</style>`);
+const SCRIPT_ELEMENT = new Html(`<script>${SCRIPT}</script>`);
+
 export function renderPage(view: PageView): string {
   const page = html`<!doctype html>
     <html lang="en">
@@ -49,9 +53,7 @@ export function renderPage(view: PageView): string {
         <meta name="viewport" content="width=device-width,initial-scale=1" />
         <title>pg-autoembed</title>
         <link rel="icon" href="data:," />
-        <style>
-          ${new Html(STYLE)}
-        </style>
+        ${STYLE_ELEMENT}
       </head>
       <body>
         <header>
@@ -64,9 +66,7 @@ export function renderPage(view: PageView): string {
         ${view.notice !== undefined && html`<p class="notice" role="status">${view.notice}</p>`}
         <main>${live(view)} ${searchSection(view.data.sources, view.formToken, view.search)}</main>
         <footer><p class="quiet">Version ${VERSION}</p></footer>
-        <script>
-          ${new Html(SCRIPT)};
-        </script>
+        ${SCRIPT_ELEMENT}
       </body>
     </html>`;
   return page.markup;

@@ -23,7 +23,7 @@ svg{display:block;width:100%;height:6rem;margin-top:.4rem}
 .line{fill:none;stroke:var(--accent);stroke-width:2;vector-effect:non-scaling-stroke;stroke-linejoin:round}.area{fill:var(--fill)}
 .grid,.base{fill:none;stroke:var(--line);vector-effect:non-scaling-stroke}.grid{stroke-dasharray:2 4}
 .scale{display:flex;justify-content:space-between;font-size:.78rem;margin-top:.3rem}
-.scroll{overflow-x:auto;background:var(--card);border:1px solid var(--line);border-radius:10px}
+.scroll{position:relative;overflow-x:auto;background:var(--card);border:1px solid var(--line);border-radius:10px}
 table{border-collapse:collapse;width:100%}
 caption{text-align:left;padding:.6rem 1rem 0}
 th,td{text-align:left;padding:.55rem 1rem;vertical-align:baseline;font-weight:400}

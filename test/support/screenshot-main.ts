@@ -63,7 +63,10 @@ for (let turn = 0, taken = 0; performance.now() < end; turn++) {
   );
   await delay(2_500);
 }
-await client.query("update embedding_source set paused = true where name = 'tickets'");
+await client.query(
+  "update embedding_source set paused = true where name = 'tickets'; notify embedding_queue",
+);
+await delay(1_000);
 await client.query("insert into tickets select -i, 'ticket ' || -i from generate_series(1, 18) i");
 await delay(4_000);
 

@@ -23,3 +23,9 @@ export function percent(part: number, whole: number): string {
   if (whole === 0 || part >= whole) return "100 %";
   return `${(Math.floor((1000 * part) / whole) / 10).toFixed(1)} %`;
 }
+
+/** In the currency of the price: 12.34, and 0.0021 while it is small. */
+export function cost(tokens: number, pricePerMillion: number): string {
+  const amount = (tokens / 1e6) * pricePerMillion;
+  return amount > 0 && amount < 0.1 ? amount.toPrecision(2) : amount.toFixed(2);
+}

@@ -35,6 +35,8 @@ export function headline(
     return { tone: "bad", sentence: `Everything is current but for ${count(failed)} that failed.`, details };
   }
   if (sources.length === 0) return { tone: "busy", sentence: "No table is watched yet.", details };
+  const paused = sum(sources, (source) => (source.paused ? source.pending : 0));
+  if (paused > 0) return { tone: "busy", sentence: "Everything is current but what is paused.", details };
   return { tone: details.length > 0 ? "busy" : "good", sentence: "Everything is current.", details };
 }
 

@@ -43,7 +43,7 @@ export interface PageData {
   readonly listeners: readonly ListenerStatus[];
 }
 
-const SHOWN_FAILURES = 20;
+const SHOWN_FAILURES = 8;
 
 export async function collectPageData(db: Database, rowCounts: RowCounts): Promise<PageData> {
   const { usable, broken } = await loadSources(db);

@@ -3,7 +3,7 @@ import type { ProviderDescription } from "../../listener/providers.ts";
 import type { ListenerStatus } from "../../status/collect-status.ts";
 import type { Neighbour } from "../../search/nearest.ts";
 import type { Freshness } from "../history.ts";
-import { brief, count, percent, span } from "./format.ts";
+import { brief, cost, count, percent, span } from "./format.ts";
 import type { Headline } from "./headline.ts";
 import { html, type Html } from "./html.ts";
 import type { PageData, PageSource } from "./page-data.ts";
@@ -39,7 +39,7 @@ export function figures(data: PageData, freshness: Freshness | undefined, price:
     ${figure("Embedded today", brief(settled), `${count(today("requests"))} requests`)}
     ${figure("From the cache", settled === 0 ? "–" : percent(today("cached"), settled), `${brief(today("cached"))} rows at no cost`)}
     ${figure("Tokens today", brief(tokens), "since midnight, UTC")}
-    ${figure("Cost today", price === undefined ? "–" : ((tokens / 1e6) * price).toFixed(2), price === undefined ? "set EMBED_PRICE_PER_MILLION_TOKENS" : `at ${String(price)} a million tokens`)}
+    ${figure("Cost today", price === undefined ? "–" : cost(tokens, price), price === undefined ? "set EMBED_PRICE_PER_MILLION_TOKENS" : `at ${String(price)} a million tokens`)}
   </dl>`;
 }
 
@@ -146,7 +146,7 @@ export function failuresSection(sources: readonly PageSource[], formToken: strin
               <thead>
                 <tr>
                   <th scope="col">Key</th>
-                  <th scope="col" class="wide">Reason</th>
+                  <th scope="col" class="reason">Reason</th>
                   <th scope="col">When (UTC)</th>
                   <th scope="col"><span class="hidden">Action</span></th>
                 </tr>

@@ -13,8 +13,8 @@ section{margin-top:2.25rem}
 .dot{display:inline-block;width:.55em;height:.55em;border-radius:50%;margin-right:.45em;background:var(--good);vertical-align:.08em}
 .busy .dot{background:var(--busy)}.bad .dot{background:var(--bad)}
 .quiet,small{color:var(--quiet)}small{display:block;font-size:.8rem;font-weight:400;letter-spacing:0}
-.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(10rem,1fr));gap:1px;margin:1.75rem 0 0;background:var(--line);border:1px solid var(--line);border-radius:10px;overflow:hidden}
-.figures div{background:var(--card);padding:.8rem 1rem}
+.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(10rem,1fr));margin:1.75rem 0 0;background:var(--card);border:1px solid var(--line);border-radius:10px;overflow:hidden}
+.figures div{padding:.8rem 1rem;box-shadow:1px 1px var(--line)}
 dt{color:var(--quiet);font-size:.85rem}dd{margin:0;font-size:1.5rem;font-weight:600;letter-spacing:-.01em}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(18rem,1fr));gap:1rem;margin-top:1rem}
 .chart{margin:0;background:var(--card);border:1px solid var(--line);border-radius:10px;padding:.8rem 1rem}
@@ -29,7 +29,7 @@ caption{text-align:left;padding:.6rem 1rem 0}
 th,td{text-align:left;padding:.55rem 1rem;vertical-align:baseline;font-weight:400}
 thead th{color:var(--quiet);font-size:.85rem;white-space:nowrap}
 tbody th{font-weight:600;white-space:nowrap}tbody tr{border-top:1px solid var(--line)}
-.n{text-align:right}td.n{white-space:nowrap}.wide{min-width:13rem;width:40%}td.bad{color:var(--bad);font-weight:600}
+.n{text-align:right}td.n{white-space:nowrap}.wide{min-width:13rem;width:40%}.reason{min-width:18rem;width:70%}td.bad{color:var(--bad);font-weight:600}
 progress{appearance:none;display:block;width:100%;height:6px;border:0;border-radius:3px;overflow:hidden;background:var(--line);margin:.45rem 0 .2rem}
 progress::-webkit-progress-bar{background:var(--line)}progress::-webkit-progress-value{background:var(--accent)}progress::-moz-progress-bar{background:var(--accent)}
 td .quiet{font-size:.85rem}

@@ -1,0 +1,121 @@
+import { exec } from "node:child_process";
+import { setTimeout as delay } from "node:timers/promises";
+import { promisify } from "node:util";
+import pg from "pg";
+import type { HalfOpenProxy } from "../test/support/half-open-proxy.ts";
+import type { Fault } from "../test/support/provider-faults.ts";
+import type { ProviderServer } from "../test/support/provider-server.ts";
+import type { Listeners } from "./listeners.ts";
+import type { ChaosOptions } from "./options.ts";
+import type { Random } from "./random.ts";
+import type { Tally } from "./tally.ts";
+
+/** Everything the test provider can do but refuse a text: that is a row's own fault, and its row rightly fails. */
+const PROVIDER_FAULTS: readonly Fault[] = [
+  429, 500, 502, 503, 504, "hang", "reset", "drop mid-body", "slow drip", "out of order", "one too few", "one too many",
+  "duplicate index", "index out of range", "no index", "NaN", "null", "infinity", "wrong dimension", "one short vector",
+  "200 with an error", "redirect", "garbled JSON", "truncated base64", "empty body",
+]; // prettier-ignore
+
+export interface Victims {
+  readonly options: ChaosOptions;
+  readonly database: string;
+  readonly listeners: Listeners;
+  readonly provider: ProviderServer;
+  readonly postgresProxy: HalfOpenProxy;
+  readonly providerProxy: HalfOpenProxy;
+  readonly faults: Tally;
+  readonly random: Random;
+}
+
+/** Makes every kind of fault, each at its own pace, until told to stop; then puts all right again. */
+export async function causeFaults(victims: Victims, signal: AbortSignal): Promise<void> {
+  const { options, faults, listeners, provider, random } = victims;
+  const kinds: [everyMs: number, cause: () => Promise<void> | void][] = [
+    [options.killEveryMs, () => { kill(victims); }],
+    [options.killEveryMs * 4, () => freezeProcess(victims)],
+    [3_000, () => terminateBackends(victims)],
+    [250, () => {
+      const fault = random.pick(PROVIDER_FAULTS);
+      provider.next(fault, random.whole(1, 3));
+      faults.add("provider answers spoiled");
+    }],
+    [20_000, async () => {
+      faults.add("provider outages");
+      await provider.stop();
+      await delay(random.whole(500, 3_000));
+      await provider.start();
+    }],
+    [15_000, () => freezeProxy(victims, victims.postgresProxy, "network to Postgres half-open")],
+    [15_000, () => freezeProxy(victims, victims.providerProxy, "network to the provider half-open")],
+  ]; // prettier-ignore
+  if (options.restartCommand !== undefined) {
+    const command = options.restartCommand;
+    kinds.push([options.restartEveryMs, () => restart(command, faults)]);
+  }
+  const meter = setInterval(() => {
+    listeners.measure();
+  }, 1_000);
+  await Promise.all(kinds.map(([everyMs, cause]) => again(everyMs, cause, random, signal)));
+  clearInterval(meter);
+  victims.postgresProxy.cut();
+  victims.providerProxy.cut();
+}
+
+async function again(
+  everyMs: number,
+  cause: () => Promise<void> | void,
+  random: Random,
+  signal: AbortSignal,
+): Promise<void> {
+  for (;;) {
+    await delay(everyMs * (0.5 + random.next()), undefined, { signal }).catch(() => undefined);
+    if (signal.aborted) return;
+    await cause();
+  }
+}
+
+function kill({ listeners, faults, random }: Victims): void {
+  const signal = random.chance(0.7) ? "SIGKILL" : "SIGTERM";
+  if (listeners.hit(random.whole(0, 100), signal)) faults.add(signal);
+}
+
+/** Long enough to be taken for dead; it lives, and finds that others have its work. */
+async function freezeProcess({ listeners, faults, random }: Victims): Promise<void> {
+  const place = random.whole(0, 100);
+  if (!listeners.hit(place, "SIGSTOP")) return;
+  faults.add("SIGSTOP for longer than the heartbeat");
+  await delay(random.whole(4_500, 8_000));
+  listeners.hit(place, "SIGCONT");
+}
+
+async function terminateBackends({ options, database, faults, random }: Victims): Promise<void> {
+  const client = new pg.Client(options.server);
+  client.on("error", () => undefined);
+  try {
+    await client.connect();
+    const { rowCount } = await client.query(
+      `select pg_terminate_backend(pid) from pg_stat_activity
+       where datname = $1 and pid <> pg_backend_pid() order by md5(pid::text || $2) limit $3`,
+      [database, String(random.next()), random.whole(1, 4)],
+    );
+    faults.add("backends terminated", rowCount ?? 0);
+  } catch {
+    // The server is just being restarted.
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}
+
+async function freezeProxy({ faults, random }: Victims, proxy: HalfOpenProxy, name: string): Promise<void> {
+  faults.add(name);
+  proxy.freeze();
+  await delay(random.whole(500, 8_000));
+  if (random.chance(0.5)) proxy.thaw();
+  else proxy.cut();
+}
+
+async function restart(command: string, faults: Tally): Promise<void> {
+  await promisify(exec)(command);
+  faults.add("server crash-restarts");
+}

@@ -1,0 +1,181 @@
+/** `npm run chaos`: users write, everything that can die dies, and afterwards every row must be right. */
+import { randomBytes } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import pg from "pg";
+import { SetupError } from "../src/errors.ts";
+import { migrate } from "../src/migrate.ts";
+import { startHalfOpenProxy, through } from "../test/support/half-open-proxy.ts";
+import { startProviderServer } from "../test/support/provider-server.ts";
+import { causeFaults } from "./faults.ts";
+import { Listeners } from "./listeners.ts";
+import { readOptions, type ChaosOptions } from "./options.ts";
+import { Random } from "./random.ts";
+import { describeReport, isClean, type Report } from "./report.ts";
+import { Tally } from "./tally.ts";
+import { verify } from "./verify.ts";
+import { Writer, type WriterTallies } from "./writer.ts";
+
+const DIMENSIONS = 8;
+const LOOK_MS = 5_000;
+/** Pause between two transactions of a writer, on average. */
+const WRITER_PAUSE_MS = 20;
+/** How long the queue may take to become empty once everything works again. */
+const QUIET_MS = 120_000;
+
+async function main(options: ChaosOptions): Promise<Report> {
+  const name = `chaos_${randomBytes(4).toString("hex")}`;
+  await onDatabase(options.server, (admin) => admin.query(`create database ${name}`));
+  const url = withDatabase(options.server, name);
+  await migrate({ databaseUrl: url, dimensions: DIMENSIONS });
+  const provider = await startProviderServer({ dimensions: DIMENSIONS, latencyMs: 20 });
+  const postgresProxy = await startHalfOpenProxy(url);
+  const providerProxy = await startHalfOpenProxy(provider.url);
+  const environment = {
+    EMBEDDING_BACKEND: "llm_api",
+    EMBEDDING_DIM: String(DIMENSIONS),
+    EMBEDDING_TIMEOUT: "2000",
+    OPENAI_API_KEY: "chaos",
+    EMBED_BACKOFF_MS: "50",
+    EMBED_BATCH_SIZE: "32",
+    EMBED_MAX_CONCURRENCY: "2",
+    EMBED_POLL_MS: "1000",
+    EMBED_SHUTDOWN_MS: "3000",
+    EMBED_LOG_LEVEL: "info",
+  };
+  const listeners = new Listeners(
+    // Half of them reach Postgres and the provider by way of the proxies.
+    Array.from({ length: options.listeners }, (_, place) => ({
+      ...environment,
+      DATABASE_URL: place % 2 === 0 ? through(postgresProxy, url) : url,
+      OPENAI_BASE_URL: `${place % 2 === 0 ? through(providerProxy, provider.url).replace(/\/$/, "") : provider.url}/v1`,
+    })),
+    new Tally(),
+  );
+  const random = new Random(options.seed);
+  const faults = new Tally();
+  const users: WriterTallies = {
+    operations: new Tally(),
+    cut: new Tally(),
+    retried: new Tally(),
+    failed: new Tally(),
+    waits: [],
+  };
+  let lastKey = 1_000_000;
+  const writers = Array.from(
+    { length: options.writers },
+    () => new Writer(url, new Random(random.whole(1, 1e9)), users, () => ++lastKey),
+  );
+
+  const started = performance.now();
+  const ending = AbortSignal.timeout(1000 * options.seconds);
+  listeners.start();
+  const looks = { snapshots: 0, lost: 0, wrong: 0, mostConnections: 0 };
+  await Promise.all([
+    ...writers.map((writer) => writer.run(ending, WRITER_PAUSE_MS)),
+    causeFaults(
+      { options, database: name, listeners, provider, postgresProxy, providerProxy, faults, random },
+      ending,
+    ),
+    lookAround(url, looks, ending),
+  ]);
+
+  const quietSince = performance.now();
+  const failedRows = await settle(url);
+  const quietMs = performance.now() - quietSince;
+  const verdict = await onDatabase(url, (client) => verify(client, DIMENSIONS));
+  const goodbyes = await listeners.close();
+  const left = await onDatabase(url, async (client) => {
+    const { rows } = await client.query<{ owned: number; listed: number }>(`
+      select (select count(*)::int from embedding_queue where owner is not null) as owned,
+        (select count(*)::int from embedding_listener) as listed`);
+    return rows[0] ?? { owned: 0, listed: 0 };
+  });
+  await Promise.all([provider.close(), postgresProxy.close(), providerProxy.close()]);
+  await onDatabase(options.server, (admin) => admin.query(`drop database ${name} with (force)`));
+  return {
+    seconds: (quietSince - started) / 1000,
+    options,
+    users,
+    faults,
+    looks,
+    failedRows,
+    quietMs,
+    verdict,
+    goodbyes,
+    left,
+    exits: listeners.exits,
+    crashes: listeners.crashes,
+    mostMegabytes: listeners.mostMegabytes,
+    requests: provider.counts.requests,
+    texts: provider.counts.inputs,
+  };
+}
+
+/** While everything breaks, a row that is not pending must be right at every moment. */
+async function lookAround(url: string, looks: Report["looks"], signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await delay(LOOK_MS, undefined, { signal }).catch(() => undefined);
+    try {
+      await onDatabase(url, async (client) => {
+        const { lost, wrong } = await verify(client, DIMENSIONS);
+        const { rows } = await client.query<{ connections: number }>(
+          `select count(*)::int as connections from pg_stat_activity
+           where datname = current_database() and starts_with(application_name, 'pg-autoembed')`,
+        );
+        looks.snapshots++;
+        looks.lost += lost;
+        looks.wrong += wrong;
+        looks.mostConnections = Math.max(looks.mostConnections, rows[0]?.connections ?? 0);
+      });
+    } catch {
+      // The chaos hit this connection too.
+    }
+  }
+}
+
+/** Waits until nothing is pending. Rows that a misbehaving provider made fail are retried, as `npm run retry` does. @returns how many those were */
+async function settle(url: string): Promise<number> {
+  const deadline = Date.now() + QUIET_MS;
+  let failed = 0;
+  for (;;) {
+    const pending = await onDatabase(url, async (client) => {
+      const retried = await client.query(
+        "update embedding_queue set failed_at = null, attempts = 0, owner = null where failed_at is not null",
+      );
+      failed += retried.rowCount ?? 0;
+      const { rows } = await client.query<{ pending: number }>(
+        "select count(*)::int as pending from embedding_queue",
+      );
+      return rows[0]?.pending ?? 0;
+    });
+    if (pending === 0 || Date.now() > deadline) return failed;
+    await delay(250);
+  }
+}
+
+async function onDatabase<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({ connectionString: url, application_name: "chaos" });
+  client.on("error", () => undefined);
+  await client.connect();
+  try {
+    return await work(client);
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}
+
+function withDatabase(server: string, name: string): string {
+  const url = new URL(server);
+  url.pathname = `/${name}`;
+  return url.href;
+}
+
+try {
+  const report = await main(readOptions(process.argv.slice(2), process.env));
+  console.log(describeReport(report));
+  process.exitCode = isClean(report) ? 0 : 1;
+} catch (error) {
+  if (!(error instanceof SetupError)) throw error;
+  console.error(`${error.message}\n${error.remedy}`);
+  process.exitCode = 2;
+}

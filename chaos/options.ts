@@ -1,0 +1,56 @@
+import { parseArgs } from "node:util";
+import { wholeNumber } from "../src/commands/command.ts";
+import { UsageError } from "../src/errors.ts";
+
+export interface ChaosOptions {
+  /** A server whose user may create databases. */
+  readonly server: string;
+  /** Crashes and restarts that server; undefined: it is left alone. */
+  readonly restartCommand: string | undefined;
+  readonly seconds: number;
+  readonly seed: number;
+  readonly listeners: number;
+  readonly writers: number;
+  /** Pauses between faults of one kind, in ms, on average. */
+  readonly killEveryMs: number;
+  readonly restartEveryMs: number;
+}
+
+const SHORT_SECONDS = 25;
+
+/**
+ * `--short | --seconds 60  --seed 1  --listeners 3  --writers 6  --kill-every 4  --restart-every 40`, on the server of
+ * TEST_DATABASE_URL; CHAOS_RESTART_COMMAND crashes and restarts it.
+ * @throws {UsageError}
+ */
+export function readOptions(args: readonly string[], environment: NodeJS.ProcessEnv): ChaosOptions {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      short: { type: "boolean", default: false },
+      seconds: { type: "string", default: "60" },
+      seed: { type: "string", default: "1" },
+      listeners: { type: "string", default: "3" },
+      writers: { type: "string", default: "6" },
+      "kill-every": { type: "string", default: "4" },
+      "restart-every": { type: "string", default: "40" },
+    },
+  });
+  const server = environment["TEST_DATABASE_URL"];
+  if (server === undefined) {
+    throw new UsageError(
+      "TEST_DATABASE_URL is not set: chaos needs a native Postgres of its own.",
+      "Start one with .ci/native-postgres start, and set TEST_DATABASE_URL to what it prints.",
+    );
+  }
+  return {
+    server,
+    restartCommand: environment["CHAOS_RESTART_COMMAND"],
+    seconds: values.short ? SHORT_SECONDS : wholeNumber("--seconds", values.seconds),
+    seed: wholeNumber("--seed", values.seed),
+    listeners: wholeNumber("--listeners", values.listeners),
+    writers: wholeNumber("--writers", values.writers),
+    killEveryMs: 1000 * wholeNumber("--kill-every", values["kill-every"]),
+    restartEveryMs: 1000 * (values.short ? 10 : wholeNumber("--restart-every", values["restart-every"])),
+  };
+}

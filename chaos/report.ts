@@ -1,0 +1,58 @@
+import type { ChaosOptions } from "./options.ts";
+import type { Tally } from "./tally.ts";
+import type { Verdict } from "./verify.ts";
+import type { WriterTallies } from "./writer.ts";
+
+export interface Report {
+  readonly options: ChaosOptions;
+  readonly seconds: number;
+  readonly users: WriterTallies;
+  readonly faults: Tally;
+  /** What was seen while everything broke. */
+  readonly looks: { snapshots: number; lost: number; wrong: number; mostConnections: number };
+  readonly failedRows: number;
+  readonly quietMs: number;
+  readonly verdict: Verdict;
+  /** Exit codes of the last listeners, asked to stop with nothing wrong. */
+  readonly goodbyes: readonly string[];
+  readonly left: { readonly owned: number; readonly listed: number };
+  readonly exits: Tally;
+  readonly crashes: readonly string[];
+  readonly mostMegabytes: number;
+  readonly requests: number;
+  readonly texts: number;
+}
+
+/** Whether nothing was lost, nothing wrong, no user failed by us, no listener crashed, nothing left behind. */
+export function isClean({ verdict, looks, users, crashes, goodbyes, left }: Report): boolean {
+  const bad =
+    verdict.lost +
+    verdict.wrong +
+    verdict.pending +
+    looks.lost +
+    looks.wrong +
+    users.failed.total +
+    crashes.length;
+  return bad === 0 && left.owned === 0 && goodbyes.every((code) => code === "0");
+}
+
+export function describeReport(report: Report): string {
+  const { options, users, faults, looks, verdict, left } = report;
+  const waits = users.waits.sort((a, b) => a - b);
+  const wait = (part: number) => (waits[Math.floor(part * (waits.length - 1))] ?? 0).toFixed(1);
+  return [
+    `chaos: seed ${options.seed}, ${report.seconds.toFixed(0)} s, ${options.writers} writers, ${options.listeners} listeners`,
+    `operations   ${users.operations.total} (${users.operations.toString()})`,
+    `faults       ${faults.toString()}${options.restartCommand === undefined ? " (CHAOS_RESTART_COMMAND is not set: no server restarts)" : ""}`,
+    `users        ${users.failed.total} failed by us (${users.failed.toString()}); connections cut by the chaos: ${users.cut.toString()}; serialization retries: ${users.retried.toString()}`,
+    `user waits   median ${wait(0.5)} ms, 99 % ${wait(0.99)} ms, longest ${wait(1)} ms a statement, faults included`,
+    `listeners    ended ${report.exits.toString()}; crashed ${report.crashes.length}; asked to stop at the end: exit ${report.goodbyes.join(", ")}`,
+    `resources    largest listener ${report.mostMegabytes} MB; most connections of all listeners ${looks.mostConnections}`,
+    `provider     ${report.requests} requests, ${report.texts} texts; rows given up for its answers and retried: ${report.failedRows}`,
+    `while broken ${looks.snapshots} snapshots: ${looks.lost} lost, ${looks.wrong} wrong among rows that were not pending`,
+    `quiet        queue empty after ${(report.quietMs / 1000).toFixed(1)} s; ${left.owned} claims and ${left.listed} listeners left behind`,
+    `rows         ${verdict.rows}: ${verdict.lost} lost, ${verdict.wrong} wrong, ${verdict.pending} still pending`,
+    ...report.crashes.map((lines) => `crash:\n${lines}`),
+    isClean(report) ? "PASSED" : "FAILED",
+  ].join("\n");
+}

@@ -1,0 +1,29 @@
+import type pg from "pg";
+import { oracleVector } from "../test/support/oracle-vector.ts";
+
+export interface Verdict {
+  readonly rows: number;
+  readonly pending: number;
+  /** Rows that are not pending, have a text and no vector. */
+  readonly lost: number;
+  /** Rows that are not pending and have a vector that is not that of their text. */
+  readonly wrong: number;
+}
+
+/** Holds every row that is not pending against the oracle, in one snapshot: it must be right at every moment. */
+export async function verify(client: pg.Client, dimensions: number): Promise<Verdict> {
+  const { rows } = await client.query<{ text: string; vector: string | null; pending: boolean }>(`
+    select t.context_text as text, t.embedding::text as vector, q.key is not null as pending
+    from patient_embeddings t left join embedding_queue q on q.key = t.patient_id::text`);
+  let pending = 0;
+  let lost = 0;
+  let wrong = 0;
+  for (const row of rows) {
+    const expected = row.text.trim() === "" ? null : oracleVector(row.text, dimensions);
+    const actual = row.vector === null ? null : Float32Array.from(JSON.parse(row.vector) as number[]);
+    if (row.pending) pending++;
+    else if (actual === null && expected !== null) lost++;
+    else if (String(actual) !== String(expected)) wrong++;
+  }
+  return { rows: rows.length, pending, lost, wrong };
+}

@@ -1,0 +1,145 @@
+import { setTimeout as delay } from "node:timers/promises";
+import pg from "pg";
+import type { Random } from "./random.ts";
+import type { Tally } from "./tally.ts";
+
+const KEYS = 2_000;
+const TEXTS = 400;
+const BLANKS = ["", "   ", "\n\t"];
+/** What a user's connection says when the chaos, not the listener, has cut it. */
+const CUT = /^(57P0[123]|08\w{3})$/;
+/** What REPEATABLE READ and SERIALIZABLE ask every user to be ready for, whoever else writes. */
+const SERIALIZATION_FAILURE = "40001";
+
+export interface WriterTallies {
+  readonly operations: Tally;
+  readonly cut: Tally;
+  readonly retried: Tally;
+  /** SQLSTATEs that a user should never have seen: failed by us. */
+  readonly failed: Tally;
+  /** Milliseconds a statement took. */
+  readonly waits: number[];
+}
+
+type Statement = readonly [name: string, sql: string, values: readonly unknown[]];
+
+/** A user who writes to `patient_embeddings` until told to stop, reconnecting whenever the chaos cuts in. */
+export class Writer {
+  readonly #url: string;
+  readonly #random: Random;
+  readonly #tallies: WriterTallies;
+  readonly #freshKey: () => number;
+  #client: pg.Client | undefined;
+
+  constructor(url: string, random: Random, tallies: WriterTallies, freshKey: () => number) {
+    this.#url = url;
+    this.#random = random;
+    this.#tallies = tallies;
+    this.#freshKey = freshKey;
+  }
+
+  async run(signal: AbortSignal, pauseMs: number): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        await this.#transaction(await this.#connected());
+      } catch (error) {
+        this.#judge(error);
+        await this.#client?.end().catch(() => undefined);
+        this.#client = undefined;
+        await delay(100);
+      }
+      await delay(this.#random.next() * 2 * pauseMs);
+    }
+    await this.#client?.end().catch(() => undefined);
+  }
+
+  async #connected(): Promise<pg.Client> {
+    if (this.#client !== undefined) return this.#client;
+    const client = new pg.Client({ connectionString: this.#url, application_name: "chaos writer" });
+    client.on("error", () => undefined);
+    await client.connect();
+    this.#client = client;
+    return client;
+  }
+
+  #judge(error: unknown): void {
+    const code = error instanceof pg.DatabaseError ? (error.code ?? "unknown") : "connection";
+    if (code === "connection" || CUT.test(code)) this.#tallies.cut.add(code);
+    else if (code === SERIALIZATION_FAILURE) this.#tallies.retried.add(code);
+    else this.#tallies.failed.add(code);
+  }
+
+  /** One statement by itself, or several in a transaction; keys ascend, so that users never deadlock among themselves. */
+  async #transaction(client: pg.Client): Promise<void> {
+    const random = this.#random;
+    if (random.chance(0.6)) {
+      await this.#execute(client, this.#statement(random.whole(1, KEYS)));
+      return;
+    }
+    const isolation = random.pick(["read committed", "read committed", "repeatable read", "serializable"]);
+    await client.query(`begin isolation level ${isolation}`);
+    const keys = Array.from({ length: random.whole(2, 8) }, () => random.whole(1, KEYS)).sort(
+      (a, b) => a - b,
+    );
+    for (const key of keys) {
+      if (random.chance(0.2)) {
+        await client.query("savepoint here");
+        await this.#execute(client, this.#statement(key));
+        await client.query(random.chance(0.5) ? "rollback to here" : "release here");
+      } else if (random.chance(0.1)) {
+        await client.query("select from patient_embeddings where patient_id = $1 for update", [key]);
+        await delay(random.whole(1, 400));
+      } else await this.#execute(client, this.#statement(key));
+    }
+    await client.query(random.chance(0.2) ? "rollback" : "commit");
+  }
+
+  async #execute(client: pg.Client, [name, sql, values]: Statement): Promise<void> {
+    const started = performance.now();
+    await client.query(sql, [...values]);
+    this.#tallies.waits.push(performance.now() - started);
+    this.#tallies.operations.add(name);
+  }
+
+  #statement(key: number): Statement {
+    const random = this.#random;
+    const text = this.#text();
+    const table = "patient_embeddings";
+    const update = `update ${table} set context_text = $2 where patient_id = $1`;
+    const roll = random.next();
+    if (roll < 0.3) return ["update", update, [key, text]];
+    if (roll < 0.36) return ["blank", update, [key, random.pick(BLANKS)]];
+    if (roll < 0.42) {
+      return ["same text", `update ${table} set context_text = context_text where patient_id = $1`, [key]];
+    }
+    if (roll < 0.66) {
+      const upsert = "on conflict (patient_id) do update set context_text = excluded.context_text";
+      return ["upsert", `insert into ${table} values ($1, $2) ${upsert}`, [key, text]];
+    }
+    if (roll < 0.8)
+      return ["insert", `insert into ${table} values ($1, $2) on conflict do nothing`, [key, text]];
+    if (roll < 0.9) return ["delete", `delete from ${table} where patient_id = $1`, [key]];
+    if (roll < 0.95) {
+      // Nobody else knows the new key, so that no two users wait for one another's.
+      return ["key", `update ${table} set patient_id = $2 where patient_id = $1`, [key, this.#freshKey()]];
+    }
+    return [
+      "many",
+      `insert into ${table} select n, $3 from generate_series($1::bigint, $2::bigint) n`,
+      [...this.#freshKeys(random.whole(1, 20)), text],
+    ];
+  }
+
+  #freshKeys(count: number): [number, number] {
+    const first = this.#freshKey();
+    let last = first;
+    for (let i = 1; i < count; i++) last = this.#freshKey();
+    return [first, last];
+  }
+
+  #text(): string {
+    const random = this.#random;
+    if (random.chance(0.3)) return `note ${random.whole(1, 1e9)}: dyspnoea, “quoted”, 日本語, مرحبا, 🩺`;
+    return `patient note ${random.whole(1, TEXTS)}`;
+  }
+}

@@ -1,5 +1,5 @@
---! Previous: sha1:2e267107a9132516e4abe78a7607b848bab6ce16
---! Hash: sha1:213bc99746922b71482bf6fdf57427ade8fc8f96
+--! Previous: sha1:8b480fe200c4bdcedf29f39bc65c0e75f1972345
+--! Hash: sha1:74f74772ef271e3f65a7c672b41560e677a9084f
 --! Message: watch
 
 -- embed_watch() writes, for one table, trigger functions of static SQL (so that their plans are kept) and the
@@ -108,7 +108,9 @@ declare
   key_changed constant text := (
     select string_agg(format('old.%1$I is distinct from new.%1$I', c), ' or ') from unnest(source.key_columns) c);
   -- A row that arrives with a vector is taken as embedded, whoever embedded it; one with a blank text must lose it.
-  needs_vector constant text := format('(n.%I is null) = coalesce((%s)::text ~ ''\S'', false)', source.vector_column, source.text_expression);
+  needs_vector constant text := case when source.target_table is null
+    then format('(n.%I is null) = coalesce((%s)::text ~ ''\S'', false)', source.vector_column, source.text_expression)
+    else format('coalesce((%s)::text ~ ''\S'', false)', source.text_expression) end;
   requeue constant text := 'on conflict (source_id, key) do update set ticket = excluded.ticket, queued_at = excluded.queued_at, '
     'not_before = excluded.not_before, failed_at = null, owner = null, attempts = 0, last_error = null';
   -- NOTIFY takes a server-wide lock at commit, so it is sent only when a listener may be asleep. A transaction whose
@@ -232,13 +234,18 @@ create function public.embed_watch(
   backend text default null,
   model text default null,
   dimensions integer default null,
-  settings jsonb default '{}'
+  settings jsonb default '{}',
+  target_table regclass default null,
+  chunking jsonb default null
 ) returns public.embedding_source
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   source public.embedding_source;
+  before public.embedding_source;
+  vectors_in constant regclass := coalesce(target_table, watched_table);
   keys text[] := key_columns;
   expression text;
+  chosen_name text;
 begin
   if watched_table is null or text_expression is null then
     raise exception 'embed_watch() needs a table and a text' using errcode = 'null_value_not_allowed';
@@ -258,6 +265,10 @@ begin
   select quote_ident(a.attname) into expression from pg_attribute a
   where a.attrelid = watched_table and a.attname = text_expression and a.attnum > 0 and not a.attisdropped;
   expression := coalesce(expression, text_expression);
+  if exists (select from pg_attribute a where a.attrelid = watched_table and a.attgenerated = 'v' and quote_ident(a.attname) = expression) then
+    raise exception '% is a virtual generated column, whose value triggers do not see', expression
+      using hint = 'Make it stored, or watch its expression.', errcode = 'wrong_object_type';
+  end if;
   begin
     execute format('select (%s)::text from %s limit 0', expression, watched_table::text);
   exception when syntax_error or undefined_column or undefined_function or grouping_error then
@@ -267,17 +278,30 @@ begin
 
   if not exists (
     select from pg_attribute a join pg_type y on y.oid = a.atttypid
-    where a.attrelid = watched_table and a.attname = vector_column and not a.attisdropped and y.typname in ('vector', 'halfvec'))
+    where a.attrelid = vectors_in and a.attname = vector_column and not a.attisdropped and y.typname in ('vector', 'halfvec'))
   then
-    raise exception 'table % has no column % of type vector or halfvec', watched_table, quote_ident(vector_column)
-      using hint = format('alter table %s add column %I vector(1536);', watched_table, vector_column), errcode = 'undefined_column';
+    raise exception 'table % has no column % of type vector or halfvec', vectors_in, quote_ident(vector_column)
+      using hint = format('alter table %s add column %I vector(1536);', vectors_in, vector_column), errcode = 'undefined_column';
+  end if;
+  if target_table is not null then
+    perform public.embed_check_table(target_table);
+    perform public.embed_check_key(target_table, case when chunking is null then keys else keys || 'chunk' end);
   end if;
 
-  insert into public.embedding_source as s (name, watched_table, key_columns, text_expression, vector_column, backend, model, dimensions, settings)
-  values (coalesce(source_name, (select case c.relnamespace when 'public'::regnamespace then c.relname else c.relnamespace::regnamespace || '.' || c.relname end from pg_class c where c.oid = watched_table)), watched_table, keys, expression, vector_column, backend, model, dimensions, settings)
+  chosen_name := coalesce(source_name, (
+    select case c.relnamespace when 'public'::regnamespace then c.relname else c.relnamespace::regnamespace || '.' || c.relname end
+    from pg_class c where c.oid = watched_table));
+  select * into before from public.embedding_source s where s.name = chosen_name for update;
+  if before.watched_table <> watched_table then
+    perform public.embed_drop_triggers(before);
+  end if;
+  insert into public.embedding_source as s
+    (name, watched_table, key_columns, text_expression, vector_column, target_table, chunking, backend, model, dimensions, settings)
+  values (chosen_name, watched_table, keys, expression, vector_column, target_table, chunking, backend, model, dimensions, settings)
   on conflict (name) do update set
     watched_table = excluded.watched_table, key_columns = excluded.key_columns, text_expression = excluded.text_expression,
-    vector_column = excluded.vector_column, backend = excluded.backend, model = excluded.model,
+    vector_column = excluded.vector_column, target_table = excluded.target_table, chunking = excluded.chunking,
+    backend = excluded.backend, model = excluded.model,
     dimensions = excluded.dimensions, settings = excluded.settings, trouble = null
   returning s.* into source;
   perform public.embed_install_triggers(source);
@@ -302,6 +326,9 @@ begin
     execute format('drop function if exists public.embed_source_%s_%s()', source.id, function_name);
   end loop;
   delete from public.embedding_queue where source_id = source.id;
+  if source.chunking is not null then
+    perform public.embed_unwatch(s.name) from public.embedding_source s where s.watched_table = source.target_table;
+  end if;
   perform pg_notify('embedding_queue', '');
   return true;
 end

@@ -1,5 +1,5 @@
---! Previous: sha1:213bc99746922b71482bf6fdf57427ade8fc8f96
---! Hash: sha1:ad27f6229a7d720a30996148cb43022bb7f2524f
+--! Previous: sha1:74f74772ef271e3f65a7c672b41560e677a9084f
+--! Hash: sha1:02146dda473a38da10e5090d7809be59f8c275c7
 --! Message: patients
 
 -- The first watched table. No status column on it: with an HNSW index every update of a row, even of another

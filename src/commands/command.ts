@@ -33,3 +33,20 @@ export function wholeNumber(option: string, value: string, min = 1): number {
   }
   return Number(value);
 }
+
+/** One of the values that an option takes, or undefined where it is not given. @throws {UsageError} */
+export function oneOf<const T extends string>(
+  option: string,
+  value: string | undefined,
+  values: readonly T[],
+): T | undefined {
+  if (value === undefined) return undefined;
+  const found = values.find((known) => known === value);
+  if (found === undefined) {
+    throw new UsageError(
+      `${option} takes one of ${values.join(", ")}, got ${JSON.stringify(value)}.`,
+      `Such as: ${option} ${values[0] ?? ""}`,
+    );
+  }
+  return found;
+}

@@ -3,11 +3,24 @@ import type { Command } from "./command.ts";
 import { demo } from "./demo.ts";
 import { migrate } from "./migrate.ts";
 import { search } from "./search.ts";
+import { sources } from "./sources.ts";
 import { start } from "./start.ts";
 import { status } from "./status.ts";
+import { unwatch } from "./unwatch.ts";
+import { watch } from "./watch.ts";
 
 /** Every command, in the order in which a newcomer meets them. */
-export const COMMANDS: Readonly<Record<string, Command>> = { start, demo, migrate, backfill, status, search };
+export const COMMANDS: Readonly<Record<string, Command>> = {
+  start,
+  demo,
+  migrate,
+  backfill,
+  status,
+  search,
+  watch,
+  unwatch,
+  sources,
+};
 
 export function describeCommands(): string {
   return Object.values(COMMANDS)

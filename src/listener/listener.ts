@@ -116,8 +116,9 @@ class RunningListener implements Listener {
   }
 
   async start(): Promise<void> {
-    await this.#workers.open(await loadSources(this.#db), await vectorTypeOid(this.#db));
+    // First: a worker claims under this listener's id as soon as it is open.
     await this.#presence.start();
+    await this.#workers.open(await loadSources(this.#db), await vectorTypeOid(this.#db));
     this.#notifications.start();
     this.#workers.wakeAll();
     this.#poll = setInterval(() => void this.#look(), this.#config.EMBED_POLL_MS);

@@ -3,6 +3,7 @@ import { openProvider } from "../providers/open-provider.ts";
 import { PatientProvider } from "../providers/patient.ts";
 import type { Events } from "../pipeline/events.ts";
 import { observed } from "./observed.ts";
+import { ownSettings } from "../sources/own-settings.ts";
 import { providerSettings, type ProviderWishes } from "../sources/provider-settings.ts";
 
 /** How a provider is, as `embedding_listener.state` and the page tell it. */
@@ -23,6 +24,7 @@ export class Providers {
   readonly #events: Events;
   readonly #open = new Map<string, Promise<PatientProvider>>();
   readonly #known = new Set<PatientProvider>();
+  #closed = false;
 
   constructor(config: Config, events: Events) {
     this.#config = config;
@@ -31,7 +33,7 @@ export class Providers {
 
   /** Opens the provider, or shares the one that is open. @throws {ProviderError} where it does not answer. */
   async for(wishes: ProviderWishes): Promise<PatientProvider> {
-    const id = JSON.stringify(providerSettings(this.#config, wishes));
+    const id = JSON.stringify([providerSettings(this.#config, wishes), paceOf(this.#config, wishes)]);
     const opening = this.#open.get(id) ?? this.#openOne(wishes);
     this.#open.set(id, opening);
     try {
@@ -56,6 +58,7 @@ export class Providers {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     for (const provider of this.#known) await provider.close();
   }
 
@@ -66,16 +69,23 @@ export class Providers {
       {
         maxRetries: config.EMBED_MAX_RETRIES,
         backoffMs: config.EMBED_BACKOFF_MS,
-        maxConcurrency: config.EMBED_MAX_CONCURRENCY,
-        ...(config.EMBED_REQUESTS_PER_MINUTE === undefined
-          ? {}
-          : { requestsPerMinute: config.EMBED_REQUESTS_PER_MINUTE }),
-        ...(config.EMBED_TOKENS_PER_MINUTE === undefined
-          ? {}
-          : { tokensPerMinute: config.EMBED_TOKENS_PER_MINUTE }),
+        ...paceOf(config, wishes),
       },
     );
     this.#known.add(provider);
+    if (this.#closed) await provider.close();
     return provider;
   }
+}
+
+/** The pace that the source's own settings allow, else the environment's. */
+function paceOf(config: Config, wishes: ProviderWishes) {
+  const own = ownSettings(wishes.settings);
+  const requestsPerMinute = own.requests_per_minute ?? config.EMBED_REQUESTS_PER_MINUTE;
+  const tokensPerMinute = own.tokens_per_minute ?? config.EMBED_TOKENS_PER_MINUTE;
+  return {
+    maxConcurrency: own.concurrency ?? config.EMBED_MAX_CONCURRENCY,
+    ...(requestsPerMinute === undefined ? {} : { requestsPerMinute }),
+    ...(tokensPerMinute === undefined ? {} : { tokensPerMinute }),
+  };
 }

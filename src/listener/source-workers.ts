@@ -8,6 +8,7 @@ import { metered } from "../pipeline/metered.ts";
 import { SourceWorker, type Owner } from "../pipeline/source-worker.ts";
 import { ProviderError } from "../providers/provider-error.ts";
 import { cacheModel } from "../providers/provider.ts";
+import { ownSettings } from "../sources/own-settings.ts";
 import type { Sources } from "../sources/load-sources.ts";
 import { sayTrouble } from "../sources/say-trouble.ts";
 import type { Source } from "../sources/source.ts";
@@ -35,6 +36,7 @@ export class SourceWorkers {
   readonly #running = new Map<number, Running>();
   /** Workers whose source has changed or gone, until the last of their claims has ended. */
   readonly #retired = new Set<SourceWorker>();
+  readonly #beginning = new Map<number, Promise<void>>();
   readonly #trouble = new Map<number, string>();
   #vectorOid = 0;
   #refreshing: Promise<void> = Promise.resolve();
@@ -63,20 +65,22 @@ export class SourceWorkers {
     return this.inFlight === 0;
   }
 
-  /** Starts a worker for every source. @throws when none can work until somebody acts, the first reason. */
+  /**
+   * Starts a worker for every source, and waits for the first that can work.
+   * @throws when none can until somebody acts, the first reason.
+   */
   async open(sources: Sources, vectorOid: number): Promise<void> {
     this.#vectorOid = vectorOid;
-    const faults: Error[] = [];
-    await this.#follow(sources, (error) =>
-      faults.push(error instanceof Error ? error : new Error(String(error))),
-    );
-    const hopeless = faults.find(needsSomebody);
-    if (this.#running.size === 0 && hopeless !== undefined) throw hopeless;
+    await this.#follow(sources);
+    await Promise.any(this.#beginning.values()).catch((error: unknown) => {
+      const hopeless = error instanceof AggregateError ? error.errors.find(needsSomebody) : undefined;
+      if (hopeless !== undefined) throw hopeless;
+    });
   }
 
   /** Follows what has changed among the sources. */
   async refresh(sources: Sources): Promise<void> {
-    this.#refreshing = this.#refreshing.then(() => this.#follow(sources, () => undefined));
+    this.#refreshing = this.#refreshing.then(() => this.#follow(sources));
     await this.#refreshing;
   }
 
@@ -103,7 +107,7 @@ export class SourceWorkers {
     return left.reduce((sum, rows) => sum + rows, 0);
   }
 
-  async #follow(sources: Sources, onFault: (error: unknown) => void): Promise<void> {
+  async #follow(sources: Sources): Promise<void> {
     const wanted = new Map(
       sources.usable.filter((source) => !source.paused).map((source) => [source.id, source]),
     );
@@ -116,7 +120,11 @@ export class SourceWorkers {
     }
     for (const { id, name, trouble } of sources.broken) await this.#troubled(id, name, trouble);
     for (const source of wanted.values()) {
-      if (!this.#running.has(source.id)) await this.#begin(source).catch(onFault);
+      if (this.#running.has(source.id) || this.#beginning.has(source.id)) continue;
+      // Not awaited: a provider that does not answer keeps no other source waiting.
+      const beginning = this.#begin(source).finally(() => this.#beginning.delete(source.id));
+      this.#beginning.set(source.id, beginning);
+      beginning.catch(() => undefined); // told as trouble, and tried again at the next look
     }
   }
 
@@ -126,6 +134,7 @@ export class SourceWorkers {
       const provider = await providers.for(source);
       checkDimensions(source, provider);
       if (this.#closed) return;
+      const own = ownSettings(source.settings);
       const worker = new SourceWorker(
         {
           db,
@@ -134,8 +143,8 @@ export class SourceWorkers {
           cacheModel: cacheModel(provider),
           vectorOid: this.#vectorOid,
           settings: {
-            batchSize: config.EMBED_BATCH_SIZE,
-            concurrency: config.EMBED_MAX_CONCURRENCY,
+            batchSize: own.batch_size ?? config.EMBED_BATCH_SIZE,
+            concurrency: own.concurrency ?? config.EMBED_MAX_CONCURRENCY,
             // The small model of the first run reads beginnings only; whoever pays for a model wants to hear of it.
             onTooLong: config.EMBED_ON_TOO_LONG ?? (provider.backend === "local" ? "truncate" : "fail"),
           },
@@ -180,6 +189,6 @@ function fingerprintOf(source: Source): string {
 }
 
 /** An outage passes by itself; a wrong key, model or length does not. */
-function needsSomebody(error: Error): boolean {
+function needsSomebody(error: unknown): error is Error {
   return error instanceof SetupError || (error instanceof ProviderError && error.fault === "setup");
 }

@@ -1,5 +1,7 @@
 import type { Config } from "../config.ts";
+import { SetupError } from "../errors.ts";
 import type { ProviderSettings } from "../providers/provider-settings.ts";
+import { ownSettings, type OwnSettings } from "./own-settings.ts";
 import type { Source } from "./source.ts";
 
 /** What a source asks of its provider beside the environment's own settings. */
@@ -25,7 +27,7 @@ export function providerSettings(config: Config, wishes: ProviderWishes = NOTHIN
       except: process.env["NO_PROXY"] ?? process.env["no_proxy"],
     },
   };
-  const baseUrl = wishes.settings["base_url"];
+  const own = ownSettings(wishes.settings);
   switch (backend) {
     case "llm_api":
       return {
@@ -33,10 +35,9 @@ export function providerSettings(config: Config, wishes: ProviderWishes = NOTHIN
         ...http,
         backend,
         model: wishes.model ?? config.OPENAI_EMBED_MODEL,
-        baseUrl: typeof baseUrl === "string" ? baseUrl : config.OPENAI_BASE_URL,
-        apiKey: config.OPENAI_API_KEY,
+        baseUrl: own.base_url ?? config.OPENAI_BASE_URL,
+        ...credentials(config, own),
         path: config.OPENAI_EMBED_PATH,
-        headers: config.OPENAI_HEADERS,
         extraBody: config.OPENAI_EXTRA_BODY,
         sendDimensions: config.OPENAI_SEND_DIMENSIONS,
       };
@@ -46,7 +47,7 @@ export function providerSettings(config: Config, wishes: ProviderWishes = NOTHIN
         ...http,
         backend,
         model: wishes.model ?? config.OLLAMA_EMBED_MODEL,
-        baseUrl: typeof baseUrl === "string" ? baseUrl : config.OLLAMA_BASE_URL,
+        baseUrl: own.base_url ?? config.OLLAMA_BASE_URL,
         keepAlive: config.OLLAMA_KEEP_ALIVE,
         options: config.OLLAMA_OPTIONS,
         truncate: config.OLLAMA_TRUNCATE,
@@ -55,4 +56,23 @@ export function providerSettings(config: Config, wishes: ProviderWishes = NOTHIN
     default:
       return { ...common, backend: "local" };
   }
+}
+
+/** The environment's key and headers go to the environment's server alone: another server needs a key of its own. */
+function credentials(
+  config: Config,
+  { base_url, api_key_env }: OwnSettings,
+): { apiKey: string | undefined; headers: Config["OPENAI_HEADERS"] } {
+  const isSameServer =
+    base_url === undefined || new URL(base_url).origin === new URL(config.OPENAI_BASE_URL).origin;
+  const headers = isSameServer ? config.OPENAI_HEADERS : undefined;
+  if (api_key_env === undefined) return { apiKey: isSameServer ? config.OPENAI_API_KEY : undefined, headers };
+  const apiKey = process.env[api_key_env];
+  if (apiKey === undefined || apiKey === "") {
+    throw new SetupError(
+      `${api_key_env} is not set in the listener's environment.`,
+      "A source's settings name it as its api_key_env: set it, or watch the table again with another name.",
+    );
+  }
+  return { apiKey, headers };
 }

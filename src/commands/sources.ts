@@ -1,0 +1,37 @@
+import { readConfig } from "../config.ts";
+import { connect } from "../database/connect.ts";
+import { listSources, type ListedSource } from "../watch/list-sources.ts";
+import { parseCommand, type Command } from "./command.ts";
+import { openDatabase } from "./database-of.ts";
+
+export const sources: Command = {
+  usage: "npm run sources -- [--json]",
+  summary: "every watched text: its table, key, vector column and model",
+  async run(args) {
+    const { values } = parseCommand(sources, args, {
+      options: { json: { type: "boolean", default: false } },
+    });
+    const database = await openDatabase(readConfig(process.env));
+    const db = connect({ databaseUrl: database.config.DATABASE_URL, maxConnections: 1, ownSessions: true });
+    try {
+      const listed = await listSources(db);
+      console.log(values.json ? JSON.stringify(listed) : listed.map(describe).join("\n\n"));
+      return 0;
+    } finally {
+      await db.destroy();
+      await database.close();
+    }
+  },
+};
+
+function describe(source: ListedSource): string {
+  const model = [source.backend ?? "EMBEDDING_BACKEND", source.model ?? "its model as configured"].join(", ");
+  return [
+    source.name,
+    `  table   ${source.table ?? "-"}, key ${source.key.join(", ")}`,
+    `  text    ${source.text}`,
+    `  vector  ${source.vector ?? "-"}`,
+    `  model   ${model}`,
+    `  state   ${source.state}${source.trouble === null ? "" : `: ${source.trouble}`}`,
+  ].join("\n");
+}

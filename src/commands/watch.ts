@@ -1,0 +1,75 @@
+import { readConfig } from "../config.ts";
+import { connect } from "../database/connect.ts";
+import { UsageError } from "../errors.ts";
+import { watch as watchTable, type Watched } from "../watch/watch.ts";
+import { oneOf, parseCommand, wholeNumber, type Command } from "./command.ts";
+import { openDatabase } from "./database-of.ts";
+import { sources } from "./sources.ts";
+
+export const watch: Command = {
+  usage:
+    "npm run watch -- TABLE --text COLUMN|EXPRESSION [--key COLUMN]... [--vector embedding] [--type vector|halfvec] [--dim N] [--name NAME] [--backend llm_api|ollama|local] [--model MODEL] [--base-url URL] [--api-key-env NAME_API_KEY] [--json] | --list",
+  summary: "keep a vector of any table's text; the vector column is added where it is missing",
+  async run(args) {
+    const { values, positionals } = parseCommand(watch, args, {
+      allowPositionals: true,
+      options: {
+        text: { type: "string" },
+        key: { type: "string", multiple: true },
+        vector: { type: "string" },
+        type: { type: "string" },
+        dim: { type: "string" },
+        name: { type: "string" },
+        backend: { type: "string" },
+        model: { type: "string" },
+        "base-url": { type: "string" },
+        "api-key-env": { type: "string" },
+        list: { type: "boolean", default: false },
+        json: { type: "boolean", default: false },
+      },
+    });
+    if (values.list) return await sources.run(values.json ? ["--json"] : []);
+    const [table, ...rest] = positionals;
+    const { text } = values;
+    if (table === undefined || rest.length > 0 || text === undefined) {
+      throw new UsageError(
+        "Which text of which table?",
+        `Such as: npm run watch -- public.tickets --text body\nUsage: ${watch.usage}`,
+      );
+    }
+    const options = {
+      table,
+      text,
+      key: values.key?.flatMap((columns) => columns.split(",")),
+      vector: values.vector,
+      type: oneOf("--type", values.type, ["vector", "halfvec"]),
+      dimensions: values.dim === undefined ? undefined : wholeNumber("--dim", values.dim),
+      name: values.name,
+      backend: oneOf("--backend", values.backend, ["llm_api", "ollama", "local"]),
+      model: values.model,
+      settings: {
+        ...(values["base-url"] === undefined ? {} : { base_url: values["base-url"] }),
+        ...(values["api-key-env"] === undefined ? {} : { api_key_env: values["api-key-env"] }),
+      },
+    };
+    const database = await openDatabase(readConfig(process.env));
+    const db = connect({ databaseUrl: database.config.DATABASE_URL, maxConnections: 1, ownSessions: true });
+    try {
+      const watched = await watchTable(db, database.config, options);
+      console.log(values.json ? JSON.stringify(watched) : describe(watched));
+      return 0;
+    } finally {
+      await db.destroy();
+      await database.close();
+    }
+  },
+};
+
+function describe({ name, table, key, text, vector, columnAdded }: Watched): string {
+  const type = `${vector.type}${vector.dimensions === null ? "" : `(${vector.dimensions})`}`;
+  return [
+    `${name}: ${text} of ${table} is watched, by its key ${key.join(", ")}; the vector goes to ${vector.name} ${type}${columnAdded ? ", which was added" : ""}.`,
+    `Rows that are there already: npm run backfill -- --source ${name}`,
+    `An index for searches, when they are embedded: create index concurrently on ${table} using hnsw (${vector.name} ${vector.type}_cosine_ops);`,
+  ].join("\n");
+}

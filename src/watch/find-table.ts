@@ -1,0 +1,47 @@
+import { closest } from "fastest-levenshtein";
+import { sql } from "kysely";
+import type { Database } from "../database/connect.ts";
+import { SetupError } from "../errors.ts";
+
+export interface FoundTable {
+  /** A bigint as text, to be cast to `regclass`. */
+  readonly oid: string;
+  readonly schema: string;
+  readonly table: string;
+}
+
+interface Candidate extends FoundTable {
+  readonly visible: boolean;
+}
+
+/**
+ * The table that a person names: as SQL writes it (`tickets`, `public.tickets`, `"Support"."Tickets"`), or its exact
+ * spelling without the quotes, which shells tend to eat.
+ * @throws {SetupError} that says which table was probably meant.
+ */
+export async function findTable(db: Database, name: string): Promise<FoundTable> {
+  const { rows } = await sql<Candidate>`
+    select c.oid::text, n.nspname as schema, c.relname as table, pg_table_is_visible(c.oid) as visible
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where c.relkind in ('r', 'p', 'v', 'm', 'f') and n.nspname <> 'information_schema' and n.nspname !~ '^pg_toast'
+    order by c.relname`.execute(db);
+  const [schema, table] = foldedParts(name);
+  const found =
+    rows.find((row) => row.table === table && (schema === undefined ? row.visible : row.schema === schema)) ??
+    rows.find((row) => `${row.schema}.${row.table}` === name || (row.table === name && row.visible));
+  if (found !== undefined) return found;
+  const known = rows.filter((row) => row.schema !== "pg_catalog").map((row) => `${row.schema}.${row.table}`);
+  const nearest = closest(name.includes(".") ? name : `public.${name}`, known);
+  throw new SetupError(
+    `There is no table ${name}.`,
+    `Did you mean ${nearest}? Write schema.table; a name that is not in the search path needs its schema.`,
+  );
+}
+
+/** Schema and table as Postgres reads an SQL name: unquoted parts in lower case. */
+function foldedParts(name: string): [schema: string | undefined, table: string | undefined] {
+  const parts = [...name.matchAll(/"((?:[^"]|"")*)"|([^."]+)/g)].map(
+    ([, quoted, plain]) => quoted?.replaceAll('""', '"') ?? plain?.trim().toLowerCase(),
+  );
+  return parts.length > 1 ? [parts[0], parts[1]] : [undefined, parts[0]];
+}

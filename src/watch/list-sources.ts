@@ -1,0 +1,42 @@
+import type { Database } from "../database/connect.ts";
+import { loadSources } from "../sources/load-sources.ts";
+
+export interface ListedSource {
+  readonly name: string;
+  readonly table: string | null;
+  readonly key: readonly string[];
+  /** SQL over the table's columns. */
+  readonly text: string;
+  /** `column type(dimensions)` */
+  readonly vector: string | null;
+  /** Null: as the environment says. */
+  readonly backend: string | null;
+  readonly model: string | null;
+  readonly state: "watched" | "paused" | "broken";
+  /** Why nothing is embedded, and what to do. */
+  readonly trouble: string | null;
+}
+
+export async function listSources(db: Database): Promise<ListedSource[]> {
+  const { usable, broken } = await loadSources(db);
+  const rows = await db.selectFrom("embedding_source").selectAll().orderBy("id").execute();
+  return rows.map((row) => {
+    const source = usable.find(({ id }) => id === row.id);
+    const place = source?.target ?? source;
+    const dimensions = source?.columnDimensions ?? null;
+    return {
+      name: row.name,
+      table: source === undefined ? null : `${source.schema}.${source.table}`,
+      key: row.key_columns,
+      text: row.text_expression,
+      vector:
+        source === undefined || place === undefined
+          ? null
+          : `${place === source ? "" : `${place.table}.`}${row.vector_column} ${source.vectorType}${dimensions === null ? "" : `(${dimensions})`}`,
+      backend: row.backend,
+      model: row.model,
+      state: source === undefined ? "broken" : row.paused ? "paused" : "watched",
+      trouble: broken.find(({ id }) => id === row.id)?.trouble ?? row.trouble,
+    };
+  });
+}

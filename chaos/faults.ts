@@ -35,9 +35,9 @@ export async function causeFaults(victims: Victims, signal: AbortSignal): Promis
     [options.killEveryMs, () => { kill(victims); }],
     [options.killEveryMs * 4, () => freezeProcess(victims)],
     [3_000, () => terminateBackends(victims)],
-    [250, () => {
+    [700, () => {
       const fault = random.pick(PROVIDER_FAULTS);
-      provider.next(fault, random.whole(1, 3));
+      provider.next(fault, random.whole(1, 2));
       faults.add("provider answers spoiled");
     }],
     [20_000, async () => {
@@ -58,6 +58,7 @@ export async function causeFaults(victims: Victims, signal: AbortSignal): Promis
   }, 1_000);
   await Promise.all(kinds.map(([everyMs, cause]) => again(everyMs, cause, random, signal)));
   clearInterval(meter);
+  provider.behave();
   victims.postgresProxy.cut();
   victims.providerProxy.cut();
 }

@@ -45,7 +45,8 @@ export class Listeners {
   /** @returns whether there was one to be hit. */
   hit(place: number, signal: NodeJS.Signals): boolean {
     const listener = this.#running[place % this.#environments.length];
-    if (listener === undefined || !listener.ready || listener.condemned) return false;
+    if (listener === undefined || !listener.ready) return false;
+    if (signal !== "SIGCONT" && listener.condemned) return false;
     if (signal === "SIGKILL" || signal === "SIGTERM") listener.condemned = true;
     return listener.process.kill(signal);
   }

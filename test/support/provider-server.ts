@@ -87,6 +87,12 @@ export class ProviderServer {
     for (let i = 0; i < times; i++) this.#script.push(fault);
   }
 
+  /** Forgets whatever `next` and `always` told it. */
+  behave(): void {
+    this.#script = [];
+    this.#always = undefined;
+  }
+
   /** Every request that no `next` is for gets this, until told otherwise. */
   always(fault: Fault | undefined): void {
     this.#always = fault;

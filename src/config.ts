@@ -68,7 +68,7 @@ const SETTINGS = z.object({
   EMBED_REQUESTS_PER_MINUTE: whole(1, 1_000_000).optional(),
   EMBED_TOKENS_PER_MINUTE: whole(1, 1_000_000_000).optional(),
   EMBED_MAX_TEXT_CHARACTERS: whole(1, 100_000_000).optional(),
-  EMBED_ON_TOO_LONG: oneOf(["fail", "truncate"]).optional(),
+  EMBED_ON_TOO_LONG: oneOf(["fail", "truncate"]).default("fail"),
   EMBED_DAILY_TOKEN_BUDGET: whole(1, Number.MAX_SAFE_INTEGER).optional(),
   EMBED_PRICE_PER_MILLION_TOKENS: decimal.optional(),
   EMBED_CA_FILE: text.optional(),

@@ -6,7 +6,9 @@ import { Lanes } from "../pipeline/lanes.ts";
 import type { Provider } from "../providers/provider.ts";
 import { loadSources } from "../sources/load-sources.ts";
 import type { ProviderWishes } from "../sources/provider-settings.ts";
+import { Budget } from "./budget.ts";
 import { Idleness } from "./idleness.ts";
+import type { ListenerState } from "./listener-state.ts";
 import { Notifications } from "./notifications.ts";
 import { Presence } from "./presence.ts";
 import { Providers, type ProviderDescription } from "./providers.ts";
@@ -57,6 +59,7 @@ class RunningListener implements Listener {
   readonly #workers: SourceWorkers;
   readonly #usage: Usage;
   readonly #providers: Providers;
+  readonly #budget: Budget;
   #poll: NodeJS.Timeout | undefined;
   #stopped: Promise<number> | undefined;
 
@@ -69,14 +72,24 @@ class RunningListener implements Listener {
     this.#db = connect({ ...database, maxConnections: WRITERS + 2 });
     this.#heart = connect({ ...database, maxConnections: 1, queryTimeoutMs: HEARTBEAT_TIMEOUT_MS });
     this.#usage = new Usage(this.events);
+    const budget = new Budget(config.EMBED_DAILY_TOKEN_BUDGET, this.events);
+    this.#budget = budget;
     const providers = new Providers(config, this.events);
     this.#providers = providers;
     this.#presence = new Presence({
       db: this.#db,
       heart: this.#heart,
-      describe: () => ({ providers: providers.describe(), in_flight: this.#workers.inFlight }),
+      describe: (): ListenerState => ({
+        providers: providers.describe(),
+        in_flight: this.#workers.inFlight,
+        budget: budget.exhausted,
+      }),
       holds: (id) => this.#workers.holds(id),
-      chores: () => Promise.all([this.#workers.releaseStranded(), this.#usage.flush(this.#db)]),
+      chores: () =>
+        Promise.all([
+          this.#workers.releaseStranded(),
+          this.#usage.flush(this.#db).then(() => budget.look(this.#db)),
+        ]),
       onRenewed: () => {
         this.#workers.wakeAll();
       },
@@ -85,6 +98,7 @@ class RunningListener implements Listener {
       db: this.#db,
       config,
       providers,
+      budget,
       events: this.events,
       writes: new Lanes(WRITERS),
       owner: this.#presence,
@@ -116,6 +130,7 @@ class RunningListener implements Listener {
   }
 
   async start(): Promise<void> {
+    await this.#budget.look(this.#db);
     // First: a worker claims under this listener's id as soon as it is open.
     await this.#presence.start();
     await this.#workers.open(await loadSources(this.#db), await vectorTypeOid(this.#db));

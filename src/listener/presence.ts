@@ -2,6 +2,7 @@ import { hostname } from "node:os";
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { freeClaims, isSilent } from "../queue/free-claims.ts";
+import type { ListenerState } from "./listener-state.ts";
 import { VERSION } from "../version.ts";
 
 /** How often a listener says that it is alive. */
@@ -14,7 +15,7 @@ export interface PresenceOptions {
   /** A connection of its own, so that no queue of statements silences a listener that lives. */
   readonly heart: Database;
   /** What the listener says of itself, as JSON. */
-  readonly describe: () => Record<string, unknown>;
+  readonly describe: () => ListenerState;
   /** Whether claims made under that id are still held. */
   readonly holds: (id: number) => boolean;
   /** Work that is due about once a second. */

@@ -1,6 +1,9 @@
 import type { Config } from "../config.ts";
-import { openProvider } from "../providers/open-provider.ts";
+import { openProvider, openProviderUnasked } from "../providers/open-provider.ts";
 import { PatientProvider } from "../providers/patient.ts";
+import { ProviderError } from "../providers/provider-error.ts";
+import type { ProviderSettings } from "../providers/provider-settings.ts";
+import type { Provider } from "../providers/provider.ts";
 import type { Events } from "../pipeline/events.ts";
 import { observed } from "./observed.ts";
 import { ownSettings } from "../sources/own-settings.ts";
@@ -65,7 +68,7 @@ export class Providers {
   async #openOne(wishes: ProviderWishes): Promise<PatientProvider> {
     const config = this.#config;
     const provider = new PatientProvider(
-      observed(await openProvider(providerSettings(config, wishes)), this.#events),
+      observed(await openEvenDown(providerSettings(config, wishes)), this.#events),
       {
         maxRetries: config.EMBED_MAX_RETRIES,
         backoffMs: config.EMBED_BACKOFF_MS,
@@ -88,4 +91,16 @@ function paceOf(config: Config, wishes: ProviderWishes) {
     ...(requestsPerMinute === undefined ? {} : { requestsPerMinute }),
     ...(tokensPerMinute === undefined ? {} : { tokensPerMinute }),
   };
+}
+
+/** An outage keeps no listener from starting: where the dimensions are configured, the first answer may come later. */
+async function openEvenDown(settings: ProviderSettings): Promise<Provider> {
+  try {
+    return await openProvider(settings);
+  } catch (error) {
+    const passing =
+      error instanceof ProviderError && (error.fault === "unwell" || error.fault === "throttled");
+    if (!passing || settings.dimensions === undefined) throw error;
+    return openProviderUnasked({ ...settings, dimensions: settings.dimensions });
+  }
 }

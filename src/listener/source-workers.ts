@@ -13,12 +13,14 @@ import type { Sources } from "../sources/load-sources.ts";
 import { sayTrouble } from "../sources/say-trouble.ts";
 import type { Source } from "../sources/source.ts";
 import { checkDimensions } from "./check-dimensions.ts";
+import type { Budget } from "./budget.ts";
 import type { Providers } from "./providers.ts";
 
 export interface Surroundings {
   readonly db: Database;
   readonly config: Config;
   readonly providers: Providers;
+  readonly budget: Budget;
   readonly events: Events;
   readonly writes: Lanes;
   readonly owner: Owner;
@@ -129,7 +131,7 @@ export class SourceWorkers {
   }
 
   async #begin(source: Source): Promise<void> {
-    const { db, config, providers, events, writes, owner } = this.#around;
+    const { db, config, providers, budget, events, writes, owner } = this.#around;
     try {
       const provider = await providers.for(source);
       checkDimensions(source, provider);
@@ -139,14 +141,13 @@ export class SourceWorkers {
         {
           db,
           source,
-          provider: metered(provider, source.name, events),
+          provider: metered(provider, source.name, events, budget),
           cacheModel: cacheModel(provider),
           vectorOid: this.#vectorOid,
           settings: {
             batchSize: own.batch_size ?? config.EMBED_BATCH_SIZE,
             concurrency: own.concurrency ?? config.EMBED_MAX_CONCURRENCY,
-            // The small model of the first run reads beginnings only; whoever pays for a model wants to hear of it.
-            onTooLong: config.EMBED_ON_TOO_LONG ?? (provider.backend === "local" ? "truncate" : "fail"),
+            onTooLong: config.EMBED_ON_TOO_LONG,
           },
           claims: new Claims(db, source),
           writes,

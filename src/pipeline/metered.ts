@@ -2,8 +2,13 @@ import type { Embeddings, EmbedOptions } from "../providers/provider.ts";
 import type { Events } from "./events.ts";
 import type { Embedder } from "./work.ts";
 
-/** The provider as one source sees it: each answer is told as an event, with its tokens and time. */
-export function metered(provider: Embedder, source: string, events: Events): Embedder {
+/** The provider as one source sees it: within the budget, each answer told as an event with its tokens and time. */
+export function metered(
+  provider: Embedder,
+  source: string,
+  events: Events,
+  budget: { room(signal: AbortSignal): Promise<void> },
+): Embedder {
   return {
     backend: provider.backend,
     model: provider.model,
@@ -16,7 +21,10 @@ export function metered(provider: Embedder, source: string, events: Events): Emb
       events.emit("answered", { source, texts: texts.length, tokens: answer.tokens, milliseconds });
       return answer;
     },
-    ready: (signal) => provider.ready(signal),
+    async ready(signal) {
+      await budget.room(signal);
+      await provider.ready(signal);
+    },
     close: () => provider.close(),
   };
 }

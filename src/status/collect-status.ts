@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
+import type { ListenerState } from "../listener/listener-state.ts";
 import { loadSources } from "../sources/load-sources.ts";
 import { hasText, queueKey } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
@@ -30,7 +31,8 @@ export interface ListenerStatus {
   readonly pid: number;
   readonly version: string;
   readonly silent_seconds: number;
-  readonly state: unknown;
+  /** What it says of itself; empty until its first heartbeat. */
+  readonly state: Partial<ListenerState>;
 }
 
 export interface Status {

@@ -23,13 +23,21 @@ export function describeStatus(status: Status): string {
   ].join("\n");
 }
 
+/** A provider's state, as people say it. */
+const HOW = { open: "not answering", throttled: "throttling us", closed: "well" } as const;
+
 function describeListeners(listeners: readonly ListenerStatus[]): string[] {
   if (listeners.length === 0)
     return [pc.yellow("listeners: none is running, so nothing is embedded: npm start")];
-  return listeners.map(
-    ({ host, pid, silent_seconds }) =>
-      `listener: process ${pid} on ${host}, seen ${duration(silent_seconds)} ago`,
-  );
+  return listeners.flatMap(({ host, pid, silent_seconds, state }) => [
+    `listener: process ${pid} on ${host}, seen ${duration(silent_seconds)} ago`,
+    ...(state.budget === undefined ? [] : [pc.red(`  ${state.budget}`)]),
+    ...(state.providers ?? [])
+      .filter((provider) => provider.state !== "closed")
+      .map(({ backend, model, state: how, reason }) =>
+        pc.yellow(`  ${backend} (${model}) is ${HOW[how]}: ${reason ?? ""}`),
+      ),
+  ]);
 }
 
 function attention(source: SourceStatus): string[] {

@@ -1,0 +1,60 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { sql } from "kysely";
+import type { Database } from "../database/connect.ts";
+import type { Events } from "../pipeline/events.ts";
+
+const LOOK_MS = 500;
+
+/**
+ * The tokens that may be spent in a day (`EMBED_DAILY_TOKEN_BUDGET`), by all listeners of a database together. What the
+ * requests in flight come to is known when they are answered, so it may be overrun by as much.
+ */
+export class Budget {
+  readonly #limit: number | undefined;
+  readonly #events: Events;
+  /** Of the day, as `embedding_usage` had it at the last look. */
+  #recorded = 0;
+  /** Counted here since then. */
+  #unrecorded = 0;
+  #told = false;
+
+  constructor(limit: number | undefined, events: Events) {
+    this.#limit = limit;
+    this.#events = events;
+    events.on("answered", ({ tokens }) => (this.#unrecorded += tokens));
+  }
+
+  /** Why nothing is embedded until tomorrow; undefined while there is room. */
+  get exhausted(): string | undefined {
+    const spent = this.#recorded + this.#unrecorded;
+    if (this.#limit === undefined || spent < this.#limit) return undefined;
+    return (
+      `the day's ${this.#limit} tokens are used up (${spent} spent): embedding goes on at 00:00 UTC, ` +
+      "or when EMBED_DAILY_TOKEN_BUDGET is raised"
+    );
+  }
+
+  /** Reads what the day has cost so far. To be called after this process has written its own counts. */
+  async look(db: Database): Promise<void> {
+    if (this.#limit === undefined) return;
+    const counted = this.#unrecorded;
+    const { rows } = await sql<{ tokens: number }>`
+      select coalesce(sum(tokens), 0)::float8 as tokens from embedding_usage
+      where day = (now() at time zone 'utc')::date`.execute(db);
+    this.#recorded = rows[0]?.tokens ?? 0;
+    this.#unrecorded -= counted;
+    if (this.#told && this.exhausted === undefined) {
+      this.#told = false;
+      this.#events.emit("recovered", { source: "" });
+    }
+  }
+
+  /** Resolves when there is room. Rejects when aborted. */
+  async room(signal: AbortSignal): Promise<void> {
+    for (let problem = this.exhausted; problem !== undefined; problem = this.exhausted) {
+      if (!this.#told) this.#events.emit("troubled", { source: "", problem });
+      this.#told = true;
+      await delay(LOOK_MS, undefined, { signal });
+    }
+  }
+}

@@ -19,6 +19,11 @@ export function databaseFault(error: unknown): DatabaseFault {
   return "server";
 }
 
+/** Whether a failed statement may have been committed all the same, or may yet be: its connection was lost before the answer. */
+export function mayBeCommitted(error: unknown): boolean {
+  return !(error instanceof pg.DatabaseError) || error.code === "57P01" || error.code === "57P02";
+}
+
 /** What went wrong, without the message: a trigger or constraint of the user may have put the row's text in it. */
 export function describeDatabaseError(error: unknown): string {
   if (!(error instanceof pg.DatabaseError)) {

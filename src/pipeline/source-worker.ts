@@ -1,4 +1,4 @@
-import { databaseFault, describeDatabaseError } from "../database/database-fault.ts";
+import { databaseFault, describeDatabaseError, mayBeCommitted } from "../database/database-fault.ts";
 import { packTexts } from "../providers/pack.ts";
 import type { ClaimedRow } from "../queue/claim.ts";
 import { ClaimCursor } from "./claim-cursor.ts";
@@ -150,7 +150,7 @@ export class SourceWorker {
     const rows = await this.#cursor
       .next(limit, { owner, cacheModel, maxCharacters })
       .catch((error: unknown) => {
-        if (databaseFault(error) === "server") this.#owner.doubt(owner);
+        if (mayBeCommitted(error)) this.#owner.doubt(owner);
         throw error;
       });
     claims.add(rows, owner);

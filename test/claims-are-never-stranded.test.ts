@@ -1,0 +1,108 @@
+import pg from "pg";
+import { expect, onTestFinished, test } from "vitest";
+import { describeNative } from "./support/database.ts";
+import { prepare, wrongRows } from "./support/listening.ts";
+
+describeNative("a claim", "needs several sessions", () => {
+  test("whose answer was lost with its connection is freed by the listener that made it", async () => {
+    const { client, database, listen } = await prepare();
+    await listen();
+    const other = await secondSession(database.url);
+
+    // While the claim stands before a locked queue, its connection is cut; and the queue says that it was committed.
+    await other.query("begin; lock table embedding_queue in access exclusive mode");
+    await other.query("insert into patient_embeddings values (1, 'claimed by nobody who knows')");
+    await other.query("update embedding_queue set owner = (select max(id) from embedding_listener)");
+    await expect
+      .poll(async () => {
+        const { rowCount } = await client.query(
+          `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database()
+             and application_name = 'pg-autoembed' and wait_event_type = 'Lock' and query like '%as materialized%'`,
+        );
+        return rowCount;
+      })
+      .toBeGreaterThan(0);
+    await other.query("commit");
+    await expect
+      .poll(async () => (await client.query("select from embedding_queue")).rowCount, { timeout: 10_000 })
+      .toBe(0);
+
+    expect(await wrongRows(client)).toEqual([]);
+    const { rows } = await client.query("select count(*)::int as listeners from embedding_listener");
+    expect(rows).toEqual([{ listeners: 1 }]);
+  });
+
+  test("of a listener that was struck off finds nothing to claim, and the listener goes on under a new id", async () => {
+    const { client, listen } = await prepare();
+    const listener = await listen();
+    const before = await client.query<{ id: number }>("delete from embedding_listener returning id");
+
+    await client.query("insert into patient_embeddings values (1, 'whom nobody serves')");
+    await listener.settled(AbortSignal.timeout(10_000));
+
+    expect(await wrongRows(client)).toEqual([]);
+    const after = await client.query<{ id: number }>("select id from embedding_listener");
+    expect(after.rows).toHaveLength(1);
+    expect(after.rows[0]?.id).not.toBe(before.rows[0]?.id);
+  });
+
+  test("that a user's transaction keeps from being put back is freed when the listener has gone", async () => {
+    const { client, database, provider, listen } = await prepare();
+    const listener = await listen({ EMBED_SHUTDOWN_MS: "0" });
+    const user = await secondSession(database.url);
+    provider.always("hang");
+    await client.query("insert into patient_embeddings values (1, 'held when the listener left')");
+    await expect
+      .poll(async () => (await client.query("select from embedding_queue where owner is not null")).rowCount)
+      .toBe(1);
+
+    await user.query("begin; update patient_embeddings set context_text = 'another'");
+    await listener.stop();
+    await user.query("rollback");
+    provider.behave();
+    const next = await listen();
+    await next.settled(AbortSignal.timeout(10_000));
+
+    expect(await wrongRows(client)).toEqual([]);
+  });
+
+  test("of a listener that fell silent is taken over within five seconds", async () => {
+    const { client, listen } = await prepare();
+    await client.query(
+      "insert into embedding_listener (host, pid, version, seen_at) values ('elsewhere', 1, '0', now())",
+    );
+    await client.query("insert into patient_embeddings values (1, 'claimed by the dead')");
+    await client.query("update embedding_queue set owner = (select id from embedding_listener)");
+
+    const started = performance.now();
+    const listener = await listen();
+    await listener.settled(AbortSignal.timeout(10_000));
+
+    expect(performance.now() - started).toBeLessThan(7_000);
+    expect(await wrongRows(client)).toEqual([]);
+  });
+
+  test("is free, and a row is due, although the server's clock was set back by an hour", async () => {
+    const { client, listen } = await prepare();
+    await client.query(
+      "insert into embedding_listener (host, pid, version, seen_at) values ('elsewhere', 1, '0', now() + interval '1 hour')",
+    );
+    await client.query("insert into patient_embeddings values (1, 'from the future'), (2, 'due in an hour')");
+    await client.query(
+      "update embedding_queue set owner = (select id from embedding_listener) where key = '1'",
+    );
+    await client.query("update embedding_queue set not_before = now() + interval '1 hour' where key = '2'");
+
+    const listener = await listen();
+    await listener.settled(AbortSignal.timeout(10_000));
+
+    expect(await wrongRows(client)).toEqual([]);
+  });
+});
+
+async function secondSession(url: string): Promise<pg.Client> {
+  const session = new pg.Client(url);
+  await session.connect();
+  onTestFinished(() => session.end());
+  return session;
+}

@@ -1,0 +1,132 @@
+import pg from "pg";
+import { expect, onTestFinished, test } from "vitest";
+import { describeNative } from "./support/database.ts";
+import { prepare, wrongRows } from "./support/listening.ts";
+
+describeNative("beside a drain", "needs several sessions", () => {
+  test("a row that a user holds is left pending without spinning, and taken up when it is free", async () => {
+    const { client, database, listen } = await prepare();
+    const listener = await listen();
+    const [user] = await sessions(database.url, 1);
+    let claims = 0;
+    listener.events.on("claimed", ({ rows }) => (claims += rows));
+
+    await client.query("insert into patient_embeddings values (1, 'mine'), (2, 'anybody''s')");
+    await listener.settled();
+    await client.query("update patient_embeddings set context_text = context_text || '!'");
+    await user?.query("begin; select from patient_embeddings where patient_id = 1 for update");
+    claims = 0;
+    await expect
+      .poll(async () => (await client.query<{ key: string }>("select key from embedding_queue")).rows)
+      .toEqual([{ key: "1" }]);
+    const { rows } = await client.query<{ pg_sleep: string }>("select pg_sleep(1)");
+    expect(rows).toHaveLength(1);
+    expect(claims).toBeLessThan(12);
+
+    await user?.query("commit");
+    await listener.settled(AbortSignal.timeout(5_000));
+    expect(await wrongRows(client)).toEqual([]);
+  });
+
+  test("users who update many rows in opposite orders never see a deadlock of ours", async () => {
+    const { client, database, listen } = await prepare();
+    const listener = await listen({ EMBED_MAX_CONCURRENCY: "4", EMBED_BATCH_SIZE: "16" });
+    await client.query("insert into patient_embeddings select n, 'row ' || n from generate_series(1, 200) n");
+    const users = await sessions(database.url, 4);
+    const ending = Date.now() + 4_000;
+
+    const failures = await Promise.all(
+      users.map(async (user, u) => {
+        const failed: string[] = [];
+        // Each has rows of its own, so that no two users can deadlock; the listener meets all of them.
+        const own = Array.from({ length: 50 }, (_, i) => 50 * u + i + 1);
+        for (let round = 0; Date.now() < ending; round++) {
+          const keys = round % 2 === 0 ? own : own.toReversed();
+          try {
+            await user.query("begin");
+            await user.query("set local deadlock_timeout = '50ms'");
+            for (const key of keys) {
+              await user.query("update patient_embeddings set context_text = $2 where patient_id = $1", [
+                key,
+                `row ${key} round ${round % 7}`,
+              ]);
+            }
+            await user.query("commit");
+          } catch (error) {
+            failed.push(error instanceof pg.DatabaseError ? (error.code ?? "") : String(error));
+            await user.query("rollback");
+          }
+        }
+        return failed;
+      }),
+    );
+    await listener.settled(AbortSignal.timeout(15_000));
+
+    expect(failures.flat()).toEqual([]);
+    expect(await wrongRows(client)).toEqual([]);
+  });
+
+  test("TRUNCATE, ALTER TABLE, VACUUM FULL and REINDEX pass, and every row ends right", async () => {
+    const { client, provider, listen } = await prepare();
+    const listener = await listen({ EMBED_BATCH_SIZE: "16", EMBED_MAX_CONCURRENCY: "2" });
+    provider.latencyMs = 30;
+    const insert = "insert into patient_embeddings select n, 'row ' || n from generate_series(1, 600) n";
+    for (const statement of [
+      "truncate patient_embeddings",
+      "alter table patient_embeddings add column note text",
+      "vacuum full patient_embeddings",
+      "vacuum full embedding_queue",
+      "reindex table patient_embeddings",
+      "alter table patient_embeddings drop column note",
+    ]) {
+      await client.query(
+        `${insert} on conflict (patient_id) do update set context_text = excluded.context_text || '*'`,
+      );
+      await new Promise((resolve) => listener.events.once("embedded", resolve));
+      const started = performance.now();
+      await client.query(statement);
+      expect(performance.now() - started).toBeLessThan(5_000);
+    }
+    await listener.settled(AbortSignal.timeout(20_000));
+
+    expect(await wrongRows(client)).toEqual([]);
+  });
+
+  test("a backfill waits for no user who holds a queue row, and comes back for his row", async () => {
+    const { client, database, listen } = await prepare();
+    await client.query("alter table patient_embeddings disable trigger user");
+    await client.query("insert into patient_embeddings select n, 'row ' || n from generate_series(1, 50) n");
+    await client.query("alter table patient_embeddings enable trigger user");
+    const [user] = await sessions(database.url, 1);
+    await user?.query("begin; update patient_embeddings set context_text = 'held' where patient_id = 25");
+
+    const { queueStaleRows } = await import("../src/backfill/find-work.ts");
+    const { connect } = await import("../src/database/connect.ts");
+    const { loadSources } = await import("../src/sources/load-sources.ts");
+    const db = connect({ databaseUrl: database.url, maxConnections: 1, ownSessions: true });
+    onTestFinished(() => db.destroy());
+    const [source] = (await loadSources(db)).usable;
+    if (source === undefined) throw new Error("no source");
+    const pages = queueStaleRows(db, { source, cacheModel: "none", all: false });
+    expect((await pages.next()).value).toBe(49);
+    await user?.query("rollback");
+    let later = 0;
+    for await (const queued of pages) later += queued;
+    expect(later).toBe(1);
+
+    const listener = await listen();
+    await listener.settled(AbortSignal.timeout(10_000));
+    expect(await wrongRows(client)).toEqual([]);
+  });
+});
+
+async function sessions(url: string, count: number): Promise<pg.Client[]> {
+  return Promise.all(
+    Array.from({ length: count }, async () => {
+      const session = new pg.Client(url);
+      await session.connect();
+      onTestFinished(() => session.end());
+      return session;
+    }),
+  );
+}

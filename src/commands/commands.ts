@@ -1,12 +1,16 @@
 import { backfill } from "./backfill.ts";
 import type { Command } from "./command.ts";
+import { doctor } from "./doctor.ts";
 import { demo } from "./demo.ts";
 import { migrate } from "./migrate.ts";
+import { pause, resume } from "./pause.ts";
+import { retry } from "./retry.ts";
 import { search } from "./search.ts";
 import { sources } from "./sources.ts";
 import { start } from "./start.ts";
 import { status } from "./status.ts";
 import { unwatch } from "./unwatch.ts";
+import { verify } from "./verify.ts";
 import { watch } from "./watch.ts";
 
 /** Every command, in the order in which a newcomer meets them. */
@@ -20,6 +24,11 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   watch,
   unwatch,
   sources,
+  pause,
+  resume,
+  retry,
+  verify,
+  doctor,
 };
 
 export function describeCommands(): string {

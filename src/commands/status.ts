@@ -1,24 +1,48 @@
-import { readConfig } from "../config.ts";
-import { connect } from "../database/connect.ts";
+import { setTimeout as delay } from "node:timers/promises";
+import { needsPerson } from "../status/needs-person.ts";
 import { collectStatus } from "../status/collect-status.ts";
 import { describeStatus } from "../status/describe-status.ts";
-import { parseCommand, type Command } from "./command.ts";
-import { openDatabase } from "./database-of.ts";
+import { parseCommand, wholeNumber, type Command } from "./command.ts";
+import { stopSignal } from "./stop-signal.ts";
+import { withDatabase } from "./with-database.ts";
+
+const WATCH_MS = 2_000;
+const CLEAR = "\u001b[H\u001b[2J";
 
 export const status: Command = {
-  usage: "npm run status -- [--json]",
-  summary: "what is current, pending and failed, a source a line",
+  usage: "npm run status -- [--json] [--watch] [--check [--max-age SECONDS]]",
+  summary:
+    "what is current, pending and failed, a source a line; --watch redraws; --check exits 1 when a person is needed",
   async run(args) {
-    const { values } = parseCommand(status, args, { options: { json: { type: "boolean", default: false } } });
-    const database = await openDatabase(readConfig(process.env));
-    const db = connect({ databaseUrl: database.config.DATABASE_URL, maxConnections: 1, ownSessions: true });
-    try {
-      const collected = await collectStatus(db);
-      console.log(values.json ? JSON.stringify(collected) : describeStatus(collected));
+    const { values } = parseCommand(status, args, {
+      options: {
+        json: { type: "boolean", default: false },
+        watch: { type: "boolean", default: false },
+        check: { type: "boolean", default: false },
+        "max-age": { type: "string", default: "900" },
+      },
+    });
+    const maxAgeSeconds = wholeNumber("--max-age", values["max-age"]);
+    return await withDatabase(async (db) => {
+      const stopped = new AbortController();
+      if (values.watch) {
+        void stopSignal().then(() => {
+          stopped.abort();
+        });
+      }
+      do {
+        const collected = await collectStatus(db);
+        const needs = needsPerson(collected, { maxAgeSeconds });
+        if (values.watch && process.stdout.isTTY) process.stdout.write(CLEAR);
+        console.log(values.json ? JSON.stringify(collected) : describeStatus(collected));
+        if (values.check) {
+          for (const need of needs) console.error(`Needs a person: ${need}`);
+          if (!values.watch) return needs.length > 0 ? 1 : 0;
+        }
+        if (!values.watch) return 0;
+        await delay(WATCH_MS, undefined, { signal: stopped.signal }).catch(() => undefined);
+      } while (!stopped.signal.aborted);
       return 0;
-    } finally {
-      await db.destroy();
-      await database.close();
-    }
+    });
   },
 };

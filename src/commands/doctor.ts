@@ -1,0 +1,31 @@
+import pc from "picocolors";
+import { examineListening } from "../doctor/examine-listening.ts";
+import { examineServer } from "../doctor/examine-server.ts";
+import { examineSource } from "../doctor/examine-source.ts";
+import { ok, problem, type Finding } from "../doctor/finding.ts";
+import { loadSources } from "../sources/load-sources.ts";
+import { parseCommand, type Command } from "./command.ts";
+import { withDatabase } from "./with-database.ts";
+
+export const doctor: Command = {
+  usage: "npm run doctor -- [--json]",
+  summary:
+    "look for what is wrong with the database, the triggers, the indexes and the provider, and say what to do",
+  async run(args) {
+    const { values } = parseCommand(doctor, args, { options: { json: { type: "boolean", default: false } } });
+    return await withDatabase(async (db, config) => {
+      const findings: Finding[] = [...(await examineServer(db)), ...(await examineListening(db, config))];
+      const { usable, broken } = await loadSources(db);
+      for (const source of usable) findings.push(...(await examineSource(db, config, source)));
+      for (const { name, trouble } of broken) findings.push(problem(`${name} cannot be worked on.`, trouble));
+      if (usable.length + broken.length === 0) findings.push(ok("No table is watched yet"));
+      console.log(values.json ? JSON.stringify(findings) : findings.map(describe).join("\n"));
+      return findings.some(({ level }) => level === "problem") ? 1 : 0;
+    });
+  },
+};
+
+function describe({ level, what, remedy }: Finding): string {
+  const mark = { ok: pc.green("ok     "), warning: pc.yellow("warning"), problem: pc.red("PROBLEM") }[level];
+  return `${mark}  ${what}${remedy === undefined ? "" : `\n         → ${remedy}`}`;
+}

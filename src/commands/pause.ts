@@ -1,0 +1,31 @@
+import { UsageError } from "../errors.ts";
+import { setPaused } from "../sources/set-paused.ts";
+import { parseCommand, type Command } from "./command.ts";
+import { withDatabase } from "./with-database.ts";
+
+export const pause: Command = {
+  usage: "npm run pause -- SOURCE",
+  summary: "stop embedding a source; its changes are still queued",
+  run: (args) => setFor(pause, args, true),
+};
+
+export const resume: Command = {
+  usage: "npm run resume -- SOURCE",
+  summary: "go on embedding a source that was paused",
+  run: (args) => setFor(resume, args, false),
+};
+
+async function setFor(command: Command, args: readonly string[], paused: boolean): Promise<number> {
+  const { positionals } = parseCommand(command, args, { allowPositionals: true, options: {} });
+  const [source, ...more] = positionals;
+  if (source === undefined || more.length > 0) {
+    throw new UsageError("Name one source.", `Usage: ${command.usage}`);
+  }
+  return await withDatabase(async (db) => {
+    if (!(await setPaused(db, source, paused))) {
+      throw new UsageError(`No source is called ${JSON.stringify(source)}.`, "See: npm run status");
+    }
+    console.log(paused ? `${source} is paused: changes are queued, and wait.` : `${source} is resumed.`);
+    return 0;
+  });
+}

@@ -1,0 +1,71 @@
+import { UsageError } from "../errors.ts";
+import { chooseSources } from "../sources/choose-sources.ts";
+import { verifySource, type VerifyReport } from "../verify/verify-source.ts";
+import { parseCommand, wholeNumber, type Command } from "./command.ts";
+import { stopSignal } from "./stop-signal.ts";
+import { withDatabase } from "./with-database.ts";
+
+export const verify: Command = {
+  usage: "npm run verify -- [--sample 500] [--source NAME] [--min-cosine 0.99] [--min-overlap 0.9] [--json]",
+  summary:
+    "embed a random sample again and compare: cosine and top-10 overlap; exits 1 when the stored vectors differ",
+  async run(args) {
+    const { values } = parseCommand(verify, args, {
+      options: {
+        sample: { type: "string", default: "500" },
+        source: { type: "string" },
+        "min-cosine": { type: "string", default: "0.99" },
+        "min-overlap": { type: "string", default: "0.9" },
+        json: { type: "boolean", default: false },
+      },
+    });
+    const options = {
+      sample: wholeNumber("--sample", values.sample),
+      minCosine: share("--min-cosine", values["min-cosine"]),
+      minOverlap: share("--min-overlap", values["min-overlap"]),
+    };
+    const interrupted = new AbortController();
+    void stopSignal().then(() => {
+      interrupted.abort(new Error("interrupted"));
+    });
+    return await withDatabase(async (db, config) => {
+      const reports: VerifyReport[] = [];
+      for (const source of await chooseSources(db, values.source)) {
+        reports.push(await verifySource(db, config, source, { ...options, signal: interrupted.signal }));
+      }
+      console.log(values.json ? JSON.stringify(reports) : reports.map(describe).join("\n\n"));
+      return reports.every(({ ok }) => ok) ? 0 : 1;
+    });
+  },
+};
+
+function share(option: string, value: string): number {
+  const number = Number(value);
+  if (value.trim() === "" || !(number >= 0 && number <= 1)) {
+    throw new UsageError(
+      `${option} takes a number from 0 to 1, got ${JSON.stringify(value)}.`,
+      `Such as: ${option} 0.95`,
+    );
+  }
+  return number;
+}
+
+function describe({
+  source,
+  model,
+  sampled,
+  cosine,
+  overlap,
+  drifted,
+  drifted_rows,
+  ok,
+}: VerifyReport): string {
+  return [
+    `${source}: ${ok ? "unchanged" : "DRIFTED"}. ${sampled} rows embedded again by ${model}; nothing was written.`,
+    `  cosine          lowest ${cosine.lowest.toFixed(5)}, median ${cosine.median.toFixed(5)}`,
+    `  top-10 overlap  mean ${(100 * overlap.mean).toFixed(1)} %, lowest ${(100 * overlap.lowest).toFixed(0)} %, over ${overlap.searches} searches`,
+    ...(drifted_rows === 0 ? [] : [`  ${drifted_rows} rows differ, such as:`]),
+    ...drifted.map(({ key, cosine: lower }) => `    key ${key}  cosine ${lower.toFixed(5)}`),
+    ...(ok ? [] : [`  Embed them anew: npm run backfill -- --source ${source} --all`]),
+  ].join("\n");
+}

@@ -1,0 +1,24 @@
+import { readConfig } from "../config.ts";
+import { connect, type Database } from "../database/connect.ts";
+import { openDatabase, type OpenDatabase } from "./database-of.ts";
+
+const LONGEST_STATEMENT_MS = 3_600_000;
+
+/** Runs `work` on the configured database with one connection, and closes what was opened for it. */
+export async function withDatabase<T>(
+  work: (db: Database, config: OpenDatabase["config"]) => Promise<T>,
+): Promise<T> {
+  const database = await openDatabase(readConfig(process.env));
+  const db = connect({
+    databaseUrl: database.config.DATABASE_URL,
+    maxConnections: 1,
+    ownSessions: true,
+    queryTimeoutMs: LONGEST_STATEMENT_MS,
+  });
+  try {
+    return await work(db, database.config);
+  } finally {
+    await db.destroy();
+    await database.close();
+  }
+}

@@ -1,0 +1,64 @@
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import pg from "pg";
+import type { Config } from "../config.ts";
+import type { Database } from "../database/connect.ts";
+import { listenerStatus } from "../status/collect-status.ts";
+import { VERSION } from "../version.ts";
+import { ok, problem, warning, type Finding } from "./finding.ts";
+
+const HEARD_WITHIN_MS = 3_000;
+const SILENT_SECONDS = 10;
+
+/** Whether a notification arrives, as a transaction pooler keeps it from doing; and whether anybody listens. */
+export async function examineListening(
+  db: Database,
+  config: Config & { readonly DATABASE_URL: string },
+): Promise<Finding[]> {
+  const url = config.LISTEN_DATABASE_URL ?? config.DATABASE_URL;
+  const remedy =
+    config.LISTEN_DATABASE_URL === undefined
+      ? "DATABASE_URL seems to go through a transaction pooler: set LISTEN_DATABASE_URL to a direct connection. Until then changes are found by the poll (EMBED_POLL_MS)."
+      : "Set LISTEN_DATABASE_URL to a direct connection to the same database.";
+  const heard = await hears(url, config.DATABASE_URL);
+  const listeners = (await listenerStatus(db)).filter((listener) => listener.silent_seconds < SILENT_SECONDS);
+  const versions = new Set([VERSION, ...listeners.map(({ version }) => version)]);
+  return [
+    heard === true
+      ? ok("A notification is heard")
+      : problem(`A notification is not heard${heard === false ? "" : ` (${heard})`}.`, remedy),
+    listeners.length === 0
+      ? warning("No listener is running, so nothing is embedded.", "npm start")
+      : ok(`${listeners.length} ${listeners.length === 1 ? "listener is" : "listeners are"} running`),
+    ...(versions.size > 1
+      ? [
+          warning(
+            `Several versions run beside each other: ${[...versions].join(", ")}.`,
+            "Fine during an upgrade; finish it.",
+          ),
+        ]
+      : []),
+  ];
+}
+
+/** @returns true or false, or why it could not be tried. */
+async function hears(listenUrl: string, notifyUrl: string): Promise<boolean | string> {
+  const channel = `embedding_doctor_${randomBytes(6).toString("hex")}`;
+  const listening = new pg.Client({ connectionString: listenUrl, connectionTimeoutMillis: HEARD_WITHIN_MS });
+  const notifying = new pg.Client({ connectionString: notifyUrl, connectionTimeoutMillis: HEARD_WITHIN_MS });
+  for (const client of [listening, notifying]) client.on("error", () => undefined);
+  try {
+    await Promise.all([listening.connect(), notifying.connect()]);
+    const notified = once(listening, "notification", { signal: AbortSignal.timeout(HEARD_WITHIN_MS) }).then(
+      () => true,
+      () => false,
+    );
+    await listening.query(`listen ${channel}`);
+    await notifying.query(`notify ${channel}`);
+    return await notified;
+  } catch (error) {
+    return error instanceof Error && "code" in error ? String(error.code) : "it cannot be connected to";
+  } finally {
+    await Promise.all([listening.end(), notifying.end()].map((end) => end.catch(() => undefined)));
+  }
+}

@@ -1,0 +1,120 @@
+import { sql } from "kysely";
+import { duration } from "../backfill/progress.ts";
+import type { Database } from "../database/connect.ts";
+import { ok, problem, warning, type Finding } from "./finding.ts";
+
+/** Bloat worth a word: this many times as many dead rows as live ones, beyond what autovacuum leaves lying. */
+const DEAD_ROWS = 50_000;
+const LONG_TRANSACTION_SECONDS = 600;
+const SKEW_MS = 5_000;
+
+const NEEDED = [
+  ["embedding_source", "select, update"],
+  ["embedding_queue", "select, insert, update, delete"],
+  ["embedding_cache", "select, insert"],
+  ["embedding_listener", "select, insert, update, delete"],
+  ["embedding_usage", "select, insert, update"],
+] as const;
+
+interface Server {
+  readonly version: string;
+  readonly installed: string;
+  readonly available: string | null;
+  readonly role: string;
+  readonly now_ms: number;
+}
+
+/** pgvector, our own tables and their grants, the queue's bloat, and the clocks. */
+export async function examineServer(db: Database): Promise<Finding[]> {
+  const asked = Date.now();
+  const { rows } = await sql<Server>`
+    select current_setting('server_version') as version, extversion as installed, current_user as role,
+      (select default_version from pg_available_extensions where name = 'vector') as available,
+      (extract(epoch from clock_timestamp()) * 1000)::float8 as now_ms
+    from pg_extension where extname = 'vector'`.execute(db);
+  const [server] = rows;
+  if (server === undefined) {
+    return [
+      problem(
+        "This database has no pgvector.",
+        "As its owner: create extension vector; then npm run migrate",
+      ),
+    ];
+  }
+  return [
+    pgvector(server),
+    await grants(db, server.role),
+    await bloat(db),
+    ...(await longTransactions(db)),
+    clocks(server.now_ms, asked),
+  ];
+}
+
+function pgvector({ version, installed, available }: Server): Finding {
+  const what = `Postgres ${version} with pgvector ${installed}`;
+  if (isOlder(installed, [0, 8])) {
+    const remedy =
+      available !== null && !isOlder(available, [0, 8])
+        ? "As its owner: alter extension vector update;"
+        : "Update pgvector on the server, then: alter extension vector update;";
+    return warning(`${what}: before 0.8 a filtered search may find fewer rows than there are.`, remedy);
+  }
+  return ok(what);
+}
+
+async function grants(db: Database, role: string): Promise<Finding> {
+  const { rows } = await sql<{ missing: string }>`
+    select format('grant %s on %s', n.privileges, n.relation) as missing
+    from unnest(${NEEDED.map(([table]) => table)}::text[], ${NEEDED.map(([, needed]) => needed)}::text[]) as n(relation, privileges)
+    where exists (select from unnest(string_to_array(n.privileges, ', ')) p where not has_table_privilege(n.relation, p))`.execute(
+    db,
+  );
+  if (rows.length === 0) return ok(`The role ${role} may do what a listener does`);
+  return problem(
+    `The role ${role} lacks rights on tables of pg-autoembed.`,
+    rows.map(({ missing }) => `${missing} to "${role}";`).join(" "),
+  );
+}
+
+async function bloat(db: Database): Promise<Finding> {
+  const { rows } = await sql<{ dead: number; live: number; bytes: number }>`
+    select n_dead_tup::float8 as dead, n_live_tup::float8 as live, pg_total_relation_size(relid)::float8 as bytes
+    from pg_stat_user_tables where relid = 'embedding_queue'::regclass`.execute(db);
+  const { dead, live, bytes } = rows[0] ?? { dead: 0, live: 0, bytes: 0 };
+  const size = `the queue takes ${(bytes / 1_048_576).toFixed(1)} MB, with ${live} live and ${dead} dead rows`;
+  if (dead < DEAD_ROWS || dead < 2 * live) return ok(size);
+  return warning(
+    `Autovacuum falls behind: ${size}.`,
+    "End the transactions that hold it back (below, if there are any), then: vacuum embedding_queue;",
+  );
+}
+
+async function longTransactions(db: Database): Promise<Finding[]> {
+  const { rows } = await sql<{ pid: number; seconds: number; state: string | null }>`
+    select pid, extract(epoch from now() - xact_start)::float8 as seconds, state from pg_stat_activity
+    where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'
+      and (backend_xid is not null or backend_xmin is not null)
+      and xact_start < now() - ${LONG_TRANSACTION_SECONDS} * interval '1 second'
+    order by xact_start limit 5`.execute(db);
+  return rows.map(({ pid, seconds, state }) =>
+    warning(
+      `Process ${pid} has had a transaction open for ${duration(seconds)} (${state ?? "state unknown"}): nothing newer can be vacuumed.`,
+      `End it where it was begun, or: select pg_terminate_backend(${pid});`,
+    ),
+  );
+}
+
+/** Nothing depends on the clocks agreeing; graphs and logs are hard to read when they do not. */
+function clocks(serverMs: number, askedMs: number): Finding {
+  const skewMs = serverMs - (askedMs + Date.now()) / 2;
+  if (Math.abs(skewMs) < SKEW_MS) return ok("The clocks here and on the server agree");
+  return warning(
+    `The server's clock is ${duration(Math.abs(skewMs) / 1000)} ${skewMs > 0 ? "ahead of" : "behind"} this machine's.`,
+    "Embedding goes by the server's alone; set both by NTP so that logs and metrics can be read together.",
+  );
+}
+
+function isOlder(version: string, [major, minor]: readonly [number, number]): boolean {
+  const [a = 0, b = 0] = version.split(".").map(Number);
+  return a < major || (a === major && b < minor);
+}

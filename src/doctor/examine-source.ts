@@ -1,0 +1,117 @@
+import { sql } from "kysely";
+import type { Config } from "../config.ts";
+import type { Database } from "../database/connect.ts";
+import { SetupError } from "../errors.ts";
+import { checkDimensions } from "../listener/check-dimensions.ts";
+import { openProvider } from "../providers/open-provider.ts";
+import { ProviderError } from "../providers/provider-error.ts";
+import { vectorIndexes } from "../search/vector-index.ts";
+import { providerSettings } from "../sources/provider-settings.ts";
+import type { Source } from "../sources/source.ts";
+import { ok, problem, warning, type Finding } from "./finding.ts";
+
+/** From here on a search without an index is slow enough to be noticed. */
+const ROWS_WORTH_AN_INDEX = 10_000;
+
+/** Triggers, grants, index and provider of one source. */
+export async function examineSource(db: Database, config: Config, source: Source): Promise<Finding[]> {
+  return [
+    ...(await triggers(db, source)),
+    await grants(db, source),
+    ...(await indexes(db, source)),
+    await provider(config, source),
+    ...(source.paused
+      ? [warning(`${source.name} is paused.`, `To go on: npm run resume -- ${source.name}`)]
+      : []),
+  ].map((finding) => ({ ...finding, what: `${source.name}: ${finding.what}` }));
+}
+
+async function triggers(db: Database, { id, name, schema, table }: Source): Promise<Finding[]> {
+  const { rows } = await sql<{ wanted: string; enabled: string | null }>`
+    select w.wanted, t.tgenabled::text as enabled
+    from (select format('embed_%s_%s', ${id}::int, event) as wanted from unnest(array['insert', 'update', 'delete', 'truncate']) event) w
+    left join pg_trigger t on t.tgname = w.wanted and t.tgrelid = format('%I.%I', ${schema}::text, ${table}::text)::regclass`.execute(
+    db,
+  );
+  const missing = rows.filter(({ enabled }) => enabled === null);
+  const disabled = rows.filter(({ enabled }) => enabled === "D" || enabled === "R");
+  const backfill = `then: npm run backfill -- --source ${name}`;
+  if (missing.length > 0) {
+    return [
+      problem(
+        `${missing.map(({ wanted }) => wanted).join(", ")} missing: changes are not queued.`,
+        `select embed_install_triggers(s) from embedding_source s where id = ${id}; ${backfill}`,
+      ),
+    ];
+  }
+  if (disabled.length > 0) {
+    const enable = disabled.map(
+      ({ wanted }) => `alter table "${schema}"."${table}" enable trigger ${wanted};`,
+    );
+    return [problem(`triggers are disabled: changes are not queued.`, `${enable.join(" ")} ${backfill}`)];
+  }
+  return [ok("the triggers are there and enabled")];
+}
+
+async function grants(db: Database, { schema, table, vectorColumn }: Source): Promise<Finding> {
+  const { rows } = await sql<{ role: string; may: boolean }>`
+    select current_user as role, has_schema_privilege(${schema}, 'usage') and has_table_privilege(r, 'select')
+      and has_column_privilege(r, ${vectorColumn}, 'update') as may
+    from (select format('%I.%I', ${schema}::text, ${table}::text)::regclass as r) t`.execute(db);
+  if (rows[0]?.may === true) return ok("the role may read it and write its vectors");
+  return problem(
+    `the role ${rows[0]?.role ?? ""} may not read it and write its vectors.`,
+    `grant usage on schema "${schema}" to …; grant select, update ("${vectorColumn}") on "${schema}"."${table}" to …;`,
+  );
+}
+
+async function indexes(db: Database, source: Source): Promise<Finding[]> {
+  const found = await vectorIndexes(db, source);
+  const invalid = found.filter(({ valid }) => !valid);
+  if (invalid.length > 0) {
+    return invalid.map(({ name }) =>
+      problem(
+        `index ${name} is invalid: its building was interrupted; it costs writes and serves no search.`,
+        `npm run index -- ${source.name} (drops it and builds another)`,
+      ),
+    );
+  }
+  if (found.length > 0) return [ok(`vectors are indexed by ${found.map(({ name }) => name).join(", ")}`)];
+  const { rows } = await sql<{ rows: number }>`
+    select greatest(reltuples, 0)::float8 as rows from pg_class
+    where oid = format('%I.%I', ${source.schema}::text, ${source.table}::text)::regclass`.execute(db);
+  if ((rows[0]?.rows ?? 0) < ROWS_WORTH_AN_INDEX)
+    return [ok("no index on the vectors, and few enough rows to do without")];
+  return [
+    warning(
+      "no index on the vectors: every search reads the whole table.",
+      `npm run index -- ${source.name}`,
+    ),
+  ];
+}
+
+async function provider(config: Config, source: Source): Promise<Finding> {
+  try {
+    const opened = await openProvider(
+      providerSettings(config, source),
+      AbortSignal.timeout(config.EMBEDDING_TIMEOUT),
+    );
+    try {
+      checkDimensions(source, opened);
+      return ok(
+        `${opened.model} (${opened.backend}) answers with vectors of ${opened.dimensions} dimensions`,
+      );
+    } finally {
+      await opened.close();
+    }
+  } catch (error) {
+    if (error instanceof SetupError) return problem(error.message, error.remedy);
+    if (error instanceof ProviderError) {
+      return problem(
+        error.message,
+        "See the guide to providers for what each answer means. Rows wait meanwhile, and none is lost.",
+      );
+    }
+    throw error;
+  }
+}

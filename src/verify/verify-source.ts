@@ -1,0 +1,149 @@
+import { sql } from "kysely";
+import type { Config } from "../config.ts";
+import type { Database } from "../database/connect.ts";
+import { rowsWithVectors } from "../backfill/find-work.ts";
+import { checkDimensions } from "../listener/check-dimensions.ts";
+import { openProvider } from "../providers/open-provider.ts";
+import { packTexts } from "../providers/pack.ts";
+import { providerSettings } from "../sources/provider-settings.ts";
+import { hasText, keyMatches, queueKey, vectorType } from "../sources/source-sql.ts";
+import type { Source } from "../sources/source.ts";
+
+export interface VerifyReport {
+  readonly source: string;
+  readonly model: string;
+  /** Rows whose text was embedded again. */
+  readonly sampled: number;
+  /** Cosine similarity of the stored vector and the new one: 1 is the same direction. */
+  readonly cosine: { readonly lowest: number; readonly median: number };
+  /** Keys of the rows under `minCosine`, the worst first, at most ten. */
+  readonly drifted: readonly { readonly key: string; readonly cosine: number }[];
+  readonly drifted_rows: number;
+  /** How much of the ten nearest rows stays the same when a row's new vector searches in place of its stored one. */
+  readonly overlap: { readonly searches: number; readonly mean: number; readonly lowest: number };
+  readonly ok: boolean;
+}
+
+export interface VerifyOptions {
+  readonly sample: number;
+  readonly minCosine: number;
+  /** The mean that top-10 overlap must reach. */
+  readonly minOverlap: number;
+  readonly signal: AbortSignal;
+}
+
+/** Searches read the whole table where it has no index: enough of them for a mean, not more. */
+const SEARCHES = 50;
+const SHOWN = 10;
+const NEIGHBOURS = 10;
+
+/** Embeds a random sample again, past the cache, and holds the stored vectors against it. Writes nothing. */
+export async function verifySource(
+  db: Database,
+  config: Config,
+  source: Source,
+  options: VerifyOptions,
+): Promise<VerifyReport> {
+  const provider = await openProvider(providerSettings(config, source), options.signal);
+  try {
+    checkDimensions(source, provider);
+    const sample = await sampleRows(db, source, options.sample, provider.limits.textCharacters);
+    const limits = {
+      inputs: Math.min(config.EMBED_BATCH_SIZE, provider.limits.inputs),
+      characters: provider.limits.characters,
+    };
+    const cosines: { key: string; cosine: number }[] = [];
+    const overlaps: number[] = [];
+    const packed = packTexts(
+      sample.map(({ text }) => text),
+      limits,
+    );
+    for (const { texts, positions } of packed) {
+      const { vectors } = await provider.embed(texts, options.signal);
+      for (const [i, rows] of positions.entries()) {
+        const fresh = `[${vectors.at(i).join(",")}]`;
+        for (const position of rows) {
+          const key = sample[position]?.key;
+          if (key === undefined) continue;
+          const cosine = await cosineWith(db, source, key, fresh);
+          if (cosine === undefined) continue; // changed or gone meanwhile
+          cosines.push({ key, cosine });
+          if (overlaps.length < SEARCHES) overlaps.push(await overlapOf(db, source, key, fresh));
+        }
+      }
+    }
+    return report(source, provider.model, cosines, overlaps, options);
+  } finally {
+    await provider.close();
+  }
+}
+
+async function sampleRows(db: Database, source: Source, sample: number, maxCharacters: number) {
+  const { rows } = await sql<{ key: string; text: string }>`
+    select ${queueKey(source, "t")} as key, left(t.content, ${maxCharacters}) as text from ${rowsWithVectors(source)} t
+    where t.vector is not null and ${hasText("t")}
+      and not exists (select from embedding_queue q where q.source_id = ${source.id} and q.key = ${queueKey(source, "t")})
+    order by random() limit ${sample}`.execute(db);
+  return rows;
+}
+
+async function cosineWith(
+  db: Database,
+  source: Source,
+  key: string,
+  fresh: string,
+): Promise<number | undefined> {
+  const { rows } = await sql<{ cosine: number }>`
+    select 1 - (t.vector <=> ${fresh}::${vectorType(source)}) as cosine
+    from (select ${key}::text as key) q join ${rowsWithVectors(source)} t on ${keyMatches(source, "t", "q")}
+    where t.vector is not null`.execute(db);
+  return rows[0]?.cosine;
+}
+
+/** Rows at the same distance as the tenth may stand in for it. */
+async function overlapOf(db: Database, source: Source, key: string, fresh: string): Promise<number> {
+  const vector = sql`${fresh}::${vectorType(source)}`;
+  const { rows } = await sql<{ overlap: number }>`
+    with stored as materialized (
+      select t.vector from (select ${key}::text as key) q
+      join ${rowsWithVectors(source)} t on ${keyMatches(source, "t", "q")}
+    ), before as materialized (
+      select t.vector <=> (select s.vector from stored s) as distance from ${rowsWithVectors(source)} t
+      where t.vector is not null order by t.vector <=> (select s.vector from stored s) limit ${NEIGHBOURS}
+    ), after as materialized (
+      select t.vector from ${rowsWithVectors(source)} t
+      where t.vector is not null order by t.vector <=> ${vector} limit ${NEIGHBOURS}
+    )
+    select (count(*) filter (where a.vector <=> s.vector <= (select max(b.distance) + 1e-6 from before b)))::float8 / count(*) as overlap
+    from after a cross join stored s`.execute(db);
+  return rows[0]?.overlap ?? 0;
+}
+
+function report(
+  source: Source,
+  model: string,
+  cosines: readonly { key: string; cosine: number }[],
+  overlaps: readonly number[],
+  { minCosine, minOverlap }: VerifyOptions,
+): VerifyReport {
+  const sorted = cosines.toSorted((a, b) => a.cosine - b.cosine);
+  const drifted = sorted.filter(({ cosine }) => cosine < minCosine);
+  const mean = overlaps.reduce((sum, overlap) => sum + overlap, 0) / Math.max(1, overlaps.length);
+  return {
+    source: source.name,
+    model,
+    sampled: cosines.length,
+    cosine: {
+      lowest: sorted[0]?.cosine ?? 1,
+      median: sorted[Math.floor(sorted.length / 2)]?.cosine ?? 1,
+    },
+    drifted: drifted.slice(0, SHOWN),
+    drifted_rows: drifted.length,
+    overlap: {
+      searches: overlaps.length,
+      mean: overlaps.length === 0 ? 1 : mean,
+      lowest: overlaps.length === 0 ? 1 : Math.min(...overlaps),
+    },
+    ok: drifted.length === 0 && (overlaps.length === 0 || mean >= minOverlap),
+  };
+}

@@ -1,0 +1,25 @@
+-- The lesser role that `npm start` and `npm run backfill` need, once a greater one has migrated and watched.
+--
+--   psql "$DATABASE_URL" -v listener=autoembed_listener -f docs/grants.sql
+--
+-- Then, for each watched table, its key and text to be read and its vector to be written:
+--
+--   grant select on my_schema.my_table to autoembed_listener;
+--   grant update (embedding) on my_schema.my_table to autoembed_listener;
+--   grant usage on schema my_schema to autoembed_listener;
+--
+-- Where row-level security is on, it must see and update every row:
+--
+--   create policy autoembed on my_schema.my_table to autoembed_listener using (true);
+--
+-- Application roles need nothing of ours: the triggers write the queue as the role that called embed_watch().
+
+grant usage on schema public to :"listener";
+grant select, update (trouble) on public.embedding_source to :"listener";
+grant select, insert, update, delete on public.embedding_queue to :"listener";
+grant select, insert, delete on public.embedding_cache to :"listener";
+grant select, insert, update, delete on public.embedding_listener to :"listener";
+grant select, insert, update on public.embedding_usage to :"listener";
+grant usage on sequence public.embedding_ticket to :"listener";
+grant select on public.patient_embeddings to :"listener";
+grant update (embedding) on public.patient_embeddings to :"listener";

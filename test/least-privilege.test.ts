@@ -1,0 +1,150 @@
+import { readFile } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
+import pg from "pg";
+import { expect, onTestFinished, test } from "vitest";
+import { describeNative } from "./support/database.ts";
+import { prepare, wrongRows } from "./support/listening.ts";
+
+describeNative("least privilege", "needs roles of its own", () => {
+  test("a listener works with docs/grants.sql alone, and an application with nothing but its table", async () => {
+    const { client, database, listen } = await prepare();
+    const listenerUrl = await role(client, database.url, "listener");
+    const applicationUrl = await role(client, database.url, "application");
+    await grant(client, nameIn(listenerUrl));
+    await client.query(
+      `grant select, insert, update, delete, truncate on patient_embeddings to ${nameIn(applicationUrl)}`,
+    );
+    const application = await session(applicationUrl);
+    const listener = await listen({ DATABASE_URL: listenerUrl });
+
+    await application.query("insert into patient_embeddings values (1, 'one'), (2, 'two'), (3, 'three')");
+    await application.query("update patient_embeddings set context_text = 'zwei' where patient_id = 2");
+    await application.query("update patient_embeddings set patient_id = 4 where patient_id = 1");
+    await application.query("update patient_embeddings set context_text = '' where patient_id = 3");
+    await listener.settled(AbortSignal.timeout(10_000));
+    expect(await wrongRows(client)).toEqual([]);
+    await application.query("delete from patient_embeddings where patient_id = 2");
+    expect((await client.query("select from embedding_queue")).rowCount).toBe(0);
+    await application.query("truncate patient_embeddings");
+    expect(await listener.stop()).toBe(0);
+    expect((await client.query("select from embedding_listener")).rowCount).toBe(0);
+  });
+
+  test("an application can neither read nor write what is ours, nor turn our triggers on other tables", async () => {
+    const { client, database } = await prepare();
+    const applicationUrl = await role(client, database.url, "application");
+    const name = nameIn(applicationUrl);
+    await client.query(`grant select, insert, update, delete on patient_embeddings to ${name}`);
+    await client.query(`create schema ${name} authorization ${name}`);
+    const application = await session(applicationUrl);
+    const { rows } = await client.query<{ id: number }>("select id from embedding_source");
+    const id = rows[0]?.id;
+    await application.query(
+      `create table ${name}.mine (patient_id bigint primary key, context_text text, embedding text)`,
+    );
+
+    for (const statement of [
+      "select * from embedding_queue",
+      "select * from embedding_cache",
+      "insert into embedding_queue (source_id, key) values (1, 'x')",
+      "delete from embedding_cache",
+      "update embedding_source set text_expression = '(select 1)'",
+      "select embed_watch('patient_embeddings', 'context_text', source_name => 'theirs')",
+      "select embed_unwatch('patient_embeddings')",
+      `create trigger abuse after update on ${name}.mine for each row execute function embed_source_${id}_row()`,
+      `create trigger abuse after truncate on ${name}.mine execute function embed_source_${id}_truncate()`,
+    ]) {
+      await expect(application.query(statement), statement).rejects.toMatchObject({ code: "42501" });
+    }
+  });
+
+  test("what a writer puts on its search_path is never called with the owner's rights", async () => {
+    const { client, database, listen } = await prepare();
+    const applicationUrl = await role(client, database.url, "application");
+    const name = nameIn(applicationUrl);
+    await client.query(`grant select, insert, update, delete on patient_embeddings to ${name}`);
+    await client.query(`create schema ${name} authorization ${name}`);
+    const application = await session(applicationUrl);
+    // Stand-ins for what the triggers call, nearer than the real ones, that would tell who ran them.
+    await application.query(`
+      create table ${name}.caught (who text);
+      create table ${name}.embedding_queue (like public.patient_embeddings);
+      create function ${name}.pg_notify(text, text) returns void language sql as $$ insert into ${name}.caught values (current_user) $$;
+      create function ${name}.catches(bigint, bigint) returns boolean language sql as $$ insert into ${name}.caught values (current_user); select false $$;
+      create operator ${name}.= (leftarg = bigint, rightarg = bigint, function = ${name}.catches);
+      set search_path = ${name}, public, pg_catalog;
+      create temp table new_rows (patient_id bigint);
+    `);
+    await application.query("insert into public.patient_embeddings values (1, 'a'), (2, 'b')");
+    await application.query("update public.patient_embeddings set context_text = 'c'");
+    await application.query("delete from public.patient_embeddings where context_text = 'none'");
+    const listener = await listen();
+    await listener.settled(AbortSignal.timeout(10_000));
+
+    expect(await wrongRows(client)).toEqual([]);
+    const { rows } = await client.query<{ who: string }>(
+      `select distinct who from ${name}.caught where who <> '${name}'`,
+    );
+    expect(rows).toEqual([]);
+  });
+
+  test("rows that row-level security hides are not taken for deleted ones, and are embedded once they show", async () => {
+    const { client, database, listen } = await prepare();
+    const listenerUrl = await role(client, database.url, "listener");
+    const listenerRole = nameIn(listenerUrl);
+    await grant(client, listenerRole);
+    const listener = await listen({ DATABASE_URL: listenerUrl });
+    onTestFinished(async () => {
+      await client.query(`alter table patient_embeddings disable row level security;
+        drop policy if exists every_row on patient_embeddings; drop policy if exists but_not_two on patient_embeddings`);
+    });
+
+    await client.query("begin; alter table patient_embeddings enable row level security");
+    await client.query("insert into patient_embeddings values (1, 'one'), (2, 'two'); commit");
+    const trouble = async () =>
+      (await client.query<{ trouble: string | null }>("select trouble from embedding_source")).rows[0]
+        ?.trouble;
+    await expect.poll(trouble, { timeout: 5_000 }).toContain("row-level security");
+    expect((await client.query("select from embedding_queue")).rowCount).toBe(2);
+
+    // A restrictive policy hides a row although another shows them all.
+    await client.query(`create policy every_row on patient_embeddings to ${listenerRole} using (true);
+      create policy but_not_two on patient_embeddings as restrictive to ${listenerRole} using (patient_id <> 2)`);
+    await client.query("update patient_embeddings set context_text = context_text || '!'");
+    await client.query("select pg_sleep(1.5)");
+    expect((await client.query("select from embedding_queue")).rowCount).toBe(2);
+
+    await client.query("drop policy but_not_two on patient_embeddings");
+    await listener.settled(AbortSignal.timeout(10_000));
+    expect(await wrongRows(client)).toEqual([]);
+    expect(await trouble()).toBeNull();
+  });
+});
+
+/** A role of its own, gone with the test. @returns the database's URL for it */
+async function role(client: pg.Client, url: string, kind: string): Promise<string> {
+  const name = `${kind}_${randomBytes(4).toString("hex")}`;
+  await client.query(`create role ${name} login`);
+  onTestFinished(async () => {
+    await client.query(`drop owned by ${name} cascade; drop role ${name}`);
+  });
+  const changed = new URL(url);
+  changed.username = name;
+  return changed.href;
+}
+
+function nameIn(url: string): string {
+  return new URL(url).username;
+}
+
+async function grant(client: pg.Client, listener: string): Promise<void> {
+  const script = await readFile(new URL("../docs/grants.sql", import.meta.url), "utf8");
+  await client.query(script.replaceAll(':"listener"', listener));
+}
+
+async function session(url: string): Promise<pg.Client> {
+  const opened = new pg.Client(url);
+  await opened.connect();
+  onTestFinished(() => opened.end());
+  return opened;
+}

@@ -4,6 +4,7 @@ import { doctor } from "./doctor.ts";
 import { demo } from "./demo.ts";
 import { migrate } from "./migrate.ts";
 import { pause, resume } from "./pause.ts";
+import { remodel } from "./remodel.ts";
 import { retry } from "./retry.ts";
 import { search } from "./search.ts";
 import { sources } from "./sources.ts";
@@ -24,6 +25,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   watch,
   unwatch,
   sources,
+  remodel,
   pause,
   resume,
   retry,

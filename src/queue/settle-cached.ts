@@ -9,6 +9,7 @@ import {
   textHash,
   vectorType,
   watchedRows,
+  writesToItsColumn,
 } from "../sources/source-sql.ts";
 
 /**
@@ -32,6 +33,7 @@ export async function settleCached(
       join ${watchedRows(source)} t on ${keyMatches(source, "t", "q")}
       where ${textHash("t")} = i.text_hash
         and exists (select from embedding_cache e where e.model = ${cacheModel} and e.text_hash = i.text_hash)
+        and ${writesToItsColumn(source)}
       for no key update of t skip locked for update of q skip locked
     ), dequeued as (
       delete from embedding_queue q using held h

@@ -1,7 +1,15 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import type { Source } from "../sources/source.ts";
-import { hasText, isHeldRow, keyMatches, keysOf, tableOf, watchedRows } from "../sources/source-sql.ts";
+import {
+  hasText,
+  isHeldRow,
+  keyMatches,
+  keysOf,
+  tableOf,
+  watchedRows,
+  writesToItsColumn,
+} from "../sources/source-sql.ts";
 
 /** Takes the vector from rows whose text is null or blank. @returns the tickets that are done. */
 export async function settleBlank(
@@ -15,6 +23,7 @@ export async function settleBlank(
       from embedding_queue q
       join ${watchedRows(source)} t on ${keyMatches(source, "t", "q")}
       where q.source_id = ${source.id} and q.ticket = any(${tickets}::bigint[]) and q.failed_at is null and not ${hasText("t")}
+        and ${writesToItsColumn(source)}
       for no key update of t skip locked for update of q skip locked
     ), cleared as (
       update ${tableOf(source)} w set ${sql.id(source.vectorColumn)} = null

@@ -11,6 +11,7 @@ import {
   textHash,
   vectorType,
   watchedRows,
+  writesToItsColumn,
 } from "../sources/source-sql.ts";
 
 export interface WriteBack {
@@ -56,6 +57,7 @@ const statement = perSource<{ ticket: string }>(
         and q.ticket = any($3::bigint[]) and q.ticket = i.ticket
       join ${watchedRows(source)} t on ${keyMatches(source, "t", "q")}
       where ${textHash("t")} = i.text_hash
+        and ${writesToItsColumn(source)}
       for no key update of t skip locked for update of q skip locked
     ), dequeued as (
       delete from embedding_queue q

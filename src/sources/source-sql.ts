@@ -1,6 +1,12 @@
 import { sql, type RawBuilder } from "kysely";
 import type { Source } from "./source.ts";
 
+/** The table that has the vectors, qualified and quoted. */
+export function vectorTableOf(source: Source): RawBuilder<unknown> {
+  const { schema, table } = source.target ?? source;
+  return sql`${sql.id(schema, table)}`;
+}
+
 /** The watched table, qualified and quoted. */
 export function tableOf(source: Source): RawBuilder<unknown> {
   return sql`${sql.id(source.schema, source.table)}`;
@@ -52,6 +58,16 @@ export function textHash(row: string): RawBuilder<Buffer> {
 /** Text to be embedded: present, and more than white space. */
 export function hasText(row: string): RawBuilder<boolean> {
   return sql`coalesce(${sql.ref(`${row}.content`)} ~ '\\S', false)`;
+}
+
+/**
+ * That the source still writes to the column that this statement names: a change of the model swaps the names of two
+ * columns, and a statement made before it must not put the old model's vectors among the new. Evaluated once, when the
+ * table's lock is held.
+ */
+export function writesToItsColumn(source: Source): RawBuilder<boolean> {
+  return sql`exists (select from embedding_source s
+    where s.id = ${sql.lit(source.id)} and s.vector_column = ${sql.lit(source.vectorColumn)})`;
 }
 
 export function vectorType(source: Source): RawBuilder<unknown> {

@@ -1,0 +1,170 @@
+import { dryRun, type DryRunReport } from "../backfill/dry-run.ts";
+import { duration, showProgress } from "../backfill/progress.ts";
+import { readConfig } from "../config.ts";
+import { connect, type Database } from "../database/connect.ts";
+import { UsageError } from "../errors.ts";
+import { plannedSource, type NewModel } from "../remodel/prepare.ts";
+import { askedModel, remodel as runRemodel, setPaused, type RemodelReport } from "../remodel/remodel.ts";
+import { readRemodelling } from "../remodel/remodelling.ts";
+import { dropModel, rollBack } from "../remodel/switch.ts";
+import { oneOf, parseCommand, wholeNumber, type Command } from "./command.ts";
+import { openDatabase } from "./database-of.ts";
+import { stopSignal } from "./stop-signal.ts";
+
+const SAMPLE_TEXTS = 20;
+
+export const remodel: Command = {
+  usage:
+    "npm run remodel -- NAME [--model MODEL] [--dim N] [--backend llm_api|ollama|local] [--base-url URL] [--api-key-env NAME_API_KEY] [--force] [--dry-run | --pause | --rollback | --finish | --cancel] [--json]",
+  summary:
+    "change the model of a source while it is written to and searched; the same command goes on after a stop",
+  async run(args) {
+    const { values, positionals } = parseCommand(remodel, args, {
+      allowPositionals: true,
+      options: {
+        model: { type: "string" },
+        dim: { type: "string" },
+        backend: { type: "string" },
+        "base-url": { type: "string" },
+        "api-key-env": { type: "string" },
+        force: { type: "boolean", default: false },
+        "dry-run": { type: "boolean", default: false },
+        pause: { type: "boolean", default: false },
+        rollback: { type: "boolean", default: false },
+        finish: { type: "boolean", default: false },
+        cancel: { type: "boolean", default: false },
+        json: { type: "boolean", default: false },
+      },
+    });
+    const [name, ...rest] = positionals;
+    if (name === undefined || rest.length > 0) {
+      throw new UsageError("The model of which source?", `Usage: ${remodel.usage}`);
+    }
+    const step = (["pause", "rollback", "finish", "cancel"] as const).find((option) => values[option]);
+    const database = await openDatabase(readConfig(process.env));
+    const { config } = database;
+    const db = connect({ databaseUrl: config.DATABASE_URL, maxConnections: 1, ownSessions: true });
+    try {
+      if (step !== undefined) {
+        console.log(await STEPS[step](db, name));
+        return 0;
+      }
+      const wishes = {
+        backend: oneOf("--backend", values.backend, ["llm_api", "ollama", "local"]) ?? null,
+        model: values.model ?? null,
+        dimensions: values.dim === undefined ? undefined : wholeNumber("--dim", values.dim),
+        settings: {
+          ...(values["base-url"] === undefined ? {} : { base_url: values["base-url"] }),
+          ...(values["api-key-env"] === undefined ? {} : { api_key_env: values["api-key-env"] }),
+        },
+      };
+      const isAsked = wishes.backend !== null || wishes.model !== null || wishes.dimensions !== undefined;
+      const model = isAsked ? await askedModel(config, wishes) : null;
+      const interrupted = new AbortController();
+      void stopSignal().then(() => {
+        interrupted.abort(new Error("interrupted"));
+      });
+      if (values["dry-run"]) {
+        if (model === null) throw new UsageError("Which model?", `Usage: ${remodel.usage}`);
+        const { live } = await readRemodelling(db, name);
+        const report = await dryRun(db, config, plannedSource(live, model), {
+          limit: SAMPLE_TEXTS,
+          all: true,
+          signal: interrupted.signal,
+        });
+        console.log(values.json ? JSON.stringify({ ...report, bytes: bytes(report) }) : describePlan(report));
+        return 0;
+      }
+      return await change(config, name, { ...values, model, signal: interrupted.signal });
+    } finally {
+      await db.destroy();
+      await database.close();
+    }
+  },
+};
+
+async function change(
+  config: Parameters<typeof runRemodel>[0],
+  name: string,
+  {
+    model,
+    force,
+    json,
+    signal,
+  }: { model: NewModel | null; force: boolean; json: boolean; signal: AbortSignal },
+): Promise<number> {
+  const report = await runRemodel(config, name, {
+    model,
+    force,
+    signal,
+    progress: showProgress(json ? "none" : process.stderr.isTTY ? "bar" : "lines"),
+    onStep: (text) => {
+      console.error(text);
+    },
+  });
+  console.log(json ? JSON.stringify(report) : describe(report));
+  return 0;
+}
+
+const STEPS = {
+  async pause(db: Database, name: string): Promise<string> {
+    const now = await readRemodelling(db, name);
+    if (now.state !== "building") throw notNow(name, "being changed");
+    await setPaused(db, now.next, true);
+    return `Paused. Go on: npm run remodel -- ${name}`;
+  },
+  async rollback(db: Database, name: string): Promise<string> {
+    const now = await readRemodelling(db, name);
+    if (now.state !== "switched") throw notNow(name, "switched");
+    await rollBack(db, now.live, now.previous);
+    return `${name} is back with its old model. The new vectors are kept and stay fresh: npm run remodel -- ${name} switches again, --cancel drops them.`;
+  },
+  async finish(db: Database, name: string): Promise<string> {
+    const now = await readRemodelling(db, name);
+    if (now.state !== "switched") throw notNow(name, "switched");
+    await dropModel(db, now.previous);
+    return `The old vectors of ${name} are dropped.`;
+  },
+  async cancel(db: Database, name: string): Promise<string> {
+    const now = await readRemodelling(db, name);
+    if (now.state !== "building") throw notNow(name, "being changed");
+    await dropModel(db, now.next);
+    return `${name} stays with its model; what the change had made is dropped.`;
+  },
+} as const;
+
+function notNow(name: string, state: string): UsageError {
+  return new UsageError(
+    `${name} is not ${state} just now.`,
+    "npm run sources shows where each source stands.",
+  );
+}
+
+/** The vectors themselves (a header and 4 or 2 bytes a dimension), and as much again for an HNSW index. */
+function bytes({ rows, dimensions }: DryRunReport): number {
+  const vector = 8 + dimensions * (dimensions > 2_000 ? 2 : 4);
+  return 2 * rows * vector;
+}
+
+function describePlan(report: DryRunReport): string {
+  const cost = report.cost === null ? "unknown (set EMBED_PRICE_PER_MILLION_TOKENS)" : report.cost.toFixed(4);
+  return [
+    `${report.model}, ${report.dimensions} dimensions: nothing was written.`,
+    `  rows          ${report.rows}`,
+    `  texts         ${report.texts} to send, after equal and cached ones`,
+    `  tokens        about ${report.tokens}`,
+    `  cost          ${cost}`,
+    `  time          about ${duration(report.seconds)}`,
+    `  disk          about ${(bytes(report) / 1_048_576).toFixed(0)} MB with an HNSW index, until --finish beside the old`,
+  ].join("\n");
+}
+
+function describe({ source, model, dimensions, failed, index, comparison }: RemodelReport): string {
+  const overlap = comparison.overlap === null ? "-" : `${(100 * comparison.overlap).toFixed(0)} %`;
+  return [
+    `${source} is now embedded by ${model} (${dimensions} dimensions)${failed > 0 ? `, but for ${failed} rows that failed` : ""}.`,
+    `  index         ${index ?? "none, as before"}`,
+    `  overlap       ${overlap} of the old ten nearest are among the new ten, over ${comparison.rows} rows`,
+    `The old vectors are kept fresh: --rollback goes back to them, --finish drops them.`,
+  ].join("\n");
+}

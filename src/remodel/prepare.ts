@@ -1,0 +1,64 @@
+import { sql } from "kysely";
+import type { Database } from "../database/connect.ts";
+import type { OwnSettings } from "../sources/own-settings.ts";
+import { vectorTableOf } from "../sources/source-sql.ts";
+import type { Source } from "../sources/source.ts";
+import { explainRefusal } from "../watch/explain-refusal.ts";
+import { patiently } from "../watch/patiently.ts";
+import { columnType, vectorTypeFor } from "../watch/vector-column.ts";
+import { nextOf } from "./remodelling.ts";
+
+export interface NewModel {
+  readonly backend: string | null;
+  readonly model: string | null;
+  readonly dimensions: number;
+  readonly settings: OwnSettings;
+}
+
+/** The source that the new model will have, as if it were there. */
+export function plannedSource(live: Source, model: NewModel): Source {
+  return {
+    ...live,
+    name: nextOf(live.name),
+    backend: model.backend,
+    model: model.model,
+    dimensions: model.dimensions,
+    settings: model.settings,
+    vectorType: vectorTypeFor(model.dimensions),
+    columnDimensions: model.dimensions,
+    paused: false,
+  };
+}
+
+/** Adds the second column and the second source: from now on both models' vectors follow every change. */
+export async function prepare(db: Database, live: Source, model: NewModel): Promise<void> {
+  const column = {
+    name: `${live.vectorColumn}_next`,
+    type: vectorTypeFor(model.dimensions),
+    dimensions: model.dimensions,
+  };
+  const target = live.target === null ? sql`null` : sql`${regclass(live.target)}::regclass`;
+  await patiently(db, async (transaction) => {
+    await sql`alter table ${vectorTableOf(live)} add column ${sql.id(column.name)} ${columnType(column)}`.execute(
+      transaction,
+    );
+    await sql`select embed_watch(
+        watched_table => ${regclass(live)}::regclass,
+        text_expression => ${live.textExpression},
+        key_columns => ${live.key.map(({ name }) => name)}::text[],
+        vector_column => ${column.name},
+        source_name => ${nextOf(live.name)},
+        backend => ${model.backend},
+        model => ${model.model},
+        dimensions => ${model.dimensions}::int,
+        settings => ${JSON.stringify(model.settings)}::jsonb,
+        target_table => ${target})`.execute(transaction);
+  }).catch((error: unknown) => {
+    throw explainRefusal(error, `add the column of the new model to ${live.schema}.${live.table}`);
+  });
+}
+
+function regclass({ schema, table }: { readonly schema: string; readonly table: string }): string {
+  const quote = (name: string): string => `"${name.replaceAll('"', '""')}"`;
+  return `${quote(schema)}.${quote(table)}`;
+}

@@ -1,0 +1,191 @@
+import type { Config } from "../config.ts";
+import type { Progress } from "../backfill/progress.ts";
+import { runBackfill } from "../backfill/run-backfill.ts";
+import { connect, type Database } from "../database/connect.ts";
+import { SetupError, UsageError } from "../errors.ts";
+import { openProvider } from "../providers/open-provider.ts";
+import { providerSettings } from "../sources/provider-settings.ts";
+import type { Source } from "../sources/source.ts";
+import { buildIndex } from "./build-index.ts";
+import { compareModels, type Comparison } from "./compare.ts";
+import { prepare, type NewModel } from "./prepare.ts";
+import { readRemodelling } from "./remodelling.ts";
+import { switchModels } from "./switch.ts";
+
+export interface RemodelReport {
+  readonly source: string;
+  readonly model: string;
+  readonly dimensions: number;
+  /** Rows that were embedded by this run. */
+  readonly embedded: number;
+  /** Rows that the new model could not embed. */
+  readonly failed: number;
+  /** The index that was built like the old one; null where there was none to follow. */
+  readonly index: string | null;
+  readonly comparison: Comparison;
+}
+
+export interface RemodelOptions {
+  /** Null goes on with a change that is under way. */
+  readonly model: NewModel | null;
+  /** Switches although rows have failed with the new model: they are not found until they are embedded. */
+  readonly force: boolean;
+  readonly progress: Progress;
+  /** Told what is being done, a line a step. */
+  readonly onStep: (step: string) => void;
+  readonly signal: AbortSignal;
+}
+
+/** Building an index takes what it takes. */
+const LONGEST_STATEMENT_MS = 24 * 3_600_000;
+const PAUSE_LOOK_MS = 1_000;
+
+/**
+ * Changes the model of a source while it is written to and searched: embeds into a second column beside the first,
+ * builds its index, compares, and swaps the two. Interrupted at any point, the same call goes on from there.
+ * @throws {SetupError} where it cannot go on, with what to do.
+ */
+export async function remodel(
+  config: Config & { readonly DATABASE_URL: string },
+  name: string,
+  options: RemodelOptions,
+): Promise<RemodelReport> {
+  const { onStep, signal } = options;
+  // No lock_timeout of the session: `create index concurrently` waits for transactions older than itself.
+  const db = connect({
+    databaseUrl: config.DATABASE_URL,
+    maxConnections: 1,
+    ownSessions: false,
+    queryTimeoutMs: LONGEST_STATEMENT_MS,
+  });
+  try {
+    const { live, next } = await underWay(db, name, options.model);
+    await setPaused(db, next, false);
+    onStep(`embedding ${next.name}; the old vectors stay searchable and fresh`);
+    const backfilled = await fill(db, config, { ...next, paused: false }, options);
+    signal.throwIfAborted();
+    const failed = await failedRows(db, next);
+    if (failed > 0 && !options.force) {
+      throw new SetupError(
+        `${failed} rows cannot be embedded by the new model, so nothing was switched.`,
+        `See npm run status. Mend or retry them and run this again, or give --force: they will not be found by searches.`,
+      );
+    }
+    onStep("building the index, concurrently");
+    const index = await buildIndex(db, live, next);
+    const comparison = await compareModels(db, live, next);
+    onStep("switching");
+    await switchModels(db, live, next, signal);
+    return {
+      source: name,
+      model: next.model ?? "",
+      dimensions: next.dimensions ?? next.columnDimensions ?? 0,
+      embedded: backfilled,
+      failed,
+      index,
+      comparison,
+    };
+  } finally {
+    await db.destroy();
+  }
+}
+
+async function underWay(
+  db: Database,
+  name: string,
+  model: NewModel | null,
+): Promise<{ live: Source; next: Source }> {
+  const before = await readRemodelling(db, name);
+  if (before.state === "switched") {
+    throw new UsageError(
+      `${name} has been switched already, and its old vectors are still kept.`,
+      `npm run remodel -- ${name} --finish drops them; --rollback goes back to them.`,
+    );
+  }
+  if (before.state === "none") {
+    if (model === null) {
+      throw new UsageError(
+        `No change of the model of ${name} is under way.`,
+        `Begin one: npm run remodel -- ${name} --model MODEL [--dim N] [--backend BACKEND]`,
+      );
+    }
+    await prepare(db, before.live, model);
+  }
+  const now = await readRemodelling(db, name);
+  if (now.state !== "building") throw new Error("the second source is not there");
+  const asked = model?.model ?? now.next.model;
+  if (asked !== now.next.model || (model !== null && model.dimensions !== now.next.dimensions)) {
+    throw new UsageError(
+      `A change of ${name} to ${now.next.model ?? "another model"} is under way.`,
+      `npm run remodel -- ${name} goes on with it; --cancel drops what it has made so far.`,
+    );
+  }
+  return now;
+}
+
+/** @returns how many rows were embedded. */
+async function fill(
+  db: Database,
+  config: Config & { readonly DATABASE_URL: string },
+  next: Source,
+  { progress, signal }: RemodelOptions,
+): Promise<number> {
+  const paused = new AbortController();
+  const timer = setInterval(() => {
+    void isPaused(db, next).then(
+      (yes) => {
+        if (yes) paused.abort(new SetupError(`${next.name} was paused.`, "Run the same command to go on."));
+      },
+      () => undefined,
+    );
+  }, PAUSE_LOOK_MS);
+  try {
+    const all = AbortSignal.any([signal, paused.signal]);
+    const { done } = await runBackfill(config, [next], { all: false, progress, signal: all });
+    paused.signal.throwIfAborted();
+    return done;
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+export async function setPaused(db: Database, source: Pick<Source, "id">, paused: boolean): Promise<void> {
+  await db.updateTable("embedding_source").set({ paused }).where("id", "=", source.id).execute();
+}
+
+async function isPaused(db: Database, { id }: Source): Promise<boolean> {
+  const row = await db
+    .selectFrom("embedding_source")
+    .select("paused")
+    .where("id", "=", id)
+    .executeTakeFirst();
+  return row?.paused ?? true;
+}
+
+async function failedRows(db: Database, { id }: Source): Promise<number> {
+  const { rows } = await db
+    .selectFrom("embedding_queue")
+    .select(({ fn }) => fn.countAll<string>().as("rows"))
+    .where("source_id", "=", id)
+    .where("failed_at", "is not", null)
+    .executeTakeFirstOrThrow();
+  return Number(rows);
+}
+
+/** The model as it was asked for, its dimensions from the provider where they were not said. */
+export async function askedModel(
+  config: Config,
+  asked: {
+    readonly backend: string | null;
+    readonly model: string | null;
+    readonly dimensions: number | undefined;
+    readonly settings: NewModel["settings"];
+  },
+): Promise<NewModel> {
+  const environment = { ...config, EMBEDDING_DIM: undefined };
+  const provider = await openProvider(
+    providerSettings(environment, { ...asked, dimensions: asked.dimensions ?? null }),
+  );
+  await provider.close();
+  return { ...asked, model: provider.model, dimensions: provider.dimensions };
+}

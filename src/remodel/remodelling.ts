@@ -1,0 +1,80 @@
+import { sql, type RawBuilder } from "kysely";
+import type { Database } from "../database/connect.ts";
+import { SetupError } from "../errors.ts";
+import { loadSources } from "../sources/load-sources.ts";
+import { vectorTableOf } from "../sources/source-sql.ts";
+import type { Source } from "../sources/source.ts";
+
+/**
+ * Where a change of the model stands. It is all in the sources' names and columns, so that any process can go on with
+ * it after any other was killed.
+ *
+ *   none ──prepare──▶ building ──switch──▶ switched ──finish──▶ none
+ *                       │  ▲                  │
+ *   none ◀──cancel──────┘  └─────rollback─────┘
+ *
+ * Building: `NAME@next` fills the column `VECTOR_next`. Switched: names and columns are swapped, and `NAME@previous`
+ * keeps the old vectors fresh in `VECTOR_previous`.
+ */
+export type Remodelling =
+  | { readonly state: "none"; readonly live: Source }
+  | { readonly state: "building"; readonly live: Source; readonly next: Source }
+  | { readonly state: "switched"; readonly live: Source; readonly previous: Source };
+
+export const nextOf = (name: string): string => `${name}@next`;
+export const previousOf = (name: string): string => `${name}@previous`;
+
+/** @throws {SetupError} where no such source can be worked on. */
+export async function readRemodelling(db: Database, name: string): Promise<Remodelling> {
+  const { usable, broken } = await loadSources(db);
+  const find = (wanted: string): Source | undefined => {
+    const trouble = broken.find((source) => source.name === wanted)?.trouble;
+    if (trouble !== undefined) throw new SetupError(`Nothing can be done for ${wanted}.`, trouble);
+    return usable.find((source) => source.name === wanted);
+  };
+  const live = find(name);
+  if (live === undefined) {
+    throw new SetupError(
+      `No source is called ${JSON.stringify(name)}.`,
+      `Sources: ${usable.map((source) => source.name).join(", ") || "none"}.`,
+    );
+  }
+  const next = find(nextOf(name));
+  if (next !== undefined) return { state: "building", live, next };
+  const previous = find(previousOf(name));
+  return previous === undefined ? { state: "none", live } : { state: "switched", live, previous };
+}
+
+/** Names a column anew; part of the short transaction that holds the table. */
+export async function renameColumn(
+  transaction: Database,
+  source: Source,
+  from: string,
+  to: string,
+): Promise<void> {
+  await sql`alter table ${vectorTableOf(source)} rename column ${sql.id(from)} to ${sql.id(to)}`.execute(
+    transaction,
+  );
+}
+
+/** Names a source and its column anew, and writes its triggers for them. */
+export async function moveSource(
+  transaction: Database,
+  source: Source,
+  name: string,
+  vectorColumn: string,
+): Promise<void> {
+  await transaction
+    .updateTable("embedding_source")
+    .set({ name, vector_column: vectorColumn })
+    .where("id", "=", source.id)
+    .execute();
+  await sql`select embed_install_triggers(s) from embedding_source s where s.id = ${source.id}`.execute(
+    transaction,
+  );
+}
+
+/** Holds every writer and reader off; only for as long as two names take to be swapped. */
+export function lockTable(source: Source): RawBuilder<unknown> {
+  return sql`lock table ${vectorTableOf(source)} in access exclusive mode`;
+}

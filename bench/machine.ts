@@ -1,0 +1,32 @@
+import { execFileSync } from "node:child_process";
+import { cpus, loadavg, release, totalmem } from "node:os";
+import type { BenchServer } from "./bench-database.ts";
+
+/** Where the figures come from: none of them means anything without it. */
+export async function describeMachine(server: BenchServer): Promise<Record<string, string>> {
+  const [cpu] = cpus();
+  const { postgres, settings } = await server.describe();
+  return {
+    cpu: `${cpus().length} x ${cpu?.model.trim() ?? "unknown"}`,
+    memory: `${Math.round(totalmem() / 2 ** 30)} GB`,
+    kernel: release(),
+    node: process.version,
+    postgres,
+    settings,
+    commit: commit(),
+    load: loadavg()
+      .map((load) => load.toFixed(1))
+      .join(" "),
+    at: new Date().toISOString(),
+  };
+}
+
+function commit(): string {
+  try {
+    const hash = execFileSync("git", ["rev-parse", "--short", "HEAD"], { encoding: "utf8" }).trim();
+    const changed = execFileSync("git", ["status", "--porcelain", "-uno"], { encoding: "utf8" }) !== "";
+    return changed ? `${hash} with changes` : hash;
+  } catch {
+    return "unknown";
+  }
+}

@@ -1,0 +1,172 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFile } from "node:fs/promises";
+import { setTimeout as delay } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import pg from "pg";
+import { withClient } from "../bench-database.ts";
+import { median } from "../median.ts";
+import type { Bench } from "../part.ts";
+import { atMost, type Section } from "../report.ts";
+import { startProvider, type StandIn } from "../start-provider.ts";
+
+const CLI = fileURLToPath(new URL("../../dist/cli.js", import.meta.url));
+const DIMENSIONS = 8;
+const SAMPLE_MS = 500;
+
+interface Drain {
+  readonly rows: number;
+  readonly rowsPerSecond: number;
+  /** Milliseconds a row in the last tenth, against the first. */
+  readonly lastAgainstFirst: number;
+  readonly peakMegabytes: number;
+  /** The queue's table and indexes at their largest, megabytes; and the same before the drain. */
+  readonly queueMegabytes: number;
+  readonly queueAtStart: number;
+}
+
+/** How the queue behaves as it grows, along the drain, and while somebody keeps vacuum from its work. */
+export async function growth({ server, quick }: Bench): Promise<Section[]> {
+  const sizes = quick ? [10_000, 50_000] : [10_000, 100_000, 1_000_000];
+  const provider = await startProvider({ dimensions: DIMENSIONS, latencyMs: 0 });
+  const drains: [string, Drain][] = [];
+  try {
+    for (const rows of sizes) {
+      const database = await server.template("growth", DIMENSIONS, 0, (client) => fill(client, rows));
+      drains.push([
+        `${rows.toLocaleString("en")} pending`,
+        await drain(server.urlOf(database), provider, rows),
+      ]);
+      await server.drop(database);
+    }
+    const held = quick ? 20_000 : 200_000;
+    const database = await server.template("growth", DIMENSIONS, 0, (client) => fill(client, held));
+    const holder = new pg.Client(server.urlOf(database));
+    await holder.connect();
+    await holder.query("begin isolation level repeatable read");
+    await holder.query("select pg_current_xact_id()");
+    drains.push([
+      `${held.toLocaleString("en")} pending, an open transaction holds xmin`,
+      await drain(server.urlOf(database), provider, held),
+    ]);
+    await holder.end();
+    await server.drop(database);
+  } finally {
+    provider.close();
+  }
+  const largest = drains[sizes.length - 1]?.[1];
+  return [
+    {
+      title: `Growth: backfill by the command itself, ${DIMENSIONS} dimensions, 512 x 4`,
+      columns: [
+        "",
+        "rows/s",
+        "last tenth vs first, ms/row",
+        "peak MB of Node",
+        "queue MB at start",
+        "at most",
+      ],
+      rows: drains.map(([name, drained]) => [
+        name,
+        drained.rowsPerSecond,
+        `${drained.lastAgainstFirst.toFixed(2)}x`,
+        drained.peakMegabytes,
+        drained.queueAtStart,
+        drained.queueMegabytes,
+      ]),
+      bars:
+        largest === undefined
+          ? []
+          : [
+              atMost("the last tenth within 1.5x of the first", largest.lastAgainstFirst, 1.5, "x"),
+              atMost("Node under 200 MB", largest.peakMegabytes, 200, " MB"),
+            ],
+    },
+  ];
+}
+
+async function fill(client: pg.Client, rows: number): Promise<void> {
+  await client.query(
+    `insert into patient_embeddings (patient_id, context_text) select n, 'note ' || n from generate_series(1, ${rows}) n`,
+  );
+  await client.query(
+    "insert into embedding_queue (source_id, key) select 1, patient_id::text from patient_embeddings",
+  );
+}
+
+async function drain(url: string, provider: StandIn, rows: number): Promise<Drain> {
+  return withClient(url, async (client) => {
+    const queueAtStart = await queueMegabytes(client);
+    const child = spawn(process.execPath, [CLI, "backfill", "--json"], {
+      env: {
+        PATH: process.env["PATH"],
+        DATABASE_URL: url,
+        EMBEDDING_BACKEND: "llm_api",
+        OPENAI_BASE_URL: provider.url,
+        OPENAI_API_KEY: "none",
+        OPENAI_EMBED_MODEL: "bench",
+        EMBED_BATCH_SIZE: "512",
+        EMBED_MAX_CONCURRENCY: "4",
+      },
+      stdio: ["ignore", "ignore", "inherit"],
+    });
+    const ended = once(child, "close");
+    const drained = { now: false };
+    void ended.then(() => (drained.now = true));
+    const points: { readonly ms: number; readonly done: number }[] = [];
+    let peakMegabytes = 0;
+    let most = queueAtStart;
+    while (!drained.now) {
+      const { rows: found } = await client.query<{ done: string }>(
+        "select n_tup_upd as done from pg_stat_user_tables where relname = 'patient_embeddings'",
+      );
+      points.push({ ms: performance.now(), done: Number(found[0]?.done ?? 0) });
+      peakMegabytes = Math.max(peakMegabytes, await residentMegabytes(child.pid));
+      most = Math.max(most, await queueMegabytes(client));
+      await Promise.race([delay(SAMPLE_MS), ended]);
+    }
+    const { rows: left } = await client.query<{ left: string }>(
+      "select count(*) as left from patient_embeddings where embedding is null",
+    );
+    if (left[0]?.left !== "0") throw new Error(`${left[0]?.left ?? "all"} rows have no vector`);
+    const working = points.filter(({ done }) => done > 0 && done < rows);
+    const [first] = working;
+    const last = working.at(-1);
+    const seconds = ((last?.ms ?? 0) - (first?.ms ?? 0)) / 1000;
+    return {
+      rows,
+      rowsPerSecond: ((last?.done ?? 0) - (first?.done ?? 0)) / seconds,
+      lastAgainstFirst: pace(working, rows, 0.9, 1) / pace(working, rows, 0, 0.1),
+      peakMegabytes,
+      queueMegabytes: most,
+      queueAtStart,
+    };
+  });
+}
+
+/** Median milliseconds a row while the share of rows done was between the two. */
+function pace(
+  points: readonly { ms: number; done: number }[],
+  rows: number,
+  from: number,
+  to: number,
+): number {
+  const steps = points.flatMap(({ ms, done }, i) => {
+    const next = points[i + 1];
+    if (next === undefined || next.done === done || done < from * rows || next.done > to * rows) return [];
+    return [(next.ms - ms) / (next.done - done)];
+  });
+  return median(steps);
+}
+
+async function residentMegabytes(pid: number | undefined): Promise<number> {
+  const status = await readFile(`/proc/${pid ?? 0}/status`, "utf8").catch(() => "");
+  return Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024;
+}
+
+async function queueMegabytes(client: pg.Client): Promise<number> {
+  const { rows } = await client.query<{ bytes: string }>(
+    "select pg_total_relation_size('embedding_queue') as bytes",
+  );
+  return Number(rows[0]?.bytes ?? 0) / 2 ** 20;
+}

@@ -1,0 +1,44 @@
+/** What one part of the bench found: a table, and the bars that it is held against. */
+export interface Section {
+  readonly title: string;
+  readonly columns: readonly string[];
+  readonly rows: readonly (readonly (string | number | undefined)[])[];
+  readonly bars: readonly Bar[];
+}
+
+export interface Bar {
+  readonly bar: string;
+  readonly measured: string;
+  readonly met: boolean;
+}
+
+export function atLeast(bar: string, measured: number, wanted: number, unit = ""): Bar {
+  return { bar, measured: `${round(measured)}${unit}`, met: measured >= wanted };
+}
+
+export function atMost(bar: string, measured: number, wanted: number, unit = ""): Bar {
+  return { bar, measured: `${round(measured)}${unit}`, met: measured <= wanted };
+}
+
+/** Three digits that mean something. */
+export function round(value: number): string {
+  if (!Number.isFinite(value)) return "-";
+  if (Math.abs(value) >= 100) return Math.round(value).toLocaleString("en");
+  return String(Number(value.toPrecision(3)));
+}
+
+export function print(section: Section): void {
+  const cells = [
+    [...section.columns],
+    ...section.rows.map((row) => row.map((cell) => (typeof cell === "number" ? round(cell) : (cell ?? "-")))),
+  ];
+  const widths = section.columns.map((_, i) => Math.max(...cells.map((row) => (row[i] ?? "").length)));
+  console.log(`\n${section.title}`);
+  for (const row of cells) {
+    console.log(
+      `  ${row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))).join("  ")}`,
+    );
+  }
+  for (const { bar, measured, met } of section.bars)
+    console.log(`  ${met ? "met   " : "MISSED"} ${bar}: ${measured}`);
+}

@@ -1,0 +1,40 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+
+const MAIN = fileURLToPath(new URL("listener-main.ts", import.meta.url));
+
+export interface ListenerProcess {
+  stop(): Promise<void>;
+}
+
+/** Starts a listener in a process of its own, and waits until it hears notifications. */
+export async function startListener(
+  databaseUrl: string,
+  providerUrl: string,
+  settings: Readonly<Record<string, string>> = {},
+  bare = false,
+): Promise<ListenerProcess> {
+  const environment = {
+    DATABASE_URL: databaseUrl,
+    EMBEDDING_BACKEND: "llm_api",
+    OPENAI_BASE_URL: providerUrl,
+    OPENAI_API_KEY: "none",
+    OPENAI_EMBED_MODEL: "bench",
+    EMBED_SHUTDOWN_MS: "1000",
+    ...settings,
+  };
+  const child = spawn(
+    process.execPath,
+    ["--import", "tsx", MAIN, JSON.stringify(environment), ...(bare ? ["--bare"] : [])],
+    { stdio: ["pipe", "pipe", "inherit"] },
+  );
+  await once(child.stdout, "data");
+  return {
+    async stop() {
+      const closed = once(child, "close");
+      child.stdin.end();
+      await closed;
+    },
+  };
+}

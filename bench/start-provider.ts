@@ -1,0 +1,46 @@
+import { spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+
+const MAIN = fileURLToPath(new URL("provider-main.ts", import.meta.url));
+
+export interface Counts {
+  readonly requests: number;
+  readonly texts: number;
+  /** From the first request of several texts to the last answer, in ms. */
+  readonly windowMs: number;
+}
+
+export interface StandIn {
+  /** As OPENAI_BASE_URL wants it. */
+  readonly url: string;
+  /** What was answered since the last call. */
+  counts(): Promise<Counts>;
+  close(): void;
+}
+
+/** Starts the stand-in provider in a process of its own. */
+export async function startProvider(options: {
+  readonly dimensions: number;
+  readonly latencyMs: number;
+}): Promise<StandIn> {
+  const child = spawn(process.execPath, ["--import", "tsx", MAIN, JSON.stringify(options)], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const line = async (): Promise<string> => {
+    const next = (await lines.next()) as IteratorResult<string, undefined>;
+    if (next.done === true) throw new Error("the stand-in provider ended");
+    return next.value;
+  };
+  return {
+    url: await line(),
+    async counts() {
+      child.stdin.write("\n");
+      return JSON.parse(await line()) as Counts;
+    },
+    close() {
+      child.stdin.end();
+    },
+  };
+}

@@ -1,0 +1,21 @@
+/** One turn in a process of its own, so that its CPU time and memory are its own: prints an `Account` as JSON. */
+import type { Account, Job } from "./job.ts";
+import { closeProvider } from "./subjects/embed-as-floats.ts";
+import { ours } from "./subjects/ours.ts";
+import { perRow } from "./subjects/per-row.ts";
+import { plan } from "./subjects/plan.ts";
+
+const job = JSON.parse(process.argv[2] ?? "") as Job;
+const subject = { "per-row": perRow, plan, ours }[job.subject];
+const cpu = process.cpuUsage();
+const started = performance.now();
+await subject(job);
+const seconds = (performance.now() - started) / 1000;
+const { user, system } = process.cpuUsage(cpu);
+await closeProvider();
+const account: Account = {
+  seconds,
+  cpuSeconds: (user + system) / 1e6,
+  peakMegabytes: process.resourceUsage().maxRSS / 1024,
+};
+console.log(JSON.stringify(account));

@@ -1,0 +1,21 @@
+import { Pool } from "undici";
+
+let pool: Pool | undefined;
+
+/** As most scripts do it: JSON in, arrays of numbers out, over kept-alive connections. */
+export async function embedAsFloats(providerUrl: string, texts: readonly string[]): Promise<number[][]> {
+  const url = new URL(`${providerUrl}/embeddings`);
+  pool ??= new Pool(url.origin);
+  const { body } = await pool.request({
+    path: url.pathname,
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ model: "bench", input: texts }),
+  });
+  const answer = (await body.json()) as { data: { index: number; embedding: number[] }[] };
+  return answer.data.toSorted((a, b) => a.index - b.index).map((item) => item.embedding);
+}
+
+export async function closeProvider(): Promise<void> {
+  await pool?.close();
+}

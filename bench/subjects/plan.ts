@@ -1,0 +1,42 @@
+import pg from "pg";
+import type { Job } from "../job.ts";
+import { embedAsFloats } from "./embed-as-floats.ts";
+
+interface Row {
+  readonly patient_id: string;
+  readonly context_text: string;
+}
+
+/** The batching plan as anyone would write it: a dimension probe, then batches, multi-row VALUES, a commit a batch. */
+export async function plan(job: Job): Promise<void> {
+  const pool = new pg.Pool({ connectionString: job.databaseUrl, max: job.lanes });
+  const { rows } = await pool.query<Row>(
+    "select patient_id, context_text from patient_embeddings order by patient_id limit $1",
+    [job.rows],
+  );
+  const [probe = []] = await embedAsFloats(job.providerUrl, ["dimension probe"]);
+  let next = 0;
+  const lane = async (): Promise<void> => {
+    while (next < rows.length) {
+      const batch = rows.slice(next, next + job.batch);
+      next += batch.length;
+      const vectors = await embedAsFloats(
+        job.providerUrl,
+        batch.map((row) => row.context_text),
+      );
+      if (vectors.some((vector) => vector.length !== probe.length)) throw new Error("set EMBEDDING_DIM");
+      await upsert(pool, batch, vectors);
+    }
+  };
+  await Promise.all(Array.from({ length: job.lanes }, lane));
+  await pool.end();
+}
+
+async function upsert(pool: pg.Pool, batch: readonly Row[], vectors: readonly number[][]): Promise<void> {
+  const values = batch.map((_, i) => `($${3 * i + 1}, $${3 * i + 2}, $${3 * i + 3})`).join(", ");
+  await pool.query(
+    `insert into plain_embeddings (patient_id, context_text, embedding) values ${values}
+     on conflict (patient_id) do update set context_text = excluded.context_text, embedding = excluded.embedding`,
+    batch.flatMap((row, i) => [row.patient_id, row.context_text, JSON.stringify(vectors[i])]),
+  );
+}

@@ -31,13 +31,16 @@ export interface Victims {
 /** Makes every kind of fault, each at its own pace, until told to stop; then puts all right again. */
 export async function causeFaults(victims: Victims, signal: AbortSignal): Promise<void> {
   const { options, faults, listeners, provider, random } = victims;
+  let spoilAfter = 10;
   const kinds: [everyMs: number, cause: () => Promise<void> | void][] = [
     [options.killEveryMs, () => { kill(victims); }],
     [options.killEveryMs * 4, () => freezeProcess(victims)],
     [3_000, () => terminateBackends(victims)],
-    [700, () => {
-      const fault = random.pick(PROVIDER_FAULTS);
-      provider.next(fault, random.whole(1, 2));
+    [500, () => {
+      // Every tenth request or so: a provider that never answers right has nothing to teach.
+      if (provider.counts.requests < spoilAfter) return;
+      spoilAfter = provider.counts.requests + random.whole(5, 15);
+      provider.next(random.pick(PROVIDER_FAULTS));
       faults.add("provider answers spoiled");
     }],
     [20_000, async () => {

@@ -1,4 +1,5 @@
 import { backfill } from "./backfill.ts";
+import { cache } from "./cache.ts";
 import type { Command } from "./command.ts";
 import { doctor } from "./doctor.ts";
 import { demo } from "./demo.ts";
@@ -31,6 +32,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   retry,
   verify,
   doctor,
+  cache,
 };
 
 export function describeCommands(): string {

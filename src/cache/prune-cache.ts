@@ -1,0 +1,42 @@
+import { sql } from "kysely";
+import type { Database } from "../database/connect.ts";
+import { hasText, textHash, watchedRows } from "../sources/source-sql.ts";
+import type { Source } from "../sources/source.ts";
+
+/** Removed in one statement: a listener that writes one of these waits no longer than that. */
+const PAGE = 1_000;
+
+/**
+ * Removes cached vectors whose text no row of the sources has. A text that comes back later is embedded again.
+ * @param db with one connection, which keeps the texts' hashes in a temporary table meanwhile.
+ * @param olderThanDays spares what was embedded since.
+ * @returns how many were removed.
+ */
+export async function pruneCache(
+  db: Database,
+  sources: readonly Source[],
+  olderThanDays: number,
+): Promise<number> {
+  await sql`create temp table if not exists live_texts (text_hash bytea primary key)`.execute(db);
+  await sql`truncate pg_temp.live_texts`.execute(db);
+  for (const source of sources) {
+    await sql`
+      insert into pg_temp.live_texts select ${textHash("t")} from ${watchedRows(source)} t where ${hasText("t")}
+      on conflict do nothing`.execute(db);
+  }
+  let removed = 0;
+  for (;;) {
+    const { numAffectedRows = 0n } = await sql`
+      delete from embedding_cache e using (
+        select c.model, c.text_hash from embedding_cache c
+        where c.created_at <= now() - ${olderThanDays} * interval '1 day'
+          and not exists (select from pg_temp.live_texts l where l.text_hash = c.text_hash)
+        order by c.text_hash limit ${PAGE} for update skip locked
+      ) unused
+      where e.model = unused.model and e.text_hash = unused.text_hash`.execute(db);
+    removed += Number(numAffectedRows);
+    if (numAffectedRows < PAGE) break;
+  }
+  await sql`drop table pg_temp.live_texts`.execute(db);
+  return removed;
+}

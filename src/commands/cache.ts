@@ -1,0 +1,54 @@
+import { pruneCache } from "../cache/prune-cache.ts";
+import { readConfig } from "../config.ts";
+import { connect } from "../database/connect.ts";
+import { SetupError, UsageError } from "../errors.ts";
+import { loadSources } from "../sources/load-sources.ts";
+import { parseCommand, type Command } from "./command.ts";
+import { openDatabase } from "./database-of.ts";
+
+/** Hashing every text of a large table takes long in one statement, and holds nobody up. */
+const LONGEST_STATEMENT_MS = 3_600_000;
+
+export const cache: Command = {
+  usage: "npm run cache -- prune [--older-than 90d]",
+  summary: "remove cached vectors that no watched row has any more, for erasure and for room",
+  async run(args) {
+    const { values, positionals } = parseCommand(cache, args, {
+      allowPositionals: true,
+      options: { "older-than": { type: "string", default: "0d" } },
+    });
+    if (positionals.length !== 1 || positionals[0] !== "prune") {
+      throw new UsageError("What is to be done with the cache?", `Usage: ${cache.usage}`);
+    }
+    const olderThanDays = days(values["older-than"]);
+    const database = await openDatabase(readConfig(process.env));
+    const db = connect({
+      databaseUrl: database.config.DATABASE_URL,
+      maxConnections: 1,
+      ownSessions: true,
+      queryTimeoutMs: LONGEST_STATEMENT_MS,
+    });
+    try {
+      const { usable, broken } = await loadSources(db);
+      if (broken.length > 0) {
+        throw new SetupError(
+          `Nothing was removed: the texts of ${broken.map(({ name }) => name).join(", ")} cannot be read now.`,
+          "Put them right or unwatch them first: npm run sources says what is wrong.",
+        );
+      }
+      const removed = await pruneCache(db, usable, olderThanDays);
+      console.log(`${removed} cached vectors removed.`);
+      return 0;
+    } finally {
+      await db.destroy();
+      await database.close();
+    }
+  },
+};
+
+function days(value: string): number {
+  const found = /^(\d{1,5})d$/.exec(value);
+  if (found === null)
+    throw new UsageError(`--older-than takes days, got ${JSON.stringify(value)}.`, "Such as: 90d");
+  return Number(found[1]);
+}

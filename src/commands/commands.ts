@@ -1,5 +1,6 @@
 import { backfill } from "./backfill.ts";
 import { cache } from "./cache.ts";
+import { buildIndex } from "./build-index.ts";
 import type { Command } from "./command.ts";
 import { doctor } from "./doctor.ts";
 import { demo } from "./demo.ts";
@@ -23,6 +24,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   backfill,
   status,
   search,
+  index: buildIndex,
   watch,
   unwatch,
   sources,

@@ -1,8 +1,11 @@
+import pg from "pg";
+import { describeDatabaseError } from "../database/database-fault.ts";
 import { readConfig } from "../config.ts";
 import { connect } from "../database/connect.ts";
 import { UsageError } from "../errors.ts";
 import { openProvider } from "../providers/open-provider.ts";
 import { embedQuery } from "../search/embed-query.ts";
+import { hybrid } from "../search/hybrid.ts";
 import { nearest, type Neighbour } from "../search/nearest.ts";
 import { chooseSources } from "../sources/choose-sources.ts";
 import { providerSettings } from "../sources/provider-settings.ts";
@@ -10,8 +13,9 @@ import { parseCommand, wholeNumber, type Command } from "./command.ts";
 import { openDatabase } from "./database-of.ts";
 
 export const search: Command = {
-  usage: 'npm run search -- "QUERY" [--source NAME] [--limit 10] [--text] [--json]',
-  summary: "the nearest rows by meaning; --text shows the beginning of each text",
+  usage: 'npm run search -- "QUERY" [--source NAME] [--limit 10] [--where SQL] [--hybrid] [--text] [--json]',
+  summary:
+    "the nearest rows by meaning; --hybrid also by their words; --where filters by the table's columns; --text shows texts",
   async run(args) {
     const { values, positionals } = parseCommand(search, args, {
       allowPositionals: true,
@@ -19,6 +23,9 @@ export const search: Command = {
         source: { type: "string" },
         limit: { type: "string", default: "10" },
         text: { type: "boolean", default: false },
+        where: { type: "string" },
+        hybrid: { type: "boolean", default: false },
+        language: { type: "string", default: "english" },
         json: { type: "boolean", default: false },
       },
     });
@@ -38,7 +45,11 @@ export const search: Command = {
           query,
           AbortSignal.timeout(database.config.EMBEDDING_TIMEOUT),
         );
-        const found = await nearest(db, source, vector, { limit, withText: values.text });
+        const options = { limit, withText: values.text, where: values.where };
+        const searching: Promise<readonly Neighbour[]> = values.hybrid
+          ? hybrid(db, source, vector, { ...options, query, language: values.language })
+          : nearest(db, source, vector, options);
+        const found = await searching.catch(explainRefusal);
         console.log(values.json ? JSON.stringify(found) : describe(source.name, found));
       } finally {
         await provider.close();
@@ -50,6 +61,17 @@ export const search: Command = {
     }
   },
 };
+
+/** What the database says of SQL names no value; what it says of values might repeat a text. */
+function explainRefusal(error: unknown): never {
+  if (!(error instanceof pg.DatabaseError)) throw error;
+  const what = error.code?.startsWith("42") === true ? error.message : describeDatabaseError(error);
+  throw new UsageError(
+    `The database refuses the search: ${what}.`,
+    '--where is SQL over the table\'s own columns, such as "patient_id > 100"; --language names a text search configuration (\\dF in psql).',
+    { cause: error },
+  );
+}
 
 const SHOWN_CHARACTERS = 90;
 

@@ -1,8 +1,9 @@
-import { sql } from "kysely";
+import { sql, type RawBuilder } from "kysely";
 import type { Database } from "../database/connect.ts";
-import { queueKey, vectorType } from "../sources/source-sql.ts";
+import { keyNames, queueKey, tableOf, vectorType } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
-import { rowsWithVectors } from "../backfill/find-work.ts";
+import { compared } from "./comparable.ts";
+import { tuneSearch } from "./tune-search.ts";
 
 export interface Neighbour {
   /** The row's key, as the queue writes it. */
@@ -13,18 +14,41 @@ export interface Neighbour {
   readonly text: string | null;
 }
 
-/** The rows whose vectors are nearest to a vector, by cosine distance; an index on the column is used where there is one. */
+export interface SearchOptions {
+  readonly limit: number;
+  readonly withText: boolean;
+  /** A condition over the table's own columns, in SQL, by whoever runs the search: it is not checked, and not escaped. */
+  readonly where?: string | undefined;
+}
+
+/**
+ * The rows whose vectors are nearest to a vector, by cosine distance; an index that `npm run index` made is used where
+ * there is one. @throws the database's own error for a condition that is no SQL.
+ */
 export async function nearest(
   db: Database,
   source: Source,
   vector: Float32Array,
-  options: { readonly limit: number; readonly withText: boolean },
+  { limit, withText, where }: SearchOptions,
 ): Promise<Neighbour[]> {
   const query = sql`${`[${vector.join(",")}]`}::${vectorType(source)}`;
-  const { rows } = await sql<Neighbour>`
-    select ${queueKey(source, "t")} as key, t.vector <=> ${query} as distance,
-      ${options.withText ? sql`t.content` : sql`null::text`} as text
-    from ${rowsWithVectors(source)} t where t.vector is not null
-    order by t.vector <=> ${query} limit ${options.limit}`.execute(db);
-  return rows;
+  return await db.transaction().execute(async (transaction) => {
+    await tuneSearch(transaction, limit, where !== undefined);
+    const { rows } = await sql<Neighbour>`
+      with near as materialized (
+        select t.* from ${searchedRows(source, where)} t where t.vector is not null
+        order by ${compared(source, sql`t.vector`)} <=> ${compared(source, query)} limit ${limit}
+      )
+      select ${queueKey(source, "n")} as key, n.vector <=> ${query} as distance,
+        ${withText ? sql`n.content` : sql`null::text`} as text
+      from near n order by 2, 1`.execute(transaction);
+    return rows;
+  });
+}
+
+/** `(k0, k1, …, content, vector)` of the rows that a condition leaves. */
+export function searchedRows(source: Source, where: string | undefined): RawBuilder<unknown> {
+  return sql`(select ${keyNames(source)}, (${sql.raw(source.textExpression)})::text as content,
+    ${sql.id(source.vectorColumn)} as vector from ${tableOf(source)}
+    ${where === undefined ? sql`` : sql`where (${sql.raw(where)})`})`;
 }

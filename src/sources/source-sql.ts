@@ -17,8 +17,12 @@ export function tableOf(source: Source): RawBuilder<unknown> {
  * user's columns cannot meet ours; Postgres folds it into the statement around it, locks included.
  */
 export function watchedRows(source: Source): RawBuilder<unknown> {
-  const keys = source.key.map((column, i) => sql`${sql.id(column.name)} as ${sql.id(`k${i}`)}`);
-  return sql`(select ${sql.join(keys)}, (${sql.raw(source.textExpression)})::text as content from ${tableOf(source)})`;
+  return sql`(select ${keyNames(source)}, (${sql.raw(source.textExpression)})::text as content from ${tableOf(source)})`;
+}
+
+/** The key's columns, named `k0, k1, …`. */
+export function keyNames(source: Source): RawBuilder<unknown> {
+  return sql.join(source.key.map((column, i) => sql`${sql.id(column.name)} as ${sql.id(`k${i}`)}`));
 }
 
 /** `k0, k1, …` of `alias`. */

@@ -14,9 +14,10 @@ import { createListener } from "../../src/listener/listener.ts";
 import { migrate } from "../../src/migrate.ts";
 import { startProviderServer } from "./provider-server.ts";
 
-const [file = "page.png", scheme = "light", seconds = "150", width = "1120"] = process.argv.slice(2);
+const [file = "page.png", scheme = "light", seconds = "150", width = "1080"] = process.argv.slice(2);
 const server = process.env["TEST_DATABASE_URL"];
 if (server === undefined) throw new Error("set TEST_DATABASE_URL");
+/** A database of its own. */
 const NAME = `autoembed_picture_${process.pid}`;
 const url = new URL(server);
 url.pathname = `/${NAME}`;
@@ -26,7 +27,7 @@ await admin.query(`create database ${NAME}`);
 await migrate({ databaseUrl: url.href, dimensions: 256 });
 
 const provider = await startProviderServer({ dimensions: 256, latencyMs: 150 });
-provider.poison = (text) => text.includes("T-score -3.7") || text.includes("T-score -2.6");
+provider.poison = (text) => text.includes("T-score") && /^(2[0-3])-year/.test(text);
 const config = {
   ...readConfig({
     EMBEDDING_BACKEND: "llm_api",

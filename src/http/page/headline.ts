@@ -50,7 +50,7 @@ function* concerns(
     if (state === "throttled") yield `${model} (${backend}) asked us to slow down.`;
   }
   for (const { name, paused, pending } of sources) {
-    if (paused) yield `${name} is paused${pending > 0 ? `, with ${rows(pending)} waiting` : ""}.`;
+    if (paused) yield `${name} is paused${pending > 0 ? `, and ${rows(pending)} waiting` : ""}.`;
   }
   for (const { name, failed } of sources)
     if (failed > 0) yield `${name}: ${count(failed)} failed, see below.`;

@@ -32,7 +32,7 @@ tbody th{font-weight:600;white-space:nowrap}tbody tr{border-top:1px solid var(--
 .n{text-align:right}td.n{white-space:nowrap}.wide{min-width:13rem;width:40%}.reason{min-width:18rem;width:70%}td.bad{color:var(--bad);font-weight:600}
 progress{appearance:none;display:block;width:100%;height:6px;border:0;border-radius:3px;overflow:hidden;background:var(--line);margin:.45rem 0 .2rem}
 progress::-webkit-progress-bar{background:var(--line)}progress::-webkit-progress-value{background:var(--accent)}progress::-moz-progress-bar{background:var(--accent)}
-td .quiet{font-size:.85rem}
+td .quiet,td.quiet{font-size:.85rem}time{white-space:nowrap}
 code{font:.9em ui-monospace,monospace}
 .tag{display:inline-block;font-size:.78rem;font-weight:600;padding:.05rem .5rem;border:1px solid currentcolor;border-radius:99px;color:var(--busy)}
 .tag.good{color:var(--good)}.tag.bad{color:var(--bad)}

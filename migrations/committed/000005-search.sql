@@ -1,0 +1,49 @@
+--! Previous: sha1:60ea699f3092ef1fb8b22ec4a9fbe5f7eda72a8a
+--! Hash: sha1:dc7a0f3345715514c7ee756887e0bdc11a1cda6d
+--! Message: search
+
+-- Search from SQL. It runs as its caller: who may not read the table finds nothing in it. The comparison is spelled
+-- as the index of `npm run index` is, so that it is used: vectors of more than 2,000 dimensions as halfvec.
+create function public.embed_search(source_name text, query_vector vector, k integer default 10)
+returns table (key text, distance double precision)
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+declare
+  source public.embedding_source;
+  extension_schema constant text := (
+    select quote_ident(n.nspname) from pg_extension e join pg_namespace n on n.oid = e.extnamespace where e.extname = 'vector');
+  column_type text;
+  column_length integer;
+  compared text := '%s';
+  candidates constant text := current_setting('hnsw.ef_search', true);
+begin
+  select s.* into source from public.embedding_source s where s.name = source_name;
+  if not found then
+    raise exception 'no source is called %', quote_literal(source_name)
+      using hint = 'select name from embedding_source;', errcode = 'undefined_object';
+  end if;
+  if k < 1 then
+    return;
+  end if;
+  select y.typname, nullif(a.atttypmod, -1) into column_type, column_length
+  from pg_attribute a join pg_type y on y.oid = a.atttypid
+  where a.attrelid = source.watched_table and a.attname = source.vector_column and not a.attisdropped;
+  if coalesce(column_length, source.dimensions) is not null then
+    if column_type = 'vector' and coalesce(column_length, source.dimensions) between 2001 and 4000 then
+      column_type := 'halfvec';
+      compared := format('%%s::%s.halfvec(%s)', extension_schema, coalesce(column_length, source.dimensions));
+    elsif column_length is null then
+      compared := format('%%s::%s.%I(%s)', extension_schema, column_type, source.dimensions);
+    end if;
+  end if;
+  -- The default of 40 would also be the most rows that an index gives; 1,000 is pgvector's own limit.
+  perform set_config('hnsw.ef_search', least(1000, greatest(100, 2 * k))::text, true);
+  return query execute format(
+    'select %1$s, (%2$s operator(%3$s.<=>) $1::%3$s.%4$I)::double precision from %5$s t where t.%6$I is not null order by %2$s operator(%3$s.<=>) $1::%3$s.%4$I limit $2',
+    public.embed_key_sql('t', source.key_columns), format('(' || compared || ')', format('t.%I', source.vector_column)),
+    extension_schema, column_type, source.watched_table::text, source.vector_column)
+  using query_vector, k;
+  perform set_config('hnsw.ef_search', coalesce(nullif(candidates, ''), '40'), true);
+end
+$$;
+comment on function public.embed_search is 'The k rows of a source nearest to a vector, by cosine distance: keys as the queue writes them, nearest first.';

@@ -1,0 +1,44 @@
+import { UsageError } from "../errors.ts";
+import { duration } from "../backfill/progress.ts";
+import { buildIndex as build } from "../search/build-index.ts";
+import { chooseSources } from "../sources/choose-sources.ts";
+import { parseCommand, type Command } from "./command.ts";
+import { stopSignal } from "./stop-signal.ts";
+import { withDatabase } from "./with-database.ts";
+
+export const buildIndex: Command = {
+  usage: "npm run index -- SOURCE [--now] [--memory 2GB]",
+  summary: "build the HNSW index that searches use, after the backfill and beside all readers and writers",
+  async run(args) {
+    const { values, positionals } = parseCommand(buildIndex, args, {
+      allowPositionals: true,
+      options: { now: { type: "boolean", default: false }, memory: { type: "string" } },
+    });
+    const [name, ...more] = positionals;
+    if (name === undefined || more.length > 0)
+      throw new UsageError("Name one source.", `Usage: ${buildIndex.usage}`);
+    const interrupted = new AbortController();
+    void stopSignal().then(() => {
+      interrupted.abort(new Error("interrupted"));
+    });
+    return await withDatabase(async (db, config) => {
+      const [source] = await chooseSources(db, name);
+      if (source === undefined) return 1;
+      const index = await build(db, source, {
+        databaseUrl: config.DATABASE_URL,
+        now: values.now,
+        memory: values.memory,
+        signal: interrupted.signal,
+        onProgress: (line) => {
+          console.error(line);
+        },
+      });
+      console.log(
+        index.built
+          ? `${index.name} is built, in ${duration(index.seconds)}. Searches use it from now on.`
+          : `${index.name} is there already, and valid.`,
+      );
+      return 0;
+    });
+  },
+};

@@ -1,0 +1,58 @@
+import { sql, type RawBuilder } from "kysely";
+import { SetupError } from "../errors.ts";
+import type { Source } from "../sources/source.ts";
+
+/** What pgvector's HNSW takes: https://github.com/pgvector/pgvector#hnsw */
+const LONGEST_VECTOR = 2_000;
+const LONGEST_HALFVEC = 4_000;
+
+/** How a source's vectors are compared, so that an index on just that can serve the search. */
+export interface Comparison {
+  readonly type: "vector" | "halfvec";
+  /** Undefined where they are compared as the column has them. */
+  readonly castTo: string | undefined;
+}
+
+/**
+ * A `vector` of more than 2,000 dimensions is compared as a `halfvec`, which HNSW can index up to 4,000; a column that
+ * takes any length is compared as the length that the source names, since an index needs one.
+ */
+export function comparisonOf(source: Source): Comparison {
+  const dimensions = source.columnDimensions ?? source.dimensions;
+  if (dimensions === null) return { type: source.vectorType, castTo: undefined };
+  const isTooLong =
+    source.vectorType === "vector" && dimensions > LONGEST_VECTOR && dimensions <= LONGEST_HALFVEC;
+  const type = isTooLong ? "halfvec" : source.vectorType;
+  const castTo = isTooLong || source.columnDimensions === null ? `${type}(${dimensions})` : undefined;
+  return { type, castTo };
+}
+
+/** `vector`, a column or a parameter, as it is compared. */
+export function compared(source: Source, vector: RawBuilder<unknown>): RawBuilder<unknown> {
+  const { castTo } = comparisonOf(source);
+  return castTo === undefined ? vector : sql`${vector}::${sql.raw(castTo)}`;
+}
+
+/** What goes into the brackets of `create index … using hnsw (…)`. @throws {SetupError} where HNSW cannot index it. */
+export function indexedExpression(source: Source): RawBuilder<unknown> {
+  const { type, castTo } = comparisonOf(source);
+  const dimensions = source.columnDimensions ?? source.dimensions;
+  if (dimensions === null) {
+    throw new SetupError(
+      `${source.schema}.${source.table}.${source.vectorColumn} takes vectors of any length; an index needs one.`,
+      `Give the column its length: alter table … alter column "${source.vectorColumn}" type ${type}(1536);`,
+    );
+  }
+  const longest = type === "halfvec" ? LONGEST_HALFVEC : LONGEST_VECTOR;
+  if (dimensions > longest) {
+    throw new SetupError(
+      `HNSW indexes at most ${LONGEST_HALFVEC} dimensions; ${source.name} has ${dimensions}.`,
+      "Choose fewer dimensions (EMBEDDING_DIM), or search without an index.",
+    );
+  }
+  const column = sql.id(source.vectorColumn);
+  const operators = sql.raw(`${type}_cosine_ops`);
+  return castTo === undefined
+    ? sql`${column} ${operators}`
+    : sql`(${column}::${sql.raw(castTo)}) ${operators}`;
+}

@@ -3,9 +3,10 @@ import { expect, onTestFinished, test, vi } from "vitest";
 import { showProgress } from "../src/backfill/progress.ts";
 import { readConfig } from "../src/config.ts";
 import { connect } from "../src/database/connect.ts";
-import { remodel, setPaused, type RemodelOptions } from "../src/remodel/remodel.ts";
+import { remodel, type RemodelOptions } from "../src/remodel/remodel.ts";
 import { readRemodelling } from "../src/remodel/remodelling.ts";
 import { dropModel, rollBack } from "../src/remodel/switch.ts";
+import { setPaused } from "../src/sources/set-paused.ts";
 import { describeNative } from "./support/database.ts";
 import { DIMENSIONS, prepare, wrongRows } from "./support/listening.ts";
 import { oracleVector, startProviderServer } from "./support/provider-server.ts";
@@ -129,7 +130,7 @@ test("stopped halfway, or paused, the change goes on where it was, and pays for 
   if (halfway.state !== "building") throw new Error(halfway.state);
   expect(await wrongRows(client)).toEqual([]);
 
-  await setPaused(db, halfway.next, true);
+  await setPaused(db, halfway.next.name, true);
   await expect(
     change({ model: { backend: null, model: "another", dimensions: 3, settings: {} } }),
   ).rejects.toThrow(/under way/);

@@ -4,9 +4,10 @@ import { readConfig } from "../config.ts";
 import { connect, type Database } from "../database/connect.ts";
 import { UsageError } from "../errors.ts";
 import { plannedSource, type NewModel } from "../remodel/prepare.ts";
-import { askedModel, remodel as runRemodel, setPaused, type RemodelReport } from "../remodel/remodel.ts";
+import { askedModel, remodel as runRemodel, type RemodelReport } from "../remodel/remodel.ts";
 import { readRemodelling } from "../remodel/remodelling.ts";
 import { dropModel, rollBack } from "../remodel/switch.ts";
+import { setPaused } from "../sources/set-paused.ts";
 import { oneOf, parseCommand, wholeNumber, type Command } from "./command.ts";
 import { openDatabase } from "./database-of.ts";
 import { stopSignal } from "./stop-signal.ts";
@@ -110,7 +111,7 @@ const STEPS = {
   async pause(db: Database, name: string): Promise<string> {
     const now = await readRemodelling(db, name);
     if (now.state !== "building") throw notNow(name, "being changed");
-    await setPaused(db, now.next, true);
+    await setPaused(db, now.next.name, true);
     return `Paused. Go on: npm run remodel -- ${name}`;
   },
   async rollback(db: Database, name: string): Promise<string> {

@@ -5,6 +5,7 @@ import { connect, type Database } from "../database/connect.ts";
 import { SetupError, UsageError } from "../errors.ts";
 import { openProvider } from "../providers/open-provider.ts";
 import { providerSettings } from "../sources/provider-settings.ts";
+import { setPaused } from "../sources/set-paused.ts";
 import type { Source } from "../sources/source.ts";
 import { buildIndex } from "./build-index.ts";
 import { compareModels, type Comparison } from "./compare.ts";
@@ -60,7 +61,7 @@ export async function remodel(
   });
   try {
     const { live, next } = await underWay(db, name, options.model);
-    await setPaused(db, next, false);
+    await setPaused(db, next.name, false);
     onStep(`embedding ${next.name}; the old vectors stay searchable and fresh`);
     const backfilled = await fill(db, config, { ...next, paused: false }, options);
     signal.throwIfAborted();
@@ -147,10 +148,6 @@ async function fill(
   } finally {
     clearInterval(timer);
   }
-}
-
-export async function setPaused(db: Database, source: Pick<Source, "id">, paused: boolean): Promise<void> {
-  await db.updateTable("embedding_source").set({ paused }).where("id", "=", source.id).execute();
 }
 
 async function isPaused(db: Database, { id }: Source): Promise<boolean> {

@@ -1,0 +1,87 @@
+import type { Config } from "./config.ts";
+import { connect, type Database } from "./database/connect.ts";
+import { SetupError } from "./errors.ts";
+import { openProvider, openProviderUnasked } from "./providers/open-provider.ts";
+import { embedQuery } from "./search/embed-query.ts";
+import { nearest, type Neighbour } from "./search/nearest.ts";
+import { chooseSources } from "./sources/choose-sources.ts";
+import { providerSettings } from "./sources/provider-settings.ts";
+import { unwatch as unwatchSource } from "./watch/unwatch.ts";
+import { watch as watchTable, type Watched, type WatchOptions } from "./watch/watch.ts";
+
+/** Settings with a database: what `readConfig` gives where `DATABASE_URL` is set. */
+export type ApplicationConfig = Config & { readonly DATABASE_URL: string };
+
+export interface SearchOptions {
+  /** Its name; may be left out where there is one source only. */
+  readonly source?: string;
+  /** Rows, at most; 10 where not given. */
+  readonly limit?: number;
+  /** Whether the rows' texts come with their keys. */
+  readonly withText?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Watches a text of a table, as `npm run watch` does.
+ * @throws {SetupError} where it cannot be watched, with what to do.
+ */
+export async function watch(config: ApplicationConfig, options: WatchOptions): Promise<Watched> {
+  return await withDatabase(config, (db) => watchTable(db, config, options));
+}
+
+/** Stops watching; the table and its vectors stay as they are. @throws {UsageError} where no source has that name. */
+export async function unwatch(config: ApplicationConfig, name: string): Promise<void> {
+  await withDatabase(config, (db) => unwatchSource(db, name));
+}
+
+/**
+ * The rows nearest to a query by meaning, nearest first. The query is embedded by the source's own provider, once for
+ * the same words.
+ * @throws {SetupError} where there is nothing to search, or several sources and none was named.
+ */
+export async function search(
+  config: ApplicationConfig,
+  query: string,
+  options: SearchOptions = {},
+): Promise<Neighbour[]> {
+  const signal = options.signal ?? AbortSignal.timeout(config.EMBEDDING_TIMEOUT);
+  return await withDatabase(config, async (db) => {
+    const [source, ...others] = await chooseSources(db, options.source);
+    if (source === undefined || others.length > 0) {
+      throw new SetupError(
+        "Several sources could be searched.",
+        `Name one: ${[source, ...others].map((known) => known?.name).join(", ")}.`,
+      );
+    }
+    const settings = providerSettings(config, source);
+    const dimensions = source.columnDimensions;
+    // The column says how long its vectors are: nobody needs to be asked for a search.
+    const provider =
+      dimensions === null
+        ? await openProvider(settings, signal)
+        : openProviderUnasked({ ...settings, dimensions });
+    try {
+      const vector = await embedQuery(db, provider, query, signal);
+      return await nearest(db, source, vector, {
+        limit: options.limit ?? 10,
+        withText: options.withText ?? false,
+      });
+    } finally {
+      await provider.close();
+    }
+  });
+}
+
+async function withDatabase<T>(config: ApplicationConfig, work: (db: Database) => Promise<T>): Promise<T> {
+  const db = connect({
+    databaseUrl: config.DATABASE_URL,
+    maxConnections: 1,
+    ownSessions: config.LISTEN_DATABASE_URL === undefined,
+  });
+  try {
+    return await work(db);
+  } finally {
+    await db.destroy();
+  }
+}

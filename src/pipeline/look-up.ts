@@ -5,15 +5,11 @@ import { giveBackLocked } from "./give-back.ts";
 import { toPieces, type Piece } from "./piece.ts";
 import type { Work } from "./work.ts";
 
-/** Settles every claimed row that needs no provider. @returns the texts that do, equal ones together. */
+/** Settles claimed rows that need no vector, and gives up those that can have none. @returns the texts to embed, equal ones together. */
 export async function lookUp(work: Work, rows: readonly ClaimedRow[]): Promise<Piece[]> {
   await Promise.all([
     settleEmpty(work, "gone", ticketsIn(rows, "gone")),
     settleEmpty(work, "blank", ticketsIn(rows, "blank")),
-    applyCached(
-      work,
-      rows.filter((row) => row.state === "cached"),
-    ),
   ]);
   return toPieces(await withinLimit(work, rows));
 }

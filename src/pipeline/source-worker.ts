@@ -130,7 +130,11 @@ export class SourceWorker {
         while (this.inFlight > MOST_IN_HAND && this.#parked.size > 0) await Promise.race(this.#parked);
         const rows = await this.#claim(claimSize);
         more = rows.length === claimSize;
-        const pieces = await this.#settling(rows, () => lookUp(this.#work, this.#park(rows)));
+        const found = this.#park(rows);
+        const hits = found.filter((row) => row.state === "cached");
+        const others = found.filter((row) => row.state !== "cached");
+        if (hits.length > 0) await this.#apply(hits);
+        const pieces = await this.#settling(others, () => lookUp(this.#work, others));
         waiting = waiting.concat(pieces);
         claimSize = pieces.length * 4 < rows.length ? CACHED_CLAIM : batchSize;
         // Cache hits leave a request half empty: it is filled by another claim before it is sent.
@@ -169,6 +173,17 @@ export class SourceWorker {
     });
     for (const [embedded, parked] of waiting) this.#applyAfter(embedded, parked);
     return others;
+  }
+
+  /** Waits for a free writer, not for the write: the next claim is made while hits are applied. */
+  async #apply(hits: readonly ClaimedRow[]): Promise<void> {
+    await this.#work.writes.launch(async () => {
+      try {
+        await this.#settling(hits, () => applyCached(this.#work, hits));
+      } catch (error) {
+        if (!this.#isStopping()) this.#rest(error);
+      }
+    });
   }
 
   #applyAfter(embedded: Promise<unknown>, rows: readonly ClaimedRow[]): void {

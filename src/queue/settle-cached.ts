@@ -36,9 +36,8 @@ export async function settleCached(
         and ${writesToItsColumn(source)}
       for no key update of t skip locked for update of q skip locked
     ), dequeued as (
-      delete from embedding_queue q using held h
-      where q.source_id = ${source.id} and q.failed_at is null
-        and q.ticket = any(${tickets}::bigint[]) and q.ticket = h.ticket
+      delete from embedding_queue q
+      where q.source_id = ${source.id} and q.failed_at is null and q.ticket = any(array(select h.ticket from held h))
     )
     update ${tableOf(source)} w set ${sql.id(source.vectorColumn)} = e.embedding::${vectorType(source)}
     from held h join embedding_cache e on e.model = ${cacheModel} and e.text_hash = h.text_hash

@@ -44,6 +44,10 @@ test(
     expect(await search.exited).toBe(0);
     expect(JSON.parse(search.stdout())).toMatchObject([{ key: "1" }]);
 
+    const again = runCommand(["start"], { EMBED_PORT: "0" }, folder);
+    expect(await again.exited).toBe(1);
+    expect(again.stderr()).toContain(`in use by process ${String(first.command.process.pid)}`);
+
     first.command.process.kill("SIGTERM");
     expect(await first.command.exited).toBe(0);
 

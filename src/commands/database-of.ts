@@ -4,11 +4,8 @@ import type { Config } from "../config.ts";
 import { DataDirectoryInUse } from "../embedded/data-lock.ts";
 import { startEmbedded, type EmbeddedPostgres } from "../embedded/start-embedded.ts";
 import { requireMigrated } from "../database/require-migrated.ts";
-import { SetupError } from "../errors.ts";
 import { migrate } from "../migrate.ts";
-
-/** What the local model makes: the embedded default's dimensions. */
-const LOCAL_DIMENSIONS = 512;
+import { dimensionsOf } from "./dimensions-of.ts";
 
 export interface OpenDatabase {
   readonly config: Config & { readonly DATABASE_URL: string };
@@ -19,20 +16,23 @@ export interface OpenDatabase {
 
 /**
  * The database to work on: `DATABASE_URL`'s, as a guest that finds it migrated; else the embedded one, started and
- * migrated here, or shared with the process that already runs it.
+ * migrated here, or shared with the process that already runs it (`alone`: not shared).
  * @throws {SetupError} where it is not migrated, or cannot be used.
  */
-export async function openDatabase(config: Config): Promise<OpenDatabase> {
+export async function openDatabase(
+  config: Config,
+  sharing: "shared" | "alone" = "shared",
+): Promise<OpenDatabase> {
   if (config.DATABASE_URL !== undefined) {
     await requireMigrated(config.DATABASE_URL);
     return { config: { ...config, DATABASE_URL: config.DATABASE_URL }, embedded: undefined, close: nothing };
   }
-  const embedded = await startOrJoin(config);
+  const embedded = await startOrJoin(config, sharing);
   if (typeof embedded === "string") {
     return { config: { ...config, DATABASE_URL: embedded }, embedded: undefined, close: nothing };
   }
   try {
-    await migrate({ databaseUrl: embedded.url, dimensions: config.EMBEDDING_DIM ?? LOCAL_DIMENSIONS });
+    await migrate({ databaseUrl: embedded.url, dimensions: await dimensionsOf(config) });
   } catch (error) {
     await embedded.close();
     throw error;
@@ -48,7 +48,7 @@ export async function openDatabase(config: Config): Promise<OpenDatabase> {
 }
 
 /** The running database's URL is left beside its data, so that a second command can join the first. */
-async function startOrJoin(config: Config): Promise<EmbeddedPostgres | string> {
+async function startOrJoin(config: Config, sharing: "shared" | "alone"): Promise<EmbeddedPostgres | string> {
   const dataDirectory = config.EMBED_DATA_DIR;
   try {
     await mkdir(dataDirectory, { recursive: true });
@@ -56,12 +56,9 @@ async function startOrJoin(config: Config): Promise<EmbeddedPostgres | string> {
     await writeFile(urlFile(config), embedded.url);
     return embedded;
   } catch (error) {
-    if (!(error instanceof DataDirectoryInUse)) throw error;
+    if (!(error instanceof DataDirectoryInUse) || sharing === "alone") throw error;
     const url = await readFile(urlFile(config), "utf8").catch(() => undefined);
-    if (url === undefined)
-      throw new SetupError(error.message, "It may still be starting: try again in a moment.", {
-        cause: error,
-      });
+    if (url === undefined) throw error;
     return url;
   }
 }

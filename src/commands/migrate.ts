@@ -1,9 +1,8 @@
 import { readConfig } from "../config.ts";
 import { UsageError } from "../errors.ts";
 import { migrate as runMigrations } from "../migrate.ts";
-import { openProvider } from "../providers/open-provider.ts";
-import { providerSettings } from "../sources/provider-settings.ts";
 import { parseCommand, type Command } from "./command.ts";
+import { dimensionsOf } from "./dimensions-of.ts";
 
 export const migrate: Command = {
   usage: "npm run migrate",
@@ -18,7 +17,7 @@ export const migrate: Command = {
         "Set it in the environment or in .env. (The embedded default migrates itself at `npm start`.)",
       );
     }
-    const dimensions = config.EMBEDDING_DIM ?? (await askProvider(config));
+    const dimensions = await dimensionsOf(config);
     await runMigrations({
       databaseUrl: config.DATABASE_URL,
       dimensions,
@@ -30,10 +29,3 @@ export const migrate: Command = {
     return 0;
   },
 };
-
-/** The length of the vectors that the configured provider makes. */
-async function askProvider(config: Parameters<typeof providerSettings>[0]): Promise<number> {
-  const provider = await openProvider(providerSettings(config));
-  await provider.close();
-  return provider.dimensions;
-}

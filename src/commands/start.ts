@@ -13,7 +13,7 @@ export const start: Command = {
     "keep every watched table embedded, until Ctrl-C or SIGTERM; without DATABASE_URL, on an embedded Postgres",
   async run(args) {
     parseCommand(start, args, { options: {} });
-    const database = await openDatabase(readConfig(process.env));
+    const database = await openDatabase(readConfig(process.env), "alone");
     try {
       const listener = createListener(database.config);
       let http: HttpServer | undefined;

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { link, mkdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { SetupError } from "../errors.ts";
 
 export interface DataLock {
   release(): Promise<void>;
@@ -19,11 +20,11 @@ const HEARTBEAT_MS = 10_000;
 /** An owner on another host cannot be looked at: it is believed dead after this long without a heartbeat. */
 const SILENCE_MS = 60_000;
 
-export class DataDirectoryInUse extends Error {
+export class DataDirectoryInUse extends SetupError {
   constructor(dataDirectory: string, path: string, owner: Owner) {
     super(
-      `The data folder ${dataDirectory} is in use by process ${owner.pid} on ${owner.host}. Two at once would destroy ` +
-        `it. Stop that process, use its database through its connection string, or choose another folder. ` +
+      `The data folder ${dataDirectory} is in use by process ${owner.pid} on ${owner.host}. Two at once would destroy it.`,
+      `Stop that process, use its database through its connection string, or choose another folder. ` +
         `If no such process runs any more, delete ${path} and start again.`,
     );
   }

@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { dirname, join } from "node:path";
+import { SetupError } from "../errors.ts";
 import { type DataLock, lockDataDirectory } from "./data-lock.ts";
 import { EmbeddedThread } from "./embedded-thread.ts";
 import type { CompiledPostgres } from "./engine.ts";
@@ -30,11 +31,11 @@ export interface EmbeddedPostgres {
   close(): Promise<void>;
 }
 
-export class PortTaken extends Error {
+export class PortTaken extends SetupError {
   constructor(port: number, options?: ErrorOptions) {
     super(
-      `Port ${port} of 127.0.0.1 is taken, so that the embedded Postgres cannot be reached there. ` +
-        `Stop the program that has it, or choose another port.`,
+      `Port ${port} of 127.0.0.1 is taken, so that the embedded Postgres cannot be reached there.`,
+      "Stop the program that has it, or choose another port (EMBED_PORT).",
       options,
     );
   }

@@ -9,11 +9,21 @@ import { cached } from "./parts/cached.ts";
 import { freshness } from "./parts/freshness.ts";
 import { growth } from "./parts/growth.ts";
 import { hnsw } from "./parts/hnsw.ts";
+import { search } from "./parts/search.ts";
 import { startup } from "./parts/startup.ts";
 import { writes } from "./parts/writes.ts";
 import { print, type Section } from "./report.ts";
 
-const PARTS: Readonly<Record<string, Part>> = { backfill, cached, hnsw, freshness, writes, growth, startup };
+const PARTS: Readonly<Record<string, Part>> = {
+  backfill,
+  cached,
+  hnsw,
+  freshness,
+  writes,
+  growth,
+  search,
+  startup,
+};
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -2,10 +2,10 @@ import { EventEmitter } from "node:events";
 import type { ProviderFault } from "../providers/provider-error.ts";
 
 /** Whose doing it is that a row was given up: its text is too long, the provider refuses it, or the database its vector. */
-export type FailureKind = "too_long" | "refused" | "database";
+type FailureKind = "too_long" | "refused" | "database";
 
 /** How a request ended: with vectors, or with whose fault it was that it did not. */
-export type RequestOutcome = "ok" | ProviderFault | "aborted";
+type RequestOutcome = "ok" | ProviderFault | "aborted";
 
 /** What a listener does, for whoever wants to know: the log, the metrics, the progress bar, a test. No event carries a text. */
 export interface PipelineEvents {

@@ -7,7 +7,7 @@ const LONGEST_VECTOR = 2_000;
 const LONGEST_HALFVEC = 4_000;
 
 /** How a source's vectors are compared, so that an index on just that can serve the search. */
-export interface Comparison {
+interface Comparison {
   readonly type: "vector" | "halfvec";
   /** Undefined where they are compared as the column has them. */
   readonly castTo: string | undefined;
@@ -17,7 +17,7 @@ export interface Comparison {
  * A `vector` of more than 2,000 dimensions is compared as a `halfvec`, which HNSW can index up to 4,000; a column that
  * takes any length is compared as the length that the source names, since an index needs one.
  */
-export function comparisonOf(source: Source): Comparison {
+function comparisonOf(source: Source): Comparison {
   const dimensions = source.columnDimensions ?? source.dimensions;
   if (dimensions === null) return { type: source.vectorType, castTo: undefined };
   const isTooLong =

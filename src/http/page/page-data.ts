@@ -23,7 +23,7 @@ export interface PageContext {
   readonly log: Logger;
 }
 
-export interface FailedRow {
+interface FailedRow {
   readonly key: string;
   readonly reason: string;
   /** ISO 8601, UTC. */

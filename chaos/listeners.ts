@@ -65,6 +65,7 @@ export class Listeners {
     this.#closing = true;
     const ended = this.#running.map(async (listener) => {
       if (listener === undefined) return "was away";
+      const { ready } = listener;
       const { process } = listener;
       listener.condemned = true;
       const exited = new Promise<string>((resolve) => {
@@ -77,7 +78,7 @@ export class Listeners {
       const late = setTimeout(() => process.kill("SIGKILL"), 20_000);
       const how = await exited;
       clearTimeout(late);
-      return how;
+      return ready ? how : "was starting";
     });
     return Promise.all(ended);
   }

@@ -20,6 +20,17 @@ export function toPieces(rows: readonly ClaimedRow[]): Piece[] {
   return [...pieces.values()];
 }
 
+/** Puts pieces of equal text together: rows that were claimed one after the other may share a text. */
+export function mergeEqual(pieces: readonly Piece[]): Piece[] {
+  const merged = new Map<string, Piece>();
+  for (const piece of pieces) {
+    const id = hashId(piece.hash);
+    const tickets = merged.get(id)?.tickets ?? [];
+    merged.set(id, { ...piece, tickets: [...tickets, ...piece.tickets] });
+  }
+  return [...merged.values()];
+}
+
 export function hashId(hash: Buffer): string {
   return hash.toString("base64");
 }

@@ -7,7 +7,7 @@ import { giveBack } from "./give-back.ts";
 import { InFlight } from "./in-flight.ts";
 import { Lanes } from "./lanes.ts";
 import { applyCached, lookUp } from "./look-up.ts";
-import { ticketsOf, type Piece } from "./piece.ts";
+import { mergeEqual, ticketsOf, type Piece } from "./piece.ts";
 import type { Work } from "./work.ts";
 
 /** Rows a claim while nearly all of them are cache hits, which cost no request. */
@@ -135,10 +135,10 @@ export class SourceWorker {
         const others = found.filter((row) => row.state !== "cached");
         if (hits.length > 0) await this.#apply(hits);
         const pieces = await this.#settling(others, () => lookUp(this.#work, others));
-        waiting = waiting.concat(pieces);
+        waiting = mergeEqual([...waiting, ...pieces]);
         claimSize = pieces.length * 4 < rows.length ? CACHED_CLAIM : batchSize;
         // Cache hits leave a request half empty: it is filled by another claim before it is sent.
-        if (more && waiting.length < batchSize) continue;
+        if (more && waiting.length < batchSize && this.inFlight < MOST_IN_HAND) continue;
         for (const request of this.#pack(waiting)) await this.#send(request);
         waiting = [];
       }
@@ -150,6 +150,7 @@ export class SourceWorker {
   async #claim(limit: number): Promise<ClaimedRow[]> {
     const { cacheModel, provider, claims, events, source } = this.#work;
     const owner = await this.#owner.id();
+    this.#inFlight.forgetLanded();
     const maxCharacters = provider.limits.textCharacters;
     const rows = await this.#cursor
       .next(limit, { owner, cacheModel, maxCharacters })

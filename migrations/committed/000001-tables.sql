@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:b74c297b53fa3dfe8a89680cd8e0d07c5039757d
+--! Hash: sha1:0d51fe134d86a370bc1d997bf8b4ec4d48f4de0b
 --! Message: tables
 
 -- What must not be lost is a row in one of these tables; everything else can be killed at any moment.
@@ -18,8 +18,6 @@ create table public.embedding_source (
   key_columns text[] not null check (cardinality(key_columns) > 0),
   text_expression text not null,
   vector_column text not null,
-  target_table regclass,
-  chunking jsonb check (chunking is null or target_table is not null),
   backend text check (backend in ('llm_api', 'ollama', 'local')),
   model text,
   dimensions integer check (dimensions between 1 and 16000),
@@ -34,9 +32,7 @@ comment on column public.embedding_source.name is 'What commands and messages ca
 comment on column public.embedding_source.watched_table is 'The user''s table; follows a rename, and dangles when the table is dropped.';
 comment on column public.embedding_source.key_columns is 'The columns, unique and not null together, that tell one row of the table from another.';
 comment on column public.embedding_source.text_expression is 'SQL over the table''s columns that gives the text: a quoted column, or an expression.';
-comment on column public.embedding_source.vector_column is 'The column that receives the vector, of the table itself or of target_table.';
-comment on column public.embedding_source.target_table is 'The table of the vectors, under the same key columns; null where they are in the watched table itself.';
-comment on column public.embedding_source.chunking is 'How the text is cut: {"size", "overlap", "unit"}; target_table then receives the passages, and is watched itself. Null: one vector a row.';
+comment on column public.embedding_source.vector_column is 'The column of the table that receives the vector.';
 comment on column public.embedding_source.backend is 'Who embeds: llm_api, ollama or local; null follows EMBEDDING_BACKEND.';
 comment on column public.embedding_source.model is 'The model; null follows the environment.';
 comment on column public.embedding_source.dimensions is 'The length of the vectors; null follows the column''s type.';

@@ -1,5 +1,5 @@
---! Previous: sha1:b74c297b53fa3dfe8a89680cd8e0d07c5039757d
---! Hash: sha1:bfc08d48ed2739b1ef8b7ceebec5d971688969cb
+--! Previous: sha1:0d51fe134d86a370bc1d997bf8b4ec4d48f4de0b
+--! Hash: sha1:e26139d3c7a3871964e897fa21f4e64ee34acf0f
 --! Message: watch
 
 -- embed_watch() writes, for one table, trigger functions of static SQL (so that their plans are kept) and the
@@ -108,9 +108,7 @@ declare
   key_changed constant text := (
     select string_agg(format('old.%1$I is distinct from new.%1$I', c), ' or ') from unnest(source.key_columns) c);
   -- A row that arrives with a vector is taken as embedded, whoever embedded it; one with a blank text must lose it.
-  needs_vector constant text := case when source.target_table is null
-    then format('(n.%I is null) = coalesce((%s)::text ~ ''\S'', false)', source.vector_column, source.text_expression)
-    else format('coalesce((%s)::text ~ ''\S'', false)', source.text_expression) end;
+  needs_vector constant text := format('(n.%I is null) = coalesce((%s)::text ~ ''\S'', false)', source.vector_column, source.text_expression);
   requeue constant text := 'on conflict (source_id, key) do update set ticket = excluded.ticket, queued_at = excluded.queued_at, '
     'not_before = excluded.not_before, failed_at = null, owner = null, attempts = 0, last_error = null';
   -- NOTIFY takes a server-wide lock at commit, so it is sent only when a listener may be asleep. A transaction whose
@@ -234,15 +232,12 @@ create function public.embed_watch(
   backend text default null,
   model text default null,
   dimensions integer default null,
-  settings jsonb default '{}',
-  target_table regclass default null,
-  chunking jsonb default null
+  settings jsonb default '{}'
 ) returns public.embedding_source
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   source public.embedding_source;
   before public.embedding_source;
-  vectors_in constant regclass := coalesce(target_table, watched_table);
   keys text[] := key_columns;
   expression text;
   chosen_name text;
@@ -278,14 +273,10 @@ begin
 
   if not exists (
     select from pg_attribute a join pg_type y on y.oid = a.atttypid
-    where a.attrelid = vectors_in and a.attname = vector_column and not a.attisdropped and y.typname in ('vector', 'halfvec'))
+    where a.attrelid = watched_table and a.attname = vector_column and not a.attisdropped and y.typname in ('vector', 'halfvec'))
   then
-    raise exception 'table % has no column % of type vector or halfvec', vectors_in, quote_ident(vector_column)
-      using hint = format('alter table %s add column %I vector(1536);', vectors_in, vector_column), errcode = 'undefined_column';
-  end if;
-  if target_table is not null then
-    perform public.embed_check_table(target_table);
-    perform public.embed_check_key(target_table, case when chunking is null then keys else keys || 'chunk' end);
+    raise exception 'table % has no column % of type vector or halfvec', watched_table, quote_ident(vector_column)
+      using hint = format('alter table %s add column %I vector(1536);', watched_table, vector_column), errcode = 'undefined_column';
   end if;
 
   chosen_name := coalesce(source_name, (
@@ -296,11 +287,11 @@ begin
     perform public.embed_drop_triggers(before);
   end if;
   insert into public.embedding_source as s
-    (name, watched_table, key_columns, text_expression, vector_column, target_table, chunking, backend, model, dimensions, settings)
-  values (chosen_name, watched_table, keys, expression, vector_column, target_table, chunking, backend, model, dimensions, settings)
+    (name, watched_table, key_columns, text_expression, vector_column, backend, model, dimensions, settings)
+  values (chosen_name, watched_table, keys, expression, vector_column, backend, model, dimensions, settings)
   on conflict (name) do update set
     watched_table = excluded.watched_table, key_columns = excluded.key_columns, text_expression = excluded.text_expression,
-    vector_column = excluded.vector_column, target_table = excluded.target_table, chunking = excluded.chunking,
+    vector_column = excluded.vector_column,
     backend = excluded.backend, model = excluded.model,
     dimensions = excluded.dimensions, settings = excluded.settings, trouble = null
   returning s.* into source;
@@ -326,9 +317,6 @@ begin
     execute format('drop function if exists public.embed_source_%s_%s()', source.id, function_name);
   end loop;
   delete from public.embedding_queue where source_id = source.id;
-  if source.chunking is not null then
-    perform public.embed_unwatch(s.name) from public.embedding_source s where s.watched_table = source.target_table;
-  end if;
   perform pg_notify('embedding_queue', '');
   return true;
 end

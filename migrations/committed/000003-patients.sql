@@ -1,5 +1,5 @@
---! Previous: sha1:bfc08d48ed2739b1ef8b7ceebec5d971688969cb
---! Hash: sha1:4659a47c1fdf280763d85b6eb54fcf350334a3af
+--! Previous: sha1:e26139d3c7a3871964e897fa21f4e64ee34acf0f
+--! Hash: sha1:3ca22157cf590aaa197e5a11d888419fa3ab7f8b
 --! Message: patients
 
 -- The first watched table. No status column on it: with an HNSW index every update of a row, even of another

@@ -1,5 +1,5 @@
---! Previous: sha1:4659a47c1fdf280763d85b6eb54fcf350334a3af
---! Hash: sha1:60ea699f3092ef1fb8b22ec4a9fbe5f7eda72a8a
+--! Previous: sha1:3ca22157cf590aaa197e5a11d888419fa3ab7f8b
+--! Hash: sha1:5dcd764379a9bfe4191a38668f1db08bebcb578e
 --! Message: free-claims
 
 -- Three statements in one round trip. A transaction of the listener's own would keep queue rows locked, and with them

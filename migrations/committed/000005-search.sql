@@ -1,5 +1,5 @@
---! Previous: sha1:60ea699f3092ef1fb8b22ec4a9fbe5f7eda72a8a
---! Hash: sha1:dc7a0f3345715514c7ee756887e0bdc11a1cda6d
+--! Previous: sha1:5dcd764379a9bfe4191a38668f1db08bebcb578e
+--! Hash: sha1:4c8db9a9f4430022098156d19b8b18bae37c7276
 --! Message: search
 
 -- Search from SQL. It runs as its caller: who may not read the table finds nothing in it. The comparison is spelled

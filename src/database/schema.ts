@@ -124,10 +124,6 @@ export interface EmbeddingSource {
    */
   backend: string | null;
   /**
-   * How the text is cut: {"size", "overlap", "unit"}; target_table then receives the passages, and is watched itself. Null: one vector a row.
-   */
-  chunking: Json | null;
-  /**
    * When the table was first watched.
    */
   created_at: Generated<Timestamp>;
@@ -160,10 +156,6 @@ export interface EmbeddingSource {
    */
   settings: Generated<Json>;
   /**
-   * The table of the vectors, under the same key columns; null where they are in the watched table itself.
-   */
-  target_table: string | null;
-  /**
    * SQL over the table's columns that gives the text: a quoted column, or an expression.
    */
   text_expression: string;
@@ -172,7 +164,7 @@ export interface EmbeddingSource {
    */
   trouble: string | null;
   /**
-   * The column that receives the vector, of the table itself or of target_table.
+   * The column of the table that receives the vector.
    */
   vector_column: string;
   /**

@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import { setTimeout as delay } from "node:timers/promises";
 import { rowsWithVectors } from "../backfill/find-work.ts";
 import type { Database } from "../database/connect.ts";
-import { keyMatches, vectorTableOf } from "../sources/source-sql.ts";
+import { keyMatches, tableOf } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 import { patiently } from "../watch/patiently.ts";
 import { lockTable, moveSource, nextOf, previousOf, renameColumn } from "./remodelling.ts";
@@ -63,9 +63,7 @@ export async function rollBack(db: Database, live: Source, previous: Source): Pr
 export async function dropModel(db: Database, source: Source): Promise<void> {
   await patiently(db, async (transaction) => {
     await sql`select embed_unwatch(${source.name})`.execute(transaction);
-    await sql`alter table ${vectorTableOf(source)} drop column ${sql.id(source.vectorColumn)}`.execute(
-      transaction,
-    );
+    await sql`alter table ${tableOf(source)} drop column ${sql.id(source.vectorColumn)}`.execute(transaction);
   });
 }
 

@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { databaseFault } from "../database/database-fault.ts";
 import { watchedRows } from "./source-sql.ts";
-import type { BrokenSource, Chunking, KeyColumn, Source } from "./source.ts";
+import type { BrokenSource, KeyColumn, Source } from "./source.ts";
 
 interface SourceRow {
   readonly id: number;
@@ -13,9 +13,6 @@ interface SourceRow {
   readonly text_expression: string;
   readonly text_is_column: boolean;
   readonly vector_column: string;
-  readonly has_target: boolean;
-  readonly target: { readonly schema: string; readonly table: string } | null;
-  readonly chunking: Chunking | null;
   readonly vector_type: string | null;
   readonly column_dimensions: number | null;
   readonly backend: string | null;
@@ -37,9 +34,6 @@ export async function loadSources(db: Database): Promise<Sources> {
     select s.id, s.name, n.nspname as schema, c.relname as table, s.text_expression, s.vector_column,
       exists (select from pg_attribute x where x.attrelid = c.oid and quote_ident(x.attname) = s.text_expression
         and not x.attisdropped) as text_is_column,
-      s.target_table is not null as has_target, s.chunking,
-      (select jsonb_build_object('schema', g.relnamespace::regnamespace::name, 'table', g.relname)
-       from pg_class g where g.oid = s.target_table) as target,
       (select jsonb_agg(jsonb_build_object('name', k.name, 'type', format_type(a.atttypid, -1)) order by k.n)
        from unnest(s.key_columns) with ordinality as k(name, n)
        left join pg_attribute a on a.attrelid = c.oid and a.attname = k.name and not a.attisdropped) as key,
@@ -49,7 +43,7 @@ export async function loadSources(db: Database): Promise<Sources> {
     from embedding_source s
     left join pg_class c on c.oid = s.watched_table
     left join pg_namespace n on n.oid = c.relnamespace
-    left join pg_attribute v on v.attrelid = coalesce(s.target_table, c.oid) and v.attname = s.vector_column and not v.attisdropped
+    left join pg_attribute v on v.attrelid = c.oid and v.attname = s.vector_column and not v.attisdropped
     left join pg_type y on y.oid = v.atttypid
     order by s.id`.execute(db);
   const usable: Source[] = [];
@@ -81,20 +75,13 @@ function toSource(row: SourceRow): Source | BrokenSource {
   if (row.schema === null || row.table === null) {
     return trouble(`its table was dropped: run \`npm run unwatch -- ${row.name}\``);
   }
-  if (row.has_target && row.target === null) {
+  const missing =
+    row.key.find((column) => column.type === null)?.name ??
+    (row.vector_type === null ? row.vector_column : undefined);
+  if (missing !== undefined) {
     return trouble(
-      `the table of its vectors was dropped: run \`npm run unwatch -- ${row.name}\`, and watch it again`,
+      `${row.schema}.${row.table} has no column ${missing} any more: watch it again with the new name (changes are still queued)`,
     );
-  }
-  const lost = (table: string, column: string): BrokenSource =>
-    trouble(
-      `${table} has no column ${column} any more: watch it again with the new name (changes are still queued)`,
-    );
-  const missingKey = row.key.find((column) => column.type === null)?.name;
-  if (missingKey !== undefined) return lost(`${row.schema}.${row.table}`, missingKey);
-  if (row.vector_type === null) {
-    const { schema, table } = row.target ?? { schema: row.schema, table: row.table };
-    return lost(`${schema}.${table}`, row.vector_column);
   }
   if (row.vector_type !== "vector" && row.vector_type !== "halfvec") {
     return trouble(`column ${row.vector_column} is ${row.vector_type}, neither vector nor halfvec`);
@@ -112,8 +99,6 @@ function toSource(row: SourceRow): Source | BrokenSource {
     key: row.key as readonly KeyColumn[],
     textExpression: row.text_expression,
     vectorColumn: row.vector_column,
-    target: row.target,
-    chunking: row.chunking,
     vectorType: row.vector_type,
     columnDimensions: row.column_dimensions,
     backend: row.backend,

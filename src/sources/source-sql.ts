@@ -1,12 +1,6 @@
 import { sql, type RawBuilder } from "kysely";
 import type { Source } from "./source.ts";
 
-/** The table that has the vectors, qualified and quoted. */
-export function vectorTableOf(source: Source): RawBuilder<unknown> {
-  const { schema, table } = source.target ?? source;
-  return sql`${sql.id(schema, table)}`;
-}
-
 /** The watched table, qualified and quoted. */
 export function tableOf(source: Source): RawBuilder<unknown> {
   return sql`${sql.id(source.schema, source.table)}`;

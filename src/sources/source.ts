@@ -9,10 +9,6 @@ export interface Source {
   /** SQL over the table's columns. */
   readonly textExpression: string;
   readonly vectorColumn: string;
-  /** The table of the vectors, under key columns of the same names; null where they are in the watched table itself. */
-  readonly target: { readonly schema: string; readonly table: string } | null;
-  /** How the text is cut into the passages that the target receives; null: one vector a row. */
-  readonly chunking: Chunking | null;
   readonly vectorType: "vector" | "halfvec";
   /** The length that the column's type demands; null where it takes any. */
   readonly columnDimensions: number | null;
@@ -21,13 +17,6 @@ export interface Source {
   readonly dimensions: number | null;
   readonly settings: Readonly<Record<string, unknown>>;
   readonly paused: boolean;
-}
-
-/** Lengths in `unit`. */
-export interface Chunking {
-  readonly size: number;
-  readonly overlap: number;
-  readonly unit: "characters" | "tokens";
 }
 
 export interface KeyColumn {

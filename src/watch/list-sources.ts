@@ -22,7 +22,6 @@ export async function listSources(db: Database): Promise<ListedSource[]> {
   const rows = await db.selectFrom("embedding_source").selectAll().orderBy("id").execute();
   return rows.map((row) => {
     const source = usable.find(({ id }) => id === row.id);
-    const place = source?.target ?? source;
     const dimensions = source?.columnDimensions ?? null;
     return {
       name: row.name,
@@ -30,9 +29,9 @@ export async function listSources(db: Database): Promise<ListedSource[]> {
       key: row.key_columns,
       text: row.text_expression,
       vector:
-        source === undefined || place === undefined
+        source === undefined
           ? null
-          : `${place === source ? "" : `${place.table}.`}${row.vector_column} ${source.vectorType}${dimensions === null ? "" : `(${dimensions})`}`,
+          : `${row.vector_column} ${source.vectorType}${dimensions === null ? "" : `(${dimensions})`}`,
       backend: row.backend,
       model: row.model,
       state: source === undefined ? "broken" : row.paused ? "paused" : "watched",

@@ -7,7 +7,7 @@ const MAIN = fileURLToPath(new URL("provider-main.ts", import.meta.url));
 export interface Counts {
   readonly requests: number;
   readonly texts: number;
-  /** From the first request of several texts to the last answer, in ms. */
+  /** From the first request after the probe to the last answer, in ms. */
   readonly windowMs: number;
 }
 

@@ -44,6 +44,9 @@ function attention(source: SourceStatus): string[] {
   return [
     ...(source.paused ? [pc.yellow(`${source.name} is paused`)] : []),
     ...(source.trouble === null ? [] : [pc.red(`${source.name}: ${source.trouble}`)]),
+    ...(source.today.truncated === 0
+      ? []
+      : [pc.yellow(`${source.name}: ${source.today.truncated} texts were cut to the model's limit today`)]),
     ...source.errors.map(({ reason, rows, key }) =>
       pc.red(`${source.name}: ${rows} failed, such as key ${key}: ${reason}`),
     ),

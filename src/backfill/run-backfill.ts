@@ -20,7 +20,7 @@ export interface BackfillReport extends ProgressFigures {
 /** Looking through a large table and its cache takes long in one statement, and holds nothing up. */
 const LONGEST_STATEMENT_MS = 3_600_000;
 const LOOK_MS = 200;
-/** Counting a million pending rows takes 100 ms: a look may take this share of the time, and no more. */
+/** Counting takes longer the more is pending: a look may take this share of the time, and no more. */
 const LOOK_SHARE = 0.02;
 
 /**

@@ -109,7 +109,7 @@ describe("an outage", () => {
     const pauses = probes.slice(1).map((at, i) => at - (probes[i] ?? 0));
     expect(readyAt - backAt).toBeLessThanOrEqual(pauses.at(-1) ?? 0);
     expect(pauses.length).toBeLessThan(12);
-    expect(readyAt - backAt).toBeLessThan(6_000);
+    expect(readyAt - backAt).toBeLessThan(12_000); // never longer than the outage itself
     expect(states).toEqual(["open", "closed"]);
     expect((await settle(provider.embed(["a"], never))).vectors.count).toBe(1);
   });

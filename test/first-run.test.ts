@@ -6,9 +6,11 @@ import { expect, test } from "vitest";
 import { runCommand, type RunningCommand } from "./support/command.ts";
 
 const PATIENCE = { timeout: 90_000 };
+/** One port for all, as for a user who configures nothing: 54329 itself may be taken on the machine that tests. */
+const PORT = String(20_000 + (process.pid % 10_000));
 
 async function start(folder: string): Promise<{ command: RunningCommand; url: string }> {
-  const command = runCommand(["start"], { EMBED_PORT: "0" }, folder);
+  const command = runCommand(["start"], { EMBED_PORT: PORT }, folder);
   const urlLine = /^postgres:\/\/\S+$/m;
   await expect.poll(() => `${command.stdout()}${command.stderr()}`, PATIENCE).toMatch(urlLine);
   return { command, url: urlLine.exec(command.stdout())?.[0] ?? "" };
@@ -40,11 +42,11 @@ test(
     await expect.poll(() => embedded(first.url), PATIENCE).toEqual([{ patient_id: "1" }]);
 
     // A second command joins the database that runs, and finds the row.
-    const search = runCommand(["search", "diabetes", "--json"], { EMBED_PORT: "0" }, folder);
+    const search = runCommand(["search", "diabetes", "--json"], { EMBED_PORT: PORT }, folder);
     expect(await search.exited).toBe(0);
     expect(JSON.parse(search.stdout())).toMatchObject([{ key: "1" }]);
 
-    const again = runCommand(["start"], { EMBED_PORT: "0" }, folder);
+    const again = runCommand(["start"], { EMBED_PORT: PORT }, folder);
     expect(await again.exited).toBe(1);
     expect(again.stderr()).toContain(`in use by process ${String(first.command.process.pid)}`);
 

@@ -48,9 +48,10 @@ export class PortTaken extends SetupError {
  */
 export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedPostgres> {
   const { dataDirectory, port = 0 } = options;
-  if (port !== 0) await assertFree(port);
+  // The folder first: a second command finds its own database there, which has the port.
   const lock = dataDirectory === undefined ? undefined : await lockDataDirectory(dataDirectory);
   try {
+    if (port !== 0) await assertFree(port);
     const thread = new EmbeddedThread({
       engine: {
         dataDirectory: dataDirectory === undefined ? undefined : join(dataDirectory, "cluster"),

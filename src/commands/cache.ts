@@ -1,13 +1,8 @@
 import { pruneCache } from "../cache/prune-cache.ts";
-import { readConfig } from "../config.ts";
-import { connect } from "../database/connect.ts";
 import { SetupError, UsageError } from "../errors.ts";
 import { loadSources } from "../sources/load-sources.ts";
 import { parseCommand, type Command } from "./command.ts";
-import { openDatabase } from "./database-of.ts";
-
-/** Hashing every text of a large table takes long in one statement, and holds nobody up. */
-const LONGEST_STATEMENT_MS = 3_600_000;
+import { withDatabase } from "./with-database.ts";
 
 export const cache: Command = {
   usage: "npm run cache -- prune [--older-than 90d]",
@@ -21,14 +16,7 @@ export const cache: Command = {
       throw new UsageError("What is to be done with the cache?", `Usage: ${cache.usage}`);
     }
     const olderThanDays = days(values["older-than"]);
-    const database = await openDatabase(readConfig(process.env));
-    const db = connect({
-      databaseUrl: database.config.DATABASE_URL,
-      maxConnections: 1,
-      ownSessions: true,
-      queryTimeoutMs: LONGEST_STATEMENT_MS,
-    });
-    try {
+    await withDatabase(async (db) => {
       const { usable, broken } = await loadSources(db);
       if (broken.length > 0) {
         throw new SetupError(
@@ -38,11 +26,8 @@ export const cache: Command = {
       }
       const removed = await pruneCache(db, usable, olderThanDays);
       console.log(`${removed} cached vectors removed.`);
-      return 0;
-    } finally {
-      await db.destroy();
-      await database.close();
-    }
+    });
+    return 0;
   },
 };
 

@@ -2,6 +2,7 @@ import { readConfig } from "../config.ts";
 import { connect, type Database } from "../database/connect.ts";
 import { openDatabase, type OpenDatabase } from "./database-of.ts";
 
+/** Reading every text of a large table takes long in one statement, and holds nobody up. */
 const LONGEST_STATEMENT_MS = 3_600_000;
 
 /** Runs `work` on the configured database with one connection, and closes what was opened for it. */

@@ -15,26 +15,17 @@ export async function lookUp(work: Work, rows: readonly ClaimedRow[]): Promise<P
 }
 
 /** Gives claimed rows the cached vectors of their texts; where the cache has none any more, they go back to pending. */
-export async function applyCached(
-  work: Work,
-  rows: readonly { readonly ticket: string; readonly text_hash: Buffer | null }[],
-): Promise<void> {
-  const hits = rows.flatMap(({ ticket, text_hash }) =>
-    text_hash === null ? [] : [{ ticket, hash: text_hash }],
-  );
-  if (hits.length === 0) return;
+export async function applyCached(work: Work, rows: readonly ClaimedRow[]): Promise<void> {
+  const tickets = rows.map((row) => row.ticket);
   const started = performance.now();
-  const done = await settleIsolating(work, hits);
+  const done = await settleIsolating(work, tickets);
   const writeMs = performance.now() - started;
   const freshnessMs = work.claims.ages(done);
   work.claims.done(done);
   if (done.length > 0) {
     work.events.emit("cached", { source: work.source.name, rows: done.length, freshnessMs, writeMs });
   }
-  await giveBackLocked(
-    work,
-    hits.map((hit) => hit.ticket),
-  );
+  await giveBackLocked(work, tickets);
 }
 
 async function settleEmpty(work: Work, state: "gone" | "blank", tickets: readonly string[]): Promise<void> {

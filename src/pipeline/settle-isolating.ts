@@ -2,32 +2,27 @@ import { databaseFault, describeDatabaseError } from "../database/database-fault
 import { settleCached } from "../queue/settle-cached.ts";
 import type { Work } from "./work.ts";
 
-export interface Hit {
-  readonly ticket: string;
-  readonly hash: Buffer;
-}
-
 /**
  * Gives rows their cached vectors. Where a constraint or a trigger of the user refuses one row, the batch is halved
  * until that row stands alone and is given up; the others get theirs.
  * @returns the tickets that are done.
  */
-export async function settleIsolating(work: Work, hits: readonly Hit[]): Promise<string[]> {
+export async function settleIsolating(work: Work, tickets: readonly string[]): Promise<string[]> {
   try {
-    return await settleCached(work.db, work.source, hits, work.cacheModel);
+    return await settleCached(work.db, work.source, tickets, work.cacheModel);
   } catch (error) {
     if (databaseFault(error) !== "row") throw error;
-    const [only, ...others] = hits;
+    const [only, ...others] = tickets;
     if (only !== undefined && others.length === 0) {
       const reason = `${describeDatabaseError(error)} when the vector was written`;
-      const rows = await work.claims.fail([only.ticket], reason);
+      const rows = await work.claims.fail([only], reason);
       work.events.emit("failed", { source: work.source.name, rows, kind: "database", reason });
       return [];
     }
-    const middle = Math.ceil(hits.length / 2);
+    const middle = Math.ceil(tickets.length / 2);
     return [
-      ...(await settleIsolating(work, hits.slice(0, middle))),
-      ...(await settleIsolating(work, hits.slice(middle))),
+      ...(await settleIsolating(work, tickets.slice(0, middle))),
+      ...(await settleIsolating(work, tickets.slice(middle))),
     ];
   }
 }

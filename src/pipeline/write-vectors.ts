@@ -46,13 +46,6 @@ async function write(work: Work, batch: WriteBack): Promise<string[]> {
   } catch (error) {
     if (databaseFault(error) === "server") throw error;
     await cacheVectors(work.db, batch);
-    return await settleIsolating(work, hitsOf(batch));
+    return await settleIsolating(work, batch.tickets);
   }
-}
-
-function hitsOf(batch: WriteBack): { ticket: string; hash: Buffer }[] {
-  return batch.tickets.flatMap((ticket, i) => {
-    const hash = batch.hashes[batch.positions[i] ?? -1];
-    return hash === undefined ? [] : [{ ticket, hash }];
-  });
 }

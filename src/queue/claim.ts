@@ -50,6 +50,8 @@ export async function claim(db: Database, source: Source, options: ClaimOptions)
   // Put off for longer than anything is ever put off: the server's clock was set back, and the row is due.
   const due = sql`not_before <= now() or not_before > now() + ${LONGEST_DELAY_MS} * interval '1 millisecond'`;
   const pending = sql`source_id = ${source.id} and failed_at is null and owner is null and (${due})`;
+  // Bytes are known at once; characters are counted one by one, for 5 us a row.
+  const isShort = sql`octet_length(t.content) <= ${maxCharacters}`;
   const { rows } = await sql<ClaimedRow>`
     with listed as materialized (
       select id from embedding_listener where id = ${owner} for key share
@@ -70,11 +72,11 @@ export async function claim(db: Database, source: Source, options: ClaimOptions)
       (extract(epoch from clock_timestamp() - c.queued_at) * 1000)::float8 as age_ms,
       case when t.k0 is null then 'gone' when not ${hasText("t")} then 'blank'
         when e.model is not null then 'cached' else 'new' end as state,
-      case when e.model is null then left(t.content, ${maxCharacters}) end as text,
-      coalesce(char_length(t.content) > ${maxCharacters}, false) as too_long
+      case when e.model is null then case when ${isShort} then t.content else left(t.content, ${maxCharacters}) end end as text,
+      coalesce(not ${isShort} and char_length(t.content) > ${maxCharacters}, false) as too_long
     from claimed c
     left join ${watchedRows(source)} t on ${keyMatches(source, "t", "c")}
-    left join lateral (select ${textHash("t")} as text_hash) h on true
+    left join lateral (select ${textHash("t")} as text_hash offset 0) h on true
     left join embedding_cache e on e.model = ${cacheModel} and e.text_hash = h.text_hash
     order by c.ticket`.execute(db);
   return rows;

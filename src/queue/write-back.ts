@@ -47,16 +47,16 @@ export async function writeBack(db: Database, source: Source, batch: WriteBack):
   return rows.map((row) => row.ticket);
 }
 
+/** The place of the locked row's vector and hash, as `q` stands when it is locked. */
+const position = sql`($4::int[])[array_position($3::bigint[], q.ticket)]`;
+
 const statement = perSource<{ ticket: string }>(
   (source) => sql`
     with held as materialized (
-      select q.ticket, i.position, ${keysOf(source, "t")}
-      from (select ticket, position, ($2::bytea[])[position] as text_hash
-            from unnest($3::bigint[], $4::int[]) as i(ticket, position)) i
-      join embedding_queue q on q.source_id = ${sql.lit(source.id)} and q.failed_at is null
-        and q.ticket = any($3::bigint[]) and q.ticket = i.ticket
-      join ${watchedRows(source)} t on ${keyMatches(source, "t", "q")}
-      where ${textHash("t")} = i.text_hash
+      select q.ticket, ${position} as position, ${keysOf(source, "t")}
+      from embedding_queue q join ${watchedRows(source)} t on ${keyMatches(source, "t", "q")}
+      where q.source_id = ${sql.lit(source.id)} and q.failed_at is null and q.ticket = any($3::bigint[])
+        and ${textHash("t")} = ($2::bytea[])[${position}]
         and ${writesToItsColumn(source)}
       for no key update of t skip locked for update of q skip locked
     ), dequeued as (

@@ -18,6 +18,7 @@ grant usage on schema public to :"listener";
 grant select, update (trouble) on public.embedding_source to :"listener";
 grant select, insert, update, delete on public.embedding_queue to :"listener";
 grant select, insert, delete on public.embedding_cache to :"listener";
+grant select, insert, update, delete on public.embedding_reservation to :"listener";
 grant select, insert, update, delete on public.embedding_listener to :"listener";
 grant select, insert, update on public.embedding_usage to :"listener";
 grant usage on sequence public.embedding_ticket to :"listener";

@@ -9,6 +9,7 @@ const TABLES = [
   "embedding_source",
   "embedding_queue",
   "embedding_cache",
+  "embedding_reservation",
   "embedding_listener",
   "embedding_usage",
 ];

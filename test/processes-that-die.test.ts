@@ -1,8 +1,9 @@
 import { expect, onTestFinished, test } from "vitest";
-import { runCommand, type RunningCommand } from "./support/command.ts";
+import { runCommand } from "./support/command.ts";
 import { describeNative } from "./support/database.ts";
 import { startHalfOpenProxy, through } from "./support/half-open-proxy.ts";
 import { prepare, wrongRows, type Listening } from "./support/listening.ts";
+import { startProcess } from "./support/start-process.ts";
 
 describeNative("processes that die", "needs a server that outlives them", () => {
   test("a killed listener's claims are taken over by another within five seconds", async () => {
@@ -113,15 +114,6 @@ describeNative("processes that die", "needs a server that outlives them", () => 
     expect(await wrongRows(client)).toEqual([]);
   });
 });
-
-async function startProcess(
-  { environment }: Listening,
-  overrides: Readonly<Record<string, string>> = {},
-): Promise<RunningCommand> {
-  const command = runCommand(["start"], { ...environment, EMBED_LOG_LEVEL: "info", ...overrides });
-  await expect.poll(() => command.stderr(), { timeout: 15_000 }).toContain("listening for changes");
-  return command;
-}
 
 async function claimed({ client }: Listening, rows: number): Promise<void> {
   await expect

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:0d51fe134d86a370bc1d997bf8b4ec4d48f4de0b
+--! Hash: sha1:6678bdf7ee015641faf163c9eb8b83801e52de93
 --! Message: tables
 
 -- What must not be lost is a row in one of these tables; everything else can be killed at any moment.
@@ -88,6 +88,22 @@ comment on column public.embedding_cache.model is 'backend/model@dimensions: vec
 comment on column public.embedding_cache.text_hash is 'sha256 of the exact text in UTF-8.';
 comment on column public.embedding_cache.embedding is 'The model''s vector for that text.';
 comment on column public.embedding_cache.created_at is 'When it was embedded; retention counts from here.';
+
+-- Unlogged: after a crash of the server nobody's request is worth waiting for.
+create unlogged table public.embedding_reservation (
+  text_hash bytea not null,
+  cache_model text not null,
+  ticket bigint not null,
+  owner integer not null,
+  reserved_at timestamptz not null default now(),
+  primary key (text_hash, cache_model)
+) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
+comment on table public.embedding_reservation is 'Which texts are being embedded now, so that two listeners do not pay for one. It holds for as long as its owner is listed; a vector in the cache outranks it.';
+comment on column public.embedding_reservation.text_hash is 'sha256 of the text, as in embedding_cache.';
+comment on column public.embedding_reservation.cache_model is 'embedding_cache.model';
+comment on column public.embedding_reservation.ticket is 'embedding_queue.ticket of the row that was claimed for it: whoever drops a reservation drops this one, and not its successor.';
+comment on column public.embedding_reservation.owner is 'embedding_listener.id of the listener that embeds it. No foreign key: it would cost more than the reservation.';
+comment on column public.embedding_reservation.reserved_at is 'Since when; others look again the later, the longer it takes.';
 
 create table public.embedding_listener (
   id integer generated always as identity primary key,

@@ -1,5 +1,5 @@
---! Previous: sha1:0d51fe134d86a370bc1d997bf8b4ec4d48f4de0b
---! Hash: sha1:e26139d3c7a3871964e897fa21f4e64ee34acf0f
+--! Previous: sha1:6678bdf7ee015641faf163c9eb8b83801e52de93
+--! Hash: sha1:f6a5f42217770ff9bed2c77fc24265e2b3e4f171
 --! Message: watch
 
 -- embed_watch() writes, for one table, trigger functions of static SQL (so that their plans are kept) and the
@@ -45,7 +45,8 @@ begin
   end if;
   if relation.relnamespace = 'pg_catalog'::regnamespace
     or (relation.relnamespace = 'public'::regnamespace
-        and relation.relname in ('embedding_source', 'embedding_queue', 'embedding_cache', 'embedding_listener', 'embedding_usage')) then
+        and relation.relname in ('embedding_source', 'embedding_queue', 'embedding_cache', 'embedding_reservation',
+          'embedding_listener', 'embedding_usage')) then
     raise exception '% cannot be watched', watched_table
       using hint = 'It belongs to Postgres or to pg-autoembed.', errcode = 'wrong_object_type';
   end if;

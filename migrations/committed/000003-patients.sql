@@ -1,5 +1,5 @@
---! Previous: sha1:e26139d3c7a3871964e897fa21f4e64ee34acf0f
---! Hash: sha1:3ca22157cf590aaa197e5a11d888419fa3ab7f8b
+--! Previous: sha1:f6a5f42217770ff9bed2c77fc24265e2b3e4f171
+--! Hash: sha1:4bba27d5fcdcf0c2c1ed20d4f21adadf613cf743
 --! Message: patients
 
 -- The first watched table. No status column on it: with an HNSW index every update of a row, even of another

@@ -1,5 +1,5 @@
---! Previous: sha1:3ca22157cf590aaa197e5a11d888419fa3ab7f8b
---! Hash: sha1:5dcd764379a9bfe4191a38668f1db08bebcb578e
+--! Previous: sha1:4bba27d5fcdcf0c2c1ed20d4f21adadf613cf743
+--! Hash: sha1:9d90cb6967c1c242a3487cebf3ee804ee2515ae3
 --! Message: free-claims
 
 -- Three statements in one round trip. A transaction of the listener's own would keep queue rows locked, and with them
@@ -21,6 +21,8 @@ begin
   from (select source_id, key from public.embedding_queue where owner = listener_id for update skip locked) o
   where q.source_id = o.source_id and q.key = o.key;
   get diagnostics freed = row_count;
+  delete from public.embedding_reservation r
+  where r.ticket in (select ticket from public.embedding_reservation where owner = listener_id for update skip locked);
   delete from public.embedding_listener l
   where l.id = listener_id and not exists (select from public.embedding_queue q where q.owner = l.id);
   if freed > 0 then

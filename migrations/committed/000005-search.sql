@@ -1,5 +1,5 @@
---! Previous: sha1:5dcd764379a9bfe4191a38668f1db08bebcb578e
---! Hash: sha1:4c8db9a9f4430022098156d19b8b18bae37c7276
+--! Previous: sha1:9d90cb6967c1c242a3487cebf3ee804ee2515ae3
+--! Hash: sha1:c90b2fb45f714073836be7d15db47e895b778c2f
 --! Message: search
 
 -- Search from SQL. It runs as its caller: who may not read the table finds nothing in it. The comparison is spelled

@@ -118,6 +118,29 @@ export interface EmbeddingQueue {
   ticket: Generated<Int8>;
 }
 
+export interface EmbeddingReservation {
+  /**
+   * embedding_cache.model
+   */
+  cache_model: string;
+  /**
+   * embedding_listener.id of the listener that embeds it. No foreign key: it would cost more than the reservation.
+   */
+  owner: number;
+  /**
+   * Since when; others look again the later, the longer it takes.
+   */
+  reserved_at: Generated<Timestamp>;
+  /**
+   * sha256 of the text, as in embedding_cache.
+   */
+  text_hash: Buffer;
+  /**
+   * embedding_queue.ticket of the row that was claimed for it: whoever drops a reservation drops this one, and not its successor.
+   */
+  ticket: Int8;
+}
+
 export interface EmbeddingSource {
   /**
    * Who embeds: llm_api, ollama or local; null follows EMBEDDING_BACKEND.
@@ -227,6 +250,7 @@ export interface DB {
   embedding_cache: EmbeddingCache;
   embedding_listener: EmbeddingListener;
   embedding_queue: EmbeddingQueue;
+  embedding_reservation: EmbeddingReservation;
   embedding_source: EmbeddingSource;
   embedding_usage: EmbeddingUsage;
   patient_embeddings: PatientEmbeddings;

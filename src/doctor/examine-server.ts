@@ -12,6 +12,7 @@ const NEEDED = [
   ["embedding_source", "select, update"],
   ["embedding_queue", "select, insert, update, delete"],
   ["embedding_cache", "select, insert"],
+  ["embedding_reservation", "select, insert, update, delete"],
   ["embedding_listener", "select, insert, update, delete"],
   ["embedding_usage", "select, insert, update"],
 ] as const;

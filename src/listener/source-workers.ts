@@ -149,7 +149,7 @@ export class SourceWorkers {
             concurrency: own.concurrency ?? config.EMBED_MAX_CONCURRENCY,
             onTooLong: config.EMBED_ON_TOO_LONG,
           },
-          claims: new Claims(db, source),
+          claims: new Claims(db, source, cacheModel(provider)),
           writes,
           events,
         },

@@ -3,6 +3,7 @@ import { fail } from "../queue/fail.ts";
 import { release } from "../queue/release.ts";
 import type { ClaimedRow } from "../queue/claim.ts";
 import type { Source } from "../sources/source.ts";
+import { Reservations } from "./reservations.ts";
 
 interface Held {
   /** When its change was made, on this process's own clock. */
@@ -22,19 +23,21 @@ export class Claims {
   readonly #waiting: (() => void)[] = [];
   /** Ticket to owner. */
   readonly #stranded = new Map<string, number>();
+  readonly #reservations: Reservations;
 
-  constructor(db: Database, source: Source) {
+  constructor(db: Database, source: Source, cacheModel: string) {
     this.#db = db;
     this.#source = source;
+    this.#reservations = new Reservations(db, cacheModel);
   }
 
   get size(): number {
     return this.#held.size;
   }
 
-  /** Claims that have ended here and still stand in the queue. */
+  /** Claims and reservations that have ended here and still stand in the database. */
   get stranded(): number {
-    return this.#stranded.size;
+    return this.#stranded.size + this.#reservations.ended;
   }
 
   /** Whether anything that was claimed under that id is still held. */
@@ -54,10 +57,12 @@ export class Claims {
   add(rows: readonly ClaimedRow[], owner: number): void {
     const now = performance.now();
     for (const row of rows) this.#held.set(row.ticket, { queuedAt: now - row.age_ms, owner });
+    this.#reservations.add(rows);
   }
 
   done(tickets: readonly string[]): void {
     for (const ticket of tickets) this.#held.delete(ticket);
+    this.#reservations.end(tickets);
     if (this.#held.size > 0) return;
     for (const resolve of this.#waiting.splice(0)) resolve();
   }
@@ -85,12 +90,15 @@ export class Claims {
     if (releasing.size === 0) return 0;
     for (const [ticket, owner] of releasing) this.#stranded.set(ticket, owner);
     this.done([...releasing.keys()]);
+    // First, so that whoever claims the rows next may embed them.
+    await this.#reservations.drop().catch(() => undefined);
     await this.#release(releasing, delayMs).catch(() => undefined);
     return releasing.size;
   }
 
   /** @throws when the database does not answer */
   async releaseStranded(): Promise<void> {
+    await this.#reservations.drop();
     if (this.#stranded.size > 0) await this.#release(new Map(this.#stranded), 0);
   }
 

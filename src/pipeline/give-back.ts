@@ -1,3 +1,4 @@
+import type { ClaimedRow } from "../queue/claim.ts";
 import type { Work } from "./work.ts";
 
 /** How long a row that a user holds is left alone: long enough not to spin, short enough to follow the user's commit. */
@@ -6,6 +7,21 @@ const LOCKED_DELAY_MS = 250;
 /** Of tickets that were to be settled, puts back those that were not: somebody holds the row, or its text changed. */
 export async function giveBackLocked(work: Work, tickets: readonly string[]): Promise<void> {
   await giveBack(work, tickets, "its row is locked or has changed", LOCKED_DELAY_MS);
+}
+
+/** No row whose text is being embedded elsewhere is looked at more seldom. */
+const LONGEST_TAKEN_MS = 2_000;
+
+/**
+ * Puts back rows whose text another process is embedding, or another source of this one: later they are cache hits. The
+ * longer that takes, the longer they are left alone.
+ */
+export async function giveBackTaken(work: Work, rows: readonly ClaimedRow[]): Promise<void> {
+  if (rows.length === 0) return;
+  const longest = Math.max(...rows.map((row) => row.taken_ms ?? 0));
+  const tickets = rows.map((row) => row.ticket);
+  const delayMs = Math.min(Math.max(longest, LOCKED_DELAY_MS), LONGEST_TAKEN_MS);
+  await giveBack(work, tickets, "its text is being embedded elsewhere", delayMs);
 }
 
 /** Puts rows back to pending with no attempt counted, those of them that are still claimed. */

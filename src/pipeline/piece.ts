@@ -20,15 +20,21 @@ export function toPieces(rows: readonly ClaimedRow[]): Piece[] {
   return [...pieces.values()];
 }
 
-/** Puts pieces of equal text together: rows that were claimed one after the other may share a text. */
-export function mergeEqual(pieces: readonly Piece[]): Piece[] {
-  const merged = new Map<string, Piece>();
-  for (const piece of pieces) {
-    const id = hashId(piece.hash);
-    const tickets = merged.get(id)?.tickets ?? [];
-    merged.set(id, { ...piece, tickets: [...tickets, ...piece.tickets] });
-  }
-  return [...merged.values()];
+/** Lets rows join the piece of their text: those that were claimed one after the other may share one. @returns also the rows that no piece is for. */
+export function join(
+  pieces: readonly Piece[],
+  rows: readonly ClaimedRow[],
+): { readonly pieces: readonly Piece[]; readonly others: readonly ClaimedRow[] } {
+  if (rows.length === 0) return { pieces, others: rows };
+  const joined = new Map(pieces.map((piece) => [hashId(piece.hash), piece]));
+  const others = rows.filter((row) => {
+    const id = row.text_hash === null ? "" : hashId(row.text_hash);
+    const piece = joined.get(id);
+    if (piece === undefined) return true;
+    joined.set(id, { ...piece, tickets: [...piece.tickets, row.ticket] });
+    return false;
+  });
+  return { pieces: [...joined.values()], others };
 }
 
 export function hashId(hash: Buffer): string {

@@ -3,11 +3,11 @@ import { packTexts } from "../providers/pack.ts";
 import type { ClaimedRow } from "../queue/claim.ts";
 import { ClaimCursor } from "./claim-cursor.ts";
 import { embedPieces } from "./embed-pieces.ts";
-import { giveBack } from "./give-back.ts";
+import { giveBack, giveBackTaken } from "./give-back.ts";
 import { InFlight } from "./in-flight.ts";
 import { Lanes } from "./lanes.ts";
 import { applyCached, lookUp } from "./look-up.ts";
-import { mergeEqual, ticketsOf, type Piece } from "./piece.ts";
+import { join, ticketsOf, type Piece } from "./piece.ts";
 import type { Work } from "./work.ts";
 
 /** Rows a claim while nearly all of them are cache hits, which cost no request. */
@@ -121,7 +121,7 @@ export class SourceWorker {
   /** Claim, look up, embed the rest, write back: until nothing is due. */
   async #drain(): Promise<void> {
     const { batchSize } = this.#work.settings;
-    let waiting: Piece[] = [];
+    let waiting: readonly Piece[] = [];
     let claimSize = batchSize;
     let more = true;
     try {
@@ -131,11 +131,18 @@ export class SourceWorker {
         const rows = await this.#claim(claimSize);
         more = rows.length === claimSize;
         const found = this.#park(rows);
+        const joined = join(waiting, found.filter(isToEmbed));
+        waiting = joined.pieces;
+        const taken = joined.others.filter((row) => row.state === "taken");
+        const others = [
+          ...found.filter(isSettledHere),
+          ...joined.others.filter((row) => row.state === "new"),
+        ];
         const hits = found.filter((row) => row.state === "cached");
-        const others = found.filter((row) => row.state !== "cached");
+        await giveBackTaken(this.#work, taken);
         if (hits.length > 0) await this.#apply(hits);
         const pieces = await this.#settling(others, () => lookUp(this.#work, others));
-        waiting = mergeEqual([...waiting, ...pieces]);
+        waiting = [...waiting, ...pieces];
         claimSize = pieces.length * 4 < rows.length ? CACHED_CLAIM : batchSize;
         // Cache hits leave a request half empty: it is filled by another claim before it is sent.
         if (more && waiting.length < batchSize && this.inFlight < MOST_IN_HAND) continue;
@@ -167,7 +174,7 @@ export class SourceWorker {
   #park(rows: readonly ClaimedRow[]): ClaimedRow[] {
     const waiting = new Map<Promise<unknown>, ClaimedRow[]>();
     const others = rows.filter((row) => {
-      const embedded = row.state === "new" ? this.#inFlight.find(row) : undefined;
+      const embedded = isToEmbed(row) ? this.#inFlight.find(row) : undefined;
       if (embedded === undefined) return true;
       waiting.set(embedded, [...(waiting.get(embedded) ?? []), row]);
       return false;
@@ -256,6 +263,16 @@ export class SourceWorker {
     }, milliseconds);
     this.#timers.add(timer);
   }
+}
+
+/** Its text has no vector yet. */
+function isToEmbed({ state }: ClaimedRow): boolean {
+  return state === "new" || state === "taken";
+}
+
+/** It needs no vector. */
+function isSettledHere({ state }: ClaimedRow): boolean {
+  return state === "blank" || state === "gone";
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

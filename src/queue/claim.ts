@@ -6,8 +6,11 @@ import { hasText, keyMatches, textHash, watchedRows } from "../sources/source-sq
 /** No row is put off for longer, by whomever. */
 const LONGEST_DELAY_MS = 60_000;
 
-/** What a claimed row needs next. */
-export type ClaimState = "new" | "cached" | "blank" | "gone";
+/**
+ * What a claimed row needs next. The text of a `new` row is reserved: nobody else embeds it until the reservation is
+ * dropped (see `dropReservations`). That of a `taken` row is being embedded already, by this process or another.
+ */
+export type ClaimState = "new" | "taken" | "cached" | "blank" | "gone";
 
 export interface ClaimedRow {
   /** Fresh at every enqueue; a bigint as text. */
@@ -22,6 +25,8 @@ export interface ClaimedRow {
   readonly text: string | null;
   /** The text is longer than `maxCharacters`. */
   readonly too_long: boolean;
+  /** Milliseconds since a `taken` text was reserved, by the server's clock. */
+  readonly taken_ms: number | null;
 }
 
 export interface ClaimOptions {
@@ -67,18 +72,25 @@ export async function claim(db: Database, source: Source, options: ClaimOptions)
       where source_id = ${source.id} and failed_at is null and ticket = any(array(
         (select ticket from fresh) union all (select ticket from oldest) limit ${limit}))
       returning ticket, key, attempts, queued_at
+    ), looked as materialized (
+      select c.ticket, c.attempts, c.queued_at, h.text_hash,
+        case when t.k0 is null then 'gone' when not ${hasText("t")} then 'blank'
+          when e.model is not null then 'cached' else 'new' end as state,
+        case when e.model is null then case when ${isShort} then t.content else left(t.content, ${maxCharacters}) end end as text,
+        coalesce(not ${isShort} and char_length(t.content) > ${maxCharacters}, false) as too_long
+      from claimed c
+      left join ${watchedRows(source)} t on ${keyMatches(source, "t", "c")}
+      left join lateral (select ${textHash("t")} as text_hash offset 0) h on true
+      left join embedding_cache e on e.model = ${cacheModel} and e.text_hash = h.text_hash
+    ), reserved as materialized (
+      select r.* from (select array_agg(text_hash) as hashes, array_agg(ticket) as tickets from looked where state = 'new') n,
+        embed_reserve(${cacheModel}, n.hashes, n.tickets, ${owner}) r
     )
-    select c.ticket, c.attempts, h.text_hash,
-      (extract(epoch from clock_timestamp() - c.queued_at) * 1000)::float8 as age_ms,
-      case when t.k0 is null then 'gone' when not ${hasText("t")} then 'blank'
-        when e.model is not null then 'cached' else 'new' end as state,
-      case when e.model is null then case when ${isShort} then t.content else left(t.content, ${maxCharacters}) end end as text,
-      coalesce(not ${isShort} and char_length(t.content) > ${maxCharacters}, false) as too_long
-    from claimed c
-    left join ${watchedRows(source)} t on ${keyMatches(source, "t", "c")}
-    left join lateral (select ${textHash("t")} as text_hash offset 0) h on true
-    left join embedding_cache e on e.model = ${cacheModel} and e.text_hash = h.text_hash
-    order by c.ticket`.execute(db);
+    select l.ticket, l.attempts, l.text_hash, l.too_long, coalesce(r.state, l.state) as state, r.since_ms as taken_ms,
+      (extract(epoch from clock_timestamp() - l.queued_at) * 1000)::float8 as age_ms,
+      case when coalesce(r.state, l.state) = 'new' then l.text end as text
+    from looked l left join reserved r on l.state = 'new' and r.text_hash = l.text_hash
+    order by l.ticket`.execute(db);
   return rows;
 }
 

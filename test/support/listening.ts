@@ -34,7 +34,7 @@ export async function prepare(overrides: Readonly<Record<string, string>> = {}):
   await client.query(`
     select embed_unwatch(name) from embedding_source where name <> 'patient_embeddings';
     update embedding_source set paused = false, trouble = null;
-    truncate patient_embeddings, embedding_queue, embedding_cache, embedding_usage, embedding_listener`);
+    truncate patient_embeddings, embedding_queue, embedding_cache, embedding_reservation, embedding_usage, embedding_listener`);
   const environment = {
     DATABASE_URL: database.url,
     EMBEDDING_BACKEND: "llm_api",

@@ -1,0 +1,75 @@
+import type { Database } from "../database/connect.ts";
+import type { ClaimedRow } from "../queue/claim.ts";
+import { dropReservations, type Reservation } from "../queue/drop-reservations.ts";
+import { hashId } from "./piece.ts";
+
+/** Reservations of texts that were embedded hinder nobody, who finds the vector first: they are dropped together. */
+const DROP_AFTER_MS = 100;
+
+/**
+ * The texts that this process has reserved for one source: each until the last row that was claimed for it has ended.
+ * One that cannot be dropped now is dropped with the next.
+ */
+export class Reservations {
+  readonly #db: Database;
+  readonly #cacheModel: string;
+  readonly #texts = new Map<string, Reservation & { rows: number }>();
+  /** Ticket to text. */
+  readonly #rows = new Map<string, string>();
+  #ended: Reservation[] = [];
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(db: Database, cacheModel: string) {
+    this.#db = db;
+    this.#cacheModel = cacheModel;
+  }
+
+  /** Those that have ended here and still stand in the database. */
+  get ended(): number {
+    return this.#ended.length;
+  }
+
+  /** @param rows of one claim, in the order of their tickets: a text is reserved by the first that has it. */
+  add(rows: readonly ClaimedRow[]): void {
+    for (const { ticket, state, text_hash } of rows) {
+      if (state !== "new" || text_hash === null) continue;
+      const id = hashId(text_hash);
+      const text = this.#texts.get(id);
+      if (text === undefined) this.#texts.set(id, { hash: text_hash, ticket, rows: 1 });
+      else text.rows++;
+      this.#rows.set(ticket, id);
+    }
+  }
+
+  /** Rows have ended; their texts are dropped soon. */
+  end(tickets: readonly string[]): void {
+    for (const ticket of tickets) {
+      const id = this.#rows.get(ticket);
+      const text = id === undefined ? undefined : this.#texts.get(id);
+      this.#rows.delete(ticket);
+      if (id === undefined || text === undefined || --text.rows > 0) continue;
+      this.#texts.delete(id);
+      this.#ended.push(text);
+    }
+    if (this.#ended.length > 0) this.#timer ??= setTimeout(() => void this.#dropQuietly(), DROP_AFTER_MS);
+  }
+
+  /** Drops now what has ended. @throws when the database does not answer */
+  async drop(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const ended = this.#ended;
+    if (ended.length === 0) return;
+    this.#ended = [];
+    try {
+      await dropReservations(this.#db, this.#cacheModel, ended);
+    } catch (error) {
+      this.#ended.push(...ended);
+      throw error;
+    }
+  }
+
+  async #dropQuietly(): Promise<void> {
+    await this.drop().catch(() => undefined);
+  }
+}

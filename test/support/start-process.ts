@@ -1,0 +1,13 @@
+import { expect } from "vitest";
+import { runCommand, type RunningCommand } from "./command.ts";
+import type { Listening } from "./listening.ts";
+
+/** A listener as a process of its own, that hears notifications already. */
+export async function startProcess(
+  { environment }: Pick<Listening, "environment">,
+  overrides: Readonly<Record<string, string>> = {},
+): Promise<RunningCommand> {
+  const command = runCommand(["start"], { ...environment, EMBED_LOG_LEVEL: "info", ...overrides });
+  await expect.poll(() => command.stderr(), { timeout: 30_000 }).toContain("listening for changes");
+  return command;
+}

@@ -1,5 +1,5 @@
 --! Previous: sha1:6678bdf7ee015641faf163c9eb8b83801e52de93
---! Hash: sha1:f6a5f42217770ff9bed2c77fc24265e2b3e4f171
+--! Hash: sha1:429742f9582e179961f129e7f8521d2fb7170037
 --! Message: watch
 
 -- embed_watch() writes, for one table, trigger functions of static SQL (so that their plans are kept) and the
@@ -118,6 +118,9 @@ declare
     where current_setting('transaction_isolation') <> 'read committed'
       or exists (select from public.embedding_listener where idle);$$, source.id);
   -- What a key looks like as text must not hang on the settings of whoever writes the row.
+  -- An expression may raise for a row. The user's write must not: the row is queued, and the claim finds out.
+  insert_probe constant text := case when is_column then 'perform from new_rows n where %1$s and %2$s is null limit 0;'
+    else 'perform bool_or(%1$s), max(%2$s) from new_rows n;' end;
   same_text constant text := case when exists (
       select from pg_attribute a where a.attrelid = source.watched_table and a.attname = any(source.key_columns) and a.atttypid not in (
         'int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'numeric'::regtype, 'bool'::regtype, 'uuid'::regtype,
@@ -127,21 +130,27 @@ declare
   header constant text := ' returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp ' || same_text || 'as $f$ ';
   name text;
 begin
-  -- Rows that came in. The probe reads no row: it only fails, before anything is written, when a column was renamed.
+  -- Rows that came in. The probe fails, before anything is written, when a column was renamed. It reads no row, unless
+  -- an expression may raise for one.
   execute format($$create or replace function public.embed_source_%1$s_insert() %2$s
     begin
       begin
-        perform from new_rows n where %5$s and %3$s is null limit 0;
+        %7$s
       exception when syntax_error_or_access_rule_violation then
         execute 'insert into public.embedding_queue (source_id, key) select %1$s, '
           || public.embed_current_key_sql('n', tg_relid) || ' from new_rows n %4$s';
         %6$s
         return null;
+      when others then
+        insert into public.embedding_queue (source_id, key) select %1$s, %3$s from new_rows n where n.%8$I is null %4$s;
+        if found then %6$s end if;
+        return null;
       end;
       insert into public.embedding_queue (source_id, key) select %1$s, %3$s from new_rows n where %5$s %4$s;
       if found then %6$s end if;
       return null;
-    end $f$ $$, source.id, header, public.embed_key_sql('n', source.key_columns), requeue, needs_vector, wake);
+    end $f$ $$, source.id, header, public.embed_key_sql('n', source.key_columns), requeue, needs_vector, wake,
+    format(insert_probe, needs_vector, public.embed_key_sql('n', source.key_columns)), source.vector_column);
 
   -- One row, in (partitioned tables have no transition tables for their partitions' own inserts) or changed.
   -- When its key changed both keys are queued: whichever row now answers to one is looked at again.
@@ -157,6 +166,9 @@ begin
       exception when syntax_error_or_access_rule_violation then
         execute 'select ' || public.embed_current_key_sql('($1)', tg_relid) into new_key using new;
         old_key := new_key;
+      when others then
+        new_key := %3$s;
+        old_key := case when tg_op = 'UPDATE' then %4$s end;
       end;
       insert into public.embedding_queue (source_id, key) values (%1$s, new_key) %5$s;
       if old_key <> new_key then
@@ -202,7 +214,7 @@ begin
   end if;
   -- Not "update of": a BEFORE trigger may change the text in an update that does not name it.
   execute format('create trigger embed_%1$s_update after update on %2$s for each row when (%3$s or %4$s) execute function public.embed_source_%1$s_row()',
-    source.id, watched, key_changed, case when is_column then format('old.%1$s is distinct from new.%1$s', source.text_expression) else 'old.* is distinct from new.*' end);
+    source.id, watched, key_changed, case when is_column then format('old.%1$s is distinct from new.%1$s', source.text_expression) else 'old.* *<> new.*' end);
   execute format('create trigger embed_%1$s_truncate after truncate on %2$s for each statement execute function public.embed_source_%1$s_truncate()', source.id, watched);
 end
 $install$;

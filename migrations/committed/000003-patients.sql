@@ -1,5 +1,5 @@
---! Previous: sha1:f6a5f42217770ff9bed2c77fc24265e2b3e4f171
---! Hash: sha1:4bba27d5fcdcf0c2c1ed20d4f21adadf613cf743
+--! Previous: sha1:429742f9582e179961f129e7f8521d2fb7170037
+--! Hash: sha1:25744b85f8366136d276d5536d617c18b3cfd5d5
 --! Message: patients
 
 -- The first watched table. No status column on it: with an HNSW index every update of a row, even of another

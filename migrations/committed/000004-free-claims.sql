@@ -1,5 +1,5 @@
---! Previous: sha1:4bba27d5fcdcf0c2c1ed20d4f21adadf613cf743
---! Hash: sha1:9d90cb6967c1c242a3487cebf3ee804ee2515ae3
+--! Previous: sha1:25744b85f8366136d276d5536d617c18b3cfd5d5
+--! Hash: sha1:fd091ab971532ae8ecfd9657a5bf6606e6ff8422
 --! Message: free-claims
 
 -- Three statements in one round trip. A transaction of the listener's own would keep queue rows locked, and with them

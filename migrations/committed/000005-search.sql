@@ -1,5 +1,5 @@
---! Previous: sha1:9d90cb6967c1c242a3487cebf3ee804ee2515ae3
---! Hash: sha1:c90b2fb45f714073836be7d15db47e895b778c2f
+--! Previous: sha1:fd091ab971532ae8ecfd9657a5bf6606e6ff8422
+--! Hash: sha1:529cfa205c26b2096aa0cb5818f0fa28c266a5e3
 --! Message: search
 
 -- Search from SQL. It runs as its caller: who may not read the table finds nothing in it. The comparison is spelled

@@ -1,5 +1,5 @@
---! Previous: sha1:c90b2fb45f714073836be7d15db47e895b778c2f
---! Hash: sha1:12142f4a187cdf5593c7dec2c961b2deb16bd7ef
+--! Previous: sha1:529cfa205c26b2096aa0cb5818f0fa28c266a5e3
+--! Hash: sha1:4c5872132e4d35e468f19ef4e21e7a76a7955058
 --! Message: reserve
 
 -- Part of the claim. It waits for nothing but other claims, and drops of reservations, which wait for no user; and only

@@ -6,9 +6,9 @@ import { openProvider } from "../providers/open-provider.ts";
 import { packTexts } from "../providers/pack.ts";
 import { cacheModel, type Provider } from "../providers/provider.ts";
 import { providerSettings } from "../sources/provider-settings.ts";
-import { hasText, textHash } from "../sources/source-sql.ts";
+import { hasText, textHash, rowsWithVectors } from "../sources/source-sql.ts";
+import { readingTexts } from "../sources/reading-texts.ts";
 import type { Source } from "../sources/source.ts";
-import { rowsWithVectors } from "./find-work.ts";
 
 export interface DryRunReport {
   readonly source: string;
@@ -40,8 +40,10 @@ export async function dryRun(
   const provider = await openProvider(providerSettings(config, source), options.signal);
   try {
     checkDimensions(source, provider);
-    const amount = await countWork(db, source, cacheModel(provider), options.all);
-    const texts = await sampleTexts(db, source, provider, options);
+    const amount = await readingTexts(source, (source) =>
+      countWork(db, source, cacheModel(provider), options.all),
+    );
+    const texts = await readingTexts(source, (source) => sampleTexts(db, source, provider, options));
     const sample = await embedSample(provider, texts, config.EMBED_BATCH_SIZE, options.signal);
     const tokensPerCharacter = sample.tokens > 0 ? sample.tokens / sample.characters : 1 / CHARACTERS_A_TOKEN;
     const tokens = Math.round(amount.characters * tokensPerCharacter);

@@ -1,8 +1,16 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { sql, type RawBuilder } from "kysely";
 import type { Database } from "../database/connect.ts";
+import { readingTexts } from "../sources/reading-texts.ts";
 import type { Source } from "../sources/source.ts";
-import { hasText, queueKey, textHash, vectorType, watchedRows } from "../sources/source-sql.ts";
+import {
+  hasText,
+  queueKey,
+  textHash,
+  vectorType,
+  watchedRows,
+  rowsWithVectors,
+} from "../sources/source-sql.ts";
 
 /** Rows looked at in one statement: short enough to hold nothing up. */
 const PAGE_ROWS = 2_000;
@@ -36,13 +44,18 @@ export async function* queueStaleRows(db: Database, options: FindWorkOptions): A
     let passedOver = 0;
     let last: readonly string[] | undefined;
     do {
-      const page = await queuePage(db, options, last);
+      const from = last;
+      const page = await readingTexts(options.source, (source) =>
+        queuePage(db, { ...options, source }, from),
+      );
       last = page.last ?? undefined;
       passedOver += page.passedOver;
       yield page.queued;
     } while (last !== undefined);
     if (!options.all) {
-      const others = await queueVectorsOfOtherTexts(db, options);
+      const others = await readingTexts(options.source, (source) =>
+        queueVectorsOfOtherTexts(db, { ...options, source }),
+      );
       passedOver += others.passedOver;
       yield others.queued;
     }
@@ -69,7 +82,7 @@ async function queuePage(
         select e.embedding from embedding_cache e
         where t.vector is not null and e.model = ${cacheModel} and e.text_hash = ${textHash("t")} offset 0
       ) e on true
-      where ${options.all ? sql`${hasText("t")} or t.vector is not null` : sql`${hasText("t")} = (t.vector is null) or e.embedding::${vectorType(source)} <> t.vector`}
+      where t.fault is not null or ${options.all ? sql`${hasText("t")} or t.vector is not null` : sql`${hasText("t")} = (t.vector is null) or e.embedding::${vectorType(source)} <> t.vector`}
     ), ${queueFree(source, "stale")}
     select (select count(*)::int from queued) as queued, (select count(*)::int from passed_over) as "passedOver",
       (select key_texts from page t order by ${keysDescending(source)} limit 1) as last`.execute(db);
@@ -130,13 +143,6 @@ async function queueVectorsOfOtherTexts(
     db,
   );
   return rows[0] ?? { queued: 0, passedOver: 0 };
-}
-
-/** `watchedRows` with the vector beside. */
-export function rowsWithVectors(source: Source): RawBuilder<unknown> {
-  const names = source.key.map((column, i) => sql`${sql.id(column.name)} as ${sql.id(`k${i}`)}`);
-  return sql`(select ${sql.join(names)}, (${sql.raw(source.textExpression)})::text as content,
-    ${sql.id(source.vectorColumn)} as vector from ${sql.id(source.schema, source.table)})`;
 }
 
 function keys(source: Source): RawBuilder<unknown> {

@@ -3,9 +3,8 @@ import type { Config } from "../config.ts";
 import type { Database } from "../database/connect.ts";
 import { openProvider } from "../providers/open-provider.ts";
 import { providerSettings } from "../sources/provider-settings.ts";
-import { hasText, keysOf, tableOf, vectorType } from "../sources/source-sql.ts";
+import { hasText, keysOf, tableOf, vectorType, rowsWithVectors } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
-import { rowsWithVectors } from "./find-work.ts";
 import type { Progress } from "./progress.ts";
 
 /**

@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { hasText, textHash, watchedRows } from "../sources/source-sql.ts";
+import { readingTexts } from "../sources/reading-texts.ts";
 import type { Source } from "../sources/source.ts";
 
 /** Removed in one statement: a listener that writes one of these waits no longer than that. */
@@ -20,9 +21,11 @@ export async function pruneCache(
   await sql`create temp table if not exists live_texts (text_hash bytea primary key)`.execute(db);
   await sql`truncate pg_temp.live_texts`.execute(db);
   for (const source of sources) {
-    await sql`
-      insert into pg_temp.live_texts select ${textHash("t")} from ${watchedRows(source)} t where ${hasText("t")}
-      on conflict do nothing`.execute(db);
+    await readingTexts(source, (source) =>
+      sql`
+        insert into pg_temp.live_texts select ${textHash("t")} from ${watchedRows(source)} t where ${hasText("t")}
+        on conflict do nothing`.execute(db),
+    );
   }
   let removed = 0;
   for (;;) {

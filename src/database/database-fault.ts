@@ -8,15 +8,23 @@ import pg from "pg";
  */
 export type DatabaseFault = "server" | "row" | "table";
 
+/** Cardinality, data, integrity, triggered action, a routine of the user's (38, 39), a view's check, and `raise`. */
+const ROW_CLASSES = new Set(["21", "22", "23", "27", "38", "39", "44", "P0"]);
+
 /** By SQLSTATE class: https://www.postgresql.org/docs/current/errcodes-appendix.html */
 export function databaseFault(error: unknown): DatabaseFault {
   if (!(error instanceof pg.DatabaseError) || error.code === undefined) return "server";
   const { code } = error;
   // 22000 is what pgvector raises for a vector of the wrong length: the column's type was changed.
   if (code.startsWith("42") || code === "22000" || code === "3F000") return "table";
-  if (code.startsWith("22") || code.startsWith("23") || code === "P0001" || code.startsWith("44"))
-    return "row";
+  if (ROW_CLASSES.has(code.slice(0, 2))) return "row";
   return "server";
+}
+
+/** Whether computing a text may have failed so: the expression of a source raised for one row of many. */
+export function isTextFault(error: unknown): boolean {
+  if (!(error instanceof pg.DatabaseError) || error.code === undefined) return false;
+  return ROW_CLASSES.has(error.code.slice(0, 2));
 }
 
 /** Whether a failed statement may have been committed all the same, or may yet be: its connection was lost before the answer. */

@@ -10,6 +10,7 @@ export async function lookUp(work: Work, rows: readonly ClaimedRow[]): Promise<P
   await Promise.all([
     settleEmpty(work, "gone", ticketsIn(rows, "gone")),
     settleEmpty(work, "blank", ticketsIn(rows, "blank")),
+    giveUpUnreadable(work, rows),
   ]);
   return toPieces(await withinLimit(work, rows));
 }
@@ -35,6 +36,16 @@ async function settleEmpty(work: Work, state: "gone" | "blank", tickets: readonl
   work.claims.done(done);
   work.events.emit("emptied", { source: work.source.name, rows: done.length });
   await giveBackLocked(work, tickets);
+}
+
+async function giveUpUnreadable(work: Work, rows: readonly ClaimedRow[]): Promise<void> {
+  const unreadable = rows.filter((row) => row.state === "unreadable");
+  for (const fault of new Set(unreadable.map((row) => row.fault))) {
+    const tickets = unreadable.filter((row) => row.fault === fault).map((row) => row.ticket);
+    const reason = `the text expression raises SQLSTATE ${fault ?? "unknown"} for this row: change the row, or the expression`;
+    const failed = await work.claims.fail(tickets, reason);
+    work.events.emit("failed", { source: work.source.name, rows: failed, kind: "database", reason });
+  }
 }
 
 /** The rows to be embedded; those that are too long are given up, or were cut already when they were claimed. */

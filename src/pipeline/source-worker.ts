@@ -270,9 +270,9 @@ function isToEmbed({ state }: ClaimedRow): boolean {
   return state === "new" || state === "taken";
 }
 
-/** It needs no vector. */
+/** It needs no vector, or can have none. */
 function isSettledHere({ state }: ClaimedRow): boolean {
-  return state === "blank" || state === "gone";
+  return state === "blank" || state === "gone" || state === "unreadable";
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

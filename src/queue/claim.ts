@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import type { Source } from "../sources/source.ts";
+import { readingTexts } from "../sources/reading-texts.ts";
 import { hasText, keyMatches, textHash, watchedRows } from "../sources/source-sql.ts";
 
 /** No row is put off for longer, by whomever. */
@@ -8,9 +9,10 @@ const LONGEST_DELAY_MS = 60_000;
 
 /**
  * What a claimed row needs next. The text of a `new` row is reserved: nobody else embeds it until the reservation is
- * dropped (see `dropReservations`). That of a `taken` row is being embedded already, by this process or another.
+ * dropped (see `dropReservations`). That of a `taken` row is being embedded already, by this process or another. That of an
+ * `unreadable` row cannot be computed.
  */
-export type ClaimState = "new" | "taken" | "cached" | "blank" | "gone";
+export type ClaimState = "new" | "taken" | "cached" | "blank" | "gone" | "unreadable";
 
 export interface ClaimedRow {
   /** Fresh at every enqueue; a bigint as text. */
@@ -27,6 +29,8 @@ export interface ClaimedRow {
   readonly too_long: boolean;
   /** Milliseconds since a `taken` text was reserved, by the server's clock. */
   readonly taken_ms: number | null;
+  /** The SQLSTATE that the text expression of an `unreadable` row raises. */
+  readonly fault: string | null;
 }
 
 export interface ClaimOptions {
@@ -51,6 +55,10 @@ export interface ClaimOptions {
  * times along a drain of a million.
  */
 export async function claim(db: Database, source: Source, options: ClaimOptions): Promise<ClaimedRow[]> {
+  return await readingTexts(source, (source) => claimOnce(db, source, options));
+}
+
+async function claimOnce(db: Database, source: Source, options: ClaimOptions): Promise<ClaimedRow[]> {
   const { owner, limit, head, tail, cacheModel, maxCharacters } = options;
   // Put off for longer than anything is ever put off: the server's clock was set back, and the row is due.
   const due = sql`not_before <= now() or not_before > now() + ${LONGEST_DELAY_MS} * interval '1 millisecond'`;
@@ -74,10 +82,10 @@ export async function claim(db: Database, source: Source, options: ClaimOptions)
       returning ticket, key, attempts, queued_at
     ), looked as materialized (
       select c.ticket, c.attempts, c.queued_at, h.text_hash,
-        case when t.k0 is null then 'gone' when not ${hasText("t")} then 'blank'
+        case when t.k0 is null then 'gone' when t.fault is not null then 'unreadable' when not ${hasText("t")} then 'blank'
           when e.model is not null then 'cached' else 'new' end as state,
         case when e.model is null then case when ${isShort} then t.content else left(t.content, ${maxCharacters}) end end as text,
-        coalesce(not ${isShort} and char_length(t.content) > ${maxCharacters}, false) as too_long
+        coalesce(not ${isShort} and char_length(t.content) > ${maxCharacters}, false) as too_long, t.fault
       from claimed c
       left join ${watchedRows(source)} t on ${keyMatches(source, "t", "c")}
       left join lateral (select ${textHash("t")} as text_hash offset 0) h on true
@@ -86,7 +94,7 @@ export async function claim(db: Database, source: Source, options: ClaimOptions)
       select r.* from (select array_agg(text_hash) as hashes, array_agg(ticket) as tickets from looked where state = 'new') n,
         embed_reserve(${cacheModel}, n.hashes, n.tickets, ${owner}) r
     )
-    select l.ticket, l.attempts, l.text_hash, l.too_long, coalesce(r.state, l.state) as state, r.since_ms as taken_ms,
+    select l.ticket, l.attempts, l.text_hash, l.too_long, l.fault, coalesce(r.state, l.state) as state, r.since_ms as taken_ms,
       (extract(epoch from clock_timestamp() - l.queued_at) * 1000)::float8 as age_ms,
       case when coalesce(r.state, l.state) = 'new' then l.text end as text
     from looked l left join reserved r on l.state = 'new' and r.text_hash = l.text_hash

@@ -1,7 +1,6 @@
 import { sql } from "kysely";
-import { rowsWithVectors } from "../backfill/find-work.ts";
 import type { Database } from "../database/connect.ts";
-import { queueKey } from "../sources/source-sql.ts";
+import { queueKey, rowsWithVectors } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 
 export interface Comparison {

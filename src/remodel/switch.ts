@@ -1,8 +1,7 @@
 import { sql } from "kysely";
 import { setTimeout as delay } from "node:timers/promises";
-import { rowsWithVectors } from "../backfill/find-work.ts";
 import type { Database } from "../database/connect.ts";
-import { keyMatches, tableOf } from "../sources/source-sql.ts";
+import { keyMatches, tableOf, rowsWithVectors } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 import { patiently } from "../watch/patiently.ts";
 import { lockTable, moveSource, nextOf, previousOf, renameColumn } from "./remodelling.ts";

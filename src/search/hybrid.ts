@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { queueKey, vectorType } from "../sources/source-sql.ts";
+import { readingTexts } from "../sources/reading-texts.ts";
 import type { Source } from "../sources/source.ts";
 import { compared } from "./comparable.ts";
 import { searchedRows, type Neighbour, type SearchOptions } from "./nearest.ts";
@@ -15,6 +16,12 @@ export interface HybridNeighbour extends Neighbour {
   readonly score: number;
 }
 
+export interface HybridOptions extends SearchOptions {
+  readonly query: string;
+  /** Of the words: a text search configuration. */
+  readonly language: string;
+}
+
 /**
  * Rows near by meaning and rows with the words, fused by their ranks: names, codes and doses are found by their
  * letters, the rest by sense. The words go through `websearch_to_tsquery` in `language`; without an index on
@@ -24,13 +31,16 @@ export async function hybrid(
   db: Database,
   source: Source,
   vector: Float32Array,
-  {
-    query,
-    language,
-    limit,
-    withText,
-    where,
-  }: SearchOptions & { readonly query: string; readonly language: string },
+  options: HybridOptions,
+): Promise<HybridNeighbour[]> {
+  return await readingTexts(source, (source) => hybridOnce(db, source, vector, options));
+}
+
+async function hybridOnce(
+  db: Database,
+  source: Source,
+  vector: Float32Array,
+  { query, language, limit, withText, where }: HybridOptions,
 ): Promise<HybridNeighbour[]> {
   const near = sql`${`[${vector.join(",")}]`}::${vectorType(source)}`;
   const words = sql`to_tsvector(${sql.lit(language)}::regconfig, t.content)`;

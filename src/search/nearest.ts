@@ -1,6 +1,7 @@
 import { sql, type RawBuilder } from "kysely";
 import type { Database } from "../database/connect.ts";
-import { keyNames, queueKey, tableOf, vectorType } from "../sources/source-sql.ts";
+import { keyNames, queueKey, tableOf, textOf, vectorType } from "../sources/source-sql.ts";
+import { readingTexts } from "../sources/reading-texts.ts";
 import type { Source } from "../sources/source.ts";
 import { compared } from "./comparable.ts";
 import { tuneSearch } from "./tune-search.ts";
@@ -31,6 +32,15 @@ export async function nearest(
   vector: Float32Array,
   { limit, withText, where }: SearchOptions,
 ): Promise<Neighbour[]> {
+  return await readingTexts(source, (source) => nearestOnce(db, source, vector, { limit, withText, where }));
+}
+
+async function nearestOnce(
+  db: Database,
+  source: Source,
+  vector: Float32Array,
+  { limit, withText, where }: SearchOptions,
+): Promise<Neighbour[]> {
   const query = sql`${`[${vector.join(",")}]`}::${vectorType(source)}`;
   return await db.transaction().execute(async (transaction) => {
     await tuneSearch(transaction, limit, where !== undefined);
@@ -48,7 +58,6 @@ export async function nearest(
 
 /** `(k0, k1, …, content, vector)` of the rows that a condition leaves. */
 export function searchedRows(source: Source, where: string | undefined): RawBuilder<unknown> {
-  return sql`(select ${keyNames(source)}, (${sql.raw(source.textExpression)})::text as content,
-    ${sql.id(source.vectorColumn)} as vector from ${tableOf(source)}
+  return sql`(select ${keyNames(source)}, ${textOf(source)}, ${sql.id(source.vectorColumn)} as vector from ${tableOf(source)}
     ${where === undefined ? sql`` : sql`where (${sql.raw(where)})`})`;
 }

@@ -7,11 +7,25 @@ export function tableOf(source: Source): RawBuilder<unknown> {
 }
 
 /**
- * The watched rows as `(k0, k1, …, content)`: the key's columns and the text. A subquery, so that the names of the
+ * The watched rows as `(k0, k1, …, content, fault)`: the key's columns, the text, and the SQLSTATE of a text that cannot
+ * be computed, where the source tries its texts. A subquery, so that the names of the
  * user's columns cannot meet ours; Postgres folds it into the statement around it, locks included.
  */
 export function watchedRows(source: Source): RawBuilder<unknown> {
-  return sql`(select ${keyNames(source)}, (${sql.raw(source.textExpression)})::text as content from ${tableOf(source)})`;
+  return sql`(select ${keyNames(source)}, ${textOf(source)} from ${tableOf(source)})`;
+}
+
+/** `watchedRows` with the vector beside. */
+export function rowsWithVectors(source: Source): RawBuilder<unknown> {
+  return sql`(select ${keyNames(source)}, ${textOf(source)}, ${sql.id(source.vectorColumn)} as vector from ${tableOf(source)})`;
+}
+
+/** The columns `content` and `fault`. */
+export function textOf({ textExpression, table, triesTexts }: Source): RawBuilder<unknown> {
+  if (triesTexts === undefined)
+    return sql`(${sql.raw(textExpression)})::text as content, null::text as fault`;
+  const tried = sql`(public.embed_try_text(${sql.id(table)}.*, ${sql.lit(textExpression)}, ${sql.lit(table)}))`;
+  return sql`${tried}[1] as content, ${tried}[2] as fault`;
 }
 
 /** The key's columns, named `k0, k1, …`. */

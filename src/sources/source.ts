@@ -8,6 +8,8 @@ export interface Source {
   readonly key: readonly KeyColumn[];
   /** SQL over the table's columns. */
   readonly textExpression: string;
+  /** A text whose expression raises is read as null, with the fault beside; slow (see `readingTexts`). */
+  readonly triesTexts?: true;
   readonly vectorColumn: string;
   readonly vectorType: "vector" | "halfvec";
   /** The length that the column's type demands; null where it takes any. */

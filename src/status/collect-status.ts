@@ -2,9 +2,9 @@ import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import type { ListenerState } from "../listener/listener-state.ts";
 import { loadSources } from "../sources/load-sources.ts";
-import { hasText, queueKey } from "../sources/source-sql.ts";
+import { hasText, queueKey, rowsWithVectors } from "../sources/source-sql.ts";
+import { readingTexts } from "../sources/reading-texts.ts";
 import type { Source } from "../sources/source.ts";
-import { rowsWithVectors } from "../backfill/find-work.ts";
 
 export interface SourceStatus {
   readonly name: string;
@@ -69,6 +69,13 @@ async function cacheStatus(db: Database): Promise<Status["cache"]> {
 
 /** Rows with a text, and those of them that are current. Reads the whole table. */
 export async function countRows(
+  db: Database,
+  source: Source,
+): Promise<Pick<SourceStatus, "rows" | "current" | "trouble">> {
+  return await readingTexts(source, (source) => countRowsOnce(db, source));
+}
+
+async function countRowsOnce(
   db: Database,
   source: Source,
 ): Promise<Pick<SourceStatus, "rows" | "current" | "trouble">> {

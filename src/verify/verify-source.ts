@@ -1,12 +1,12 @@
 import { sql } from "kysely";
 import type { Config } from "../config.ts";
 import type { Database } from "../database/connect.ts";
-import { rowsWithVectors } from "../backfill/find-work.ts";
 import { checkDimensions } from "../listener/check-dimensions.ts";
 import { openProvider } from "../providers/open-provider.ts";
 import { packTexts } from "../providers/pack.ts";
 import { providerSettings } from "../sources/provider-settings.ts";
-import { hasText, keyMatches, queueKey, vectorType } from "../sources/source-sql.ts";
+import { hasText, keyMatches, queueKey, vectorType, rowsWithVectors } from "../sources/source-sql.ts";
+import { readingTexts } from "../sources/reading-texts.ts";
 import type { Source } from "../sources/source.ts";
 
 export interface VerifyReport {
@@ -47,7 +47,9 @@ export async function verifySource(
   const provider = await openProvider(providerSettings(config, source), options.signal);
   try {
     checkDimensions(source, provider);
-    const sample = await sampleRows(db, source, options.sample, provider.limits.textCharacters);
+    const sample = await readingTexts(source, (source) =>
+      sampleRows(db, source, options.sample, provider.limits.textCharacters),
+    );
     const limits = {
       inputs: Math.min(config.EMBED_BATCH_SIZE, provider.limits.inputs),
       characters: provider.limits.characters,

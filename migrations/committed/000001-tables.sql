@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:6678bdf7ee015641faf163c9eb8b83801e52de93
+--! Hash: sha1:e5dc8c7907c1ccb2dc11c84d8001a73326b61f8f
 --! Message: tables
 
 -- What must not be lost is a row in one of these tables; everything else can be killed at any moment.
@@ -18,6 +18,7 @@ create table public.embedding_source (
   key_columns text[] not null check (cardinality(key_columns) > 0),
   text_expression text not null,
   vector_column text not null,
+  vector_table regclass,
   backend text check (backend in ('llm_api', 'ollama', 'local')),
   model text,
   dimensions integer check (dimensions between 1 and 16000),
@@ -32,7 +33,8 @@ comment on column public.embedding_source.name is 'What commands and messages ca
 comment on column public.embedding_source.watched_table is 'The user''s table; follows a rename, and dangles when the table is dropped.';
 comment on column public.embedding_source.key_columns is 'The columns, unique and not null together, that tell one row of the table from another.';
 comment on column public.embedding_source.text_expression is 'SQL over the table''s columns that gives the text: a quoted column, or an expression.';
-comment on column public.embedding_source.vector_column is 'The column of the table that receives the vector.';
+comment on column public.embedding_source.vector_column is 'The column that receives the vector.';
+comment on column public.embedding_source.vector_table is 'The table that has that column, where the vectors are kept in a table of their own; null for the watched table itself.';
 comment on column public.embedding_source.backend is 'Who embeds: llm_api, ollama or local; null follows EMBEDDING_BACKEND.';
 comment on column public.embedding_source.model is 'The model; null follows the environment.';
 comment on column public.embedding_source.dimensions is 'The length of the vectors; null follows the column''s type.';

@@ -1,5 +1,5 @@
---! Previous: sha1:6678bdf7ee015641faf163c9eb8b83801e52de93
---! Hash: sha1:429742f9582e179961f129e7f8521d2fb7170037
+--! Previous: sha1:e5dc8c7907c1ccb2dc11c84d8001a73326b61f8f
+--! Hash: sha1:b388d53950037c51e3cfcfb4a054f5ee3f644eb6
 --! Message: watch
 
 -- embed_watch() writes, for one table, trigger functions of static SQL (so that their plans are kept) and the
@@ -18,13 +18,19 @@ language sql immutable strict set search_path = pg_catalog, pg_temp as $$
 $$;
 comment on function public.embed_key_sql is 'SQL for the queue''s key of the row row_alias.';
 
+create function public.embed_primary_key(watched_table regclass) returns text[]
+language sql stable strict set search_path = pg_catalog, pg_temp as $$
+  select array_agg(a.attname::text order by array_position(i.indkey::int2[], a.attnum))
+  from pg_index i join pg_attribute a on a.attrelid = i.indrelid and a.attnum = any(i.indkey::int2[])
+  where i.indrelid = watched_table and i.indisprimary
+$$;
+comment on function public.embed_primary_key is 'The columns of the primary key, as they are called now; null where there is none.';
+
 -- A key column may be renamed under a trigger function that names it. A user's write must not fail for that, and
 -- must not go unqueued: the function then asks for the primary key's columns as they are called now.
 create function public.embed_current_key_sql(row_alias text, watched_table oid) returns text
 language sql stable strict set search_path = pg_catalog, pg_temp as $$
-  select public.embed_key_sql(row_alias, array_agg(a.attname::text order by array_position(i.indkey::int2[], a.attnum)))
-  from pg_index i join pg_attribute a on a.attrelid = i.indrelid and a.attnum = any(i.indkey::int2[])
-  where i.indrelid = watched_table and i.indisprimary
+  select public.embed_key_sql(row_alias, public.embed_primary_key(watched_table))
 $$;
 comment on function public.embed_current_key_sql is 'embed_key_sql() for the primary key as it is called now.';
 
@@ -81,6 +87,55 @@ end
 $$;
 comment on function public.embed_check_key is 'Raises, with what to do, unless the columns tell one row from another.';
 
+create function public.embed_check_vector_table(vector_table regclass, watched_table regclass, key_columns text[], vector_column text) returns void
+language plpgsql stable strict set search_path = pg_catalog, pg_temp as $$
+declare
+  keys constant text := (select string_agg(quote_ident(c), ', ' order by n) from unnest(key_columns) with ordinality as k(c, n));
+  wrong text;
+  numbers int2[];
+begin
+  if vector_table = watched_table or (select relkind not in ('r', 'p') from pg_class where oid = vector_table) then
+    raise exception '% is no table that can hold the vectors of %', vector_table, watched_table
+      using hint = 'Name a table that is theirs alone; npm run watch makes it where it is missing.', errcode = 'wrong_object_type';
+  end if;
+  select format('%I %s', w.attname, format_type(w.atttypid, w.atttypmod)) into wrong from pg_attribute w
+  where w.attrelid = watched_table and w.attname = any(key_columns) and not exists (
+    select from pg_attribute v where v.attrelid = vector_table and v.attname = w.attname and v.atttypid = w.atttypid and not v.attisdropped);
+  if wrong is not null then
+    raise exception 'table % has no key column %, as % has', vector_table, wrong, watched_table
+      using hint = format('Its key has the same names and types: alter table %s add column %s; or rename the column that it has.', vector_table, wrong),
+        errcode = 'undefined_column';
+  end if;
+  select array_agg(attnum order by attnum) into numbers from pg_attribute
+  where attrelid = vector_table and attname = any(key_columns) and not attisdropped;
+  if not exists (
+    select from pg_index i where i.indrelid = vector_table and i.indisunique and i.indisvalid and i.indimmediate and i.indpred is null and i.indexprs is null
+      and (i.indkey::int2[])[0:i.indnkeyatts - 1] @> numbers and (i.indkey::int2[])[0:i.indnkeyatts - 1] <@ numbers)
+  then
+    raise exception 'the key (%) of % is not unique', keys, vector_table
+      using hint = format('alter table %s add primary key (%s);', vector_table, keys), errcode = 'invalid_table_definition';
+  end if;
+  if not exists (
+    select from pg_constraint f where f.contype = 'f' and f.conrelid = vector_table and f.confrelid = watched_table
+      and f.confdeltype = 'c' and f.confupdtype = 'c' and f.conkey @> numbers and f.conkey <@ numbers
+      and array(select a.attname::text from unnest(f.conkey) with ordinality k(c, n) join pg_attribute a on a.attrelid = f.conrelid and a.attnum = k.c order by k.n)
+        = array(select a.attname::text from unnest(f.confkey) with ordinality k(c, n) join pg_attribute a on a.attrelid = f.confrelid and a.attnum = k.c order by k.n))
+  then
+    raise exception 'table % does not follow the rows of % that are deleted or get another key', vector_table, watched_table
+      using hint = format('alter table %1$s add foreign key (%2$s) references %3$s (%2$s) on delete cascade on update cascade;', vector_table, keys, watched_table),
+        errcode = 'invalid_table_definition';
+  end if;
+  select quote_ident(v.attname) into wrong from pg_attribute v
+  where v.attrelid = vector_table and v.attnum > 0 and not v.attisdropped and v.attnotnull and not v.atthasdef and v.attidentity = ''
+    and v.attname <> vector_column and v.attname <> all(key_columns);
+  if wrong is not null then
+    raise exception 'column % of % is NOT NULL and has no default, so no vector could be put there', wrong, vector_table
+      using hint = format('alter table %s alter column %s drop not null;', vector_table, wrong), errcode = 'invalid_table_definition';
+  end if;
+end
+$$;
+comment on function public.embed_check_vector_table is 'Raises, with what to do, unless the table can hold the vectors of a watched one: its key, unique, with a foreign key that cascades.';
+
 create function public.embed_hides_rows(watched_table oid) returns boolean
 language sql stable strict set search_path = pg_catalog, pg_temp as $$
   select row_security_active(watched_table) and not coalesce(
@@ -108,8 +163,10 @@ declare
     select string_agg(format('t.%1$I = o.%1$I', c), ' and ') from unnest(source.key_columns) c);
   key_changed constant text := (
     select string_agg(format('old.%1$I is distinct from new.%1$I', c), ' or ') from unnest(source.key_columns) c);
-  -- A row that arrives with a vector is taken as embedded, whoever embedded it; one with a blank text must lose it.
-  needs_vector constant text := format('(n.%I is null) = coalesce((%s)::text ~ ''\S'', false)', source.vector_column, source.text_expression);
+  -- A row that arrives with a vector is taken as embedded, whoever embedded it; one with a blank text must lose it. In
+  -- a table of their own no vector can be there before its row.
+  no_vector constant text := case when source.vector_table is null then format('n.%I is null', source.vector_column) else 'true' end;
+  needs_vector constant text := format('(%s) = coalesce((%s)::text ~ ''\S'', false)', no_vector, source.text_expression);
   requeue constant text := 'on conflict (source_id, key) do update set ticket = excluded.ticket, queued_at = excluded.queued_at, '
     'not_before = excluded.not_before, failed_at = null, owner = null, attempts = 0, last_error = null';
   -- NOTIFY takes a server-wide lock at commit, so it is sent only when a listener may be asleep. A transaction whose
@@ -142,7 +199,7 @@ begin
         %6$s
         return null;
       when others then
-        insert into public.embedding_queue (source_id, key) select %1$s, %3$s from new_rows n where n.%8$I is null %4$s;
+        insert into public.embedding_queue (source_id, key) select %1$s, %3$s from new_rows n where %8$s %4$s;
         if found then %6$s end if;
         return null;
       end;
@@ -150,7 +207,7 @@ begin
       if found then %6$s end if;
       return null;
     end $f$ $$, source.id, header, public.embed_key_sql('n', source.key_columns), requeue, needs_vector, wake,
-    format(insert_probe, needs_vector, public.embed_key_sql('n', source.key_columns)), source.vector_column);
+    format(insert_probe, needs_vector, public.embed_key_sql('n', source.key_columns)), no_vector);
 
   -- One row, in (partitioned tables have no transition tables for their partitions' own inserts) or changed.
   -- When its key changed both keys are queued: whichever row now answers to one is looked at again.
@@ -245,13 +302,15 @@ create function public.embed_watch(
   backend text default null,
   model text default null,
   dimensions integer default null,
-  settings jsonb default '{}'
+  settings jsonb default '{}',
+  vector_table regclass default null
 ) returns public.embedding_source
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   source public.embedding_source;
   before public.embedding_source;
-  keys text[] := key_columns;
+  keys text[] := coalesce(key_columns, public.embed_primary_key(watched_table));
+  receiver constant regclass := coalesce(vector_table, watched_table);
   expression text;
   chosen_name text;
 begin
@@ -260,13 +319,8 @@ begin
   end if;
   perform public.embed_check_table(watched_table);
   if keys is null then
-    select array_agg(a.attname::text order by array_position(i.indkey::int2[], a.attnum)) into keys
-    from pg_index i join pg_attribute a on a.attrelid = i.indrelid and a.attnum = any(i.indkey::int2[])
-    where i.indrelid = watched_table and i.indisprimary;
-    if keys is null then
-      raise exception '% has no primary key', watched_table
-        using hint = 'Name columns that are NOT NULL and have a unique index as its key.', errcode = 'invalid_table_definition';
-    end if;
+    raise exception '% has no primary key', watched_table
+      using hint = 'Name columns that are NOT NULL and have a unique index as its key.', errcode = 'invalid_table_definition';
   end if;
   perform public.embed_check_key(watched_table, keys);
 
@@ -284,12 +338,13 @@ begin
       using hint = 'Quote it as SQL does; qualify functions that are not Postgres''s own with their schema.', errcode = sqlstate;
   end;
 
+  perform public.embed_check_vector_table(vector_table, watched_table, keys, vector_column);
   if not exists (
     select from pg_attribute a join pg_type y on y.oid = a.atttypid
-    where a.attrelid = watched_table and a.attname = vector_column and not a.attisdropped and y.typname in ('vector', 'halfvec'))
+    where a.attrelid = receiver and a.attname = vector_column and not a.attisdropped and y.typname in ('vector', 'halfvec'))
   then
-    raise exception 'table % has no column % of type vector or halfvec', watched_table, quote_ident(vector_column)
-      using hint = format('alter table %s add column %I vector(1536);', watched_table, vector_column), errcode = 'undefined_column';
+    raise exception 'table % has no column % of type vector or halfvec', receiver, quote_ident(vector_column)
+      using hint = format('alter table %s add column %I vector(1536);', receiver, vector_column), errcode = 'undefined_column';
   end if;
 
   chosen_name := coalesce(source_name, (
@@ -300,11 +355,11 @@ begin
     perform public.embed_drop_triggers(before);
   end if;
   insert into public.embedding_source as s
-    (name, watched_table, key_columns, text_expression, vector_column, backend, model, dimensions, settings)
-  values (chosen_name, watched_table, keys, expression, vector_column, backend, model, dimensions, settings)
+    (name, watched_table, key_columns, text_expression, vector_column, vector_table, backend, model, dimensions, settings)
+  values (chosen_name, watched_table, keys, expression, vector_column, vector_table, backend, model, dimensions, settings)
   on conflict (name) do update set
     watched_table = excluded.watched_table, key_columns = excluded.key_columns, text_expression = excluded.text_expression,
-    vector_column = excluded.vector_column,
+    vector_column = excluded.vector_column, vector_table = excluded.vector_table,
     backend = excluded.backend, model = excluded.model,
     dimensions = excluded.dimensions, settings = excluded.settings, trouble = null
   returning s.* into source;

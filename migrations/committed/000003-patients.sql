@@ -1,5 +1,5 @@
---! Previous: sha1:429742f9582e179961f129e7f8521d2fb7170037
---! Hash: sha1:25744b85f8366136d276d5536d617c18b3cfd5d5
+--! Previous: sha1:b388d53950037c51e3cfcfb4a054f5ee3f644eb6
+--! Hash: sha1:9f8b076b33f220b63fa5a514e4defb7cba3cb9c9
 --! Message: patients
 
 -- The first watched table. No status column on it: with an HNSW index every update of a row, even of another

@@ -1,5 +1,5 @@
---! Previous: sha1:25744b85f8366136d276d5536d617c18b3cfd5d5
---! Hash: sha1:fd091ab971532ae8ecfd9657a5bf6606e6ff8422
+--! Previous: sha1:9f8b076b33f220b63fa5a514e4defb7cba3cb9c9
+--! Hash: sha1:8943a56725a60cedba26d5ec3de3c58aa7299919
 --! Message: free-claims
 
 -- Three statements in one round trip. A transaction of the listener's own would keep queue rows locked, and with them

@@ -1,5 +1,5 @@
---! Previous: sha1:fd091ab971532ae8ecfd9657a5bf6606e6ff8422
---! Hash: sha1:529cfa205c26b2096aa0cb5818f0fa28c266a5e3
+--! Previous: sha1:8943a56725a60cedba26d5ec3de3c58aa7299919
+--! Hash: sha1:1a5a84679441134aebfd941991f3d25a37df133e
 --! Message: search
 
 -- Search from SQL. It runs as its caller: who may not read the table finds nothing in it. The comparison is spelled
@@ -15,6 +15,7 @@ declare
   column_type text;
   column_length integer;
   compared text := '%s';
+  vectors text;
   candidates constant text := current_setting('hnsw.ef_search', true);
 begin
   select s.* into source from public.embedding_source s where s.name = source_name;
@@ -27,7 +28,7 @@ begin
   end if;
   select y.typname, nullif(a.atttypmod, -1) into column_type, column_length
   from pg_attribute a join pg_type y on y.oid = a.atttypid
-  where a.attrelid = source.watched_table and a.attname = source.vector_column and not a.attisdropped;
+  where a.attrelid = coalesce(source.vector_table, source.watched_table) and a.attname = source.vector_column and not a.attisdropped;
   if coalesce(column_length, source.dimensions) is not null then
     if column_type = 'vector' and coalesce(column_length, source.dimensions) between 2001 and 4000 then
       column_type := 'halfvec';
@@ -36,12 +37,18 @@ begin
       compared := format('%%s::%s.%I(%s)', extension_schema, column_type, source.dimensions);
     end if;
   end if;
+  -- From a table of their own too: who may not read the watched row is not told of its vector.
+  vectors := format('%s v', coalesce(source.vector_table, source.watched_table)::text);
+  if source.vector_table is not null then
+    vectors := format('%s join %s t on %s', vectors, source.watched_table::text, (
+      select string_agg(format('t.%1$I = v.%1$I', c), ' and ') from unnest(source.key_columns) c));
+  end if;
   -- The default of 40 would also be the most rows that an index gives; 1,000 is pgvector's own limit.
   perform set_config('hnsw.ef_search', least(1000, greatest(100, 2 * k))::text, true);
   return query execute format(
-    'select %1$s, (%2$s operator(%3$s.<=>) $1::%3$s.%4$I)::double precision from %5$s t where t.%6$I is not null order by %2$s operator(%3$s.<=>) $1::%3$s.%4$I limit $2',
-    public.embed_key_sql('t', source.key_columns), format('(' || compared || ')', format('t.%I', source.vector_column)),
-    extension_schema, column_type, source.watched_table::text, source.vector_column)
+    'select %1$s, (%2$s operator(%3$s.<=>) $1::%3$s.%4$I)::double precision from %5$s where v.%6$I is not null order by %2$s operator(%3$s.<=>) $1::%3$s.%4$I limit $2',
+    public.embed_key_sql('v', source.key_columns), format('(' || compared || ')', format('v.%I', source.vector_column)),
+    extension_schema, column_type, vectors, source.vector_column)
   using query_vector, k;
   perform set_config('hnsw.ef_search', coalesce(nullif(candidates, ''), '40'), true);
 end

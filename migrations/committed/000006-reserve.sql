@@ -1,5 +1,5 @@
---! Previous: sha1:529cfa205c26b2096aa0cb5818f0fa28c266a5e3
---! Hash: sha1:4c5872132e4d35e468f19ef4e21e7a76a7955058
+--! Previous: sha1:1a5a84679441134aebfd941991f3d25a37df133e
+--! Hash: sha1:0e6d610cf28dfb9936440d0a79b67ad3ee70be5f
 --! Message: reserve
 
 -- Part of the claim. It waits for nothing but other claims, and drops of reservations, which wait for no user; and only

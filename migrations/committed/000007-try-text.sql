@@ -1,5 +1,5 @@
---! Previous: sha1:4c5872132e4d35e468f19ef4e21e7a76a7955058
---! Hash: sha1:e461966e3a635a5ff392026b2b92c07d0fa4be4d
+--! Previous: sha1:0e6d610cf28dfb9936440d0a79b67ad3ee70be5f
+--! Hash: sha1:00db68b9956c2e73ba84a76a2244ddc3fb5609d7
 --! Message: try-text
 
 -- A text expression may raise for one row: a division by zero, a cast, a function of the user's. A statement over many

@@ -6,7 +6,7 @@ import { openProvider } from "../providers/open-provider.ts";
 import { packTexts } from "../providers/pack.ts";
 import { cacheModel, type Provider } from "../providers/provider.ts";
 import { providerSettings } from "../sources/provider-settings.ts";
-import { hasText, textHash, rowsWithVectors } from "../sources/source-sql.ts";
+import { hasText, rowsWithVectors, textHash } from "../sources/source-sql.ts";
 import { readingTexts } from "../sources/reading-texts.ts";
 import type { Source } from "../sources/source.ts";
 

@@ -6,10 +6,10 @@ import type { Source } from "../sources/source.ts";
 import {
   hasText,
   queueKey,
+  rowsWithVectors,
   textHash,
   vectorType,
   watchedRows,
-  rowsWithVectors,
 } from "../sources/source-sql.ts";
 
 /** Rows looked at in one statement: short enough to hold nothing up. */

@@ -3,7 +3,14 @@ import type { Config } from "../config.ts";
 import type { Database } from "../database/connect.ts";
 import { openProvider } from "../providers/open-provider.ts";
 import { providerSettings } from "../sources/provider-settings.ts";
-import { hasText, keysOf, tableOf, vectorType, rowsWithVectors } from "../sources/source-sql.ts";
+import {
+  hasText,
+  keysOf,
+  rowsWithVectors,
+  tableOf,
+  vectorTableOf,
+  vectorType,
+} from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 import type { Progress } from "./progress.ts";
 
@@ -56,8 +63,17 @@ async function embedRow(
   const [current] = found.rows;
   if (current === undefined) return 0;
   const vector = `[${(await embed(current.text)).join(",")}]`;
-  const { numAffectedRows } = await sql`
-    update ${tableOf(source)} set ${sql.id(source.vectorColumn)} = ${vector}::${vectorType(source)}
-    where ${isRow} and ${text} = ${current.text}`.execute(db);
+  const column = sql.id(source.vectorColumn);
+  const keys = sql.join(source.key.map(({ name }) => sql.id(name)));
+  const { numAffectedRows } = await (
+    source.vectorTable === null
+      ? sql`
+    update ${tableOf(source)} set ${column} = ${vector}::${vectorType(source)}
+    where ${isRow} and ${text} = ${current.text}`
+      : sql`
+    insert into ${vectorTableOf(source)} (${keys}, ${column})
+    select ${keys}, ${vector}::${vectorType(source)} from ${tableOf(source)} where ${isRow} and ${text} = ${current.text}
+    on conflict (${keys}) do update set ${column} = excluded.${column}`
+  ).execute(db);
   return Number(numAffectedRows ?? 0n);
 }

@@ -8,8 +8,9 @@ import { sources } from "./sources.ts";
 
 export const watch: Command = {
   usage:
-    "npm run watch -- TABLE --text COLUMN|EXPRESSION [--key COLUMN]... [--vector embedding] [--type vector|halfvec] [--dim N] [--name NAME] [--backend llm_api|ollama|local] [--model MODEL] [--base-url URL] [--api-key-env NAME_API_KEY] [--json] | --list",
-  summary: "keep a vector of any table's text; the vector column is added where it is missing",
+    "npm run watch -- TABLE --text COLUMN|EXPRESSION [--key COLUMN]... [--vector embedding] [--into TABLE] [--type vector|halfvec] [--dim N] [--name NAME] [--backend llm_api|ollama|local] [--model MODEL] [--base-url URL] [--api-key-env NAME_API_KEY] [--json] | --list",
+  summary:
+    "keep a vector of any table's text; the vector column, or a table for the vectors, is added where it is missing",
   async run(args) {
     const { values, positionals } = parseCommand(watch, args, {
       allowPositionals: true,
@@ -17,6 +18,7 @@ export const watch: Command = {
         text: { type: "string" },
         key: { type: "string", multiple: true },
         vector: { type: "string" },
+        into: { type: "string" },
         type: { type: "string" },
         dim: { type: "string" },
         name: { type: "string" },
@@ -42,6 +44,7 @@ export const watch: Command = {
       text,
       key: values.key?.flatMap((columns) => columns.split(",")),
       vector: values.vector,
+      into: values.into,
       type: oneOf("--type", values.type, ["vector", "halfvec"]),
       dimensions: values.dim === undefined ? undefined : wholeNumber("--dim", values.dim),
       name: values.name,
@@ -65,11 +68,12 @@ export const watch: Command = {
   },
 };
 
-function describe({ name, table, key, text, vector, columnAdded }: Watched): string {
+function describe({ name, table, key, text, vector, columnAdded, into, view }: Watched): string {
   const type = `${vector.type}${vector.dimensions === null ? "" : `(${vector.dimensions})`}`;
   return [
-    `${name}: ${text} of ${table} is watched, by its key ${key.join(", ")}; the vector goes to ${vector.name} ${type}${columnAdded ? ", which was added" : ""}.`,
+    `${name}: ${text} of ${table} is watched, by its key ${key.join(", ")}; the vector goes to ${into === null ? "" : `${into}, column `}${vector.name} ${type}${columnAdded ? ", which was added" : ""}.`,
+    ...(view === null ? [] : [`Both together: select * from ${view};`]),
     `Rows that are there already: npm run backfill -- --source ${name}`,
-    `An index for searches, when they are embedded: create index concurrently on ${table} using hnsw (${vector.name} ${vector.type}_cosine_ops);`,
+    `An index for searches, when they are embedded: create index concurrently on ${into ?? table} using hnsw (${vector.name} ${vector.type}_cosine_ops);`,
   ].join("\n");
 }

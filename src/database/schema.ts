@@ -187,9 +187,13 @@ export interface EmbeddingSource {
    */
   trouble: string | null;
   /**
-   * The column of the table that receives the vector.
+   * The column that receives the vector.
    */
   vector_column: string;
+  /**
+   * The table that has that column, where the vectors are kept in a table of their own; null for the watched table itself.
+   */
+  vector_table: string | null;
   /**
    * The user's table; follows a rename, and dangles when the table is dropped.
    */

@@ -18,6 +18,7 @@ export async function examineSource(db: Database, config: Config, source: Source
   return [
     ...(await triggers(db, source)),
     await grants(db, source),
+    ...(await foreignKey(db, source)),
     ...(await indexes(db, source)),
     await provider(config, source),
     ...(source.paused
@@ -53,16 +54,45 @@ async function triggers(db: Database, { id, name, schema, table }: Source): Prom
   return [ok("the triggers are there and enabled")];
 }
 
-async function grants(db: Database, { schema, table, vectorColumn }: Source): Promise<Finding> {
+async function grants(db: Database, source: Source): Promise<Finding> {
+  const { schema, table, vectorColumn, vectorTable } = source;
+  const beside = vectorTable ?? source;
+  // To lock a row asks for the right to update some column of it, whichever.
+  const may =
+    vectorTable === null
+      ? sql`has_table_privilege(w, 'select') and has_column_privilege(w, ${vectorColumn}, 'update')`
+      : sql`has_table_privilege(w, 'select') and has_any_column_privilege(w, 'update') and has_schema_privilege(${beside.schema}, 'usage')
+        and has_table_privilege(v, 'select') and has_table_privilege(v, 'insert') and has_table_privilege(v, 'update') and has_table_privilege(v, 'delete')`;
   const { rows } = await sql<{ role: string; may: boolean }>`
-    select current_user as role, has_schema_privilege(${schema}, 'usage') and has_table_privilege(r, 'select')
-      and has_column_privilege(r, ${vectorColumn}, 'update') as may
-    from (select format('%I.%I', ${schema}::text, ${table}::text)::regclass as r) t`.execute(db);
+    select current_user as role, has_schema_privilege(${schema}, 'usage') and ${may} as may
+    from (select format('%I.%I', ${schema}::text, ${table}::text)::regclass as w,
+      format('%I.%I', ${beside.schema}::text, ${beside.table}::text)::regclass as v) t`.execute(db);
   if (rows[0]?.may === true) return ok("the role may read it and write its vectors");
+  const updated = vectorTable === null ? vectorColumn : (source.key[0]?.name ?? "");
   return problem(
     `the role ${rows[0]?.role ?? ""} may not read it and write its vectors.`,
-    `grant usage on schema "${schema}" to …; grant select, update ("${vectorColumn}") on "${schema}"."${table}" to …;`,
+    `grant usage on schema "${schema}" to …; grant select, update ("${updated}") on "${schema}"."${table}" to …;` +
+      (vectorTable === null
+        ? ""
+        : ` grant usage on schema "${beside.schema}" to …; grant select, insert, update, delete on "${beside.schema}"."${beside.table}" to …;`),
   );
+}
+
+/** Without it, a deleted row leaves its vector behind. */
+async function foreignKey(db: Database, { schema, table, key, vectorTable }: Source): Promise<Finding[]> {
+  if (vectorTable === null) return [];
+  const { rows } = await sql`
+    select from pg_constraint where contype = 'f' and conrelid = ${vectorTable.oid}::oid and confdeltype = 'c' and confupdtype = 'c'
+      and confrelid = format('%I.%I', ${schema}::text, ${table}::text)::regclass`.execute(db);
+  const name = `"${vectorTable.schema}"."${vectorTable.table}"`;
+  if (rows.length > 0) return [ok(`its vectors are in ${name}, and follow its rows by a foreign key`)];
+  const keys = key.map((column) => `"${column.name}"`).join(", ");
+  return [
+    problem(
+      `${name} has lost its foreign key: the vectors of deleted rows stay there.`,
+      `alter table ${name} add foreign key (${keys}) references "${schema}"."${table}" (${keys}) on delete cascade on update cascade; delete first what has no row any more.`,
+    ),
+  ];
 }
 
 async function indexes(db: Database, source: Source): Promise<Finding[]> {
@@ -77,9 +107,10 @@ async function indexes(db: Database, source: Source): Promise<Finding[]> {
     );
   }
   if (found.length > 0) return [ok(`vectors are indexed by ${found.map(({ name }) => name).join(", ")}`)];
+  const beside = source.vectorTable ?? source;
   const { rows } = await sql<{ rows: number }>`
     select greatest(reltuples, 0)::float8 as rows from pg_class
-    where oid = format('%I.%I', ${source.schema}::text, ${source.table}::text)::regclass`.execute(db);
+    where oid = format('%I.%I', ${beside.schema}::text, ${beside.table}::text)::regclass`.execute(db);
   if ((rows[0]?.rows ?? 0) < ROWS_WORTH_AN_INDEX)
     return [ok("no index on the vectors, and few enough rows to do without")];
   return [

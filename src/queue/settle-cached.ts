@@ -1,11 +1,10 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import type { Source } from "../sources/source.ts";
+import { store, writable } from "./store.ts";
 import {
-  isHeldRow,
   keyMatches,
   keysOf,
-  tableOf,
   textHash,
   vectorType,
   watchedRows,
@@ -25,6 +24,9 @@ export async function settleCached(
   tickets: readonly string[],
   cacheModel: string,
 ): Promise<string[]> {
+  const { name, cte } = writable(source);
+  const cached = sql`(select e.embedding::${vectorType(source)} from embedding_cache e
+      where e.model = ${cacheModel} and e.text_hash = h.text_hash)`;
   const { rows } = await sql<{ ticket: string }>`
     with held as materialized (
       select q.ticket, ${textHash("t")} as text_hash, ${keysOf(source, "t")}
@@ -33,14 +35,10 @@ export async function settleCached(
         and exists (select from embedding_cache e where e.model = ${cacheModel} and e.text_hash = ${textHash("t")} offset 0)
         and ${writesToItsColumn(source)}
       for no key update of t skip locked for update of q skip locked
-    ), dequeued as (
+    )${cte}, dequeued as (
       delete from embedding_queue q
-      where q.source_id = ${source.id} and q.failed_at is null and q.ticket = any(array(select h.ticket from held h))
+      where q.source_id = ${source.id} and q.failed_at is null and q.ticket = any(array(select h.ticket from ${sql.id(name)} h))
     )
-    update ${tableOf(source)} w set ${sql.id(source.vectorColumn)} = (
-      select e.embedding::${vectorType(source)} from embedding_cache e
-      where e.model = ${cacheModel} and e.text_hash = h.text_hash)
-    from held h where ${isHeldRow(source, "w", "h")}
-    returning h.ticket`.execute(db);
+    ${store(source, cached)}`.execute(db);
   return rows.map((row) => row.ticket);
 }

@@ -1,15 +1,8 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import type { Source } from "../sources/source.ts";
-import {
-  hasText,
-  isHeldRow,
-  keyMatches,
-  keysOf,
-  tableOf,
-  watchedRows,
-  writesToItsColumn,
-} from "../sources/source-sql.ts";
+import { cleared } from "./store.ts";
+import { hasText, keyMatches, keysOf, watchedRows, writesToItsColumn } from "../sources/source-sql.ts";
 
 /** Takes the vector from rows whose text is null or blank. @returns the tickets that are done. */
 export async function settleBlank(
@@ -17,6 +10,7 @@ export async function settleBlank(
   source: Source,
   tickets: readonly string[],
 ): Promise<string[]> {
+  const { name, cte } = cleared(source);
   const { rows } = await sql<{ ticket: string }>`
     with held as materialized (
       select q.ticket, ${keysOf(source, "t")}
@@ -25,11 +19,8 @@ export async function settleBlank(
       where q.source_id = ${source.id} and q.ticket = any(${tickets}::bigint[]) and q.failed_at is null and not ${hasText("t")}
         and ${writesToItsColumn(source)}
       for no key update of t skip locked for update of q skip locked
-    ), cleared as (
-      update ${tableOf(source)} w set ${sql.id(source.vectorColumn)} = null
-      from held h where ${isHeldRow(source, "w", "h")} and w.${sql.id(source.vectorColumn)} is not null
-    )
-    delete from embedding_queue q using held h
+    )${cte}
+    delete from embedding_queue q using ${sql.id(name)} h
     where q.source_id = ${source.id} and q.failed_at is null
         and q.ticket = any(${tickets}::bigint[]) and q.ticket = h.ticket
     returning q.ticket`.execute(db);

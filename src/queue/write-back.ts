@@ -3,11 +3,10 @@ import type { Database } from "../database/connect.ts";
 import type { VectorArray } from "../database/vector-array.ts";
 import type { Source } from "../sources/source.ts";
 import { perSource } from "./statement.ts";
+import { store, writable } from "./store.ts";
 import {
-  isHeldRow,
   keyMatches,
   keysOf,
-  tableOf,
   textHash,
   vectorType,
   watchedRows,
@@ -50,8 +49,9 @@ export async function writeBack(db: Database, source: Source, batch: WriteBack):
 /** The place of the locked row's vector and hash, as `q` stands when it is locked. */
 const position = sql`($4::int[])[array_position($3::bigint[], q.ticket)]`;
 
-const statement = perSource<{ ticket: string }>(
-  (source) => sql`
+const statement = perSource<{ ticket: string }>((source) => {
+  const { name, cte } = writable(source);
+  return sql`
     with held as materialized (
       select q.ticket, ${position} as position, ${keysOf(source, "t")}
       from embedding_queue q join ${watchedRows(source)} t on ${keyMatches(source, "t", "q")}
@@ -59,17 +59,15 @@ const statement = perSource<{ ticket: string }>(
         and ${textHash("t")} = ($2::bytea[])[${position}]
         and ${writesToItsColumn(source)}
       for no key update of t skip locked for update of q skip locked
-    ), dequeued as (
+    )${cte}, dequeued as (
       delete from embedding_queue q
       where q.source_id = ${sql.lit(source.id)} and q.failed_at is null
-        and q.ticket = any(array(select h.ticket from held h))
+        and q.ticket = any(array(select h.ticket from ${sql.id(name)} h))
     ), cached as (
       insert into embedding_cache (model, text_hash, embedding)
       select $5::text, h.text_hash, ($1::vector[])[h.position]
       from (select * from unnest($2::bytea[]) with ordinality as h(text_hash, position) order by text_hash offset 0) h
       on conflict (model, text_hash) do nothing
     )
-    update ${tableOf(source)} w set ${sql.id(source.vectorColumn)} = ($1::vector[])[h.position]::${vectorType(source)}
-    from held h where ${isHeldRow(source, "w", "h")}
-    returning h.ticket`,
-);
+    ${store(source, sql`($1::vector[])[h.position]::${vectorType(source)}`)}`;
+});

@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { vectorIndexes } from "../search/vector-index.ts";
-import { tableOf } from "../sources/source-sql.ts";
+import { vectorTableOf } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 
 /**
@@ -19,12 +19,13 @@ export async function buildIndex(db: Database, live: Source, next: Source): Prom
   if (present.some(({ valid }) => valid)) return model.method;
   const distance = /\b(?:vector|halfvec)_(\w+)_ops\b/.exec(model.definition)?.[1] ?? "cosine";
   const operators = sql.raw(`${next.vectorType}_${distance}_ops`);
-  await sql`create index concurrently on ${tableOf(next)}
+  await sql`create index concurrently on ${vectorTableOf(next)}
     using ${sql.raw(model.method)} (${sql.id(next.vectorColumn)} ${operators})`.execute(db);
   return model.method;
 }
 
-async function isPartitioned(db: Database, { schema, table }: Source): Promise<boolean> {
+async function isPartitioned(db: Database, source: Source): Promise<boolean> {
+  const { schema, table } = source.vectorTable ?? source;
   const { rows } = await sql<{ partitioned: boolean }>`
     select c.relkind = 'p' as partitioned from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where n.nspname = ${schema} and c.relname = ${table}`.execute(db);

@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import type { OwnSettings } from "../sources/own-settings.ts";
-import { tableOf } from "../sources/source-sql.ts";
+import { vectorTableOf } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 import { explainRefusal } from "../watch/explain-refusal.ts";
 import { patiently } from "../watch/patiently.ts";
@@ -38,7 +38,7 @@ export async function prepare(db: Database, live: Source, model: NewModel): Prom
     dimensions: model.dimensions,
   };
   await patiently(db, async (transaction) => {
-    await sql`alter table ${tableOf(live)} add column ${sql.id(column.name)} ${columnType(column)}`.execute(
+    await sql`alter table ${vectorTableOf(live)} add column ${sql.id(column.name)} ${columnType(column)}`.execute(
       transaction,
     );
     await sql`select embed_watch(
@@ -50,9 +50,10 @@ export async function prepare(db: Database, live: Source, model: NewModel): Prom
         backend => ${model.backend},
         model => ${model.model},
         dimensions => ${model.dimensions}::int,
-        settings => ${JSON.stringify(model.settings)}::jsonb)`.execute(transaction);
+        settings => ${JSON.stringify(model.settings)}::jsonb,
+        vector_table => ${live.vectorTable?.oid ?? null}::oid::regclass)`.execute(transaction);
   }).catch((error: unknown) => {
-    throw explainRefusal(error, `add the column of the new model to ${live.schema}.${live.table}`);
+    throw explainRefusal(error, `add the column of the new model for ${live.schema}.${live.table}`);
   });
 }
 

@@ -2,7 +2,7 @@ import { sql, type RawBuilder } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { SetupError } from "../errors.ts";
 import { loadSources } from "../sources/load-sources.ts";
-import { tableOf } from "../sources/source-sql.ts";
+import { tableOf, vectorTableOf } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 
 /**
@@ -52,7 +52,7 @@ export async function renameColumn(
   from: string,
   to: string,
 ): Promise<void> {
-  await sql`alter table ${tableOf(source)} rename column ${sql.id(from)} to ${sql.id(to)}`.execute(
+  await sql`alter table ${vectorTableOf(source)} rename column ${sql.id(from)} to ${sql.id(to)}`.execute(
     transaction,
   );
 }
@@ -76,5 +76,6 @@ export async function moveSource(
 
 /** Holds every writer and reader off; only for as long as two names take to be swapped. */
 export function lockTable(source: Source): RawBuilder<unknown> {
-  return sql`lock table ${tableOf(source)} in access exclusive mode`;
+  const beside = source.vectorTable === null ? sql`` : sql`, ${vectorTableOf(source)}`;
+  return sql`lock table ${tableOf(source)}${beside} in access exclusive mode`;
 }

@@ -1,9 +1,10 @@
 import { sql } from "kysely";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Database } from "../database/connect.ts";
-import { keyMatches, tableOf, rowsWithVectors } from "../sources/source-sql.ts";
+import { keyMatches, rowsWithVectors, vectorTableOf } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 import { patiently } from "../watch/patiently.ts";
+import { keepingViews } from "./views.ts";
 import { lockTable, moveSource, nextOf, previousOf, renameColumn } from "./remodelling.ts";
 
 /** Rows that the new model may owe when the table is taken: few enough to be looked at while everybody waits. */
@@ -30,8 +31,10 @@ export async function switchModels(
         async (transaction) => {
           await lockTable(live).execute(transaction);
           if (await someRowWouldLose(transaction, live, next)) return false;
-          await renameColumn(transaction, live, live.vectorColumn, kept);
-          await renameColumn(transaction, live, next.vectorColumn, live.vectorColumn);
+          await keepingViews(transaction, live, async () => {
+            await renameColumn(transaction, live, live.vectorColumn, kept);
+            await renameColumn(transaction, live, next.vectorColumn, live.vectorColumn);
+          });
           await moveSource(transaction, live, previousOf(live.name), kept);
           await moveSource(transaction, next, live.name, live.vectorColumn);
           await sql`select pg_notify('embedding_queue', '')`.execute(transaction);
@@ -50,8 +53,10 @@ export async function rollBack(db: Database, live: Source, previous: Source): Pr
   const next = `${live.vectorColumn}_next`;
   await patiently(db, async (transaction) => {
     await lockTable(live).execute(transaction);
-    await renameColumn(transaction, live, live.vectorColumn, next);
-    await renameColumn(transaction, live, previous.vectorColumn, live.vectorColumn);
+    await keepingViews(transaction, live, async () => {
+      await renameColumn(transaction, live, live.vectorColumn, next);
+      await renameColumn(transaction, live, previous.vectorColumn, live.vectorColumn);
+    });
     await moveSource(transaction, live, nextOf(live.name), next);
     await moveSource(transaction, previous, live.name, live.vectorColumn);
     await sql`select pg_notify('embedding_queue', '')`.execute(transaction);
@@ -62,7 +67,9 @@ export async function rollBack(db: Database, live: Source, previous: Source): Pr
 export async function dropModel(db: Database, source: Source): Promise<void> {
   await patiently(db, async (transaction) => {
     await sql`select embed_unwatch(${source.name})`.execute(transaction);
-    await sql`alter table ${tableOf(source)} drop column ${sql.id(source.vectorColumn)}`.execute(transaction);
+    await sql`alter table ${vectorTableOf(source)} drop column ${sql.id(source.vectorColumn)}`.execute(
+      transaction,
+    );
   });
 }
 

@@ -1,8 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { sql, type RawBuilder } from "kysely";
 import { connect, type Database } from "../database/connect.ts";
+import { identifierOf } from "../database/identifier.ts";
 import { SetupError } from "../errors.ts";
-import { tableOf } from "../sources/source-sql.ts";
+import { vectorTableOf } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 import { indexedExpression } from "./comparable.ts";
 import { vectorIndexes } from "./vector-index.ts";
@@ -62,7 +63,7 @@ export async function buildIndex(db: Database, source: Source, options: BuildOpt
     }
     const name = indexName(source);
     const building =
-      sql`create index concurrently ${sql.id(name)} on ${tableOf(source)} using hnsw (${expression})`
+      sql`create index concurrently ${sql.id(name)} on ${vectorTableOf(source)} using hnsw (${expression})`
         .execute(builder)
         .then(() => undefined);
     await watch(db, source, building, options);
@@ -127,23 +128,21 @@ async function refuseWhileBuilt(db: Database, name: string): Promise<void> {
 async function refusePartitioned(db: Database, source: Source): Promise<void> {
   const { rows } = await sql`select from pg_class where oid = ${oidOf(source)} and relkind = 'p'`.execute(db);
   if (rows.length === 0) return;
+  const { schema, table } = source.vectorTable ?? source;
   throw new SetupError(
-    `${source.schema}.${source.table} is partitioned, and Postgres builds no index on it without locking it.`,
+    `${schema}.${table} is partitioned, and Postgres builds no index on it without locking it.`,
     "Create the index concurrently on each partition, then on the table itself: it takes those over. See the guide to search.",
   );
 }
 
+/** The table that the index is on. */
 function oidOf(source: Source): RawBuilder<unknown> {
-  return sql`format('%I.%I', ${source.schema}::text, ${source.table}::text)::regclass`;
+  const { schema, table } = source.vectorTable ?? source;
+  return sql`format('%I.%I', ${schema}::text, ${table}::text)::regclass`;
 }
 
-/** As Postgres would name it, within its 63 bytes. */
-function indexName({ table, vectorColumn }: Source): string {
-  const ending = "_hnsw";
-  return (
-    Buffer.from(`${table}_${vectorColumn}`)
-      .subarray(0, 63 - ending.length)
-      .toString("utf8")
-      .replace(/\uFFFD+$/, "") + ending
-  );
+/** As Postgres would name it. */
+function indexName({ vectorColumn, ...source }: Source): string {
+  const { table } = source.vectorTable ?? source;
+  return identifierOf(`${table}_${vectorColumn}`, "_hnsw");
 }

@@ -1,6 +1,6 @@
 import { sql, type RawBuilder } from "kysely";
 import { SetupError } from "../errors.ts";
-import type { Source } from "../sources/source.ts";
+import { whereVectorsAre, type Source } from "../sources/source.ts";
 
 /** What pgvector's HNSW takes: https://github.com/pgvector/pgvector#hnsw */
 const LONGEST_VECTOR = 2_000;
@@ -39,7 +39,7 @@ export function indexedExpression(source: Source): RawBuilder<unknown> {
   const dimensions = source.columnDimensions ?? source.dimensions;
   if (dimensions === null) {
     throw new SetupError(
-      `${source.schema}.${source.table}.${source.vectorColumn} takes vectors of any length; an index needs one.`,
+      `${whereVectorsAre(source)} takes vectors of any length; an index needs one.`,
       `Give the column its length: alter table … alter column "${source.vectorColumn}" type ${type}(1536);`,
     );
   }

@@ -1,10 +1,10 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
-import { queueKey, vectorType } from "../sources/source-sql.ts";
+import { queueKey, rowsWithVectors, vectorType } from "../sources/source-sql.ts";
 import { readingTexts } from "../sources/reading-texts.ts";
 import type { Source } from "../sources/source.ts";
 import { compared } from "./comparable.ts";
-import { searchedRows, type Neighbour, type SearchOptions } from "./nearest.ts";
+import type { Neighbour, SearchOptions } from "./nearest.ts";
 import { tuneSearch } from "./tune-search.ts";
 
 /** Rows of each kind that are ranked against each other; the constant of reciprocal rank fusion (Cormack et al., 2009). */
@@ -46,7 +46,7 @@ async function hybridOnce(
   const words = sql`to_tsvector(${sql.lit(language)}::regconfig, t.content)`;
   const asked = sql`websearch_to_tsquery(${sql.lit(language)}::regconfig, ${query})`;
   const candidates = Math.max(CANDIDATES, limit);
-  const rows = searchedRows(source, where);
+  const rows = rowsWithVectors(source, where);
   return await db.transaction().execute(async (transaction) => {
     await tuneSearch(transaction, candidates, where !== undefined);
     const found = await sql<HybridNeighbour>`

@@ -1,6 +1,6 @@
-import { sql, type RawBuilder } from "kysely";
+import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
-import { keyNames, queueKey, tableOf, textOf, vectorType } from "../sources/source-sql.ts";
+import { queueKey, rowsWithVectors, vectorType } from "../sources/source-sql.ts";
 import { readingTexts } from "../sources/reading-texts.ts";
 import type { Source } from "../sources/source.ts";
 import { compared } from "./comparable.ts";
@@ -46,7 +46,7 @@ async function nearestOnce(
     await tuneSearch(transaction, limit, where !== undefined);
     const { rows } = await sql<Neighbour>`
       with near as materialized (
-        select t.* from ${searchedRows(source, where)} t where t.vector is not null
+        select t.* from ${rowsWithVectors(source, where)} t where t.vector is not null
         order by ${compared(source, sql`t.vector`)} <=> ${compared(source, query)} limit ${limit}
       )
       select ${queueKey(source, "n")} as key, n.vector <=> ${query} as distance,
@@ -54,10 +54,4 @@ async function nearestOnce(
       from near n order by 2, 1`.execute(transaction);
     return rows;
   });
-}
-
-/** `(k0, k1, …, content, vector)` of the rows that a condition leaves. */
-export function searchedRows(source: Source, where: string | undefined): RawBuilder<unknown> {
-  return sql`(select ${keyNames(source)}, ${textOf(source)}, ${sql.id(source.vectorColumn)} as vector from ${tableOf(source)}
-    ${where === undefined ? sql`` : sql`where (${sql.raw(where)})`})`;
 }

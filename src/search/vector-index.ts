@@ -13,13 +13,14 @@ export interface VectorIndex {
 
 /** Indexes of pgvector on a source's vector column, or on an expression over it. */
 export async function vectorIndexes(db: Database, source: Source): Promise<VectorIndex[]> {
+  const { schema, table } = source.vectorTable ?? source;
   const { rows } = await sql<VectorIndex>`
     select i.indexrelid::regclass::text as name, m.amname as method, i.indisvalid as valid,
       pg_get_indexdef(i.indexrelid) as definition
     from pg_index i
     join pg_class c on c.oid = i.indexrelid
     join pg_am m on m.oid = c.relam
-    where i.indrelid = format('%I.%I', ${source.schema}::text, ${source.table}::text)::regclass
+    where i.indrelid = format('%I.%I', ${schema}::text, ${table}::text)::regclass
       and m.amname in ('hnsw', 'ivfflat')
       and exists (
         select from pg_depend d join pg_attribute a on a.attrelid = d.refobjid and a.attnum = d.refobjsubid

@@ -9,10 +9,17 @@ interface SourceRow {
   readonly name: string;
   readonly schema: string | null;
   readonly table: string | null;
-  readonly key: readonly { readonly name: string; readonly type: string | null }[];
+  readonly key: readonly {
+    readonly name: string;
+    readonly type: string | null;
+    /** The name and the type stand in the table of the vectors as well. */
+    readonly beside: boolean;
+  }[];
   readonly text_expression: string;
   readonly text_is_column: boolean;
   readonly vector_column: string;
+  /** `{schema, table, oid}` of the table of the vectors; schema and table are null where it was dropped. */
+  readonly vector_table: (NonNullable<Source["vectorTable"]> & { readonly schema: string | null }) | null;
   readonly vector_type: string | null;
   readonly column_dimensions: number | null;
   readonly backend: string | null;
@@ -20,7 +27,8 @@ interface SourceRow {
   readonly dimensions: number | null;
   readonly settings: Record<string, unknown>;
   readonly paused: boolean;
-  readonly hidden_by_row_security: boolean;
+  /** The table whose rows it hides from this role; null where none are hidden. */
+  readonly hidden_by_row_security: string | null;
 }
 
 export interface Sources {
@@ -34,16 +42,22 @@ export async function loadSources(db: Database): Promise<Sources> {
     select s.id, s.name, n.nspname as schema, c.relname as table, s.text_expression, s.vector_column,
       exists (select from pg_attribute x where x.attrelid = c.oid and quote_ident(x.attname) = s.text_expression
         and not x.attisdropped) as text_is_column,
-      (select jsonb_agg(jsonb_build_object('name', k.name, 'type', format_type(a.atttypid, -1)) order by k.n)
+      case when s.vector_table is not null then
+        jsonb_build_object('schema', vn.nspname, 'table', vc.relname, 'oid', s.vector_table::oid::int8) end as vector_table,
+      (select jsonb_agg(jsonb_build_object('name', k.name, 'type', format_type(a.atttypid, -1), 'beside',
+          exists (select from pg_attribute b where b.attrelid = coalesce(s.vector_table, s.watched_table)
+            and b.attname = k.name and b.atttypid = a.atttypid and not b.attisdropped)) order by k.n)
        from unnest(s.key_columns) with ordinality as k(name, n)
        left join pg_attribute a on a.attrelid = c.oid and a.attname = k.name and not a.attisdropped) as key,
       y.typname as vector_type, nullif(v.atttypmod, -1) as column_dimensions,
       s.backend, s.model, s.dimensions, s.settings, s.paused,
-      coalesce(embed_hides_rows(c.oid), false) as hidden_by_row_security
+      (select t.oid::regclass::text from unnest(array[c.oid, vc.oid]) t(oid) where embed_hides_rows(t.oid) limit 1) as hidden_by_row_security
     from embedding_source s
     left join pg_class c on c.oid = s.watched_table
     left join pg_namespace n on n.oid = c.relnamespace
-    left join pg_attribute v on v.attrelid = c.oid and v.attname = s.vector_column and not v.attisdropped
+    left join pg_class vc on vc.oid = s.vector_table
+    left join pg_namespace vn on vn.oid = vc.relnamespace
+    left join pg_attribute v on v.attrelid = coalesce(s.vector_table, s.watched_table) and v.attname = s.vector_column and not v.attisdropped
     left join pg_type y on y.oid = v.atttypid
     order by s.id`.execute(db);
   const usable: Source[] = [];
@@ -75,20 +89,32 @@ function toSource(row: SourceRow): Source | BrokenSource {
   if (row.schema === null || row.table === null) {
     return trouble(`its table was dropped: run \`npm run unwatch -- ${row.name}\``);
   }
-  const missing =
-    row.key.find((column) => column.type === null)?.name ??
-    (row.vector_type === null ? row.vector_column : undefined);
-  if (missing !== undefined) {
+  const watched = `${row.schema}.${row.table}`;
+  if (row.vector_table?.schema === null) {
     return trouble(
-      `${row.schema}.${row.table} has no column ${missing} any more: watch it again with the new name (changes are still queued)`,
+      `the table of its vectors was dropped: watch ${watched} again with --into, which makes it anew, and backfill (changes are still queued)`,
     );
   }
+  const beside = row.vector_table === null ? watched : `${row.vector_table.schema}.${row.vector_table.table}`;
+  const lost = (table: string, column: string): BrokenSource =>
+    trouble(
+      `${table} has no column ${column} any more: watch it again with the new name (changes are still queued)`,
+    );
+  const lostKey = row.key.find((column) => column.type === null);
+  if (lostKey !== undefined) return lost(watched, lostKey.name);
+  const apart = row.key.find((column) => !column.beside);
+  if (apart !== undefined) {
+    return trouble(
+      `the key column ${apart.name} of ${watched} is not in ${beside}, or of another type there: give it the same name and type in both (changes are still queued)`,
+    );
+  }
+  if (row.vector_type === null) return lost(beside, row.vector_column);
   if (row.vector_type !== "vector" && row.vector_type !== "halfvec") {
     return trouble(`column ${row.vector_column} is ${row.vector_type}, neither vector nor halfvec`);
   }
-  if (row.hidden_by_row_security) {
+  if (row.hidden_by_row_security !== null) {
     return trouble(
-      `row-level security hides rows of ${row.schema}.${row.table} from this role: give it a policy "using (true)", or BYPASSRLS`,
+      `row-level security hides rows of ${row.hidden_by_row_security} from this role: give it a policy "using (true)", or BYPASSRLS`,
     );
   }
   return {
@@ -96,9 +122,10 @@ function toSource(row: SourceRow): Source | BrokenSource {
     name: row.name,
     schema: row.schema,
     table: row.table,
-    key: row.key as readonly KeyColumn[],
+    key: row.key.map(({ name, type }): KeyColumn => ({ name, type: type ?? "" })),
     textExpression: row.text_expression,
     vectorColumn: row.vector_column,
+    vectorTable: row.vector_table,
     vectorType: row.vector_type,
     columnDimensions: row.column_dimensions,
     backend: row.backend,

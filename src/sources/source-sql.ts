@@ -6,6 +6,12 @@ export function tableOf(source: Source): RawBuilder<unknown> {
   return sql`${sql.id(source.schema, source.table)}`;
 }
 
+/** The table that has the vector's column: the watched one, or one beside it. */
+export function vectorTableOf(source: Source): RawBuilder<unknown> {
+  const { schema, table } = source.vectorTable ?? source;
+  return sql`${sql.id(schema, table)}`;
+}
+
 /**
  * The watched rows as `(k0, k1, …, content, fault)`: the key's columns, the text, and the SQLSTATE of a text that cannot
  * be computed, where the source tries its texts. A subquery, so that the names of the
@@ -15,21 +21,33 @@ export function watchedRows(source: Source): RawBuilder<unknown> {
   return sql`(select ${keyNames(source)}, ${textOf(source)} from ${tableOf(source)})`;
 }
 
-/** `watchedRows` with the vector beside. */
-export function rowsWithVectors(source: Source): RawBuilder<unknown> {
-  return sql`(select ${keyNames(source)}, ${textOf(source)}, ${sql.id(source.vectorColumn)} as vector from ${tableOf(source)})`;
-}
-
 /** The columns `content` and `fault`. */
-export function textOf({ textExpression, table, triesTexts }: Source): RawBuilder<unknown> {
+function textOf({ textExpression, table, triesTexts }: Source): RawBuilder<unknown> {
   if (triesTexts === undefined)
     return sql`(${sql.raw(textExpression)})::text as content, null::text as fault`;
   const tried = sql`(public.embed_try_text(${sql.id(table)}.*, ${sql.lit(textExpression)}, ${sql.lit(table)}))`;
   return sql`${tried}[1] as content, ${tried}[2] as fault`;
 }
 
+/**
+ * `watchedRows` with the vector beside, null where there is none. Read for rows whose vector is not null, a table of
+ * vectors is joined from its own side, so that an index there serves a search.
+ * @param where a condition over the watched table's own columns, in SQL.
+ */
+export function rowsWithVectors(source: Source, where?: string): RawBuilder<unknown> {
+  const condition = where === undefined ? sql`` : sql`where (${sql.raw(where)})`;
+  const vector = sql`${sql.id(source.vectorColumn)} as vector`;
+  if (source.vectorTable === null) {
+    return sql`(select ${keyNames(source)}, ${textOf(source)}, ${vector} from ${tableOf(source)} ${condition})`;
+  }
+  const same = and(source.key.map((_, i) => sql`${sql.ref(`v.k${i}`)} = ${sql.ref(`w.k${i}`)}`));
+  return sql`(select ${keysOf(source, "w")}, w.content, w.fault, v.vector
+    from (select ${keyNames(source)}, ${textOf(source)} from ${tableOf(source)} ${condition}) w
+    left join (select ${keyNames(source)}, ${vector} from ${vectorTableOf(source)}) v on ${same})`;
+}
+
 /** The key's columns, named `k0, k1, …`. */
-export function keyNames(source: Source): RawBuilder<unknown> {
+function keyNames(source: Source): RawBuilder<unknown> {
   return sql.join(source.key.map((column, i) => sql`${sql.id(column.name)} as ${sql.id(`k${i}`)}`));
 }
 
@@ -49,7 +67,7 @@ export function keyMatches(source: Source, row: string, queued: string): RawBuil
   );
 }
 
-/** That the table's row `target` has the keys `k0, k1, …` of `held`. */
+/** That `target`'s row, in the watched table or in that of the vectors, has the keys `k0, k1, …` of `held`. */
 export function isHeldRow(source: Source, target: string, held: string): RawBuilder<unknown> {
   return and(
     source.key.map((column, i) => sql`${sql.id(target, column.name)} = ${sql.ref(`${held}.k${i}`)}`),
@@ -75,11 +93,12 @@ export function hasText(row: string): RawBuilder<boolean> {
 /**
  * That the source still writes to the column that this statement names: a change of the model swaps the names of two
  * columns, and a statement made before it must not put the old model's vectors among the new. Evaluated once, when the
- * table's lock is held.
+ * table's lock is held. So must one that was made before the vectors got another table.
  */
 export function writesToItsColumn(source: Source): RawBuilder<boolean> {
-  return sql`exists (select from embedding_source s
-    where s.id = ${sql.lit(source.id)} and s.vector_column = ${sql.lit(source.vectorColumn)})`;
+  const table = source.vectorTable === null ? sql`null` : sql.lit(source.vectorTable.oid);
+  return sql`exists (select from embedding_source s where s.id = ${sql.lit(source.id)}
+    and s.vector_column = ${sql.lit(source.vectorColumn)} and s.vector_table is not distinct from ${table}::oid)`;
 }
 
 export function vectorType(source: Source): RawBuilder<unknown> {

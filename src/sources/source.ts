@@ -1,9 +1,13 @@
-/** A watched text, with everything that its statements need to name. */
-export interface Source {
-  readonly id: number;
-  readonly name: string;
+/** A table, by its exact spelling. */
+export interface TableName {
   readonly schema: string;
   readonly table: string;
+}
+
+/** A watched text, with everything that its statements need to name. */
+export interface Source extends TableName {
+  readonly id: number;
+  readonly name: string;
   /** In the order of `embedding_queue.key`; `type` is SQL, as `format_type` writes it. */
   readonly key: readonly KeyColumn[];
   /** SQL over the table's columns. */
@@ -11,6 +15,8 @@ export interface Source {
   /** A text whose expression raises is read as null, with the fault beside; slow (see `readingTexts`). */
   readonly triesTexts?: true;
   readonly vectorColumn: string;
+  /** The table of their own that the vectors are kept in, by the same key; null where they are in the watched table. */
+  readonly vectorTable: (TableName & { readonly oid: number }) | null;
   readonly vectorType: "vector" | "halfvec";
   /** The length that the column's type demands; null where it takes any. */
   readonly columnDimensions: number | null;
@@ -24,6 +30,12 @@ export interface Source {
 export interface KeyColumn {
   readonly name: string;
   readonly type: string;
+}
+
+/** `schema.table.column`, for people. */
+export function whereVectorsAre({ vectorColumn, ...source }: Source): string {
+  const { schema, table } = source.vectorTable ?? source;
+  return `${schema}.${table}.${vectorColumn}`;
 }
 
 /** A source that cannot be worked on, and what to do about it. */

@@ -5,7 +5,7 @@ import { checkDimensions } from "../listener/check-dimensions.ts";
 import { openProvider } from "../providers/open-provider.ts";
 import { packTexts } from "../providers/pack.ts";
 import { providerSettings } from "../sources/provider-settings.ts";
-import { hasText, keyMatches, queueKey, vectorType, rowsWithVectors } from "../sources/source-sql.ts";
+import { hasText, keyMatches, queueKey, rowsWithVectors, vectorType } from "../sources/source-sql.ts";
 import { readingTexts } from "../sources/reading-texts.ts";
 import type { Source } from "../sources/source.ts";
 

@@ -25,7 +25,7 @@ export async function findTable(db: Database, name: string): Promise<FoundTable>
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where c.relkind in ('r', 'p', 'v', 'm', 'f') and n.nspname <> 'information_schema' and n.nspname !~ '^pg_toast'
     order by c.relname`.execute(db);
-  const [schema, table] = foldedParts(name);
+  const [schema, table] = nameParts(name);
   const found =
     rows.find((row) => row.table === table && (schema === undefined ? row.visible : row.schema === schema)) ??
     rows.find((row) => `${row.schema}.${row.table}` === name || (row.table === name && row.visible));
@@ -39,7 +39,7 @@ export async function findTable(db: Database, name: string): Promise<FoundTable>
 }
 
 /** Schema and table as Postgres reads an SQL name: unquoted parts in lower case. */
-function foldedParts(name: string): [schema: string | undefined, table: string | undefined] {
+export function nameParts(name: string): [schema: string | undefined, table: string | undefined] {
   const parts = [...name.matchAll(/"((?:[^"]|"")*)"|([^."]+)/g)].map(
     ([, quoted, plain]) => quoted?.replaceAll('""', '"') ?? plain?.trim().toLowerCase(),
   );

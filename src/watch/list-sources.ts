@@ -1,5 +1,6 @@
 import type { Database } from "../database/connect.ts";
 import { loadSources } from "../sources/load-sources.ts";
+import { whereVectorsAre } from "../sources/source.ts";
 
 export interface ListedSource {
   readonly name: string;
@@ -7,7 +8,7 @@ export interface ListedSource {
   readonly key: readonly string[];
   /** SQL over the table's columns. */
   readonly text: string;
-  /** `column type(dimensions)` */
+  /** `column type(dimensions)`; with its schema and table where that is not the watched one. */
   readonly vector: string | null;
   /** Null: as the environment says. */
   readonly backend: string | null;
@@ -31,7 +32,7 @@ export async function listSources(db: Database): Promise<ListedSource[]> {
       vector:
         source === undefined
           ? null
-          : `${row.vector_column} ${source.vectorType}${dimensions === null ? "" : `(${dimensions})`}`,
+          : `${source.vectorTable === null ? row.vector_column : whereVectorsAre(source)} ${source.vectorType}${dimensions === null ? "" : `(${dimensions})`}`,
       backend: row.backend,
       model: row.model,
       state: source === undefined ? "broken" : row.paused ? "paused" : "watched",

@@ -5,9 +5,11 @@ import { SetupError, UsageError } from "../errors.ts";
 import { openProvider } from "../providers/open-provider.ts";
 import { ownSettings, type OwnSettings } from "../sources/own-settings.ts";
 import { providerSettings } from "../sources/provider-settings.ts";
+import type { TableName } from "../sources/source.ts";
 import { explainRefusal } from "./explain-refusal.ts";
 import { findTable, type FoundTable } from "./find-table.ts";
 import { patiently } from "./patiently.ts";
+import { createVectorTable, createVectorView, findVectorTable, type VectorTable } from "./vector-table.ts";
 import {
   columnType,
   findVectorColumn,
@@ -25,6 +27,11 @@ export interface WatchOptions {
   readonly key?: readonly string[] | undefined;
   /** The column that receives the vector, added where it is missing; `embedding` where not given. */
   readonly vector?: string | undefined;
+  /**
+   * A table to keep the vectors in, made where it is missing: its key refers to the watched table's, and a view joins
+   * the two. Named as `table` is, without a schema in that one's schema. The watched table itself where not given.
+   */
+  readonly into?: string | undefined;
   /** Of the column that is added; `vector` up to 2,000 dimensions and `halfvec` above where not given. */
   readonly type?: VectorType | undefined;
   /** What commands and messages call it; the table's name where not given. */
@@ -46,6 +53,10 @@ export interface Watched {
   readonly text: string;
   readonly vector: VectorColumn;
   readonly columnAdded: boolean;
+  /** Qualified and quoted; null where the vectors are in the watched table. */
+  readonly into: string | null;
+  /** The view that joins the watched table and its vectors, qualified and quoted; null where there is nothing to join. */
+  readonly view: string | null;
 }
 
 /**
@@ -55,33 +66,59 @@ export interface Watched {
  */
 export async function watch(db: Database, config: Config, options: WatchOptions): Promise<Watched> {
   const table = await findTable(db, options.table);
-  const existing = await findVectorColumn(db, table, options.vector ?? "embedding");
-  checkAgainst(existing, table, options);
+  const vectors = options.into === undefined ? undefined : await findVectorTable(db, options.into, table);
+  const existing = await existingColumn(db, table, vectors, options.vector ?? "embedding");
+  checkAgainst(existing, vectors ?? table, options);
   const column = existing ?? (await plannedColumn(config, options));
   try {
     return await patiently(db, async (transaction) => {
       await sql`select embed_check_table(${table.oid}::oid::regclass)`.execute(transaction);
-      if (existing === undefined) {
-        await sql`alter table ${sql.id(table.schema, table.table)}
+      if (vectors?.oid === null) {
+        await createVectorTable(transaction, table, vectors, options.key, column);
+      } else if (existing === undefined) {
+        const { schema, table: name } = vectors ?? table;
+        await sql`alter table ${sql.id(schema, name)}
           add column ${sql.id(column.name)} ${columnType(column)}`.execute(transaction);
       }
-      return await callEmbedWatch(transaction, table, column, options, existing === undefined);
+      const watched = await callEmbedWatch(transaction, table, vectors, column, options);
+      const view =
+        vectors === undefined
+          ? null
+          : await createVectorView(transaction, table, vectors, watched.key, column.name);
+      return { ...watched, vector: column, columnAdded: existing === undefined, view };
     });
   } catch (error) {
     throw explainRefusal(error, "watch");
   }
 }
 
+async function existingColumn(
+  db: Database,
+  table: FoundTable,
+  vectors: VectorTable | undefined,
+  name: string,
+): Promise<VectorColumn | undefined> {
+  if (vectors === undefined) return await findVectorColumn(db, table, name);
+  const { oid, ...rest } = vectors;
+  return oid === null ? undefined : await findVectorColumn(db, { oid, ...rest }, name);
+}
+
 async function callEmbedWatch(
   db: Database,
   table: FoundTable,
+  vectors: VectorTable | undefined,
   column: VectorColumn,
   options: WatchOptions,
-  columnAdded: boolean,
-): Promise<Watched> {
+): Promise<Pick<Watched, "name" | "table" | "key" | "text" | "into">> {
   const hasOwnModel = options.backend !== undefined || options.model !== undefined;
-  const { rows } = await sql<{ name: string; table: string; key: string[]; text: string }>`
-    select name, watched_table::text as table, key_columns as key, text_expression as text
+  const { rows } = await sql<{
+    name: string;
+    table: string;
+    key: string[];
+    text: string;
+    into: string | null;
+  }>`
+    select name, watched_table::text as table, key_columns as key, text_expression as text, vector_table::text as into
     from embed_watch(
       watched_table => ${table.oid}::oid::regclass,
       text_expression => ${options.text},
@@ -91,15 +128,18 @@ async function callEmbedWatch(
       backend => ${options.backend ?? null},
       model => ${options.model ?? null},
       dimensions => ${options.dimensions ?? (hasOwnModel ? column.dimensions : null)}::int,
-      settings => ${JSON.stringify(ownSettings(options.settings ?? {}))}::jsonb)`.execute(db);
+      settings => ${JSON.stringify(ownSettings(options.settings ?? {}))}::jsonb,
+      vector_table => ${vectors === undefined ? sql`null` : sql`format('%I.%I', ${vectors.schema}::text, ${vectors.table}::text)::regclass`})`.execute(
+    db,
+  );
   const [watched] = rows;
   if (watched === undefined) throw new Error("embed_watch() gave no source");
-  return { ...watched, vector: column, columnAdded };
+  return watched;
 }
 
 function checkAgainst(
   column: VectorColumn | undefined,
-  { schema, table }: FoundTable,
+  { schema, table }: TableName,
   { type, dimensions }: WatchOptions,
 ): void {
   if (column === undefined) return;

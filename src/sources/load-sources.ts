@@ -19,7 +19,11 @@ interface SourceRow {
   readonly text_is_column: boolean;
   readonly vector_column: string;
   /** `{schema, table, oid}` of the table of the vectors; schema and table are null where it was dropped. */
-  readonly vector_table: (NonNullable<Source["vectorTable"]> & { readonly schema: string | null }) | null;
+  readonly vector_table: {
+    readonly schema: string | null;
+    readonly table: string | null;
+    readonly oid: number;
+  } | null;
   readonly vector_type: string | null;
   readonly column_dimensions: number | null;
   readonly backend: string | null;
@@ -90,12 +94,13 @@ function toSource(row: SourceRow): Source | BrokenSource {
     return trouble(`its table was dropped: run \`npm run unwatch -- ${row.name}\``);
   }
   const watched = `${row.schema}.${row.table}`;
-  if (row.vector_table?.schema === null) {
+  const vectorTable = row.vector_table === null ? null : present(row.vector_table);
+  if (vectorTable === undefined) {
     return trouble(
       `the table of its vectors was dropped: watch ${watched} again with --into, which makes it anew, and backfill (changes are still queued)`,
     );
   }
-  const beside = row.vector_table === null ? watched : `${row.vector_table.schema}.${row.vector_table.table}`;
+  const beside = vectorTable === null ? watched : `${vectorTable.schema}.${vectorTable.table}`;
   const lost = (table: string, column: string): BrokenSource =>
     trouble(
       `${table} has no column ${column} any more: watch it again with the new name (changes are still queued)`,
@@ -125,7 +130,7 @@ function toSource(row: SourceRow): Source | BrokenSource {
     key: row.key.map(({ name, type }): KeyColumn => ({ name, type: type ?? "" })),
     textExpression: row.text_expression,
     vectorColumn: row.vector_column,
-    vectorTable: row.vector_table,
+    vectorTable,
     vectorType: row.vector_type,
     columnDimensions: row.column_dimensions,
     backend: row.backend,
@@ -134,4 +139,12 @@ function toSource(row: SourceRow): Source | BrokenSource {
     settings: row.settings,
     paused: row.paused,
   };
+}
+
+function present({
+  schema,
+  table,
+  oid,
+}: NonNullable<SourceRow["vector_table"]>): Source["vectorTable"] | undefined {
+  return schema === null || table === null ? undefined : { schema, table, oid };
 }

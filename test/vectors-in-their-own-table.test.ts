@@ -8,6 +8,7 @@ import { connect } from "../src/database/connect.ts";
 import { examineSource } from "../src/doctor/examine-source.ts";
 import { buildIndex } from "../src/search/build-index.ts";
 import { hybrid } from "../src/search/hybrid.ts";
+import { settleBlank } from "../src/queue/settle-empty.ts";
 import { remodel } from "../src/remodel/remodel.ts";
 import { readRemodelling } from "../src/remodel/remodelling.ts";
 import { dropModel, rollBack } from "../src/remodel/switch.ts";
@@ -401,6 +402,22 @@ test.each([
   await backfill();
   await client.query("alter table app.documents_embeddings rename vec to embedding").catch(() => undefined);
   expect(await wrong(client)).toEqual([]);
+});
+
+test("a statement that was made before the vectors got a table of their own settles nothing", async () => {
+  const { client, db, watched, watchAgain, source } = await prepareApart(DOCUMENTS, {
+    ...INTO,
+    into: undefined,
+  });
+  expect(watched).toMatchObject({ into: null, view: null });
+  const before = await source();
+  await client.query("insert into app.documents values (1, 'a', 'one')");
+  await client.query("update app.documents set body = '' where id = 1");
+  await watchAgain({ into: "documents_embeddings" });
+  const { rows } = await client.query<{ ticket: string }>("select ticket from embedding_queue");
+  const tickets = rows.map(({ ticket }) => ticket);
+  expect(await settleBlank(db, before, tickets)).toEqual([]);
+  expect(await settleBlank(db, await source(), tickets)).toEqual(tickets);
 });
 
 test("a renamed table of vectors is followed", async () => {

@@ -8,6 +8,13 @@
 --   grant update (embedding) on my_schema.my_table to autoembed_listener;
 --   grant usage on schema my_schema to autoembed_listener;
 --
+-- Where its vectors are in a table of their own (watch --into), these instead. To lock a row, Postgres asks for the right to
+-- update some column of it; of the watched table the listener updates none:
+--
+--   grant select, update (id) on my_schema.my_table to autoembed_listener;
+--   grant select, insert, update, delete on my_schema.my_table_embeddings to autoembed_listener;
+--   grant usage on schema my_schema to autoembed_listener;
+--
 -- Where row-level security is on, it must see and update every row:
 --
 --   create policy autoembed on my_schema.my_table to autoembed_listener using (true);

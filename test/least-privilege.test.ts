@@ -3,7 +3,8 @@ import { randomBytes } from "node:crypto";
 import pg from "pg";
 import { expect, onTestFinished, test } from "vitest";
 import { describeNative } from "./support/database.ts";
-import { prepare, wrongRows } from "./support/listening.ts";
+import { DIMENSIONS, prepare, wrongRows } from "./support/listening.ts";
+import { oracleVector } from "./support/oracle-vector.ts";
 
 describeNative("least privilege", "needs roles of its own", () => {
   test("a listener works with docs/grants.sql alone, and an application with nothing but its table", async () => {
@@ -28,6 +29,40 @@ describeNative("least privilege", "needs roles of its own", () => {
     await application.query("truncate patient_embeddings");
     expect(await listener.stop()).toBe(0);
     expect((await client.query("select from embedding_listener")).rowCount).toBe(0);
+  });
+
+  test("a listener of vectors in their own table needs what docs/grants.sql says, and no update of the texts", async () => {
+    const { client, database, listen } = await prepare();
+    const listenerUrl = await role(client, database.url, "listener");
+    const name = nameIn(listenerUrl);
+    await client.query(`drop schema if exists app cascade; create schema app;
+      create table app.notes (id bigint primary key, body text);
+      create table app.notes_embeddings (id bigint primary key references app.notes on delete cascade on update cascade, embedding vector(${DIMENSIONS}));
+      select embed_watch('app.notes', 'body', source_name => 'notes', vector_table => 'app.notes_embeddings')`);
+    await grant(client, name);
+    await client.query(`grant select, update (id) on app.notes to ${name};
+      grant select, insert, update, delete on app.notes_embeddings to ${name}; grant usage on schema app to ${name}`);
+    const listener = await listen({ DATABASE_URL: listenerUrl });
+
+    await client.query("insert into app.notes values (1, 'one'), (2, 'two'), (3, 'three')");
+    await listener.settled(AbortSignal.timeout(10_000));
+    await client.query(
+      "update app.notes set body = 'zwei' where id = 2; update app.notes set body = '' where id = 3",
+    );
+    await client.query("update app.notes set id = 4 where id = 1");
+    await listener.settled(AbortSignal.timeout(10_000));
+    const { rows } = await client.query<{ id: string; right: boolean }>(
+      "select v.id, v.embedding = $1 as right from app.notes_embeddings v order by id",
+      [`[${oracleVector("zwei", DIMENSIONS).join(",")}]`],
+    );
+    expect(rows).toEqual([
+      { id: "2", right: true },
+      { id: "4", right: false },
+    ]);
+    const application = await session(listenerUrl);
+    await expect(application.query("update app.notes set body = 'forged'")).rejects.toMatchObject({
+      code: "42501",
+    });
   });
 
   test("an application can neither read nor write what is ours, nor turn our triggers on other tables", async () => {

@@ -13,6 +13,8 @@ const DIMENSIONS = 3072;
 const TICKETS = `drop table if exists tickets;
   create table tickets (id bigint generated always as identity primary key, body text);
   insert into tickets (body) values ('printer on fire'), ('forgot the password')`;
+const DOCUMENTS = `create table documents (id int primary key, title text, body text);
+  insert into documents values (1, 'One', 'the first'), (2, 'Two', 'the second'), (3, 'Three', null)`;
 
 test("every shell recipe of docs/sources.md works as it is written", async () => {
   const database = await openTestDatabase({ dimensions: DIMENSIONS });
@@ -20,7 +22,7 @@ test("every shell recipe of docs/sources.md works as it is written", async () =>
   const provider = await startProviderServer({ dimensions: DIMENSIONS });
   onTestFinished(() => provider.close());
   await withClient(database.url, (client) =>
-    client.query(`${TICKETS}; insert into patient_embeddings values (1, 'a patient')`),
+    client.query(`${TICKETS}; ${DOCUMENTS}; insert into patient_embeddings values (1, 'a patient')`),
   );
   const page = await readFile(`${PROJECT}/docs/sources.md`, "utf8");
   const recipes = [...page.matchAll(/```sh\n(.*?)```/gs)].map(([, commands]) => commands ?? "");
@@ -47,4 +49,12 @@ test("every shell recipe of docs/sources.md works as it is written", async () =>
   );
   expect(rows).toContainEqual({ name: "patient_embeddings", model: "text-embedding-3-large" });
   expect(rows).toContainEqual({ name: "tickets", model: "voyage-3.5" });
+  const apart = await withClient(database.url, (client) =>
+    client.query("select title, embedding is not null as embedded from documents_with_embedding order by id"),
+  );
+  expect(apart.rows).toEqual([
+    { title: "One", embedded: true },
+    { title: "Two", embedded: true },
+    { title: "Three", embedded: false },
+  ]);
 }, 240_000);

@@ -420,6 +420,26 @@ test("a statement that was made before the vectors got a table of their own sett
   expect(await settleBlank(db, await source(), tickets)).toEqual(tickets);
 });
 
+test("an expression that raises for a row fails that row alone, and no search", async () => {
+  const { client, listen, db, source } = await prepareApart(DOCUMENTS, {
+    ...INTO,
+    text: "body || (10 / id)",
+  });
+  const listener = await listen();
+  await client.query(
+    "insert into app.documents values (0, 'a', 'raises'), (2, 'b', 'two '), (5, 'c', 'five ')",
+  );
+  await listener.settled();
+  expect(await keysBeside(client)).toEqual(["2", "5"]);
+  const failed = await client.query("select key from embedding_queue where failed_at is not null");
+  expect(failed.rows).toEqual([{ key: "0" }]);
+  const [best] = await nearest(db, await source(), oracleVector("five 2", DIMENSIONS), {
+    limit: 1,
+    withText: true,
+  });
+  expect(best).toMatchObject({ key: "5", text: "five 2" });
+});
+
 test("a renamed table of vectors is followed", async () => {
   const { client, listen } = await prepareApart();
   const listener = await listen();

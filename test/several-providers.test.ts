@@ -85,6 +85,31 @@ test.each(["hang", 401, 503] as const)(
   },
 );
 
+test("a provider that hangs when the listener starts keeps it from nothing else, and can be replaced meanwhile", async () => {
+  const { client, provider, own, listen, watch } = await prepareOwnProvider();
+  provider.always("hang");
+  const listener = await listen({ EMBEDDING_TIMEOUT: "60000" });
+  await watch();
+  own.always("hang");
+  await client.query("insert into app.tickets values (1, 'waits for nobody')");
+  await vi.waitFor(() => {
+    expect(own.requests.length).toBe(1);
+  }, WAIT);
+
+  own.behave();
+  await watch({ base_url: `${own.openAiUrl}/` });
+  await vi.waitFor(async () => {
+    const { rows } = await client.query("select from app.tickets where embedding is not null");
+    expect(rows).toHaveLength(1);
+  }, WAIT);
+  const { rows } = await client.query(
+    "select extract(epoch from now() - seen_at) < 3 as alive from embedding_listener",
+  );
+  expect(rows).toEqual([{ alive: true }]);
+  expect(provider.counts.inputs).toBe(1);
+  await listener.stop();
+});
+
 test("a key that the environment does not have is said", async () => {
   const { db, listen, watch } = await prepareOwnProvider();
   await watch({ api_key_env: "ABSENT_API_KEY" });

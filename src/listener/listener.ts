@@ -137,6 +137,7 @@ class RunningListener implements Listener {
     this.#notifications.start();
     this.#workers.wakeAll();
     this.#poll = setInterval(() => void this.#look(), this.#config.EMBED_POLL_MS);
+    await this.#workers.begun();
   }
 
   async settled(signal?: AbortSignal): Promise<void> {

@@ -15,6 +15,7 @@ import type { Source } from "../sources/source.ts";
 import { checkDimensions } from "./check-dimensions.ts";
 import type { Budget } from "./budget.ts";
 import type { Providers } from "./providers.ts";
+import { within } from "./within.ts";
 
 export interface Surroundings {
   readonly db: Database;
@@ -32,14 +33,24 @@ interface Running {
   readonly worker: SourceWorker;
 }
 
+interface Beginning {
+  readonly fingerprint: string;
+  readonly begun: Promise<void>;
+}
+
+/** How long the start waits for a provider that does not answer; its source begins when it does. */
+const FIRST_ANSWER_MS = 5_000;
+
 /** One worker a source, so that a slow, broken or paused one delays no other. */
 export class SourceWorkers {
   readonly #around: Surroundings;
   readonly #running = new Map<number, Running>();
   /** Workers whose source has changed or gone, until the last of their claims has ended. */
   readonly #retired = new Set<SourceWorker>();
-  readonly #beginning = new Map<number, Promise<void>>();
+  readonly #beginning = new Map<number, Beginning>();
   readonly #trouble = new Map<number, string>();
+  /** The sources that were there at the start. */
+  #first: readonly Promise<void>[] | undefined;
   #vectorOid = 0;
   #refreshing: Promise<void> = Promise.resolve();
   #closed = false;
@@ -67,17 +78,24 @@ export class SourceWorkers {
     return this.inFlight === 0;
   }
 
-  /**
-   * Starts a worker for every source, and waits for the first that can work.
-   * @throws when none can until somebody acts, the first reason.
-   */
+  /** Starts a worker for every source; each works as soon as its provider answers. */
   async open(sources: Sources, vectorOid: number): Promise<void> {
     this.#vectorOid = vectorOid;
     await this.#follow(sources);
-    await Promise.any(this.#beginning.values()).catch((error: unknown) => {
-      const hopeless = error instanceof AggregateError ? error.errors.find(needsSomebody) : undefined;
-      if (hopeless !== undefined) throw hopeless;
-    });
+  }
+
+  /**
+   * Resolves when the first source can work, or after some seconds: a provider that hangs must not keep the listener
+   * from what it can do.
+   * @throws when none can until somebody acts, the first reason.
+   */
+  async begun(): Promise<void> {
+    const first = Promise.any(this.#first ?? []);
+    const hopeless = first.then(nothing, (error: unknown) =>
+      error instanceof AggregateError ? (error.errors as unknown[]).find(needsSomebody) : undefined,
+    );
+    const problem = await within(FIRST_ANSWER_MS, hopeless, nothing);
+    if (problem !== undefined) throw problem;
   }
 
   /** Follows what has changed among the sources. */
@@ -110,6 +128,7 @@ export class SourceWorkers {
   }
 
   async #follow(sources: Sources): Promise<void> {
+    const beginning: Promise<void>[] = [];
     const wanted = new Map(
       sources.usable.filter((source) => !source.paused).map((source) => [source.id, source]),
     );
@@ -122,12 +141,16 @@ export class SourceWorkers {
     }
     for (const { id, name, trouble } of sources.broken) await this.#troubled(id, name, trouble);
     for (const source of wanted.values()) {
-      if (this.#running.has(source.id) || this.#beginning.has(source.id)) continue;
+      if (this.#running.has(source.id) || this.#isBeginning(source)) continue;
       // Not awaited: a provider that does not answer keeps no other source waiting.
-      const beginning = this.#begin(source).finally(() => this.#beginning.delete(source.id));
-      this.#beginning.set(source.id, beginning);
-      beginning.catch(() => undefined); // told as trouble, and tried again at the next look
+      const begun = this.#begin(source).finally(() => {
+        if (this.#isBeginning(source)) this.#beginning.delete(source.id);
+      });
+      this.#beginning.set(source.id, { fingerprint: fingerprintOf(source), begun });
+      beginning.push(begun);
+      begun.catch(() => undefined); // told as trouble, and tried again at the next look
     }
+    this.#first ??= beginning;
   }
 
   async #begin(source: Source): Promise<void> {
@@ -135,7 +158,7 @@ export class SourceWorkers {
     try {
       const provider = await providers.for(source);
       checkDimensions(source, provider);
-      if (this.#closed) return;
+      if (this.#closed || !this.#isBeginning(source)) return;
       const own = ownSettings(source.settings);
       const worker = new SourceWorker(
         {
@@ -159,9 +182,15 @@ export class SourceWorkers {
       await this.#recovered(source);
       worker.wake();
     } catch (error) {
+      if (!this.#isBeginning(source)) return;
       await this.#troubled(source.id, source.name, error instanceof Error ? error.message : "unknown");
       throw error;
     }
+  }
+
+  /** Whether the source is beginning as it is now: one whose provider hangs may have been changed meanwhile. */
+  #isBeginning(source: Source): boolean {
+    return this.#beginning.get(source.id)?.fingerprint === fingerprintOf(source);
   }
 
   async #troubled(id: number, name: string, problem: string): Promise<void> {
@@ -192,4 +221,8 @@ function fingerprintOf(source: Source): string {
 /** An outage passes by itself; a wrong key, model or length does not. */
 function needsSomebody(error: unknown): error is Error {
   return error instanceof SetupError || (error instanceof ProviderError && error.fault === "setup");
+}
+
+function nothing(): undefined {
+  return undefined;
 }

@@ -6,13 +6,18 @@ import { SetupError } from "../errors.ts";
 
 /** How long a statement waits in the lock queue, where every writer that comes after it waits behind it. */
 const LOCK_WAIT_MS = 500;
+/**
+ * How long the locks outlive this process between two statements, were it stopped or cut off: the server ends the
+ * session then. The embedded Postgres, which has one session for all and spins on such a limit, is spared.
+ */
+const SILENCE_MS = 1_000;
 const PATIENCE_MS = 120_000;
 const LOCK_NOT_AVAILABLE = "55P03";
 const DEADLOCK = "40P01";
 
 /**
  * Runs a short transaction that needs a strong lock on a table in use. It gives way after half a second and tries
- * again, so that nobody queues behind it for longer.
+ * again, so that nobody queues behind it for longer; and it is ended by the server when nothing is heard of it.
  * @throws {SetupError} when the lock could not be had in two minutes.
  */
 export async function patiently<T>(
@@ -24,7 +29,12 @@ export async function patiently<T>(
   for (let pause = 50; ; pause = Math.min(2 * pause, 2_000)) {
     try {
       return await db.transaction().execute(async (transaction) => {
-        await sql`select set_config('lock_timeout', ${`${LOCK_WAIT_MS}ms`}, true)`.execute(transaction);
+        await sql`
+          select set_config('lock_timeout', ${`${LOCK_WAIT_MS}ms`}, true),
+            case when version() !~* 'emscripten'
+              then set_config('idle_in_transaction_session_timeout', ${`${SILENCE_MS}ms`}, true) end`.execute(
+          transaction,
+        );
         return await work(transaction);
       });
     } catch (error) {

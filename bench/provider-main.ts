@@ -16,11 +16,15 @@ const { dimensions, latencyMs } = JSON.parse(process.argv[2] ?? "{}") as {
   dimensions: number;
   latencyMs: number;
 };
-const base64 = Array.from({ length: VECTORS }, (_, seed) => `"${toBase64(randomVector(dimensions, seed))}"`);
+const base64 = Array.from({ length: VECTORS }, (_, seed) =>
+  Buffer.from(`"${toBase64(randomVector(dimensions, seed))}"}`),
+);
 /** With nine decimals, as the large providers print them. */
-const json = Array.from(
-  { length: VECTORS },
-  (_, seed) => `[${Array.from(randomVector(dimensions, seed), (float) => float.toFixed(9)).join(",")}]`,
+const json = Array.from({ length: VECTORS }, (_, seed) =>
+  Buffer.from(`[${Array.from(randomVector(dimensions, seed), (float) => float.toFixed(9)).join(",")}]}`),
+);
+const before = Array.from({ length: 2048 }, (_, index) =>
+  Buffer.from(`${index > 0 ? "," : ""}{"object":"embedding","index":${index},"embedding":`),
 );
 
 let requests = 0;
@@ -44,15 +48,23 @@ const server = createServer((request, response) => {
     if ((count > 1 || requests === 2) && first === 0) first = performance.now();
     const pieces = encoding_format === "base64" ? base64 : json;
     void (latencyMs > 0 ? delay(latencyMs) : Promise.resolve()).then(() => {
-      const data = Array.from({ length: count }, (_, index) => {
+      const answer = [Buffer.from('{"object":"list","data":[')];
+      for (let index = 0; index < count; index++) {
         next = (next + 1) % VECTORS;
-        return `{"object":"embedding","index":${index},"embedding":${pieces[next] ?? ""}}`;
-      });
-      last = performance.now();
-      response.setHeader("content-type", "application/json");
-      response.end(
-        `{"object":"list","data":[${data.join(",")}],"model":"bench","usage":{"prompt_tokens":${count * 150},"total_tokens":${count * 150}}}`,
+        answer.push(before[index] ?? Buffer.of(), pieces[next] ?? Buffer.of());
+      }
+      const tokens = count * 150;
+      answer.push(
+        Buffer.from(`],"model":"bench","usage":{"prompt_tokens":${tokens},"total_tokens":${tokens}}}`),
       );
+      last = performance.now();
+      response.writeHead(200, {
+        "content-type": "application/json",
+        "content-length": answer.reduce((bytes, piece) => bytes + piece.length, 0),
+      });
+      response.cork();
+      for (const piece of answer) response.write(piece);
+      response.end();
     });
   });
 });

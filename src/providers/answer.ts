@@ -34,7 +34,7 @@ export function checkAnswer(answer: RawAnswer, count: number, dimensions: number
       unwell(`${who} gave a vector that is none: ${error.message}.`)
     );
   }
-  return { vectors, tokens: answer.tokens, rate: answer.rate };
+  return { vectors, tokens: answer.tokens };
 }
 
 /** The error for a model whose vectors are `given` long where `dimensions` are wanted. */

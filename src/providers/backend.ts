@@ -1,5 +1,4 @@
-import type { ProviderLimits } from "./provider.ts";
-import type { RateHints } from "./rate-hints.ts";
+import type { OnReceived, ProviderLimits } from "./provider.ts";
 
 /** A vector as it came: base64 of little-endian float32s, or what should be numbers. */
 export type RawVector = string | ArrayLike<unknown>;
@@ -8,7 +7,6 @@ export type RawVector = string | ArrayLike<unknown>;
 export interface RawAnswer {
   readonly vectors: readonly RawVector[];
   readonly tokens: number;
-  readonly rate?: RateHints | undefined;
 }
 
 /** What is particular to one kind of provider; `openProvider` adds the checks that all of them share. */
@@ -17,6 +15,6 @@ export interface Backend {
   readonly model: string;
   readonly limits: ProviderLimits;
   /** One request. @throws {ProviderError} or, when aborted, the signal's reason. */
-  ask(texts: readonly string[], signal: AbortSignal): Promise<RawAnswer>;
+  ask(texts: readonly string[], signal: AbortSignal, onReceived?: OnReceived): Promise<RawAnswer>;
   close(): Promise<void>;
 }

@@ -6,7 +6,8 @@ import { classifyNetworkError } from "./classify-network.ts";
 import { Deadline } from "./deadline.ts";
 import { ProviderError } from "./provider-error.ts";
 import type { HttpSettings } from "./provider-settings.ts";
-import type { Headers } from "./rate-hints.ts";
+import type { OnReceived } from "./provider.ts";
+import { rateHints, type Headers } from "./rate-hints.ts";
 
 const CONNECT_MS = 10_000;
 /** Longer than a lull between two batches, shorter than the minute after which most load balancers hang up. */
@@ -45,6 +46,7 @@ export class JsonClient {
     texts: readonly string[],
     context: ErrorContext,
     signal: AbortSignal,
+    onReceived?: OnReceived,
   ): Promise<JsonAnswer> {
     signal.throwIfAborted();
     using deadline = new Deadline(signal, this.#timeoutMs);
@@ -57,8 +59,11 @@ export class JsonClient {
         body: JSON.stringify(body),
         signal: deadline.signal,
       });
-      const json = parseJson(await answer.body.text());
-      if (answer.statusCode < 200 || answer.statusCode > 299) {
+      const text = await answer.body.text();
+      const good = answer.statusCode >= 200 && answer.statusCode <= 299;
+      if (good) onReceived?.(rateHints(answer.headers));
+      const json = parseJson(text);
+      if (!good) {
         throw classifyAnswer(answer.statusCode, answer.headers, complaintOf(json), texts, context);
       }
       if (json === undefined) throw garbled(context);

@@ -1,7 +1,7 @@
 import { onAbort } from "./on-abort.ts";
 import { Pace, type PaceSettings } from "./pace.ts";
 import { ProviderError } from "./provider-error.ts";
-import type { Embeddings } from "./provider.ts";
+import type { RateHints } from "./rate-hints.ts";
 
 export interface LimiterSettings extends PaceSettings {
   /** Requests in flight at once, at most (`EMBED_MAX_CONCURRENCY`). */
@@ -55,17 +55,31 @@ export class Limiter {
    * Runs `request` when its turn has come.
    * @param tokens what it is thought to cost
    * @param signal ends the wait, not the request
+   * @param request calls `received` when its answer is there: the next request goes out while it is read
    */
-  async run(tokens: number, signal: AbortSignal, request: () => Promise<Embeddings>): Promise<Embeddings> {
+  async run<T>(
+    tokens: number,
+    signal: AbortSignal,
+    request: (received: (hints?: RateHints) => void) => Promise<T>,
+  ): Promise<T> {
     const permit = await this.#acquire(tokens, signal);
+    let inFlight = true;
+    const received = (hints?: RateHints): void => {
+      if (!inFlight) return;
+      inFlight = false;
+      this.#inFlight--;
+      this.pace.hinted(hints, this.#inFlight, performance.now());
+    };
     try {
-      const embeddings = await request();
-      this.#inFlight--;
+      const answer = await request((hints) => {
+        received(hints);
+        this.#pump();
+      });
+      received();
       this.#accepted(permit);
-      this.pace.hinted(embeddings.rate, this.#inFlight, performance.now());
-      return embeddings;
+      return answer;
     } catch (error) {
-      this.#inFlight--;
+      received();
       this.#failed(permit, error);
       throw error;
     } finally {

@@ -2,7 +2,7 @@ import { ProviderError } from "./provider-error.ts";
 import type { Backend, RawAnswer, RawVector } from "./backend.ts";
 import { classifyAnswer, complaintOf, type ErrorContext } from "./classify.ts";
 import { JsonClient, type JsonAnswer } from "./http.ts";
-import type { ProviderLimits } from "./provider.ts";
+import type { OnReceived, ProviderLimits } from "./provider.ts";
 import type { OllamaSettings } from "./provider-settings.ts";
 
 /** Ollama states no limit; it works through a batch text by text, so that a big one only risks the timeout. */
@@ -30,10 +30,10 @@ export class Ollama implements Backend {
     this.#settings = settings;
   }
 
-  async ask(texts: readonly string[], signal: AbortSignal): Promise<RawAnswer> {
+  async ask(texts: readonly string[], signal: AbortSignal, onReceived?: OnReceived): Promise<RawAnswer> {
     if (!this.#batches) return await this.#askOneByOne(texts, signal);
     try {
-      return await this.#askBatch(texts, signal);
+      return await this.#askBatch(texts, signal, onReceived);
     } catch (error) {
       if (!isUnknownEndpoint(error)) throw error;
       const answer = await this.#askOneByOne(texts, signal);
@@ -46,7 +46,11 @@ export class Ollama implements Backend {
     await this.#client.close();
   }
 
-  async #askBatch(texts: readonly string[], signal: AbortSignal): Promise<RawAnswer> {
+  async #askBatch(
+    texts: readonly string[],
+    signal: AbortSignal,
+    onReceived: OnReceived | undefined,
+  ): Promise<RawAnswer> {
     const { dimensions, sendDimensions, truncate } = this.#settings;
     const body = {
       ...this.#common(),
@@ -54,7 +58,7 @@ export class Ollama implements Backend {
       truncate: truncate ?? false,
       ...(sendDimensions === true && dimensions !== undefined ? { dimensions } : {}),
     };
-    const answer = await this.#post("/api/embed", body, texts, signal);
+    const answer = await this.#post("/api/embed", body, texts, signal, onReceived);
     const { embeddings, prompt_eval_count: tokens } = fields(answer);
     if (!Array.isArray(embeddings) || !embeddings.every(Array.isArray)) {
       throw this.#senseless(answer, texts, "/api/embed");
@@ -87,8 +91,9 @@ export class Ollama implements Backend {
     body: unknown,
     texts: readonly string[],
     signal: AbortSignal,
+    onReceived?: OnReceived,
   ): Promise<JsonAnswer> {
-    return await this.#client.post(this.#base + path, body, texts, this.#context(path), signal);
+    return await this.#client.post(this.#base + path, body, texts, this.#context(path), signal, onReceived);
   }
 
   #senseless(answer: JsonAnswer, texts: readonly string[], path: string): ProviderError {

@@ -5,7 +5,7 @@ import { Ollama } from "./ollama.ts";
 import { OpenAiCompatible } from "./openai-compatible.ts";
 import { PROBE_TEXT, refusesAll } from "./probe-text.ts";
 import { ProviderError } from "./provider-error.ts";
-import type { Embeddings, Provider } from "./provider.ts";
+import type { Embeddings, EmbedOptions, Provider } from "./provider.ts";
 import type { ProviderSettings } from "./provider-settings.ts";
 
 /**
@@ -83,9 +83,13 @@ class CheckedProvider implements Provider {
     return this.#backend.limits;
   }
 
-  async embed(texts: readonly string[], signal: AbortSignal): Promise<Embeddings> {
+  async embed(
+    texts: readonly string[],
+    signal: AbortSignal,
+    options: EmbedOptions = {},
+  ): Promise<Embeddings> {
     if (texts.includes("")) throw new ProviderError("row", "An empty text has no vector.");
-    const answer = await this.#backend.ask(texts, signal);
+    const answer = await this.#backend.ask(texts, signal, options.onReceived);
     return checkAnswer(answer, texts.length, this.dimensions, nameOf(this.#backend));
   }
 

@@ -2,9 +2,8 @@ import { ProviderError } from "./provider-error.ts";
 import type { Backend, RawAnswer, RawVector } from "./backend.ts";
 import { classifyAnswer, complaintOf, type ErrorContext } from "./classify.ts";
 import { JsonClient, type JsonAnswer } from "./http.ts";
-import type { ProviderLimits } from "./provider.ts";
+import type { OnReceived, ProviderLimits } from "./provider.ts";
 import type { OpenAiSettings } from "./provider-settings.ts";
-import { rateHints } from "./rate-hints.ts";
 
 /**
  * OpenAI allows 2,048 inputs and 300,000 tokens a request, and 8,192 tokens a text. Characters stand for tokens one
@@ -41,8 +40,10 @@ export class OpenAiCompatible implements Backend {
     };
   }
 
-  async ask(texts: readonly string[], signal: AbortSignal): Promise<RawAnswer> {
-    const answer = this.#base64 ? await this.#askBase64(texts, signal) : await this.#post(texts, {}, signal);
+  async ask(texts: readonly string[], signal: AbortSignal, onReceived?: OnReceived): Promise<RawAnswer> {
+    const answer = this.#base64
+      ? await this.#askBase64(texts, signal, onReceived)
+      : await this.#post(texts, {}, signal, onReceived);
     this.#answeredBefore = true;
     return answer;
   }
@@ -51,13 +52,17 @@ export class OpenAiCompatible implements Backend {
     await this.#client.close();
   }
 
-  async #askBase64(texts: readonly string[], signal: AbortSignal): Promise<RawAnswer> {
+  async #askBase64(
+    texts: readonly string[],
+    signal: AbortSignal,
+    onReceived: OnReceived | undefined,
+  ): Promise<RawAnswer> {
     try {
-      return await this.#post(texts, { encoding_format: "base64" }, signal);
+      return await this.#post(texts, { encoding_format: "base64" }, signal, onReceived);
     } catch (error) {
       const refused = error instanceof ProviderError && (error.status === 400 || error.status === 422);
       if (!refused || this.#answeredBefore) throw error;
-      const answer = await this.#post(texts, {}, signal);
+      const answer = await this.#post(texts, {}, signal, onReceived);
       this.#base64 = false;
       return answer;
     }
@@ -67,9 +72,10 @@ export class OpenAiCompatible implements Backend {
     texts: readonly string[],
     encoding: { readonly encoding_format?: "base64" },
     signal: AbortSignal,
+    onReceived: OnReceived | undefined,
   ): Promise<RawAnswer> {
     const body = { model: this.model, input: texts, ...encoding, ...this.#extra };
-    const answer = await this.#client.post(this.#path, body, texts, this.#context, signal);
+    const answer = await this.#client.post(this.#path, body, texts, this.#context, signal, onReceived);
     return read(answer, texts, this.#context);
   }
 }
@@ -90,7 +96,6 @@ function read(answer: JsonAnswer, texts: readonly string[], context: ErrorContex
   return {
     vectors: inOrder(body.data as readonly (Item | null)[], texts.length, context),
     tokens: tokensOf(body.usage),
-    rate: rateHints(answer.headers),
   };
 }
 

@@ -141,8 +141,8 @@ export class PatientProvider extends EventEmitter<Events> implements Provider {
   async #once(texts: readonly string[], signal: AbortSignal, wait: AbortSignal): Promise<Embeddings> {
     const characters = texts.reduce((sum, text) => sum + text.length, 0);
     try {
-      const answer = await this.#limiter.run(characters * this.#tokensACharacter, wait, () =>
-        this.#provider.embed(texts, signal),
+      const answer = await this.#limiter.run(characters * this.#tokensACharacter, wait, (onReceived) =>
+        this.#provider.embed(texts, signal, { onReceived }),
       );
       if (answer.tokens > 0 && characters > 0) {
         this.#tokensACharacter += (answer.tokens / characters - this.#tokensACharacter) / 8;

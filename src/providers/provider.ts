@@ -17,14 +17,15 @@ export interface Embeddings {
   readonly vectors: VectorArray;
   /** Tokens that the provider says it charged; 0 where it does not say. */
   readonly tokens: number;
-  /** What its headers say about the pace that it allows. */
-  readonly rate?: RateHints | undefined;
 }
 
-/** Advice for whoever retries; a provider by itself sends one request. */
+export type OnReceived = (hints: RateHints) => void;
+
 export interface EmbedOptions {
-  /** Requests for these texts, at most, before an error is believed. */
+  /** Requests for these texts, at most, before an error is believed; a provider by itself sends one. */
   readonly attempts?: number | undefined;
+  /** Told once when a good answer has come whole, before it is read, with the pace that its headers allow. */
+  readonly onReceived?: OnReceived | undefined;
 }
 
 /** Who turns texts into vectors. One request a call, no retries: pacing and patience live in `patient.ts`. */

@@ -1,8 +1,7 @@
 import { vi } from "vitest";
-import { VectorArray } from "../../src/database/vector-array.ts";
 import { Limiter, type LimiterSettings } from "../../src/providers/limiter.ts";
 import { ProviderError } from "../../src/providers/provider-error.ts";
-import { rateHints, retryAfterMs } from "../../src/providers/rate-hints.ts";
+import { rateHints, retryAfterMs, type RateHints } from "../../src/providers/rate-hints.ts";
 import { RateLimiter, type RateLimit } from "./rate-limit.ts";
 
 export interface Drain {
@@ -41,14 +40,17 @@ export async function simulateDrain({
   const since = performance.now();
   let [left, sent, refused] = [requests, 0, 0];
 
-  async function request(): ReturnType<Parameters<Limiter["run"]>[2]> {
+  async function request(received: (hints: RateHints) => void): Promise<void> {
     sent++;
     const verdict = server.take();
     const headers = Object.fromEntries(
       Object.entries(verdict.headers).map(([name, value]) => [name.toLowerCase(), value]),
     );
     await new Promise((resolve) => setTimeout(resolve, verdict.allowed ? latencyMs : latencyMs / 4));
-    if (verdict.allowed) return { vectors: new VectorArray(0, 1), tokens: 1, rate: rateHints(headers) };
+    if (verdict.allowed) {
+      received(rateHints(headers));
+      return;
+    }
     refused++;
     throw new ProviderError("throttled", "slower", { retryAfterMs: retryAfterMs(headers) });
   }

@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import type { Source } from "../sources/source.ts";
+import { perSource } from "./statement.ts";
 import { readingTexts } from "../sources/reading-texts.ts";
 import { hasText, keyMatches, textHash, watchedRows } from "../sources/source-sql.ts";
 
@@ -60,47 +61,51 @@ export async function claim(db: Database, source: Source, options: ClaimOptions)
 
 async function claimOnce(db: Database, source: Source, options: ClaimOptions): Promise<ClaimedRow[]> {
   const { owner, limit, head, tail, cacheModel, maxCharacters } = options;
+  return await statement(db, source, [owner, limit, head, tail, cacheModel, maxCharacters]);
+}
+
+const statement = perSource<ClaimedRow>((source) => {
+  const id = sql.lit(source.id);
   // Put off for longer than anything is ever put off: the server's clock was set back, and the row is due.
-  const due = sql`not_before <= now() or not_before > now() + ${LONGEST_DELAY_MS} * interval '1 millisecond'`;
-  const pending = sql`source_id = ${source.id} and failed_at is null and owner is null and (${due})`;
+  const due = sql`not_before <= now() or not_before > now() + ${sql.lit(LONGEST_DELAY_MS)} * interval '1 millisecond'`;
+  const pending = sql`source_id = ${id} and failed_at is null and owner is null and (${due})`;
   // Bytes are known at once; characters are counted one by one, for 5 us a row.
-  const isShort = sql`octet_length(t.content) <= ${maxCharacters}`;
-  const { rows } = await sql<ClaimedRow>`
+  const isShort = sql`octet_length(t.content) <= $6`;
+  return sql`
     with listed as materialized (
-      select id from embedding_listener where id = ${owner} for key share
+      select id from embedding_listener where id = $1 for key share
     ), fresh as materialized (
-      select ticket from embedding_queue where exists (select from listed) and ${pending} and ticket > ${tail}
-      order by ticket limit ${limit} for update skip locked
+      select ticket from embedding_queue where exists (select from listed) and ${pending} and ticket > $4
+      order by ticket limit $2 for update skip locked
     ), oldest as materialized (
       select ticket from embedding_queue
-      where exists (select from listed) and ${pending} and ticket > ${head} and ticket <= ${tail}
-      order by ticket limit ${limit} for update skip locked
+      where exists (select from listed) and ${pending} and ticket > $3 and ticket <= $4
+      order by ticket limit $2 for update skip locked
     ), claimed as (
-      update embedding_queue set owner = ${owner}
-      where source_id = ${source.id} and failed_at is null and ticket = any(array(
-        (select ticket from fresh) union all (select ticket from oldest) limit ${limit}))
+      update embedding_queue set owner = $1
+      where source_id = ${id} and failed_at is null and ticket = any(array(
+        (select ticket from fresh) union all (select ticket from oldest) limit $2))
       returning ticket, key, attempts, queued_at
     ), looked as materialized (
       select c.ticket, c.attempts, c.queued_at, h.text_hash,
         case when t.k0 is null then 'gone' when t.fault is not null then 'unreadable' when not ${hasText("t")} then 'blank'
           when e.model is not null then 'cached' else 'new' end as state,
-        case when e.model is null then case when ${isShort} then t.content else left(t.content, ${maxCharacters}) end end as text,
-        coalesce(not ${isShort} and char_length(t.content) > ${maxCharacters}, false) as too_long, t.fault
+        case when e.model is null then case when ${isShort} then t.content else left(t.content, $6) end end as text,
+        coalesce(not ${isShort} and char_length(t.content) > $6, false) as too_long, t.fault
       from claimed c
       left join ${watchedRows(source)} t on ${keyMatches(source, "t", "c")}
       left join lateral (select ${textHash("t")} as text_hash offset 0) h on true
-      left join embedding_cache e on e.model = ${cacheModel} and e.text_hash = h.text_hash
+      left join embedding_cache e on e.model = $5 and e.text_hash = h.text_hash
     ), reserved as materialized (
       select r.* from (select array_agg(text_hash) as hashes, array_agg(ticket) as tickets from looked where state = 'new') n,
-        embed_reserve(${cacheModel}, n.hashes, n.tickets, ${owner}) r
+        embed_reserve($5, n.hashes, n.tickets, $1) r
     )
     select l.ticket, l.attempts, l.text_hash, l.too_long, l.fault, coalesce(r.state, l.state) as state, r.since_ms as taken_ms,
       (extract(epoch from clock_timestamp() - l.queued_at) * 1000)::float8 as age_ms,
       case when coalesce(r.state, l.state) = 'new' then l.text end as text
     from looked l left join reserved r on l.state = 'new' and r.text_hash = l.text_hash
-    order by l.ticket`.execute(db);
-  return rows;
-}
+    order by l.ticket`;
+});
 
 /** The newest ticket of a source: from here on, what comes is fresh. */
 export async function newestTicket(db: Database, source: Source): Promise<bigint> {

@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import type { Source } from "../sources/source.ts";
+import { perSource } from "./statement.ts";
 import { store, writable } from "./store.ts";
 import {
   keyMatches,
@@ -24,21 +25,25 @@ export async function settleCached(
   tickets: readonly string[],
   cacheModel: string,
 ): Promise<string[]> {
+  const rows = await statement(db, source, [tickets, cacheModel]);
+  return rows.map((row) => row.ticket);
+}
+
+const statement = perSource<{ ticket: string }>((source) => {
   const { name, cte } = writable(source);
   const cached = sql`(select e.embedding::${vectorType(source)} from embedding_cache e
-      where e.model = ${cacheModel} and e.text_hash = h.text_hash)`;
-  const { rows } = await sql<{ ticket: string }>`
+      where e.model = $2 and e.text_hash = h.text_hash)`;
+  return sql`
     with held as materialized (
       select q.ticket, ${textHash("t")} as text_hash, ${keysOf(source, "t")}
       from embedding_queue q join ${watchedRows(source)} t on ${keyMatches(source, "t", "q")}
-      where q.source_id = ${source.id} and q.failed_at is null and q.ticket = any(${tickets}::bigint[])
-        and exists (select from embedding_cache e where e.model = ${cacheModel} and e.text_hash = ${textHash("t")} offset 0)
+      where q.source_id = ${sql.lit(source.id)} and q.failed_at is null and q.ticket = any($1::bigint[])
+        and exists (select from embedding_cache e where e.model = $2 and e.text_hash = ${textHash("t")} offset 0)
         and ${writesToItsColumn(source)}
       for no key update of t skip locked for update of q skip locked
     )${cte}, dequeued as (
       delete from embedding_queue q
-      where q.source_id = ${source.id} and q.failed_at is null and q.ticket = any(array(select h.ticket from ${sql.id(name)} h))
+      where q.source_id = ${sql.lit(source.id)} and q.failed_at is null and q.ticket = any(array(select h.ticket from ${sql.id(name)} h))
     )
-    ${store(source, cached)}`.execute(db);
-  return rows.map((row) => row.ticket);
-}
+    ${store(source, cached)}`;
+});

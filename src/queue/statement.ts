@@ -1,10 +1,10 @@
 import { CompiledQuery, type RawBuilder } from "kysely";
-import type { Database } from "../database/connect.ts";
+import { PREPARED, type Database } from "../database/connect.ts";
 import type { Source } from "../sources/source.ts";
 
 /**
- * A statement whose text depends on the source alone: built once for each, with parameters numbered by hand, so that
- * a parameter of a megabyte can be used twice and travels once.
+ * A statement whose text depends on the source alone: built once for each, and planned once a session. Its parameters
+ * are numbered by hand, so that one of a megabyte can be used twice and travels once.
  * @param build its text with `$1`, `$2`, … in it, and no values bound by the template.
  */
 export function perSource<Row>(
@@ -22,5 +22,5 @@ export function perSource<Row>(
 function compile(db: Database, statement: RawBuilder<unknown>): string {
   const { sql: text, parameters } = statement.compile(db);
   if (parameters.length > 0) throw new Error("a statement of a source binds its values by number");
-  return text;
+  return PREPARED + text;
 }

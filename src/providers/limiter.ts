@@ -68,22 +68,19 @@ export class Limiter {
       if (!inFlight) return;
       inFlight = false;
       this.#inFlight--;
+      this.#accepted(permit);
       this.pace.hinted(hints, this.#inFlight, performance.now());
+      this.#pump();
     };
     try {
-      const answer = await request((hints) => {
-        received(hints);
-        this.#pump();
-      });
+      const answer = await request(received);
       received();
-      this.#accepted(permit);
       return answer;
     } catch (error) {
-      received();
+      if (inFlight) this.#inFlight--;
       this.#failed(permit, error);
-      throw error;
-    } finally {
       this.#pump();
+      throw error;
     }
   }
 

@@ -18,6 +18,8 @@ interface Waiter {
 interface Permit {
   readonly startedAt: number;
   readonly paced: boolean;
+  /** Its answer is there. */
+  received: boolean;
 }
 
 const FIRST_CONCURRENCY = 4;
@@ -63,10 +65,9 @@ export class Limiter {
     request: (received: (hints?: RateHints) => void) => Promise<T>,
   ): Promise<T> {
     const permit = await this.#acquire(tokens, signal);
-    let inFlight = true;
     const received = (hints?: RateHints): void => {
-      if (!inFlight) return;
-      inFlight = false;
+      if (permit.received) return;
+      permit.received = true;
       this.#inFlight--;
       this.#accepted(permit);
       this.pace.hinted(hints, this.#inFlight, performance.now());
@@ -77,7 +78,7 @@ export class Limiter {
       received();
       return answer;
     } catch (error) {
-      if (inFlight) this.#inFlight--;
+      if (!permit.received) this.#inFlight--;
       this.#failed(permit, error);
       this.#pump();
       throw error;
@@ -124,7 +125,7 @@ export class Limiter {
       this.#queue.shift();
       this.#inFlight++;
       this.pace.started(now, waiter.tokens);
-      waiter.start({ startedAt: now, paced: waiter.paced });
+      waiter.start({ startedAt: now, paced: waiter.paced, received: false });
     }
   }
 

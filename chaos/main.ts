@@ -12,10 +12,15 @@ import { readOptions, type ChaosOptions } from "./options.ts";
 import { Random } from "./random.ts";
 import { describeReport, isClean, type Report } from "./report.ts";
 import { Tally } from "./tally.ts";
-import { verify } from "./verify.ts";
+import { verify, type VectorsIn } from "./verify.ts";
 import { Writer, type WriterTallies } from "./writer.ts";
 
 const DIMENSIONS = 8;
+/** What `npm run watch -- patient_embeddings --into patient_vectors` makes, and no second column. */
+const VECTORS_APART = `alter table patient_embeddings drop column embedding;
+  create table patient_vectors (embedding vector(${DIMENSIONS}),
+    patient_id bigint primary key references patient_embeddings on delete cascade on update cascade);
+  select embed_watch('public.patient_embeddings', 'context_text', source_name => 'patient_embeddings', vector_table => 'public.patient_vectors')`;
 const LOOK_MS = 5_000;
 /** Pause between two transactions of a writer, on average. */
 const WRITER_PAUSE_MS = 20;
@@ -27,6 +32,8 @@ async function main(options: ChaosOptions): Promise<Report> {
   await onDatabase(options.server, (admin) => admin.query(`create database ${name}`));
   const url = withDatabase(options.server, name);
   await migrate({ databaseUrl: url, dimensions: DIMENSIONS });
+  const vectors = options.into ? "patient_vectors" : "patient_embeddings";
+  if (options.into) await onDatabase(url, (client) => client.query(VECTORS_APART));
   const provider = await startProviderServer({ dimensions: DIMENSIONS, latencyMs: 20 });
   const postgresProxy = await startHalfOpenProxy(url);
   const providerProxy = await startHalfOpenProxy(provider.url);
@@ -76,13 +83,13 @@ async function main(options: ChaosOptions): Promise<Report> {
       { options, database: name, listeners, provider, postgresProxy, providerProxy, faults, random },
       ending,
     ),
-    lookAround(url, looks, ending),
+    lookAround(url, vectors, looks, ending),
   ]);
 
   const quietSince = performance.now();
   const failedRows = await settle(url);
   const quietMs = performance.now() - quietSince;
-  const verdict = await onDatabase(url, (client) => verify(client, DIMENSIONS));
+  const verdict = await onDatabase(url, (client) => verify(client, vectors, DIMENSIONS));
   const goodbyes = await listeners.close();
   const left = await onDatabase(url, async (client) => {
     const { rows } = await client.query<{ owned: number; listed: number }>(`
@@ -112,12 +119,17 @@ async function main(options: ChaosOptions): Promise<Report> {
 }
 
 /** While everything breaks, a row that is not pending must be right at every moment. */
-async function lookAround(url: string, looks: Report["looks"], signal: AbortSignal): Promise<void> {
+async function lookAround(
+  url: string,
+  vectors: VectorsIn,
+  looks: Report["looks"],
+  signal: AbortSignal,
+): Promise<void> {
   while (!signal.aborted) {
     await delay(LOOK_MS, undefined, { signal }).catch(() => undefined);
     try {
       await onDatabase(url, async (client) => {
-        const { lost, wrong } = await verify(client, DIMENSIONS);
+        const { lost, wrong } = await verify(client, vectors, DIMENSIONS);
         const { rows } = await client.query<{ connections: number }>(
           `select count(*)::int as connections from pg_stat_activity
            where datname = current_database() and starts_with(application_name, 'pg-autoembed')`,

@@ -7,6 +7,8 @@ export interface ChaosOptions {
   readonly server: string;
   /** Crashes and restarts that server; undefined: it is left alone. */
   readonly restartCommand: string | undefined;
+  /** Whether the vectors are kept in a table of their own. */
+  readonly into: boolean;
   readonly seconds: number;
   readonly seed: number;
   readonly listeners: number;
@@ -19,7 +21,7 @@ export interface ChaosOptions {
 const SHORT_SECONDS = 25;
 
 /**
- * `--short | --seconds 60  --seed 1  --listeners 3  --writers 6  --kill-every 4  --restart-every 40`, on the server of
+ * `--short | --seconds 60  --seed 1  --listeners 3  --writers 6  --kill-every 4  --restart-every 40  --into`, on the server of
  * TEST_DATABASE_URL; CHAOS_RESTART_COMMAND crashes and restarts it.
  * @throws {UsageError}
  */
@@ -33,6 +35,7 @@ export function readOptions(args: readonly string[], environment: NodeJS.Process
       listeners: { type: "string", default: "3" },
       writers: { type: "string", default: "6" },
       "kill-every": { type: "string", default: "4" },
+      into: { type: "boolean", default: false },
       "restart-every": { type: "string", default: "40" },
     },
   });
@@ -46,6 +49,7 @@ export function readOptions(args: readonly string[], environment: NodeJS.Process
   return {
     server,
     restartCommand: environment["CHAOS_RESTART_COMMAND"],
+    into: values.into,
     seconds: values.short ? SHORT_SECONDS : wholeNumber("--seconds", values.seconds),
     seed: wholeNumber("--seed", values.seed),
     listeners: wholeNumber("--listeners", values.listeners),

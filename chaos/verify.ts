@@ -10,11 +10,15 @@ export interface Verdict {
   readonly wrong: number;
 }
 
+/** The table that the vectors are in: the watched one, or one of their own. */
+export type VectorsIn = "patient_embeddings" | "patient_vectors";
+
 /** Holds every row that is not pending against the oracle, in one snapshot: it must be right at every moment. */
-export async function verify(client: pg.Client, dimensions: number): Promise<Verdict> {
+export async function verify(client: pg.Client, vectors: VectorsIn, dimensions: number): Promise<Verdict> {
   const { rows } = await client.query<{ text: string; vector: string | null; pending: boolean }>(`
-    select t.context_text as text, t.embedding::text as vector, q.key is not null as pending
-    from patient_embeddings t left join embedding_queue q on q.key = t.patient_id::text`);
+    select t.context_text as text, v.embedding::text as vector, q.key is not null as pending
+    from patient_embeddings t left join ${vectors} v on v.patient_id = t.patient_id
+    left join embedding_queue q on q.key = t.patient_id::text`);
   let pending = 0;
   let lost = 0;
   let wrong = 0;

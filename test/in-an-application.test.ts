@@ -23,6 +23,13 @@ test("an application watches a table of its own, waits for its vectors, and sear
   expect(best).toMatchObject({ key: "b2", text: "rain coat" });
   expect(best?.distance).toBeCloseTo(0, 5);
 
+  // The same source, its vectors from now on in a table of their own.
+  const apart = await watch(config, { table: "shop.products", text: "description", into: "product_vectors" });
+  expect(apart).toMatchObject({ name, into: "shop.product_vectors", view: "shop.products_with_embedding" });
+  await client.query("insert into shop.products values ('c3', 'umbrella')");
+  await listener.settled();
+  expect(await search(config, "umbrella", { source: name })).toMatchObject([{ key: "c3" }]);
+
   await expect(search(config, "rain coat")).rejects.toThrow("Several sources");
   await unwatch(config, name);
   await expect(search(config, "rain coat", { source: name })).rejects.toThrow("No source is called");

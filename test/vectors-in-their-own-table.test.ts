@@ -9,7 +9,7 @@ import { examineSource } from "../src/doctor/examine-source.ts";
 import { buildIndex } from "../src/search/build-index.ts";
 import { hybrid } from "../src/search/hybrid.ts";
 import { settleBlank } from "../src/queue/settle-empty.ts";
-import { remodel } from "../src/remodel/remodel.ts";
+import { remodel, type RemodelOptions } from "../src/remodel/remodel.ts";
 import { readRemodelling } from "../src/remodel/remodelling.ts";
 import { dropModel, rollBack } from "../src/remodel/switch.ts";
 import { nearest } from "../src/search/nearest.ts";
@@ -475,10 +475,32 @@ test("an update of another column leaves the table of vectors and its index as t
   expect(await state()).toEqual(before);
 });
 
-test("the model of such a source is changed with no downtime; the view and its grants follow", async () => {
-  const { client, db, config, listen, watched } = await prepareApart();
+async function prepareChange() {
+  const apart = await prepareApart();
   const theirs = await startProviderServer({ dimensions: 12 });
   onTestFinished(() => theirs.close());
+  const model = {
+    backend: "llm_api",
+    model: "their-model",
+    dimensions: 12,
+    settings: { base_url: theirs.openAiUrl },
+  };
+  return {
+    ...apart,
+    change: (overrides: Partial<RemodelOptions> = {}) =>
+      remodel(apart.config, "docs", {
+        model,
+        force: false,
+        progress: showProgress("none"),
+        onStep: () => undefined,
+        signal: new AbortController().signal,
+        ...overrides,
+      }),
+  };
+}
+
+test("the model of such a source is changed with no downtime; the view and its grants follow", async () => {
+  const { client, db, listen, watched, change } = await prepareChange();
   const listener = await listen();
   await client.query("insert into app.documents select n, 't', 'text ' || n from generate_series(1, 30) n");
   await listener.settled();
@@ -494,18 +516,7 @@ test("the model of such a source is changed with no downtime; the view and its g
     ).rows[0];
   expect(await view()).toEqual({ dimensions: DIMENSIONS, rows: 30, granted: true });
 
-  const change = (model: string | null) =>
-    remodel(config, "docs", {
-      model:
-        model === null
-          ? null
-          : { backend: "llm_api", model, dimensions: 12, settings: { base_url: theirs.openAiUrl } },
-      force: false,
-      progress: showProgress("none"),
-      onStep: () => undefined,
-      signal: new AbortController().signal,
-    });
-  expect(await change("their-model")).toMatchObject({ failed: 0, index: "hnsw" });
+  expect(await change()).toMatchObject({ failed: 0, index: "hnsw" });
   expect(await view()).toEqual({ dimensions: 12, rows: 30, granted: true });
   await client.query("insert into app.documents values (31, 'after', 'the switch')");
   await client.query("update app.documents set body = '' where id = 1");
@@ -514,7 +525,7 @@ test("the model of such a source is changed with no downtime; the view and its g
   if (switched.state !== "switched") throw new Error(switched.state);
   await rollBack(db, switched.live, switched.previous);
   expect(await view()).toEqual({ dimensions: DIMENSIONS, rows: 31, granted: true });
-  await change(null);
+  await change({ model: null });
   const again = await readRemodelling(db, "docs");
   if (again.state !== "switched") throw new Error(again.state);
   await dropModel(db, again.previous);
@@ -580,6 +591,57 @@ describeNative("vectors apart, beside users", "needs several sessions", () => {
       expect(await wrong(client)).toEqual([]);
     },
   );
+
+  test("a change of the model beside writers and readers of the view fails nobody and hides no row", async () => {
+    const { client, database, db, listen, change } = await prepareChange();
+    const listener = await listen();
+    await client.query(
+      "insert into app.documents select n, 't', 'text ' || n from generate_series(1, 100) n",
+    );
+    await listener.settled();
+    const stop = new AbortController();
+    let rounds = 0;
+    let slowest = 0;
+    const loop = async (...statements: string[]) => {
+      const user = await session(database.url);
+      while (!stop.signal.aborted) {
+        for (const statement of statements) {
+          const started = performance.now();
+          const { rows } = await user.query<{ hidden?: string }>(statement);
+          slowest = Math.max(slowest, performance.now() - started);
+          expect(rows[0]?.hidden ?? "0").toBe("0");
+        }
+        rounds++;
+      }
+    };
+    const view = `select count(*) filter (where embedding is null) as hidden from app.documents_with_embedding where id <= 50`;
+    const running = Promise.all([
+      loop(view),
+      loop(view),
+      loop(
+        "update app.documents set body = 'text ' || random() where id = 60",
+        "delete from app.documents where id = 70",
+        "insert into app.documents values (70, 't', 'again')",
+      ),
+    ]);
+    try {
+      await change();
+      const now = await readRemodelling(db, "docs");
+      if (now.state !== "switched") throw new Error(now.state);
+      const before = rounds;
+      await vi.waitFor(() => {
+        expect(rounds).toBeGreaterThan(before + 30);
+      }, WAIT);
+      await rollBack(db, now.live, now.previous);
+    } finally {
+      stop.abort();
+      await running;
+    }
+    await listener.settled();
+    expect(await wrong(client)).toEqual([]);
+    // Half a second is what the switch waits for the tables at most; the rest is room for a busy machine.
+    expect(slowest).toBeLessThan(5_000);
+  });
 
   test("users who write both tables in any order see no deadlock and no failure, and every row ends right", async () => {
     const { client, database, listen } = await prepareApart();

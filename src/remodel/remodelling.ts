@@ -1,8 +1,8 @@
-import { sql, type RawBuilder } from "kysely";
+import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { SetupError } from "../errors.ts";
 import { loadSources } from "../sources/load-sources.ts";
-import { tableOf, vectorTableOf } from "../sources/source-sql.ts";
+import { vectorTableOf } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 
 /**
@@ -72,10 +72,4 @@ export async function moveSource(
   await sql`select embed_install_triggers(s) from embedding_source s where s.id = ${source.id}`.execute(
     transaction,
   );
-}
-
-/** Holds every writer and reader off; only for as long as two names take to be swapped. */
-export function lockTable(source: Source): RawBuilder<unknown> {
-  const beside = source.vectorTable === null ? sql`` : sql`, ${vectorTableOf(source)}`;
-  return sql`lock table ${tableOf(source)}${beside} in access exclusive mode`;
 }

@@ -4,8 +4,8 @@ import type { Database } from "../database/connect.ts";
 import { keyMatches, rowsWithVectors, vectorTableOf } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 import { patiently } from "../watch/patiently.ts";
-import { keepingViews } from "./views.ts";
-import { lockTable, moveSource, nextOf, previousOf, renameColumn } from "./remodelling.ts";
+import { keepingViews, lockTables } from "./views.ts";
+import { moveSource, nextOf, previousOf, renameColumn } from "./remodelling.ts";
 
 /** Rows that the new model may owe when the table is taken: few enough to be looked at while everybody waits. */
 const MOST_PENDING = 500;
@@ -29,7 +29,7 @@ export async function switchModels(
       const switched = await patiently(
         db,
         async (transaction) => {
-          await lockTable(live).execute(transaction);
+          await lockTables(transaction, live);
           if (await someRowWouldLose(transaction, live, next)) return false;
           await keepingViews(transaction, live, async () => {
             await renameColumn(transaction, live, live.vectorColumn, kept);
@@ -52,7 +52,7 @@ export async function switchModels(
 export async function rollBack(db: Database, live: Source, previous: Source): Promise<void> {
   const next = `${live.vectorColumn}_next`;
   await patiently(db, async (transaction) => {
-    await lockTable(live).execute(transaction);
+    await lockTables(transaction, live);
     await keepingViews(transaction, live, async () => {
       await renameColumn(transaction, live, live.vectorColumn, next);
       await renameColumn(transaction, live, previous.vectorColumn, live.vectorColumn);

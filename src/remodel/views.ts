@@ -2,6 +2,7 @@ import { sql } from "kysely";
 import pg from "pg";
 import type { Database } from "../database/connect.ts";
 import { SetupError } from "../errors.ts";
+import { tableOf, vectorTableOf } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 
 interface View {
@@ -15,6 +16,18 @@ interface View {
 }
 
 const OTHERS_DEPEND_ON_IT = "2BP01";
+
+/**
+ * Holds every writer and reader of a source off; only for as long as two names take to be swapped. Views over its table of
+ * vectors come first: who reads through one holds it while waiting for the tables.
+ */
+export async function lockTables(transaction: Database, source: Source): Promise<void> {
+  const views = source.vectorTable === null ? [] : await viewsOver(transaction, source);
+  const tables = [tableOf(source), ...(source.vectorTable === null ? [] : [vectorTableOf(source)])];
+  await sql`lock table ${sql.join([...views.map(({ name }) => sql.raw(name)), ...tables])} in access exclusive mode`.execute(
+    transaction,
+  );
+}
 
 /**
  * Runs what names the vector column of a table of vectors anew, and lets the views over it show the column that has the

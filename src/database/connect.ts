@@ -17,11 +17,13 @@ export interface ConnectOptions {
   readonly queryTimeoutMs?: number;
 }
 
-/** A statement that begins so is prepared once a session, where the sessions are ours alone. */
+/** A statement that begins so is read by Postgres once a session, where the sessions are ours alone. */
 export const PREPARED = "/* prepared */";
 
 /** How long a statement of ours waits for a lock on a table that a user is altering, before it looks elsewhere. */
 const LOCK_TIMEOUT_MS = 1_000;
+/** A plan that was made for an empty queue and kept reads the whole of a full one: 1,100 us a row claimed instead of 26. */
+const CUSTOM_PLANS = "-c plan_cache_mode=force_custom_plan";
 /** Many times what a batch takes, and how long a connection that died silently (half-open) goes unnoticed. */
 const QUERY_TIMEOUT_MS = 30_000;
 
@@ -34,7 +36,7 @@ export function connect(options: ConnectOptions): Database {
     connectionTimeoutMillis: 10_000,
     query_timeout: options.queryTimeoutMs ?? QUERY_TIMEOUT_MS,
     keepAlive: true,
-    ...(options.ownSessions ? { lock_timeout: LOCK_TIMEOUT_MS } : {}),
+    ...(options.ownSessions ? { lock_timeout: LOCK_TIMEOUT_MS, options: CUSTOM_PLANS } : {}),
   });
   // A connection that dies, idle or at work, is replaced by the pool at the next query; unheard, it would end the process.
   pool.on("error", () => undefined);
@@ -46,8 +48,7 @@ export function connect(options: ConnectOptions): Database {
  * pg gives up on a query that is not answered in time and keeps its connection, on which every later query would wait
  * just as long: that connection is closed instead of going back to the pool.
  *
- * The statements of a batch are long, and planning them costs 0.5 ms each: 15 us a row in batches of 128, and a third
- * of what a lone change waits for Postgres.
+ * The statements of a batch are long: to read them anew each time costs 6 us of Postgres a row, in batches of 128.
  */
 function asWeUseIt(pool: pg.Pool, { ownSessions }: ConnectOptions): PostgresPool {
   const names = new Map<string, string>();

@@ -14,7 +14,13 @@ export interface EngineOptions {
 }
 
 /** Postgres' defaults take 343 MB; these 193 MB. WAL is kept short because nothing but our timer checkpoints. */
-const SETTINGS = { shared_buffers: "16MB", max_wal_size: "64MB", min_wal_size: "32MB" };
+const SETTINGS = {
+  shared_buffers: "16MB",
+  max_wal_size: "64MB",
+  min_wal_size: "32MB",
+  // As our own sessions ask for (src/database/connect.ts): clients' startup options do not reach this one session.
+  plan_cache_mode: "force_custom_plan",
+};
 
 /** Larger answers have to be fetched in parts: an answer is complete in memory before its first byte is sent. */
 const LARGEST_ANSWER_BYTES = 1024 ** 3;

@@ -7,6 +7,7 @@ import pg from "pg";
 import { withClient } from "../bench-database.ts";
 import { median } from "../median.ts";
 import type { Bench } from "../part.ts";
+import { PostgresCpu } from "../postgres-cpu.ts";
 import { atMost, type Section } from "../report.ts";
 import { startProvider, type StandIn } from "../start-provider.ts";
 
@@ -17,6 +18,8 @@ const SAMPLE_MS = 500;
 interface Drain {
   readonly rows: number;
   readonly rowsPerSecond: number;
+  /** CPU seconds a 1,000 rows: claim, write-back and counting; undefined where the server is on another machine. */
+  readonly postgresCpu: number | undefined;
   /** Milliseconds a row in the last tenth, against the first. */
   readonly lastAgainstFirst: number;
   readonly peakMegabytes: number;
@@ -61,6 +64,7 @@ export async function growth({ server, quick }: Bench): Promise<Section[]> {
       columns: [
         "",
         "rows/s",
+        "Postgres CPU s/1,000",
         "last tenth vs first, ms/row",
         "peak MB of Node",
         "queue MB at start",
@@ -69,7 +73,8 @@ export async function growth({ server, quick }: Bench): Promise<Section[]> {
       rows: drains.map(([name, drained]) => [
         name,
         drained.rowsPerSecond,
-        `${drained.lastAgainstFirst.toFixed(2)}x`,
+        drained.postgresCpu,
+        Number.isNaN(drained.lastAgainstFirst) ? "too short" : `${drained.lastAgainstFirst.toFixed(2)}x`,
         drained.peakMegabytes,
         drained.queueAtStart,
         drained.queueMegabytes,
@@ -97,6 +102,8 @@ async function fill(client: pg.Client, rows: number): Promise<void> {
 async function drain(url: string, provider: StandIn, rows: number): Promise<Drain> {
   return withClient(url, async (client) => {
     const queueAtStart = await queueMegabytes(client);
+    const cpu = new PostgresCpu(new URL(url).pathname.slice(1));
+    cpu.start();
     const child = spawn(process.execPath, [CLI, "backfill", "--json"], {
       env: {
         PATH: process.env["PATH"],
@@ -125,6 +132,7 @@ async function drain(url: string, provider: StandIn, rows: number): Promise<Drai
       most = Math.max(most, await queueMegabytes(client));
       await Promise.race([delay(SAMPLE_MS), ended]);
     }
+    const postgres = await cpu.stop();
     const { rows: left } = await client.query<{ left: string }>(
       "select count(*) as left from patient_embeddings where embedding is null",
     );
@@ -136,6 +144,7 @@ async function drain(url: string, provider: StandIn, rows: number): Promise<Drai
     return {
       rows,
       rowsPerSecond: ((last?.done ?? 0) - (first?.done ?? 0)) / seconds,
+      postgresCpu: postgres === undefined ? undefined : postgres / (rows / 1000),
       lastAgainstFirst: pace(working, rows, 0.9, 1) / pace(working, rows, 0, 0.1),
       peakMegabytes,
       queueMegabytes: most,

@@ -15,7 +15,7 @@ const INDEX = "create index on patient_embeddings using hnsw (embedding vector_c
 
 /** What an index in place costs, and what building it last saves. */
 export async function hnsw({ server, quick }: Bench): Promise<Section[]> {
-  const rows = quick ? 200 : 1_000;
+  const rows = quick ? 200 : 3_000;
   const provider = await startProvider({ dimensions: DIMENSIONS, latencyMs: 0 });
   const indexed = await server.template("indexed", DIMENSIONS, rows, (client) => client.query(INDEX));
   const plain = await server.template("plain", DIMENSIONS, rows);

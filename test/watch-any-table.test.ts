@@ -200,6 +200,12 @@ test.each([
     /there already, as vector\(3\)/,
   ],
   [
+    "a vector column that another source fills",
+    "create table app.t (id int primary key, body text)",
+    { table: "patient_embeddings", text: "context_text", name: "twice" },
+    /embedding of .*patient_embeddings receives the vectors of the source patient_embeddings already/,
+  ],
+  [
     "a vector column of another type",
     "create table app.t (id int primary key, body text, embedding real[])",
     { table: "app.t", text: "body" },

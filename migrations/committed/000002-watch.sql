@@ -1,5 +1,5 @@
 --! Previous: sha1:e5dc8c7907c1ccb2dc11c84d8001a73326b61f8f
---! Hash: sha1:b388d53950037c51e3cfcfb4a054f5ee3f644eb6
+--! Hash: sha1:e2ec5deb07f6f61ecba964bad2873a8881a43161
 --! Message: watch
 
 -- embed_watch() writes, for one table, trigger functions of static SQL (so that their plans are kept) and the
@@ -313,6 +313,7 @@ declare
   receiver constant regclass := coalesce(vector_table, watched_table);
   expression text;
   chosen_name text;
+  taken_by text;
 begin
   if watched_table is null or text_expression is null then
     raise exception 'embed_watch() needs a table and a text' using errcode = 'null_value_not_allowed';
@@ -350,6 +351,12 @@ begin
   chosen_name := coalesce(source_name, (
     select case c.relnamespace when 'public'::regnamespace then c.relname else c.relnamespace::regnamespace || '.' || c.relname end
     from pg_class c where c.oid = watched_table));
+  select s.name into taken_by from public.embedding_source s
+  where s.name <> chosen_name and coalesce(s.vector_table, s.watched_table) = receiver and s.vector_column = embed_watch.vector_column;
+  if taken_by is not null then
+    raise exception 'column % of % receives the vectors of the source % already', quote_ident(vector_column), receiver, quote_ident(taken_by)
+      using hint = 'Name another column for these, or watch under that name to change the source.', errcode = 'duplicate_object';
+  end if;
   select * into before from public.embedding_source s where s.name = chosen_name for update;
   if before.watched_table <> watched_table then
     perform public.embed_drop_triggers(before);

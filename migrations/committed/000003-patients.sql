@@ -1,5 +1,5 @@
---! Previous: sha1:b388d53950037c51e3cfcfb4a054f5ee3f644eb6
---! Hash: sha1:9f8b076b33f220b63fa5a514e4defb7cba3cb9c9
+--! Previous: sha1:e2ec5deb07f6f61ecba964bad2873a8881a43161
+--! Hash: sha1:4b5b56fe6dc869b4e0a3db8033ac366c9b34abc9
 --! Message: patients
 
 -- The first watched table. No status column on it: with an HNSW index every update of a row, even of another

@@ -1,5 +1,5 @@
---! Previous: sha1:9f8b076b33f220b63fa5a514e4defb7cba3cb9c9
---! Hash: sha1:8943a56725a60cedba26d5ec3de3c58aa7299919
+--! Previous: sha1:4b5b56fe6dc869b4e0a3db8033ac366c9b34abc9
+--! Hash: sha1:e8f576dc3ec1bd2fc91f7ce4be9e950267f55a5c
 --! Message: free-claims
 
 -- Three statements in one round trip. A transaction of the listener's own would keep queue rows locked, and with them

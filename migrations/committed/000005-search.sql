@@ -1,5 +1,5 @@
---! Previous: sha1:8943a56725a60cedba26d5ec3de3c58aa7299919
---! Hash: sha1:1a5a84679441134aebfd941991f3d25a37df133e
+--! Previous: sha1:e8f576dc3ec1bd2fc91f7ce4be9e950267f55a5c
+--! Hash: sha1:3063dba89c8000af05134fdfb530727c14e25c05
 --! Message: search
 
 -- Search from SQL. It runs as its caller: who may not read the table finds nothing in it. The comparison is spelled

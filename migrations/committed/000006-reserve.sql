@@ -1,5 +1,5 @@
---! Previous: sha1:1a5a84679441134aebfd941991f3d25a37df133e
---! Hash: sha1:0e6d610cf28dfb9936440d0a79b67ad3ee70be5f
+--! Previous: sha1:3063dba89c8000af05134fdfb530727c14e25c05
+--! Hash: sha1:40a2cb1eaa213b5e5170dd5d0e3d45d35494911f
 --! Message: reserve
 
 -- Part of the claim. It waits for nothing but other claims, and drops of reservations, which wait for no user; and only

@@ -1,5 +1,5 @@
---! Previous: sha1:0e6d610cf28dfb9936440d0a79b67ad3ee70be5f
---! Hash: sha1:00db68b9956c2e73ba84a76a2244ddc3fb5609d7
+--! Previous: sha1:40a2cb1eaa213b5e5170dd5d0e3d45d35494911f
+--! Hash: sha1:6bc426d0b2fe8ebea89945da016e2211ef4c0d22
 --! Message: try-text
 
 -- A text expression may raise for one row: a division by zero, a cast, a function of the user's. A statement over many

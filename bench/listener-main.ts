@@ -1,4 +1,9 @@
-/** A listener as a process of its own, until its stdin ends; `--bare` the least that could do its work. */
+/**
+ * A listener as a process of its own, until its stdin ends; `--bare` the least that could do its work. A line on stdin
+ * asks for its memory.
+ */
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { createListener } from "../src/listener/listener.ts";
 import { readConfig } from "../src/config.ts";
 import { listenBarely } from "./subjects/listen-barely.ts";
@@ -8,7 +13,17 @@ const { DATABASE_URL = "", OPENAI_BASE_URL } = config;
 const stop =
   process.argv[3] === "--bare" ? await listenBarely(DATABASE_URL, OPENAI_BASE_URL) : await listen();
 console.log("ready");
-process.stdin.resume().once("end", () => void stop().then(() => process.exit(0)));
+setFlagsFromString("--expose-gc");
+const collect = runInNewContext("gc") as () => void;
+process.stdin.on("data", () => {
+  collect();
+  const { rss, heapUsed, arrayBuffers } = process.memoryUsage();
+  const [residentMegabytes, heapMegabytes, bufferMegabytes] = [rss, heapUsed, arrayBuffers].map(
+    (bytes) => bytes / 2 ** 20,
+  );
+  console.log(JSON.stringify({ residentMegabytes, heapMegabytes, bufferMegabytes }));
+});
+process.stdin.once("end", () => void stop().then(() => process.exit(0)));
 
 async function listen(): Promise<() => Promise<unknown>> {
   const listener = createListener({ ...config, DATABASE_URL });

@@ -10,6 +10,7 @@ import { freshness } from "./parts/freshness.ts";
 import { growth } from "./parts/growth.ts";
 import { hnsw } from "./parts/hnsw.ts";
 import { search } from "./parts/search.ts";
+import { soak } from "./parts/soak.ts";
 import { startup } from "./parts/startup.ts";
 import { writes } from "./parts/writes.ts";
 import { print, type Section } from "./report.ts";
@@ -23,7 +24,10 @@ const PARTS: Readonly<Record<string, Part>> = {
   growth,
   search,
   startup,
+  soak,
 };
+/** Takes minutes of its own: run when it is named. */
+const ON_REQUEST = ["soak"];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -45,7 +49,9 @@ const machine = await describeMachine(server);
 for (const [name, value] of Object.entries(machine)) console.log(`${name.padEnd(9)} ${value}`);
 const sections: Section[] = [];
 try {
-  for (const name of positionals.length > 0 ? positionals : Object.keys(PARTS)) {
+  for (const name of positionals.length > 0
+    ? positionals
+    : Object.keys(PARTS).filter((part) => !ON_REQUEST.includes(part))) {
     const found = (await PARTS[name]?.({ server, quick: values.quick })) ?? [];
     for (const section of found) print(section);
     sections.push(...found);

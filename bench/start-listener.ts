@@ -1,10 +1,19 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
 const MAIN = fileURLToPath(new URL("listener-main.ts", import.meta.url));
 
+export interface Memory {
+  readonly residentMegabytes: number;
+  /** What is alive after a collection. */
+  readonly heapMegabytes: number;
+  readonly bufferMegabytes: number;
+}
+
 export interface ListenerProcess {
+  memory(): Promise<Memory>;
   stop(): Promise<void>;
 }
 
@@ -29,8 +38,14 @@ export async function startListener(
     ["--import", "tsx", MAIN, JSON.stringify(environment), ...(bare ? ["--bare"] : [])],
     { stdio: ["pipe", "pipe", "inherit"] },
   );
-  await once(child.stdout, "data");
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  await lines.next();
   return {
+    async memory() {
+      child.stdin.write("\n");
+      const { value } = (await lines.next()) as IteratorYieldResult<string>;
+      return JSON.parse(value) as Memory;
+    },
     async stop() {
       const closed = once(child, "close");
       child.stdin.end();

@@ -40,3 +40,16 @@ test.each(PAGES)("every script that %s tells to run exists", (page) => {
   );
   expect(told.filter((name) => !scripts.includes(name))).toEqual([]);
 });
+
+test.each([
+  ["README.md", "## Guarantees", /\]\(test\/[\w-]+\.test\.ts\)/],
+  ["docs/safety.md", "## The proofs", /\]\(\.\.\/test\/[\w-]+\.test\.ts\)/],
+])("every promise of %s, %s, links to the test that holds it", (page, heading, link) => {
+  const section = readFileSync(page, "utf8").split(`${heading}\n`)[1]?.split("\n## ", 1)[0] ?? "";
+  const promises = section
+    .split("\n")
+    .filter((line) => line.startsWith("|"))
+    .slice(2);
+  expect(promises.length).toBeGreaterThan(5);
+  expect(promises.filter((promise) => !link.test(promise))).toEqual([]);
+});

@@ -98,6 +98,22 @@ describeNative("a claim", "needs several sessions", () => {
 
     expect(await wrongRows(client)).toEqual([]);
   });
+
+  test("survives a clock that jumps an hour ahead, by which every listener has been silent for long", async () => {
+    const { client, provider, listen } = await prepare({ EMBED_BATCH_SIZE: "4" });
+    const listeners = [await listen(), await listen()];
+    provider.latencyMs = 300;
+    await client.query("insert into patient_embeddings select n, 'row ' || n from generate_series(1, 60) n");
+    await expect
+      .poll(async () => (await client.query("select from embedding_queue where owner is not null")).rowCount)
+      .toBeGreaterThan(0);
+    await client.query("update embedding_listener set seen_at = seen_at - interval '1 hour'");
+    await client.query("update embedding_queue set not_before = not_before - interval '1 hour'");
+    await listeners[0]?.settled(AbortSignal.timeout(20_000));
+
+    expect(await wrongRows(client)).toEqual([]);
+    await expect.poll(async () => (await client.query("select from embedding_reservation")).rowCount).toBe(0);
+  });
 });
 
 async function secondSession(url: string): Promise<pg.Client> {

@@ -72,12 +72,15 @@ describeNative("a text that two listeners find at once", "needs several sessions
     await expect.poll(() => reserved(around)).toBe(0);
   });
 
-  test("and whose reservation was left behind by nobody who is listed is embedded all the same", async () => {
+  test.each([
+    ["nobody who is listed", "0", "now()"],
+    ["a listener that does not work for it any more", "id", "now() - interval '2 minutes'"],
+  ])("and whose reservation was left behind by %s is embedded all the same", async (_who, owner, since) => {
     const around = await prepare();
     const { client, listen } = around;
-    await client.query(`insert into embedding_reservation (text_hash, cache_model, ticket, owner)
-      select sha256('orphaned'), 'llm_api/text-embedding-3-small@${DIMENSIONS}', 0, 0`);
     const listener = await listen();
+    await client.query(`insert into embedding_reservation (text_hash, cache_model, ticket, owner, reserved_at)
+      select sha256('orphaned'), 'llm_api/text-embedding-3-small@${DIMENSIONS}', 0, ${owner}, ${since} from embedding_listener`);
     await client.query("insert into patient_embeddings values (1, 'orphaned')");
     await listener.settled(AbortSignal.timeout(10_000));
 

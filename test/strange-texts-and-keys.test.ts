@@ -1,5 +1,9 @@
 import { expect, test } from "vitest";
+import { cutText } from "../src/providers/cut-text.ts";
+import { describeNative } from "./support/database.ts";
 import { oracleVector } from "./support/oracle-vector.ts";
+import { peakMegabytes } from "./support/peak-megabytes.ts";
+import { startProcess } from "./support/start-process.ts";
 import { DIMENSIONS, prepare, wrongRows } from "./support/listening.ts";
 
 test("texts of any script arrive whole, and equal ones are sent once", async () => {
@@ -44,6 +48,54 @@ test("a text far beyond the model's limit fails alone, with a reason that does n
   expect((await client.query("select from patient_embeddings where embedding is not null")).rowCount).toBe(1);
 });
 
+describeNative("a text of 100 MB", "needs more memory than WebAssembly has", () => {
+  test.each([
+    ["truncate", 1],
+    ["fail", 0],
+  ])(
+    "with EMBED_ON_TOO_LONG=%s harms nobody, and never reaches the listener whole",
+    { timeout: 90_000 },
+    async (onTooLong, embedded) => {
+      const around = await prepare({ EMBED_ON_TOO_LONG: onTooLong, EMBED_MAX_TEXT_CHARACTERS: "20000" });
+      const { client, provider } = around;
+      const listener = await startProcess(around);
+      const before = peakMegabytes(listener.process.pid);
+      await client.query("insert into patient_embeddings select 1, repeat('long 👩🏽‍⚕️ ', 3500000)");
+      const { rows } = await client.query<{ megabytes: number }>(
+        "select octet_length(context_text) / 1000000 as megabytes from patient_embeddings",
+      );
+      expect(rows[0]?.megabytes).toBeGreaterThan(70);
+      await client.query("insert into patient_embeddings values (2, 'short')");
+      await expect
+        .poll(
+          async () => (await client.query("select from embedding_queue where failed_at is null")).rowCount,
+          {
+            timeout: 60_000,
+          },
+        )
+        .toBe(0);
+
+      const sent = provider.requests.flatMap((request) => request.texts);
+      expect(sent).toContain("short");
+      const long = sent.filter((text) => text.startsWith("long"));
+      expect(long).toHaveLength(embedded);
+      // The last character that fits would be torn.
+      for (const text of long) expect([isWellFormed(text), text.length]).toEqual([true, 19_999]);
+      expect(peakMegabytes(listener.process.pid) - before).toBeLessThan(60);
+    },
+  );
+});
+
+test("a text is cut between characters, and never within one", () => {
+  const text = "ab👩c";
+  for (let length = 0; length <= text.length; length++) {
+    const cut = cutText(text, length);
+    expect(isWellFormed(cut)).toBe(true);
+    expect(text.startsWith(cut)).toBe(true);
+    expect(cut.length).toBe(length === 3 ? 2 : length);
+  }
+});
+
 test.each([
   ["uuid", "gen_random_uuid()"],
   ["text", "'it''s \"quoted\" \\ ' || n"],
@@ -82,3 +134,8 @@ test.each([
     );
   }
 });
+
+/** No half of a surrogate pair is in it: UTF-8 has no place for one. */
+function isWellFormed(text: string): boolean {
+  return Buffer.from(text).toString() === text;
+}

@@ -1,5 +1,5 @@
 --! Previous: sha1:e5dc8c7907c1ccb2dc11c84d8001a73326b61f8f
---! Hash: sha1:e2ec5deb07f6f61ecba964bad2873a8881a43161
+--! Hash: sha1:394c33db0cec6c588215b694f6bca3b215301e6f
 --! Message: watch
 
 -- embed_watch() writes, for one table, trigger functions of static SQL (so that their plans are kept) and the
@@ -166,7 +166,9 @@ declare
   -- A row that arrives with a vector is taken as embedded, whoever embedded it; one with a blank text must lose it. In
   -- a table of their own no vector can be there before its row.
   no_vector constant text := case when source.vector_table is null then format('n.%I is null', source.vector_column) else 'true' end;
-  needs_vector constant text := format('(%s) = coalesce((%s)::text ~ ''\S'', false)', no_vector, source.text_expression);
+  -- A regular expression raises on a text of some 256 million characters: of a very long one the beginning is looked at first.
+  needs_vector constant text := format($$(%1$s) = coalesce(case when octet_length((%2$s)::text) > 1000000 and left((%2$s)::text, 1000) ~ '\S'
+    then true else (%2$s)::text ~ '\S' end, false)$$, no_vector, source.text_expression);
   requeue constant text := 'on conflict (source_id, key) do update set ticket = excluded.ticket, queued_at = excluded.queued_at, '
     'not_before = excluded.not_before, failed_at = null, owner = null, attempts = 0, last_error = null';
   -- NOTIFY takes a server-wide lock at commit, so it is sent only when a listener may be asleep. A transaction whose

@@ -1,5 +1,5 @@
---! Previous: sha1:e2ec5deb07f6f61ecba964bad2873a8881a43161
---! Hash: sha1:4b5b56fe6dc869b4e0a3db8033ac366c9b34abc9
+--! Previous: sha1:394c33db0cec6c588215b694f6bca3b215301e6f
+--! Hash: sha1:1f48aa72e50e90d7c05e796193f820e40e62bbb6
 --! Message: patients
 
 -- The first watched table. No status column on it: with an HNSW index every update of a row, even of another

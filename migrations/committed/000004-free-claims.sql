@@ -1,5 +1,5 @@
---! Previous: sha1:4b5b56fe6dc869b4e0a3db8033ac366c9b34abc9
---! Hash: sha1:e8f576dc3ec1bd2fc91f7ce4be9e950267f55a5c
+--! Previous: sha1:1f48aa72e50e90d7c05e796193f820e40e62bbb6
+--! Hash: sha1:fbd6ca41415f921577324e029db88cbfe5fe9759
 --! Message: free-claims
 
 -- Three statements in one round trip. A transaction of the listener's own would keep queue rows locked, and with them

@@ -1,5 +1,5 @@
---! Previous: sha1:e8f576dc3ec1bd2fc91f7ce4be9e950267f55a5c
---! Hash: sha1:3063dba89c8000af05134fdfb530727c14e25c05
+--! Previous: sha1:fbd6ca41415f921577324e029db88cbfe5fe9759
+--! Hash: sha1:3446e4ebf5856b112a9e5c5a64b9863df3dc91b2
 --! Message: search
 
 -- Search from SQL. It runs as its caller: who may not read the table finds nothing in it. The comparison is spelled

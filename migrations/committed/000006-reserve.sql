@@ -1,5 +1,5 @@
---! Previous: sha1:3063dba89c8000af05134fdfb530727c14e25c05
---! Hash: sha1:40a2cb1eaa213b5e5170dd5d0e3d45d35494911f
+--! Previous: sha1:3446e4ebf5856b112a9e5c5a64b9863df3dc91b2
+--! Hash: sha1:ccf17e46c8f82f5219a846b158e85f61aa58bea6
 --! Message: reserve
 
 -- Part of the claim. It waits for nothing but other claims, and drops of reservations, which wait for no user; and only
@@ -29,7 +29,7 @@ begin
 
   return query
   with others as materialized (
-    select n.text_hash, r.reserved_at, r.owner, case when e.text_hash is not null then 'cached' else 'taken' end as state
+    select n.text_hash, r.reserved_at, r.owner, r.ticket, case when e.text_hash is not null then 'cached' else 'taken' end as state
     from (select distinct unnest(hashes) as text_hash) n
     left join lateral (select e.text_hash from public.embedding_cache e
       where e.model = embed_reserve.model and e.text_hash = n.text_hash offset 0) e on true
@@ -39,6 +39,10 @@ begin
   ), needless as materialized (
     select r.text_hash from others o join public.embedding_reservation r on r.text_hash = o.text_hash and r.cache_model = model
     where o.state = 'cached' or not exists (select from public.embedding_listener l where l.id = o.owner)
+      -- Nobody works for it any more: no text must wait for ever for what one process forgot.
+      or (o.reserved_at not between now() - interval '1 minute' and now() + interval '1 minute' and not exists (
+        select from public.embedding_source s join public.embedding_queue q on q.source_id = s.id and q.ticket = o.ticket
+        where q.failed_at is null and q.owner is not null))
     for update of r skip locked
   ), dropped as (
     delete from public.embedding_reservation r using needless where r.text_hash = needless.text_hash and r.cache_model = model

@@ -1,5 +1,5 @@
---! Previous: sha1:40a2cb1eaa213b5e5170dd5d0e3d45d35494911f
---! Hash: sha1:6bc426d0b2fe8ebea89945da016e2211ef4c0d22
+--! Previous: sha1:ccf17e46c8f82f5219a846b158e85f61aa58bea6
+--! Hash: sha1:732351a75c3a6a38ecd31c7650762395a90016e0
 --! Message: try-text
 
 -- A text expression may raise for one row: a division by zero, a cast, a function of the user's. A statement over many

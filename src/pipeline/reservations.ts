@@ -32,7 +32,8 @@ export class Reservations {
   /** @param rows of one claim, in the order of their tickets: a text is reserved by the first that has it. */
   add(rows: readonly ClaimedRow[]): void {
     for (const { ticket, state, text_hash } of rows) {
-      if (state !== "new" || text_hash === null) continue;
+      // A row that was taken from this process by mistake, and claimed again, is here already.
+      if (state !== "new" || text_hash === null || this.#rows.has(ticket)) continue;
       const id = hashId(text_hash);
       const text = this.#texts.get(id);
       if (text === undefined) this.#texts.set(id, { hash: text_hash, ticket, rows: 1 });

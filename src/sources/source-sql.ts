@@ -85,9 +85,14 @@ export function textHash(row: string): RawBuilder<Buffer> {
   return sql`sha256(convert_to(${sql.ref(`${row}.content`)}, 'UTF8'))`;
 }
 
-/** Text to be embedded: present, and more than white space. */
+/**
+ * Text to be embedded: present, and more than white space. A regular expression takes four bytes a character, and raises
+ * beyond 1 GB: of a very long text the beginning is looked at first.
+ */
 export function hasText(row: string): RawBuilder<boolean> {
-  return sql`coalesce(${sql.ref(`${row}.content`)} ~ '\\S', false)`;
+  const content = sql.ref(`${row}.content`);
+  return sql`coalesce(
+    case when octet_length(${content}) > 1000000 and left(${content}, 1000) ~ '\\S' then true else ${content} ~ '\\S' end, false)`;
 }
 
 /**

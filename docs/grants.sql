@@ -15,6 +15,8 @@
 --   grant select, insert, update, delete on my_schema.my_table_embeddings to autoembed_listener;
 --   grant usage on schema my_schema to autoembed_listener;
 --
+-- The same for a table of passages (watch --into --chunk).
+--
 -- Where row-level security is on, it must see and update every row:
 --
 --   create policy autoembed on my_schema.my_table to autoembed_listener using (true);

@@ -3,8 +3,8 @@ import { connect, type Database } from "./database/connect.ts";
 import { SetupError } from "./errors.ts";
 import { openProvider, openProviderUnasked } from "./providers/open-provider.ts";
 import { embedQuery } from "./search/embed-query.ts";
-import { nearest, type Neighbour } from "./search/nearest.ts";
-import { chooseSources } from "./sources/choose-sources.ts";
+import { searchChosen, type Found } from "./search/search-source.ts";
+import { choose } from "./sources/choose-sources.ts";
 import { providerSettings } from "./sources/provider-settings.ts";
 import { unwatch as unwatchSource } from "./watch/unwatch.ts";
 import { watch as watchTable, type Watched, type WatchOptions } from "./watch/watch.ts";
@@ -17,7 +17,7 @@ export interface SearchOptions {
   readonly source?: string;
   /** Rows, at most; 10 where not given. */
   readonly limit?: number;
-  /** Whether the rows' texts come with their keys. */
+  /** Whether the rows' texts come with their keys; of a text in passages, the best passage's. */
   readonly withText?: boolean;
   readonly signal?: AbortSignal;
 }
@@ -36,7 +36,7 @@ export async function unwatch(config: ApplicationConfig, name: string): Promise<
 }
 
 /**
- * The rows nearest to a query by meaning, nearest first. The query is embedded by the source's own provider, once for
+ * The rows nearest to a query by meaning, nearest first; of a text in passages, with the best of them. The query is embedded by the source's own provider, once for
  * the same words.
  * @throws {SetupError} where there is nothing to search, or several sources and none was named.
  */
@@ -44,10 +44,11 @@ export async function search(
   config: ApplicationConfig,
   query: string,
   options: SearchOptions = {},
-): Promise<Neighbour[]> {
+): Promise<Found[]> {
   const signal = options.signal ?? AbortSignal.timeout(config.EMBEDDING_TIMEOUT);
   return await withDatabase(config, async (db) => {
-    const [source, ...others] = await chooseSources(db, options.source);
+    const chosen = await choose(db, options.source);
+    const [source, ...others] = chosen.sources;
     if (source === undefined || others.length > 0) {
       throw new SetupError(
         "Several sources could be searched.",
@@ -63,7 +64,7 @@ export async function search(
         : openProviderUnasked({ ...settings, dimensions });
     try {
       const vector = await embedQuery(db, provider, query, signal);
-      return await nearest(db, source, vector, {
+      return await searchChosen(db, chosen, vector, {
         limit: options.limit ?? 10,
         withText: options.withText ?? false,
       });

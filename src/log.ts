@@ -17,6 +17,9 @@ export function logEvents(events: Events, level: string): Logger {
   events.on("emptied", (event) => {
     log.debug(event, "nothing to embed");
   });
+  events.on("split", (event) => {
+    log.info(event, "cut into passages");
+  });
   events.on("answered", ({ milliseconds, ...event }) => {
     log.debug({ ...event, ms: Math.round(milliseconds) }, "provider answered");
   });

@@ -44,6 +44,15 @@ test("every shell recipe of docs/sources.md works as it is written", async () =>
       },
     });
   }
+  const passages = await withClient(database.url, (client) =>
+    client.query(
+      "select id, chunk, passage, embedding is not null as embedded from documents_passages order by id",
+    ),
+  );
+  expect(passages.rows).toEqual([
+    { id: 1, chunk: 1, passage: "the first", embedded: true },
+    { id: 2, chunk: 1, passage: "the second", embedded: true },
+  ]);
   const { rows } = await withClient(database.url, (client) =>
     client.query("select name, model from embedding_source order by id"),
   );

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:e5dc8c7907c1ccb2dc11c84d8001a73326b61f8f
+--! Hash: sha1:b5d2c57b3e51b935b57a922a7de6e6a4233e77d7
 --! Message: tables
 
 -- What must not be lost is a row in one of these tables; everything else can be killed at any moment.
@@ -19,6 +19,7 @@ create table public.embedding_source (
   text_expression text not null,
   vector_column text not null,
   vector_table regclass,
+  passages jsonb check (passages is null or vector_table is not null),
   backend text check (backend in ('llm_api', 'ollama', 'local')),
   model text,
   dimensions integer check (dimensions between 1 and 16000),
@@ -35,6 +36,7 @@ comment on column public.embedding_source.key_columns is 'The columns, unique an
 comment on column public.embedding_source.text_expression is 'SQL over the table''s columns that gives the text: a quoted column, or an expression.';
 comment on column public.embedding_source.vector_column is 'The column that receives the vector.';
 comment on column public.embedding_source.vector_table is 'The table that has that column, where the vectors are kept in a table of their own; null for the watched table itself.';
+comment on column public.embedding_source.passages is 'How the text is cut into passages, as {chunk, overlap, unit}; null where it is embedded whole. The passages are rows of vector_table, which is watched by a source of its own.';
 comment on column public.embedding_source.backend is 'Who embeds: llm_api, ollama or local; null follows EMBEDDING_BACKEND.';
 comment on column public.embedding_source.model is 'The model; null follows the environment.';
 comment on column public.embedding_source.dimensions is 'The length of the vectors; null follows the column''s type.';

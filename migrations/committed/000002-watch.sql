@@ -1,5 +1,5 @@
---! Previous: sha1:e5dc8c7907c1ccb2dc11c84d8001a73326b61f8f
---! Hash: sha1:394c33db0cec6c588215b694f6bca3b215301e6f
+--! Previous: sha1:b5d2c57b3e51b935b57a922a7de6e6a4233e77d7
+--! Hash: sha1:52e99968f8bff5bfa9fef2c32aa6d4e256d09f69
 --! Message: watch
 
 -- embed_watch() writes, for one table, trigger functions of static SQL (so that their plans are kept) and the
@@ -87,10 +87,11 @@ end
 $$;
 comment on function public.embed_check_key is 'Raises, with what to do, unless the columns tell one row from another.';
 
-create function public.embed_check_vector_table(vector_table regclass, watched_table regclass, key_columns text[], vector_column text) returns void
+create function public.embed_check_vector_table(vector_table regclass, watched_table regclass, key_columns text[], vector_column text, in_passages boolean) returns void
 language plpgsql stable strict set search_path = pg_catalog, pg_temp as $$
 declare
   keys constant text := (select string_agg(quote_ident(c), ', ' order by n) from unnest(key_columns) with ordinality as k(c, n));
+  passage_columns constant text[] := case when in_passages then array['passage_id', 'chunk', 'start_char', 'end_char', 'passage'] else '{}' end;
   wrong text;
   numbers int2[];
 begin
@@ -106,9 +107,18 @@ begin
       using hint = format('Its key has the same names and types: alter table %s add column %s; or rename the column that it has.', vector_table, wrong),
         errcode = 'undefined_column';
   end if;
+  select string_agg(c, ', ' order by n) into wrong from unnest(passage_columns) with ordinality as w(c, n)
+  where not exists (select from pg_attribute a where a.attrelid = vector_table and a.attname = c and not a.attisdropped
+      and a.atttypid = case c when 'passage_id' then 'int8'::regtype when 'passage' then 'text'::regtype else 'int4'::regtype end)
+    or c = any(key_columns);
+  if in_passages and (wrong is not null or public.embed_primary_key(vector_table) is distinct from array['passage_id']) then
+    raise exception 'table % cannot hold passages', vector_table
+      using hint = format('It has the key (%s) beside passage_id bigint generated always as identity primary key, chunk int, start_char int, end_char int and passage text. npm run watch makes it where it is missing: name another, or drop it.', keys),
+        errcode = 'invalid_table_definition';
+  end if;
   select array_agg(attnum order by attnum) into numbers from pg_attribute
   where attrelid = vector_table and attname = any(key_columns) and not attisdropped;
-  if not exists (
+  if not in_passages and not exists (
     select from pg_index i where i.indrelid = vector_table and i.indisunique and i.indisvalid and i.indimmediate and i.indpred is null and i.indexprs is null
       and (i.indkey::int2[])[0:i.indnkeyatts - 1] @> numbers and (i.indkey::int2[])[0:i.indnkeyatts - 1] <@ numbers)
   then
@@ -127,14 +137,14 @@ begin
   end if;
   select quote_ident(v.attname) into wrong from pg_attribute v
   where v.attrelid = vector_table and v.attnum > 0 and not v.attisdropped and v.attnotnull and not v.atthasdef and v.attidentity = ''
-    and v.attname <> vector_column and v.attname <> all(key_columns);
+    and v.attname <> vector_column and v.attname <> all(key_columns || passage_columns);
   if wrong is not null then
     raise exception 'column % of % is NOT NULL and has no default, so no vector could be put there', wrong, vector_table
       using hint = format('alter table %s alter column %s drop not null;', vector_table, wrong), errcode = 'invalid_table_definition';
   end if;
 end
 $$;
-comment on function public.embed_check_vector_table is 'Raises, with what to do, unless the table can hold the vectors of a watched one: its key, unique, with a foreign key that cascades.';
+comment on function public.embed_check_vector_table is 'Raises, with what to do, unless the table can hold the vectors of a watched one: its key, unique but for passages, with a foreign key that cascades.';
 
 create function public.embed_hides_rows(watched_table oid) returns boolean
 language sql stable strict set search_path = pg_catalog, pg_temp as $$
@@ -305,7 +315,8 @@ create function public.embed_watch(
   model text default null,
   dimensions integer default null,
   settings jsonb default '{}',
-  vector_table regclass default null
+  vector_table regclass default null,
+  passages jsonb default null
 ) returns public.embedding_source
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -341,7 +352,7 @@ begin
       using hint = 'Quote it as SQL does; qualify functions that are not Postgres''s own with their schema.', errcode = sqlstate;
   end;
 
-  perform public.embed_check_vector_table(vector_table, watched_table, keys, vector_column);
+  perform public.embed_check_vector_table(vector_table, watched_table, keys, vector_column, passages is not null);
   if not exists (
     select from pg_attribute a join pg_type y on y.oid = a.atttypid
     where a.attrelid = receiver and a.attname = vector_column and not a.attisdropped and y.typname in ('vector', 'halfvec'))
@@ -354,7 +365,8 @@ begin
     select case c.relnamespace when 'public'::regnamespace then c.relname else c.relnamespace::regnamespace || '.' || c.relname end
     from pg_class c where c.oid = watched_table));
   select s.name into taken_by from public.embedding_source s
-  where s.name <> chosen_name and coalesce(s.vector_table, s.watched_table) = receiver and s.vector_column = embed_watch.vector_column;
+  where s.name <> chosen_name and coalesce(s.vector_table, s.watched_table) = receiver and s.vector_column = embed_watch.vector_column
+    and (s.passages is null) = (embed_watch.passages is null);  -- passages are written by one source, and their vectors by another
   if taken_by is not null then
     raise exception 'column % of % receives the vectors of the source % already', quote_ident(vector_column), receiver, quote_ident(taken_by)
       using hint = 'Name another column for these, or watch under that name to change the source.', errcode = 'duplicate_object';
@@ -363,12 +375,23 @@ begin
   if before.watched_table <> watched_table then
     perform public.embed_drop_triggers(before);
   end if;
+  -- The passages are embedded as any table's texts are. Those that they were in before are not kept true any more.
+  if before.passages is not null and (passages is null or before.vector_table <> vector_table) then
+    perform public.embed_unwatch(p.name) from public.embedding_source p where p.watched_table = before.vector_table;
+  end if;
+  if passages is not null then
+    source := public.embed_watch(vector_table, 'passage', array['passage_id'], vector_column, null, backend, model, dimensions, settings);
+    if source.name = chosen_name then
+      raise exception 'the name % is that of the passages', quote_literal(chosen_name)
+        using hint = 'Give the source another name.', errcode = 'duplicate_object';
+    end if;
+  end if;
   insert into public.embedding_source as s
-    (name, watched_table, key_columns, text_expression, vector_column, vector_table, backend, model, dimensions, settings)
-  values (chosen_name, watched_table, keys, expression, vector_column, vector_table, backend, model, dimensions, settings)
+    (name, watched_table, key_columns, text_expression, vector_column, vector_table, passages, backend, model, dimensions, settings)
+  values (chosen_name, watched_table, keys, expression, vector_column, vector_table, passages, backend, model, dimensions, settings)
   on conflict (name) do update set
     watched_table = excluded.watched_table, key_columns = excluded.key_columns, text_expression = excluded.text_expression,
-    vector_column = excluded.vector_column, vector_table = excluded.vector_table,
+    vector_column = excluded.vector_column, vector_table = excluded.vector_table, passages = excluded.passages,
     backend = excluded.backend, model = excluded.model,
     dimensions = excluded.dimensions, settings = excluded.settings, trouble = null
   returning s.* into source;
@@ -377,7 +400,7 @@ begin
   return source;
 end
 $$;
-comment on function public.embed_watch is 'Watches a text of a table: from now on every change of it is queued. Called again with the same name, it changes the source. Rows that are there already wait for a backfill.';
+comment on function public.embed_watch is 'Watches a text of a table: from now on every change of it is queued. Called again with the same name, it changes the source. With passages, the text is cut into rows of vector_table, and those are watched too. Rows that are there already wait for a backfill.';
 
 create function public.embed_unwatch(source_name text) returns boolean
 language plpgsql strict set search_path = pg_catalog, pg_temp as $$
@@ -394,6 +417,9 @@ begin
     execute format('drop function if exists public.embed_source_%s_%s()', source.id, function_name);
   end loop;
   delete from public.embedding_queue where source_id = source.id;
+  if source.passages is not null then
+    perform public.embed_unwatch(p.name) from public.embedding_source p where p.watched_table = source.vector_table;
+  end if;
   perform pg_notify('embedding_queue', '');
   return true;
 end

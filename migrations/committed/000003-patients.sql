@@ -1,5 +1,5 @@
---! Previous: sha1:394c33db0cec6c588215b694f6bca3b215301e6f
---! Hash: sha1:1f48aa72e50e90d7c05e796193f820e40e62bbb6
+--! Previous: sha1:52e99968f8bff5bfa9fef2c32aa6d4e256d09f69
+--! Hash: sha1:a03bc87803f8d21565021418e0c58789f0cd4dfe
 --! Message: patients
 
 -- The first watched table. No status column on it: with an HNSW index every update of a row, even of another

@@ -1,5 +1,5 @@
---! Previous: sha1:1f48aa72e50e90d7c05e796193f820e40e62bbb6
---! Hash: sha1:fbd6ca41415f921577324e029db88cbfe5fe9759
+--! Previous: sha1:a03bc87803f8d21565021418e0c58789f0cd4dfe
+--! Hash: sha1:76e15808efc3d80f7dc258ba9c2f19f1b716f32d
 --! Message: free-claims
 
 -- Three statements in one round trip. A transaction of the listener's own would keep queue rows locked, and with them

@@ -1,11 +1,11 @@
---! Previous: sha1:fbd6ca41415f921577324e029db88cbfe5fe9759
---! Hash: sha1:3446e4ebf5856b112a9e5c5a64b9863df3dc91b2
+--! Previous: sha1:76e15808efc3d80f7dc258ba9c2f19f1b716f32d
+--! Hash: sha1:056b93092c417de03a0a92e571a51b4662ed22a2
 --! Message: search
 
 -- Search from SQL. It runs as its caller: who may not read the table finds nothing in it. The comparison is spelled
 -- as the index of `npm run index` is, so that it is used: vectors of more than 2,000 dimensions as halfvec.
 create function public.embed_search(source_name text, query_vector vector, k integer default 10)
-returns table (key text, distance double precision)
+returns table (key text, distance double precision, chunk integer, start_char integer, end_char integer)
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column
 declare
@@ -16,6 +16,10 @@ declare
   column_length integer;
   compared text := '%s';
   vectors text;
+  nearest text;
+  near text;
+  width integer;
+  found_rows bigint;
   candidates constant text := current_setting('hnsw.ef_search', true);
 begin
   select s.* into source from public.embedding_source s where s.name = source_name;
@@ -43,14 +47,25 @@ begin
     vectors := format('%s join %s t on %s', vectors, source.watched_table::text, (
       select string_agg(format('t.%1$I = v.%1$I', c), ' and ') from unnest(source.key_columns) c));
   end if;
-  -- The default of 40 would also be the most rows that an index gives; 1,000 is pgvector's own limit.
-  perform set_config('hnsw.ef_search', least(1000, greatest(100, 2 * k))::text, true);
-  return query execute format(
-    'select %1$s, (%2$s operator(%3$s.<=>) $1::%3$s.%4$I)::double precision from %5$s where v.%6$I is not null order by %2$s operator(%3$s.<=>) $1::%3$s.%4$I limit $2',
+  nearest := format(
+    'select %1$s as key, (%2$s operator(%3$s.<=>) $1::%3$s.%4$I)::double precision as distance, %7$s from %5$s where v.%6$I is not null',
     public.embed_key_sql('v', source.key_columns), format('(' || compared || ')', format('v.%I', source.vector_column)),
-    extension_schema, column_type, vectors, source.vector_column)
+    extension_schema, column_type, vectors, source.vector_column,
+    case when source.passages is null then 'null::int, null::int, null::int' else 'v.chunk, v.start_char, v.end_char' end);
+  -- A row has many passages, and only its best counts: more are looked at until k rows are found, and in the end all.
+  foreach width in array case when source.passages is null then array[k] else array[10 * k, 100 * k, null] end loop
+    -- The default of 40 would also be the most rows that an index gives; 1,000 is pgvector's own limit.
+    perform set_config('hnsw.ef_search', least(1000, greatest(100, 2 * width))::text, true);
+    near := nearest || case when width is null then '' else format(' order by %s operator(%s.<=>) $1::%2$s.%I limit %s',
+      format('(' || compared || ')', format('v.%I', source.vector_column)), extension_schema, column_type, width) end;
+    exit when source.passages is null or width is null;
+    execute format('select count(distinct key) from (%s) n', near) into found_rows using query_vector;
+    exit when found_rows >= k;
+  end loop;
+  return query execute case when source.passages is null then near else
+    format('select * from (select distinct on (key) * from (%s) n order by key, distance) b order by distance, key limit $2', near) end
   using query_vector, k;
   perform set_config('hnsw.ef_search', coalesce(nullif(candidates, ''), '40'), true);
 end
 $$;
-comment on function public.embed_search is 'The k rows of a source nearest to a vector, by cosine distance: keys as the queue writes them, nearest first.';
+comment on function public.embed_search is 'The k rows of a source nearest to a vector, by cosine distance: keys as the queue writes them, nearest first; of a text in passages, with the number and the range of its best.';

@@ -1,5 +1,5 @@
---! Previous: sha1:3446e4ebf5856b112a9e5c5a64b9863df3dc91b2
---! Hash: sha1:ccf17e46c8f82f5219a846b158e85f61aa58bea6
+--! Previous: sha1:056b93092c417de03a0a92e571a51b4662ed22a2
+--! Hash: sha1:9290bd7a603b8bf7090d8578ccc7be2539dfb9b3
 --! Message: reserve
 
 -- Part of the claim. It waits for nothing but other claims, and drops of reservations, which wait for no user; and only

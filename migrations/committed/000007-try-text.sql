@@ -1,5 +1,5 @@
---! Previous: sha1:ccf17e46c8f82f5219a846b158e85f61aa58bea6
---! Hash: sha1:732351a75c3a6a38ecd31c7650762395a90016e0
+--! Previous: sha1:9290bd7a603b8bf7090d8578ccc7be2539dfb9b3
+--! Hash: sha1:79f96d7dba03bbed15ab9210c8f095ca11a77576
 --! Message: try-text
 
 -- A text expression may raise for one row: a division by zero, a cast, a function of the user's. A statement over many

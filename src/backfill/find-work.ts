@@ -40,25 +40,36 @@ export interface FindWorkOptions {
  * @yields how many rows each page added.
  */
 export async function* queueStaleRows(db: Database, options: FindWorkOptions): AsyncGenerator<number> {
+  const { source, all } = options;
+  yield* queueByPages(
+    (from) => readingTexts(source, (source) => queuePage(db, { ...options, source }, from)),
+    async () =>
+      all
+        ? NOTHING_QUEUED
+        : await readingTexts(source, (source) => queueVectorsOfOtherTexts(db, { ...options, source })),
+  );
+}
+
+/**
+ * Goes through a table page by page, and through what is left when it is behind it, until nothing was passed over.
+ * @yields how many rows each page added.
+ */
+export async function* queueByPages(
+  queueNext: (from: readonly string[] | undefined) => Promise<Page>,
+  queueRest: () => Promise<Queued> = () => Promise.resolve(NOTHING_QUEUED),
+): AsyncGenerator<number> {
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
     let passedOver = 0;
     let last: readonly string[] | undefined;
     do {
-      const from = last;
-      const page = await readingTexts(options.source, (source) =>
-        queuePage(db, { ...options, source }, from),
-      );
+      const page = await queueNext(last);
       last = page.last ?? undefined;
       passedOver += page.passedOver;
       yield page.queued;
     } while (last !== undefined);
-    if (!options.all) {
-      const others = await readingTexts(options.source, (source) =>
-        queueVectorsOfOtherTexts(db, { ...options, source }),
-      );
-      passedOver += others.passedOver;
-      yield others.queued;
-    }
+    const rest = await queueRest();
+    passedOver += rest.passedOver;
+    yield rest.queued;
     if (passedOver === 0) return;
     await delay(pause);
     yield 0;
@@ -67,26 +78,39 @@ export async function* queueStaleRows(db: Database, options: FindWorkOptions): A
 
 async function queuePage(
   db: Database,
-  options: FindWorkOptions,
-  last: readonly string[] | undefined,
+  { source, cacheModel, all }: FindWorkOptions,
+  from: readonly string[] | undefined,
 ): Promise<Page> {
-  const { source, cacheModel } = options;
-  const { rows } = await sql<Page>`
-    with page as materialized (
-      select t.*, ${keyTexts(source)} as key_texts from ${rowsWithVectors(source)} t
-      where ${last === undefined ? sql`true` : sql`(${keys(source)}) > (${keyValues(source, last)})`}
-      order by ${keys(source)} limit ${PAGE_ROWS}
-    ), stale as (
-      select t.* from page t
-      left join lateral (
+  const stale = sql`left join lateral (
         select e.embedding from embedding_cache e
         where t.vector is not null and e.model = ${cacheModel} and e.text_hash = ${textHash("t")} offset 0
       ) e on true
-      where t.fault is not null or ${options.all ? sql`${hasText("t")} or t.vector is not null` : sql`${hasText("t")} = (t.vector is null) or e.embedding::${vectorType(source)} <> t.vector`}
+      where t.fault is not null or ${all ? sql`${hasText("t")} or t.vector is not null` : sql`${hasText("t")} = (t.vector is null) or e.embedding::${vectorType(source)} <> t.vector`}`;
+  return await queuePageOf(db, source, { rows: rowsWithVectors(source), stale }, from);
+}
+
+/**
+ * Queues the stale rows of a page.
+ * @param what `rows` as `(k0, k1, …, content, fault, …)`; `stale`, joins and a condition over such a row `t`.
+ * @param from the key of the last row of the page before.
+ */
+export async function queuePageOf(
+  db: Database,
+  source: Source,
+  what: { readonly rows: RawBuilder<unknown>; readonly stale: RawBuilder<unknown> },
+  from: readonly string[] | undefined,
+): Promise<Page> {
+  const { rows } = await sql<Page>`
+    with page as materialized (
+      select t.*, ${keyTexts(source)} as key_texts from ${what.rows} t
+      where ${from === undefined ? sql`true` : sql`(${keys(source)}) > (${keyValues(source, from)})`}
+      order by ${keys(source)} limit ${PAGE_ROWS}
+    ), stale as (
+      select t.* from page t ${what.stale}
     ), ${queueFree(source, "stale")}
     select (select count(*)::int from queued) as queued, (select count(*)::int from passed_over) as "passedOver",
       (select key_texts from page t order by ${keysDescending(source)} limit 1) as last`.execute(db);
-  return rows[0] ?? { queued: 0, passedOver: 0, last: null };
+  return rows[0] ?? { ...NOTHING_QUEUED, last: null };
 }
 
 /** CTEs that queue those rows of the CTE `found` that nobody holds and that are not queued yet. */
@@ -115,6 +139,8 @@ interface Queued {
   /** Rows that somebody held, or that are gone by now. */
   readonly passedOver: number;
 }
+
+const NOTHING_QUEUED: Queued = { queued: 0, passedOver: 0 };
 
 interface Page extends Queued {
   /** The key of the page's last row; null behind the end. */

@@ -7,8 +7,19 @@ import { cacheModel } from "../providers/provider.ts";
 import { openProvider, openProviderUnasked } from "../providers/open-provider.ts";
 import { providerSettings } from "../sources/provider-settings.ts";
 import type { Source } from "../sources/source.ts";
+import { queueStaleParents } from "../passages/queue-stale-parents.ts";
+import type { Splitter } from "../passages/splitter.ts";
 import { queueStaleRows } from "./find-work.ts";
 import type { Progress, ProgressFigures } from "./progress.ts";
+
+interface BackfillOptions {
+  /** What cuts texts into the passages that the sources embed. */
+  readonly splitters?: readonly Splitter[];
+  /** Every row, whether it has a vector or not. */
+  readonly all: boolean;
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+}
 
 export interface BackfillReport extends ProgressFigures {
   readonly sources: readonly string[];
@@ -30,8 +41,10 @@ const LOOK_SHARE = 0.02;
 export async function runBackfill(
   config: Config & { readonly DATABASE_URL: string },
   sources: readonly Source[],
-  options: { readonly all: boolean; readonly progress: Progress; readonly signal: AbortSignal },
+  options: BackfillOptions,
 ): Promise<BackfillReport> {
+  const { splitters = [] } = options;
+  const all = [...splitters, ...sources];
   const started = performance.now();
   const db = connect({
     databaseUrl: config.DATABASE_URL,
@@ -43,7 +56,8 @@ export async function runBackfill(
   const counts = countEvents(listener);
   try {
     await listener.start();
-    let total = await pendingRows(db, sources);
+    let total = await pendingRows(db, all);
+    listener.events.on("split", ({ passages }) => (total += passages));
     const queueing = { now: true };
     const queued = queueAll(db, config, sources, options, (rows) => (total += rows)).finally(
       () => (queueing.now = false),
@@ -58,13 +72,13 @@ export async function runBackfill(
       waiting = new AbortController();
       await delay(pause, undefined, { signal: waiting.signal }).catch(() => undefined);
       const looked = performance.now();
-      pending = await pendingRows(db, sources);
+      pending = await pendingRows(db, all);
       pause = Math.max(LOOK_MS, (performance.now() - looked) / LOOK_SHARE);
       options.progress.show({ ...counts, done: Math.max(0, total - pending), total });
     }
     await queued;
     return {
-      sources: sources.map((source) => source.name),
+      sources: all.map((source) => source.name),
       ...counts,
       done: total - pending,
       total,
@@ -82,19 +96,21 @@ async function queueAll(
   db: Database,
   config: Config,
   sources: readonly Source[],
-  options: { readonly all: boolean; readonly signal: AbortSignal },
+  { splitters = [], all, signal }: BackfillOptions,
   onQueued: (rows: number) => void,
 ): Promise<void> {
-  for (const source of sources) {
-    for await (const rows of queueStaleRows(db, {
-      source,
-      cacheModel: await cacheModelOf(config, source, options.signal),
-      all: options.all,
-    })) {
+  const queue = async (source: Source, pages: AsyncGenerator<number>): Promise<void> => {
+    for await (const rows of pages) {
       onQueued(rows);
       if (rows > 0) await sql`select pg_notify('embedding_queue', ${String(source.id)})`.execute(db);
-      if (options.signal.aborted) return;
+      if (signal.aborted) return;
     }
+  };
+  for (const splitter of splitters) await queue(splitter, queueStaleParents(db, splitter, all));
+  for (const source of sources) {
+    if (signal.aborted) return;
+    const cacheModel = await cacheModelOf(config, source, signal);
+    await queue(source, queueStaleRows(db, { source, cacheModel, all }));
   }
 }
 

@@ -4,7 +4,7 @@ import { duration, showProgress } from "../backfill/progress.ts";
 import { runBackfill, type BackfillReport } from "../backfill/run-backfill.ts";
 import { readConfig } from "../config.ts";
 import { connect } from "../database/connect.ts";
-import { chooseSources } from "../sources/choose-sources.ts";
+import { choose } from "../sources/choose-sources.ts";
 import { parseCommand, wholeNumber, type Command } from "./command.ts";
 import { openDatabase } from "./database-of.ts";
 import { stopSignal } from "./stop-signal.ts";
@@ -35,7 +35,7 @@ export const backfill: Command = {
     const { config } = database;
     const db = connect({ databaseUrl: config.DATABASE_URL, maxConnections: 1, ownSessions: true });
     try {
-      const sources = await chooseSources(db, values.source);
+      const { sources, splitters } = await choose(db, values.source);
       if (values["dry-run"]) {
         const reports = [];
         for (const source of sources) reports.push(await dryRun(db, config, source, { limit, all, signal }));
@@ -48,7 +48,7 @@ export const backfill: Command = {
         console.log(json ? JSON.stringify({ rows }) : `${rows} rows embedded, one at a time.`);
         return signal.aborted ? 1 : 0;
       }
-      const report = await runBackfill(config, sources, { all, progress, signal });
+      const report = await runBackfill(config, sources, { splitters, all, progress, signal });
       console.log(json ? JSON.stringify(report) : describe(report));
       return report.pending > 0 || report.failed > 0 ? 1 : 0;
     } finally {

@@ -15,8 +15,9 @@ export const doctor: Command = {
     const { values } = parseCommand(doctor, args, { options: { json: { type: "boolean", default: false } } });
     return await withDatabase(async (db, config) => {
       const findings: Finding[] = [...(await examineServer(db)), ...(await examineListening(db, config))];
-      const { usable, broken } = await loadSources(db);
-      for (const source of usable) findings.push(...(await examineSource(db, config, source)));
+      const { usable, splitters, broken } = await loadSources(db);
+      for (const source of [...splitters, ...usable])
+        findings.push(...(await examineSource(db, config, source)));
       for (const { name, trouble } of broken) findings.push(problem(`${name} cannot be worked on.`, trouble));
       if (usable.length + broken.length === 0) findings.push(ok("No table is watched yet"));
       console.log(values.json ? JSON.stringify(findings) : findings.map(describe).join("\n"));

@@ -7,6 +7,7 @@ import { plannedSource, type NewModel } from "../remodel/prepare.ts";
 import { askedModel, remodel as runRemodel, type RemodelReport } from "../remodel/remodel.ts";
 import { readRemodelling } from "../remodel/remodelling.ts";
 import { dropModel, rollBack } from "../remodel/switch.ts";
+import { loadSources } from "../sources/load-sources.ts";
 import { setPaused } from "../sources/set-paused.ts";
 import { oneOf, parseCommand, wholeNumber, type Command } from "./command.ts";
 import { openDatabase } from "./database-of.ts";
@@ -37,8 +38,8 @@ export const remodel: Command = {
         json: { type: "boolean", default: false },
       },
     });
-    const [name, ...rest] = positionals;
-    if (name === undefined || rest.length > 0) {
+    const [asked, ...rest] = positionals;
+    if (asked === undefined || rest.length > 0) {
       throw new UsageError("The model of which source?", `Usage: ${remodel.usage}`);
     }
     const step = (["pause", "rollback", "finish", "cancel"] as const).find((option) => values[option]);
@@ -46,6 +47,7 @@ export const remodel: Command = {
     const { config } = database;
     const db = connect({ databaseUrl: config.DATABASE_URL, maxConnections: 1, ownSessions: true });
     try {
+      const name = await embeddingSource(db, asked);
       if (step !== undefined) {
         console.log(await STEPS[step](db, name));
         return 0;
@@ -83,6 +85,13 @@ export const remodel: Command = {
     }
   },
 };
+
+/** Of a text in passages, the source that embeds those. */
+async function embeddingSource(db: Database, name: string): Promise<string> {
+  const { usable, splitters } = await loadSources(db);
+  const id = splitters.find((splitter) => splitter.name === name)?.embeddedBy;
+  return usable.find((source) => source.id === id)?.name ?? name;
+}
 
 async function change(
   config: Parameters<typeof runRemodel>[0],

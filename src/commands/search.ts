@@ -5,9 +5,8 @@ import { connect } from "../database/connect.ts";
 import { UsageError } from "../errors.ts";
 import { openProvider } from "../providers/open-provider.ts";
 import { embedQuery } from "../search/embed-query.ts";
-import { hybrid } from "../search/hybrid.ts";
-import { nearest, type Neighbour } from "../search/nearest.ts";
-import { chooseSources } from "../sources/choose-sources.ts";
+import { searchChosen, type Found } from "../search/search-source.ts";
+import { chooseOne } from "../sources/choose-sources.ts";
 import { providerSettings } from "../sources/provider-settings.ts";
 import { parseCommand, wholeNumber, type Command } from "./command.ts";
 import { openDatabase } from "./database-of.ts";
@@ -35,7 +34,8 @@ export const search: Command = {
     const database = await openDatabase(readConfig(process.env));
     const db = connect({ databaseUrl: database.config.DATABASE_URL, maxConnections: 1, ownSessions: true });
     try {
-      const [source] = await chooseSources(db, values.source);
+      const chosen = await chooseOne(db, values.source);
+      const [source] = chosen.sources;
       if (source === undefined) throw new UsageError("There is nothing to search.", "Watch a table first.");
       const provider = await openProvider(providerSettings(database.config, source));
       try {
@@ -46,11 +46,16 @@ export const search: Command = {
           AbortSignal.timeout(database.config.EMBEDDING_TIMEOUT),
         );
         const options = { limit, withText: values.text, where: values.where };
-        const searching: Promise<readonly Neighbour[]> = values.hybrid
-          ? hybrid(db, source, vector, { ...options, query, language: values.language })
-          : nearest(db, source, vector, options);
+        const searching = searchChosen(
+          db,
+          chosen,
+          vector,
+          values.hybrid ? { ...options, query, language: values.language } : options,
+        );
         const found = await searching.catch(explainRefusal);
-        console.log(values.json ? JSON.stringify(found) : describe(source.name, found));
+        console.log(
+          values.json ? JSON.stringify(found) : describe(chosen.splitters[0]?.name ?? source.name, found),
+        );
       } finally {
         await provider.close();
       }
@@ -75,11 +80,17 @@ function explainRefusal(error: unknown): never {
 
 const SHOWN_CHARACTERS = 90;
 
-function describe(source: string, found: readonly Neighbour[]): string {
+function describe(source: string, found: readonly Found[]): string {
   if (found.length === 0) return `${source} has no embedded rows yet: see npm run status.`;
   const width = Math.max(...found.map(({ key }) => key.length), 3);
-  const lines = found.map(({ key, distance, text }) =>
-    [key.padStart(width), distance.toFixed(4).padStart(8), text === null ? "" : beginning(text)]
+  const lines = found.map(({ key, distance, text, passage }) =>
+    [
+      key.padStart(width),
+      distance.toFixed(4).padStart(8),
+      passage === undefined ? "" : `passage ${passage.chunk} (${passage.start}-${passage.end})`,
+      text === null ? "" : beginning(text),
+    ]
+      .filter((column) => column !== "")
       .join("  ")
       .trimEnd(),
   );

@@ -1,5 +1,6 @@
 import { readConfig } from "../config.ts";
 import { connect } from "../database/connect.ts";
+import { describeSplit } from "../passages/split-settings.ts";
 import { listSources, type ListedSource } from "../watch/list-sources.ts";
 import { parseCommand, type Command } from "./command.ts";
 import { openDatabase } from "./database-of.ts";
@@ -31,6 +32,7 @@ function describe(source: ListedSource): string {
     `  table   ${source.table ?? "-"}, key ${source.key.join(", ")}`,
     `  text    ${source.text}`,
     `  vector  ${source.vector ?? "-"}`,
+    ...(source.passages === null ? [] : [`  cut     ${describeSplit(source.passages)}`]),
     `  model   ${model}`,
     `  state   ${source.state}${source.trouble === null ? "" : `: ${source.trouble}`}`,
   ].join("\n");

@@ -1,5 +1,6 @@
 import { UsageError } from "../errors.ts";
-import { chooseSources } from "../sources/choose-sources.ts";
+import { verifyPassages, type PassagesReport } from "../passages/verify-passages.ts";
+import { choose } from "../sources/choose-sources.ts";
 import { verifySource, type VerifyReport } from "../verify/verify-source.ts";
 import { parseCommand, wholeNumber, type Command } from "./command.ts";
 import { stopSignal } from "./stop-signal.ts";
@@ -29,8 +30,12 @@ export const verify: Command = {
       interrupted.abort(new Error("interrupted"));
     });
     return await withDatabase(async (db, config) => {
-      const reports: VerifyReport[] = [];
-      for (const source of await chooseSources(db, values.source)) {
+      const reports: (VerifyReport | PassagesReport)[] = [];
+      const { sources, splitters } = await choose(db, values.source);
+      for (const splitter of splitters) {
+        reports.push(await verifyPassages(db, splitter, { ...options, signal: interrupted.signal }));
+      }
+      for (const source of sources) {
         reports.push(await verifySource(db, config, source, { ...options, signal: interrupted.signal }));
       }
       console.log(values.json ? JSON.stringify(reports) : reports.map(describe).join("\n\n"));
@@ -50,7 +55,23 @@ function share(option: string, value: string): number {
   return number;
 }
 
-function describe({
+function describe(report: VerifyReport | PassagesReport): string {
+  return "model" in report ? describeVectors(report) : describePassages(report);
+}
+
+function describePassages({ source, sampled, different, different_rows, ok }: PassagesReport): string {
+  return [
+    `${source}: ${ok ? "unchanged" : "CUT OTHERWISE"}. ${sampled} texts cut again; nothing was written.`,
+    ...(ok
+      ? []
+      : [
+          `  ${different_rows} rows have other passages, such as: ${different.join(", ")}`,
+          `  Cut them anew: npm run backfill -- --source ${source} --all`,
+        ]),
+  ].join("\n");
+}
+
+function describeVectors({
   source,
   model,
   sampled,

@@ -1,6 +1,7 @@
 import { readConfig } from "../config.ts";
 import { connect } from "../database/connect.ts";
 import { UsageError } from "../errors.ts";
+import { describeSplit } from "../passages/split-settings.ts";
 import { watch as watchTable, type Watched } from "../watch/watch.ts";
 import { oneOf, parseCommand, wholeNumber, type Command } from "./command.ts";
 import { openDatabase } from "./database-of.ts";
@@ -8,7 +9,7 @@ import { sources } from "./sources.ts";
 
 export const watch: Command = {
   usage:
-    "npm run watch -- TABLE --text COLUMN|EXPRESSION [--key COLUMN]... [--vector embedding] [--into TABLE] [--type vector|halfvec] [--dim N] [--name NAME] [--backend llm_api|ollama|local] [--model MODEL] [--base-url URL] [--api-key-env NAME_API_KEY] [--json] | --list",
+    "npm run watch -- TABLE --text COLUMN|EXPRESSION [--key COLUMN]... [--vector embedding] [--into TABLE [--chunk N [--overlap N] [--unit characters|tokens]]] [--type vector|halfvec] [--dim N] [--name NAME] [--backend llm_api|ollama|local] [--model MODEL] [--base-url URL] [--api-key-env NAME_API_KEY] [--json] | --list",
   summary:
     "keep a vector of any table's text; the vector column, or a table for the vectors, is added where it is missing",
   async run(args) {
@@ -19,6 +20,9 @@ export const watch: Command = {
         key: { type: "string", multiple: true },
         vector: { type: "string" },
         into: { type: "string" },
+        chunk: { type: "string" },
+        overlap: { type: "string" },
+        unit: { type: "string" },
         type: { type: "string" },
         dim: { type: "string" },
         name: { type: "string" },
@@ -45,6 +49,7 @@ export const watch: Command = {
       key: values.key?.flatMap((columns) => columns.split(",")),
       vector: values.vector,
       into: values.into,
+      passages: passagesAsked(values),
       type: oneOf("--type", values.type, ["vector", "halfvec"]),
       dimensions: values.dim === undefined ? undefined : wholeNumber("--dim", values.dim),
       name: values.name,
@@ -68,10 +73,27 @@ export const watch: Command = {
   },
 };
 
-function describe({ name, table, key, text, vector, columnAdded, into, view }: Watched): string {
+function passagesAsked({ chunk, overlap, unit }: Partial<Record<"chunk" | "overlap" | "unit", string>>) {
+  if (chunk === undefined) {
+    if (overlap === undefined && unit === undefined) return undefined;
+    throw new UsageError("--overlap and --unit are for --chunk.", "Such as: --chunk 800 --overlap 100");
+  }
+  return {
+    chunk: wholeNumber("--chunk", chunk),
+    overlap: overlap === undefined ? undefined : wholeNumber("--overlap", overlap, 0),
+    unit: oneOf("--unit", unit, ["characters", "tokens"]),
+  };
+}
+
+function describe({ name, table, key, text, vector, columnAdded, into, view, passages }: Watched): string {
   const type = `${vector.type}${vector.dimensions === null ? "" : `(${vector.dimensions})`}`;
   return [
     `${name}: ${text} of ${table} is watched, by its key ${key.join(", ")}; the vector goes to ${into === null ? "" : `${into}, column `}${vector.name} ${type}${columnAdded ? ", which was added" : ""}.`,
+    ...(passages === null
+      ? []
+      : [
+          `It is cut ${describeSplit(passages)}. Rows that were cut otherwise before: add --all to the backfill.`,
+        ]),
     ...(view === null ? [] : [`Both together: select * from ${view};`]),
     `Rows that are there already: npm run backfill -- --source ${name}`,
     `An index for searches, when they are embedded: create index concurrently on ${into ?? table} using hnsw (${vector.name} ${vector.type}_cosine_ops);`,

@@ -171,6 +171,10 @@ export interface EmbeddingSource {
    */
   name: string;
   /**
+   * How the text is cut into passages, as {chunk, overlap, unit}; null where it is embedded whole. The passages are rows of vector_table, which is watched by a source of its own.
+   */
+  passages: Json | null;
+  /**
    * While true, changes are queued and nothing is embedded.
    */
   paused: Generated<boolean>;

@@ -5,6 +5,7 @@ import { SetupError } from "../errors.ts";
 import { checkDimensions } from "../listener/check-dimensions.ts";
 import { openProvider } from "../providers/open-provider.ts";
 import { ProviderError } from "../providers/provider-error.ts";
+import { isSplitter, type Splitter } from "../passages/splitter.ts";
 import { vectorIndexes } from "../search/vector-index.ts";
 import { providerSettings } from "../sources/provider-settings.ts";
 import type { Source } from "../sources/source.ts";
@@ -13,14 +14,17 @@ import { ok, problem, warning, type Finding } from "./finding.ts";
 /** From here on a search without an index is slow enough to be noticed. */
 const ROWS_WORTH_AN_INDEX = 10_000;
 
-/** Triggers, grants, index and provider of one source. */
-export async function examineSource(db: Database, config: Config, source: Source): Promise<Finding[]> {
+/** Triggers and grants of one source; index and provider, where it embeds. */
+export async function examineSource(
+  db: Database,
+  config: Config,
+  source: Source | Splitter,
+): Promise<Finding[]> {
   return [
     ...(await triggers(db, source)),
     await grants(db, source),
     ...(await foreignKey(db, source)),
-    ...(await indexes(db, source)),
-    await provider(config, source),
+    ...(isSplitter(source) ? [] : [...(await indexes(db, source)), await provider(config, source)]),
     ...(source.paused
       ? [warning(`${source.name} is paused.`, `To go on: npm run resume -- ${source.name}`)]
       : []),

@@ -4,6 +4,8 @@ import { Claims } from "../pipeline/claims.ts";
 import { SetupError } from "../errors.ts";
 import type { Events } from "../pipeline/events.ts";
 import type { Lanes } from "../pipeline/lanes.ts";
+import { SplitWorker } from "../passages/split-worker.ts";
+import type { Splitter } from "../passages/splitter.ts";
 import { metered } from "../pipeline/metered.ts";
 import { SourceWorker, type Owner } from "../pipeline/source-worker.ts";
 import { ProviderError } from "../providers/provider-error.ts";
@@ -30,8 +32,11 @@ export interface Surroundings {
 interface Running {
   /** The source as it was when its worker was made: another means another worker. */
   readonly fingerprint: string;
-  readonly worker: SourceWorker;
+  readonly worker: Worker;
 }
+
+/** Embeds the texts of a source, or cuts them into passages. */
+type Worker = SourceWorker | SplitWorker;
 
 interface Beginning {
   readonly fingerprint: string;
@@ -46,7 +51,7 @@ export class SourceWorkers {
   readonly #around: Surroundings;
   readonly #running = new Map<number, Running>();
   /** Workers whose source has changed or gone, until the last of their claims has ended. */
-  readonly #retired = new Set<SourceWorker>();
+  readonly #retired = new Set<Worker>();
   readonly #beginning = new Map<number, Beginning>();
   readonly #trouble = new Map<number, string>();
   /** The sources that were there at the start. */
@@ -129,17 +134,19 @@ export class SourceWorkers {
 
   async #follow(sources: Sources): Promise<void> {
     const beginning: Promise<void>[] = [];
-    const wanted = new Map(
-      sources.usable.filter((source) => !source.paused).map((source) => [source.id, source]),
-    );
+    const active = <T extends Source>(all: readonly T[]): T[] => all.filter((source) => !source.paused);
+    const wanted = new Map(active(sources.usable).map((source) => [source.id, source]));
+    const toSplit = new Map(active(sources.splitters).map((source) => [source.id, source]));
     for (const [id, { fingerprint, worker }] of this.#running) {
-      const source = wanted.get(id);
+      const source = wanted.get(id) ?? toSplit.get(id);
       if (source !== undefined && fingerprintOf(source) === fingerprint) continue;
       this.#running.delete(id);
       this.#retired.add(worker);
       void worker.stop(AbortSignal.timeout(this.#around.config.EMBED_SHUTDOWN_MS));
     }
     for (const { id, name, trouble } of sources.broken) await this.#troubled(id, name, trouble);
+    for (const source of toSplit.values())
+      if (!this.#running.has(source.id)) await this.#beginSplitting(source);
     for (const source of wanted.values()) {
       if (this.#running.has(source.id) || this.#isBeginning(source)) continue;
       // Not awaited: a provider that does not answer keeps no other source waiting.
@@ -193,6 +200,18 @@ export class SourceWorkers {
     return this.#beginning.get(source.id)?.fingerprint === fingerprintOf(source);
   }
 
+  async #beginSplitting(source: Splitter): Promise<void> {
+    if (this.#closed) return;
+    const { db, events, owner } = this.#around;
+    const onSplit = (): void => {
+      this.wake(source.embeddedBy);
+    };
+    const worker = new SplitWorker({ db, source, events, onSplit }, owner);
+    this.#running.set(source.id, { fingerprint: fingerprintOf(source), worker });
+    await this.#recovered(source);
+    worker.wake();
+  }
+
   async #troubled(id: number, name: string, problem: string): Promise<void> {
     if (this.#trouble.get(id) === problem) return;
     this.#trouble.set(id, problem);
@@ -205,11 +224,11 @@ export class SourceWorkers {
     await sayTrouble(this.#around.db, id, null);
   }
 
-  #workers(): SourceWorker[] {
+  #workers(): Worker[] {
     return [...this.#running.values()].map(({ worker }) => worker);
   }
 
-  #all(): SourceWorker[] {
+  #all(): Worker[] {
     return [...this.#workers(), ...this.#retired];
   }
 }

@@ -1,12 +1,9 @@
 import type { Database } from "../database/connect.ts";
-import { claim, newestTicket, type ClaimedRow } from "../queue/claim.ts";
+import { newestTicket, type ClaimRange } from "../queue/claim.ts";
 import type { Source } from "../sources/source.ts";
 
-export interface ClaimContext {
-  readonly owner: number;
-  readonly cacheModel: string;
-  readonly maxCharacters: number;
-}
+/** The statement that claims, such as `claim`, given where. */
+type Claim<Row> = (range: Omit<ClaimRange, "owner">) => Promise<Row[]>;
 
 /** Tickets commit out of order, so a cursor that has passed one looks again from the start this often. */
 const RESET_MS = 3_000;
@@ -35,12 +32,12 @@ export class ClaimCursor {
   }
 
   /** Claims up to `limit` rows; fewer mean that no more are due. */
-  async next(limit: number, context: ClaimContext): Promise<ClaimedRow[]> {
+  async next<Row extends { readonly ticket: string }>(limit: number, claim: Claim<Row>): Promise<Row[]> {
     const now = performance.now();
     if (now - this.#headReset > RESET_MS) this.#resetHead(now);
     this.#tail ??= await newestTicket(this.#db, this.#source);
     const tail = this.#tail;
-    const rows = await claim(this.#db, this.#source, { ...context, limit, head: this.#head, tail });
+    const rows = await claim({ limit, head: this.#head, tail });
     let fresh = 0;
     for (const row of rows) {
       const ticket = BigInt(row.ticket);

@@ -1,9 +1,13 @@
 import type { Database } from "../database/connect.ts";
 import { fail } from "../queue/fail.ts";
 import { release } from "../queue/release.ts";
-import type { ClaimedRow } from "../queue/claim.ts";
 import type { Source } from "../sources/source.ts";
-import { Reservations } from "./reservations.ts";
+import { Reservations, type Reserving } from "./reservations.ts";
+
+type Claimed = Reserving & {
+  /** Milliseconds since the change was made, by the server's clock. */
+  readonly age_ms: number;
+};
 
 interface Held {
   /** When its change was made, on this process's own clock. */
@@ -25,6 +29,7 @@ export class Claims {
   readonly #stranded = new Map<string, number>();
   readonly #reservations: Reservations;
 
+  /** @param cacheModel whose texts may be reserved by what is claimed; empty where none are. */
   constructor(db: Database, source: Source, cacheModel: string) {
     this.#db = db;
     this.#source = source;
@@ -54,7 +59,7 @@ export class Claims {
     });
   }
 
-  add(rows: readonly ClaimedRow[], owner: number): void {
+  add(rows: readonly Claimed[], owner: number): void {
     const now = performance.now();
     for (const row of rows) this.#held.set(row.ticket, { queuedAt: now - row.age_ms, owner });
     this.#reservations.add(rows);

@@ -17,6 +17,8 @@ export interface PipelineEvents {
   cached: [{ source: string; rows: number; freshnessMs: readonly number[]; writeMs: number }];
   /** Rows needed no vector: their text is blank, or they are gone. */
   emptied: [{ source: string; rows: number }];
+  /** Texts were cut, and their rows have the passages of their texts; so many of these are new. */
+  split: [{ source: string; rows: number; passages: number }];
   /** A provider answered. */
   answered: [{ source: string; texts: number; tokens: number; milliseconds: number }];
   /** A request to a provider ended: one that was retried ends more than once. */

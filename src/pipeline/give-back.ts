@@ -1,11 +1,15 @@
 import type { ClaimedRow } from "../queue/claim.ts";
 import type { Work } from "./work.ts";
 
+type GivingBack = Pick<Work, "claims" | "events" | "wakeIn"> & {
+  readonly source: Pick<Work["source"], "name">;
+};
+
 /** How long a row that a user holds is left alone: long enough not to spin, short enough to follow the user's commit. */
 const LOCKED_DELAY_MS = 250;
 
 /** Of tickets that were to be settled, puts back those that were not: somebody holds the row, or its text changed. */
-export async function giveBackLocked(work: Work, tickets: readonly string[]): Promise<void> {
+export async function giveBackLocked(work: GivingBack, tickets: readonly string[]): Promise<void> {
   await giveBack(work, tickets, "its row is locked or has changed", LOCKED_DELAY_MS);
 }
 
@@ -26,7 +30,7 @@ export async function giveBackTaken(work: Work, rows: readonly ClaimedRow[]): Pr
 
 /** Puts rows back to pending with no attempt counted, those of them that are still claimed. */
 export async function giveBack(
-  work: Work,
+  work: GivingBack,
   tickets: readonly string[],
   reason: string,
   delayMs: number,

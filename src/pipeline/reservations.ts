@@ -1,10 +1,16 @@
 import type { Database } from "../database/connect.ts";
-import type { ClaimedRow } from "../queue/claim.ts";
 import { dropReservations, type Reservation } from "../queue/drop-reservations.ts";
 import { hashId } from "./piece.ts";
 
 /** Reservations of texts that were embedded hinder nobody, who finds the vector first: they are dropped together. */
 const DROP_AFTER_MS = 100;
+
+/** A claimed row, whose text is reserved where it is `new`. */
+export interface Reserving {
+  readonly ticket: string;
+  readonly state: string;
+  readonly text_hash?: Buffer | null;
+}
 
 /**
  * The texts that this process has reserved for one source: each until the last row that was claimed for it has ended.
@@ -30,10 +36,11 @@ export class Reservations {
   }
 
   /** @param rows of one claim, in the order of their tickets: a text is reserved by the first that has it. */
-  add(rows: readonly ClaimedRow[]): void {
+  add(rows: readonly Reserving[]): void {
     for (const { ticket, state, text_hash } of rows) {
       // A row that was taken from this process by mistake, and claimed again, is here already.
-      if (state !== "new" || text_hash === null || this.#rows.has(ticket)) continue;
+      if (state !== "new" || text_hash === undefined || text_hash === null || this.#rows.has(ticket))
+        continue;
       const id = hashId(text_hash);
       const text = this.#texts.get(id);
       if (text === undefined) this.#texts.set(id, { hash: text_hash, ticket, rows: 1 });

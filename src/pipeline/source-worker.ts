@@ -1,6 +1,6 @@
 import { databaseFault, describeDatabaseError, mayBeCommitted } from "../database/database-fault.ts";
 import { packTexts } from "../providers/pack.ts";
-import type { ClaimedRow } from "../queue/claim.ts";
+import { claim, type ClaimedRow } from "../queue/claim.ts";
 import { ClaimCursor } from "./claim-cursor.ts";
 import { embedPieces } from "./embed-pieces.ts";
 import { giveBack, giveBackTaken } from "./give-back.ts";
@@ -157,12 +157,12 @@ export class SourceWorker {
   }
 
   async #claim(limit: number): Promise<ClaimedRow[]> {
-    const { cacheModel, provider, claims, events, source } = this.#work;
+    const { db, cacheModel, provider, claims, events, source } = this.#work;
     const owner = await this.#owner.id();
     this.#inFlight.forgetLanded();
     const maxCharacters = provider.limits.textCharacters;
     const rows = await this.#cursor
-      .next(limit, { owner, cacheModel, maxCharacters })
+      .next(limit, (range) => claim(db, source, { ...range, owner, cacheModel, maxCharacters }))
       .catch((error: unknown) => {
         if (mayBeCommitted(error)) this.#owner.doubt(owner);
         throw error;

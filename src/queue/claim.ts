@@ -1,4 +1,4 @@
-import { sql } from "kysely";
+import { sql, type RawBuilder } from "kysely";
 import type { Database } from "../database/connect.ts";
 import type { Source } from "../sources/source.ts";
 import { perSource } from "./statement.ts";
@@ -34,13 +34,16 @@ export interface ClaimedRow {
   readonly fault: string | null;
 }
 
-export interface ClaimOptions {
+export interface ClaimRange {
   /** embedding_listener.id */
   readonly owner: number;
   readonly limit: number;
   /** Oldest rows are taken above `head`; rows above `tail` came since the last look and go first. */
   readonly head: bigint;
   readonly tail: bigint;
+}
+
+export interface ClaimOptions extends ClaimRange {
   /** The cache's name of the model. */
   readonly cacheModel: string;
   readonly maxCharacters: number;
@@ -65,28 +68,10 @@ async function claimOnce(db: Database, source: Source, options: ClaimOptions): P
 }
 
 const statement = perSource<ClaimedRow>((source) => {
-  const id = sql.lit(source.id);
-  // Put off for longer than anything is ever put off: the server's clock was set back, and the row is due.
-  const due = sql`not_before <= now() or not_before > now() + ${sql.lit(LONGEST_DELAY_MS)} * interval '1 millisecond'`;
-  const pending = sql`source_id = ${id} and failed_at is null and owner is null and (${due})`;
   // Bytes are known at once; characters are counted one by one, for 5 us a row.
   const isShort = sql`octet_length(t.content) <= $6`;
   return sql`
-    with listed as materialized (
-      select id from embedding_listener where id = $1 for key share
-    ), fresh as materialized (
-      select ticket from embedding_queue where exists (select from listed) and ${pending} and ticket > $4
-      order by ticket limit $2 for update skip locked
-    ), oldest as materialized (
-      select ticket from embedding_queue
-      where exists (select from listed) and ${pending} and ticket > $3 and ticket <= $4
-      order by ticket limit $2 for update skip locked
-    ), claimed as (
-      update embedding_queue set owner = $1
-      where source_id = ${id} and failed_at is null and ticket = any(array(
-        (select ticket from fresh) union all (select ticket from oldest) limit $2))
-      returning ticket, key, attempts, queued_at
-    ), looked as materialized (
+    with ${claimedTickets(source)}, looked as materialized (
       select c.ticket, c.attempts, c.queued_at, h.text_hash,
         case when t.k0 is null then 'gone' when t.fault is not null then 'unreadable' when not ${hasText("t")} then 'blank'
           when e.model is not null then 'cached' else 'new' end as state,
@@ -106,6 +91,32 @@ const statement = perSource<ClaimedRow>((source) => {
     from looked l left join reserved r on l.state = 'new' and r.text_hash = l.text_hash
     order by l.ticket`;
 });
+
+/**
+ * The CTEs of a claim, over `$1` owner, `$2` limit, `$3` head and `$4` tail; `claimed` has the ticket, key, attempts and
+ * queued_at of what is claimed.
+ */
+export function claimedTickets(source: Source): RawBuilder<unknown> {
+  const id = sql.lit(source.id);
+  // Put off for longer than anything is ever put off: the server's clock was set back, and the row is due.
+  const due = sql`not_before <= now() or not_before > now() + ${sql.lit(LONGEST_DELAY_MS)} * interval '1 millisecond'`;
+  const pending = sql`source_id = ${id} and failed_at is null and owner is null and (${due})`;
+  return sql`listed as materialized (
+      select id from embedding_listener where id = $1 for key share
+    ), fresh as materialized (
+      select ticket from embedding_queue where exists (select from listed) and ${pending} and ticket > $4
+      order by ticket limit $2 for update skip locked
+    ), oldest as materialized (
+      select ticket from embedding_queue
+      where exists (select from listed) and ${pending} and ticket > $3 and ticket <= $4
+      order by ticket limit $2 for update skip locked
+    ), claimed as (
+      update embedding_queue set owner = $1
+      where source_id = ${id} and failed_at is null and ticket = any(array(
+        (select ticket from fresh) union all (select ticket from oldest) limit $2))
+      returning ticket, key, attempts, queued_at
+    )`;
+}
 
 /** The newest ticket of a source: from here on, what comes is fresh. */
 export async function newestTicket(db: Database, source: Source): Promise<bigint> {

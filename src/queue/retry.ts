@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 
 export interface RetryOptions {
-  /** Only of this source. */
+  /** Only of this source, and of the passages that its texts are cut into. */
   readonly source?: string | undefined;
   /** Only these keys, as the queue writes them. */
   readonly keys?: readonly string[] | undefined;
@@ -17,7 +17,7 @@ export async function retryFailed(db: Database, { source, keys }: RetryOptions):
     with failed as materialized (
       select q.source_id, q.key from embedding_queue q join embedding_source s on s.id = q.source_id
       where q.failed_at is not null
-        and ${source === undefined ? sql`true` : sql`s.name = ${source}`}
+        and ${source === undefined ? sql`true` : sql`(s.name = ${source} or s.watched_table = (select p.vector_table from embedding_source p where p.name = ${source} and p.passages is not null))`}
         and ${keys === undefined ? sql`true` : sql`q.key = any(${keys}::text[])`}
       for update of q skip locked
     )

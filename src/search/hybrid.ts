@@ -8,8 +8,8 @@ import type { Neighbour, SearchOptions } from "./nearest.ts";
 import { tuneSearch } from "./tune-search.ts";
 
 /** Rows of each kind that are ranked against each other; the constant of reciprocal rank fusion (Cormack et al., 2009). */
-const CANDIDATES = 60;
-const RRF = 60;
+export const CANDIDATES = 60;
+export const RRF = 60;
 
 export interface HybridNeighbour extends Neighbour {
   /** Reciprocal rank fusion: the sum of 1 / (60 + rank) over both lists; the highest is the best. */

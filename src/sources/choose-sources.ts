@@ -1,17 +1,32 @@
 import type { Database } from "../database/connect.ts";
 import { SetupError, UsageError } from "../errors.ts";
+import type { Splitter } from "../passages/splitter.ts";
 import { loadSources } from "./load-sources.ts";
 import type { Source } from "./source.ts";
 
-/** The source of that name, or all that can be worked on. @throws {SetupError} where there is none, with what to do. */
-export async function chooseSources(db: Database, name: string | undefined): Promise<readonly Source[]> {
-  const { usable, broken } = await loadSources(db);
+/** What a person means by a name, or by none: all. */
+export interface Chosen {
+  /** What has texts to embed; for a text in passages, those. */
+  readonly sources: readonly Source[];
+  /** What has texts to cut into them. */
+  readonly splitters: readonly Splitter[];
+}
+
+/**
+ * The source of that name, or all that can be worked on. A text in passages and the source that embeds them are one
+ * thing, under the name of either. @throws {SetupError} where there is none, with what to do.
+ */
+export async function choose(db: Database, name: string | undefined): Promise<Chosen> {
+  const { usable, splitters, broken } = await loadSources(db);
   if (name !== undefined) {
-    const found = usable.find((source) => source.name === name);
-    if (found !== undefined) return [found];
+    const splitter = splitters.find((source) => source.name === name);
+    const found = usable.find((source) => source.name === name || source.id === splitter?.embeddedBy);
+    if (found !== undefined) {
+      return { sources: [found], splitters: splitters.filter(({ embeddedBy }) => embeddedBy === found.id) };
+    }
     const trouble = broken.find((source) => source.name === name)?.trouble;
     if (trouble !== undefined) throw new SetupError(`Nothing can be done for ${name}.`, trouble);
-    const names = usable.map((source) => source.name).join(", ") || "none";
+    const names = [...splitters, ...usable].map((source) => source.name).join(", ") || "none";
     throw new UsageError(`No source is called ${JSON.stringify(name)}.`, `Sources: ${names}.`);
   }
   if (usable.length === 0) {
@@ -21,5 +36,19 @@ export async function chooseSources(db: Database, name: string | undefined): Pro
         "Watch one: see embed_watch() in the guide.",
     );
   }
-  return usable;
+  return { sources: usable, splitters };
+}
+
+/** `choose`, for what is done with vectors alone. */
+export async function chooseSources(db: Database, name: string | undefined): Promise<readonly Source[]> {
+  return (await choose(db, name)).sources;
+}
+
+/** The first of what may be meant, with what cuts its texts: for what is done with one source. */
+export async function chooseOne(db: Database, name: string | undefined): Promise<Chosen> {
+  const { sources, splitters } = await choose(db, name);
+  return {
+    sources: sources.slice(0, 1),
+    splitters: splitters.filter((one) => one.embeddedBy === sources[0]?.id),
+  };
 }

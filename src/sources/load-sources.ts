@@ -1,6 +1,8 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { databaseFault } from "../database/database-fault.ts";
+import type { SplitSettings } from "../passages/split-settings.ts";
+import { isSplitter, type Splitter } from "../passages/splitter.ts";
 import { watchedRows } from "./source-sql.ts";
 import type { BrokenSource, KeyColumn, Source } from "./source.ts";
 
@@ -24,6 +26,9 @@ interface SourceRow {
     readonly table: string | null;
     readonly oid: number;
   } | null;
+  readonly passages: SplitSettings | null;
+  /** Of a text in passages: the source that embeds them; null where there is none. */
+  readonly embedded_by: number | null;
   readonly vector_type: string | null;
   readonly column_dimensions: number | null;
   readonly backend: string | null;
@@ -36,7 +41,10 @@ interface SourceRow {
 }
 
 export interface Sources {
+  /** What has texts to embed. */
   readonly usable: readonly Source[];
+  /** What has texts to cut into passages. */
+  readonly splitters: readonly Splitter[];
   readonly broken: readonly BrokenSource[];
 }
 
@@ -54,7 +62,10 @@ export async function loadSources(db: Database): Promise<Sources> {
        from unnest(s.key_columns) with ordinality as k(name, n)
        left join pg_attribute a on a.attrelid = c.oid and a.attname = k.name and not a.attisdropped) as key,
       y.typname as vector_type, nullif(v.atttypmod, -1) as column_dimensions,
-      s.backend, s.model, s.dimensions, s.settings, s.paused,
+      s.backend, s.model, s.dimensions, s.settings, s.paused, s.passages, (
+        select p.id from embedding_source p
+        where s.passages is not null and p.watched_table = s.vector_table and p.vector_column = s.vector_column
+        order by p.id limit 1) as embedded_by,
       (select t.oid::regclass::text from unnest(array[c.oid, vc.oid]) t(oid) where embed_hides_rows(t.oid) limit 1) as hidden_by_row_security
     from embedding_source s
     left join pg_class c on c.oid = s.watched_table
@@ -65,15 +76,17 @@ export async function loadSources(db: Database): Promise<Sources> {
     left join pg_type y on y.oid = v.atttypid
     order by s.id`.execute(db);
   const usable: Source[] = [];
+  const splitters: Splitter[] = [];
   const broken: BrokenSource[] = [];
   for (const row of rows) {
     const source = toSource(row);
     const trouble = "trouble" in source ? source.trouble : await textTrouble(db, source, row.text_is_column);
     if ("trouble" in source || trouble !== null)
       broken.push({ id: row.id, name: row.name, trouble: trouble ?? "" });
+    else if (isSplitter(source)) splitters.push(source);
     else usable.push(source);
   }
-  return { usable, broken };
+  return { usable, splitters, broken };
 }
 
 /** Whether the text can still be read: a column that it names may have been renamed or dropped. */
@@ -88,7 +101,7 @@ async function textTrouble(db: Database, source: Source, isColumn: boolean): Pro
   }
 }
 
-function toSource(row: SourceRow): Source | BrokenSource {
+function toSource(row: SourceRow): Source | Splitter | BrokenSource {
   const trouble = (text: string): BrokenSource => ({ id: row.id, name: row.name, trouble: text });
   if (row.schema === null || row.table === null) {
     return trouble(`its table was dropped: run \`npm run unwatch -- ${row.name}\``);
@@ -122,7 +135,7 @@ function toSource(row: SourceRow): Source | BrokenSource {
       `row-level security hides rows of ${row.hidden_by_row_security} from this role: give it a policy "using (true)", or BYPASSRLS`,
     );
   }
-  return {
+  const source: Source = {
     id: row.id,
     name: row.name,
     schema: row.schema,
@@ -139,6 +152,13 @@ function toSource(row: SourceRow): Source | BrokenSource {
     settings: row.settings,
     paused: row.paused,
   };
+  if (row.passages === null || vectorTable === null) return source;
+  if (row.embedded_by === null) {
+    return trouble(
+      `its passages in ${beside} are embedded no more: watch ${watched} again with --into and --chunk`,
+    );
+  }
+  return { ...source, vectorTable, passages: row.passages, embeddedBy: row.embedded_by };
 }
 
 function present({

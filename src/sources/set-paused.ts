@@ -1,14 +1,16 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 
-/** Stops or resumes embedding for a source; changes are queued all the while. @returns false when there is no such source. */
+/**
+ * Stops or resumes embedding for a source, and for the passages that its texts are cut into; changes are queued all the
+ * while. @returns false when there is no such source.
+ */
 export async function setPaused(db: Database, source: string, paused: boolean): Promise<boolean> {
-  const { numUpdatedRows } = await db
-    .updateTable("embedding_source")
-    .set({ paused })
-    .where("name", "=", source)
-    .executeTakeFirst();
-  if (numUpdatedRows === 0n) return false;
+  const { numAffectedRows } = await sql`
+    update embedding_source s set paused = ${paused}
+    where s.name = ${source} or exists (select from embedding_source p
+      where p.name = ${source} and p.passages is not null and p.vector_table = s.watched_table)`.execute(db);
+  if (numAffectedRows === 0n) return false;
   await sql`select pg_notify('embedding_queue', '')`.execute(db);
   return true;
 }

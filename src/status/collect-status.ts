@@ -5,6 +5,8 @@ import { loadSources } from "../sources/load-sources.ts";
 import { hasText, queueKey, rowsWithVectors } from "../sources/source-sql.ts";
 import { readingTexts } from "../sources/reading-texts.ts";
 import type { Source } from "../sources/source.ts";
+import { countParents } from "../passages/count-parents.ts";
+import { isSplitter, type Splitter } from "../passages/splitter.ts";
 
 export interface SourceStatus {
   readonly name: string;
@@ -42,9 +44,15 @@ export interface Status {
 }
 
 export async function collectStatus(db: Database): Promise<Status> {
-  const { usable, broken } = await loadSources(db);
+  const { usable, splitters, broken } = await loadSources(db);
   const sources: SourceStatus[] = [];
-  for (const source of usable) sources.push(await sourceStatus(db, source));
+  for (const source of usable) {
+    // Before its passages.
+    for (const splitter of splitters) {
+      if (splitter.embeddedBy === source.id) sources.push(await sourceStatus(db, splitter));
+    }
+    sources.push(await sourceStatus(db, source));
+  }
   for (const { id, name, trouble } of broken) {
     sources.push({ ...(await queueStatus(db, id)), name, rows: 0, current: 0, paused: false, trouble });
   }
@@ -67,12 +75,14 @@ async function cacheStatus(db: Database): Promise<Status["cache"]> {
   return rows[0] ?? { vectors: 0, bytes: 0 };
 }
 
-/** Rows with a text, and those of them that are current. Reads the whole table. */
+/** Rows with a text, and those of them that are current: with passages, those that are all embedded. Reads the whole table. */
 export async function countRows(
   db: Database,
-  source: Source,
+  source: Source | Splitter,
 ): Promise<Pick<SourceStatus, "rows" | "current" | "trouble">> {
-  return await readingTexts(source, (source) => countRowsOnce(db, source));
+  return await readingTexts(source, (source) =>
+    isSplitter(source) ? countParents(db, source) : countRowsOnce(db, source),
+  );
 }
 
 async function countRowsOnce(
@@ -92,7 +102,7 @@ async function countRowsOnce(
   return counted;
 }
 
-async function sourceStatus(db: Database, source: Source): Promise<SourceStatus> {
+async function sourceStatus(db: Database, source: Source | Splitter): Promise<SourceStatus> {
   const queue = await queueStatus(db, source.id);
   return { name: source.name, ...(await countRows(db, source)), ...queue, paused: source.paused };
 }

@@ -1,5 +1,6 @@
 import type { Database } from "../database/connect.ts";
 import { loadSources } from "../sources/load-sources.ts";
+import type { SplitSettings } from "../passages/split-settings.ts";
 import { whereVectorsAre } from "../sources/source.ts";
 
 export interface ListedSource {
@@ -10,6 +11,8 @@ export interface ListedSource {
   readonly text: string;
   /** `column type(dimensions)`; with its schema and table where that is not the watched one. */
   readonly vector: string | null;
+  /** How the text is cut into passages, each with a vector; null where it is embedded whole. */
+  readonly passages: SplitSettings | null;
   /** Null: as the environment says. */
   readonly backend: string | null;
   readonly model: string | null;
@@ -18,11 +21,15 @@ export interface ListedSource {
   readonly trouble: string | null;
 }
 
+/** Every source; one that embeds the passages of another is part of that. */
 export async function listSources(db: Database): Promise<ListedSource[]> {
-  const { usable, broken } = await loadSources(db);
+  const { usable, splitters, broken } = await loadSources(db);
   const rows = await db.selectFrom("embedding_source").selectAll().orderBy("id").execute();
-  return rows.map((row) => {
-    const source = usable.find(({ id }) => id === row.id);
+  const listed = rows.filter((row) => !splitters.some(({ embeddedBy }) => embeddedBy === row.id));
+  return listed.map((row) => {
+    const splitter = splitters.find(({ id }) => id === row.id);
+    const source = splitter ?? usable.find(({ id }) => id === row.id);
+    const embedded = splitter === undefined ? row : rows.find(({ id }) => id === splitter.embeddedBy);
     const dimensions = source?.columnDimensions ?? null;
     return {
       name: row.name,
@@ -33,10 +40,11 @@ export async function listSources(db: Database): Promise<ListedSource[]> {
         source === undefined
           ? null
           : `${source.vectorTable === null ? row.vector_column : whereVectorsAre(source)} ${source.vectorType}${dimensions === null ? "" : `(${dimensions})`}`,
-      backend: row.backend,
-      model: row.model,
+      passages: splitter?.passages ?? null,
+      backend: embedded?.backend ?? null,
+      model: embedded?.model ?? null,
       state: source === undefined ? "broken" : row.paused ? "paused" : "watched",
-      trouble: broken.find(({ id }) => id === row.id)?.trouble ?? row.trouble,
+      trouble: broken.find(({ id }) => id === row.id)?.trouble ?? row.trouble ?? embedded?.trouble ?? null,
     };
   });
 }

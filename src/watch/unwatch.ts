@@ -1,14 +1,24 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { UsageError } from "../errors.ts";
+import { loadSources } from "../sources/load-sources.ts";
 import { explainRefusal } from "./explain-refusal.ts";
 import { patiently } from "./patiently.ts";
 
 /**
- * Stops watching. The table, its texts and its vectors stay as they are.
+ * Stops watching; with a text in passages, those too. The table, its texts and its vectors stay as they are.
  * @throws {UsageError} where no source has that name.
  */
 export async function unwatch(db: Database, name: string): Promise<void> {
+  const { usable, splitters } = await loadSources(db);
+  const passages = usable.find((source) => source.name === name);
+  const splitter = splitters.find(({ embeddedBy }) => embeddedBy === passages?.id);
+  if (splitter !== undefined) {
+    throw new UsageError(
+      `${name} embeds the passages of ${splitter.name}, and is watched with it.`,
+      `Both: npm run unwatch -- ${splitter.name}`,
+    );
+  }
   const watched = await patiently(db, async (transaction) => {
     const { rows } = await sql<{ found: boolean }>`select embed_unwatch(${name}) as found`.execute(
       transaction,

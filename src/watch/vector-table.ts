@@ -56,13 +56,18 @@ export async function createVectorTable(
       transaction,
     );
   } catch (error) {
-    if (!(error instanceof pg.DatabaseError) || error.code !== NO_UNIQUE_CONSTRAINT) throw error;
-    throw new SetupError(
-      `A foreign key cannot refer to (${names.join(", ")}) of ${watched.schema}.${watched.table}.`,
-      "It needs a primary key, or a unique index on just these columns, not deferrable. Or leave out --into.",
-      { cause: error },
-    );
+    throw explainForeignKey(error, watched, names);
   }
+}
+
+/** What a foreign key to the watched table's key needs, where the error says that it cannot be made. */
+export function explainForeignKey(error: unknown, watched: FoundTable, key: readonly string[]): unknown {
+  if (!(error instanceof pg.DatabaseError) || error.code !== NO_UNIQUE_CONSTRAINT) return error;
+  return new SetupError(
+    `A foreign key cannot refer to (${key.join(", ")}) of ${watched.schema}.${watched.table}.`,
+    "It needs a primary key, or a unique index on just these columns, not deferrable. Or leave out --into.",
+    { cause: error },
+  );
 }
 
 /**
@@ -99,7 +104,8 @@ export async function createVectorView(
   return found.name;
 }
 
-async function primaryKey(db: Database, { oid, schema, table }: FoundTable): Promise<string[]> {
+/** @throws {SetupError} where the table has none. */
+export async function primaryKey(db: Database, { oid, schema, table }: FoundTable): Promise<string[]> {
   const { rows } = await sql<{ key: string[] | null }>`
     select embed_primary_key(${oid}::oid::regclass) as key`.execute(db);
   const key = rows[0]?.key ?? null;

@@ -3,6 +3,8 @@ import type { Config } from "../config.ts";
 import type { Database } from "../database/connect.ts";
 import { SetupError, UsageError } from "../errors.ts";
 import { openProvider } from "../providers/open-provider.ts";
+import { createPassagesTable } from "../passages/passages-table.ts";
+import { splitSettings, type SplitSettings, type SplitWishes } from "../passages/split-settings.ts";
 import { ownSettings, type OwnSettings } from "../sources/own-settings.ts";
 import { providerSettings } from "../sources/provider-settings.ts";
 import type { TableName } from "../sources/source.ts";
@@ -32,6 +34,11 @@ export interface WatchOptions {
    * the two. Named as `table` is, without a schema in that one's schema. The watched table itself where not given.
    */
   readonly into?: string | undefined;
+  /**
+   * Cuts the text into passages of at most that length, which are kept in `into` with a vector each. `overlap` is an
+   * eighth of it, and `unit` is `characters`, where not given.
+   */
+  readonly passages?: SplitWishes | undefined;
   /** Of the column that is added; `vector` up to 2,000 dimensions and `halfvec` above where not given. */
   readonly type?: VectorType | undefined;
   /** What commands and messages call it; the table's name where not given. */
@@ -55,6 +62,8 @@ export interface Watched {
   readonly columnAdded: boolean;
   /** Qualified and quoted; null where the vectors are in the watched table. */
   readonly into: string | null;
+  /** How the text is cut into the passages of `into`; null where it is embedded whole. */
+  readonly passages: SplitSettings | null;
   /** The view that joins the watched table and its vectors, qualified and quoted; null where there is nothing to join. */
   readonly view: string | null;
 }
@@ -65,6 +74,13 @@ export interface Watched {
  * @throws {SetupError} where it cannot be watched, with what to do.
  */
 export async function watch(db: Database, config: Config, options: WatchOptions): Promise<Watched> {
+  if (options.passages !== undefined && options.into === undefined) {
+    throw new UsageError(
+      "Passages need a table of their own.",
+      "Such as: --into documents_passages --chunk 800",
+    );
+  }
+  const passages = options.passages === undefined ? null : splitSettings(options.passages);
   const table = await findTable(db, options.table);
   const vectors = options.into === undefined ? undefined : await findVectorTable(db, options.into, table);
   const existing = await existingColumn(db, table, vectors, options.vector ?? "embedding");
@@ -74,18 +90,19 @@ export async function watch(db: Database, config: Config, options: WatchOptions)
     return await patiently(db, async (transaction) => {
       await sql`select embed_check_table(${table.oid}::oid::regclass)`.execute(transaction);
       if (vectors?.oid === null) {
-        await createVectorTable(transaction, table, vectors, options.key, column);
+        const create = passages === null ? createVectorTable : createPassagesTable;
+        await create(transaction, table, vectors, options.key, column);
       } else if (existing === undefined) {
         const { schema, table: name } = vectors ?? table;
         await sql`alter table ${sql.id(schema, name)}
           add column ${sql.id(column.name)} ${columnType(column)}`.execute(transaction);
       }
-      const watched = await callEmbedWatch(transaction, table, vectors, column, options);
+      const watched = await callEmbedWatch(transaction, table, vectors, column, options, passages);
       const view =
-        vectors === undefined
+        vectors === undefined || passages !== null
           ? null
           : await createVectorView(transaction, table, vectors, watched.key, column.name);
-      return { ...watched, vector: column, columnAdded: existing === undefined, view };
+      return { ...watched, vector: column, columnAdded: existing === undefined, passages, view };
     });
   } catch (error) {
     throw explainRefusal(error, "watch");
@@ -109,6 +126,7 @@ async function callEmbedWatch(
   vectors: VectorTable | undefined,
   column: VectorColumn,
   options: WatchOptions,
+  passages: SplitSettings | null,
 ): Promise<Pick<Watched, "name" | "table" | "key" | "text" | "into">> {
   const hasOwnModel = options.backend !== undefined || options.model !== undefined;
   const { rows } = await sql<{
@@ -129,9 +147,8 @@ async function callEmbedWatch(
       model => ${options.model ?? null},
       dimensions => ${options.dimensions ?? (hasOwnModel ? column.dimensions : null)}::int,
       settings => ${JSON.stringify(ownSettings(options.settings ?? {}))}::jsonb,
-      vector_table => ${vectors === undefined ? sql`null` : sql`format('%I.%I', ${vectors.schema}::text, ${vectors.table}::text)::regclass`})`.execute(
-    db,
-  );
+      vector_table => ${vectors === undefined ? sql`null` : sql`format('%I.%I', ${vectors.schema}::text, ${vectors.table}::text)::regclass`},
+      passages => ${passages === null ? null : JSON.stringify(passages)}::jsonb)`.execute(db);
   const [watched] = rows;
   if (watched === undefined) throw new Error("embed_watch() gave no source");
   return watched;

@@ -46,8 +46,8 @@ export interface PageData {
 const SHOWN_FAILURES = 8;
 
 export async function collectPageData(db: Database, rowCounts: RowCounts): Promise<PageData> {
-  const { usable, broken } = await loadSources(db);
-  const byId = new Map<number, Source>(usable.map((source) => [source.id, source]));
+  const { usable, splitters, broken } = await loadSources(db);
+  const byId = new Map<number, Source>([...usable, ...splitters].map((source) => [source.id, source]));
   const trouble = new Map(broken.map((source) => [source.id, source.trouble]));
   const sources: PageSource[] = [];
   for (const sample of await sampleSources(db)) {

@@ -2,8 +2,8 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { ProviderError } from "../../providers/provider-error.ts";
 import { retryFailed } from "../../queue/retry.ts";
 import { embedQuery } from "../../search/embed-query.ts";
-import { nearest } from "../../search/nearest.ts";
-import { chooseSources } from "../../sources/choose-sources.ts";
+import { searchChosen } from "../../search/search-source.ts";
+import { chooseOne } from "../../sources/choose-sources.ts";
 import { setPaused } from "../../sources/set-paused.ts";
 import { SetupError } from "../../errors.ts";
 import { send, sendText } from "../send.ts";
@@ -111,11 +111,15 @@ async function search(page: PageContext, form: URLSearchParams): Promise<SearchO
   const outcome = { source: wanted, query, withText, found: [], problem: undefined };
   if (query === "") return { ...outcome, problem: "What should be searched for?" };
   try {
-    const [source] = await chooseSources(page.db, wanted);
+    const chosen = await chooseOne(page.db, wanted);
+    const [source] = chosen.sources;
     if (source === undefined) return outcome;
     const provider = await page.listener.provider(source);
     const vector = await embedQuery(page.db, provider, query, AbortSignal.timeout(SEARCH_PATIENCE_MS));
-    return { ...outcome, found: await nearest(page.db, source, vector, { limit: SEARCH_LIMIT, withText }) };
+    return {
+      ...outcome,
+      found: await searchChosen(page.db, chosen, vector, { limit: SEARCH_LIMIT, withText }),
+    };
   } catch (error) {
     return { ...outcome, problem: problemOf(error) };
   }

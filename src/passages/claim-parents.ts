@@ -1,0 +1,32 @@
+import { sql } from "kysely";
+import type { Database } from "../database/connect.ts";
+import { claimedTickets, type ClaimRange } from "../queue/claim.ts";
+import { perSource } from "../queue/statement.ts";
+import { keyMatches, watchedRows } from "../sources/source-sql.ts";
+import type { Splitter } from "./splitter.ts";
+
+export interface ClaimedParent {
+  /** Fresh at every enqueue; a bigint as text. */
+  readonly ticket: string;
+  readonly state: "there" | "gone";
+  /** Milliseconds since the change was made, by the server's clock. */
+  readonly age_ms: number;
+}
+
+/** Claims rows whose texts are to be cut, as `claim` does those to be embedded. No text is read yet. */
+export async function claimParents(
+  db: Database,
+  source: Splitter,
+  { owner, limit, head, tail }: ClaimRange,
+): Promise<ClaimedParent[]> {
+  return await statement(db, source, [owner, limit, head, tail]);
+}
+
+const statement = perSource<ClaimedParent>(
+  (source) => sql`
+    with ${claimedTickets(source)}
+    select c.ticket, case when t.k0 is null then 'gone' else 'there' end as state,
+      (extract(epoch from clock_timestamp() - c.queued_at) * 1000)::float8 as age_ms
+    from claimed c left join ${watchedRows(source)} t on ${keyMatches(source, "t", "c")}
+    order by c.ticket`,
+);

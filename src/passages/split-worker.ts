@@ -1,0 +1,147 @@
+import { databaseFault, describeDatabaseError, mayBeCommitted } from "../database/database-fault.ts";
+import type { Database } from "../database/connect.ts";
+import { ClaimCursor } from "../pipeline/claim-cursor.ts";
+import { Claims } from "../pipeline/claims.ts";
+import { DrainLoop } from "../pipeline/drain-loop.ts";
+import type { Events } from "../pipeline/events.ts";
+import { giveBack, giveBackLocked } from "../pipeline/give-back.ts";
+import type { Owner } from "../pipeline/source-worker.ts";
+import { settleGone } from "../queue/settle-empty.ts";
+import { claimParents, type ClaimedParent } from "./claim-parents.ts";
+import { readText } from "./read-text.ts";
+import { replacePassages } from "./replace-passages.ts";
+import { splitText } from "./split-text.ts";
+import type { Splitter } from "./splitter.ts";
+
+/** Rows a claim. Their texts are read one at a time. */
+const CLAIM = 32;
+/** Cut in a second or so, during which this process does nothing else; its heartbeat may fail for three. */
+const LONGEST_TEXT_CHARACTERS = 2_000_000;
+/** How long a row is left alone when a statement over it has failed. */
+const FAILED_DELAY_MS = 1_000;
+
+export interface Splitting {
+  readonly db: Database;
+  readonly source: Splitter;
+  readonly events: Events;
+  /** Passages were changed: whoever embeds them has something to do. */
+  readonly onSplit: () => void;
+}
+
+/** Keeps the passages of one source true to its texts: claim, read, cut, replace, until nothing is due. No provider is asked. */
+export class SplitWorker {
+  readonly work: Splitting & { readonly claims: Claims; readonly wakeIn: (milliseconds: number) => void };
+  readonly #owner: Owner;
+  readonly #cursor: ClaimCursor;
+  readonly #loop: DrainLoop;
+
+  constructor(splitting: Splitting, owner: Owner) {
+    const { db, source, events } = splitting;
+    this.#owner = owner;
+    this.#cursor = new ClaimCursor(db, source);
+    this.#loop = new DrainLoop({
+      drain: (signal) => this.#drain(signal),
+      onFailed: (error) =>
+        events.emit("troubled", { source: source.name, problem: describeDatabaseError(error) }),
+      onDrained: () => events.emit("drained", { source: source.name }),
+    });
+    this.work = {
+      ...splitting,
+      claims: new Claims(db, source, ""),
+      wakeIn: (milliseconds) => {
+        this.#loop.wakeIn(milliseconds);
+      },
+    };
+  }
+
+  get inFlight(): number {
+    return this.work.claims.size;
+  }
+
+  wake(): void {
+    this.#loop.wake();
+  }
+
+  /** Claims nothing more; what is being written is written. @returns how many rows went back to pending. */
+  async stop(): Promise<number> {
+    await this.#loop.stop();
+    const left = await this.work.claims.releaseAll();
+    await this.work.claims.releaseStranded().catch(() => undefined);
+    return left;
+  }
+
+  async #drain(signal: AbortSignal): Promise<void> {
+    const isStopping = (): boolean => signal.aborted;
+    for (let more = true; more;) {
+      const rows = await this.#claim();
+      more = rows.length === CLAIM && !isStopping();
+      try {
+        await this.#dropGone(rows);
+        for (const { ticket, state } of rows) {
+          if (isStopping()) break;
+          if (state === "there") await this.#split(ticket);
+        }
+      } finally {
+        const tickets = rows.map(({ ticket }) => ticket);
+        await giveBack(this.work, tickets, "not cut", isStopping() ? 0 : FAILED_DELAY_MS);
+      }
+    }
+  }
+
+  async #claim(): Promise<ClaimedParent[]> {
+    const { db, source, claims, events } = this.work;
+    const owner = await this.#owner.id();
+    const rows = await this.#cursor
+      .next(CLAIM, (range) => claimParents(db, source, { ...range, owner }))
+      .catch((error: unknown) => {
+        if (mayBeCommitted(error)) this.#owner.doubt(owner);
+        throw error;
+      });
+    claims.add(rows, owner);
+    if (rows.length > 0) events.emit("claimed", { source: source.name, rows: rows.length });
+    return rows;
+  }
+
+  async #dropGone(rows: readonly ClaimedParent[]): Promise<void> {
+    const { db, source, claims, events } = this.work;
+    const tickets = rows.filter(({ state }) => state === "gone").map(({ ticket }) => ticket);
+    if (tickets.length === 0) return;
+    const done = await settleGone(db, source, tickets);
+    claims.done(done);
+    events.emit("emptied", { source: source.name, rows: done.length });
+    await giveBackLocked(this.work, tickets);
+  }
+
+  async #split(ticket: string): Promise<void> {
+    const { db, source, claims, events, onSplit } = this.work;
+    try {
+      const found = await readText(db, source, ticket, LONGEST_TEXT_CHARACTERS);
+      if (found?.too_long === true) {
+        const reason = `the text is longer than ${LONGEST_TEXT_CHARACTERS} characters: store it in several rows`;
+        await this.#giveUp(ticket, "too_long", reason);
+        return;
+      }
+      const passages = found === undefined ? [] : splitText(found.text, source.passages);
+      const fresh =
+        found === undefined
+          ? undefined
+          : await replacePassages(db, source, ticket, found.text_hash, passages);
+      if (fresh === undefined) {
+        await giveBackLocked(this.work, [ticket]);
+        return;
+      }
+      claims.done([ticket]);
+      events.emit("split", { source: source.name, rows: 1, passages: fresh });
+      onSplit();
+    } catch (error) {
+      if (databaseFault(error) !== "row") throw error;
+      await this.#giveUp(ticket, "database", `${describeDatabaseError(error)} for this row when it was cut`);
+    }
+  }
+
+  async #giveUp(ticket: string, kind: "too_long" | "database", reason: string): Promise<void> {
+    const { source, claims, events } = this.work;
+    const rows = await claims.fail([ticket], reason);
+    events.emit("failed", { source: source.name, rows, kind, reason });
+  }
+}

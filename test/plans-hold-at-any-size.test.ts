@@ -42,7 +42,12 @@ describe("the statements of a batch, prepared on an empty queue", () => {
     ["analyzed", true],
   ] as const)(
     "find their rows by key among 100,000 that are pending and as many in the cache, %s",
-    async ([, analyzed]) => {
+    async ([, analyzed], context) => {
+      const { rows: versions } = await sql<{ old: boolean }>`
+        select current_setting('server_version_num')::int < 170000 as old`.execute(db);
+      if (versions[0]?.old === true && !analyzed) {
+        context.skip("before Postgres 17 a queue is read by its source until it has been analyzed");
+      }
       await sql`insert into patient_embeddings (patient_id, context_text)
       select n, 'note ' || n from generate_series(1, ${PENDING}::int) n`.execute(db);
       await sql`insert into embedding_cache (model, text_hash, embedding)

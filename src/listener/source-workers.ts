@@ -45,6 +45,8 @@ interface Beginning {
 
 /** How long the start waits for a provider that does not answer; its source begins when it does. */
 const FIRST_ANSWER_MS = 5_000;
+/** Requests that wait ready: more gained nothing at 0 and at 150 ms a request. */
+const WAITING = 2;
 
 /** One worker a source, so that a slow, broken or paused one delays no other. */
 export class SourceWorkers {
@@ -177,6 +179,8 @@ export class SourceWorkers {
           settings: {
             batchSize: own.batch_size ?? config.EMBED_BATCH_SIZE,
             concurrency: own.concurrency ?? config.EMBED_MAX_CONCURRENCY,
+            // What waits is sent, though the day's budget be used up meanwhile.
+            waiting: config.EMBED_DAILY_TOKEN_BUDGET === undefined ? WAITING : 0,
             onTooLong: config.EMBED_ON_TOO_LONG,
           },
           claims: new Claims(db, source, cacheModel(provider)),

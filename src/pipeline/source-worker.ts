@@ -14,8 +14,6 @@ import type { Work } from "./work.ts";
 const CACHED_CLAIM = 512;
 /** Rows in hand beyond which none are claimed that only wait for a text that is being embedded. */
 const MOST_IN_HAND = 4_096;
-/** Requests that wait for their turn, so that the provider never waits for a claim. */
-const AHEAD = 2;
 /** How long a failed drain rests before the next try; doubled up to the poll by its successors. */
 const FIRST_REST_MS = 250;
 const LONGEST_REST_MS = 5_000;
@@ -58,7 +56,7 @@ export class SourceWorker {
     };
     this.#owner = owner;
     this.#cursor = new ClaimCursor(work.db, work.source);
-    this.#lanes = new Lanes(work.settings.concurrency + AHEAD);
+    this.#lanes = new Lanes(work.settings.concurrency + work.settings.waiting);
   }
 
   get work(): Work {

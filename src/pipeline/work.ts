@@ -16,6 +16,8 @@ interface WorkSettings {
   readonly batchSize: number;
   /** Requests in flight, at most (`EMBED_MAX_CONCURRENCY`). */
   readonly concurrency: number;
+  /** Requests that wait for their turn beside those, so that the provider never waits for a claim. */
+  readonly waiting: number;
   /** What becomes of a text that is longer than the model takes (`EMBED_ON_TOO_LONG`). */
   readonly onTooLong: "fail" | "truncate";
 }

@@ -6,14 +6,18 @@ import { runBackfill } from "../src/backfill/run-backfill.ts";
 import { search } from "../src/application.ts";
 import { splitText } from "../src/passages/split-text.ts";
 import { verifyPassages } from "../src/passages/verify-passages.ts";
+import { searchChosen } from "../src/search/search-source.ts";
 import { choose } from "../src/sources/choose-sources.ts";
 import { setPaused } from "../src/sources/set-paused.ts";
 import { collectStatus } from "../src/status/collect-status.ts";
 import { listSources } from "../src/watch/list-sources.ts";
 import { watch, type WatchOptions } from "../src/watch/watch.ts";
 import { unwatch } from "../src/watch/unwatch.ts";
+import { runCommand } from "./support/command.ts";
+import { describeNative } from "./support/database.ts";
 import { DIMENSIONS, prepare, type Listening } from "./support/listening.ts";
 import { oracleVector } from "./support/oracle-vector.ts";
+import { withClient } from "./support/with-client.ts";
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -297,4 +301,70 @@ test("partitioned parents and composite keys work", async () => {
   await client.query("delete from app.documents where id = 2");
   await listener.settled();
   await expectAllTrue(client);
+});
+
+test("words and meaning together find each row once", async () => {
+  const { client, listen, watch, db } = await prepareDocuments();
+  await watch();
+  const listener = await listen();
+  await client.query(`insert into app.documents values (1, $1), (2, $2)`, [
+    `${prose(8)} Amlodipine was given. ${prose(8, "b")} Amlodipine was stopped.`,
+    prose(8, "c"),
+  ]);
+  await listener.settled();
+  const options = { query: "amlodipine", language: "english", limit: 5, withText: true };
+  const found = await searchChosen(
+    db,
+    await choose(db, "app.documents"),
+    oracleVector("amlodipine", DIMENSIONS),
+    options,
+  );
+  expect(found.map(({ key }) => key).toSorted()).toEqual(["1", "2"]);
+  expect(found[0]).toMatchObject({ key: "1" });
+  expect(found[0]?.text).toMatch(/Amlodipine/);
+});
+
+test("a listener that is killed between cutting and embedding loses nothing", async () => {
+  const { client, listen, watch, environment } = await prepareDocuments();
+  await watch();
+  const doomed = runCommand(["start"], { ...environment, OPENAI_BASE_URL: "http://127.0.0.1:9/v1" });
+  await client.query("insert into app.documents values (1, $1)", [prose(30)]);
+  await expect.poll(async () => (await passagesOf(client, 1)).length, { timeout: 30_000 }).toBeGreaterThan(5);
+  doomed.process.kill("SIGKILL");
+  await doomed.exited;
+  expect((await passagesOf(client, 1)).every(({ embedding }) => embedding === null)).toBe(true);
+  await (await listen()).settled();
+  await expectAllTrue(client);
+});
+
+describeNative("beside users", "needs transactions that run at the same time", () => {
+  test("a text that a user holds, changes or gives up changing is cut as it is in the end, and nobody waits", async () => {
+    const { client, database, listen, watch } = await prepareDocuments();
+    await watch();
+    const listener = await listen();
+    await client.query("insert into app.documents values (1, $1), (2, $1)", [prose(20)]);
+    await listener.settled();
+    const released = new Promise<void>((resolve) => {
+      listener.events.on("released", () => {
+        resolve();
+      });
+    });
+    await withClient(database.url, async (user) => {
+      // Both are queued; their rows are then held.
+      await client.query("update app.documents set body = $1", [prose(25, "b")]);
+      await user.query("begin");
+      await user.query("set local statement_timeout = '5s'");
+      await user.query("update app.documents set body = $1 where id = 1", [prose(15, "c")]);
+      await user.query("select from app.documents_passages for update");
+      await client.query("update app.documents set body = body || ' And more.' where id = 2");
+      await released;
+      await user.query("update app.documents set body = $1 where id = 1", [prose(12, "d")]);
+      await user.query("commit");
+      await user.query("begin");
+      await user.query("update app.documents set body = 'never'");
+      await user.query("rollback");
+    });
+    await listener.settled();
+    await expectAllTrue(client);
+  });
 });

@@ -12,6 +12,7 @@ import { hnsw } from "./parts/hnsw.ts";
 import { search } from "./parts/search.ts";
 import { soak } from "./parts/soak.ts";
 import { startup } from "./parts/startup.ts";
+import { waits } from "./parts/waits.ts";
 import { writes } from "./parts/writes.ts";
 import { print, type Section } from "./report.ts";
 
@@ -21,6 +22,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   hnsw,
   freshness,
   writes,
+  waits,
   growth,
   search,
   startup,

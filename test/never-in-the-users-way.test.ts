@@ -3,6 +3,14 @@ import { expect, onTestFinished, test } from "vitest";
 import { describeNative } from "./support/database.ts";
 import { prepare, wrongRows } from "./support/listening.ts";
 
+/** Users who wait for a lock of ours now: one name for each wait for one statement of ours. */
+const WAITING = `
+  select waiting.pid || ' for ' || ours.pid || ' since ' || ours.xact_start as sighting
+  from pg_stat_activity waiting
+  join pg_stat_activity ours on ours.pid = any(pg_blocking_pids(waiting.pid))
+  where waiting.datname = current_database() and waiting.application_name = 'user' and waiting.wait_event_type = 'Lock'
+    and ours.application_name = 'pg-autoembed'`;
+
 describeNative("beside a drain", "needs several sessions", () => {
   test("a row that a user holds is left pending without spinning, and taken up when it is free", async () => {
     const { client, database, listen } = await prepare();
@@ -23,6 +31,53 @@ describeNative("beside a drain", "needs several sessions", () => {
     await user?.query("commit");
     await listener.settled(AbortSignal.timeout(5_000));
     expect(await wrongRows(client)).toEqual([]);
+  });
+
+  test("no user is ever seen waiting for more than one short write of ours while a provider hangs", async () => {
+    const { client, database, provider, listen } = await prepare({
+      EMBED_BATCH_SIZE: "8",
+      EMBED_SHUTDOWN_MS: "200",
+    });
+    await client.query("insert into patient_embeddings select n, 'row ' || n from generate_series(1, 40) n");
+    const listeners = [await listen({ EMBED_MAX_CONCURRENCY: "4" }), await listen()];
+    await listeners[0]?.settled();
+    const users = await sessions(database.url, 4);
+    const [watcher] = await sessions(database.url, 1);
+    for (const user of users) await user.query("set application_name = 'user'");
+    // Some requests hang and the others are answered, so that claims and write-backs go on beside.
+    const hanging = setInterval(() => {
+      provider.next("hang");
+    }, 100);
+    onTestFinished(() => {
+      clearInterval(hanging);
+    });
+    const working = { now: true };
+    const work = Promise.all(
+      users.map(async (user, u) => {
+        for (let i = 0; working.now; i++) {
+          const key = 1 + ((7 * i + 11 * u) % 40);
+          await user.query("update patient_embeddings set context_text = $2 where patient_id = $1", [
+            key,
+            `${u} ${i}`,
+          ]);
+        }
+      }),
+    );
+    const sightings = new Map<string, number>();
+    for (let look = 0; look < 120; look++) {
+      const { rows } = (await watcher?.query<{ sighting: string }>(WAITING)) ?? { rows: [] };
+      for (const { sighting } of rows) sightings.set(sighting, (sightings.get(sighting) ?? 0) + 1);
+      const open = await watcher?.query(
+        "select from pg_stat_activity where datname = current_database() and application_name = 'pg-autoembed' and state like 'idle in transaction%'",
+      );
+      expect(open?.rowCount).toBe(0);
+    }
+    working.now = false;
+    await work;
+
+    // A call would be seen in every look from then on: dozens. One statement is seen in a few at most.
+    expect(Math.max(0, ...sightings.values())).toBeLessThan(20);
+    expect(provider.requests.length).toBeGreaterThan(5);
   });
 
   test("users who update many rows in opposite orders never see a deadlock of ours", async () => {

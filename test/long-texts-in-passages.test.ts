@@ -4,6 +4,7 @@ import { connect } from "../src/database/connect.ts";
 import { showProgress } from "../src/backfill/progress.ts";
 import { runBackfill } from "../src/backfill/run-backfill.ts";
 import { search } from "../src/application.ts";
+import { replacePassages } from "../src/passages/replace-passages.ts";
 import { splitText } from "../src/passages/split-text.ts";
 import { verifyPassages } from "../src/passages/verify-passages.ts";
 import { searchChosen } from "../src/search/search-source.ts";
@@ -366,5 +367,32 @@ describeNative("beside users", "needs transactions that run at the same time", (
     });
     await listener.settled();
     await expectAllTrue(client);
+  });
+});
+
+describeNative("the replacement of passages", "needs transactions that run at the same time", () => {
+  test("does nothing for another text, nor while somebody holds one of them", async () => {
+    const { client, database, watch, db } = await prepareDocuments();
+    await watch();
+    await client.query(`insert into app.documents values (1, 'one'); insert into app.documents_passages
+      (id, chunk, start_char, end_char, passage) values (1, 1, 0, 3, 'two')`);
+    const [splitter] = (await choose(db, "app.documents")).splitters;
+    const { rows } = await client.query<{ ticket: string; hash: Buffer }>(
+      "select ticket, sha256('one') as hash from embedding_queue where key = '1' and source_id = $1",
+      [splitter?.id],
+    );
+    const [queued] = rows;
+    if (splitter === undefined || queued === undefined) throw new Error("nothing is queued");
+    const passages = splitText("one", SPLIT);
+    const replace = (hash: Buffer) => replacePassages(db, splitter, queued.ticket, hash, passages);
+    expect(await replace(Buffer.alloc(32))).toBeUndefined();
+    await withClient(database.url, async (user) => {
+      await user.query("begin; select from app.documents_passages for update");
+      expect(await replace(queued.hash)).toBeUndefined();
+      await user.query("commit");
+    });
+    expect(await passagesOf(client, 1)).toMatchObject([{ passage: "two" }]);
+    expect(await replace(queued.hash)).toBe(1);
+    expect(await passagesOf(client, 1)).toMatchObject([{ passage: "one" }]);
   });
 });

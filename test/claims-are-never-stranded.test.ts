@@ -14,13 +14,16 @@ describeNative("a claim", "needs several sessions", () => {
     await other.query("insert into patient_embeddings values (1, 'claimed by nobody who knows')");
     await other.query("update embedding_queue set owner = (select max(id) from embedding_listener)");
     await expect
-      .poll(async () => {
-        const { rowCount } = await client.query(
-          `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database()
+      .poll(
+        async () => {
+          const { rowCount } = await client.query(
+            `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database()
              and application_name = 'pg-autoembed' and wait_event_type = 'Lock' and query like '%as materialized%'`,
-        );
-        return rowCount;
-      })
+          );
+          return rowCount;
+        },
+        { timeout: 10_000 },
+      )
       .toBeGreaterThan(0);
     await other.query("commit");
     await expect

@@ -37,6 +37,11 @@ const anySettings = fc
   )
   .map(([chunk, share, unit]) => splitSettings({ chunk, overlap: Math.floor(chunk * share), unit }));
 
+test("white space at the end is no passage of its own, though it take the overlap with it", () => {
+  const passages = splitText("a aaaaa   \n\n", { chunk: 20, overlap: 9, unit: "characters" });
+  expect(passages).toEqual([{ start: 0, end: 7, text: "a aaaaa" }]);
+});
+
 test("passages say where they stand, cover the text but for white space, and are as short as asked", () => {
   fc.assert(
     fc.property(anyText, anySettings, (text, settings) => {

@@ -37,13 +37,17 @@ export function splitText(text: string, { chunk, overlap, unit }: SplitSettings)
   const startOf = counter(text);
   const endOf = counter(text);
   let from = 0;
+  let covered = 0;
   for (const cut of chooseCuts(text, places, longest)) {
     const to = places[cut]?.at ?? text.length;
     const piece = text.slice(from, to);
     const trimmed = piece.trim();
-    if (trimmed !== "") {
-      const start = from + piece.length - piece.trimStart().length;
-      passages.push({ start: startOf(start), end: endOf(start + trimmed.length), text: trimmed });
+    const start = from + piece.length - piece.trimStart().length;
+    const end = start + trimmed.length;
+    // Behind the last one may be nothing but white space, and what was said already.
+    if (trimmed !== "" && end > covered) {
+      passages.push({ start: startOf(start), end: endOf(end), text: trimmed });
+      covered = end;
     }
     from = overlapStart(text, places, cut, overlap * scale, weigh);
   }

@@ -147,6 +147,14 @@ describe("an outage", () => {
     await settle(slow);
     expect(states).toEqual(["open", "closed"]);
   });
+
+  it("that ends while a text without retries fails in it is not that text's fault", async () => {
+    const { inner, provider } = patient(failing(unwell(), 1), { maxRetries: 0 });
+    const { vectors } = await settle(provider.embed(["a"], never));
+    expect(vectors.count).toBe(1);
+    // The failure, the probe that was answered, and the text again.
+    expect(inner.calls).toHaveLength(3);
+  });
 });
 
 describe("a wrong setup", () => {

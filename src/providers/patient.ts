@@ -113,6 +113,8 @@ export class PatientProvider extends EventEmitter<Events> implements Provider {
   ): Promise<Embeddings> {
     using call = new Call(this.#circuit, signal, this.#patience.patienceMs);
     const attempts = options.attempts ?? this.#patience.maxRetries + 1;
+    // So many failures have the circuit probed in between, and halves are of a batch that was refused already.
+    let seenWell = attempts >= this.#patience.failuresToProbe || options.attempts !== undefined;
     let startedAt = performance.now();
     for (let attempt = 1; ;) {
       if (!call.isOver) startedAt = performance.now();
@@ -124,7 +126,14 @@ export class PatientProvider extends EventEmitter<Events> implements Provider {
         if (call.isOver) throw outcome;
         continue;
       }
-      if (attempt >= attempts || call.isOver) throw await this.#whoseFault(outcome, startedAt, attempt);
+      if (attempt >= attempts || call.isOver) {
+        const verdict = await this.#whoseFault(outcome, startedAt, attempt);
+        if (verdict.fault !== "row" || seenWell || call.isOver) throw verdict;
+        // It may be well only since now: these texts were not refused by a provider that answers others yet.
+        seenWell = true;
+        attempt++;
+        continue;
+      }
       call.lastError = outcome;
       await this.#circuit.failed(outcome);
       await this.#backOff(outcome, attempt, call.signal);

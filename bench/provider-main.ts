@@ -10,17 +10,16 @@ import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
 import { randomVector } from "./random-vector.ts";
 
-const VECTORS = 1024;
-
-const { dimensions, latencyMs } = JSON.parse(process.argv[2] ?? "{}") as {
+const { dimensions, latencyMs, vectors } = JSON.parse(process.argv[2] ?? "{}") as {
   dimensions: number;
   latencyMs: number;
+  vectors: number;
 };
-const base64 = Array.from({ length: VECTORS }, (_, seed) =>
+const base64 = Array.from({ length: vectors }, (_, seed) =>
   Buffer.from(`"${toBase64(randomVector(dimensions, seed))}"}`),
 );
 /** With nine decimals, as the large providers print them. */
-const json = Array.from({ length: VECTORS }, (_, seed) =>
+const json = Array.from({ length: vectors }, (_, seed) =>
   Buffer.from(`[${Array.from(randomVector(dimensions, seed), (float) => float.toFixed(9)).join(",")}]}`),
 );
 const before = Array.from({ length: 2048 }, (_, index) =>
@@ -50,7 +49,7 @@ const server = createServer((request, response) => {
     void (latencyMs > 0 ? delay(latencyMs) : Promise.resolve()).then(() => {
       const answer = [Buffer.from('{"object":"list","data":[')];
       for (let index = 0; index < count; index++) {
-        next = (next + 1) % VECTORS;
+        next = (next + 1) % vectors;
         answer.push(before[index] ?? Buffer.of(), pieces[next] ?? Buffer.of());
       }
       const tokens = count * 150;

@@ -23,8 +23,11 @@ export interface StandIn {
 export async function startProvider(options: {
   readonly dimensions: number;
   readonly latencyMs: number;
+  /** Different vectors, which are given in turns. */
+  readonly vectors?: number;
 }): Promise<StandIn> {
-  const child = spawn(process.execPath, ["--import", "tsx", MAIN, JSON.stringify(options)], {
+  const settings = JSON.stringify({ vectors: 1024, ...options });
+  const child = spawn(process.execPath, ["--import", "tsx", MAIN, settings], {
     stdio: ["pipe", "pipe", "inherit"],
   });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();

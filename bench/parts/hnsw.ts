@@ -16,7 +16,7 @@ const INDEX = "create index on patient_embeddings using hnsw (embedding vector_c
 /** What an index in place costs, and what building it last saves. */
 export async function hnsw({ server, quick }: Bench): Promise<Section[]> {
   const rows = quick ? 200 : 3_000;
-  const provider = await startProvider({ dimensions: DIMENSIONS, latencyMs: 0 });
+  const provider = await startProvider({ dimensions: DIMENSIONS, latencyMs: 0, vectors: rows });
   const indexed = await server.template("indexed", DIMENSIONS, rows, (client) => client.query(INDEX));
   const plain = await server.template("plain", DIMENSIONS, rows);
   const job = { subject: "ours", rows, batch: BATCH, lanes: 4 } as const;

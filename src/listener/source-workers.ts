@@ -45,8 +45,8 @@ interface Beginning {
 
 /** How long the start waits for a provider that does not answer; its source begins when it does. */
 const FIRST_ANSWER_MS = 5_000;
-/** Requests that wait ready: more gained nothing at 0 and at 150 ms a request. */
-const WAITING = 2;
+/** Requests that wait ready, beside the one that is being put together: more gained nothing at 0 and at 150 ms. */
+const WAITING = 1;
 
 /** One worker a source, so that a slow, broken or paused one delays no other. */
 export class SourceWorkers {

@@ -30,9 +30,9 @@ export interface WriteBack {
  * neither: a row that somebody holds keeps its place in the queue, and its vector is a cache hit next time.
  *
  * Cache rows go in by hash order, so that two listeners with the same texts cannot deadlock. The vectors stay out of
- * joins and sorts and are indexed in the parameter. `ticket = any(..)` beside the join, and alone in the delete, keeps
- * the plan right on a queue that nobody has analyzed yet (1.6 ms a row without, and a join there compares every row
- * of the batch with every other: 205 us of Postgres a row against 165, 1536 dimensions, batches of 128).
+ * joins and sorts and are indexed in the parameter, and each row finds its place there by its ticket: joined with
+ * unnest(), every row of the batch was compared with every other (99 us of Postgres a row against 74, 1536 dimensions,
+ * batches of 128, 20,000 rows pending).
  * @returns the tickets that are done.
  */
 export async function writeBack(db: Database, source: Source, batch: WriteBack): Promise<string[]> {

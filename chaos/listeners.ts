@@ -60,13 +60,12 @@ export class Listeners {
     }
   }
 
-  /** Asks all to stop. @returns how each ended. */
+  /** Asks all to stop, but for those that are on their way out: a second signal would cut that short. @returns how each ended. */
   async close(): Promise<string[]> {
     this.#closing = true;
     const ended = this.#running.map(async (listener) => {
       if (listener === undefined) return "was away";
-      const { ready } = listener;
-      const { process } = listener;
+      const { process, ready, condemned } = listener;
       listener.condemned = true;
       const exited = new Promise<string>((resolve) => {
         process.once("exit", (code, signal) => {
@@ -74,10 +73,11 @@ export class Listeners {
         });
       });
       process.kill("SIGCONT");
-      process.kill("SIGTERM");
+      if (!condemned) process.kill("SIGTERM");
       const late = setTimeout(() => process.kill("SIGKILL"), 20_000);
       const how = await exited;
       clearTimeout(late);
+      if (condemned) return "was ending";
       return ready ? how : "was starting";
     });
     return Promise.all(ended);

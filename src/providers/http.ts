@@ -1,10 +1,12 @@
 import { readFileSync } from "node:fs";
+import { setImmediate } from "node:timers/promises";
 import { rootCertificates } from "node:tls";
 import { EnvHttpProxyAgent, Pool, type Dispatcher } from "undici";
 import { classifyAnswer, complaintOf, type ErrorContext } from "./classify.ts";
 import { classifyNetworkError } from "./classify-network.ts";
 import { Deadline } from "./deadline.ts";
 import { ProviderError } from "./provider-error.ts";
+import { parseJson } from "./parse-json.ts";
 import type { HttpSettings } from "./provider-settings.ts";
 import type { OnReceived } from "./provider.ts";
 import { rateHints, type Headers } from "./rate-hints.ts";
@@ -26,6 +28,7 @@ export class JsonClient {
   readonly #origin: string;
   readonly #headers: Record<string, string>;
   readonly #timeoutMs: number;
+  #reading: Promise<void> = Promise.resolve();
 
   constructor(settings: HttpSettings & { readonly timeoutMs: number }, headers: Record<string, string>) {
     const url = new URL(settings.baseUrl);
@@ -59,10 +62,13 @@ export class JsonClient {
         body: JSON.stringify(body),
         signal: deadline.signal,
       });
-      const text = await answer.body.text();
+      const bytes = await answer.body.bytes();
       const good = answer.statusCode >= 200 && answer.statusCode <= 299;
-      if (good) onReceived?.(rateHints(answer.headers));
-      const json = parseJson(text);
+      if (good) {
+        onReceived?.(rateHints(answer.headers));
+        await this.#turnToRead();
+      }
+      const json = parseJson(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
       if (!good) {
         throw classifyAnswer(answer.statusCode, answer.headers, complaintOf(json), texts, context);
       }
@@ -84,6 +90,15 @@ export class JsonClient {
   async close(): Promise<void> {
     await this.#dispatcher.destroy();
   }
+
+  /**
+   * One answer is read a turn of the event loop: to read a megabyte and to send it on takes milliseconds, in which the
+   * next request should be out, and answers that came at the same time should be taken in.
+   */
+  #turnToRead(): Promise<void> {
+    this.#reading = this.#reading.then(() => setImmediate());
+    return this.#reading;
+  }
 }
 
 function garbled(context: ErrorContext): ProviderError {
@@ -91,15 +106,6 @@ function garbled(context: ErrorContext): ProviderError {
     "unwell",
     `${context.address} answered 200 with a body that is no JSON. Tried again later; nothing is lost.`,
   );
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    // The parser's message quotes the body, and the body may quote a text.
-    return undefined;
-  }
 }
 
 function openDispatcher(url: URL, settings: HttpSettings & { readonly timeoutMs: number }): Dispatcher {

@@ -31,14 +31,15 @@ export class VectorArray {
     this.dimensions = dimensions;
     const stride = ELEMENT_HEADER_BYTES + 4 * dimensions;
     // Its own memory, not a slice of Node's pool at any offset: Float32Arrays over it need one that divides by four.
-    const buffer = Buffer.alloc(HEADER_BYTES + count * stride);
+    const buffer = Buffer.allocUnsafeSlow(HEADER_BYTES + count * stride);
     buffer.writeInt32BE(count === 0 ? 0 : 1, 0);
+    buffer.writeInt32BE(0, 4);
     buffer.writeInt32BE(count, 12);
     buffer.writeInt32BE(1, 16);
     for (let i = 0; i < count; i++) {
       const at = HEADER_BYTES + i * stride;
       buffer.writeInt32BE(4 + 4 * dimensions, at);
-      buffer.writeInt16BE(dimensions, at + 4);
+      buffer.writeInt32BE(dimensions << 16, at + 4);
     }
     this.#buffer = buffer;
   }

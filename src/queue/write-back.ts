@@ -37,17 +37,18 @@ export interface WriteBack {
  */
 export async function writeBack(db: Database, source: Source, batch: WriteBack): Promise<string[]> {
   const rows = await statement(db, source, [
-    batch.vectors.toParameter(batch.vectorOid),
     batch.hashes,
     batch.tickets,
     batch.positions.map((position) => position + 1),
     batch.cacheModel,
+    // Last: what pg's writer appends to it would have it copied once more.
+    batch.vectors.toParameter(batch.vectorOid),
   ]);
   return rows.map((row) => row.ticket);
 }
 
 /** The place of the locked row's vector and hash, as `q` stands when it is locked. */
-const position = sql`($4::int[])[array_position($3::bigint[], q.ticket)]`;
+const position = sql`($3::int[])[array_position($2::bigint[], q.ticket)]`;
 
 const statement = perSource<{ ticket: string }>((source) => {
   const { name, cte } = writable(source);
@@ -55,8 +56,8 @@ const statement = perSource<{ ticket: string }>((source) => {
     with held as materialized (
       select q.ticket, ${position} as position, ${keysOf(source, "t")}
       from embedding_queue q join ${watchedRows(source)} t on ${keyMatches(source, "t", "q")}
-      where q.source_id = ${sql.lit(source.id)} and q.failed_at is null and q.ticket = any($3::bigint[])
-        and ${textHash("t")} = ($2::bytea[])[${position}]
+      where q.source_id = ${sql.lit(source.id)} and q.failed_at is null and q.ticket = any($2::bigint[])
+        and ${textHash("t")} = ($1::bytea[])[${position}]
         and ${writesToItsColumn(source)}
       for no key update of t skip locked for update of q skip locked
     )${cte}, dequeued as (
@@ -65,9 +66,9 @@ const statement = perSource<{ ticket: string }>((source) => {
         and q.ticket = any(array(select h.ticket from ${sql.id(name)} h))
     ), cached as (
       insert into embedding_cache (model, text_hash, embedding)
-      select $5::text, h.text_hash, ($1::vector[])[h.position]
-      from (select * from unnest($2::bytea[]) with ordinality as h(text_hash, position) order by text_hash offset 0) h
+      select $4::text, h.text_hash, ($5::vector[])[h.position]
+      from (select * from unnest($1::bytea[]) with ordinality as h(text_hash, position) order by text_hash offset 0) h
       on conflict (model, text_hash) do nothing
     )
-    ${store(source, sql`($1::vector[])[h.position]::${vectorType(source)}`)}`;
+    ${store(source, sql`($5::vector[])[h.position]::${vectorType(source)}`)}`;
 });

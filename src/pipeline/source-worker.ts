@@ -12,6 +12,8 @@ import type { Work } from "./work.ts";
 
 /** Rows a claim while nearly all of them are cache hits, which cost no request. */
 const CACHED_CLAIM = 512;
+/** Rows a claim for several requests, at most. */
+const LARGEST_CLAIM = 512;
 /** Rows in hand beyond which none are claimed that only wait for a text that is being embedded. */
 const MOST_IN_HAND = 4_096;
 /** How long a failed drain rests before the next try; doubled up to the poll by its successors. */
@@ -122,12 +124,13 @@ export class SourceWorker {
   async #drain(): Promise<void> {
     const { batchSize } = this.#work.settings;
     let waiting: readonly Piece[] = [];
-    let claimSize = batchSize;
+    let hitsOnly = false;
     let more = true;
     try {
       while (more && !this.#isStopping()) {
         await this.#work.provider.ready(this.#stopping.signal);
         while (this.inFlight > MOST_IN_HAND && this.#parked.size > 0) await Promise.race(this.#parked);
+        const claimSize = hitsOnly ? CACHED_CLAIM : this.#sizeOfClaim();
         const rows = await this.#claim(claimSize);
         more = rows.length === claimSize;
         const found = this.#park(rows);
@@ -143,15 +146,24 @@ export class SourceWorker {
         if (hits.length > 0) await this.#apply(hits);
         const pieces = await this.#settling(others, () => lookUp(this.#work, others));
         waiting = [...waiting, ...pieces];
-        claimSize = pieces.length * 4 < rows.length ? CACHED_CLAIM : batchSize;
+        hitsOnly = pieces.length * 4 < rows.length;
         // Cache hits leave a request half empty: it is filled by another claim before it is sent.
         if (more && waiting.length < batchSize && this.inFlight < MOST_IN_HAND) continue;
-        for (const request of this.#pack(waiting)) await this.#send(request);
-        waiting = [];
+        const requests = this.#pack(waiting);
+        const last = requests.at(-1) ?? [];
+        waiting = more && requests.length > 1 && last.length < batchSize ? (requests.pop() ?? []) : [];
+        for (const request of requests) await this.#send(request);
       }
     } finally {
       await giveBack(this.#work, ticketsOf(waiting), "not sent", 0);
     }
+  }
+
+  /** Enough for every lane that is free, so that none waits for the claims of the others. */
+  #sizeOfClaim(): number {
+    const { batchSize } = this.#work.settings;
+    const free = this.#lanes.width - this.#lanes.busy;
+    return Math.max(batchSize, Math.min(free * batchSize, LARGEST_CLAIM));
   }
 
   async #claim(limit: number): Promise<ClaimedRow[]> {

@@ -144,3 +144,25 @@ test("beside a running listener, each text is still paid for once", async () => 
   expect(new Set(sent).size).toBe(400);
   expect(sent).toHaveLength(400);
 });
+
+test("beside a writer who never rests, a backfill ends when the rows that it found are done", async () => {
+  const on = await prepare();
+  await unseen(on, "insert into patient_embeddings select i, 'found ' || i from generate_series(1, 300) i");
+  on.provider.latencyMs = 50;
+  const writing = { now: true };
+  const writer = (async () => {
+    for (let n = 1; writing.now; n++) {
+      await on.client.query("update patient_embeddings set context_text = $1 where patient_id = 7", [
+        `edited ${n}`,
+      ]);
+    }
+  })();
+
+  const report = await backfill(on).finally(async () => {
+    writing.now = false;
+    await writer;
+  });
+
+  expect(report).toMatchObject({ pending: 0, failed: 0 });
+  expect((await wrongRows(on.client)).filter((id) => id !== "7")).toEqual([]);
+});

@@ -1,81 +1,20 @@
 import pg from "pg";
-import { expect, onTestFinished, test, vi } from "vitest";
-import { showProgress } from "../src/backfill/progress.ts";
-import { readConfig } from "../src/config.ts";
-import { connect } from "../src/database/connect.ts";
-import { remodel, type RemodelOptions } from "../src/remodel/remodel.ts";
+import { expect, test, vi } from "vitest";
+import { SetupError } from "../src/errors.ts";
 import { readRemodelling } from "../src/remodel/remodelling.ts";
 import { dropModel, rollBack } from "../src/remodel/switch.ts";
 import { setPaused } from "../src/sources/set-paused.ts";
+import {
+  NAME,
+  NEW_DIMENSIONS,
+  notOfTheNewModel,
+  prepareChange,
+  vectorColumns,
+} from "./support/changing-model.ts";
 import { describeNative } from "./support/database.ts";
-import { DIMENSIONS, prepare, wrongRows } from "./support/listening.ts";
-import { oracleVector, startProviderServer } from "./support/provider-server.ts";
+import { DIMENSIONS, wrongRows } from "./support/listening.ts";
 
 vi.setConfig({ testTimeout: 120_000 });
-
-const NEW_DIMENSIONS = 12;
-const NAME = "patient_embeddings";
-
-async function prepareChange(rows: number) {
-  const listening = await prepare();
-  const { client, database, environment } = listening;
-  const theirs = await startProviderServer({ dimensions: NEW_DIMENSIONS });
-  onTestFinished(() => theirs.close());
-  const db = connect({ databaseUrl: database.url, maxConnections: 1, ownSessions: true });
-  onTestFinished(async () => {
-    const now = await readRemodelling(db, NAME);
-    if (now.state === "switched") await rollBack(db, now.live, now.previous);
-    const after = await readRemodelling(db, NAME);
-    if (after.state === "building") await dropModel(db, after.next);
-    await db.destroy();
-  });
-  await client.query(
-    "insert into patient_embeddings select n, 'text ' || n from generate_series(1, $1::int) n",
-    [rows],
-  );
-  const listener = await listening.listen();
-  await listener.settled();
-  const config = { ...readConfig(environment), DATABASE_URL: database.url };
-  return {
-    ...listening,
-    listener,
-    theirs,
-    db,
-    change: (overrides: Partial<RemodelOptions> = {}) =>
-      remodel(config, NAME, {
-        model: {
-          backend: "llm_api",
-          model: "their-model",
-          dimensions: NEW_DIMENSIONS,
-          settings: { base_url: theirs.openAiUrl },
-        },
-        force: false,
-        progress: showProgress("none"),
-        onStep: () => undefined,
-        signal: new AbortController().signal,
-        ...overrides,
-      }),
-  };
-}
-
-/** Rows whose vector is not the new model's for their text. */
-async function notOfTheNewModel(client: pg.Client): Promise<string[]> {
-  const { rows } = await client.query<{ patient_id: string; context_text: string; embedding: string | null }>(
-    "select patient_id, context_text, embedding from patient_embeddings order by patient_id",
-  );
-  return rows.flatMap(({ patient_id, context_text, embedding }) => {
-    const actual = embedding === null ? null : Float32Array.from(JSON.parse(embedding) as number[]);
-    return String(oracleVector(context_text, NEW_DIMENSIONS)) === String(actual) ? [] : [patient_id];
-  });
-}
-
-async function vectorColumns(client: pg.Client): Promise<string[]> {
-  const { rows } = await client.query<{ column: string }>(
-    `select attname || ' ' || format_type(atttypid, atttypmod) as column from pg_attribute
-    where attrelid = 'patient_embeddings'::regclass and attname like 'embedding%' order by 1`,
-  );
-  return rows.map(({ column }) => column);
-}
 
 test("a model is changed, followed by what comes after, rolled back, changed again and finished", async () => {
   const { client, db, change, listener } = await prepareChange(40);
@@ -148,7 +87,99 @@ test("rows that the new model refuses are told before anything is switched", asy
   expect(await wrongRows(client)).toEqual([]);
 });
 
+test("many changes while the index is built, and no other listener beside, do not keep the switch waiting", async () => {
+  const { client, change, listener } = await prepareChange(20);
+  await listener.stop();
+  await client.query("create index on patient_embeddings using hnsw (embedding vector_cosine_ops)");
+  let came: Promise<unknown> = Promise.resolve();
+  await change({
+    signal: AbortSignal.timeout(60_000),
+    onStep: (step) => {
+      if (!step.startsWith("building the index")) return;
+      came = client.query(
+        "insert into patient_embeddings select n, 'late ' || n from generate_series(1001, 2000) n",
+      );
+    },
+  });
+  await came;
+  expect(await notOfTheNewModel(client)).toEqual([]);
+});
+
+test("of two changes at once one switches, the other goes along with it or says so, and none is half done", async () => {
+  const { client, change } = await prepareChange(40);
+  const ends = await Promise.allSettled([change(), change()]);
+  const refusals = ends.flatMap((end) => (end.status === "rejected" ? [end.reason as unknown] : []));
+  expect(refusals).toEqual([expect.any(SetupError)]);
+  expect(await notOfTheNewModel(client)).toEqual([]);
+  expect(await vectorColumns(client)).toHaveLength(2);
+});
+
+test("columns that have the names already are told at the start, and long names are cut as Postgres would", async () => {
+  const { client, change, db, theirs } = await prepareChange(3);
+  await client.query("alter table patient_embeddings add embedding_previous text");
+  await expect(change()).rejects.toThrow(/has a column embedding_previous already/);
+  expect(theirs.counts.inputs).toBe(0);
+  expect((await readRemodelling(db, NAME)).state).toBe("none");
+  await client.query("alter table patient_embeddings drop embedding_previous");
+
+  const long = "a".repeat(63);
+  await client.query(`alter table patient_embeddings rename embedding to ${long};
+    update embedding_source set vector_column = '${long}';
+    select embed_install_triggers(s) from embedding_source s`);
+  await change();
+  const switched = await readRemodelling(db, NAME);
+  if (switched.state !== "switched") throw new Error(switched.state);
+  expect(switched.previous.vectorColumn).toBe(`${"a".repeat(54)}_previous`);
+  await rollBack(db, switched.live, switched.previous);
+  const back = await readRemodelling(db, NAME);
+  if (back.state !== "building") throw new Error(back.state);
+  await dropModel(db, back.next);
+  await client.query(`alter table patient_embeddings rename ${long} to embedding;
+    update embedding_source set vector_column = 'embedding';
+    select embed_install_triggers(s) from embedding_source s`);
+});
+
+test("nothing is switched back while rows that came since have no old vector", async () => {
+  const { client, change, db, listener, provider } = await prepareChange(5);
+  await change();
+  provider.poison = (text) => text === "came since";
+  await client.query("insert into patient_embeddings values (1001, 'came since')");
+  await listener.settled();
+  const now = await readRemodelling(db, NAME);
+  if (now.state !== "switched") throw new Error(now.state);
+  await expect(rollBack(db, now.live, now.previous)).rejects.toThrow(/no vector by the old model/);
+  expect(await notOfTheNewModel(client)).toEqual([]);
+  await client.query("delete from patient_embeddings where patient_id = 1001");
+});
+
 describeNative("beside writers and searches", "needs transactions that run at the same time", () => {
+  test("a pause after the embedding is heeded: nothing is switched", async () => {
+    const { client, database, db, change } = await prepareChange(10);
+    const pause = async () => {
+      const now = await readRemodelling(db, NAME);
+      if (now.state === "building") await setPaused(db, now.next.name, true);
+    };
+    const stopping = new AbortController();
+    const onStep = (step: string) => {
+      if (step.startsWith("building")) stopping.abort(new Error("stopped after the embedding"));
+    };
+    await expect(change({ signal: stopping.signal, onStep })).rejects.toThrow(/after the embedding/);
+    const reader = new pg.Client(database.url);
+    await reader.connect();
+    try {
+      // A reader keeps the switch waiting until the pause has come.
+      await reader.query("begin; select from patient_embeddings limit 1");
+      const onSwitch = (step: string) => {
+        if (step === "switching") void pause();
+      };
+      await expect(change({ model: null, onStep: onSwitch })).rejects.toThrow(/was paused/);
+    } finally {
+      await reader.end();
+    }
+    expect(await wrongRows(client)).toEqual([]);
+    expect((await readRemodelling(db, NAME)).state).toBe("building");
+  });
+
   test("a change of the model and its way back fail nobody, hold nobody up, and hide no row", async () => {
     const { client, db, database, change, listener } = await prepareChange(200);
     const stop = new AbortController();

@@ -1,8 +1,8 @@
 import { sql } from "kysely";
-import { setTimeout as delay } from "node:timers/promises";
 import type { Config } from "../config.ts";
 import { connect, type Database } from "../database/connect.ts";
 import { createListener, type Listener } from "../listener/listener.ts";
+import type { Events } from "../pipeline/events.ts";
 import { cacheModel } from "../providers/provider.ts";
 import { openProvider, openProviderUnasked } from "../providers/open-provider.ts";
 import { providerSettings } from "../sources/provider-settings.ts";
@@ -10,6 +10,7 @@ import type { Source } from "../sources/source.ts";
 import { queueStaleParents } from "../passages/queue-stale-parents.ts";
 import type { Splitter } from "../passages/splitter.ts";
 import { queueStaleRows } from "./find-work.ts";
+import { lookUntil, owedRows, waitForOwed } from "./owed.ts";
 import type { Progress, ProgressFigures } from "./progress.ts";
 
 interface BackfillOptions {
@@ -30,9 +31,6 @@ export interface BackfillReport extends ProgressFigures {
 
 /** Looking through a large table and its cache takes long in one statement, and holds nothing up. */
 const LONGEST_STATEMENT_MS = 3_600_000;
-const LOOK_MS = 200;
-/** Counting takes longer the more is pending: a look may take this share of the time, and no more. */
-const LOOK_SHARE = 0.02;
 
 /**
  * Queues every row that has no current vector and drains the queue, together with whatever listener runs beside. What
@@ -43,51 +41,64 @@ export async function runBackfill(
   sources: readonly Source[],
   options: BackfillOptions,
 ): Promise<BackfillReport> {
-  const { splitters = [] } = options;
+  const listener = createListener(config);
+  try {
+    return await backfillWith(listener, listener.start(), config, sources, options);
+  } finally {
+    await listener.stop();
+  }
+}
+
+/** The same with a listener that is kept when it has ended, and whose start is waited for. */
+export async function backfillWith(
+  { events }: Listener,
+  started: Promise<void>,
+  config: Config & { readonly DATABASE_URL: string },
+  sources: readonly Source[],
+  options: BackfillOptions,
+): Promise<BackfillReport> {
+  const { splitters = [], progress, signal } = options;
   const all = [...splitters, ...sources];
-  const started = performance.now();
+  const begun = performance.now();
   const db = connect({
     databaseUrl: config.DATABASE_URL,
     maxConnections: 2,
     ownSessions: true,
     queryTimeoutMs: LONGEST_STATEMENT_MS,
   });
-  const listener = createListener(config);
-  const counts = countEvents(listener);
+  const counts = countEvents(events);
   try {
-    await listener.start();
-    let total = await pendingRows(db, all);
-    listener.events.on("split", ({ passages }) => (total += passages));
+    await started;
+    let total = await owedRows(db, all);
+    let pending = total;
+    events.on("split", ({ passages }) => (total += passages));
+    const show = (rows: number): void => {
+      pending = rows;
+      progress.show({ ...counts, done: Math.max(0, total - pending), total });
+    };
     const queueing = { now: true };
     const queued = queueAll(db, config, sources, options, (rows) => (total += rows)).finally(
       () => (queueing.now = false),
     );
-    let pending = total;
-    let pause = LOOK_MS;
-    let waiting = new AbortController();
-    listener.events.on("drained", () => {
-      waiting.abort();
-    });
-    while ((queueing.now || pending > 0) && !options.signal.aborted) {
-      waiting = new AbortController();
-      await delay(pause, undefined, { signal: waiting.signal }).catch(() => undefined);
-      const looked = performance.now();
-      pending = await pendingRows(db, all);
-      pause = Math.max(LOOK_MS, (performance.now() - looked) / LOOK_SHARE);
-      options.progress.show({ ...counts, done: Math.max(0, total - pending), total });
-    }
+    const look = { db, events, show, signal };
+    await lookUntil(() => !queueing.now, { ...look, sources: all });
     await queued;
+    // Texts first: their passages are queued as they are cut.
+    const showAll = async (): Promise<void> => {
+      show(await owedRows(db, all));
+    };
+    if (splitters.length > 0) await waitForOwed({ ...look, sources: splitters, show: showAll });
+    await waitForOwed({ ...look, sources: all });
     return {
       sources: all.map((source) => source.name),
       ...counts,
-      done: total - pending,
+      done: Math.max(0, total - pending),
       total,
       pending,
-      seconds: (performance.now() - started) / 1000,
+      seconds: (performance.now() - begun) / 1000,
     };
   } finally {
-    options.progress.end();
-    await listener.stop();
+    progress.end();
     await db.destroy();
   }
 }
@@ -126,14 +137,7 @@ async function cacheModelOf(config: Config, source: Source, signal: AbortSignal)
   return cacheModel(provider);
 }
 
-async function pendingRows(db: Database, sources: readonly Source[]): Promise<number> {
-  const { rows } = await sql<{ pending: number }>`
-    select count(*)::int as pending from embedding_queue
-    where failed_at is null and source_id = any(${sources.map((source) => source.id)}::int[])`.execute(db);
-  return rows[0]?.pending ?? 0;
-}
-
-function countEvents({ events }: Listener): { cached: number; failed: number; tokens: number } {
+function countEvents(events: Events): { cached: number; failed: number; tokens: number } {
   const counts = { cached: 0, failed: 0, tokens: 0 };
   events.on("cached", ({ rows }) => (counts.cached += rows));
   events.on("failed", ({ rows }) => (counts.failed += rows));

@@ -3,7 +3,7 @@ import { duration, showProgress } from "../backfill/progress.ts";
 import { readConfig } from "../config.ts";
 import { connect, type Database } from "../database/connect.ts";
 import { UsageError } from "../errors.ts";
-import { plannedSource, type NewModel } from "../remodel/prepare.ts";
+import { plannedSource, refuseTakenNames, type NewModel } from "../remodel/prepare.ts";
 import { askedModel, remodel as runRemodel, type RemodelReport } from "../remodel/remodel.ts";
 import { readRemodelling } from "../remodel/remodelling.ts";
 import { dropModel, rollBack } from "../remodel/switch.ts";
@@ -49,7 +49,7 @@ export const remodel: Command = {
     try {
       const name = await embeddingSource(db, asked);
       if (step !== undefined) {
-        console.log(await STEPS[step](db, name));
+        console.log(await STEPS[step](db, name, values.force));
         return 0;
       }
       const wishes = {
@@ -69,7 +69,9 @@ export const remodel: Command = {
       });
       if (values["dry-run"]) {
         if (model === null) throw new UsageError("Which model?", `Usage: ${remodel.usage}`);
-        const { live } = await readRemodelling(db, name);
+        const now = await readRemodelling(db, name);
+        const { live } = now;
+        if (now.state === "none") await refuseTakenNames(db, live);
         const report = await dryRun(db, config, plannedSource(live, model), {
           limit: SAMPLE_TEXTS,
           all: true,
@@ -123,10 +125,10 @@ const STEPS = {
     await setPaused(db, now.next.name, true);
     return `Paused. Go on: npm run remodel -- ${name}`;
   },
-  async rollback(db: Database, name: string): Promise<string> {
+  async rollback(db: Database, name: string, force: boolean): Promise<string> {
     const now = await readRemodelling(db, name);
     if (now.state !== "switched") throw notNow(name, "switched");
-    await rollBack(db, now.live, now.previous);
+    await rollBack(db, now.live, now.previous, force);
     return `${name} is back with its old model. The new vectors are kept and stay fresh: npm run remodel -- ${name} switches again, --cancel drops them.`;
   },
   async finish(db: Database, name: string): Promise<string> {

@@ -1,27 +1,67 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { vectorIndexes } from "../search/vector-index.ts";
 import { vectorTableOf } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 
+const LOOK_MS = 500;
+
 /**
  * Gives the new column an index like the old column's first, concurrently: writers and searches go on. An index that a
- * killed process left half built is dropped and built anew.
+ * killed process left half built is dropped and built anew; one that is still being built, by another process or by a
+ * server that has not noticed that its client is gone, is waited for. Interrupted, the build is cancelled.
  * @returns the method of the index, or null where the old column has none, or the table is partitioned.
  */
-export async function buildIndex(db: Database, live: Source, next: Source): Promise<string | null> {
+export async function buildIndex(
+  db: Database,
+  live: Source,
+  next: Source,
+  signal: AbortSignal,
+): Promise<string | null> {
   const model = (await vectorIndexes(db, live)).find(({ valid }) => valid);
   if (model === undefined || (await isPartitioned(db, live))) return null;
-  const present = await vectorIndexes(db, next);
-  for (const { name, valid } of present) {
-    if (!valid) await sql`drop index concurrently ${sql.raw(name)}`.execute(db);
-  }
-  if (present.some(({ valid }) => valid)) return model.method;
+  if (await isThere(db, next, signal)) return model.method;
   const distance = /\b(?:vector|halfvec)_(\w+)_ops\b/.exec(model.definition)?.[1] ?? "cosine";
   const operators = sql.raw(`${next.vectorType}_${distance}_ops`);
-  await sql`create index concurrently on ${vectorTableOf(next)}
-    using ${sql.raw(model.method)} (${sql.id(next.vectorColumn)} ${operators})`.execute(db);
+  await db.connection().execute(async (builder) => {
+    // It waits for whoever was there before it, however long they take.
+    const { rows } = await sql<{ pid: number }>`
+      select pg_backend_pid() as pid, set_config('lock_timeout', '0', false), set_config('statement_timeout', '0', false)`.execute(
+      builder,
+    );
+    const cancel = (): void => {
+      sql`select pg_cancel_backend(${rows[0]?.pid})`.execute(db).catch(() => undefined);
+    };
+    signal.addEventListener("abort", cancel);
+    try {
+      await sql`create index concurrently on ${vectorTableOf(next)}
+        using ${sql.raw(model.method)} (${sql.id(next.vectorColumn)} ${operators})`.execute(builder);
+    } finally {
+      signal.removeEventListener("abort", cancel);
+    }
+  });
+  signal.throwIfAborted();
   return model.method;
+}
+
+/** Whether a valid index is there; drops those that never will be. */
+async function isThere(db: Database, next: Source, signal: AbortSignal): Promise<boolean> {
+  for (;;) {
+    signal.throwIfAborted();
+    const present = await vectorIndexes(db, next);
+    if (present.some(({ valid }) => valid)) return true;
+    const [{ name } = { name: undefined }] = present;
+    if (name === undefined) return false;
+    if (await isBeingBuilt(db, name)) await delay(LOOK_MS, undefined, { signal });
+    else await sql`drop index concurrently if exists ${sql.raw(name)}`.execute(db);
+  }
+}
+
+async function isBeingBuilt(db: Database, index: string): Promise<boolean> {
+  const { rows } = await sql`
+    select from pg_stat_progress_create_index where index_relid = to_regclass(${index})`.execute(db);
+  return rows.length > 0;
 }
 
 async function isPartitioned(db: Database, source: Source): Promise<boolean> {

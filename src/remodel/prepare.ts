@@ -1,12 +1,13 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
+import { SetupError } from "../errors.ts";
 import type { OwnSettings } from "../sources/own-settings.ts";
 import { vectorTableOf } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 import { explainRefusal } from "../watch/explain-refusal.ts";
 import { patiently } from "../watch/patiently.ts";
 import { columnType, vectorTypeFor } from "../watch/vector-column.ts";
-import { nextOf } from "./remodelling.ts";
+import { nextColumn, nextOf, previousColumn, previousOf } from "./remodelling.ts";
 
 export interface NewModel {
   readonly backend: string | null;
@@ -30,14 +31,21 @@ export function plannedSource(live: Source, model: NewModel): Source {
   };
 }
 
-/** Adds the second column and the second source: from now on both models' vectors follow every change. */
+/**
+ * Adds the second column and the second source: from now on both models' vectors follow every change. Does nothing where
+ * another process has done it meanwhile.
+ */
 export async function prepare(db: Database, live: Source, model: NewModel): Promise<void> {
   const column = {
-    name: `${live.vectorColumn}_next`,
+    name: nextColumn(live),
     type: vectorTypeFor(model.dimensions),
     dimensions: model.dimensions,
   };
   await patiently(db, async (transaction) => {
+    // One at a time: a second waits here, and finds the first one's work.
+    await sql`select from embedding_source where id = ${live.id} for update`.execute(transaction);
+    if (await isUnderWay(transaction, live)) return;
+    await refuseTakenNames(transaction, live);
     await sql`alter table ${vectorTableOf(live)} add column ${sql.id(column.name)} ${columnType(column)}`.execute(
       transaction,
     );
@@ -55,6 +63,34 @@ export async function prepare(db: Database, live: Source, model: NewModel): Prom
   }).catch((error: unknown) => {
     throw explainRefusal(error, `add the column of the new model for ${live.schema}.${live.table}`);
   });
+}
+
+/** @throws {SetupError} where a column has a name that the change needs: told before anything is paid for. */
+export async function refuseTakenNames(
+  db: Database,
+  live: Source,
+  names = [nextColumn(live), previousColumn(live)],
+): Promise<void> {
+  const { schema, table } = live.vectorTable ?? live;
+  const { rows } = await sql<{ column: string }>`
+    select attname as column from pg_attribute
+    where attrelid = ${regclass({ schema, table })}::regclass and not attisdropped
+      and attname = any(${names}::text[]) order by 1`.execute(db);
+  if (rows.length === 0) return;
+  const taken = rows.map(({ column }) => column).join(" and ");
+  throw new SetupError(
+    `${schema}.${table} has a column ${taken} already, and a change of the model needs the name.`,
+    `What an earlier change left behind may be dropped: alter table … drop column …; else rename it.`,
+  );
+}
+
+async function isUnderWay(db: Database, { name }: Source): Promise<boolean> {
+  const found = await db
+    .selectFrom("embedding_source")
+    .select("id")
+    .where("name", "in", [nextOf(name), previousOf(name)])
+    .executeTakeFirst();
+  return found !== undefined;
 }
 
 function regclass({ schema, table }: { readonly schema: string; readonly table: string }): string {

@@ -1,17 +1,20 @@
 import type { Config } from "../config.ts";
 import type { Progress } from "../backfill/progress.ts";
-import { runBackfill } from "../backfill/run-backfill.ts";
+import { backfillWith } from "../backfill/run-backfill.ts";
 import { connect, type Database } from "../database/connect.ts";
 import { SetupError, UsageError } from "../errors.ts";
+import { createListener } from "../listener/listener.ts";
 import { openProvider } from "../providers/open-provider.ts";
 import { providerSettings } from "../sources/provider-settings.ts";
 import { setPaused } from "../sources/set-paused.ts";
 import type { Source } from "../sources/source.ts";
 import { buildIndex } from "./build-index.ts";
 import { compareModels, type Comparison } from "./compare.ts";
-import { prepare, type NewModel } from "./prepare.ts";
-import { readRemodelling } from "./remodelling.ts";
+import { prepare, refuseTakenNames, type NewModel } from "./prepare.ts";
+import { previousColumn, readRemodelling } from "./remodelling.ts";
+import { failedRows, refuseFailed } from "./owed-vectors.ts";
 import { switchModels } from "./switch.ts";
+import { unlessPaused } from "./unless-paused.ts";
 
 export interface RemodelReport {
   readonly source: string;
@@ -39,11 +42,13 @@ export interface RemodelOptions {
 
 /** Building an index takes what it takes. */
 const LONGEST_STATEMENT_MS = 24 * 3_600_000;
-const PAUSE_LOOK_MS = 1_000;
 
 /**
  * Changes the model of a source while it is written to and searched: embeds into a second column beside the first,
  * builds its index, compares, and swaps the two. Interrupted at any point, the same call goes on from there.
+ *
+ * A listener of its own works until the switch: it may be the only one, and what changes while the index is built must
+ * not pile up.
  * @throws {SetupError} where it cannot go on, with what to do.
  */
 export async function remodel(
@@ -51,42 +56,41 @@ export async function remodel(
   name: string,
   options: RemodelOptions,
 ): Promise<RemodelReport> {
-  const { onStep, signal } = options;
+  const { onStep, progress, force } = options;
   // No lock_timeout of the session: `create index concurrently` waits for transactions older than itself.
   const db = connect({
     databaseUrl: config.DATABASE_URL,
-    maxConnections: 1,
+    maxConnections: 2,
     ownSessions: false,
     queryTimeoutMs: LONGEST_STATEMENT_MS,
   });
+  const listener = createListener(config);
   try {
     const { live, next } = await underWay(db, name, options.model);
     await setPaused(db, next.name, false);
-    onStep(`embedding ${next.name}; the old vectors stay searchable and fresh`);
-    const backfilled = await fill(db, config, { ...next, paused: false }, options);
-    signal.throwIfAborted();
-    const failed = await failedRows(db, next);
-    if (failed > 0 && !options.force) {
-      throw new SetupError(
-        `${failed} rows cannot be embedded by the new model, so nothing was switched.`,
-        `See npm run status. Mend or retry them and run this again, or give --force: they will not be found by searches.`,
-      );
-    }
-    onStep("building the index, concurrently");
-    const index = await buildIndex(db, live, next);
-    const comparison = await compareModels(db, live, next);
-    onStep("switching");
-    await switchModels(db, live, next, signal);
-    return {
-      source: name,
-      model: next.model ?? "",
-      dimensions: next.dimensions ?? next.columnDimensions ?? 0,
-      embedded: backfilled,
-      failed,
-      index,
-      comparison,
-    };
+    return await unlessPaused(db, next, options.signal, async (signal) => {
+      onStep(`embedding ${next.name}; the old vectors stay searchable and fresh`);
+      const backfill = { all: false, progress, signal };
+      const { done } = await backfillWith(listener, listener.start(), config, [next], backfill);
+      signal.throwIfAborted();
+      if (!force) refuseFailed(await failedRows(db, next));
+      onStep("building the index, concurrently");
+      const index = await buildIndex(db, live, next, signal);
+      const comparison = await compareModels(db, live, next);
+      onStep("switching");
+      await switchModels(db, live, next, { force, onStep, signal });
+      return {
+        source: name,
+        model: next.model ?? "",
+        dimensions: next.dimensions ?? next.columnDimensions ?? 0,
+        embedded: done,
+        failed: await failedRows(db, next),
+        index,
+        comparison,
+      };
+    });
   } finally {
+    await listener.stop();
     await db.destroy();
   }
 }
@@ -112,8 +116,14 @@ async function underWay(
     }
     await prepare(db, before.live, model);
   }
-  const now = await readRemodelling(db, name);
-  if (now.state !== "building") throw new Error("the second source is not there");
+  const now = before.state === "building" ? before : await readRemodelling(db, name);
+  if (now.state !== "building") {
+    throw new SetupError(
+      `The model of ${name} was changed meanwhile, by another process.`,
+      "npm run sources shows where each source stands.",
+    );
+  }
+  await refuseTakenNames(db, now.live, [previousColumn(now.live)]);
   const asked = model?.model ?? now.next.model;
   if (asked !== now.next.model || (model !== null && model.dimensions !== now.next.dimensions)) {
     throw new UsageError(
@@ -122,51 +132,6 @@ async function underWay(
     );
   }
   return now;
-}
-
-/** @returns how many rows were embedded. */
-async function fill(
-  db: Database,
-  config: Config & { readonly DATABASE_URL: string },
-  next: Source,
-  { progress, signal }: RemodelOptions,
-): Promise<number> {
-  const paused = new AbortController();
-  const timer = setInterval(() => {
-    void isPaused(db, next).then(
-      (yes) => {
-        if (yes) paused.abort(new SetupError(`${next.name} was paused.`, "Run the same command to go on."));
-      },
-      () => undefined,
-    );
-  }, PAUSE_LOOK_MS);
-  try {
-    const all = AbortSignal.any([signal, paused.signal]);
-    const { done } = await runBackfill(config, [next], { all: false, progress, signal: all });
-    paused.signal.throwIfAborted();
-    return done;
-  } finally {
-    clearInterval(timer);
-  }
-}
-
-async function isPaused(db: Database, { id }: Source): Promise<boolean> {
-  const row = await db
-    .selectFrom("embedding_source")
-    .select("paused")
-    .where("id", "=", id)
-    .executeTakeFirst();
-  return row?.paused ?? true;
-}
-
-async function failedRows(db: Database, { id }: Source): Promise<number> {
-  const { rows } = await db
-    .selectFrom("embedding_queue")
-    .select(({ fn }) => fn.countAll<string>().as("rows"))
-    .where("source_id", "=", id)
-    .where("failed_at", "is not", null)
-    .executeTakeFirstOrThrow();
-  return Number(rows);
 }
 
 /** The model as it was asked for, its dimensions from the provider where they were not said. */

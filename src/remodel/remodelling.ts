@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
+import { identifierOf } from "../database/identifier.ts";
 import { SetupError } from "../errors.ts";
 import { loadSources } from "../sources/load-sources.ts";
 import { vectorTableOf } from "../sources/source-sql.ts";
@@ -23,6 +24,10 @@ export type Remodelling =
 
 export const nextOf = (name: string): string => `${name}@next`;
 export const previousOf = (name: string): string => `${name}@previous`;
+
+/** The columns beside a source's own: where the new vectors grow, and where the old ones are kept. */
+export const nextColumn = ({ vectorColumn }: Source): string => identifierOf(vectorColumn, "_next");
+export const previousColumn = ({ vectorColumn }: Source): string => identifierOf(vectorColumn, "_previous");
 
 /** @throws {SetupError} where no such source can be worked on. */
 export async function readRemodelling(db: Database, name: string): Promise<Remodelling> {

@@ -1,15 +1,28 @@
 import { sql } from "kysely";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Database } from "../database/connect.ts";
-import { keyMatches, rowsWithVectors, vectorTableOf } from "../sources/source-sql.ts";
+import { SetupError } from "../errors.ts";
+import { vectorTableOf } from "../sources/source-sql.ts";
+import { setPaused } from "../sources/set-paused.ts";
 import type { Source } from "../sources/source.ts";
 import { patiently } from "../watch/patiently.ts";
+import { hasFewPending, refuseFailed, vectorsThatWouldBeLost, type Lost } from "./owed-vectors.ts";
+import { moveSource, nextColumn, nextOf, previousColumn, previousOf, renameColumn } from "./remodelling.ts";
+import { reasonToStop } from "./unless-paused.ts";
 import { keepingViews, lockTables } from "./views.ts";
-import { moveSource, nextOf, previousOf, renameColumn } from "./remodelling.ts";
 
-/** Rows that the new model may owe when the table is taken: few enough to be looked at while everybody waits. */
-const MOST_PENDING = 500;
+export interface SwitchOptions {
+  /** Although rows have failed with the new model: they are not found until they are embedded. */
+  readonly force: boolean;
+  /** Told what is waited for. */
+  readonly onStep: (step: string) => void;
+  readonly signal: AbortSignal;
+}
+
 const LOOK_MS = 100;
+const TELL_MS = 10_000;
+/** How long the way back waits for rows that the old model still owes: whoever embeds them is another process. */
+const ROLLBACK_PATIENCE_MS = 20_000;
 
 /**
  * Swaps the names of the two columns and of their sources, in one transaction that waits half a second for the table
@@ -20,47 +33,107 @@ export async function switchModels(
   db: Database,
   live: Source,
   next: Source,
-  signal: AbortSignal,
+  { force, onStep, signal }: SwitchOptions,
 ): Promise<void> {
-  const kept = `${live.vectorColumn}_previous`;
+  const aside = { name: previousOf(live.name), column: previousColumn(live) };
+  let told = performance.now();
   for (;;) {
     signal.throwIfAborted();
+    const stopped = await reasonToStop(db, next);
+    if (stopped !== undefined) throw stopped;
     if (await hasFewPending(db, next)) {
-      const switched = await patiently(
-        db,
-        async (transaction) => {
-          await lockTables(transaction, live);
-          if (await someRowWouldLose(transaction, live, next)) return false;
-          await keepingViews(transaction, live, async () => {
-            await renameColumn(transaction, live, live.vectorColumn, kept);
-            await renameColumn(transaction, live, next.vectorColumn, live.vectorColumn);
-          });
-          await moveSource(transaction, live, previousOf(live.name), kept);
-          await moveSource(transaction, next, live.name, live.vectorColumn);
-          await sql`select pg_notify('embedding_queue', '')`.execute(transaction);
-          return true;
-        },
-        signal,
-      );
-      if (switched) return;
+      const lost = await swap(db, { live, other: next, aside, signal }, ({ pending, failed }) => {
+        if (!force) refuseFailed(failed);
+        return pending === 0;
+      });
+      if (lost === null) return;
+    }
+    if (performance.now() - told > TELL_MS) {
+      onStep("waiting until the new model has caught up with the changes of rows");
+      told = performance.now();
     }
     await delay(LOOK_MS, undefined, { signal });
   }
 }
 
-/** The same the other way round: the old vectors were kept fresh, so nothing is embedded for it. */
-export async function rollBack(db: Database, live: Source, previous: Source): Promise<void> {
-  const next = `${live.vectorColumn}_next`;
-  await patiently(db, async (transaction) => {
-    await lockTables(transaction, live);
-    await keepingViews(transaction, live, async () => {
-      await renameColumn(transaction, live, live.vectorColumn, next);
-      await renameColumn(transaction, live, previous.vectorColumn, live.vectorColumn);
-    });
-    await moveSource(transaction, live, nextOf(live.name), next);
-    await moveSource(transaction, previous, live.name, live.vectorColumn);
-    await sql`select pg_notify('embedding_queue', '')`.execute(transaction);
-  });
+/**
+ * The same the other way round: the old vectors were kept fresh, so nothing is embedded for it.
+ * @throws {SetupError} where rows that came since have no old vector, unless `force`.
+ */
+export async function rollBack(db: Database, live: Source, previous: Source, force = false): Promise<void> {
+  const aside = { name: nextOf(live.name), column: nextColumn(live) };
+  const isGood = ({ pending, failed }: Lost): boolean => force || pending + failed === 0;
+  const deadline = performance.now() + ROLLBACK_PATIENCE_MS;
+  for (;;) {
+    const mayTry = force || (await hasFewPending(db, previous));
+    const lost = mayTry ? await swap(db, { live, other: previous, aside }, isGood) : undefined;
+    if (lost === null) return;
+    if (performance.now() > deadline || lost?.pending === 0) {
+      throw new SetupError(
+        "Rows that came since the switch have no vector by the old model, so nothing was switched back.",
+        `See npm run status, and npm run backfill -- --source ${previous.name}; or give --force: they will not be found by searches.`,
+      );
+    }
+    await delay(LOOK_MS);
+  }
+}
+
+interface Swap {
+  readonly live: Source;
+  /** Takes the place of `live`. */
+  readonly other: Source;
+  /** What `live` is called from then on. */
+  readonly aside: { readonly name: string; readonly column: string };
+  readonly signal?: AbortSignal;
+}
+
+/** @returns null, or what would be lost, where that is no good. */
+async function swap(
+  db: Database,
+  { live, other, aside, signal }: Swap,
+  isGood: (lost: Lost) => boolean,
+): Promise<Lost | null> {
+  // Looked at first without holding anybody up.
+  const before = await vectorsThatWouldBeLost(db, live, other);
+  if (!isGood(before)) return before;
+  return await patiently(
+    db,
+    async (transaction) => {
+      await lockTables(transaction, live);
+      await refuseChanged(transaction, [live, other]);
+      const lost = await vectorsThatWouldBeLost(transaction, live, other);
+      if (!isGood(lost)) return lost;
+      await keepingViews(transaction, live, async () => {
+        await renameColumn(transaction, live, live.vectorColumn, aside.column);
+        await renameColumn(transaction, live, other.vectorColumn, live.vectorColumn);
+      });
+      await moveSource(transaction, live, aside.name, aside.column);
+      await moveSource(transaction, other, live.name, live.vectorColumn);
+      await setPaused(transaction, live.name, false);
+      return null;
+    },
+    signal,
+  );
+}
+
+/** @throws {SetupError} where another process has switched, or given up, meanwhile. */
+async function refuseChanged(transaction: Database, sources: readonly Source[]): Promise<void> {
+  for (const { id, name, vectorColumn } of sources) {
+    const same = await transaction
+      .selectFrom("embedding_source")
+      .select("id")
+      .where("id", "=", id)
+      .where("name", "=", name)
+      .where("vector_column", "=", vectorColumn)
+      .forUpdate()
+      .executeTakeFirst();
+    if (same === undefined) {
+      throw new SetupError(
+        `${name} was switched or given up meanwhile, by another process: nothing is left to do here.`,
+        "npm run sources shows where each source stands.",
+      );
+    }
+  }
 }
 
 /** Drops a source and its column, with the indexes on it. */
@@ -71,24 +144,4 @@ export async function dropModel(db: Database, source: Source): Promise<void> {
       transaction,
     );
   });
-}
-
-async function hasFewPending(db: Database, next: Source): Promise<boolean> {
-  const { rows } = await sql`
-    select from embedding_queue where source_id = ${next.id} and failed_at is null limit ${MOST_PENDING + 1}`.execute(
-    db,
-  );
-  return rows.length <= MOST_PENDING;
-}
-
-/** Whatever has no new vector is in the queue, pending or failed; failed rows were accepted by then. */
-async function someRowWouldLose(db: Database, live: Source, next: Source): Promise<boolean> {
-  const { rows } = await sql`
-    select from embedding_queue q
-    join ${rowsWithVectors(live)} b on ${keyMatches(live, "b", "q")}
-    join ${rowsWithVectors(next)} a on ${keyMatches(next, "a", "q")}
-    where q.source_id = ${next.id} and q.failed_at is null and b.vector is not null and a.vector is null limit 1`.execute(
-    db,
-  );
-  return rows.length > 0;
 }

@@ -87,7 +87,7 @@ async function prepareOnAnEmptyQueue(): Promise<void> {
     await writeBack(db, source, {
       tickets: [],
       positions: [],
-      hashes: [Buffer.of(run)],
+      hashes: [`0${String(run)}`],
       vectors,
       cacheModel: MODEL,
       vectorOid,
@@ -105,7 +105,7 @@ async function plansOfABatch(rows: number): Promise<string[]> {
     const values = statement.includes("for key share")
       ? `1, ${rows}, 0, ${PENDING}, '${MODEL}', 100`
       : statement.includes("insert into embedding_cache")
-        ? `null, ${hashes}, ${tickets}, ${tickets}, '${MODEL}'`
+        ? `${hashes}, ${tickets}, ${tickets}, '${MODEL}', null`
         : `${tickets}, '${MODEL}'`;
     const { rows: lines } = await sql
       .raw<{ "QUERY PLAN": string }>(`explain execute "${name}" (${values})`)

@@ -1,22 +1,21 @@
 import type { ClaimedRow } from "../queue/claim.ts";
-import { hashId, type Piece } from "./piece.ts";
+import type { Piece } from "./piece.ts";
 
 /** Texts that are being embedded now: a row with the same text waits for that vector, and is not paid for again. */
 export class InFlight {
   readonly #embedding = new Map<string, Promise<unknown>>();
-  #landed: { readonly id: string; readonly embedded: Promise<unknown> }[] = [];
+  #landed: { readonly hash: string; readonly embedded: Promise<unknown> }[] = [];
 
   /** When the vector of `row`'s text will be there, or undefined where nobody is embedding it. */
   find(row: ClaimedRow): Promise<unknown> | undefined {
-    return row.text_hash === null ? undefined : this.#embedding.get(hashId(row.text_hash));
+    return row.text_hash === null ? undefined : this.#embedding.get(row.text_hash);
   }
 
   /** Holds the texts until `embedded` settles, and on until the next claim is about to be made. */
   hold(pieces: readonly Piece[], embedded: Promise<unknown>): void {
-    const ids = pieces.map((piece) => hashId(piece.hash));
-    for (const id of ids) this.#embedding.set(id, embedded);
+    for (const { hash } of pieces) this.#embedding.set(hash, embedded);
     void embedded.finally(() => {
-      for (const id of ids) this.#landed.push({ id, embedded });
+      for (const { hash } of pieces) this.#landed.push({ hash, embedded });
     });
   }
 
@@ -25,8 +24,8 @@ export class InFlight {
    * looked into the cache before, and would take their text for new.
    */
   forgetLanded(): void {
-    for (const { id, embedded } of this.#landed) {
-      if (this.#embedding.get(id) === embedded) this.#embedding.delete(id);
+    for (const { hash, embedded } of this.#landed) {
+      if (this.#embedding.get(hash) === embedded) this.#embedding.delete(hash);
     }
     this.#landed = [];
   }

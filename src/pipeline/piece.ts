@@ -2,19 +2,20 @@ import type { ClaimedRow } from "../queue/claim.ts";
 
 /** One text to embed, and the claimed rows that wait for its vector. */
 export interface Piece {
-  readonly hash: Buffer;
+  /** sha256 of the text in hex. */
+  readonly hash: string;
   readonly text: string;
   readonly tickets: readonly string[];
 }
 
 /** Puts rows of equal text together, so that each text is sent once. */
 export function toPieces(rows: readonly ClaimedRow[]): Piece[] {
-  const pieces = new Map<string, { hash: Buffer; text: string; tickets: string[] }>();
+  const pieces = new Map<string, { hash: string; text: string; tickets: string[] }>();
   for (const row of rows) {
     if (row.text_hash === null || row.text === null) continue;
-    const id = hashId(row.text_hash);
-    const piece = pieces.get(id);
-    if (piece === undefined) pieces.set(id, { hash: row.text_hash, text: row.text, tickets: [row.ticket] });
+    const piece = pieces.get(row.text_hash);
+    if (piece === undefined)
+      pieces.set(row.text_hash, { hash: row.text_hash, text: row.text, tickets: [row.ticket] });
     else piece.tickets.push(row.ticket);
   }
   return [...pieces.values()];
@@ -26,19 +27,14 @@ export function join(
   rows: readonly ClaimedRow[],
 ): { readonly pieces: readonly Piece[]; readonly others: readonly ClaimedRow[] } {
   if (rows.length === 0) return { pieces, others: rows };
-  const joined = new Map(pieces.map((piece) => [hashId(piece.hash), piece]));
+  const joined = new Map(pieces.map((piece) => [piece.hash, piece]));
   const others = rows.filter((row) => {
-    const id = row.text_hash === null ? "" : hashId(row.text_hash);
-    const piece = joined.get(id);
+    const piece = joined.get(row.text_hash ?? "");
     if (piece === undefined) return true;
-    joined.set(id, { ...piece, tickets: [...piece.tickets, row.ticket] });
+    joined.set(piece.hash, { ...piece, tickets: [...piece.tickets, row.ticket] });
     return false;
   });
   return { pieces: [...joined.values()], others };
-}
-
-export function hashId(hash: Buffer): string {
-  return hash.toString("base64");
 }
 
 export function ticketsOf(pieces: readonly Piece[]): string[] {

@@ -1,6 +1,5 @@
 import type { Database } from "../database/connect.ts";
 import { dropReservations, type Reservation } from "../queue/drop-reservations.ts";
-import { hashId } from "./piece.ts";
 
 /** Reservations of texts that were embedded hinder nobody, who finds the vector first: they are dropped together. */
 const DROP_AFTER_MS = 100;
@@ -9,7 +8,7 @@ const DROP_AFTER_MS = 100;
 export interface Reserving {
   readonly ticket: string;
   readonly state: string;
-  readonly text_hash?: Buffer | null;
+  readonly text_hash?: string | null;
 }
 
 /**
@@ -20,7 +19,7 @@ export class Reservations {
   readonly #db: Database;
   readonly #cacheModel: string;
   readonly #texts = new Map<string, Reservation & { rows: number }>();
-  /** Ticket to text. */
+  /** Ticket to hash. */
   readonly #rows = new Map<string, string>();
   #ended: Reservation[] = [];
   #timer: NodeJS.Timeout | undefined;
@@ -41,22 +40,21 @@ export class Reservations {
       // A row that was taken from this process by mistake, and claimed again, is here already.
       if (state !== "new" || text_hash === undefined || text_hash === null || this.#rows.has(ticket))
         continue;
-      const id = hashId(text_hash);
-      const text = this.#texts.get(id);
-      if (text === undefined) this.#texts.set(id, { hash: text_hash, ticket, rows: 1 });
+      const text = this.#texts.get(text_hash);
+      if (text === undefined) this.#texts.set(text_hash, { hash: text_hash, ticket, rows: 1 });
       else text.rows++;
-      this.#rows.set(ticket, id);
+      this.#rows.set(ticket, text_hash);
     }
   }
 
   /** Rows have ended; their texts are dropped soon. */
   end(tickets: readonly string[]): void {
     for (const ticket of tickets) {
-      const id = this.#rows.get(ticket);
-      const text = id === undefined ? undefined : this.#texts.get(id);
+      const hash = this.#rows.get(ticket);
+      const text = hash === undefined ? undefined : this.#texts.get(hash);
       this.#rows.delete(ticket);
-      if (id === undefined || text === undefined || --text.rows > 0) continue;
-      this.#texts.delete(id);
+      if (text === undefined || --text.rows > 0) continue;
+      this.#texts.delete(text.hash);
       this.#ended.push(text);
     }
     if (this.#ended.length > 0) this.#timer ??= setTimeout(() => void this.#dropQuietly(), DROP_AFTER_MS);

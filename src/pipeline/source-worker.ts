@@ -1,5 +1,5 @@
 import { databaseFault, describeDatabaseError, mayBeCommitted } from "../database/database-fault.ts";
-import { packTexts } from "../providers/pack.ts";
+import { pack } from "../providers/pack.ts";
 import { claim, type ClaimedRow } from "../queue/claim.ts";
 import { ClaimCursor } from "./claim-cursor.ts";
 import { embedPieces } from "./embed-pieces.ts";
@@ -216,14 +216,8 @@ export class SourceWorker {
 
   #pack(pieces: readonly Piece[]): Piece[][] {
     const { provider, settings } = this.#work;
-    const requests = packTexts(
-      pieces.map((piece) => piece.text),
-      {
-        inputs: Math.min(provider.limits.inputs, settings.batchSize),
-        characters: provider.limits.characters,
-      },
-    );
-    return requests.map(({ positions }) => positions.flat().flatMap((position) => pieces[position] ?? []));
+    const { inputs, characters } = provider.limits;
+    return pack(pieces, ({ text }) => text, { inputs: Math.min(inputs, settings.batchSize), characters });
   }
 
   /** Waits for a free lane, not for the answer: the next claim is made while requests are in flight. */

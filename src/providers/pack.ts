@@ -21,18 +21,30 @@ export function packTexts(
     if (known === undefined) positions.set(text, [position]);
     else known.push(position);
   }
-  const requests: { texts: string[]; positions: number[][] }[] = [];
+  return pack([...positions], ([text]) => text, limits).map((request) => ({
+    texts: request.map(([text]) => text),
+    positions: request.map(([, where]) => where),
+  }));
+}
+
+/** The same for items whose texts are known to be different. */
+export function pack<T>(
+  items: readonly T[],
+  textOf: (item: T) => string,
+  limits: Pick<ProviderLimits, "inputs" | "characters">,
+): T[][] {
+  const requests: T[][] = [];
   let room = 0;
-  for (const [text, where] of positions) {
+  for (const item of items) {
+    const { length } = textOf(item);
     let request = requests.at(-1);
-    if (request === undefined || request.texts.length >= limits.inputs || text.length > room) {
-      request = { texts: [], positions: [] };
+    if (request === undefined || request.length >= limits.inputs || length > room) {
+      request = [];
       requests.push(request);
       room = limits.characters;
     }
-    request.texts.push(text);
-    request.positions.push(where);
-    room -= text.length;
+    request.push(item);
+    room -= length;
   }
   return requests;
 }

@@ -1,4 +1,5 @@
 import { sql } from "kysely";
+import { bytesParameter } from "../database/array-parameter.ts";
 import type { Database } from "../database/connect.ts";
 import type { WriteBack } from "./write-back.ts";
 
@@ -11,6 +12,6 @@ export async function cacheVectors(
     with v as materialized (select ${batch.vectors.toParameter(batch.vectorOid)}::vector[] as vectors)
     insert into embedding_cache (model, text_hash, embedding)
     select ${batch.cacheModel}, h.text_hash, ((select v.vectors from v))[h.position]
-    from unnest(${batch.hashes}::bytea[]) with ordinality as h(text_hash, position) order by h.text_hash
+    from unnest(${bytesParameter(batch.hashes)}::bytea[]) with ordinality as h(text_hash, position) order by h.text_hash
     on conflict (model, text_hash) do nothing`.execute(db);
 }

@@ -22,8 +22,8 @@ export interface ClaimedRow {
   readonly attempts: number;
   /** Milliseconds since the change was made, by the server's clock. */
   readonly age_ms: number;
-  /** sha256 of the text; null when the row is gone. */
-  readonly text_hash: Buffer | null;
+  /** sha256 of the text in hex; null when the row is gone. */
+  readonly text_hash: string | null;
   /** Only of a `new` row, cut to `maxCharacters`: the text of a cache hit never leaves the database. */
   readonly text: string | null;
   /** The text is longer than `maxCharacters`. */
@@ -85,7 +85,8 @@ const statement = perSource<ClaimedRow>((source) => {
       select r.* from (select array_agg(text_hash) as hashes, array_agg(ticket) as tickets from looked where state = 'new') n,
         embed_reserve($5, n.hashes, n.tickets, $1) r
     )
-    select l.ticket, l.attempts, l.text_hash, l.too_long, l.fault, coalesce(r.state, l.state) as state, r.since_ms as taken_ms,
+    select l.ticket, l.attempts, encode(l.text_hash, 'hex') as text_hash, l.too_long, l.fault,
+      coalesce(r.state, l.state) as state, r.since_ms as taken_ms,
       (extract(epoch from clock_timestamp() - l.queued_at) * 1000)::float8 as age_ms,
       case when coalesce(r.state, l.state) = 'new' then l.text end as text
     from looked l left join reserved r on l.state = 'new' and r.text_hash = l.text_hash

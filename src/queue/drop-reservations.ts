@@ -1,8 +1,10 @@
 import { sql } from "kysely";
+import { bytesParameter, numbersParameter } from "../database/array-parameter.ts";
 import type { Database } from "../database/connect.ts";
 
 export interface Reservation {
-  readonly hash: Buffer;
+  /** sha256 of the text in hex. */
+  readonly hash: string;
   /** Of the row that was claimed for it. */
   readonly ticket: string;
 }
@@ -13,8 +15,10 @@ export async function dropReservations(
   cacheModel: string,
   reservations: readonly Reservation[],
 ): Promise<void> {
+  const hashes = bytesParameter(reservations.map(({ hash }) => hash));
+  const tickets = numbersParameter(reservations.map(({ ticket }) => ticket));
   await sql`
     delete from embedding_reservation r
-    using unnest(${reservations.map(({ hash }) => hash)}::bytea[], ${reservations.map(({ ticket }) => ticket)}::bigint[]) as d(text_hash, ticket)
+    using unnest(${hashes}::bytea[], ${tickets}::bigint[]) as d(text_hash, ticket)
     where r.text_hash = d.text_hash and r.cache_model = ${cacheModel} and r.ticket = d.ticket`.execute(db);
 }

@@ -1,4 +1,5 @@
 import { sql } from "kysely";
+import { numbersParameter } from "../database/array-parameter.ts";
 import type { Database } from "../database/connect.ts";
 import type { Source } from "../sources/source.ts";
 import { perSource } from "./statement.ts";
@@ -25,7 +26,7 @@ export async function settleCached(
   tickets: readonly string[],
   cacheModel: string,
 ): Promise<string[]> {
-  const rows = await statement(db, source, [tickets, cacheModel]);
+  const rows = await statement(db, source, [numbersParameter(tickets), cacheModel]);
   return rows.map((row) => row.ticket);
 }
 

@@ -1,4 +1,5 @@
 import { sql } from "kysely";
+import { bytesParameter, numbersParameter } from "../database/array-parameter.ts";
 import type { Database } from "../database/connect.ts";
 import type { VectorArray } from "../database/vector-array.ts";
 import type { Source } from "../sources/source.ts";
@@ -17,7 +18,8 @@ export interface WriteBack {
   readonly tickets: readonly string[];
   /** For each ticket, which of `hashes` and `vectors` is its own, from 0: equal texts share one. */
   readonly positions: readonly number[];
-  readonly hashes: readonly Buffer[];
+  /** sha256 of each text, in hex. */
+  readonly hashes: readonly string[];
   readonly vectors: VectorArray;
   readonly cacheModel: string;
   /** `'vector'::regtype::oid` */
@@ -37,9 +39,9 @@ export interface WriteBack {
  */
 export async function writeBack(db: Database, source: Source, batch: WriteBack): Promise<string[]> {
   const rows = await statement(db, source, [
-    batch.hashes,
-    batch.tickets,
-    batch.positions.map((position) => position + 1),
+    bytesParameter(batch.hashes),
+    numbersParameter(batch.tickets),
+    numbersParameter(batch.positions.map((position) => position + 1)),
     batch.cacheModel,
     // Last: what pg's writer appends to it would have it copied once more.
     batch.vectors.toParameter(batch.vectorOid),

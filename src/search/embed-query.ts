@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { cacheVectors } from "../queue/cache-vectors.ts";
 import { cacheModel, type Provider } from "../providers/provider.ts";
@@ -11,13 +12,13 @@ export async function embedQuery(
   query: string,
   signal: AbortSignal,
 ): Promise<Float32Array> {
-  const hash = createHash("sha256").update(query, "utf8").digest();
+  const hash = createHash("sha256").update(query, "utf8").digest("hex");
   const model = cacheModel(provider);
   const cached = await db
     .selectFrom("embedding_cache")
     .select("embedding")
     .where("model", "=", model)
-    .where("text_hash", "=", hash)
+    .where("text_hash", "=", sql<Buffer>`decode(${hash}, 'hex')`)
     .executeTakeFirst();
   if (cached !== undefined) return Float32Array.from(JSON.parse(cached.embedding) as number[]);
   const { vectors } = await provider.embed([query], signal);

@@ -1,0 +1,14 @@
+/**
+ * Arrays of a batch as Postgres reads them. pg's own writer puts a text together element by element, which left 1.4 kB
+ * of garbage a row: a quarter of all that a backfill leaves.
+ */
+
+/** For `$n::bigint[]` or `$n::int[]`: numbers, or bigints as text. */
+export function numbersParameter(numbers: readonly (number | string)[]): string {
+  return `{${numbers.join()}}`;
+}
+
+/** For `$n::bytea[]`: each element in hex. */
+export function bytesParameter(hexes: readonly string[]): string {
+  return hexes.length === 0 ? "{}" : `{\\\\x${hexes.join(",\\\\x")}}`;
+}

@@ -4,9 +4,11 @@ import { readConfig } from "../config.ts";
 import { connect, type Database } from "../database/connect.ts";
 import { UsageError } from "../errors.ts";
 import { plannedSource, refuseTakenNames, type NewModel } from "../remodel/prepare.ts";
-import { askedModel, remodel as runRemodel, type RemodelReport } from "../remodel/remodel.ts";
+import { askedModel, whoEmbeds } from "../remodel/asked-model.ts";
+import { remodel as runRemodel, type RemodelReport } from "../remodel/remodel.ts";
 import { readRemodelling } from "../remodel/remodelling.ts";
 import { dropModel, rollBack } from "../remodel/switch.ts";
+import { refuseSwitched } from "../remodel/under-way.ts";
 import { loadSources } from "../sources/load-sources.ts";
 import { setPaused } from "../sources/set-paused.ts";
 import { oneOf, parseCommand, wholeNumber, type Command } from "./command.ts";
@@ -61,15 +63,20 @@ export const remodel: Command = {
           ...(values["api-key-env"] === undefined ? {} : { api_key_env: values["api-key-env"] }),
         },
       };
-      const isAsked = wishes.backend !== null || wishes.model !== null || wishes.dimensions !== undefined;
-      const model = isAsked ? await askedModel(config, wishes) : null;
+      const isAsked =
+        wishes.backend !== null ||
+        wishes.model !== null ||
+        wishes.dimensions !== undefined ||
+        Object.keys(wishes.settings).length > 0;
+      const now = await readRemodelling(db, name);
+      refuseSwitched(now);
+      const model = isAsked ? await askedModel(config, now.live, wishes) : null;
       const interrupted = new AbortController();
       void stopSignal().then(() => {
         interrupted.abort(new Error("interrupted"));
       });
       if (values["dry-run"]) {
         if (model === null) throw new UsageError("Which model?", `Usage: ${remodel.usage}`);
-        const now = await readRemodelling(db, name);
         const { live } = now;
         if (now.state === "none") await refuseTakenNames(db, live);
         const report = await dryRun(db, config, plannedSource(live, model), {
@@ -77,7 +84,11 @@ export const remodel: Command = {
           all: true,
           signal: interrupted.signal,
         });
-        console.log(values.json ? JSON.stringify({ ...report, bytes: bytes(report) }) : describePlan(report));
+        console.log(
+          values.json
+            ? JSON.stringify({ ...report, bytes: bytes(report) })
+            : describePlan(report, whoEmbeds(config, model)),
+        );
         return 0;
       }
       return await change(config, name, { ...values, model, signal: interrupted.signal });
@@ -158,10 +169,10 @@ function bytes({ rows, dimensions }: DryRunReport): number {
   return 2 * rows * vector;
 }
 
-function describePlan(report: DryRunReport): string {
+function describePlan(report: DryRunReport, by: string): string {
   const cost = report.cost === null ? "unknown (set EMBED_PRICE_PER_MILLION_TOKENS)" : report.cost.toFixed(4);
   return [
-    `${report.model}, ${report.dimensions} dimensions: nothing was written.`,
+    `${by}, ${report.dimensions} dimensions: nothing was written.`,
     `  rows          ${report.rows}`,
     `  texts         ${report.texts} to send, after equal and cached ones`,
     `  tokens        about ${report.tokens}`,

@@ -1,19 +1,16 @@
 import type { Config } from "../config.ts";
 import type { Progress } from "../backfill/progress.ts";
 import { backfillWith } from "../backfill/run-backfill.ts";
-import { connect, type Database } from "../database/connect.ts";
-import { SetupError, UsageError } from "../errors.ts";
+import { connect } from "../database/connect.ts";
 import { createListener } from "../listener/listener.ts";
-import { openProvider } from "../providers/open-provider.ts";
-import { providerSettings } from "../sources/provider-settings.ts";
 import { setPaused } from "../sources/set-paused.ts";
-import type { Source } from "../sources/source.ts";
+import { whoEmbeds } from "./asked-model.ts";
 import { buildIndex } from "./build-index.ts";
 import { compareModels, type Comparison } from "./compare.ts";
-import { prepare, refuseTakenNames, type NewModel } from "./prepare.ts";
-import { previousColumn, readRemodelling } from "./remodelling.ts";
+import type { NewModel } from "./prepare.ts";
 import { failedRows, refuseFailed } from "./owed-vectors.ts";
 import { switchModels } from "./switch.ts";
+import { underWay } from "./under-way.ts";
 import { unlessPaused } from "./unless-paused.ts";
 
 export interface RemodelReport {
@@ -66,10 +63,12 @@ export async function remodel(
   });
   const listener = createListener(config);
   try {
-    const { live, next } = await underWay(db, name, options.model);
+    const { live, next } = await underWay(db, config, name, options.model);
     await setPaused(db, next.name, false);
     return await unlessPaused(db, next, options.signal, async (signal) => {
-      onStep(`embedding ${next.name}; the old vectors stay searchable and fresh`);
+      onStep(
+        `embedding ${next.name} by ${whoEmbeds(config, next)}; the old vectors stay searchable and fresh`,
+      );
       const backfill = { all: false, progress, signal };
       const { done } = await backfillWith(listener, listener.start(), config, [next], backfill);
       signal.throwIfAborted();
@@ -93,61 +92,4 @@ export async function remodel(
     await listener.stop();
     await db.destroy();
   }
-}
-
-async function underWay(
-  db: Database,
-  name: string,
-  model: NewModel | null,
-): Promise<{ live: Source; next: Source }> {
-  const before = await readRemodelling(db, name);
-  if (before.state === "switched") {
-    throw new UsageError(
-      `${name} has been switched already, and its old vectors are still kept.`,
-      `npm run remodel -- ${name} --finish drops them; --rollback goes back to them.`,
-    );
-  }
-  if (before.state === "none") {
-    if (model === null) {
-      throw new UsageError(
-        `No change of the model of ${name} is under way.`,
-        `Begin one: npm run remodel -- ${name} --model MODEL [--dim N] [--backend BACKEND]`,
-      );
-    }
-    await prepare(db, before.live, model);
-  }
-  const now = before.state === "building" ? before : await readRemodelling(db, name);
-  if (now.state !== "building") {
-    throw new SetupError(
-      `The model of ${name} was changed meanwhile, by another process.`,
-      "npm run sources shows where each source stands.",
-    );
-  }
-  await refuseTakenNames(db, now.live, [previousColumn(now.live)]);
-  const asked = model?.model ?? now.next.model;
-  if (asked !== now.next.model || (model !== null && model.dimensions !== now.next.dimensions)) {
-    throw new UsageError(
-      `A change of ${name} to ${now.next.model ?? "another model"} is under way.`,
-      `npm run remodel -- ${name} goes on with it; --cancel drops what it has made so far.`,
-    );
-  }
-  return now;
-}
-
-/** The model as it was asked for, its dimensions from the provider where they were not said. */
-export async function askedModel(
-  config: Config,
-  asked: {
-    readonly backend: string | null;
-    readonly model: string | null;
-    readonly dimensions: number | undefined;
-    readonly settings: NewModel["settings"];
-  },
-): Promise<NewModel> {
-  const environment = { ...config, EMBEDDING_DIM: undefined };
-  const provider = await openProvider(
-    providerSettings(environment, { ...asked, dimensions: asked.dimensions ?? null }),
-  );
-  await provider.close();
-  return { ...asked, model: provider.model, dimensions: provider.dimensions };
 }

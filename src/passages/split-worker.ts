@@ -1,11 +1,11 @@
-import { databaseFault, describeDatabaseError, mayBeCommitted } from "../database/database-fault.ts";
+import { databaseFault, describeDatabaseError } from "../database/database-fault.ts";
 import type { Database } from "../database/connect.ts";
+import { claimBatch, type Owner } from "../pipeline/claim-batch.ts";
 import { ClaimCursor } from "../pipeline/claim-cursor.ts";
 import { Claims } from "../pipeline/claims.ts";
 import { DrainLoop } from "../pipeline/drain-loop.ts";
 import type { Events } from "../pipeline/events.ts";
 import { giveBack, giveBackLocked } from "../pipeline/give-back.ts";
-import type { Owner } from "../pipeline/source-worker.ts";
 import { settleGone } from "../queue/settle-empty.ts";
 import { claimParents, type ClaimedParent } from "./claim-parents.ts";
 import { readText } from "./read-text.ts";
@@ -40,7 +40,7 @@ export class SplitWorker {
     this.#owner = owner;
     this.#cursor = new ClaimCursor(db, source);
     this.#loop = new DrainLoop({
-      drain: (signal) => this.#drain(signal),
+      drain: () => this.#drain(),
       onFailed: (error) =>
         events.emit("troubled", { source: source.name, problem: describeDatabaseError(error) }),
       onDrained: () => events.emit("drained", { source: source.name }),
@@ -70,8 +70,8 @@ export class SplitWorker {
     return left;
   }
 
-  async #drain(signal: AbortSignal): Promise<void> {
-    const isStopping = (): boolean => signal.aborted;
+  async #drain(): Promise<void> {
+    const isStopping = (): boolean => this.#loop.stopping.aborted;
     for (let more = true; more;) {
       const rows = await this.#claim();
       more = rows.length === CLAIM && !isStopping();
@@ -89,17 +89,10 @@ export class SplitWorker {
   }
 
   async #claim(): Promise<ClaimedParent[]> {
-    const { db, source, claims, events } = this.work;
-    const owner = await this.#owner.id();
-    const rows = await this.#cursor
-      .next(CLAIM, (range) => claimParents(db, source, { ...range, owner }))
-      .catch((error: unknown) => {
-        if (mayBeCommitted(error)) this.#owner.doubt(owner);
-        throw error;
-      });
-    claims.add(rows, owner);
-    if (rows.length > 0) events.emit("claimed", { source: source.name, rows: rows.length });
-    return rows;
+    const { db, source } = this.work;
+    return claimBatch(this.work, this.#owner, (owner) =>
+      this.#cursor.next(CLAIM, (range) => claimParents(db, source, { ...range, owner })),
+    );
   }
 
   async #dropGone(rows: readonly ClaimedParent[]): Promise<void> {

@@ -13,7 +13,7 @@ const LONGEST_REST_MS = 5_000;
  *   draining ──fails──▶ resting ──▶ draining        any ──stop──▶ stopped
  */
 export class DrainLoop {
-  readonly #drain: (signal: AbortSignal) => Promise<void>;
+  readonly #drain: () => Promise<void>;
   readonly #onFailed: (error: unknown) => void;
   readonly #onDrained: () => void;
   readonly #timers = new Set<NodeJS.Timeout>();
@@ -23,7 +23,7 @@ export class DrainLoop {
   #restMs = FIRST_REST_MS;
 
   constructor(options: {
-    readonly drain: (signal: AbortSignal) => Promise<void>;
+    readonly drain: () => Promise<void>;
     readonly onFailed: (error: unknown) => void;
     readonly onDrained: () => void;
   }) {
@@ -32,6 +32,21 @@ export class DrainLoop {
     this.#onDrained = options.onDrained;
   }
 
+  /** Aborted when it is to stop: no more is claimed. */
+  get stopping(): AbortSignal {
+    return this.#stopping.signal;
+  }
+
+  get isDraining(): boolean {
+    return this.#draining !== undefined;
+  }
+
+  /** How long what failed is left alone. */
+  get restMs(): number {
+    return this.#restMs;
+  }
+
+  /** Drains what is due. Called while draining, it makes the drain look once more before it ends. */
   wake(): void {
     if (this.#stopping.signal.aborted) return;
     this.#again = true;
@@ -51,6 +66,19 @@ export class DrainLoop {
     this.#timers.add(timer);
   }
 
+  /** Something that a drain began has failed: it is said, and drained again after a rest. */
+  failed(error: unknown): void {
+    if (this.#stopping.signal.aborted) return;
+    this.#onFailed(error);
+    this.wakeIn(databaseFault(error) === "server" ? this.#restMs : LONGEST_REST_MS);
+    this.#restMs = Math.min(2 * this.#restMs, LONGEST_REST_MS);
+  }
+
+  /** Resolves when no drain runs. */
+  async asleep(): Promise<void> {
+    while (this.#draining !== undefined) await this.#draining;
+  }
+
   /** Resolves when the drain that runs has ended, which it should do soon after its signal. */
   async stop(): Promise<void> {
     this.#stopping.abort();
@@ -62,12 +90,10 @@ export class DrainLoop {
     while (this.#again && !this.#stopping.signal.aborted) {
       this.#again = false;
       try {
-        await this.#drain(this.#stopping.signal);
+        await this.#drain();
         this.#restMs = FIRST_REST_MS;
       } catch (error) {
-        this.#onFailed(error);
-        this.wakeIn(databaseFault(error) === "server" ? this.#restMs : LONGEST_REST_MS);
-        this.#restMs = Math.min(2 * this.#restMs, LONGEST_REST_MS);
+        this.failed(error);
       }
     }
   }

@@ -1,7 +1,10 @@
-import { databaseFault, describeDatabaseError, mayBeCommitted } from "../database/database-fault.ts";
+import { once } from "node:events";
+import { describeDatabaseError } from "../database/database-fault.ts";
 import { pack } from "../providers/pack.ts";
 import { claim, type ClaimedRow } from "../queue/claim.ts";
+import { claimBatch, type Owner } from "./claim-batch.ts";
 import { ClaimCursor } from "./claim-cursor.ts";
+import { DrainLoop } from "./drain-loop.ts";
 import { embedPieces } from "./embed-pieces.ts";
 import { giveBack, giveBackTaken } from "./give-back.ts";
 import { InFlight } from "./in-flight.ts";
@@ -16,48 +19,36 @@ const CACHED_CLAIM = 512;
 const LARGEST_CLAIM = 512;
 /** Rows in hand beyond which none are claimed that only wait for a text that is being embedded. */
 const MOST_IN_HAND = 4_096;
-/** How long a failed drain rests before the next try; doubled up to the poll by its successors. */
-const FIRST_REST_MS = 250;
-const LONGEST_REST_MS = 5_000;
-
-/** Under which `embedding_listener.id` rows are claimed. */
-export interface Owner {
-  id(): Promise<number>;
-  /** A claim under that id got no answer: nobody knows what it owns now. */
-  doubt(id: number): void;
-}
 
 /**
- * Keeps one source drained.
- *
- *   asleep ──wake──▶ draining ──nothing due──▶ asleep
- *                       │  ▲ wake: remembered, and drained again
- *                       └──┘
- *   any ──stop──▶ stopping: claims no more, settles what is in flight ──▶ stopped
+ * Keeps one source drained, whenever its loop is woken. Told to stop it claims no more and settles what is in flight.
  */
 export class SourceWorker {
   readonly #work: Work;
   readonly #owner: Owner;
   readonly #cursor: ClaimCursor;
+  readonly #loop: DrainLoop;
   readonly #lanes: Lanes;
   readonly #inFlight = new InFlight();
   readonly #parked = new Set<Promise<void>>();
-  readonly #timers = new Set<NodeJS.Timeout>();
-  readonly #stopping = new AbortController();
   readonly #aborting = new AbortController();
-  #draining: Promise<void> | undefined;
-  #again = false;
-  #restMs = FIRST_REST_MS;
 
   constructor(work: Omit<Work, "wakeIn">, owner: Owner) {
+    const { events, source } = work;
+    this.#loop = new DrainLoop({
+      drain: () => this.#drain(),
+      onFailed: (error) =>
+        events.emit("troubled", { source: source.name, problem: describeDatabaseError(error) }),
+      onDrained: () => void this.#tellWhenSettled(),
+    });
     this.#work = {
       ...work,
       wakeIn: (milliseconds) => {
-        this.#wakeIn(milliseconds);
+        this.#loop.wakeIn(milliseconds);
       },
     };
     this.#owner = owner;
-    this.#cursor = new ClaimCursor(work.db, work.source);
+    this.#cursor = new ClaimCursor(work.db, source);
     this.#lanes = new Lanes(work.settings.concurrency + work.settings.waiting);
   }
 
@@ -70,21 +61,14 @@ export class SourceWorker {
     return this.#work.claims.size;
   }
 
-  /** Drains what is due. Called while draining, it makes the drain look once more before it ends. */
   wake(): void {
-    if (this.#isStopping()) return;
-    this.#again = true;
-    this.#draining ??= this.#run().finally(() => {
-      this.#draining = undefined;
-      if (this.#again) this.wake();
-      else void this.#tellWhenDrained();
-    });
+    this.#loop.wake();
   }
 
   /** Resolves when no drain runs and every claim has ended. */
   async idle(): Promise<void> {
-    while (this.#draining !== undefined || this.inFlight > 0) {
-      await this.#draining;
+    while (this.#loop.isDraining || this.inFlight > 0) {
+      await this.#loop.asleep();
       await this.#work.claims.ended();
     }
   }
@@ -94,8 +78,7 @@ export class SourceWorker {
    * @returns how many rows went back to pending unsettled.
    */
   async stop(deadline: AbortSignal): Promise<number> {
-    this.#stopping.abort();
-    for (const timer of this.#timers) clearTimeout(timer);
+    void this.#loop.stop();
     await Promise.race([this.idle(), aborted(deadline)]);
     this.#aborting.abort();
     const left = await this.#work.claims.releaseAll();
@@ -103,21 +86,9 @@ export class SourceWorker {
     return left;
   }
 
-  async #run(): Promise<void> {
-    while (this.#again && !this.#isStopping()) {
-      this.#again = false;
-      try {
-        await this.#drain();
-        this.#restMs = FIRST_REST_MS;
-      } catch (error) {
-        if (!this.#isStopping()) this.#rest(error);
-      }
-    }
-  }
-
-  async #tellWhenDrained(): Promise<void> {
+  async #tellWhenSettled(): Promise<void> {
     await this.#work.claims.ended();
-    if (this.#draining === undefined) this.#work.events.emit("drained", { source: this.#work.source.name });
+    if (!this.#loop.isDraining) this.#work.events.emit("drained", { source: this.#work.source.name });
   }
 
   /** Claim, look up, embed the rest, write back: until nothing is due. */
@@ -127,8 +98,8 @@ export class SourceWorker {
     let hitsOnly = false;
     let more = true;
     try {
-      while (more && !this.#isStopping()) {
-        await this.#work.provider.ready(this.#stopping.signal);
+      while (more && !this.#loop.stopping.aborted) {
+        await this.#work.provider.ready(this.#loop.stopping);
         while (this.inFlight > MOST_IN_HAND && this.#parked.size > 0) await Promise.race(this.#parked);
         const claimSize = hitsOnly ? CACHED_CLAIM : this.#sizeOfClaim();
         const rows = await this.#claim(claimSize);
@@ -167,19 +138,14 @@ export class SourceWorker {
   }
 
   async #claim(limit: number): Promise<ClaimedRow[]> {
-    const { db, cacheModel, provider, claims, events, source } = this.#work;
-    const owner = await this.#owner.id();
-    this.#inFlight.forgetLanded();
+    const { db, cacheModel, provider, source } = this.#work;
     const maxCharacters = provider.limits.textCharacters;
-    const rows = await this.#cursor
-      .next(limit, (range) => claim(db, source, { ...range, owner, cacheModel, maxCharacters }))
-      .catch((error: unknown) => {
-        if (mayBeCommitted(error)) this.#owner.doubt(owner);
-        throw error;
-      });
-    claims.add(rows, owner);
-    if (rows.length > 0) events.emit("claimed", { source: source.name, rows: rows.length });
-    return rows;
+    return claimBatch(this.#work, this.#owner, (owner) => {
+      this.#inFlight.forgetLanded();
+      return this.#cursor.next(limit, (range) =>
+        claim(db, source, { ...range, owner, cacheModel, maxCharacters }),
+      );
+    });
   }
 
   /** Puts rows aside whose text is being embedded now; they receive that vector from the cache. */
@@ -201,7 +167,7 @@ export class SourceWorker {
       try {
         await this.#settling(hits, () => applyCached(this.#work, hits));
       } catch (error) {
-        if (!this.#isStopping()) this.#rest(error);
+        this.#loop.failed(error);
       }
     });
   }
@@ -242,32 +208,10 @@ export class SourceWorker {
         this.#work,
         rows.map((row) => row.ticket),
         problem,
-        this.#restMs,
+        this.#loop.restMs,
       );
       throw error;
     }
-  }
-
-  #isStopping(): boolean {
-    return this.#stopping.signal.aborted;
-  }
-
-  #rest(error: unknown): void {
-    this.#work.events.emit("troubled", {
-      source: this.#work.source.name,
-      problem: describeDatabaseError(error),
-    });
-    this.#wakeIn(databaseFault(error) === "server" ? this.#restMs : LONGEST_REST_MS);
-    this.#restMs = Math.min(2 * this.#restMs, LONGEST_REST_MS);
-  }
-
-  #wakeIn(milliseconds: number): void {
-    if (this.#isStopping()) return;
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer);
-      this.wake();
-    }, milliseconds);
-    this.#timers.add(timer);
   }
 }
 
@@ -281,16 +225,6 @@ function isSettledHere({ state }: ClaimedRow): boolean {
   return state === "blank" || state === "gone" || state === "unreadable";
 }
 
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else
-      signal.addEventListener(
-        "abort",
-        () => {
-          resolve();
-        },
-        { once: true },
-      );
-  });
+function aborted(signal: AbortSignal): Promise<unknown> {
+  return signal.aborted ? Promise.resolve() : once(signal, "abort");
 }

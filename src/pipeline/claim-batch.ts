@@ -1,0 +1,34 @@
+import { mayBeCommitted } from "../database/database-fault.ts";
+import type { Source } from "../sources/source.ts";
+import type { Claims } from "./claims.ts";
+import type { Events } from "./events.ts";
+import type { Reserving } from "./reservations.ts";
+
+/** Under which `embedding_listener.id` rows are claimed. */
+export interface Owner {
+  id(): Promise<number>;
+  /** A claim under that id got no answer: nobody knows what it owns now. */
+  doubt(id: number): void;
+}
+
+interface Claiming {
+  readonly source: Pick<Source, "name">;
+  readonly claims: Claims;
+  readonly events: Events;
+}
+
+/** Claims rows by `claim` and holds them as this process's own. */
+export async function claimBatch<Row extends Reserving & { readonly age_ms: number }>(
+  { source, claims, events }: Claiming,
+  owner: Owner,
+  claim: (owner: number) => Promise<Row[]>,
+): Promise<Row[]> {
+  const id = await owner.id();
+  const rows = await claim(id).catch((error: unknown) => {
+    if (mayBeCommitted(error)) owner.doubt(id);
+    throw error;
+  });
+  claims.add(rows, id);
+  if (rows.length > 0) events.emit("claimed", { source: source.name, rows: rows.length });
+  return rows;
+}

@@ -1,5 +1,5 @@
 --! Previous: sha1:b5d2c57b3e51b935b57a922a7de6e6a4233e77d7
---! Hash: sha1:52e99968f8bff5bfa9fef2c32aa6d4e256d09f69
+--! Hash: sha1:3c179c3dca441386bdd3264412043841702a140c
 --! Message: watch
 
 -- embed_watch() writes, for one table, trigger functions of static SQL (so that their plans are kept) and the
@@ -372,6 +372,15 @@ begin
       using hint = 'Name another column for these, or watch under that name to change the source.', errcode = 'duplicate_object';
   end if;
   select * into before from public.embedding_source s where s.name = chosen_name for update;
+  -- Both models' vectors are of one text, and each is its own source's model: a change of one alone would mix them.
+  if exists (select from public.embedding_source s where s.name in (chosen_name || '@next', chosen_name || '@previous') and s.watched_table = before.watched_table)
+    and (before.watched_table, before.key_columns, before.text_expression, before.vector_column, before.vector_table, before.passages,
+      before.backend, before.model, before.dimensions, before.settings)
+    is distinct from (watched_table, keys, expression, vector_column, vector_table, passages, backend, model, dimensions, settings)
+  then
+    raise exception 'the model of % is being changed, and the source cannot be changed meanwhile', chosen_name
+      using hint = format('End that first: npm run remodel -- %s --finish, or --cancel before its switch.', chosen_name), errcode = 'object_in_use';
+  end if;
   if before.watched_table <> watched_table then
     perform public.embed_drop_triggers(before);
   end if;
@@ -417,6 +426,9 @@ begin
     execute format('drop function if exists public.embed_source_%s_%s()', source.id, function_name);
   end loop;
   delete from public.embedding_queue where source_id = source.id;
+  -- A change of its model ends with it.
+  perform public.embed_unwatch(s.name) from public.embedding_source s
+  where s.name in (source.name || '@next', source.name || '@previous') and s.watched_table = source.watched_table;
   if source.passages is not null then
     perform public.embed_unwatch(p.name) from public.embedding_source p where p.watched_table = source.vector_table;
   end if;

@@ -1,5 +1,5 @@
---! Previous: sha1:52e99968f8bff5bfa9fef2c32aa6d4e256d09f69
---! Hash: sha1:a03bc87803f8d21565021418e0c58789f0cd4dfe
+--! Previous: sha1:3c179c3dca441386bdd3264412043841702a140c
+--! Hash: sha1:cc5a9de08cd6e6410edfa2e088771bd80be95e99
 --! Message: patients
 
 -- The first watched table. No status column on it: with an HNSW index every update of a row, even of another

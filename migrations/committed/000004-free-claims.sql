@@ -1,5 +1,5 @@
---! Previous: sha1:a03bc87803f8d21565021418e0c58789f0cd4dfe
---! Hash: sha1:76e15808efc3d80f7dc258ba9c2f19f1b716f32d
+--! Previous: sha1:cc5a9de08cd6e6410edfa2e088771bd80be95e99
+--! Hash: sha1:a6b9094908134e3e07dedb0504700d768ae41e16
 --! Message: free-claims
 
 -- Three statements in one round trip. A transaction of the listener's own would keep queue rows locked, and with them

@@ -1,5 +1,5 @@
---! Previous: sha1:76e15808efc3d80f7dc258ba9c2f19f1b716f32d
---! Hash: sha1:056b93092c417de03a0a92e571a51b4662ed22a2
+--! Previous: sha1:a6b9094908134e3e07dedb0504700d768ae41e16
+--! Hash: sha1:1d8092765ae189238ee9af573d58b93086c8bff4
 --! Message: search
 
 -- Search from SQL. It runs as its caller: who may not read the table finds nothing in it. The comparison is spelled

@@ -1,5 +1,5 @@
---! Previous: sha1:056b93092c417de03a0a92e571a51b4662ed22a2
---! Hash: sha1:9290bd7a603b8bf7090d8578ccc7be2539dfb9b3
+--! Previous: sha1:1d8092765ae189238ee9af573d58b93086c8bff4
+--! Hash: sha1:f9f568df76b7b275cff689bb56d9b797fbeb4a0c
 --! Message: reserve
 
 -- Part of the claim. It waits for nothing but other claims, and drops of reservations, which wait for no user; and only

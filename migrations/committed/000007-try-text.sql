@@ -1,5 +1,5 @@
---! Previous: sha1:9290bd7a603b8bf7090d8578ccc7be2539dfb9b3
---! Hash: sha1:79f96d7dba03bbed15ab9210c8f095ca11a77576
+--! Previous: sha1:f9f568df76b7b275cff689bb56d9b797fbeb4a0c
+--! Hash: sha1:5c001274238d60fee2b6f7c376c2a0c3c0886dec
 --! Message: try-text
 
 -- A text expression may raise for one row: a division by zero, a cast, a function of the user's. A statement over many

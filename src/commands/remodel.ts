@@ -6,8 +6,9 @@ import { UsageError } from "../errors.ts";
 import { plannedSource, refuseTakenNames, type NewModel } from "../remodel/prepare.ts";
 import { askedModel, whoEmbeds } from "../remodel/asked-model.ts";
 import { remodel as runRemodel, type RemodelReport } from "../remodel/remodel.ts";
-import { readRemodelling } from "../remodel/remodelling.ts";
-import { dropModel, rollBack } from "../remodel/switch.ts";
+import { readRemodelling, secondSource } from "../remodel/remodelling.ts";
+import { dropModel } from "../remodel/drop-model.ts";
+import { rollBack } from "../remodel/switch.ts";
 import { refuseSwitched } from "../remodel/under-way.ts";
 import { loadSources } from "../sources/load-sources.ts";
 import { setPaused } from "../sources/set-paused.ts";
@@ -131,9 +132,7 @@ async function change(
 
 const STEPS = {
   async pause(db: Database, name: string): Promise<string> {
-    const now = await readRemodelling(db, name);
-    if (now.state !== "building") throw notNow(name, "being changed");
-    await setPaused(db, now.next.name, true);
+    await setPaused(db, await second(db, name, "building"), true);
     return `Paused. Go on: npm run remodel -- ${name}`;
   },
   async rollback(db: Database, name: string, force: boolean): Promise<string> {
@@ -143,18 +142,21 @@ const STEPS = {
     return `${name} is back with its old model. The new vectors are kept and stay fresh: npm run remodel -- ${name} switches again, --cancel drops them.`;
   },
   async finish(db: Database, name: string): Promise<string> {
-    const now = await readRemodelling(db, name);
-    if (now.state !== "switched") throw notNow(name, "switched");
-    await dropModel(db, now.previous);
+    await dropModel(db, { name: await second(db, name, "switched") });
     return `The old vectors of ${name} are dropped.`;
   },
   async cancel(db: Database, name: string): Promise<string> {
-    const now = await readRemodelling(db, name);
-    if (now.state !== "building") throw notNow(name, "being changed");
-    await dropModel(db, now.next);
+    await dropModel(db, { name: await second(db, name, "building") });
     return `${name} stays with its model; what the change had made is dropped.`;
   },
 } as const;
+
+/** The second source, also where its table cannot be worked on. @throws {UsageError} where the change is not there. */
+async function second(db: Database, name: string, state: "building" | "switched"): Promise<string> {
+  const found = await secondSource(db, name);
+  if (found?.state === state) return found.name;
+  throw notNow(name, state === "building" ? "being changed" : "switched");
+}
 
 function notNow(name: string, state: string): UsageError {
   return new UsageError(

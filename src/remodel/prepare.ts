@@ -7,7 +7,7 @@ import type { Source } from "../sources/source.ts";
 import { explainRefusal } from "../watch/explain-refusal.ts";
 import { patiently } from "../watch/patiently.ts";
 import { columnType, vectorTypeFor } from "../watch/vector-column.ts";
-import { nextColumn, nextOf, previousColumn, previousOf } from "./remodelling.ts";
+import { nextColumn, nextOf, previousColumn, secondSource } from "./remodelling.ts";
 
 export interface NewModel {
   readonly backend: string | null;
@@ -44,7 +44,7 @@ export async function prepare(db: Database, live: Source, model: NewModel): Prom
   await patiently(db, async (transaction) => {
     // One at a time: a second waits here, and finds the first one's work.
     await sql`select from embedding_source where id = ${live.id} for update`.execute(transaction);
-    if (await isUnderWay(transaction, live)) return;
+    if ((await secondSource(transaction, live.name)) !== null) return;
     await refuseTakenNames(transaction, live);
     await sql`alter table ${vectorTableOf(live)} add column ${sql.id(column.name)} ${columnType(column)}`.execute(
       transaction,
@@ -82,15 +82,6 @@ export async function refuseTakenNames(
     `${schema}.${table} has a column ${taken} already, and a change of the model needs the name.`,
     `What an earlier change left behind may be dropped: alter table … drop column …; else rename it.`,
   );
-}
-
-async function isUnderWay(db: Database, { name }: Source): Promise<boolean> {
-  const found = await db
-    .selectFrom("embedding_source")
-    .select("id")
-    .where("name", "in", [nextOf(name), previousOf(name)])
-    .executeTakeFirst();
-  return found !== undefined;
 }
 
 function regclass({ schema, table }: { readonly schema: string; readonly table: string }): string {

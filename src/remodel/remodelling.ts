@@ -50,6 +50,21 @@ export async function readRemodelling(db: Database, name: string): Promise<Remod
   return previous === undefined ? { state: "none", live } : { state: "switched", live, previous };
 }
 
+/** Where a change of the model stands by its sources' names alone: their table need not be usable. */
+export async function secondSource(
+  db: Database,
+  name: string,
+): Promise<{ readonly state: "building" | "switched"; readonly name: string } | null> {
+  const names = { [nextOf(name)]: "building", [previousOf(name)]: "switched" } as const;
+  const found = await db
+    .selectFrom("embedding_source")
+    .select("name")
+    .where("name", "in", Object.keys(names))
+    .executeTakeFirst();
+  const state = found === undefined ? undefined : names[found.name];
+  return found === undefined || state === undefined ? null : { state, name: found.name };
+}
+
 /** Names a column anew; part of the short transaction that holds the table. */
 export async function renameColumn(
   transaction: Database,

@@ -1,8 +1,6 @@
-import { sql } from "kysely";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Database } from "../database/connect.ts";
 import { SetupError } from "../errors.ts";
-import { vectorTableOf } from "../sources/source-sql.ts";
 import { setPaused } from "../sources/set-paused.ts";
 import type { Source } from "../sources/source.ts";
 import { patiently } from "../watch/patiently.ts";
@@ -134,14 +132,4 @@ async function refuseChanged(transaction: Database, sources: readonly Source[]):
       );
     }
   }
-}
-
-/** Drops a source and its column, with the indexes on it. */
-export async function dropModel(db: Database, source: Source): Promise<void> {
-  await patiently(db, async (transaction) => {
-    await sql`select embed_unwatch(${source.name})`.execute(transaction);
-    await sql`alter table ${vectorTableOf(source)} drop column ${sql.id(source.vectorColumn)}`.execute(
-      transaction,
-    );
-  });
 }

@@ -6,7 +6,7 @@ import { explainRefusal } from "./explain-refusal.ts";
 import { patiently } from "./patiently.ts";
 
 /**
- * Stops watching; with a text in passages, those too. The table, its texts and its vectors stay as they are.
+ * Stops watching; with a text in passages, those too, and a change of the model that is under way. The table, its texts and its vectors stay as they are.
  * @throws {UsageError} where no source has that name.
  */
 export async function unwatch(db: Database, name: string): Promise<void> {
@@ -17,6 +17,13 @@ export async function unwatch(db: Database, name: string): Promise<void> {
     throw new UsageError(
       `${name} embeds the passages of ${splitter.name}, and is watched with it.`,
       `Both: npm run unwatch -- ${splitter.name}`,
+    );
+  }
+  const [, changed] = /^(.+)@(?:next|previous)$/.exec(name) ?? [];
+  if (changed !== undefined && (await isWatched(db, changed))) {
+    throw new UsageError(
+      `${name} belongs to a change of the model of ${changed}.`,
+      `End that: npm run remodel -- ${changed} --finish, or --cancel before its switch.`,
     );
   }
   const watched = await patiently(db, async (transaction) => {
@@ -33,4 +40,13 @@ export async function unwatch(db: Database, name: string): Promise<void> {
     `No source is called ${JSON.stringify(name)}.`,
     `Sources: ${sources.map((source) => source.name).join(", ") || "none"}.`,
   );
+}
+
+async function isWatched(db: Database, name: string): Promise<boolean> {
+  const found = await db
+    .selectFrom("embedding_source")
+    .select("id")
+    .where("name", "=", name)
+    .executeTakeFirst();
+  return found !== undefined;
 }

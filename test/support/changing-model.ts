@@ -1,11 +1,12 @@
 import pg from "pg";
-import { onTestFinished } from "vitest";
+import { expect, onTestFinished } from "vitest";
 import { showProgress } from "../../src/backfill/progress.ts";
 import { readConfig } from "../../src/config.ts";
 import { connect } from "../../src/database/connect.ts";
-import { remodel, type RemodelOptions } from "../../src/remodel/remodel.ts";
+import { remodel, type RemodelOptions, type RemodelReport } from "../../src/remodel/remodel.ts";
 import { readRemodelling } from "../../src/remodel/remodelling.ts";
-import { dropModel, rollBack } from "../../src/remodel/switch.ts";
+import { dropModel } from "../../src/remodel/drop-model.ts";
+import { rollBack } from "../../src/remodel/switch.ts";
 import { prepare } from "./listening.ts";
 import { oracleVector, startProviderServer } from "./provider-server.ts";
 
@@ -33,25 +34,35 @@ export async function prepareChange(rows: number) {
   const listener = await listening.listen();
   await listener.settled();
   const config = { ...readConfig(environment), DATABASE_URL: database.url };
+  const change = (overrides: Partial<RemodelOptions> = {}): Promise<RemodelReport> =>
+    remodel(config, NAME, {
+      model: {
+        backend: "llm_api",
+        model: "their-model",
+        dimensions: NEW_DIMENSIONS,
+        settings: { base_url: theirs.openAiUrl },
+      },
+      force: false,
+      progress: showProgress("none"),
+      onStep: () => undefined,
+      signal: new AbortController().signal,
+      ...overrides,
+    });
   return {
     ...listening,
+    config,
     listener,
     theirs,
     db,
-    change: (overrides: Partial<RemodelOptions> = {}) =>
-      remodel(config, NAME, {
-        model: {
-          backend: "llm_api",
-          model: "their-model",
-          dimensions: NEW_DIMENSIONS,
-          settings: { base_url: theirs.openAiUrl },
-        },
-        force: false,
-        progress: showProgress("none"),
-        onStep: () => undefined,
-        signal: new AbortController().signal,
-        ...overrides,
-      }),
+    change,
+    /** Begins the change, and is stopped when every row is embedded. */
+    begin: async () => {
+      const stopping = new AbortController();
+      const onStep = (step: string): void => {
+        if (step.startsWith("building")) stopping.abort(new Error("stopped after the embedding"));
+      };
+      await expect(change({ signal: stopping.signal, onStep })).rejects.toThrow(/after the embedding/);
+    },
   };
 }
 

@@ -57,13 +57,9 @@ const server = createServer((request, response) => {
         Buffer.from(`],"model":"bench","usage":{"prompt_tokens":${tokens},"total_tokens":${tokens}}}`),
       );
       last = performance.now();
-      response.writeHead(200, {
-        "content-type": "application/json",
-        "content-length": answer.reduce((bytes, piece) => bytes + piece.length, 0),
-      });
-      response.cork();
-      for (const piece of answer) response.write(piece);
-      response.end();
+      const body = Buffer.concat(answer);
+      response.writeHead(200, { "content-type": "application/json", "content-length": body.length });
+      response.end(body);
     });
   });
 });

@@ -1,12 +1,13 @@
 /** One turn in a process of its own, so that its CPU time and memory are its own: prints an `Account` as JSON. */
 import type { Account, Job } from "./job.ts";
 import { closeProvider } from "./subjects/embed-as-floats.ts";
+import { askOnly } from "./subjects/ask-only.ts";
 import { ours } from "./subjects/ours.ts";
 import { perRow } from "./subjects/per-row.ts";
 import { plan } from "./subjects/plan.ts";
 
 const job = JSON.parse(process.argv[2] ?? "") as Job;
-const subject = { "per-row": perRow, plan, ours }[job.subject];
+const subject = { "per-row": perRow, plan, ours, "ask-only": askOnly }[job.subject];
 const cpu = process.cpuUsage();
 const started = performance.now();
 await subject(job);

@@ -1,19 +1,27 @@
-import { Pool } from "undici";
+import { Pool, type Dispatcher } from "undici";
 
 let pool: Pool | undefined;
 
 /** As most scripts do it: JSON in, arrays of numbers out, over kept-alive connections. */
 export async function embedAsFloats(providerUrl: string, texts: readonly string[]): Promise<number[][]> {
+  const { body } = await ask(providerUrl, texts);
+  const answer = (await body.json()) as { data: { index: number; embedding: number[] }[] };
+  return answer.data.toSorted((a, b) => a.index - b.index).map((item) => item.embedding);
+}
+
+export function ask(
+  providerUrl: string,
+  texts: readonly string[],
+  options: Readonly<Record<string, string>> = {},
+): Promise<Dispatcher.ResponseData> {
   const url = new URL(`${providerUrl}/embeddings`);
   pool ??= new Pool(url.origin);
-  const { body } = await pool.request({
+  return pool.request({
     path: url.pathname,
     method: "POST",
     headers: { "content-type": "application/json" },
-    body: JSON.stringify({ model: "bench", input: texts }),
+    body: JSON.stringify({ model: "bench", input: texts, ...options }),
   });
-  const answer = (await body.json()) as { data: { index: number; embedding: number[] }[] };
-  return answer.data.toSorted((a, b) => a.index - b.index).map((item) => item.embedding);
 }
 
 export async function closeProvider(): Promise<void> {

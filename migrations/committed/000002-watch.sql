@@ -1,5 +1,5 @@
 --! Previous: sha1:b5d2c57b3e51b935b57a922a7de6e6a4233e77d7
---! Hash: sha1:3c179c3dca441386bdd3264412043841702a140c
+--! Hash: sha1:56c8b5d2896d35a342cd657f82441f2d149bc44e
 --! Message: watch
 
 -- embed_watch() writes, for one table, trigger functions of static SQL (so that their plans are kept) and the
@@ -9,8 +9,9 @@
 -- The key of a row as SQL text: a single column as text, several as a JSON array of texts.
 create function public.embed_key_sql(row_alias text, key_columns text[]) returns text
 language sql immutable strict set search_path = pg_catalog, pg_temp as $$
+  -- In the queue's own collation, whatever the column's, so that the queue is looked into by its index.
   select case
-    when cardinality(key_columns) = 1 then format('%s.%I::text', row_alias, key_columns[1])
+    when cardinality(key_columns) = 1 then format('(%s.%I::text collate "default")', row_alias, key_columns[1])
     else format('jsonb_build_array(%s)::text',
       (select string_agg(format('%s.%I::text', row_alias, c), ', ' order by n)
        from unnest(key_columns) with ordinality as k(c, n)))
@@ -27,12 +28,17 @@ $$;
 comment on function public.embed_primary_key is 'The columns of the primary key, as they are called now; null where there is none.';
 
 -- A key column may be renamed under a trigger function that names it. A user's write must not fail for that, and
--- must not go unqueued: the function then asks for the primary key's columns as they are called now.
-create function public.embed_current_key_sql(row_alias text, watched_table oid) returns text
+-- must not go unqueued: the function then asks what its columns are called now. A table that was restored from a dump may
+-- number them otherwise and has another oid; then it is the primary key.
+create function public.embed_current_key_sql(row_alias text, watched_table oid, key_numbers int2[], relation oid) returns text
 language sql stable strict set search_path = pg_catalog, pg_temp as $$
-  select public.embed_key_sql(row_alias, public.embed_primary_key(watched_table))
+  select public.embed_key_sql(row_alias, coalesce(
+    (select array_agg(a.attname::text order by array_position(key_numbers, a.attnum)) from pg_attribute a
+     where a.attrelid = watched_table and a.attnum = any(key_numbers) and not a.attisdropped
+     having count(*) = cardinality(key_numbers)),
+    public.embed_primary_key(relation)))
 $$;
-comment on function public.embed_current_key_sql is 'embed_key_sql() for the primary key as it is called now.';
+comment on function public.embed_current_key_sql is 'embed_key_sql() for the key as it is called now; null where the table has none any more.';
 
 create function public.embed_check_table(watched_table regclass) returns void
 language plpgsql stable strict set search_path = pg_catalog, pg_temp as $$
@@ -86,6 +92,16 @@ begin
 end
 $$;
 comment on function public.embed_check_key is 'Raises, with what to do, unless the columns tell one row from another.';
+
+create function public.embed_key_is_immediate(watched_table regclass, key_columns text[]) returns boolean
+language sql stable strict set search_path = pg_catalog, pg_temp as $$
+  select exists (
+    select from pg_index i
+    where i.indrelid = watched_table and i.indisunique and i.indisvalid and i.indimmediate and i.indpred is null and i.indexprs is null
+      and (i.indkey::int2[])[0:i.indnkeyatts - 1] <@ (
+        select array_agg(a.attnum) from pg_attribute a where a.attrelid = watched_table and a.attname = any(key_columns) and not a.attisdropped))
+$$;
+comment on function public.embed_key_is_immediate is 'Whether no two rows can have one key even within a transaction: false where its constraint is deferrable.';
 
 create function public.embed_check_vector_table(vector_table regclass, watched_table regclass, key_columns text[], vector_column text, in_passages boolean) returns void
 language plpgsql stable strict set search_path = pg_catalog, pg_temp as $$
@@ -165,7 +181,8 @@ create function public.embed_install_triggers(source public.embedding_source) re
 language plpgsql set search_path = pg_catalog, pg_temp as $install$
 declare
   watched constant text := source.watched_table::text;
-  partitioned constant boolean := (select relkind = 'p' from pg_class where oid = source.watched_table);
+  -- An insert through a table that is partitioned fires the statements' triggers of that table alone, and no partition's.
+  by_row constant boolean := (select relkind = 'p' or relispartition from pg_class where oid = source.watched_table);
   is_column constant boolean := exists (
     select from pg_attribute a where a.attrelid = source.watched_table and a.attnum > 0 and not a.attisdropped
       and quote_ident(a.attname) = source.text_expression and a.atttypid in ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype));
@@ -176,11 +193,15 @@ declare
   -- A row that arrives with a vector is taken as embedded, whoever embedded it; one with a blank text must lose it. In
   -- a table of their own no vector can be there before its row.
   no_vector constant text := case when source.vector_table is null then format('n.%I is null', source.vector_column) else 'true' end;
+  -- The column's own collation may be one that no regular expression takes, or that takes two texts for equal.
+  content constant text := format('((%s)::text collate "default")', source.text_expression);
   -- A regular expression raises on a text of some 256 million characters: of a very long one the beginning is looked at first.
-  needs_vector constant text := format($$(%1$s) = coalesce(case when octet_length((%2$s)::text) > 1000000 and left((%2$s)::text, 1000) ~ '\S'
-    then true else (%2$s)::text ~ '\S' end, false)$$, no_vector, source.text_expression);
+  needs_vector constant text := format($$(%1$s) = coalesce(case when octet_length(%2$s) > 1000000 and left(%2$s, 1000) ~ '\S'
+    then true else %2$s ~ '\S' end, false)$$, no_vector, content);
   requeue constant text := 'on conflict (source_id, key) do update set ticket = excluded.ticket, queued_at = excluded.queued_at, '
     'not_before = excluded.not_before, failed_at = null, owner = null, attempts = 0, last_error = null';
+  -- While a key that is checked at the end of a transaction is not, two rows may have it; the queue has it once.
+  queued_rows constant text := case when public.embed_key_is_immediate(source.watched_table, source.key_columns) then 'select' else 'select distinct' end;
   -- NOTIFY takes a server-wide lock at commit, so it is sent only when a listener may be asleep. A transaction whose
   -- snapshot is older than its statement cannot see whether one is, and always sends.
   wake constant text := format($$perform pg_notify('embedding_queue', %L)
@@ -196,85 +217,100 @@ declare
         'text'::regtype, 'varchar'::regtype, 'bpchar'::regtype))
     then $$set datestyle = 'ISO, MDY' set timezone = 'UTC' set intervalstyle = 'postgres' set bytea_output = 'hex' set extra_float_digits = 1 $$
     else '' end;
-  header constant text := ' returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp ' || same_text || 'as $f$ ';
+  numbered_key constant text := (
+    select format('%s::oid, %L::int2[]', source.watched_table::oid, array_agg(a.attnum order by k.n))
+    from unnest(source.key_columns) with ordinality as k(c, n)
+    join pg_attribute a on a.attrelid = source.watched_table and a.attname = k.c and not a.attisdropped);
+  header constant text := ' returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp ' || same_text || 'as %L';
+  body text;
   name text;
 begin
   -- Rows that came in. The probe fails, before anything is written, when a column was renamed. It reads no row, unless
   -- an expression may raise for one.
-  execute format($$create or replace function public.embed_source_%1$s_insert() %2$s
+  body := format($$
+    #variable_conflict use_column
     begin
       begin
-        %7$s
-      exception when syntax_error_or_access_rule_violation then
-        execute 'insert into public.embedding_queue (source_id, key) select %1$s, '
-          || public.embed_current_key_sql('n', tg_relid) || ' from new_rows n %4$s';
         %6$s
+      exception when syntax_error_or_access_rule_violation then
+        -- Without a key no row has a name. The source is in trouble, and watching it again looks at every row.
+        execute coalesce('insert into public.embedding_queue (source_id, key) select distinct %1$s, '
+          || public.embed_current_key_sql('n', %9$s, tg_relid) || ' from new_rows n %3$s', 'select');
+        %5$s
         return null;
       when others then
-        insert into public.embedding_queue (source_id, key) select %1$s, %3$s from new_rows n where %8$s %4$s;
-        if found then %6$s end if;
+        insert into public.embedding_queue (source_id, key) %8$s %1$s, %2$s from new_rows n where %7$s %3$s;
+        if found then %5$s end if;
         return null;
       end;
-      insert into public.embedding_queue (source_id, key) select %1$s, %3$s from new_rows n where %5$s %4$s;
-      if found then %6$s end if;
+      insert into public.embedding_queue (source_id, key) %8$s %1$s, %2$s from new_rows n where %4$s %3$s;
+      if found then %5$s end if;
       return null;
-    end $f$ $$, source.id, header, public.embed_key_sql('n', source.key_columns), requeue, needs_vector, wake,
-    format(insert_probe, needs_vector, public.embed_key_sql('n', source.key_columns)), no_vector);
+    end $$, source.id, public.embed_key_sql('n', source.key_columns), requeue, needs_vector, wake,
+    format(insert_probe, needs_vector, public.embed_key_sql('n', source.key_columns)), no_vector, queued_rows, numbered_key);
+  execute format('create or replace function public.embed_source_%s_insert()' || header, source.id, body);
 
   -- One row, in (partitioned tables have no transition tables for their partitions' own inserts) or changed.
   -- When its key changed both keys are queued: whichever row now answers to one is looked at again.
-  execute format($$create or replace function public.embed_source_%1$s_row() %2$s
+  body := format($$
+    #variable_conflict use_column
     declare
       new_key text;
       old_key text;
     begin
       begin
-        %7$s
-        new_key := %3$s;
-        old_key := case when tg_op = 'UPDATE' then %4$s end;
+        %6$s
+        new_key := %2$s;
+        old_key := case when tg_op = 'UPDATE' then %3$s end;
       exception when syntax_error_or_access_rule_violation then
-        execute 'select ' || public.embed_current_key_sql('($1)', tg_relid) into new_key using new;
+        execute 'select ' || coalesce(public.embed_current_key_sql('($1)', %7$s, tg_relid), 'null') into new_key using new;
+        if new_key is null then
+          return null;
+        end if;
         old_key := new_key;
       when others then
-        new_key := %3$s;
-        old_key := case when tg_op = 'UPDATE' then %4$s end;
+        new_key := %2$s;
+        old_key := case when tg_op = 'UPDATE' then %3$s end;
       end;
-      insert into public.embedding_queue (source_id, key) values (%1$s, new_key) %5$s;
+      insert into public.embedding_queue (source_id, key) values (%1$s, new_key) %4$s;
       if old_key <> new_key then
-        insert into public.embedding_queue (source_id, key) values (%1$s, old_key) %5$s;
+        insert into public.embedding_queue (source_id, key) values (%1$s, old_key) %4$s;
       end if;
-      %6$s
+      %5$s
       return null;
-    end $f$ $$, source.id, header, public.embed_key_sql('new', source.key_columns), public.embed_key_sql('old', source.key_columns),
+    end $$, source.id, public.embed_key_sql('new', source.key_columns), public.embed_key_sql('old', source.key_columns),
     requeue, wake, case when is_column then '' else format(
-      $$if tg_op = 'UPDATE' and not (%1$s) and (select (%2$s)::text from (select old.*) t) is not distinct from (select (%2$s)::text from (select new.*) t) then
+      $$if tg_op = 'UPDATE' and not (%1$s) and (select (%2$s)::text collate "C" from (select old.*) t) is not distinct from (select (%2$s)::text collate "C" from (select new.*) t) then
         return null;
-      end if;$$, key_changed, source.text_expression) end);
+      end if;$$, key_changed, source.text_expression) end, numbered_key);
+  execute format('create or replace function public.embed_source_%s_row()' || header, source.id, body);
 
   -- A deleted row leaves the queue at once, unless the same statement put another row in its place.
-  execute format($$create or replace function public.embed_source_%1$s_delete() %2$s
+  body := format($$
     begin
-      delete from public.embedding_queue q using %3$s o
-      where q.source_id = %1$s and q.key = %4$s
-        and not exists (select from %5$s t where %6$s) and not row_security_active(%7$s::oid);
+      delete from public.embedding_queue q using %2$s o
+      where q.source_id = %1$s and q.key = %3$s
+        and not exists (select from %4$s t where %5$s) and not row_security_active(%6$s::oid);
       return null;
     exception when syntax_error_or_access_rule_violation then
       return null;  -- the table was renamed, or what is known of it: the drain drops a queue row that has no row any more
-    end $f$ $$, source.id, header, case when partitioned then '(select old.*)' else 'old_rows' end,
+    end $$, source.id, case when by_row then '(select old.*)' else 'old_rows' end,
     public.embed_key_sql('o', source.key_columns), watched, key_joined, source.watched_table::oid);
+  execute format('create or replace function public.embed_source_%s_delete()' || header, source.id, body);
 
-  execute format($$create or replace function public.embed_source_%1$s_truncate() %2$s
+  body := format($$
     begin
       delete from public.embedding_queue where source_id = %1$s;
       return null;
-    end $f$ $$, source.id, header);
+    end $$, source.id);
+  execute format('create or replace function public.embed_source_%s_truncate()' || header, source.id, body);
 
   foreach name in array array['insert', 'row', 'delete', 'truncate'] loop
     execute format('revoke all on function public.embed_source_%s_%s() from public', source.id, name);
   end loop;
 
   perform public.embed_drop_triggers(source);
-  if partitioned then
+  if by_row then
     execute format('create trigger embed_%1$s_insert after insert on %2$s for each row execute function public.embed_source_%1$s_row()', source.id, watched);
     execute format('create trigger embed_%1$s_delete after delete on %2$s for each row execute function public.embed_source_%1$s_delete()', source.id, watched);
   else
@@ -283,7 +319,7 @@ begin
   end if;
   -- Not "update of": a BEFORE trigger may change the text in an update that does not name it.
   execute format('create trigger embed_%1$s_update after update on %2$s for each row when (%3$s or %4$s) execute function public.embed_source_%1$s_row()',
-    source.id, watched, key_changed, case when is_column then format('old.%1$s is distinct from new.%1$s', source.text_expression) else 'old.* *<> new.*' end);
+    source.id, watched, key_changed, case when is_column then format('old.%1$s collate "C" is distinct from new.%1$s collate "C"', source.text_expression) else 'old.* *<> new.*' end);
   execute format('create trigger embed_%1$s_truncate after truncate on %2$s for each statement execute function public.embed_source_%1$s_truncate()', source.id, watched);
 end
 $install$;
@@ -304,6 +340,50 @@ begin
 end
 $$;
 comment on function public.embed_drop_triggers is 'Takes the triggers of a source off its table, where it still is.';
+
+create function public.embed_requeue(before public.embedding_source, source public.embedding_source, unseen boolean) returns void
+language plpgsql set search_path = pg_catalog, pg_temp set datestyle = 'ISO, MDY' set timezone = 'UTC' set intervalstyle = 'postgres'
+set bytea_output = 'hex' set extra_float_digits = 1 as $requeue$
+declare
+  -- Out of the way of the new ones. Every ticket changes, so that whoever has claimed under the old definition settles nothing.
+  parked constant integer := -source.id;
+  watched constant text := source.watched_table::text;
+  new_key constant text := public.embed_key_sql('t', source.key_columns);
+  old_key constant text := public.embed_key_sql('t', before.key_columns);
+begin
+  if before.watched_table <> source.watched_table then
+    delete from public.embedding_queue where source_id = source.id;
+    return;
+  end if;
+  update public.embedding_queue set source_id = parked where source_id = source.id;
+  if before.key_columns = source.key_columns then
+    insert into public.embedding_queue (source_id, key, queued_at)
+    select source.id, q.key, q.queued_at from public.embedding_queue q where q.source_id = parked order by q.ticket;
+  elsif not exists (
+    select from unnest(before.key_columns) c
+    where not exists (select from pg_attribute a where a.attrelid = source.watched_table and a.attname = c and not a.attisdropped))
+  then
+    execute format('insert into public.embedding_queue (source_id, key, queued_at)
+      select $1, %s, q.queued_at from public.embedding_queue q join %s t on %s = q.key where q.source_id = $2 order by q.ticket',
+      new_key, watched, old_key) using source.id, parked;
+  else
+    -- A column that was only renamed has left the keys as they are. Where it was dropped nobody knows any more which rows
+    -- they were, nor what was changed since: all are looked at, and those that have not changed are found in the cache.
+    execute format('insert into public.embedding_queue (source_id, key, queued_at)
+      select $1, q.key, q.queued_at from public.embedding_queue q join %s t on %s = q.key where q.source_id = $2 order by q.ticket',
+      watched, new_key) using source.id, parked;
+    if unseen or exists (
+      select from public.embedding_queue q
+      where q.source_id = parked and not exists (select from public.embedding_queue n where n.source_id = source.id and n.key = q.key))
+    then
+      execute format('insert into public.embedding_queue (source_id, key) select $1, %s from %s t on conflict (source_id, key) do nothing',
+        new_key, watched) using source.id;
+    end if;
+  end if;
+  delete from public.embedding_queue where source_id = parked;
+end
+$requeue$;
+comment on function public.embed_requeue is 'Makes what is pending or failed of a source that was changed pending anew, under the keys that it has now; unseen says that changes may have gone unqueued. Used by embed_watch().';
 
 create function public.embed_watch(
   watched_table regclass,
@@ -327,6 +407,7 @@ declare
   expression text;
   chosen_name text;
   taken_by text;
+  unseen boolean;
 begin
   if watched_table is null or text_expression is null then
     raise exception 'embed_watch() needs a table and a text' using errcode = 'null_value_not_allowed';
@@ -404,7 +485,16 @@ begin
     backend = excluded.backend, model = excluded.model,
     dimensions = excluded.dimensions, settings = excluded.settings, trouble = null
   returning s.* into source;
+  -- A column that a trigger names is dropped with the trigger.
+  unseen := not exists (
+    select from pg_trigger where tgrelid = watched_table and tgname = format('embed_%s_update', before.id) and not tgisinternal);
   perform public.embed_install_triggers(source);
+  if (before.watched_table, before.key_columns, before.text_expression, before.vector_column, before.vector_table, before.passages)
+    is distinct from (source.watched_table, source.key_columns, source.text_expression, source.vector_column, source.vector_table, source.passages)
+    and before.id is not null
+  then
+    perform public.embed_requeue(before, source, unseen);
+  end if;
   perform pg_notify('embedding_queue', '');
   return source;
 end

@@ -1,5 +1,5 @@
---! Previous: sha1:3c179c3dca441386bdd3264412043841702a140c
---! Hash: sha1:cc5a9de08cd6e6410edfa2e088771bd80be95e99
+--! Previous: sha1:56c8b5d2896d35a342cd657f82441f2d149bc44e
+--! Hash: sha1:ec09a8e6859791bb15bf1405e5af6094be34d216
 --! Message: patients
 
 -- The first watched table. No status column on it: with an HNSW index every update of a row, even of another

@@ -1,5 +1,5 @@
---! Previous: sha1:cc5a9de08cd6e6410edfa2e088771bd80be95e99
---! Hash: sha1:a6b9094908134e3e07dedb0504700d768ae41e16
+--! Previous: sha1:ec09a8e6859791bb15bf1405e5af6094be34d216
+--! Hash: sha1:837fed38882cfb56ac0202f352974abfc16f0edf
 --! Message: free-claims
 
 -- Three statements in one round trip. A transaction of the listener's own would keep queue rows locked, and with them

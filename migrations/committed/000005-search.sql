@@ -1,5 +1,5 @@
---! Previous: sha1:a6b9094908134e3e07dedb0504700d768ae41e16
---! Hash: sha1:1d8092765ae189238ee9af573d58b93086c8bff4
+--! Previous: sha1:837fed38882cfb56ac0202f352974abfc16f0edf
+--! Hash: sha1:b3d2e5550c57cad84b92fa1c1cf18e323b28d739
 --! Message: search
 
 -- Search from SQL. It runs as its caller: who may not read the table finds nothing in it. The comparison is spelled

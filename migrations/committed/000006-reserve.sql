@@ -1,5 +1,5 @@
---! Previous: sha1:1d8092765ae189238ee9af573d58b93086c8bff4
---! Hash: sha1:f9f568df76b7b275cff689bb56d9b797fbeb4a0c
+--! Previous: sha1:b3d2e5550c57cad84b92fa1c1cf18e323b28d739
+--! Hash: sha1:88d0a661a4b1046fb658c20091ae0cd389d1b422
 --! Message: reserve
 
 -- Part of the claim. It waits for nothing but other claims, and drops of reservations, which wait for no user; and only

@@ -1,5 +1,5 @@
---! Previous: sha1:f9f568df76b7b275cff689bb56d9b797fbeb4a0c
---! Hash: sha1:5c001274238d60fee2b6f7c376c2a0c3c0886dec
+--! Previous: sha1:88d0a661a4b1046fb658c20091ae0cd389d1b422
+--! Hash: sha1:f5197530be1749e45488a3f4f31e400c200121a1
 --! Message: try-text
 
 -- A text expression may raise for one row: a division by zero, a cast, a function of the user's. A statement over many

@@ -2,6 +2,7 @@ import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import {
   isHeldRow,
+  isUnchanged,
   keyMatches,
   keysOf,
   textHash,
@@ -39,8 +40,8 @@ export async function replacePassages(
       from embedding_queue q join ${watchedRows(source)} t on ${keyMatches(source, "t", "q")}
       where q.source_id = ${source.id} and q.failed_at is null and q.ticket = ${ticket}::bigint
         and ${textHash("t")} is not distinct from ${hash}::bytea
-        and exists (select from embedding_source s where s.id = ${source.id}
-          and s.vector_table = ${source.vectorTable.oid}::oid and s.passages = ${JSON.stringify(source.passages)}::jsonb)
+        and ${isUnchanged(source)} and exists (
+          select from embedding_source s where s.id = ${source.id} and s.passages = ${JSON.stringify(source.passages)}::jsonb)
       for no key update of t skip locked for update of q skip locked
     ), locked as materialized (
       select p.passage_id, p.chunk, p.start_char, p.end_char, p.passage

@@ -3,7 +3,7 @@ import type { Database } from "../database/connect.ts";
 import type { Source } from "../sources/source.ts";
 import { perSource } from "./statement.ts";
 import { readingTexts } from "../sources/reading-texts.ts";
-import { hasText, keyMatches, textHash, watchedRows } from "../sources/source-sql.ts";
+import { hasText, isUnchanged, keyMatches, textHash, watchedRows } from "../sources/source-sql.ts";
 
 /** No row is put off for longer, by whomever. */
 const LONGEST_DELAY_MS = 60_000;
@@ -53,7 +53,8 @@ export interface ClaimOptions extends ClaimRange {
  * Claims a batch: what came since the last look first, so that a lone change does not wait behind a backfill, then the
  * oldest. One statement, committed at once: no lock outlives it. Skips what anybody holds.
  *
- * Claims nothing for an owner that is not listed any more (see `freeClaims`).
+ * Claims nothing for an owner that is not listed any more (see `freeClaims`), nor for a source that was changed since it
+ * was read.
  *
  * Both arms walk the index from a cursor; without one, dead entries pile up in front of the claim and it grows 3-5
  * times along a drain of a million.
@@ -103,7 +104,7 @@ export function claimedTickets(source: Source): RawBuilder<unknown> {
   const due = sql`not_before <= now() or not_before > now() + ${sql.lit(LONGEST_DELAY_MS)} * interval '1 millisecond'`;
   const pending = sql`source_id = ${id} and failed_at is null and owner is null and (${due})`;
   return sql`listed as materialized (
-      select id from embedding_listener where id = $1 for key share
+      select id from embedding_listener where id = $1 and ${isUnchanged(source)} for key share
     ), fresh as materialized (
       select ticket from embedding_queue where exists (select from listed) and ${pending} and ticket > $4
       order by ticket limit $2 for update skip locked

@@ -4,14 +4,7 @@ import type { Database } from "../database/connect.ts";
 import type { Source } from "../sources/source.ts";
 import { perSource } from "./statement.ts";
 import { store, writable } from "./store.ts";
-import {
-  keyMatches,
-  keysOf,
-  textHash,
-  vectorType,
-  watchedRows,
-  writesToItsColumn,
-} from "../sources/source-sql.ts";
+import { keyMatches, keysOf, textHash, vectorType, watchedRows, isUnchanged } from "../sources/source-sql.ts";
 
 /**
  * Gives rows the cached vectors of their texts as they stand, inside Postgres: no vector passes through Node. Rows
@@ -40,7 +33,7 @@ const statement = perSource<{ ticket: string }>((source) => {
       from embedding_queue q join ${watchedRows(source)} t on ${keyMatches(source, "t", "q")}
       where q.source_id = ${sql.lit(source.id)} and q.failed_at is null and q.ticket = any($1::bigint[])
         and exists (select from embedding_cache e where e.model = $2 and e.text_hash = ${textHash("t")} offset 0)
-        and ${writesToItsColumn(source)}
+        and ${isUnchanged(source)}
       for no key update of t skip locked for update of q skip locked
     )${cte}, dequeued as (
       delete from embedding_queue q

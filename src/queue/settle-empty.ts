@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import type { Source } from "../sources/source.ts";
 import { cleared } from "./store.ts";
-import { hasText, keyMatches, keysOf, watchedRows, writesToItsColumn } from "../sources/source-sql.ts";
+import { hasText, keyMatches, keysOf, watchedRows, isUnchanged } from "../sources/source-sql.ts";
 
 /** Takes the vector from rows whose text is null or blank. @returns the tickets that are done. */
 export async function settleBlank(
@@ -17,7 +17,7 @@ export async function settleBlank(
       from embedding_queue q
       join ${watchedRows(source)} t on ${keyMatches(source, "t", "q")}
       where q.source_id = ${source.id} and q.ticket = any(${tickets}::bigint[]) and q.failed_at is null and not ${hasText("t")}
-        and ${writesToItsColumn(source)}
+        and ${isUnchanged(source)}
       for no key update of t skip locked for update of q skip locked
     )${cte}
     delete from embedding_queue q using ${sql.id(name)} h
@@ -41,6 +41,7 @@ export async function settleGone(
       select q.ticket from embedding_queue q
       where q.source_id = ${source.id} and q.ticket = any(${tickets}::bigint[]) and q.failed_at is null
         and not exists (select from ${watchedRows(source)} t where ${keyMatches(source, "t", "q")})
+        and ${isUnchanged(source)}
         and (select not embed_hides_rows(s.watched_table) from embedding_source s where s.id = ${source.id})
       for update of q skip locked
     )

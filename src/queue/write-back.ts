@@ -5,14 +5,7 @@ import type { VectorArray } from "../database/vector-array.ts";
 import type { Source } from "../sources/source.ts";
 import { perSource } from "./statement.ts";
 import { store, writable } from "./store.ts";
-import {
-  keyMatches,
-  keysOf,
-  textHash,
-  vectorType,
-  watchedRows,
-  writesToItsColumn,
-} from "../sources/source-sql.ts";
+import { keyMatches, keysOf, textHash, vectorType, watchedRows, isUnchanged } from "../sources/source-sql.ts";
 
 export interface WriteBack {
   readonly tickets: readonly string[];
@@ -60,7 +53,7 @@ const statement = perSource<{ ticket: string }>((source) => {
       from embedding_queue q join ${watchedRows(source)} t on ${keyMatches(source, "t", "q")}
       where q.source_id = ${sql.lit(source.id)} and q.failed_at is null and q.ticket = any($2::bigint[])
         and ${textHash("t")} = ($1::bytea[])[${position}]
-        and ${writesToItsColumn(source)}
+        and ${isUnchanged(source)}
       for no key update of t skip locked for update of q skip locked
     )${cte}, dequeued as (
       delete from embedding_queue q

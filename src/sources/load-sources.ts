@@ -11,6 +11,9 @@ interface SourceRow {
   readonly name: string;
   readonly schema: string | null;
   readonly table: string | null;
+  readonly oid: number;
+  /** It became a partition after it was watched: its triggers do not see what comes in through its parent. */
+  readonly misses_inserts: boolean;
   readonly key: readonly {
     readonly name: string;
     readonly type: string | null;
@@ -51,9 +54,11 @@ export interface Sources {
 /** Reads all sources as their tables are now: a dropped or renamed part makes one source broken, and no other. */
 export async function loadSources(db: Database): Promise<Sources> {
   const { rows } = await sql<SourceRow>`
-    select s.id, s.name, n.nspname as schema, c.relname as table, s.text_expression, s.vector_column,
+    select s.id, s.name, n.nspname as schema, c.relname as table, s.watched_table::oid as oid, s.text_expression, s.vector_column,
       exists (select from pg_attribute x where x.attrelid = c.oid and quote_ident(x.attname) = s.text_expression
         and not x.attisdropped) as text_is_column,
+      c.relispartition and exists (select from pg_trigger g
+        where g.tgrelid = c.oid and g.tgname = format('embed_%s_insert', s.id) and g.tgnewtable is not null) as misses_inserts,
       case when s.vector_table is not null then
         jsonb_build_object('schema', vn.nspname, 'table', vc.relname, 'oid', s.vector_table::oid::int8) end as vector_table,
       (select jsonb_agg(jsonb_build_object('name', k.name, 'type', format_type(a.atttypid, -1), 'beside',
@@ -113,6 +118,11 @@ function toSource(row: SourceRow): Source | Splitter | BrokenSource {
       `the table of its vectors was dropped: watch ${watched} again with --into, which makes it anew, and backfill (changes are still queued)`,
     );
   }
+  if (row.misses_inserts) {
+    return trouble(
+      `${watched} became a partition after it was watched, and what comes in through its parent is not seen: watch it again under this name, and backfill`,
+    );
+  }
   const beside = vectorTable === null ? watched : `${vectorTable.schema}.${vectorTable.table}`;
   const lost = (table: string, column: string): BrokenSource =>
     trouble(
@@ -138,6 +148,7 @@ function toSource(row: SourceRow): Source | Splitter | BrokenSource {
   const source: Source = {
     id: row.id,
     name: row.name,
+    oid: row.oid,
     schema: row.schema,
     table: row.table,
     key: row.key.map(({ name, type }): KeyColumn => ({ name, type: type ?? "" })),

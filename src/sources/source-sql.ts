@@ -21,10 +21,13 @@ export function watchedRows(source: Source): RawBuilder<unknown> {
   return sql`(select ${keyNames(source)}, ${textOf(source)} from ${tableOf(source)})`;
 }
 
-/** The columns `content` and `fault`. */
+/**
+ * The columns `content` and `fault`. The collation is not the column's own: that may be one that no regular expression
+ * takes, or that takes two texts for equal.
+ */
 function textOf({ textExpression, table, triesTexts }: Source): RawBuilder<unknown> {
   if (triesTexts === undefined)
-    return sql`(${sql.raw(textExpression)})::text as content, null::text as fault`;
+    return sql`(${sql.raw(textExpression)})::text collate "default" as content, null::text as fault`;
   const tried = sql`(public.embed_try_text(${sql.id(table)}.*, ${sql.lit(textExpression)}, ${sql.lit(table)}))`;
   return sql`${tried}[1] as content, ${tried}[2] as fault`;
 }
@@ -96,13 +99,16 @@ export function hasText(row: string): RawBuilder<boolean> {
 }
 
 /**
- * That the source still writes to the column that this statement names: a change of the model swaps the names of two
- * columns, and a statement made before it must not put the old model's vectors among the new. Evaluated once, when the
- * table's lock is held. So must one that was made before the vectors got another table.
+ * That the source is still what it was when this statement was made. A change of the model swaps the names of two
+ * columns, and the old model's vectors must not come among the new; watched again by another key, the queue's keys name
+ * other rows. Evaluated once, when the table's lock is held.
  */
-export function writesToItsColumn(source: Source): RawBuilder<boolean> {
+export function isUnchanged(source: Source): RawBuilder<boolean> {
   const table = source.vectorTable === null ? sql`null` : sql.lit(source.vectorTable.oid);
+  const keys = sql.join(source.key.map(({ name }) => sql.lit(name)));
   return sql`exists (select from embedding_source s where s.id = ${sql.lit(source.id)}
+    and s.watched_table = ${sql.lit(source.oid)}::oid and s.key_columns = array[${keys}]::text[]
+    and s.text_expression = ${sql.lit(source.textExpression)}
     and s.vector_column = ${sql.lit(source.vectorColumn)} and s.vector_table is not distinct from ${table}::oid)`;
 }
 

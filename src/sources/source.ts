@@ -8,6 +8,8 @@ export interface TableName {
 export interface Source extends TableName {
   readonly id: number;
   readonly name: string;
+  /** Of the watched table. */
+  readonly oid: number;
   /** In the order of `embedding_queue.key`; `type` is SQL, as `format_type` writes it. */
   readonly key: readonly KeyColumn[];
   /** SQL over the table's columns. */

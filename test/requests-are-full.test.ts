@@ -1,4 +1,8 @@
 import { expect, test } from "vitest";
+import { ClaimSize } from "../src/pipeline/claim-size.ts";
+import { Lanes } from "../src/pipeline/lanes.ts";
+import type { Work } from "../src/pipeline/work.ts";
+import type { ClaimedRow } from "../src/queue/claim.ts";
 import { prepare, wrongRows } from "./support/listening.ts";
 
 const BATCH = 10;
@@ -28,4 +32,23 @@ test("cache hits among the rows leave no request half empty but the last", async
     unknown % BATCH,
   ]);
   expect(await wrongRows(client)).toEqual([]);
+});
+
+test("a claim fills the lanes that are free, takes most where all are cache hits, and few texts that are long", async () => {
+  const lanes = new Lanes(4);
+  const limits = { characters: 100_000 };
+  const size = new ClaimSize({ provider: { limits }, settings: { batchSize: 64 } } as Work, lanes);
+  const rows = (count: number, text: string | null): ClaimedRow[] =>
+    Array.from({ length: count }, () => ({ text }) as ClaimedRow);
+
+  expect(size.next()).toBe(4 * 64);
+  await lanes.launch(() => new Promise<void>(() => undefined));
+  expect(size.next()).toBe(3 * 64);
+  size.learn(rows(192, null));
+  expect(size.next()).toBe(512);
+  size.learn(rows(64, "x".repeat(1_000)));
+  expect(size.next()).toBe(3 * 64);
+  // One request takes four of them.
+  size.learn(rows(192, "x".repeat(25_000)));
+  expect(size.next()).toBe(64);
 });

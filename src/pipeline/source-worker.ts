@@ -4,6 +4,7 @@ import { pack } from "../providers/pack.ts";
 import { claim, type ClaimedRow } from "../queue/claim.ts";
 import { claimBatch, type Owner } from "./claim-batch.ts";
 import { ClaimCursor } from "./claim-cursor.ts";
+import { ClaimSize } from "./claim-size.ts";
 import { DrainLoop } from "./drain-loop.ts";
 import { embedPieces } from "./embed-pieces.ts";
 import { giveBack, giveBackTaken } from "./give-back.ts";
@@ -13,10 +14,6 @@ import { applyCached, lookUp } from "./look-up.ts";
 import { join, ticketsOf, type Piece } from "./piece.ts";
 import type { Work } from "./work.ts";
 
-/** Rows a claim while nearly all of them are cache hits, which cost no request. */
-const CACHED_CLAIM = 512;
-/** Rows a claim for several requests, at most. */
-const LARGEST_CLAIM = 512;
 /** Rows in hand beyond which none are claimed that only wait for a text that is being embedded. */
 const MOST_IN_HAND = 4_096;
 
@@ -29,6 +26,7 @@ export class SourceWorker {
   readonly #cursor: ClaimCursor;
   readonly #loop: DrainLoop;
   readonly #lanes: Lanes;
+  readonly #claimSize: ClaimSize;
   readonly #inFlight = new InFlight();
   readonly #parked = new Set<Promise<void>>();
   readonly #aborting = new AbortController();
@@ -50,6 +48,7 @@ export class SourceWorker {
     this.#owner = owner;
     this.#cursor = new ClaimCursor(work.db, source);
     this.#lanes = new Lanes(work.settings.concurrency + work.settings.waiting);
+    this.#claimSize = new ClaimSize(work, this.#lanes);
   }
 
   get work(): Work {
@@ -95,15 +94,14 @@ export class SourceWorker {
   async #drain(): Promise<void> {
     const { batchSize } = this.#work.settings;
     let waiting: readonly Piece[] = [];
-    let hitsOnly = false;
     let more = true;
     try {
       while (more && !this.#loop.stopping.aborted) {
         await this.#work.provider.ready(this.#loop.stopping);
         while (this.inFlight > MOST_IN_HAND && this.#parked.size > 0) await Promise.race(this.#parked);
-        const claimSize = hitsOnly ? CACHED_CLAIM : this.#sizeOfClaim();
-        const rows = await this.#claim(claimSize);
-        more = rows.length === claimSize;
+        const limit = this.#claimSize.next();
+        const rows = await this.#claim(limit);
+        more = rows.length === limit;
         const found = this.#park(rows);
         const joined = join(waiting, found.filter(isToEmbed));
         waiting = joined.pieces;
@@ -117,7 +115,6 @@ export class SourceWorker {
         if (hits.length > 0) await this.#apply(hits);
         const pieces = await this.#settling(others, () => lookUp(this.#work, others));
         waiting = [...waiting, ...pieces];
-        hitsOnly = pieces.length * 4 < rows.length;
         // Cache hits leave a request half empty: it is filled by another claim before it is sent.
         if (more && waiting.length < batchSize && this.inFlight < MOST_IN_HAND) continue;
         const requests = this.#pack(waiting);
@@ -130,22 +127,17 @@ export class SourceWorker {
     }
   }
 
-  /** Enough for every lane that is free, so that none waits for the claims of the others. */
-  #sizeOfClaim(): number {
-    const { batchSize } = this.#work.settings;
-    const free = this.#lanes.width - this.#lanes.busy;
-    return Math.max(batchSize, Math.min(free * batchSize, LARGEST_CLAIM));
-  }
-
   async #claim(limit: number): Promise<ClaimedRow[]> {
     const { db, cacheModel, provider, source } = this.#work;
     const maxCharacters = provider.limits.textCharacters;
-    return claimBatch(this.#work, this.#owner, (owner) => {
+    const rows = await claimBatch(this.#work, this.#owner, (owner) => {
       this.#inFlight.forgetLanded();
       return this.#cursor.next(limit, (range) =>
         claim(db, source, { ...range, owner, cacheModel, maxCharacters }),
       );
     });
+    this.#claimSize.learn(rows);
+    return rows;
   }
 
   /** Puts rows aside whose text is being embedded now; they receive that vector from the cache. */

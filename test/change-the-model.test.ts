@@ -89,7 +89,7 @@ test("rows that the new model refuses are told before anything is switched", asy
 });
 
 test("many changes while the index is built, and no other listener beside, do not keep the switch waiting", async () => {
-  const { client, change, listener } = await prepareChange(20);
+  const { client, change, listener, listen } = await prepareChange(20);
   await listener.stop();
   await client.query("create index on patient_embeddings using hnsw (embedding vector_cosine_ops)");
   let came: Promise<unknown> = Promise.resolve();
@@ -103,6 +103,8 @@ test("many changes while the index is built, and no other listener beside, do no
     },
   });
   await came;
+  // Up to 500 may be pending when it is switched; they had no vector before either.
+  await (await listen()).settled();
   expect(await notOfTheNewModel(client)).toEqual([]);
 });
 

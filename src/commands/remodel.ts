@@ -3,7 +3,8 @@ import { duration, showProgress } from "../backfill/progress.ts";
 import { readConfig } from "../config.ts";
 import { connect, type Database } from "../database/connect.ts";
 import { UsageError } from "../errors.ts";
-import { plannedSource, refuseTakenNames, type NewModel } from "../remodel/prepare.ts";
+import { refuseObstacles } from "../remodel/obstacles.ts";
+import { plannedSource, type NewModel } from "../remodel/prepare.ts";
 import { askedModel, whoEmbeds } from "../remodel/asked-model.ts";
 import { remodel as runRemodel, type RemodelReport } from "../remodel/remodel.ts";
 import { readRemodelling, secondSource } from "../remodel/remodelling.ts";
@@ -79,7 +80,7 @@ export const remodel: Command = {
       if (values["dry-run"]) {
         if (model === null) throw new UsageError("Which model?", `Usage: ${remodel.usage}`);
         const { live } = now;
-        if (now.state === "none") await refuseTakenNames(db, live);
+        await refuseObstacles(db, now);
         const report = await dryRun(db, config, plannedSource(live, model), {
           limit: SAMPLE_TEXTS,
           all: true,

@@ -1,13 +1,14 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
-import { SetupError } from "../errors.ts";
 import type { OwnSettings } from "../sources/own-settings.ts";
 import { vectorTableOf } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 import { explainRefusal } from "../watch/explain-refusal.ts";
 import { patiently } from "../watch/patiently.ts";
 import { columnType, vectorTypeFor } from "../watch/vector-column.ts";
-import { nextColumn, nextOf, previousColumn, secondSource } from "./remodelling.ts";
+import { copyColumnGrants } from "./column-grants.ts";
+import { refuseObstacles } from "./obstacles.ts";
+import { nextColumn, nextOf, secondSource } from "./remodelling.ts";
 
 export interface NewModel {
   readonly backend: string | null;
@@ -45,10 +46,11 @@ export async function prepare(db: Database, live: Source, model: NewModel): Prom
     // One at a time: a second waits here, and finds the first one's work.
     await sql`select from embedding_source where id = ${live.id} for update`.execute(transaction);
     if ((await secondSource(transaction, live.name)) !== null) return;
-    await refuseTakenNames(transaction, live);
+    await refuseObstacles(transaction, { state: "none", live });
     await sql`alter table ${vectorTableOf(live)} add column ${sql.id(column.name)} ${columnType(column)}`.execute(
       transaction,
     );
+    await copyColumnGrants(transaction, live, column.name);
     await sql`select embed_watch(
         watched_table => ${regclass(live)}::regclass,
         text_expression => ${live.textExpression},
@@ -63,25 +65,6 @@ export async function prepare(db: Database, live: Source, model: NewModel): Prom
   }).catch((error: unknown) => {
     throw explainRefusal(error, `add the column of the new model for ${live.schema}.${live.table}`);
   });
-}
-
-/** @throws {SetupError} where a column has a name that the change needs: told before anything is paid for. */
-export async function refuseTakenNames(
-  db: Database,
-  live: Source,
-  names = [nextColumn(live), previousColumn(live)],
-): Promise<void> {
-  const { schema, table } = live.vectorTable ?? live;
-  const { rows } = await sql<{ column: string }>`
-    select attname as column from pg_attribute
-    where attrelid = ${regclass({ schema, table })}::regclass and not attisdropped
-      and attname = any(${names}::text[]) order by 1`.execute(db);
-  if (rows.length === 0) return;
-  const taken = rows.map(({ column }) => column).join(" and ");
-  throw new SetupError(
-    `${schema}.${table} has a column ${taken} already, and a change of the model needs the name.`,
-    `What an earlier change left behind may be dropped: alter table … drop column …; else rename it.`,
-  );
 }
 
 function regclass({ schema, table }: { readonly schema: string; readonly table: string }): string {

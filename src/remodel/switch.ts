@@ -1,13 +1,17 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { SetupError } from "../errors.ts";
+import { tableOf, vectorTableOf } from "../sources/source-sql.ts";
 import { setPaused } from "../sources/set-paused.ts";
 import type { Source } from "../sources/source.ts";
 import { patiently } from "../watch/patiently.ts";
+import { copyColumnGrants } from "./column-grants.ts";
+import { viewsOver } from "./dependents.ts";
 import { hasFewPending, refuseFailed, vectorsThatWouldBeLost, type Lost } from "./owed-vectors.ts";
 import { moveSource, nextColumn, nextOf, previousColumn, previousOf, renameColumn } from "./remodelling.ts";
 import { reasonToStop } from "./unless-paused.ts";
-import { keepingViews, lockTables } from "./views.ts";
+import { dropViews, makeViews } from "./views.ts";
 
 export interface SwitchOptions {
   /** Although rows have failed with the new model: they are not found until they are embedded. */
@@ -94,17 +98,20 @@ async function swap(
   // Looked at first without holding anybody up.
   const before = await vectorsThatWouldBeLost(db, live, other);
   if (!isGood(before)) return before;
-  return await patiently(
+  const swapping = patiently(
     db,
     async (transaction) => {
+      // Views first: who reads through one holds it while waiting for the tables.
+      const views = await viewsOver(transaction, live);
+      await dropViews(transaction, views);
       await lockTables(transaction, live);
       await refuseChanged(transaction, [live, other]);
       const lost = await vectorsThatWouldBeLost(transaction, live, other);
-      if (!isGood(lost)) return lost;
-      await keepingViews(transaction, live, async () => {
-        await renameColumn(transaction, live, live.vectorColumn, aside.column);
-        await renameColumn(transaction, live, other.vectorColumn, live.vectorColumn);
-      });
+      if (!isGood(lost)) throw new NoGood(lost);
+      await copyColumnGrants(transaction, live, other.vectorColumn);
+      await renameColumn(transaction, live, live.vectorColumn, aside.column);
+      await renameColumn(transaction, live, other.vectorColumn, live.vectorColumn);
+      await makeViews(transaction, views);
       await moveSource(transaction, live, aside.name, aside.column);
       await moveSource(transaction, other, live.name, live.vectorColumn);
       await setPaused(transaction, live.name, false);
@@ -112,6 +119,26 @@ async function swap(
     },
     signal,
   );
+  return await swapping.catch((error: unknown) => {
+    if (error instanceof NoGood) return error.lost;
+    throw error;
+  });
+}
+
+/** Undoes what the transaction has done. */
+class NoGood extends Error {
+  readonly lost: Lost;
+
+  constructor(lost: Lost) {
+    super("rows would lose their vectors");
+    this.lost = lost;
+  }
+}
+
+/** Holds every writer and reader of a source off; only for as long as two names take to be swapped. */
+async function lockTables(transaction: Database, source: Source): Promise<void> {
+  const tables = [tableOf(source), ...(source.vectorTable === null ? [] : [vectorTableOf(source)])];
+  await sql`lock table ${sql.join(tables)} in access exclusive mode`.execute(transaction);
 }
 
 /** @throws {SetupError} where another process has switched, or given up, meanwhile. */

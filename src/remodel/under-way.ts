@@ -3,8 +3,9 @@ import type { Database } from "../database/connect.ts";
 import { SetupError, UsageError } from "../errors.ts";
 import type { Source } from "../sources/source.ts";
 import { whoEmbeds } from "./asked-model.ts";
-import { prepare, refuseTakenNames, type NewModel } from "./prepare.ts";
-import { previousColumn, readRemodelling, type Remodelling } from "./remodelling.ts";
+import { refuseObstacles } from "./obstacles.ts";
+import { prepare, type NewModel } from "./prepare.ts";
+import { readRemodelling, type Remodelling } from "./remodelling.ts";
 
 /**
  * The source and the one that is to take its place, made where it is not there yet.
@@ -35,7 +36,7 @@ export async function underWay(
       "npm run sources shows where each source stands.",
     );
   }
-  await refuseTakenNames(db, now.live, [previousColumn(now.live)]);
+  await refuseObstacles(db, now);
   if (
     model !== null &&
     (whoEmbeds(config, model) !== whoEmbeds(config, now.next) || model.dimensions !== now.next.dimensions)

@@ -1,5 +1,5 @@
 --! Previous: sha1:b5d2c57b3e51b935b57a922a7de6e6a4233e77d7
---! Hash: sha1:56c8b5d2896d35a342cd657f82441f2d149bc44e
+--! Hash: sha1:f8b1b1dcca7b9c35e3f85932bc031f7142674890
 --! Message: watch
 
 -- embed_watch() writes, for one table, trigger functions of static SQL (so that their plans are kept) and the
@@ -195,9 +195,10 @@ declare
   no_vector constant text := case when source.vector_table is null then format('n.%I is null', source.vector_column) else 'true' end;
   -- The column's own collation may be one that no regular expression takes, or that takes two texts for equal.
   content constant text := format('((%s)::text collate "default")', source.text_expression);
-  -- A regular expression raises on a text of some 256 million characters: of a very long one the beginning is looked at first.
-  needs_vector constant text := format($$(%1$s) = coalesce(case when octet_length(%2$s) > 1000000 and left(%2$s, 1000) ~ '\S'
-    then true else %2$s ~ '\S' end, false)$$, no_vector, content);
+  -- A first character of ASCII that is seen settles it, for a tenth of what a regular expression costs (0.9 us a text of 600
+  -- characters). That raises on a text of some 256 million characters: of a very long one the beginning is looked at first.
+  needs_vector constant text := format($$(%1$s) = coalesce(case when ascii(%2$s) between 33 and 126 then true
+    when octet_length(%2$s) > 1000000 and left(%2$s, 1000) ~ '\S' then true else %2$s ~ '\S' end, false)$$, no_vector, content);
   requeue constant text := 'on conflict (source_id, key) do update set ticket = excluded.ticket, queued_at = excluded.queued_at, '
     'not_before = excluded.not_before, failed_at = null, owner = null, attempts = 0, last_error = null';
   -- While a key that is checked at the end of a transaction is not, two rows may have it; the queue has it once.

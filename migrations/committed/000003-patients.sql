@@ -1,5 +1,5 @@
---! Previous: sha1:56c8b5d2896d35a342cd657f82441f2d149bc44e
---! Hash: sha1:ec09a8e6859791bb15bf1405e5af6094be34d216
+--! Previous: sha1:f8b1b1dcca7b9c35e3f85932bc031f7142674890
+--! Hash: sha1:8266270a41ff05c3ab8b0822b61c82e41f39de45
 --! Message: patients
 
 -- The first watched table. No status column on it: with an HNSW index every update of a row, even of another

@@ -1,5 +1,5 @@
---! Previous: sha1:ec09a8e6859791bb15bf1405e5af6094be34d216
---! Hash: sha1:837fed38882cfb56ac0202f352974abfc16f0edf
+--! Previous: sha1:8266270a41ff05c3ab8b0822b61c82e41f39de45
+--! Hash: sha1:fc20d1fb6751c04285a3bfca3b6807db67e15132
 --! Message: free-claims
 
 -- Three statements in one round trip. A transaction of the listener's own would keep queue rows locked, and with them

@@ -1,5 +1,5 @@
---! Previous: sha1:837fed38882cfb56ac0202f352974abfc16f0edf
---! Hash: sha1:b3d2e5550c57cad84b92fa1c1cf18e323b28d739
+--! Previous: sha1:fc20d1fb6751c04285a3bfca3b6807db67e15132
+--! Hash: sha1:686c3183688b47ab6c707d237cf7bc0c50be9423
 --! Message: search
 
 -- Search from SQL. It runs as its caller: who may not read the table finds nothing in it. The comparison is spelled

@@ -1,5 +1,5 @@
---! Previous: sha1:b3d2e5550c57cad84b92fa1c1cf18e323b28d739
---! Hash: sha1:88d0a661a4b1046fb658c20091ae0cd389d1b422
+--! Previous: sha1:686c3183688b47ab6c707d237cf7bc0c50be9423
+--! Hash: sha1:d95e0e48de06557e858712cf7f58a5df95254741
 --! Message: reserve
 
 -- Part of the claim. It waits for nothing but other claims, and drops of reservations, which wait for no user; and only

@@ -1,5 +1,5 @@
---! Previous: sha1:88d0a661a4b1046fb658c20091ae0cd389d1b422
---! Hash: sha1:f5197530be1749e45488a3f4f31e400c200121a1
+--! Previous: sha1:d95e0e48de06557e858712cf7f58a5df95254741
+--! Hash: sha1:3e56615f4cf1c06c3a9bb76fac537da904dc4091
 --! Message: try-text
 
 -- A text expression may raise for one row: a division by zero, a cast, a function of the user's. A statement over many

@@ -60,6 +60,12 @@ export class Listeners {
     }
   }
 
+  /** For when the chaos itself fails: nothing of it stays behind. */
+  killAll(): void {
+    this.#closing = true;
+    for (const listener of this.#running) listener?.process.kill("SIGKILL");
+  }
+
   /** Asks all to stop, but for those that are on their way out: a second signal would cut that short. @returns how each ended. */
   async close(): Promise<string[]> {
     this.#closing = true;

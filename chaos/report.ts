@@ -15,7 +15,8 @@ export interface Report {
   readonly verdict: Verdict;
   /** Exit codes of the last listeners, asked to stop with nothing wrong. */
   readonly goodbyes: readonly string[];
-  readonly left: { readonly owned: number; readonly listed: number };
+  /** Queue rows, those of them that are claimed, and listeners: of rows that are there or not. */
+  readonly left: { readonly queued: number; readonly owned: number; readonly listed: number };
   readonly exits: Tally;
   readonly crashes: readonly string[];
   readonly mostMegabytes: number;
@@ -23,8 +24,12 @@ export interface Report {
   readonly texts: number;
 }
 
-/** Whether nothing was lost, nothing wrong, no user failed by us, no listener crashed, nothing left behind. */
-export function isClean({ verdict, looks, users, crashes, goodbyes, left }: Report): boolean {
+/**
+ * Whether nothing was lost, nothing wrong, no user failed by us, no listener crashed, nothing left behind; and whether
+ * enough happened for that to mean something.
+ */
+export function isClean(report: Report): boolean {
+  const { verdict, looks, users, crashes, goodbyes, left } = report;
   const bad =
     verdict.lost +
     verdict.wrong +
@@ -32,8 +37,26 @@ export function isClean({ verdict, looks, users, crashes, goodbyes, left }: Repo
     looks.lost +
     looks.wrong +
     users.failed.total +
-    crashes.length;
-  return bad === 0 && left.owned === 0 && goodbyes.every((code) => code === "0" || code.startsWith("was "));
+    crashes.length +
+    left.queued +
+    left.owned;
+  return (
+    bad === 0 &&
+    happenedNot(report).length === 0 &&
+    goodbyes.every((code) => code === "0" || code.startsWith("was "))
+  );
+}
+
+/** What a run must have, or it proves nothing. */
+function happenedNot({ verdict, looks, users, faults, texts }: Report): string[] {
+  const happened = {
+    "a user's statement": users.operations.total,
+    "a row": verdict.rows,
+    "a text sent": texts,
+    "a fault": faults.total,
+    "a snapshot while broken": looks.snapshots,
+  };
+  return Object.entries(happened).flatMap(([what, times]) => (times === 0 ? [what] : []));
 }
 
 export function describeReport(report: Report): string {
@@ -50,8 +73,9 @@ export function describeReport(report: Report): string {
     `resources    largest listener ${report.mostMegabytes} MB; most connections of all listeners ${looks.mostConnections}`,
     `provider     ${report.requests} requests, ${report.texts} texts; rows given up for its answers and retried: ${report.failedRows}`,
     `while broken ${looks.snapshots} snapshots: ${looks.lost} lost, ${looks.wrong} wrong among rows that were not pending`,
-    `quiet        queue empty after ${(report.quietMs / 1000).toFixed(1)} s; ${left.owned} claims and ${left.listed} listeners left behind`,
+    `quiet        ${left.queued === 0 ? "queue empty after" : `${left.queued} rows still queued after`} ${(report.quietMs / 1000).toFixed(1)} s; ${left.owned} claims and ${left.listed} listeners left behind`,
     `rows         ${verdict.rows}: ${verdict.lost} lost, ${verdict.wrong} wrong, ${verdict.pending} still pending`,
+    ...happenedNot(report).map((what) => `nothing proved: not ${what}`),
     ...report.crashes.map((lines) => `crash:\n${lines}`),
     isClean(report) ? "PASSED" : "FAILED",
   ].join("\n");

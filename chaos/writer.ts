@@ -7,7 +7,9 @@ const KEYS = 2_000;
 const TEXTS = 400;
 const BLANKS = ["", "   ", "\n\t"];
 /** What a user's connection says when the chaos, not the listener, has cut it. */
-const CUT = /^(57P0[123]|08\w{3})$/;
+export const CUT = /^(57P0[123]|08\w{3})$/;
+/** No user may be kept waiting for this long by us: what is (57014) has failed, and does not hold up the chaos either. */
+const LONGEST_WAIT_MS = 20_000;
 /** What REPEATABLE READ and SERIALIZABLE ask every user to be ready for, whoever else writes. */
 const SERIALIZATION_FAILURE = "40001";
 
@@ -55,7 +57,11 @@ export class Writer {
 
   async #connected(): Promise<pg.Client> {
     if (this.#client !== undefined) return this.#client;
-    const client = new pg.Client({ connectionString: this.#url, application_name: "chaos writer" });
+    const client = new pg.Client({
+      connectionString: this.#url,
+      application_name: "chaos writer",
+      statement_timeout: LONGEST_WAIT_MS,
+    });
     client.on("error", () => undefined);
     await client.connect();
     this.#client = client;

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 import { config as loadDotenv } from "dotenv";
 import { COMMANDS, describeCommands } from "./commands/commands.ts";
-import { SetupError, UsageError } from "./errors.ts";
-import { ProviderError } from "./providers/provider-error.ts";
+import { UsageError } from "./errors.ts";
+import { describeFailure, exitCodeOf } from "./report-failure.ts";
 
 /** Exit codes: 0 done, 1 failed, 2 bad usage or configuration. */
 async function main([name, ...args]: readonly string[]): Promise<number> {
@@ -10,7 +10,7 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
     console.log(describeCommands());
     return 0;
   }
-  const command = COMMANDS[name];
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (command === undefined) {
     throw new UsageError(`There is no command ${JSON.stringify(name)}.`, `Commands:\n${describeCommands()}`);
   }
@@ -19,11 +19,16 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
 }
 
 function report(error: unknown): number {
-  if (error instanceof SetupError) console.error(`${error.message}\n${error.remedy}`);
-  else if (error instanceof ProviderError) console.error(error.message);
-  else console.error(error instanceof Error ? (error.stack ?? error.message) : String(error));
-  return error instanceof UsageError ? 2 : 1;
+  console.error(describeFailure(error));
+  return exitCodeOf(error);
 }
+
+// Node itself would print all that an error carries, and a database's error carries rows.
+process.on("uncaughtException", (error) => process.exit(report(error)));
+// A reader that has seen enough (`| head`) is no failure.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+});
 
 process.exitCode = await main(process.argv.slice(2)).catch(report);
 // Nothing should be open any more; a connection that nobody answers must not keep the process.

@@ -6,6 +6,9 @@ import { parseCommand, type Command } from "./command.ts";
 import { stopSignal } from "./stop-signal.ts";
 import { withDatabase } from "./with-database.ts";
 
+/** As `maintenance_work_mem` takes it. */
+const AMOUNT = /^\d{1,9}(kB|MB|GB|TB)$/;
+
 export const buildIndex: Command = {
   usage: "npm run index -- SOURCE [--now] [--memory 2GB]",
   summary: "build the HNSW index that searches use, after the backfill and beside all readers and writers",
@@ -17,6 +20,13 @@ export const buildIndex: Command = {
     const [name, ...more] = positionals;
     if (name === undefined || more.length > 0)
       throw new UsageError("Name one source.", `Usage: ${buildIndex.usage}`);
+    const { memory } = values;
+    if (memory !== undefined && !AMOUNT.test(memory)) {
+      throw new UsageError(
+        `--memory takes an amount such as 2GB, got ${JSON.stringify(memory)}.`,
+        `Usage: ${buildIndex.usage}`,
+      );
+    }
     const interrupted = new AbortController();
     void stopSignal().then(() => {
       interrupted.abort(new Error("interrupted"));
@@ -27,7 +37,7 @@ export const buildIndex: Command = {
       const index = await build(db, source, {
         databaseUrl: config.DATABASE_URL,
         now: values.now,
-        memory: values.memory,
+        memory,
         signal: interrupted.signal,
         onProgress: (line) => {
           console.error(line);

@@ -23,11 +23,14 @@ export function parseCommand<const T extends ParseArgsConfig>(
   }
 }
 
+/** What Postgres takes for an integer. */
+const LARGEST = 2_147_483_647;
+
 /** A whole number given to an option. @throws {UsageError} */
 export function wholeNumber(option: string, value: string, min = 1): number {
-  if (!/^\d+$/.test(value) || Number(value) < min) {
+  if (!/^\d+$/.test(value) || Number(value) < min || Number(value) > LARGEST) {
     throw new UsageError(
-      `${option} takes a whole number from ${min}, got ${JSON.stringify(value)}.`,
+      `${option} takes a whole number from ${min} to ${LARGEST}, got ${JSON.stringify(value)}.`,
       `Such as: ${option} ${Math.max(min, 10)}`,
     );
   }

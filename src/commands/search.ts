@@ -1,5 +1,5 @@
 import pg from "pg";
-import { describeDatabaseError } from "../database/database-fault.ts";
+import { describeDatabaseError, harmlessMessage } from "../database/database-fault.ts";
 import { readConfig } from "../config.ts";
 import { connect } from "../database/connect.ts";
 import { UsageError } from "../errors.ts";
@@ -70,7 +70,7 @@ export const search: Command = {
 /** What the database says of SQL names no value; what it says of values might repeat a text. */
 function explainRefusal(error: unknown): never {
   if (!(error instanceof pg.DatabaseError)) throw error;
-  const what = error.code?.startsWith("42") === true ? error.message : describeDatabaseError(error);
+  const what = harmlessMessage(error) ?? describeDatabaseError(error);
   throw new UsageError(
     `The database refuses the search: ${what}.`,
     '--where is SQL over the table\'s own columns, such as "patient_id > 100"; --language names a text search configuration (\\dF in psql).',

@@ -29,6 +29,10 @@ export const status: Command = {
         void stopSignal().then(() => {
           stopped.abort();
         });
+        // Whoever read it has gone.
+        process.stdout.once("error", () => {
+          stopped.abort();
+        });
       }
       do {
         const collected = await collectStatus(db);

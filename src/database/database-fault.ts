@@ -32,6 +32,20 @@ export function mayBeCommitted(error: unknown): boolean {
   return !(error instanceof pg.DatabaseError) || error.code === "57P01" || error.code === "57P02";
 }
 
+/** Lost connections, lack of room, a shutdown, a database or role that is not there. */
+const SERVER_CLASSES = new Set(["08", "28", "3D", "53", "57"]);
+
+/**
+ * The message, where it can only be of the SQL or the server: code of a user's tells where it stands, and the value of a
+ * row is met when a statement runs, not when it is read.
+ */
+export function harmlessMessage(error: pg.DatabaseError): string | undefined {
+  const { code = "", message, where, internalQuery, position } = error;
+  if (where !== undefined || internalQuery !== undefined) return undefined;
+  const isOfSql = code.startsWith("42") && (position !== undefined || code === "42501");
+  return isOfSql || SERVER_CLASSES.has(code.slice(0, 2)) ? message : undefined;
+}
+
 /** What went wrong, without the message: a trigger or constraint of the user may have put the row's text in it. */
 export function describeDatabaseError(error: unknown): string {
   if (!(error instanceof pg.DatabaseError)) {

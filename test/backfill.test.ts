@@ -166,3 +166,17 @@ test("beside a writer who never rests, a backfill ends when the rows that it fou
   expect(report).toMatchObject({ pending: 0, failed: 0 });
   expect((await wrongRows(on.client)).filter((id) => id !== "7")).toEqual([]);
 });
+
+test("a backfill whose table is dropped meanwhile fails, and ends nothing else with it", async () => {
+  const on = await prepare();
+  await on.client.query(`create table dropped_notes (id bigint primary key, note text, embedding vector(${DIMENSIONS}));
+    select embed_watch('dropped_notes', 'note')`);
+  await withSource(on, async (db, config) => {
+    const sources = await chooseSources(db, "dropped_notes");
+    await on.client.query("drop table dropped_notes");
+
+    await expect(runBackfill(config, sources, { all: false, progress, signal })).rejects.toThrow(
+      "dropped_notes",
+    );
+  });
+});

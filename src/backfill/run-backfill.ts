@@ -80,6 +80,8 @@ export async function backfillWith(
     const queued = queueAll(db, config, sources, options, (rows) => (total += rows)).finally(
       () => (queueing.now = false),
     );
+    // Thrown where it is awaited; until then it is not unheard, which would end the process.
+    queued.catch(() => undefined);
     const look = { db, events, show, signal };
     await lookUntil(() => !queueing.now, { ...look, sources: all });
     await queued;

@@ -169,7 +169,8 @@ test("beside a writer who never rests, a backfill ends when the rows that it fou
 
 test("a backfill whose table is dropped meanwhile fails, and ends nothing else with it", async () => {
   const on = await prepare();
-  await on.client.query(`create table dropped_notes (id bigint primary key, note text, embedding vector(${DIMENSIONS}));
+  await on.client
+    .query(`create table dropped_notes (id bigint primary key, note text, embedding vector(${DIMENSIONS}));
     select embed_watch('dropped_notes', 'note')`);
   await withSource(on, async (db, config) => {
     const sources = await chooseSources(db, "dropped_notes");

@@ -186,11 +186,11 @@ function describePlan(report: DryRunReport, by: string): string {
 }
 
 function describe({ source, model, dimensions, failed, index, comparison }: RemodelReport): string {
-  const overlap = comparison.overlap === null ? "-" : `${(100 * comparison.overlap).toFixed(0)} %`;
+  const recall = comparison.recall === null ? "-" : comparison.recall.toFixed(2);
   return [
     `${source} is now embedded by ${model} (${dimensions} dimensions)${failed > 0 ? `, but for ${failed} rows that failed` : ""}.`,
     `  index         ${index ?? "none, as before"}`,
-    `  overlap       ${overlap} of the old ten nearest are among the new ten, over ${comparison.rows} rows`,
+    `  recall@10     ${recall} of the new model against the old, over ${comparison.rows} rows: not a grade, see docs/sources.md`,
     `The old vectors are kept fresh: --rollback goes back to them, --finish drops them.`,
   ].join("\n");
 }

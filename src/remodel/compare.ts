@@ -1,36 +1,63 @@
-import { sql } from "kysely";
+import { sql, type RawBuilder } from "kysely";
 import type { Database } from "../database/connect.ts";
-import { queueKey, rowsWithVectors } from "../sources/source-sql.ts";
+import { compared } from "../search/comparable.ts";
+import { tuneSearch } from "../search/tune-search.ts";
+import { keyMatches, queueKey, rowsWithVectors } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 
 export interface Comparison {
   /** Rows that were looked at. */
   readonly rows: number;
-  /** Of the ten nearest by the old model, the share that is among the ten nearest by the new; null without rows. */
-  readonly overlap: number | null;
+  /**
+   * recall@10 of the new model against the old: of the ten rows that the old model finds nearest to a row, the share that
+   * the new model finds as near as its own ten. The row itself is left out. Null where no row has another beside it.
+   */
+  readonly recall: number | null;
 }
 
 const SAMPLED_ROWS = 20;
 const NEIGHBOURS = 10;
+/** Candidates of an index that are looked at, so that it is the models that are compared and not their indexes. */
+const WIDTH = 200;
 
-/** Takes rows as queries and holds the new model's nearest rows against the old one's. */
+/**
+ * Takes rows as queries and looks where the new model puts the old model's ten nearest. Rows of equal texts are equally
+ * near; so a row counts by its distance, and not by which of them happened to be among the ten.
+ */
 export async function compareModels(db: Database, before: Source, after: Source): Promise<Comparison> {
-  const { rows } = await sql<Comparison>`
-    with query as materialized (
-      select ${queueKey(before, "b")} as key, b.vector as before, a.vector as after
-      from ${rowsWithVectors(before)} b
-      join ${rowsWithVectors(after)} a on ${queueKey(before, "b")} = ${queueKey(after, "a")}
-      where b.vector is not null and a.vector is not null
-      order by sha256(convert_to(${queueKey(before, "b")}, 'UTF8')) limit ${SAMPLED_ROWS}
-    ), nearest as materialized (
-      select array(select ${queueKey(before, "t")} from ${rowsWithVectors(before)} t
-          where t.vector is not null order by t.vector <=> q.before limit ${NEIGHBOURS}) as old,
-        array(select ${queueKey(after, "t")} from ${rowsWithVectors(after)} t
-          where t.vector is not null order by t.vector <=> q.after limit ${NEIGHBOURS}) as new
-      from query q
-    )
-    select count(*)::int as rows,
-      sum(cardinality(array(select unnest(old) intersect select unnest(new))))::float8 / sum(cardinality(old)) as overlap
-    from nearest`.execute(db);
-  return rows[0] ?? { rows: 0, overlap: null };
+  return await db.transaction().execute(async (transaction) => {
+    await tuneSearch(transaction, WIDTH, false);
+    const { rows } = await sql<Comparison>`
+      with query as materialized (
+        select ${queueKey(before, "b")} as key, b.vector as before, a.vector as after
+        from ${rowsWithVectors(before)} b
+        join ${rowsWithVectors(after)} a on ${queueKey(before, "b")} = ${queueKey(after, "a")}
+        where b.vector is not null and a.vector is not null
+        order by sha256(convert_to(${queueKey(before, "b")}, 'UTF8')) limit ${SAMPLED_ROWS}
+      ), looked as materialized (
+        select q.key, q.after, array(select n.key from (${nearest(before, sql`q.before`)}) n) as old,
+          (select max(n.distance) from (${nearest(after, sql`q.after`)}) n) as reach
+        from query q
+      ), found as (
+        select l.key, count(*) as old,
+          count(*) filter (where ${distance(after, sql`a.vector`, sql`l.after`)} <= l.reach) as new
+        from looked l cross join unnest(l.old) as o(key) left join ${rowsWithVectors(after)} a on ${keyMatches(after, "a", "o")}
+        group by l.key
+      )
+      select (select count(*)::int from query) as rows, sum(new)::float8 / sum(old)::float8 as recall from found`.execute(
+      transaction,
+    );
+    return rows[0] ?? { rows: 0, recall: null };
+  });
+}
+
+/** The keys and distances of the rows nearest to the query `q`, itself left out. */
+function nearest(source: Source, vector: RawBuilder<unknown>): RawBuilder<unknown> {
+  const order = distance(source, sql`t.vector`, vector);
+  return sql`select ${queueKey(source, "t")} as key, ${order} as distance from ${rowsWithVectors(source)} t
+    where t.vector is not null and ${queueKey(source, "t")} <> q.key order by ${order} limit ${NEIGHBOURS}`;
+}
+
+function distance(source: Source, a: RawBuilder<unknown>, b: RawBuilder<unknown>): RawBuilder<unknown> {
+  return sql`${compared(source, a)} <=> ${compared(source, b)}`;
 }

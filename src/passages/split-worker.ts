@@ -100,7 +100,7 @@ export class SplitWorker {
     const tickets = rows.filter(({ state }) => state === "gone").map(({ ticket }) => ticket);
     if (tickets.length === 0) return;
     const done = await settleGone(db, source, tickets);
-    claims.done(done);
+    claims.done(done.map(({ ticket }) => ticket));
     events.emit("emptied", { source: source.name, rows: done.length });
     await giveBackLocked(this.work, tickets);
   }

@@ -2,6 +2,7 @@ import type { ClaimedRow, ClaimState } from "../queue/claim.ts";
 import { settleIsolating } from "./settle-isolating.ts";
 import { settleBlank, settleGone } from "../queue/settle-empty.ts";
 import { giveBackLocked } from "./give-back.ts";
+import { giveUpUndone } from "./give-up-undone.ts";
 import { toPieces, type Piece } from "./piece.ts";
 import type { Work } from "./work.ts";
 
@@ -32,7 +33,7 @@ export async function applyCached(work: Work, rows: readonly ClaimedRow[]): Prom
 async function settleEmpty(work: Work, state: "gone" | "blank", tickets: readonly string[]): Promise<void> {
   if (tickets.length === 0) return;
   const settle = state === "gone" ? settleGone : settleBlank;
-  const done = await settle(work.db, work.source, tickets);
+  const done = await giveUpUndone(work, await settle(work.db, work.source, tickets));
   work.claims.done(done);
   work.events.emit("emptied", { source: work.source.name, rows: done.length });
   await giveBackLocked(work, tickets);

@@ -1,4 +1,5 @@
 import { databaseFault, describeDatabaseError } from "../database/database-fault.ts";
+import { giveUpUndone } from "./give-up-undone.ts";
 import { settleCached } from "../queue/settle-cached.ts";
 import type { Work } from "./work.ts";
 
@@ -9,7 +10,7 @@ import type { Work } from "./work.ts";
  */
 export async function settleIsolating(work: Work, tickets: readonly string[]): Promise<string[]> {
   try {
-    return await settleCached(work.db, work.source, tickets, work.cacheModel);
+    return await giveUpUndone(work, await settleCached(work.db, work.source, tickets, work.cacheModel));
   } catch (error) {
     if (databaseFault(error) !== "row") throw error;
     const [only, ...others] = tickets;

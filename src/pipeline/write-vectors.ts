@@ -3,6 +3,7 @@ import type { VectorArray } from "../database/vector-array.ts";
 import { cacheVectors } from "../queue/cache-vectors.ts";
 import { writeBack, type WriteBack } from "../queue/write-back.ts";
 import { giveBack, giveBackLocked } from "./give-back.ts";
+import { giveUpUndone } from "./give-up-undone.ts";
 import { ticketsOf, type Piece } from "./piece.ts";
 import { settleIsolating } from "./settle-isolating.ts";
 import type { Work } from "./work.ts";
@@ -42,7 +43,7 @@ export async function writeVectors(
 
 async function write(work: Work, batch: WriteBack): Promise<string[]> {
   try {
-    return await writeBack(work.db, work.source, batch);
+    return await giveUpUndone(work, await writeBack(work.db, work.source, batch));
   } catch (error) {
     if (databaseFault(error) === "server") throw error;
     await cacheVectors(work.db, batch);

@@ -3,7 +3,7 @@ import { numbersParameter } from "../database/array-parameter.ts";
 import type { Database } from "../database/connect.ts";
 import type { Source } from "../sources/source.ts";
 import { perSource } from "./statement.ts";
-import { store, writable } from "./store.ts";
+import { store, writable, type Outcome } from "./store.ts";
 import { keyMatches, keysOf, textHash, vectorType, watchedRows, isUnchanged } from "../sources/source-sql.ts";
 
 /**
@@ -11,20 +11,19 @@ import { keyMatches, keysOf, textHash, vectorType, watchedRows, isUnchanged } fr
  * whose text is not in the cache stay claimed. Locked as `writeBack` is.
  *
  * The cache is looked into by key, one row at a time: joined, it may be read whole, vectors and all, for a batch.
- * @returns the tickets that are done.
+ * @returns the rows that were not held by anybody else, and whose text is in the cache.
  */
 export async function settleCached(
   db: Database,
   source: Source,
   tickets: readonly string[],
   cacheModel: string,
-): Promise<string[]> {
-  const rows = await statement(db, source, [numbersParameter(tickets), cacheModel]);
-  return rows.map((row) => row.ticket);
+): Promise<Outcome[]> {
+  return await statement(db, source, [numbersParameter(tickets), cacheModel]);
 }
 
-const statement = perSource<{ ticket: string }>((source) => {
-  const { name, cte } = writable(source);
+const statement = perSource<Outcome>((source) => {
+  const cte = writable(source);
   const cached = sql`(select e.embedding::${vectorType(source)} from embedding_cache e
       where e.model = $2 and e.text_hash = h.text_hash)`;
   return sql`
@@ -35,9 +34,5 @@ const statement = perSource<{ ticket: string }>((source) => {
         and exists (select from embedding_cache e where e.model = $2 and e.text_hash = ${textHash("t")} offset 0)
         and ${isUnchanged(source)}
       for no key update of t skip locked for update of q skip locked
-    )${cte}, dequeued as (
-      delete from embedding_queue q
-      where q.source_id = ${sql.lit(source.id)} and q.failed_at is null and q.ticket = any(array(select h.ticket from ${sql.id(name)} h))
-    )
-    ${store(source, cached)}`;
+    )${cte}${store(source, cached)}`;
 });

@@ -1,17 +1,16 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import type { Source } from "../sources/source.ts";
-import { cleared } from "./store.ts";
+import { clear, type Outcome } from "./store.ts";
 import { hasText, keyMatches, keysOf, watchedRows, isUnchanged } from "../sources/source-sql.ts";
 
-/** Takes the vector from rows whose text is null or blank. @returns the tickets that are done. */
+/** Takes the vector from rows whose text is null or blank. @returns the rows that were not held by anybody else. */
 export async function settleBlank(
   db: Database,
   source: Source,
   tickets: readonly string[],
-): Promise<string[]> {
-  const { name, cte } = cleared(source);
-  const { rows } = await sql<{ ticket: string }>`
+): Promise<Outcome[]> {
+  const { rows } = await sql<Outcome>`
     with held as materialized (
       select q.ticket, ${keysOf(source, "t")}
       from embedding_queue q
@@ -19,24 +18,20 @@ export async function settleBlank(
       where q.source_id = ${source.id} and q.ticket = any(${tickets}::bigint[]) and q.failed_at is null and not ${hasText("t")}
         and ${isUnchanged(source)}
       for no key update of t skip locked for update of q skip locked
-    )${cte}
-    delete from embedding_queue q using ${sql.id(name)} h
-    where q.source_id = ${source.id} and q.failed_at is null
-        and q.ticket = any(${tickets}::bigint[]) and q.ticket = h.ticket
-    returning q.ticket`.execute(db);
-  return rows.map((row) => row.ticket);
+    )${clear(source)}`.execute(db);
+  return rows;
 }
 
 /**
  * Drops queue rows whose row is gone, without waiting for whoever may be bringing it back; none where row-level
- * security may be what hides it.
+ * security may be what hides it. @returns those that are dropped.
  */
 export async function settleGone(
   db: Database,
   source: Source,
   tickets: readonly string[],
-): Promise<string[]> {
-  const { rows } = await sql<{ ticket: string }>`
+): Promise<Outcome[]> {
+  const { rows } = await sql<Outcome>`
     with held as materialized (
       select q.ticket from embedding_queue q
       where q.source_id = ${source.id} and q.ticket = any(${tickets}::bigint[]) and q.failed_at is null
@@ -48,6 +43,6 @@ export async function settleGone(
     delete from embedding_queue q using held h
     where q.source_id = ${source.id} and q.failed_at is null
         and q.ticket = any(${tickets}::bigint[]) and q.ticket = h.ticket
-    returning q.ticket`.execute(db);
-  return rows.map((row) => row.ticket);
+    returning q.ticket, true as done`.execute(db);
+  return rows;
 }

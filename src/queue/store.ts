@@ -10,13 +10,13 @@ import { isHeldRow, keysOf, tableOf, vectorTableOf, watchedRows } from "../sourc
  */
 
 /**
- * The CTE of held rows whose vector can be written at once, and its name. A row that has a vector is locked beside. For
+ * The CTE `writable`, of held rows whose vector can be written at once, where that takes more than holding them. A row that has a vector is locked beside. For
  * the first vector of a row the watched row is locked against `key share` as well: whoever has inserted its vector and
  * not committed holds that by the foreign key, and an insert of the same key would wait for them.
  */
-export function writable(source: Source): { readonly name: string; readonly cte: RawBuilder<unknown> } {
-  if (source.vectorTable === null) return { name: "held", cte: sql`` };
-  const cte = sql`, replaced as materialized (
+export function writable(source: Source): RawBuilder<unknown> {
+  if (source.vectorTable === null) return sql``;
+  return sql`, replaced as materialized (
       select h.ticket from ${vectorTableOf(source)} v join held h on ${isHeldRow(source, "v", "h")}
       for no key update of v skip locked
     ), first as materialized (
@@ -27,48 +27,80 @@ export function writable(source: Source): { readonly name: string; readonly cte:
       select h.* from held h
       where h.ticket = any(array(select r.ticket from replaced r union all select f.ticket from first f))
     )`;
-  return { name: "writable", cte };
+}
+
+/** A row that was held, and whether its vector is as it should be now, so that it is dequeued. */
+export interface Outcome {
+  readonly ticket: string;
+  /** False where the table took the write and did not do it: a trigger of the user's returned null, or put the old vector back. */
+  readonly done: boolean;
 }
 
 /**
- * The end of a statement: writes `vector` to the `writable` rows `h`, and returns their tickets. It follows a CTE
- * immediately.
+ * The end of a statement: writes `vector` to the `writable` rows `h`, dequeues those that have it then, and returns an
+ * `Outcome` for each. It follows a CTE immediately.
  */
 export function store(source: Source, vector: RawBuilder<unknown>): RawBuilder<unknown> {
   const column = sql.id(source.vectorColumn);
   if (source.vectorTable === null) {
-    return sql`update ${tableOf(source)} w set ${column} = ${vector} from held h
-    where ${isHeldRow(source, "w", "h")} returning h.ticket`;
+    return sql`, stored as (
+      update ${tableOf(source)} w set ${column} = ${vector} from held h
+      where ${isHeldRow(source, "w", "h")} returning h.ticket, w.${column} is not null as has_vector
+    ), ${dequeue(source, "held", sql`(select s.ticket from stored s where s.has_vector)`)}`;
   }
   const keys = sql.join(source.key.map(({ name }) => sql.id(name)));
+  const named = sql.join(source.key.map(({ name }, i) => sql`w.${sql.id(name)} as ${sql.id(`k${i}`)}`));
   return sql`, stored as (
-      insert into ${vectorTableOf(source)} (${keys}, ${column}) select ${keysOf(source, "h")}, ${vector} from writable h
+      insert into ${vectorTableOf(source)} as w (${keys}, ${column}) select ${keysOf(source, "h")}, ${vector} from writable h
       on conflict (${keys}) do update set ${column} = excluded.${column}
-    )
-    select h.ticket from writable h`;
+      returning ${named}, w.${column} is not null as has_vector
+    ), ${dequeue(
+      source,
+      "writable",
+      sql`(select h.ticket from writable h join stored s on ${sameKeys(source, "s", "h")} where s.has_vector)`,
+    )}`;
 }
 
 /**
- * The CTEs that take the vector from the rows of `held`, and the name of the one that tells which: a row of the table of
- * vectors goes with its vector, unless something else is kept in it, such as another source's vector.
+ * The CTE that dequeues those rows of `held` whose tickets `done` selects, and the `Outcome` of every one. A row that did
+ * not get its vector stays in the queue.
  */
-export function cleared(source: Source): { readonly name: string; readonly cte: RawBuilder<unknown> } {
+export function dequeue(source: Source, held: string, done: RawBuilder<unknown>): RawBuilder<unknown> {
+  return sql`done as materialized ${done}, dequeued as (
+      delete from embedding_queue q
+      where q.source_id = ${sql.lit(source.id)} and q.failed_at is null and q.ticket = any(array(select d.ticket from done d))
+    )
+    select h.ticket, h.ticket = any(array(select d.ticket from done d)) as done from ${sql.id(held)} h`;
+}
+
+/**
+ * The end of a statement, as `store`: takes the vector from the rows of `held`. A row of the table of vectors goes with
+ * its vector, unless something else is kept in it, such as another source's vector.
+ */
+export function clear(source: Source): RawBuilder<unknown> {
   const column = sql.id(source.vectorColumn);
   const table = vectorTableOf(source);
+  /** Of the CTE `held`, those that have nothing `to clear`, and those that were. */
+  const done = (held: string, toClear: RawBuilder<unknown>, cleared: RawBuilder<unknown>) =>
+    dequeue(
+      source,
+      held,
+      sql`(select h.ticket from ${sql.id(held)} h where h.ticket = any(array(${cleared}))
+        or not exists (select from ${table} w where ${isHeldRow(source, "w", "h")} and ${toClear}))`,
+    );
   if (source.vectorTable === null) {
-    return {
-      name: "held",
-      cte: sql`, cleared as (
+    return sql`, cleared as (
       update ${table} w set ${column} = null
       from held h where ${isHeldRow(source, "w", "h")} and w.${column} is not null
-    )`,
-    };
+      returning h.ticket, w.${column} is null as is_clear
+    ), ${done("held", sql`w.${column} is not null`, sql`select c.ticket from cleared c where c.is_clear`)}`;
   }
   const own = sql.join(
     [...source.key.map(({ name }) => name), source.vectorColumn].map((name) => sql.lit(name)),
   );
   const hasMore = sql`jsonb_strip_nulls(to_jsonb(w) - array[${own}]) <> '{}'`;
-  const cte = sql`, replaced as materialized (
+  const cleared = sql`select e.ticket from emptied e where e.is_clear union all select r.ticket from removed r`;
+  return sql`, replaced as materialized (
       select h.ticket from ${table} v join held h on ${isHeldRow(source, "v", "h")} for update of v skip locked
     ), free as materialized (
       select h.* from held h where h.ticket = any(array(select r.ticket from replaced r))
@@ -76,10 +108,10 @@ export function cleared(source: Source): { readonly name: string; readonly cte: 
     ), emptied as (
       update ${table} w set ${column} = null
       from free h where ${isHeldRow(source, "w", "h")} and w.${column} is not null and ${hasMore}
+      returning h.ticket, w.${column} is null as is_clear
     ), removed as (
-      delete from ${table} w using free h where ${isHeldRow(source, "w", "h")} and not ${hasMore}
-    )`;
-  return { name: "free", cte };
+      delete from ${table} w using free h where ${isHeldRow(source, "w", "h")} and not ${hasMore} returning h.ticket
+    ), ${done("free", sql`(w.${column} is not null or not ${hasMore})`, cleared)}`;
 }
 
 function sameKeys(source: Source, a: string, b: string): RawBuilder<unknown> {

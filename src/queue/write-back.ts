@@ -4,7 +4,7 @@ import type { Database } from "../database/connect.ts";
 import type { VectorArray } from "../database/vector-array.ts";
 import type { Source } from "../sources/source.ts";
 import { perSource } from "./statement.ts";
-import { store, writable } from "./store.ts";
+import { store, writable, type Outcome } from "./store.ts";
 import { keyMatches, keysOf, textHash, vectorType, watchedRows, isUnchanged } from "../sources/source-sql.ts";
 
 export interface WriteBack {
@@ -28,10 +28,10 @@ export interface WriteBack {
  * joins and sorts and are indexed in the parameter, and each row finds its place there by its ticket: joined with
  * unnest(), every row of the batch was compared with every other (99 us of Postgres a row against 74, 1536 dimensions,
  * batches of 128, 20,000 rows pending).
- * @returns the tickets that are done.
+ * @returns the rows that were not held by anybody else, and whose text was still that.
  */
-export async function writeBack(db: Database, source: Source, batch: WriteBack): Promise<string[]> {
-  const rows = await statement(db, source, [
+export async function writeBack(db: Database, source: Source, batch: WriteBack): Promise<Outcome[]> {
+  return await statement(db, source, [
     bytesParameter(batch.hashes),
     numbersParameter(batch.tickets),
     numbersParameter(batch.positions.map((position) => position + 1)),
@@ -39,14 +39,13 @@ export async function writeBack(db: Database, source: Source, batch: WriteBack):
     // Last: what pg's writer appends to it would have it copied once more.
     batch.vectors.toParameter(batch.vectorOid),
   ]);
-  return rows.map((row) => row.ticket);
 }
 
 /** The place of the locked row's vector and hash, as `q` stands when it is locked. */
 const position = sql`($3::int[])[array_position($2::bigint[], q.ticket)]`;
 
-const statement = perSource<{ ticket: string }>((source) => {
-  const { name, cte } = writable(source);
+const statement = perSource<Outcome>((source) => {
+  const cte = writable(source);
   return sql`
     with held as materialized (
       select q.ticket, ${position} as position, ${keysOf(source, "t")}
@@ -55,15 +54,10 @@ const statement = perSource<{ ticket: string }>((source) => {
         and ${textHash("t")} = ($1::bytea[])[${position}]
         and ${isUnchanged(source)}
       for no key update of t skip locked for update of q skip locked
-    )${cte}, dequeued as (
-      delete from embedding_queue q
-      where q.source_id = ${sql.lit(source.id)} and q.failed_at is null
-        and q.ticket = any(array(select h.ticket from ${sql.id(name)} h))
-    ), cached as (
+    )${cte}, cached as (
       insert into embedding_cache (model, text_hash, embedding)
       select $4::text, h.text_hash, ($5::vector[])[h.position]
       from (select * from unnest($1::bytea[]) with ordinality as h(text_hash, position) order by text_hash offset 0) h
       on conflict (model, text_hash) do nothing
-    )
-    ${store(source, sql`($5::vector[])[h.position]::${vectorType(source)}`)}`;
+    )${store(source, sql`($5::vector[])[h.position]::${vectorType(source)}`)}`;
 });

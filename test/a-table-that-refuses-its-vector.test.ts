@@ -1,0 +1,82 @@
+import { expect, test, vi } from "vitest";
+import { DIMENSIONS, prepare, wrongRows, type Listening } from "./support/listening.ts";
+
+vi.setConfig({ testTimeout: 60_000 });
+
+const TRIGGERS = {
+  "returns null": "return null;",
+  "keeps the vector that was there": "new.embedding := old.embedding; return new;",
+} as const;
+
+test.each(Object.entries(TRIGGERS))(
+  "a trigger that %s fails the rows it is for, with a reason, and asks for their texts once",
+  async (_what, body) => {
+    const { client, provider, listen } = await prepare();
+    await guard(client, "patient_embeddings", "new.context_text like 'guarded%'", body);
+    const listener = await listen();
+    await client.query(
+      "insert into patient_embeddings values (1, 'guarded'), (2, 'free'), (3, 'guarded too')",
+    );
+    await listener.settled(AbortSignal.timeout(10_000));
+    expect(await failures(client)).toEqual(["1", "3"]);
+    expect(await wrongRows(client)).toEqual(["1", "3"]);
+    const sent = provider.requests.flatMap(({ texts }) => texts).filter((text) => /guarded|free/.test(text));
+    expect(sent.toSorted()).toEqual(["free", "guarded", "guarded too"]);
+
+    await client.query("update patient_embeddings set context_text = 'free now' where patient_id = 1");
+    await client.query("drop trigger guard on patient_embeddings");
+    await client.query("update embedding_queue set failed_at = null, owner = null");
+    await listener.settled(AbortSignal.timeout(10_000));
+    expect(await wrongRows(client)).toEqual([]);
+  },
+);
+
+test("nor does a row lose its place in the queue whose blank text could not lose its vector", async () => {
+  const { client, listen } = await prepare();
+  const listener = await listen();
+  await client.query("insert into patient_embeddings values (1, 'one'), (2, 'two')");
+  await listener.settled(AbortSignal.timeout(10_000));
+  await guard(client, "patient_embeddings", "new.patient_id = 1 and new.embedding is null", "return null;");
+  await client.query(
+    "update patient_embeddings set context_text = ' ' where embedding is not null and patient_id = 2",
+  );
+  await client.query("update patient_embeddings set context_text = ' ' where patient_id = 1");
+  await listener.settled(AbortSignal.timeout(10_000));
+  expect(await failures(client)).toEqual(["1"]);
+  expect(await wrongRows(client)).toEqual(["1"]);
+});
+
+test("in a table of their own: neither a vector that is refused nor one that stays is forgotten", async () => {
+  const { client, listen } = await prepare();
+  await client.query(`drop table if exists texts, texts_vectors cascade;
+    create table texts (id int primary key, body text);
+    create table texts_vectors (id int primary key references texts on delete cascade on update cascade,
+      embedding vector(${DIMENSIONS}))`);
+  await client.query("select embed_watch('texts', 'body', vector_table => 'texts_vectors')");
+  const listener = await listen();
+  await client.query("insert into texts values (1, 'one'), (2, 'two')");
+  await listener.settled(AbortSignal.timeout(10_000));
+  expect(await failures(client)).toEqual([]);
+
+  await client.query(`create or replace function refuse() returns trigger language plpgsql as $$ begin return null; end $$;
+    create trigger guard before insert or update or delete on texts_vectors for each row execute function refuse()`);
+  await client.query("insert into texts values (3, 'three'); update texts set body = 'another' where id = 1");
+  await client.query("update texts set body = '' where id = 2");
+  await listener.settled(AbortSignal.timeout(10_000));
+  expect(await failures(client)).toEqual(["1", "2", "3"]);
+});
+
+async function guard(client: Listening["client"], table: string, when: string, body: string): Promise<void> {
+  await client.query(`create or replace function guard() returns trigger language plpgsql as $$ begin ${body} end $$;
+    drop trigger if exists guard on ${table};
+    create trigger guard before update on ${table} for each row when (${when}) execute function guard()`);
+}
+
+/** The keys of rows that were given up, each with the reason that says so. */
+async function failures(client: Listening["client"]): Promise<string[]> {
+  const { rows } = await client.query<{ key: string; last_error: string }>(
+    "select key, last_error from embedding_queue where failed_at is not null order by key",
+  );
+  for (const { last_error } of rows) expect(last_error).toMatch(/did not keep it.*trigger/);
+  return rows.map(({ key }) => key);
+}

@@ -103,6 +103,14 @@ test(
     expect(drifted.code).toBe(1);
     expect(drifted.stdout).toMatch(/DRIFTED[\s\S]+1 rows differ[\s\S]+key 17 {2}cosine/);
     expect(drifted.stdout).not.toContain("patient 1");
+
+    // Its cosine is no number.
+    await on.client.query(
+      "update patient_embeddings set embedding = '[0,0,0,0,0,0,0,0]' where patient_id = 17",
+    );
+    const zeroed = await run(on, "verify", "--sample", "60");
+    expect(zeroed.code).toBe(1);
+    expect(zeroed.stdout).toContain("key 17  cosine 0.00000");
   },
 );
 

@@ -1,7 +1,9 @@
-import { expect, test } from "vitest";
+import pg from "pg";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { pruneCache } from "../src/cache/prune-cache.ts";
 import { connect } from "../src/database/connect.ts";
 import { loadSources } from "../src/sources/load-sources.ts";
+import { describeNative } from "./support/database.ts";
 import { prepare } from "./support/listening.ts";
 
 test("a deleted row leaves the queue at once, and prune removes the vectors that no row's text has", async () => {
@@ -36,4 +38,43 @@ test("a deleted row leaves the queue at once, and prune removes the vectors that
   await (await listen()).settled();
   expect(provider.requests.slice(-1)[0]?.texts).toEqual(["goes"]);
   expect(provider.counts.inputs).toBeGreaterThan(requests);
+});
+
+describeNative("prune beside a listener", "needs two sessions at once", () => {
+  test("spares what is embedded while it reads the texts", async () => {
+    const { client, database, listen } = await prepare();
+    await client.query(`drop table if exists notes;
+      create table notes (id int primary key, body text, embedding vector(8));
+      select embed_watch('notes', 'body')`);
+    const listener = await listen();
+    const db = connect({ databaseUrl: database.url, maxConnections: 1, ownSessions: false });
+    onTestFinished(() => db.destroy());
+    const { usable } = await loadSources(db);
+    const holding = new pg.Client(database.url);
+    await holding.connect();
+    onTestFinished(() => holding.end());
+    await holding.query("begin; lock table notes in access exclusive mode");
+
+    // It has read the patients' texts, and waits for those of the notes.
+    const pruning = pruneCache(db, usable, 0);
+    await vi.waitFor(async () => {
+      const { rowCount } = await client.query(
+        "select from pg_locks where not granted and relation = 'notes'::regclass",
+      );
+      expect(rowCount).toBe(1);
+    });
+    await client.query("insert into patient_embeddings values (1, 'came meanwhile')");
+    await vi.waitFor(async () => {
+      expect(
+        (await client.query("select from patient_embeddings where embedding is not null")).rowCount,
+      ).toBe(1);
+    });
+    await holding.query("rollback");
+
+    expect(await pruning).toBe(0);
+    await listener.stop();
+    expect(
+      (await client.query("select from embedding_cache where text_hash = sha256('came meanwhile')")).rowCount,
+    ).toBe(1);
+  });
 });

@@ -1,4 +1,4 @@
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import pg from "pg";
 import { describeNative } from "./support/database.ts";
 import { DIMENSIONS, prepare, wrongRows, type Listening } from "./support/listening.ts";
@@ -225,3 +225,29 @@ function sent({ provider }: Pick<Listening, "provider">, text: string): number {
 async function reserved({ client }: Listening): Promise<number> {
   return (await client.query("select from embedding_reservation")).rowCount ?? 0;
 }
+
+test("vectors that the server does not take in time are not paid for again", async () => {
+  const { client, provider, listen } = await prepare();
+  await client.query(`create or replace function too_slow() returns trigger language plpgsql as $$
+    begin raise exception 'canceling statement due to statement timeout' using errcode = 'query_canceled'; end $$;
+    create or replace trigger too_slow before update of embedding on patient_embeddings for each row execute function too_slow()`);
+  const listener = await listen();
+  try {
+    const troubled: string[] = [];
+    listener.events.on("troubled", ({ problem }) => troubled.push(problem));
+    await client.query("insert into patient_embeddings values (1, 'asthma')");
+    await vi.waitFor(
+      () => {
+        expect(troubled.length).toBeGreaterThan(2);
+      },
+      { timeout: 30_000 },
+    );
+    expect(provider.requests.flatMap(({ texts }) => texts).filter((text) => text === "asthma")).toHaveLength(
+      1,
+    );
+  } finally {
+    await client.query("drop trigger too_slow on patient_embeddings");
+  }
+  await listener.settled();
+  expect(await wrongRows(client)).toEqual([]);
+});

@@ -88,6 +88,24 @@ describe("search", () => {
     expect(found[0]?.score).toBeGreaterThan(found[1]?.score ?? 1);
   });
 
+  test("a text with more words than Postgres indexes does not keep hybrid search from the others", async () => {
+    const { client, database } = await prepared(20);
+    const words = Array.from({ length: 200_000 }, (_, i) => `w${i.toString(36)}x`);
+    await client.query("insert into patient_embeddings values (1000, $1, $2)", [
+      words.join(" "),
+      JSON.stringify([...oracleVector("long", DIMENSIONS)]),
+    ]);
+    const found = await withSource(database.url, (db, source) =>
+      hybrid(db, source, oracleVector("something else", DIMENSIONS), {
+        limit: 5,
+        withText: false,
+        query: "patient 13",
+        language: "english",
+      }),
+    );
+    expect(found[0]).toMatchObject({ key: "13" });
+  });
+
   test("the words of a query are paid for once", { timeout: 60_000 }, async () => {
     const on = await prepared(20);
     const ask = async () => await runCommand(["search", "chest pain", "--json"], on.environment).exited;

@@ -8,7 +8,8 @@ import type { Source } from "../sources/source.ts";
 const PAGE = 1_000;
 
 /**
- * Removes cached vectors whose text no row of the sources has. A text that comes back later is embedded again.
+ * Removes cached vectors whose text no row of the sources has. A text that comes back later is embedded again; what is
+ * embedded meanwhile is spared, since the texts were read before.
  * @param db with one connection, which keeps the texts' hashes in a temporary table meanwhile.
  * @param olderThanDays spares what was embedded since.
  * @returns how many were removed.
@@ -20,6 +21,9 @@ export async function pruneCache(
 ): Promise<number> {
   await sql`create temp table if not exists live_texts (text_hash bytea primary key)`.execute(db);
   await sql`truncate pg_temp.live_texts`.execute(db);
+  const begun = await sql<{ at: string }>`select now()::text as at`.execute(db);
+  const at = begun.rows[0]?.at;
+  if (at === undefined) throw new Error("the server did not tell the time");
   for (const source of sources) {
     await readingTexts(source, (source) =>
       sql`
@@ -32,7 +36,7 @@ export async function pruneCache(
     const { numAffectedRows = 0n } = await sql`
       delete from embedding_cache e using (
         select c.model, c.text_hash from embedding_cache c
-        where c.created_at <= now() - ${olderThanDays} * interval '1 day'
+        where c.created_at <= ${at}::timestamptz - ${olderThanDays} * interval '1 day'
           and not exists (select from pg_temp.live_texts l where l.text_hash = c.text_hash)
         order by c.text_hash limit ${PAGE} for update skip locked
       ) unused

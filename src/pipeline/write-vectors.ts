@@ -1,4 +1,4 @@
-import { databaseFault, describeDatabaseError } from "../database/database-fault.ts";
+import { databaseFault, describeDatabaseError, mayBeCommitted } from "../database/database-fault.ts";
 import type { VectorArray } from "../database/vector-array.ts";
 import { cacheVectors } from "../queue/cache-vectors.ts";
 import { writeBack, type WriteBack } from "../queue/write-back.ts";
@@ -45,7 +45,10 @@ async function write(work: Work, batch: WriteBack): Promise<string[]> {
   try {
     return await giveUpUndone(work, await writeBack(work.db, work.source, batch));
   } catch (error) {
-    if (databaseFault(error) === "server") throw error;
+    const isServers = databaseFault(error) === "server";
+    // A server that still answers (a statement timeout, a lock) may answer so again: what was paid for is kept.
+    if (isServers && !mayBeCommitted(error)) await cacheVectors(work.db, batch).catch(() => undefined);
+    if (isServers) throw error;
     await cacheVectors(work.db, batch);
     return await settleIsolating(work, batch.tickets);
   }

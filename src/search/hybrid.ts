@@ -1,4 +1,5 @@
-import { sql } from "kysely";
+import { sql, type RawBuilder } from "kysely";
+import pg from "pg";
 import type { Database } from "../database/connect.ts";
 import { queueKey, rowsWithVectors, vectorType } from "../sources/source-sql.ts";
 import { readingTexts } from "../sources/reading-texts.ts";
@@ -10,6 +11,11 @@ import { tuneSearch } from "./tune-search.ts";
 /** Rows of each kind that are ranked against each other; the constant of reciprocal rank fusion (Cormack et al., 2009). */
 export const CANDIDATES = 60;
 export const RRF = 60;
+
+/** What Postgres says of a text with more than 1 MB of different words. */
+const TOO_MANY_WORDS = "54000";
+/** Characters of each text whose words are looked at where one has too many: 100,000 are below 1 MB in any script. */
+const LOOKED_AT = 100_000;
 
 export interface HybridNeighbour extends Neighbour {
   /** Reciprocal rank fusion: the sum of 1 / (60 + rank) over both lists; the highest is the best. */
@@ -33,7 +39,14 @@ export async function hybrid(
   vector: Float32Array,
   options: HybridOptions,
 ): Promise<HybridNeighbour[]> {
-  return await readingTexts(source, (source) => hybridOnce(db, source, vector, options));
+  return await readingTexts(source, async (source) => {
+    try {
+      return await hybridOnce(db, source, vector, options, sql`t.content`);
+    } catch (error) {
+      if (!(error instanceof pg.DatabaseError) || error.code !== TOO_MANY_WORDS) throw error;
+      return await hybridOnce(db, source, vector, options, sql`left(t.content, ${sql.lit(LOOKED_AT)})`);
+    }
+  });
 }
 
 async function hybridOnce(
@@ -41,9 +54,10 @@ async function hybridOnce(
   source: Source,
   vector: Float32Array,
   { query, language, limit, withText, where }: HybridOptions,
+  content: RawBuilder<unknown>,
 ): Promise<HybridNeighbour[]> {
   const near = sql`${`[${vector.join(",")}]`}::${vectorType(source)}`;
-  const words = sql`to_tsvector(${sql.lit(language)}::regconfig, t.content)`;
+  const words = sql`to_tsvector(${sql.lit(language)}::regconfig, ${content})`;
   const asked = sql`websearch_to_tsquery(${sql.lit(language)}::regconfig, ${query})`;
   const candidates = Math.max(CANDIDATES, limit);
   const rows = rowsWithVectors(source, where);

@@ -70,7 +70,9 @@ export async function verifySource(
           const cosine = await cosineWith(db, source, key, fresh);
           if (cosine === undefined) continue; // changed or gone meanwhile
           cosines.push({ key, cosine });
-          if (overlaps.length < SEARCHES) overlaps.push(await overlapOf(db, source, key, fresh));
+          if (overlaps.length === SEARCHES) continue;
+          const overlap = await overlapOf(db, source, key, fresh);
+          if (overlap !== undefined) overlaps.push(overlap);
         }
       }
     }
@@ -89,26 +91,34 @@ async function sampleRows(db: Database, source: Source, sample: number, maxChara
   return rows;
 }
 
+/** A vector of zeros has no direction: its cosine is NaN, with any but one of zeros too. */
 async function cosineWith(
   db: Database,
   source: Source,
   key: string,
   fresh: string,
 ): Promise<number | undefined> {
+  const vector = sql`${fresh}::${vectorType(source)}`;
   const { rows } = await sql<{ cosine: number }>`
-    select 1 - (t.vector <=> ${fresh}::${vectorType(source)}) as cosine
+    select case when t.vector = ${vector} then 1 else coalesce(nullif(1 - (t.vector <=> ${vector}), 'NaN'), 0) end as cosine
     from (select ${key}::text as key) q join ${rowsWithVectors(source)} t on ${keyMatches(source, "t", "q")}
     where t.vector is not null`.execute(db);
   return rows[0]?.cosine;
 }
 
-/** Rows at the same distance as the tenth may stand in for it. */
-async function overlapOf(db: Database, source: Source, key: string, fresh: string): Promise<number> {
+/** Rows at the same distance as the tenth may stand in for it. Undefined where the row's vector is gone meanwhile. */
+async function overlapOf(
+  db: Database,
+  source: Source,
+  key: string,
+  fresh: string,
+): Promise<number | undefined> {
   const vector = sql`${fresh}::${vectorType(source)}`;
-  const { rows } = await sql<{ overlap: number }>`
+  const { rows } = await sql<{ overlap: number | null }>`
     with stored as materialized (
       select t.vector from (select ${key}::text as key) q
       join ${rowsWithVectors(source)} t on ${keyMatches(source, "t", "q")}
+      where t.vector is not null
     ), before as materialized (
       select t.vector <=> (select s.vector from stored s) as distance from ${rowsWithVectors(source)} t
       where t.vector is not null order by t.vector <=> (select s.vector from stored s) limit ${NEIGHBOURS}
@@ -116,9 +126,9 @@ async function overlapOf(db: Database, source: Source, key: string, fresh: strin
       select t.vector from ${rowsWithVectors(source)} t
       where t.vector is not null order by t.vector <=> ${vector} limit ${NEIGHBOURS}
     )
-    select (count(*) filter (where a.vector <=> s.vector <= (select max(b.distance) + 1e-6 from before b)))::float8 / count(*) as overlap
+    select (count(*) filter (where a.vector <=> s.vector <= (select max(b.distance) + 1e-6 from before b)))::float8 / nullif(count(*), 0) as overlap
     from after a cross join stored s`.execute(db);
-  return rows[0]?.overlap ?? 0;
+  return rows[0]?.overlap ?? undefined;
 }
 
 function report(

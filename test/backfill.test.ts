@@ -9,6 +9,7 @@ import { chooseSources } from "../src/sources/choose-sources.ts";
 import type { Source } from "../src/sources/source.ts";
 import type { Database } from "../src/database/connect.ts";
 import { oracleVector } from "./support/oracle-vector.ts";
+import { runCommand } from "./support/command.ts";
 import { DIMENSIONS, prepare, wrongRows, type Listening } from "./support/listening.ts";
 
 const progress = showProgress("none");
@@ -181,3 +182,21 @@ test("a backfill whose table is dropped meanwhile fails, and ends nothing else w
     );
   });
 });
+
+test("a backfill that has to wait for its provider says why, and goes on when that is mended; a paused one is refused", async () => {
+  const on = await prepare({ EMBED_BATCH_SIZE: "8" });
+  await unseen(on, "insert into patient_embeddings select i, 'row ' || i from generate_series(1, 60) i");
+  on.provider.latencyMs = 50;
+  const command = runCommand(["backfill"], on.environment);
+  await expect.poll(() => on.provider.counts.inputs, { timeout: 20_000 }).toBeGreaterThan(10);
+  on.provider.apiKey = "another key";
+  await expect.poll(() => command.stderr(), { timeout: 20_000 }).toMatch(/^patient_embeddings: .*401/m);
+  on.provider.apiKey = undefined;
+  expect(await command.exited).toBe(0);
+  expect(await wrongRows(on.client)).toEqual([]);
+
+  await on.client.query("update embedding_source set paused = true");
+  const paused = runCommand(["backfill"], on.environment);
+  expect(await paused.exited).toBe(1);
+  expect(paused.stderr()).toContain("npm run resume -- patient_embeddings");
+}, 60_000);

@@ -195,6 +195,33 @@ function cosine(a: Float32Array, b: Float32Array): number {
 }
 
 describeNative("beside writers and searches", "needs transactions that run at the same time", () => {
+  test("a statement that another session has prepared goes on, but for one that returns the vector: that is prepared anew", async () => {
+    const { database, change } = await prepareChange(10);
+    const session = new pg.Client(database.url);
+    await session.connect();
+    try {
+      const text =
+        "select patient_id from patient_embeddings order by embedding <=> (select embedding from patient_embeddings where patient_id = 3) limit 1";
+      const keys = { name: "keys", text };
+      const vectors = {
+        name: "vectors",
+        text: "select embedding from patient_embeddings where patient_id = 3",
+      };
+      await session.query(keys);
+      await session.query(vectors);
+      await change();
+      expect((await session.query(keys)).rows).toEqual([{ patient_id: "3" }]);
+      await expect(session.query(vectors)).rejects.toMatchObject({ code: "0A000" });
+      const { rows } = await session.query<{ embedding: string }>({
+        ...vectors,
+        name: "vectors, prepared anew",
+      });
+      expect(JSON.parse(rows[0]?.embedding ?? "[]")).toHaveLength(NEW_DIMENSIONS);
+    } finally {
+      await session.end();
+    }
+  });
+
   test("a pause after the embedding is heeded: nothing is switched", async () => {
     const { client, database, db, begin, change } = await prepareChange(10);
     const pause = async () => {

@@ -19,6 +19,8 @@ interface BackfillOptions {
   /** Every row, whether it has a vector or not. */
   readonly all: boolean;
   readonly progress: Progress;
+  /** Told why a source cannot be embedded just now: it is waited for, and should not be in silence. */
+  readonly onTrouble?: (problem: string) => void;
   readonly signal: AbortSignal;
 }
 
@@ -67,6 +69,8 @@ export async function backfillWith(
     queryTimeoutMs: LONGEST_STATEMENT_MS,
   });
   const counts = countEvents(events);
+  const tell = tellOnce(all, options.onTrouble);
+  events.on("troubled", tell);
   try {
     await started;
     let total = await owedRows(db, all);
@@ -100,6 +104,7 @@ export async function backfillWith(
       seconds: (performance.now() - begun) / 1000,
     };
   } finally {
+    events.off("troubled", tell);
     progress.end();
     await db.destroy();
   }
@@ -145,4 +150,14 @@ function countEvents(events: Events): { cached: number; failed: number; tokens: 
   events.on("failed", ({ rows }) => (counts.failed += rows));
   events.on("answered", ({ tokens }) => (counts.tokens += tokens));
   return counts;
+}
+
+/** Tells a problem of one of these sources, or of all, when it is another than the last. */
+function tellOnce(sources: readonly Source[], onTrouble: BackfillOptions["onTrouble"]) {
+  let told: string | undefined;
+  return ({ source, problem }: { readonly source: string; readonly problem: string }): void => {
+    if (problem === told || (source !== "" && !sources.some(({ name }) => name === source))) return;
+    told = problem;
+    onTrouble?.(source === "" ? problem : `${source}: ${problem}`);
+  };
 }

@@ -4,6 +4,8 @@ import { duration, showProgress } from "../backfill/progress.ts";
 import { runBackfill, type BackfillReport } from "../backfill/run-backfill.ts";
 import { readConfig } from "../config.ts";
 import { connect } from "../database/connect.ts";
+import { SetupError } from "../errors.ts";
+import type { Source } from "../sources/source.ts";
 import { choose } from "../sources/choose-sources.ts";
 import { parseCommand, wholeNumber, type Command } from "./command.ts";
 import { openDatabase } from "./database-of.ts";
@@ -48,7 +50,16 @@ export const backfill: Command = {
         console.log(json ? JSON.stringify({ rows }) : `${rows} rows embedded, one at a time.`);
         return signal.aborted ? 1 : 0;
       }
-      const report = await runBackfill(config, sources, { splitters, all, progress, signal });
+      const onTrouble = (problem: string): void => {
+        console.error(problem);
+      };
+      const report = await runBackfill(config, notPaused(sources), {
+        splitters: splitters.filter((splitter) => !splitter.paused),
+        all,
+        progress,
+        onTrouble,
+        signal,
+      });
       console.log(json ? JSON.stringify(report) : describe(report));
       return report.pending > 0 || report.failed > 0 ? 1 : 0;
     } finally {
@@ -57,6 +68,17 @@ export const backfill: Command = {
     }
   },
 };
+
+/** What is paused would be waited for until somebody resumes it. @throws {SetupError} where nothing else is left. */
+function notPaused<T extends Source>(sources: readonly T[]): T[] {
+  const paused = sources.filter((source) => source.paused).map(({ name }) => name);
+  if (paused.length === 0) return [...sources];
+  const problem = `Nothing is embedded of what is paused: ${paused.join(", ")}.`;
+  const remedy = `npm run resume -- ${paused[0] ?? ""}`;
+  if (paused.length === sources.length) throw new SetupError(problem, remedy);
+  console.error(`${problem} ${remedy}`);
+  return sources.filter((source) => !source.paused);
+}
 
 function describe({ done, cached, failed, pending, tokens, seconds }: BackfillReport): string {
   const speed = Math.round(done / seconds);

@@ -1,8 +1,11 @@
+import { once } from "node:events";
+import pg from "pg";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { readConfig } from "../src/config.ts";
 import { connect } from "../src/database/connect.ts";
 import { collectStatus } from "../src/status/collect-status.ts";
 import { watch } from "../src/watch/watch.ts";
+import { describeNative } from "./support/database.ts";
 import { prepare, wrongRows } from "./support/listening.ts";
 
 const WAIT = { timeout: 30_000, interval: 50 };
@@ -109,3 +112,40 @@ test("a dropped table is said, and stalls no other source", async () => {
     expect(await troubleOf()).toMatch(/dropped.*unwatch/);
   }, WAIT);
 });
+
+describeNative(
+  "trouble that cannot be said while somebody holds the source",
+  "needs several sessions",
+  () => {
+    test("is said later, and what changes among the sources is followed on", async () => {
+      const { client, database, listen, watchAgain } = await prepareTwoSources();
+      const said = async (): Promise<string | null | undefined> => {
+        const sources = await client.query<{ trouble: string | null }>(
+          "select trouble from embedding_source where name = 'tickets'",
+        );
+        return sources.rows[0]?.trouble;
+      };
+      const listener = await listen();
+      const holder = new pg.Client(database.url);
+      await holder.connect();
+      onTestFinished(() => holder.end());
+      await holder.query("begin; select from embedding_source where name = 'tickets' for update");
+      await client.query("alter table app.tickets rename embedding to vec");
+      await vi.waitFor(async () => {
+        const [trouble] = (await once(listener.events, "troubled")) as [{ source: string }];
+        expect(trouble.source).toBe("");
+      }, WAIT);
+      expect(await said()).toBeNull();
+      await holder.query("rollback");
+
+      await vi.waitFor(async () => {
+        expect(await said()).toMatch(/no column embedding/);
+      }, WAIT);
+      await watchAgain({ vector: "vec" });
+      await client.query("insert into app.tickets values (1, 'a', 'embedded again')");
+      await listener.settled();
+      const { rows } = await client.query("select id from app.tickets where vec is not null");
+      expect(rows).toEqual([{ id: 1 }]);
+    });
+  },
+);

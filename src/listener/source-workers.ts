@@ -106,9 +106,9 @@ export class SourceWorkers {
     if (problem !== undefined) throw problem;
   }
 
-  /** Follows what has changed among the sources. */
+  /** Follows what has changed among the sources; a look that failed does not keep the next from doing so. */
   async refresh(sources: Sources): Promise<void> {
-    this.#refreshing = this.#refreshing.then(() => this.#follow(sources));
+    this.#refreshing = this.#refreshing.catch(nothing).then(() => this.#follow(sources));
     await this.#refreshing;
   }
 
@@ -168,6 +168,7 @@ export class SourceWorkers {
     try {
       const provider = await providers.for(source);
       checkDimensions(source, provider);
+      await this.#recovered(source);
       if (this.#closed || !this.#isBeginning(source)) return;
       const own = ownSettings(source.settings);
       const worker = new SourceWorker(
@@ -191,7 +192,6 @@ export class SourceWorkers {
         owner,
       );
       this.#running.set(source.id, { fingerprint: fingerprintOf(source), worker });
-      await this.#recovered(source);
       worker.wake();
     } catch (error) {
       if (!this.#isBeginning(source)) return;
@@ -206,6 +206,7 @@ export class SourceWorkers {
   }
 
   async #beginSplitting(source: Splitter): Promise<void> {
+    await this.#recovered(source);
     if (this.#closed) return;
     const { db, events, owner } = this.#around;
     const onSplit = (): void => {
@@ -213,20 +214,19 @@ export class SourceWorkers {
     };
     const worker = new SplitWorker({ db, source, events, onSplit }, owner);
     this.#running.set(source.id, { fingerprint: fingerprintOf(source), worker });
-    await this.#recovered(source);
     worker.wake();
   }
 
   async #troubled(id: number, name: string, problem: string): Promise<void> {
     if (this.#trouble.get(id) === problem) return;
-    this.#trouble.set(id, problem);
     this.#around.events.emit("troubled", { source: name, problem });
     await sayTrouble(this.#around.db, id, problem);
+    this.#trouble.set(id, problem);
   }
 
   async #recovered({ id, name }: Source): Promise<void> {
-    if (this.#trouble.delete(id)) this.#around.events.emit("recovered", { source: name });
     await sayTrouble(this.#around.db, id, null);
+    if (this.#trouble.delete(id)) this.#around.events.emit("recovered", { source: name });
   }
 
   #workers(): Worker[] {

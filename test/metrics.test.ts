@@ -1,4 +1,5 @@
 import { expect, test, vi } from "vitest";
+import { describeNative } from "./support/database.ts";
 import { prepare } from "./support/listening.ts";
 import { serve } from "./support/serving.ts";
 
@@ -67,4 +68,28 @@ test("where the database is away, readiness says so and the process stays health
   expect((await of("/healthz")).status).toBe(200);
   expect((await of("/")).status).toBe(503);
   expect(await (await of("/metrics")).text()).toContain("pg_autoembed_up 0");
+});
+
+describeNative("rows that take long to count", "needs several sessions at once", () => {
+  test("keep nobody from the page, metrics and readiness, and not the listener from stopping", async () => {
+    const { client, listen, database } = await prepare();
+    await client.query(`drop table if exists slow_one, slow_two, slow_three;
+      create or replace function slowly(body text) returns text language plpgsql as
+        $$ begin perform pg_sleep(3600); return body; end $$`);
+    for (const table of ["slow_one", "slow_two", "slow_three"]) {
+      await client.query(`create table ${table} (id int primary key, body text, embedding vector(8));
+        insert into ${table} values (1, 'asthma', '[1,2,3,4,5,6,7,8]')`);
+      await client.query(`select embed_watch($1, 'public.slowly(body)')`, [table]);
+    }
+    const http = await serve(await listen(), database.url);
+    const ask = async (path: string) => await (await fetch(new URL(path, http.url))).text();
+
+    expect(await ask("/")).toContain("counting");
+    expect(await ask("/readyz")).toBe("ready\n");
+    expect(await ask("/metrics")).toContain("pg_autoembed_up 1");
+    await http.close();
+    const counting =
+      "select from pg_stat_activity where datname = current_database() and query like '%slowly%' and state = 'active' and pid <> pg_backend_pid()";
+    expect((await client.query(counting)).rowCount).toBe(0);
+  });
 });

@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import { sql } from "kysely";
 import type { Logger } from "pino";
 import type { Config } from "../config.ts";
-import { connect, type Database } from "../database/connect.ts";
+import { connect } from "../database/connect.ts";
 import { SetupError } from "../errors.ts";
 import type { Listener } from "../listener/listener.ts";
 import { sampleSources } from "../status/sample-sources.ts";
@@ -24,10 +24,13 @@ export interface HttpServer {
 const SAMPLE_FRESH_MS = 1_000;
 const PAGE_FRESH_MS = 500;
 const READY_WITHIN_MS = 3_000;
+const READY_FRESH_MS = 500;
+/** Given up here, a count would go on in Postgres, and the next beside it. */
+const LONGEST_COUNT_MS = 3_600_000;
 
 /**
- * The page, `/metrics`, `/healthz` and `/readyz`, beside a listener, with two connections of its own: whoever looks
- * delays no write.
+ * The page, `/metrics`, `/healthz` and `/readyz`, beside a listener, with two connections of its own, and one to count
+ * rows: whoever looks delays no write, and a long count nobody who looks.
  * @throws {SetupError} where the address is not free.
  */
 export async function startHttp(
@@ -35,16 +38,18 @@ export async function startHttp(
   listener: Listener,
   log: Logger,
 ): Promise<HttpServer> {
-  const db = connect({
+  const reached = {
     databaseUrl: config.DATABASE_URL,
-    maxConnections: 2,
     ownSessions: config.LISTEN_DATABASE_URL === undefined,
-  });
+  };
+  const db = connect({ ...reached, maxConnections: 2 });
+  const counting = connect({ ...reached, maxConnections: 1, queryTimeoutMs: LONGEST_COUNT_MS });
   const samples = new Cached(SAMPLE_FRESH_MS, () => sampleSources(db));
   const history = new History(listener.events, () => samples.get());
   const guard = new Guard(config.EMBED_HTTP_TOKEN);
   const metrics = createMetrics(listener, () => samples.get());
-  const rowCounts = new RowCounts(db);
+  const rowCounts = new RowCounts(counting, reached.ownSessions);
+  const readiness = new Cached(READY_FRESH_MS, () => sql`select from embedding_source limit 1`.execute(db));
   const data = new Cached(PAGE_FRESH_MS, () => collectPageData(db, rowCounts));
   const page: PageContext = { db, config, listener, history, guard, data, log };
 
@@ -63,7 +68,7 @@ export async function startHttp(
       return;
     }
     if (path === "/readyz") {
-      await sendReadiness(db, response);
+      await sendReadiness(readiness, response);
       return;
     }
     const refusal = guard.refusal(request);
@@ -87,17 +92,20 @@ export async function startHttp(
       history.stop();
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
+      await rowCounts.cancel(db);
+      // Behind a pooler a count cannot be ended, and is not waited for.
+      void counting.destroy();
       await db.destroy();
     },
   };
 }
 
 /** Ready is who can reach the database: what the provider does is on the page, and no reason to restart anything. */
-async function sendReadiness(db: Database, response: ServerResponse): Promise<void> {
+async function sendReadiness(readiness: Cached<unknown>, response: ServerResponse): Promise<void> {
   const late = new Promise<boolean>((resolve) => {
     setTimeout(resolve, READY_WITHIN_MS, false).unref();
   });
-  const asked = sql`select from embedding_source limit 1`.execute(db).then(
+  const asked = readiness.get().then(
     () => true,
     () => false,
   );

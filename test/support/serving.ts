@@ -6,6 +6,7 @@ import type { Listener } from "../../src/listener/listener.ts";
 
 export interface Serving {
   readonly url: string;
+  close(): Promise<void>;
   /** What the server logged. */
   readonly logged: readonly string[];
   /** The hidden token of the page's forms. */
@@ -31,6 +32,7 @@ export async function serve(
   onTestFinished(() => http.close());
   const serving: Serving = {
     url: http.url,
+    close: () => http.close(),
     logged,
     async formToken() {
       const page = await (await fetch(http.url)).text();

@@ -1,5 +1,8 @@
 import pg from "pg";
 import { expect, onTestFinished, test } from "vitest";
+import { connect } from "../src/database/connect.ts";
+import { claim } from "../src/queue/claim.ts";
+import { loadSources } from "../src/sources/load-sources.ts";
 import { describeNative } from "./support/database.ts";
 import { prepare, wrongRows } from "./support/listening.ts";
 
@@ -47,6 +50,58 @@ describeNative("a claim", "needs several sessions", () => {
     const after = await client.query<{ id: number }>("select id from embedding_listener");
     expect(after.rows).toHaveLength(1);
     expect(after.rows[0]?.id).not.toBe(before.rows[0]?.id);
+  });
+
+  test.each(["of nobody who is listed", "made after its listener left the list"])(
+    "%s is free again within seconds",
+    async (what) => {
+      const { client, listen } = await prepare();
+      const early = what === "of nobody who is listed" ? undefined : await listen();
+      await client.query(
+        "update embedding_source set paused = true; select pg_notify('embedding_queue', '')",
+      );
+      await client.query("insert into patient_embeddings values (1, 'claimed by nobody')");
+      await client.query("update embedding_queue set owner = 2000000000; truncate embedding_listener");
+      await client.query("update embedding_source set paused = false");
+      const listener = early ?? (await listen());
+      await listener.settled(AbortSignal.timeout(20_000));
+      expect(await wrongRows(client)).toEqual([]);
+    },
+  );
+
+  test("under way while its listener leaves the list is made before, or not at all", async () => {
+    const { client, database } = await prepare();
+    await client.query("insert into patient_embeddings values (1, 'one')");
+    const { rows } = await client.query<{ id: number }>(
+      "insert into embedding_listener (host, pid, version) values ('here', 1, '0') returning id",
+    );
+    const owner = rows[0]?.id ?? 0;
+    const db = connect({ databaseUrl: database.url, maxConnections: 1, ownSessions: true });
+    onTestFinished(() => db.destroy());
+    const [source] = (await loadSources(db)).usable;
+    if (source === undefined) throw new Error("the migration watches a table");
+    const leaving = await secondSession(database.url);
+    await leaving.query("begin");
+    await leaving.query("delete from embedding_listener");
+    const claimed = claim(db, source, {
+      owner,
+      limit: 10,
+      head: 0n,
+      tail: 1n << 60n,
+      cacheModel: "none",
+      maxCharacters: 100,
+    });
+    await expect
+      .poll(async () => {
+        const { rowCount } = await client.query(
+          "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like '%for key share%'",
+        );
+        return rowCount;
+      })
+      .toBe(1);
+    await leaving.query("commit");
+    expect(await claimed).toEqual([]);
+    expect((await client.query("select from embedding_queue where owner is not null")).rowCount).toBe(0);
   });
 
   test("that a user's transaction keeps from being put back is freed when the listener has gone", async () => {

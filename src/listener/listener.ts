@@ -90,7 +90,7 @@ class RunningListener implements Listener {
           this.#workers.releaseStranded(),
           this.#usage.flush(this.#db).then(() => budget.look(this.#db)),
         ]),
-      onRenewed: () => {
+      onFreed: () => {
         this.#workers.wakeAll();
       },
     });

@@ -1,12 +1,14 @@
 import { hostname } from "node:os";
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
-import { freeClaims, isSilent } from "../queue/free-claims.ts";
+import { freeClaims, freeOrphans, isSilent } from "../queue/free-claims.ts";
 import type { ListenerState } from "./listener-state.ts";
 import { VERSION } from "../version.ts";
 
 /** How often a listener says that it is alive. */
 const HEARTBEAT_MS = 1_000;
+/** How often claims are looked for whose owner is not listed at all. */
+const ORPHANS_MS = 5_000;
 /** How long a silent listener keeps its claims; taken over, at the latest, one heartbeat later. */
 const SILENCE_MS = 3_500;
 
@@ -20,8 +22,8 @@ export interface PresenceOptions {
   readonly holds: (id: number) => boolean;
   /** Work that is due about once a second. */
   readonly chores: () => Promise<unknown>;
-  /** It has a new id: what was claimed under the old one may be free. */
-  readonly onRenewed: () => void;
+  /** It has a new id, or claims of nobody were found: there may be something to claim. */
+  readonly onFreed: () => void;
 }
 
 /**
@@ -42,6 +44,7 @@ export class Presence {
   readonly #former = new Set<number>();
   #beatTimer: NodeJS.Timeout | undefined;
   #choreTimer: NodeJS.Timeout | undefined;
+  #orphansFreed = -ORPHANS_MS;
   #stopped = false;
 
   constructor(options: PresenceOptions) {
@@ -112,7 +115,7 @@ export class Presence {
   }
 
   async #beat(): Promise<void> {
-    const { heart, describe, onRenewed } = this.#options;
+    const { heart, describe, onFreed } = this.#options;
     const before = this.#id;
     if (this.ids.length > 0) {
       const seen = await heart
@@ -125,7 +128,7 @@ export class Presence {
     }
     if (this.#id !== undefined) return;
     await this.id();
-    onRenewed();
+    onFreed();
   }
 
   async #appear(): Promise<number> {
@@ -153,6 +156,9 @@ export class Presence {
       .where("id", "not in", [0, ...this.ids])
       .execute();
     for (const { id } of silent) await freeClaims(db, id, SILENCE_MS);
+    if (performance.now() - this.#orphansFreed < ORPHANS_MS) return;
+    if ((await freeOrphans(db)) > 0) this.#options.onFreed();
+    this.#orphansFreed = performance.now();
   }
 
   async #leaveFormer(): Promise<void> {

@@ -13,17 +13,22 @@ export const start: Command = {
     "keep every watched table embedded, until Ctrl-C or SIGTERM; without DATABASE_URL, on an embedded Postgres",
   async run(args) {
     parseCommand(start, args, { options: {} });
+    // From the first: what is stopped while it starts has claims and locks to leave as well.
+    const signalled = stopSignal();
     const database = await openDatabase(readConfig(process.env), "alone");
     try {
       const listener = createListener(database.config);
       let http: HttpServer | undefined;
       const log = logEvents(listener.events, database.config.EMBED_LOG_LEVEL);
       try {
-        await listener.start();
-        log.info("listening for changes");
-        http = await serveHttp(database.config, listener, log);
-        welcome(database);
-        const signal = await stopSignal(database.embedded?.stopped);
+        const stopping = Promise.race([signalled, ...failing(database)]);
+        const early = await Promise.race([listener.start(), stopping]);
+        if (early === undefined) {
+          log.info("listening for changes");
+          http = await serveHttp(database.config, listener, log);
+          welcome(database);
+        }
+        const signal = early ?? (await stopping);
         log.info({ signal }, "stopping: a second signal leaves at once");
       } finally {
         await http?.close();
@@ -36,6 +41,16 @@ export const start: Command = {
     return 0;
   },
 };
+
+/** Rejects when the embedded Postgres, if it is that, stops by itself. */
+function failing({ embedded }: OpenDatabase): Promise<never>[] {
+  if (embedded === undefined) return [];
+  return [
+    embedded.stopped.then((error) => {
+      throw error ?? new Error("the embedded Postgres stopped by itself");
+    }),
+  ];
+}
 
 async function serveHttp(
   config: OpenDatabase["config"],

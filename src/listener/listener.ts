@@ -133,7 +133,10 @@ class RunningListener implements Listener {
     await this.#budget.look(this.#db);
     // First: a worker claims under this listener's id as soon as it is open.
     await this.#presence.start();
-    await this.#workers.open(await loadSources(this.#db), await vectorTypeOid(this.#db));
+    const [sources, vectorOid] = [await loadSources(this.#db), await vectorTypeOid(this.#db)];
+    if (this.#isStopped()) return;
+    await this.#workers.open(sources, vectorOid);
+    if (this.#isStopped()) return;
     this.#notifications.start();
     this.#workers.wakeAll();
     this.#poll = setInterval(() => void this.#look(), this.#config.EMBED_POLL_MS);
@@ -173,9 +176,13 @@ class RunningListener implements Listener {
     return left;
   }
 
+  #isStopped(): boolean {
+    return this.#stopped !== undefined;
+  }
+
   /** Sees what changed among the sources, and drains them all. */
   async #look(): Promise<void> {
-    if (this.#stopped !== undefined) return;
+    if (this.#isStopped()) return;
     try {
       await this.#workers.refresh(await loadSources(this.#db));
     } catch (error) {

@@ -1,0 +1,41 @@
+import pg from "pg";
+import { expect, onTestFinished, test } from "vitest";
+import { runCommand } from "./support/command.ts";
+import { describeNative } from "./support/database.ts";
+import { prepare } from "./support/listening.ts";
+
+describeNative("a listener that is still starting", "needs several sessions", () => {
+  test.each(["SIGTERM", "SIGINT"] as const)(
+    "ends with 0 at the first %s, and is told of as stopped",
+    async (signal) => {
+      const { client, database, environment } = await prepare();
+      const holder = new pg.Client(database.url);
+      await holder.connect();
+      onTestFinished(() => holder.end());
+      await holder.query("begin; lock table embedding_source in access exclusive mode");
+      const command = runCommand(["start"], {
+        ...environment,
+        EMBED_LOG_LEVEL: "info",
+        EMBED_SHUTDOWN_MS: "500",
+      });
+      await expect
+        .poll(
+          async () =>
+            (
+              await client.query(
+                "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like '%embedding_source%'",
+              )
+            ).rowCount,
+          { timeout: 20_000 },
+        )
+        .toBeGreaterThan(0);
+      command.process.kill(signal);
+      await expect.poll(() => command.stderr(), { timeout: 10_000 }).toContain("stopping");
+      await holder.query("rollback");
+      expect(await command.exited).toBe(0);
+      expect(command.stderr()).toContain("stopped");
+      expect(command.stderr()).not.toContain("listening for changes");
+      expect((await client.query("select from embedding_queue where owner is not null")).rowCount).toBe(0);
+    },
+  );
+});

@@ -65,7 +65,7 @@ export function store(source: Source, vector: RawBuilder<unknown>): RawBuilder<u
  * The CTE that dequeues those rows of `held` whose tickets `done` selects, and the `Outcome` of every one. A row that did
  * not get its vector stays in the queue.
  */
-export function dequeue(source: Source, held: string, done: RawBuilder<unknown>): RawBuilder<unknown> {
+function dequeue(source: Source, held: string, done: RawBuilder<unknown>): RawBuilder<unknown> {
   return sql`done as materialized ${done}, dequeued as (
       delete from embedding_queue q
       where q.source_id = ${sql.lit(source.id)} and q.failed_at is null and q.ticket = any(array(select d.ticket from done d))

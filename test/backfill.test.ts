@@ -200,3 +200,17 @@ test("a backfill that has to wait for its provider says why, and goes on when th
   expect(await paused.exited).toBe(1);
   expect(paused.stderr()).toContain("npm run resume -- patient_embeddings");
 }, 60_000);
+
+test("a backfill of one source counts that one's rows alone, whatever else is done beside", async () => {
+  const on = await prepare();
+  await on.client.query(
+    "drop table if exists others; create table others (id int primary key, words text, embedding vector(8))",
+  );
+  await on.client.query("select embed_watch('others', 'words')");
+  on.provider.poison = (text) => text === "refused";
+  await on.client.query("insert into others values (1, 'refused'), (2, 'fine')");
+  await unseen(on, "insert into patient_embeddings select i, 'row ' || i from generate_series(1, 200) i");
+  on.provider.latencyMs = 50;
+
+  expect(await backfill(on)).toMatchObject({ done: 200, failed: 0, pending: 0 });
+});

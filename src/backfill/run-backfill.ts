@@ -68,7 +68,7 @@ export async function backfillWith(
     ownSessions: true,
     queryTimeoutMs: LONGEST_STATEMENT_MS,
   });
-  const counts = countEvents(events);
+  const counts = countEvents(events, all);
   const tell = tellOnce(all, options.onTrouble);
   events.on("troubled", tell);
   try {
@@ -144,11 +144,17 @@ async function cacheModelOf(config: Config, source: Source, signal: AbortSignal)
   return cacheModel(provider);
 }
 
-function countEvents(events: Events): { cached: number; failed: number; tokens: number } {
+/** What was done for these sources: the listener works for all that there are. */
+function countEvents(
+  events: Events,
+  sources: readonly Source[],
+): { cached: number; failed: number; tokens: number } {
   const counts = { cached: 0, failed: 0, tokens: 0 };
-  events.on("cached", ({ rows }) => (counts.cached += rows));
-  events.on("failed", ({ rows }) => (counts.failed += rows));
-  events.on("answered", ({ tokens }) => (counts.tokens += tokens));
+  const isOurs = ({ source }: { readonly source: string }): boolean =>
+    sources.some(({ name }) => name === source);
+  events.on("cached", (event) => (counts.cached += isOurs(event) ? event.rows : 0));
+  events.on("failed", (event) => (counts.failed += isOurs(event) ? event.rows : 0));
+  events.on("answered", (event) => (counts.tokens += isOurs(event) ? event.tokens : 0));
   return counts;
 }
 

@@ -103,6 +103,24 @@ test("rows of equal texts are equally near: which of them are among the ten is n
   expect((await change()).comparison).toEqual({ rows: 20, recall: 1 });
 });
 
+test("the new column's index is made as the old one's: its method, its distance and its options", async () => {
+  const { client, change } = await prepareChange(5);
+  await client.query(
+    "create index on patient_embeddings using hnsw (embedding vector_l2_ops) with (m = 8, ef_construction = 32)",
+  );
+  expect((await change()).index).toBe("hnsw");
+  const { rows } = await client.query<{ made: string }>(
+    "select substring(indexdef from 'USING.*') as made from pg_indexes where tablename = 'patient_embeddings' and indexdef ~ 'hnsw' order by 1",
+  );
+  expect(rows.map(({ made }) => made)).toEqual([
+    "USING hnsw (embedding vector_l2_ops) WITH (m='8', ef_construction='32')",
+    "USING hnsw (embedding_previous vector_l2_ops) WITH (m='8', ef_construction='32')",
+  ]);
+  await client.query(
+    "do $$ begin execute (select string_agg(format('drop index %I', indexname), ';') from pg_indexes where tablename = 'patient_embeddings' and indexdef ~ 'hnsw'); end $$",
+  );
+});
+
 test("many changes while the index is built, and no other listener beside, do not keep the switch waiting", async () => {
   const { client, change, listener, listen } = await prepareChange(20);
   await listener.stop();

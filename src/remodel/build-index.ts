@@ -24,6 +24,8 @@ export async function buildIndex(
   if (await isThere(db, next, signal)) return model.method;
   const distance = /\b(?:vector|halfvec)_(\w+)_ops\b/.exec(model.definition)?.[1] ?? "cosine";
   const operators = sql.raw(`${next.vectorType}_${distance}_ops`);
+  // Such as `WITH (m='32', ef_construction='128')`, or the lists of an ivfflat.
+  const options = /\bWITH \([^()]*\)/.exec(model.definition)?.[0] ?? "";
   await db.connection().execute(async (builder) => {
     // It waits for whoever was there before it, however long they take.
     const { rows } = await sql<{ pid: number }>`
@@ -36,7 +38,9 @@ export async function buildIndex(
     signal.addEventListener("abort", cancel);
     try {
       await sql`create index concurrently on ${vectorTableOf(next)}
-        using ${sql.raw(model.method)} (${sql.id(next.vectorColumn)} ${operators})`.execute(builder);
+        using ${sql.raw(model.method)} (${sql.id(next.vectorColumn)} ${operators}) ${sql.raw(options)}`.execute(
+        builder,
+      );
     } finally {
       signal.removeEventListener("abort", cancel);
     }

@@ -1,5 +1,5 @@
 import type { Config } from "./config.ts";
-import { connect, type Database } from "./database/connect.ts";
+import { connect, directUrl, type Database } from "./database/connect.ts";
 import { SetupError } from "./errors.ts";
 import { openProvider, openProviderUnasked } from "./providers/open-provider.ts";
 import { embedQuery } from "./search/embed-query.ts";
@@ -76,9 +76,9 @@ export async function search(
 
 async function withDatabase<T>(config: ApplicationConfig, work: (db: Database) => Promise<T>): Promise<T> {
   const db = connect({
-    databaseUrl: config.DATABASE_URL,
+    databaseUrl: directUrl(config),
     maxConnections: 1,
-    ownSessions: config.LISTEN_DATABASE_URL === undefined,
+    ownSessions: true,
   });
   try {
     return await work(db);

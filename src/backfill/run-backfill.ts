@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import type { Config } from "../config.ts";
-import { connect, type Database } from "../database/connect.ts";
+import { connect, directUrl, type Database } from "../database/connect.ts";
 import { createListener, type Listener } from "../listener/listener.ts";
 import type { Events } from "../pipeline/events.ts";
 import { cacheModel } from "../providers/provider.ts";
@@ -63,7 +63,7 @@ export async function backfillWith(
   const all = [...splitters, ...sources];
   const begun = performance.now();
   const db = connect({
-    databaseUrl: config.DATABASE_URL,
+    databaseUrl: directUrl(config),
     maxConnections: 2,
     ownSessions: true,
     queryTimeoutMs: LONGEST_STATEMENT_MS,

@@ -2,13 +2,11 @@ import { dryRun, type DryRunReport } from "../backfill/dry-run.ts";
 import { backfillPerRow } from "../backfill/per-row.ts";
 import { duration, showProgress } from "../backfill/progress.ts";
 import { runBackfill, type BackfillReport } from "../backfill/run-backfill.ts";
-import { readConfig } from "../config.ts";
-import { connect } from "../database/connect.ts";
 import { SetupError } from "../errors.ts";
 import type { Source } from "../sources/source.ts";
 import { choose } from "../sources/choose-sources.ts";
 import { parseCommand, wholeNumber, type Command } from "./command.ts";
-import { openDatabase } from "./database-of.ts";
+import { withDatabase } from "./with-database.ts";
 import { stopSignal } from "./stop-signal.ts";
 
 export const backfill: Command = {
@@ -33,10 +31,7 @@ export const backfill: Command = {
     const { signal } = interrupted;
     const { all, json } = values;
     const progress = showProgress(json ? "none" : process.stderr.isTTY ? "bar" : "lines");
-    const database = await openDatabase(readConfig(process.env));
-    const { config } = database;
-    const db = connect({ databaseUrl: config.DATABASE_URL, maxConnections: 1, ownSessions: true });
-    try {
+    return await withDatabase(async (db, config) => {
       const { sources, splitters } = await choose(db, values.source);
       if (values["dry-run"]) {
         const reports = [];
@@ -62,10 +57,7 @@ export const backfill: Command = {
       });
       console.log(json ? JSON.stringify(report) : describe(report));
       return report.pending > 0 || report.failed > 0 ? 1 : 0;
-    } finally {
-      await db.destroy();
-      await database.close();
-    }
+    });
   },
 };
 

@@ -1,3 +1,4 @@
+import { directUrl } from "../database/connect.ts";
 import { UsageError } from "../errors.ts";
 import { duration } from "../backfill/progress.ts";
 import { buildIndex as build } from "../search/build-index.ts";
@@ -35,7 +36,7 @@ export const buildIndex: Command = {
       const [source] = await chooseSources(db, name);
       if (source === undefined) return 1;
       const index = await build(db, source, {
-        databaseUrl: config.DATABASE_URL,
+        databaseUrl: directUrl(config),
         now: values.now,
         memory,
         signal: interrupted.signal,

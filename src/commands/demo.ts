@@ -1,5 +1,5 @@
 import { readConfig, type Config } from "../config.ts";
-import { connect, type Database } from "../database/connect.ts";
+import { connect, directUrl, type Database } from "../database/connect.ts";
 import { DEMO_PATIENTS, insertPatients, removePatients } from "../demo/demo-patients.ts";
 import { createListener } from "../listener/listener.ts";
 import { openProvider } from "../providers/open-provider.ts";
@@ -26,7 +26,7 @@ export const demo: Command = {
   async run(args) {
     const { values } = parseCommand(demo, args, { options: { keep: { type: "boolean", default: false } } });
     const database = await openDatabase(readConfig(process.env));
-    const db = connect({ databaseUrl: database.config.DATABASE_URL, maxConnections: 2, ownSessions: true });
+    const db = connect({ databaseUrl: directUrl(database.config), maxConnections: 2, ownSessions: true });
     try {
       await show(db, database.config);
     } finally {

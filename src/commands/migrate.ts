@@ -1,4 +1,5 @@
 import { readConfig } from "../config.ts";
+import { directUrl } from "../database/connect.ts";
 import { UsageError } from "../errors.ts";
 import { migrate as runMigrations } from "../migrate.ts";
 import { parseCommand, type Command } from "./command.ts";
@@ -19,7 +20,7 @@ export const migrate: Command = {
     }
     const dimensions = await dimensionsOf(config);
     await runMigrations({
-      databaseUrl: config.DATABASE_URL,
+      databaseUrl: directUrl({ ...config, DATABASE_URL: config.DATABASE_URL }),
       dimensions,
       onMessage: (message) => {
         console.error(message);

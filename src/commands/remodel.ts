@@ -1,7 +1,6 @@
 import { dryRun, type DryRunReport } from "../backfill/dry-run.ts";
 import { duration, showProgress } from "../backfill/progress.ts";
-import { readConfig } from "../config.ts";
-import { connect, type Database } from "../database/connect.ts";
+import type { Database } from "../database/connect.ts";
 import { UsageError } from "../errors.ts";
 import { refuseObstacles } from "../remodel/obstacles.ts";
 import { plannedSource, type NewModel } from "../remodel/prepare.ts";
@@ -14,7 +13,7 @@ import { refuseSwitched } from "../remodel/under-way.ts";
 import { loadSources } from "../sources/load-sources.ts";
 import { setPaused } from "../sources/set-paused.ts";
 import { oneOf, parseCommand, wholeNumber, type Command } from "./command.ts";
-import { openDatabase } from "./database-of.ts";
+import { withDatabase } from "./with-database.ts";
 import { stopSignal } from "./stop-signal.ts";
 
 const SAMPLE_TEXTS = 20;
@@ -47,10 +46,7 @@ export const remodel: Command = {
       throw new UsageError("The model of which source?", `Usage: ${remodel.usage}`);
     }
     const step = (["pause", "rollback", "finish", "cancel"] as const).find((option) => values[option]);
-    const database = await openDatabase(readConfig(process.env));
-    const { config } = database;
-    const db = connect({ databaseUrl: config.DATABASE_URL, maxConnections: 1, ownSessions: true });
-    try {
+    return await withDatabase(async (db, config) => {
       const name = await embeddingSource(db, asked);
       if (step !== undefined) {
         console.log(await STEPS[step](db, name, values.force));
@@ -94,10 +90,7 @@ export const remodel: Command = {
         return 0;
       }
       return await change(config, name, { ...values, model, signal: interrupted.signal });
-    } finally {
-      await db.destroy();
-      await database.close();
-    }
+    });
   },
 };
 

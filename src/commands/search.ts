@@ -1,7 +1,5 @@
 import pg from "pg";
 import { describeDatabaseError, harmlessMessage } from "../database/database-fault.ts";
-import { readConfig } from "../config.ts";
-import { connect } from "../database/connect.ts";
 import { UsageError } from "../errors.ts";
 import { openProvider } from "../providers/open-provider.ts";
 import { embedQuery } from "../search/embed-query.ts";
@@ -9,7 +7,7 @@ import { searchChosen, type Found } from "../search/search-source.ts";
 import { chooseOne } from "../sources/choose-sources.ts";
 import { providerSettings } from "../sources/provider-settings.ts";
 import { parseCommand, wholeNumber, type Command } from "./command.ts";
-import { openDatabase } from "./database-of.ts";
+import { withDatabase } from "./with-database.ts";
 
 export const search: Command = {
   usage: 'npm run search -- "QUERY" [--source NAME] [--limit 10] [--where SQL] [--hybrid] [--text] [--json]',
@@ -31,20 +29,13 @@ export const search: Command = {
     const query = positionals.join(" ").trim();
     if (query === "") throw new UsageError("What should be searched for?", `Usage: ${search.usage}`);
     const limit = wholeNumber("--limit", values.limit);
-    const database = await openDatabase(readConfig(process.env));
-    const db = connect({ databaseUrl: database.config.DATABASE_URL, maxConnections: 1, ownSessions: true });
-    try {
+    return await withDatabase(async (db, config) => {
       const chosen = await chooseOne(db, values.source);
       const [source] = chosen.sources;
       if (source === undefined) throw new UsageError("There is nothing to search.", "Watch a table first.");
-      const provider = await openProvider(providerSettings(database.config, source));
+      const provider = await openProvider(providerSettings(config, source));
       try {
-        const vector = await embedQuery(
-          db,
-          provider,
-          query,
-          AbortSignal.timeout(database.config.EMBEDDING_TIMEOUT),
-        );
+        const vector = await embedQuery(db, provider, query, AbortSignal.timeout(config.EMBEDDING_TIMEOUT));
         const options = { limit, withText: values.text, where: values.where };
         const searching = searchChosen(
           db,
@@ -60,10 +51,7 @@ export const search: Command = {
         await provider.close();
       }
       return 0;
-    } finally {
-      await db.destroy();
-      await database.close();
-    }
+    });
   },
 };
 

@@ -1,9 +1,7 @@
-import { readConfig } from "../config.ts";
-import { connect } from "../database/connect.ts";
 import { describeSplit } from "../passages/split-settings.ts";
 import { listSources, type ListedSource } from "../watch/list-sources.ts";
 import { parseCommand, type Command } from "./command.ts";
-import { openDatabase } from "./database-of.ts";
+import { withDatabase } from "./with-database.ts";
 
 export const sources: Command = {
   usage: "npm run sources -- [--json]",
@@ -12,16 +10,11 @@ export const sources: Command = {
     const { values } = parseCommand(sources, args, {
       options: { json: { type: "boolean", default: false } },
     });
-    const database = await openDatabase(readConfig(process.env));
-    const db = connect({ databaseUrl: database.config.DATABASE_URL, maxConnections: 1, ownSessions: true });
-    try {
+    return await withDatabase(async (db) => {
       const listed = await listSources(db);
       console.log(values.json ? JSON.stringify(listed) : listed.map(describe).join("\n\n"));
       return 0;
-    } finally {
-      await db.destroy();
-      await database.close();
-    }
+    });
   },
 };
 

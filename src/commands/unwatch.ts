@@ -1,9 +1,7 @@
-import { readConfig } from "../config.ts";
-import { connect } from "../database/connect.ts";
 import { UsageError } from "../errors.ts";
 import { unwatch as unwatchSource } from "../watch/unwatch.ts";
 import { parseCommand, type Command } from "./command.ts";
-import { openDatabase } from "./database-of.ts";
+import { withDatabase } from "./with-database.ts";
 
 export const unwatch: Command = {
   usage: "npm run unwatch -- NAME",
@@ -14,15 +12,10 @@ export const unwatch: Command = {
     if (name === undefined || rest.length > 0) {
       throw new UsageError("Which source?", `Usage: ${unwatch.usage}\nnpm run sources lists them.`);
     }
-    const database = await openDatabase(readConfig(process.env));
-    const db = connect({ databaseUrl: database.config.DATABASE_URL, maxConnections: 1, ownSessions: true });
-    try {
+    return await withDatabase(async (db) => {
       await unwatchSource(db, name);
       console.log(`${name} is watched no more. Its table and its vectors stay as they are.`);
       return 0;
-    } finally {
-      await db.destroy();
-      await database.close();
-    }
+    });
   },
 };

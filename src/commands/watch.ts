@@ -1,10 +1,8 @@
-import { readConfig } from "../config.ts";
-import { connect } from "../database/connect.ts";
 import { UsageError } from "../errors.ts";
 import { describeSplit } from "../passages/split-settings.ts";
 import { watch as watchTable, type Watched } from "../watch/watch.ts";
 import { oneOf, parseCommand, wholeNumber, type Command } from "./command.ts";
-import { openDatabase } from "./database-of.ts";
+import { withDatabase } from "./with-database.ts";
 import { sources } from "./sources.ts";
 
 export const watch: Command = {
@@ -60,16 +58,11 @@ export const watch: Command = {
         ...(values["api-key-env"] === undefined ? {} : { api_key_env: values["api-key-env"] }),
       },
     };
-    const database = await openDatabase(readConfig(process.env));
-    const db = connect({ databaseUrl: database.config.DATABASE_URL, maxConnections: 1, ownSessions: true });
-    try {
-      const watched = await watchTable(db, database.config, options);
+    return await withDatabase(async (db, config) => {
+      const watched = await watchTable(db, config, options);
       console.log(values.json ? JSON.stringify(watched) : describe(watched));
       return 0;
-    } finally {
-      await db.destroy();
-      await database.close();
-    }
+    });
   },
 };
 

@@ -1,5 +1,5 @@
 import { readConfig } from "../config.ts";
-import { connect, type Database } from "../database/connect.ts";
+import { connect, directUrl, type Database } from "../database/connect.ts";
 import { openDatabase, type OpenDatabase } from "./database-of.ts";
 
 /** Reading every text of a large table takes long in one statement, and holds nobody up. */
@@ -11,7 +11,7 @@ export async function withDatabase<T>(
 ): Promise<T> {
   const database = await openDatabase(readConfig(process.env));
   const db = connect({
-    databaseUrl: database.config.DATABASE_URL,
+    databaseUrl: directUrl(database.config),
     maxConnections: 1,
     ownSessions: true,
     queryTimeoutMs: LONGEST_STATEMENT_MS,

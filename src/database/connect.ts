@@ -17,6 +17,14 @@ export interface ConnectOptions {
   readonly queryTimeoutMs?: number;
 }
 
+/** Where sessions are ours alone: past the pooler, where there is one. For commands, which are one session each. */
+export function directUrl(config: {
+  readonly DATABASE_URL: string;
+  readonly LISTEN_DATABASE_URL?: string | undefined;
+}): string {
+  return config.LISTEN_DATABASE_URL ?? config.DATABASE_URL;
+}
+
 /** A statement that begins so is read by Postgres once a session, where the sessions are ours alone. */
 export const PREPARED = "/* prepared */";
 

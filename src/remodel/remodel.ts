@@ -1,7 +1,7 @@
 import type { Config } from "../config.ts";
 import type { Progress } from "../backfill/progress.ts";
 import { backfillWith } from "../backfill/run-backfill.ts";
-import { connect } from "../database/connect.ts";
+import { connect, directUrl } from "../database/connect.ts";
 import { createListener } from "../listener/listener.ts";
 import { setPaused } from "../sources/set-paused.ts";
 import { whoEmbeds } from "./asked-model.ts";
@@ -56,7 +56,7 @@ export async function remodel(
   const { onStep, progress, force } = options;
   // No lock_timeout of the session: `create index concurrently` waits for transactions older than itself.
   const db = connect({
-    databaseUrl: config.DATABASE_URL,
+    databaseUrl: directUrl(config),
     maxConnections: 2,
     ownSessions: false,
     queryTimeoutMs: LONGEST_STATEMENT_MS,

@@ -291,7 +291,7 @@ describeNative("beside writers and searches", "needs transactions that run at th
           `text ${n} as of ${writes}`,
           n,
         ]);
-    running.catch(() => undefined); // thrown where it is awaited
+        running.catch(() => undefined); // thrown where it is awaited
         await session.query("insert into patient_embeddings values ($1, 'comes and goes')", [1000 + n]);
         await session.query("delete from patient_embeddings where patient_id = $1", [1000 + n]);
       }),

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { beforeAll, expect, test } from "vitest";
+import { recipesOf } from "./support/recipes.ts";
 
 const run = promisify(execFile);
 const PROJECT = fileURLToPath(new URL("..", import.meta.url));
@@ -36,6 +37,10 @@ beforeAll(async () => {
   await symlink(PROJECT, join(CONSUMER, "node_modules/pg-autoembed"));
   await writeFile(join(CONSUMER, "package.json"), '{"name": "consumer", "type": "module", "private": true}');
   await writeFile(join(CONSUMER, "application.ts"), APPLICATION);
+  const recipes = await recipesOf("docs/sources.md");
+  const [recipe, ...more] = recipes.filter(({ language }) => language === "ts");
+  expect(more).toEqual([]);
+  await writeFile(join(CONSUMER, "recipe.ts"), recipe?.body ?? "");
 }, 120_000);
 
 test.each([
@@ -49,7 +54,7 @@ test.each([
       [
         join(PROJECT, "node_modules/typescript/bin/tsc"),
         ...["--noEmit", "--strict", "--skipLibCheck", "--target", "es2023", "--types", "node"],
-        ...["--typeRoots", join(PROJECT, "node_modules/@types"), ...options, "application.ts"],
+        ...["--typeRoots", join(PROJECT, "node_modules/@types"), ...options, "application.ts", "recipe.ts"],
       ],
       { cwd: CONSUMER },
     ).then(

@@ -1,0 +1,96 @@
+import { execFile } from "node:child_process";
+import { mkdtemp, mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { expect } from "vitest";
+import { oracleVector } from "./oracle-vector.ts";
+import { withClient } from "./with-client.ts";
+
+const PROJECT = fileURLToPath(new URL("../..", import.meta.url));
+
+export interface Recipe {
+  readonly page: string;
+  readonly line: number;
+  /** What stands behind the opening fence: `sh`, `sql`, `ts`, `console` (commands and what they print), or nothing. */
+  readonly language: string;
+  readonly body: string;
+}
+
+export interface Kitchen {
+  readonly databaseUrl: string;
+  readonly environment: Readonly<Record<string, string>>;
+  /** Of the vector that a statement's `$1` gets. */
+  readonly dimensions: number;
+}
+
+export async function recipesOf(page: string): Promise<Recipe[]> {
+  const text = await readFile(join(PROJECT, page), "utf8");
+  return [...text.matchAll(/^```(.*)\n([\s\S]*?)^```$/gm)].map(
+    ({ index, 1: language = "", 2: body = "" }) => ({
+      page,
+      line: text.slice(0, index).split("\n").length,
+      language,
+      body,
+    }),
+  );
+}
+
+const COOKS: Readonly<Record<string, ((recipe: Recipe, kitchen: Kitchen) => Promise<void>) | undefined>> = {
+  sh: async ({ body }, { environment }) => {
+    await shell(`set -e\n${body}`, environment);
+  },
+  console: async ({ body }, { environment }) => {
+    const commands = body.split(/^\$ /m).slice(1);
+    for (const [command = "", ...printed] of commands.map((part) => part.split("\n"))) {
+      const output = await shell(`{ ${command}\n} 2>&1 || true`, environment);
+      expect(output.trim().replaceAll(/[ \t]+$/gm, "")).toBe(printed.join("\n").trim());
+    }
+  },
+  sql: async ({ body }, { databaseUrl, dimensions }) => {
+    const vector = JSON.stringify([...oracleVector("a query", dimensions)]);
+    await withClient(databaseUrl, async (client) => {
+      const { command, rowCount } = await client.query(body, body.includes("$1") ? [vector] : []).then(
+        // Of several statements, the last.
+        (result) => [result].flat().at(-1) ?? result,
+      );
+      if (command === "SELECT") expect(rowCount).toBeGreaterThan(0);
+    });
+  },
+  ts: async ({ body }, { environment }) => {
+    const folder = await mkdtemp(join(tmpdir(), "recipe-"));
+    try {
+      await mkdir(join(folder, "node_modules"));
+      await symlink(PROJECT, join(folder, "node_modules/pg-autoembed"));
+      await symlink(join(PROJECT, "node_modules/pg"), join(folder, "node_modules/pg"));
+      await writeFile(join(folder, "package.json"), '{"type": "module"}');
+      await writeFile(join(folder, "recipe.ts"), body);
+      await promisify(execFile)(process.execPath, ["--import", "tsx", join(folder, "recipe.ts")], {
+        cwd: PROJECT,
+        env: { ...process.env, ...environment },
+      });
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  },
+};
+
+/** Does what a recipe says. @throws where it fails, or nothing can run it, with the page and the line. */
+export async function follow(recipe: Recipe, kitchen: Kitchen): Promise<void> {
+  const { page, line, language } = recipe;
+  const cook = COOKS[language];
+  if (cook === undefined)
+    throw new Error(`${page}:${line}: nothing runs a block of ${language || "no language"}`);
+  await cook(recipe, kitchen).catch((error: unknown) => {
+    throw new Error(`${page}:${line}: ${(error as Error).message}`, { cause: error });
+  });
+}
+
+async function shell(script: string, environment: Kitchen["environment"]): Promise<string> {
+  const { stdout } = await promisify(execFile)("bash", ["-c", script], {
+    cwd: PROJECT,
+    env: { ...process.env, ...environment },
+  });
+  return stdout;
+}

@@ -1,3 +1,4 @@
+import pg from "pg";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { readConfig } from "../src/config.ts";
 import { connect } from "../src/database/connect.ts";
@@ -241,4 +242,43 @@ test("a source that is watched again on another table leaves no trigger on the f
   await watch({ table: "app.b", text: "body", name: "texts" });
   const { rows } = await client.query("select tgname from pg_trigger where tgrelid = 'app.a'::regclass");
   expect(rows).toEqual([]);
+});
+
+test.each([
+  ["body || now()", /is another each time it is computed: it calls now\(\)/],
+  ["body || current_date", /a function of the time or the session/],
+  ["body || random()", /it calls random\(\)/],
+  ["body || age(born)", /it calls age\(/],
+  ["app.unmarked(body)", /alter function app\.unmarked\(text\) stable/],
+  ["(select max(other.body) from app.t other)", /not made of one row alone/],
+  ["max(body)", /not made of one row alone/],
+  ["regexp_split_to_table(body, ',')", /not made of one row alone/],
+])("refuses the text %s, from SQL too, and says what to do", async (text, says) => {
+  const { client, db, watch } = await prepareWatching();
+  await client.query(`create table app.t (id int primary key, body text, born timestamp);
+    create function app.unmarked(text) returns text language sql return $1`);
+  await expect(
+    watch({ table: "app.t", text }).catch(
+      (error: unknown) => `${(error as Error).message} ${(error as { remedy?: string }).remedy ?? ""}`,
+    ),
+  ).resolves.toMatch(says);
+  await expect(client.query("select embed_watch('app.t', $1)", [text])).rejects.toThrow(pg.DatabaseError);
+  expect((await listSources(db)).map(({ name }) => name)).toEqual(["patient_embeddings"]);
+});
+
+test.each([
+  "concat_ws(' ', title, body)",
+  "coalesce(title, '') || ' ' || body",
+  "format('%s: %s', title, body)",
+  "to_char(born, 'YYYY') || body",
+  "notes ->> 'summary'",
+  "array_to_string(tags, ', ')",
+  "born::text || cost",
+  "case when cost > 10 then upper(title) else body end",
+  "app.marked(body)",
+])("takes the text %s", async (text) => {
+  const { client, watch } = await prepareWatching();
+  await client.query(`create table app.t (id int primary key, title text, body text, born timestamptz, notes jsonb, tags text[], cost numeric);
+    create function app.marked(text) returns text language sql stable return $1`);
+  await expect(watch({ table: "app.t", text })).resolves.toBeDefined();
 });

@@ -1,5 +1,5 @@
 --! Previous: sha1:b5d2c57b3e51b935b57a922a7de6e6a4233e77d7
---! Hash: sha1:f8b1b1dcca7b9c35e3f85932bc031f7142674890
+--! Hash: sha1:781242bfbabb7e9572561479727d7a059ffa344a
 --! Message: watch
 
 -- embed_watch() writes, for one table, trigger functions of static SQL (so that their plans are kept) and the
@@ -102,6 +102,49 @@ language sql stable strict set search_path = pg_catalog, pg_temp as $$
         select array_agg(a.attnum) from pg_attribute a where a.attrelid = watched_table and a.attname = any(key_columns) and not a.attisdropped))
 $$;
 comment on function public.embed_key_is_immediate is 'Whether no two rows can have one key even within a transaction: false where its constraint is deferrable.';
+
+create function public.embed_check_text(watched_table regclass, text_expression text) returns void
+language plpgsql strict set search_path = pg_catalog, pg_temp as $$
+declare
+  tree text;
+  culprit regprocedure;
+begin
+  begin
+    execute format('select (%s)::text from %s limit 0', text_expression, watched_table::text);
+  exception when syntax_error or undefined_column or undefined_function or grouping_error then
+    raise exception 'the text % is neither a column of % nor an expression over its columns: %', quote_literal(text_expression), watched_table, sqlerrm
+      using hint = 'Quote it as SQL does; qualify functions that are not Postgres''s own with their schema.', errcode = sqlstate;
+  end;
+  begin
+    -- What an expression calls is told by the rule of a view. A temporary one is seen by nobody, and gone at once.
+    execute format('create temporary view embed_text_probe as select (%s)::text from %s', text_expression, watched_table::text);
+    select r.ev_action::text into tree from pg_rewrite r where r.ev_class = 'pg_temp.embed_text_probe'::regclass;
+    drop view pg_temp.embed_text_probe;
+  exception when insufficient_privilege then
+    return;  -- who may make no temporary view is trusted
+  end;
+  if tree ~ '\{(SUBLINK|AGGREF|WINDOWFUNC)\M' or tree like '%:funcretset true%' then
+    raise exception 'the text % is not made of one row alone', quote_literal(text_expression)
+      using hint = 'A subquery, an aggregate or a set changes without the row, and nobody would notice. Keep what it gives in a column.',
+        errcode = 'invalid_object_definition';
+  end if;
+  select f.oid into culprit
+  from regexp_matches(tree, ':(?:op)?funcid (\d+)', 'g') m join pg_proc f on f.oid = m[1]::oid
+  where f.provolatile = 'v'
+    or f.pronamespace = 'pg_catalog'::regnamespace and (f.proname = 'age' and f.pronargs = 1 or f.proname in (
+      'now', 'transaction_timestamp', 'statement_timestamp', 'current_setting', 'current_database', 'current_schema', 'current_schemas',
+      'inet_client_addr', 'inet_client_port', 'pg_backend_pid', 'pg_current_snapshot', 'txid_current_snapshot', 'getpgusername'))
+  limit 1;
+  if culprit is not null or tree ~ '\{SQLVALUEFUNCTION\M' then
+    raise exception 'the text % is another each time it is computed: it calls %', quote_literal(text_expression),
+        coalesce(culprit::text, 'a function of the time or the session')
+      using hint = format('It would be embedded, and paid for, again and again. Use what the row holds.%s', ' If the function is yours, and gives the same for the same row: alter function '
+          || case when culprit is not null and (select pronamespace <> 'pg_catalog'::regnamespace from pg_proc where oid = culprit) then culprit::text end || ' stable;'),
+        errcode = 'invalid_object_definition';
+  end if;
+end
+$$;
+comment on function public.embed_check_text is 'Raises, with what to do, unless the text is made of one row of the table alone, and the same whenever it is computed.';
 
 create function public.embed_check_vector_table(vector_table regclass, watched_table regclass, key_columns text[], vector_column text, in_passages boolean) returns void
 language plpgsql stable strict set search_path = pg_catalog, pg_temp as $$
@@ -427,12 +470,7 @@ begin
     raise exception '% is a virtual generated column, whose value triggers do not see', expression
       using hint = 'Make it stored, or watch its expression.', errcode = 'wrong_object_type';
   end if;
-  begin
-    execute format('select (%s)::text from %s limit 0', expression, watched_table::text);
-  exception when syntax_error or undefined_column or undefined_function or grouping_error then
-    raise exception 'the text % is neither a column of % nor an expression over its columns: %', quote_literal(text_expression), watched_table, sqlerrm
-      using hint = 'Quote it as SQL does; qualify functions that are not Postgres''s own with their schema.', errcode = sqlstate;
-  end;
+  perform public.embed_check_text(watched_table, expression);
 
   perform public.embed_check_vector_table(vector_table, watched_table, keys, vector_column, passages is not null);
   if not exists (

@@ -1,5 +1,5 @@
---! Previous: sha1:f8b1b1dcca7b9c35e3f85932bc031f7142674890
---! Hash: sha1:8266270a41ff05c3ab8b0822b61c82e41f39de45
+--! Previous: sha1:781242bfbabb7e9572561479727d7a059ffa344a
+--! Hash: sha1:98cd8c2a11a9c0c95802541b5c741f53c5733eba
 --! Message: patients
 
 -- The first watched table. No status column on it: with an HNSW index every update of a row, even of another

@@ -1,5 +1,5 @@
---! Previous: sha1:8266270a41ff05c3ab8b0822b61c82e41f39de45
---! Hash: sha1:fc20d1fb6751c04285a3bfca3b6807db67e15132
+--! Previous: sha1:98cd8c2a11a9c0c95802541b5c741f53c5733eba
+--! Hash: sha1:ae3e224ec455d3a0f08ddb56dd2494b231ff015e
 --! Message: free-claims
 
 -- Three statements in one round trip. A transaction of the listener's own would keep queue rows locked, and with them

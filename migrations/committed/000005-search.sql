@@ -1,5 +1,5 @@
---! Previous: sha1:fc20d1fb6751c04285a3bfca3b6807db67e15132
---! Hash: sha1:686c3183688b47ab6c707d237cf7bc0c50be9423
+--! Previous: sha1:ae3e224ec455d3a0f08ddb56dd2494b231ff015e
+--! Hash: sha1:853ed9e47822296d28b68ec550b42d4189407be9
 --! Message: search
 
 -- Search from SQL. It runs as its caller: who may not read the table finds nothing in it. The comparison is spelled

@@ -1,5 +1,5 @@
---! Previous: sha1:686c3183688b47ab6c707d237cf7bc0c50be9423
---! Hash: sha1:d95e0e48de06557e858712cf7f58a5df95254741
+--! Previous: sha1:853ed9e47822296d28b68ec550b42d4189407be9
+--! Hash: sha1:981d4225ada9421753e1358415e7beffe0a56327
 --! Message: reserve
 
 -- Part of the claim. It waits for nothing but other claims, and drops of reservations, which wait for no user; and only

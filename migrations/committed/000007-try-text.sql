@@ -1,5 +1,5 @@
---! Previous: sha1:d95e0e48de06557e858712cf7f58a5df95254741
---! Hash: sha1:3e56615f4cf1c06c3a9bb76fac537da904dc4091
+--! Previous: sha1:981d4225ada9421753e1358415e7beffe0a56327
+--! Hash: sha1:77afccc03e0ac2a9aca787733554edd36bebf290
 --! Message: try-text
 
 -- A text expression may raise for one row: a division by zero, a cast, a function of the user's. A statement over many

@@ -74,7 +74,7 @@ describeNative("rows that take long to count", "needs several sessions at once",
   test("keep nobody from the page, metrics and readiness, and not the listener from stopping", async () => {
     const { client, listen, database } = await prepare();
     await client.query(`drop table if exists slow_one, slow_two, slow_three;
-      create or replace function slowly(body text) returns text language plpgsql as
+      create or replace function slowly(body text) returns text language plpgsql stable as
         $$ begin perform pg_sleep(3600); return body; end $$`);
     for (const table of ["slow_one", "slow_two", "slow_three"]) {
       await client.query(`create table ${table} (id int primary key, body text, embedding vector(8));

@@ -1,5 +1,5 @@
 --! Previous: sha1:b5d2c57b3e51b935b57a922a7de6e6a4233e77d7
---! Hash: sha1:781242bfbabb7e9572561479727d7a059ffa344a
+--! Hash: sha1:64cf3cc203f5aa2f566abb556a2a1f94d1bdeb9d
 --! Message: watch
 
 -- embed_watch() writes, for one table, trigger functions of static SQL (so that their plans are kept) and the
@@ -117,7 +117,7 @@ begin
   end;
   begin
     -- What an expression calls is told by the rule of a view. A temporary one is seen by nobody, and gone at once.
-    execute format('create temporary view embed_text_probe as select (%s)::text from %s', text_expression, watched_table::text);
+    execute format('create temporary view embed_text_probe as select (%s)::text collate "default" from %s', text_expression, watched_table::text);
     select r.ev_action::text into tree from pg_rewrite r where r.ev_class = 'pg_temp.embed_text_probe'::regclass;
     drop view pg_temp.embed_text_probe;
   exception when insufficient_privilege then

@@ -1,5 +1,5 @@
---! Previous: sha1:781242bfbabb7e9572561479727d7a059ffa344a
---! Hash: sha1:98cd8c2a11a9c0c95802541b5c741f53c5733eba
+--! Previous: sha1:64cf3cc203f5aa2f566abb556a2a1f94d1bdeb9d
+--! Hash: sha1:87a695c450a5c3e2b04f0ca08400281a3ce09c6d
 --! Message: patients
 
 -- The first watched table. No status column on it: with an HNSW index every update of a row, even of another

@@ -1,5 +1,5 @@
---! Previous: sha1:98cd8c2a11a9c0c95802541b5c741f53c5733eba
---! Hash: sha1:ae3e224ec455d3a0f08ddb56dd2494b231ff015e
+--! Previous: sha1:87a695c450a5c3e2b04f0ca08400281a3ce09c6d
+--! Hash: sha1:e1a89e8428224a72e7bfda2f0487c43256b8d125
 --! Message: free-claims
 
 -- Three statements in one round trip. A transaction of the listener's own would keep queue rows locked, and with them

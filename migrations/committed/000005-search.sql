@@ -1,5 +1,5 @@
---! Previous: sha1:ae3e224ec455d3a0f08ddb56dd2494b231ff015e
---! Hash: sha1:853ed9e47822296d28b68ec550b42d4189407be9
+--! Previous: sha1:e1a89e8428224a72e7bfda2f0487c43256b8d125
+--! Hash: sha1:52544f5b31424270dde207bd8982158b67bb8c19
 --! Message: search
 
 -- Search from SQL. It runs as its caller: who may not read the table finds nothing in it. The comparison is spelled

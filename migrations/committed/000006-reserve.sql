@@ -1,5 +1,5 @@
---! Previous: sha1:853ed9e47822296d28b68ec550b42d4189407be9
---! Hash: sha1:981d4225ada9421753e1358415e7beffe0a56327
+--! Previous: sha1:52544f5b31424270dde207bd8982158b67bb8c19
+--! Hash: sha1:2de0794c430b406ae207bc82edcd0110f7ceb158
 --! Message: reserve
 
 -- Part of the claim. It waits for nothing but other claims, and drops of reservations, which wait for no user; and only

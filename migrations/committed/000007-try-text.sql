@@ -1,5 +1,5 @@
---! Previous: sha1:981d4225ada9421753e1358415e7beffe0a56327
---! Hash: sha1:77afccc03e0ac2a9aca787733554edd36bebf290
+--! Previous: sha1:2de0794c430b406ae207bc82edcd0110f7ceb158
+--! Hash: sha1:7c1a018f515a50f027fc1d0c2d72687dc94220a3
 --! Message: try-text
 
 -- A text expression may raise for one row: a division by zero, a cast, a function of the user's. A statement over many

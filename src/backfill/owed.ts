@@ -43,11 +43,11 @@ export async function lookUntil(
       const rows = await owedRows(db, sources, upTo);
       await show(rows);
       if (isDone(rows) || signal.aborted) return;
-      const pause = (performance.now() - looked) / LOOK_SHARE;
-      const rest = delay(Math.max(LOOK_MS, pause), undefined, {
-        signal: AbortSignal.any([resting.signal, signal]),
-      }).catch(() => undefined);
-      await (pause > LOOK_MS ? rest : Promise.race([drained, rest]));
+      const cost = performance.now() - looked;
+      const rest = (ms: number): Promise<void> =>
+        delay(ms, undefined, { signal: AbortSignal.any([resting.signal, signal]) }).catch(() => undefined);
+      // What was drained may be the last, and then little is left to count: looked at soon, though the look may not take all the time there is.
+      await Promise.race([rest(Math.max(LOOK_MS, cost / LOOK_SHARE)), drained.then(() => rest(cost))]);
     } finally {
       resting.abort();
       events.off("drained", wake);

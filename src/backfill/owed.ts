@@ -46,7 +46,8 @@ export async function lookUntil(
       const cost = performance.now() - looked;
       const rest = (ms: number): Promise<void> =>
         delay(ms, undefined, { signal: AbortSignal.any([resting.signal, signal]) }).catch(() => undefined);
-      // What was drained may be the last, and then little is left to count: looked at soon, though the look may not take all the time there is.
+      // What was drained may be the last, and then little is left to count: looked at soon, though looks may not
+      // take all the time there is.
       await Promise.race([rest(Math.max(LOOK_MS, cost / LOOK_SHARE)), drained.then(() => rest(cost))]);
     } finally {
       resting.abort();

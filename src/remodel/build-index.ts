@@ -6,6 +6,8 @@ import { vectorTableOf } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 
 const LOOK_MS = 500;
+/** Of an advisory lock, beside the source's id: two concurrent builds on one table would deadlock. */
+const BUILDING = 0x65_6d_62_69;
 
 /**
  * Gives the new column an index like the old column's first, concurrently: writers and searches go on. An index that a
@@ -37,12 +39,16 @@ export async function buildIndex(
     };
     signal.addEventListener("abort", cancel);
     try {
+      // Asked for again and again: who waits in a statement has a snapshot, which the other's build would wait for.
+      while (!(await tryLock(builder, next))) await delay(LOOK_MS, undefined, { signal });
+      if (await isThere(db, next, signal)) return;
       await sql`create index concurrently on ${vectorTableOf(next)}
         using ${sql.raw(model.method)} (${sql.id(next.vectorColumn)} ${operators}) ${sql.raw(options)}`.execute(
         builder,
       );
     } finally {
       signal.removeEventListener("abort", cancel);
+      await sql`select pg_advisory_unlock_all()`.execute(builder).catch(() => undefined);
     }
   });
   signal.throwIfAborted();
@@ -66,6 +72,12 @@ async function isBeingBuilt(db: Database, index: string): Promise<boolean> {
   const { rows } = await sql`
     select from pg_stat_progress_create_index where index_relid = to_regclass(${index})`.execute(db);
   return rows.length > 0;
+}
+
+async function tryLock(builder: Database, { id }: Source): Promise<boolean> {
+  const { rows } = await sql<{ locked: boolean }>`
+    select pg_try_advisory_lock(${BUILDING}::int, ${id}::int) as locked`.execute(builder);
+  return rows[0]?.locked === true;
 }
 
 async function isPartitioned(db: Database, source: Source): Promise<boolean> {

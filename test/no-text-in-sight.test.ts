@@ -64,6 +64,12 @@ test(
       },
       { timeout: 60_000, interval: 200 },
     );
+    // A change notifies only where a listener may be asleep.
+    await expect
+      .poll(async () => (await client.query<{ idle: boolean }>("select idle from embedding_listener")).rows, {
+        timeout: 30_000,
+      })
+      .toEqual([{ idle: true }]);
     provider.next("garbled JSON");
     provider.next(500);
     await client.query("insert into patient_embeddings values (100, $1 || ' after an outage')", [MARKER]);

@@ -12,8 +12,9 @@ import {
   watchedRows,
 } from "../sources/source-sql.ts";
 
-/** Rows looked at in one statement: short enough to hold nothing up. */
-const PAGE_ROWS = 2_000;
+/** Rows looked at in one statement: few at first, so that embedding begins at once; never so many that they hold anything up. */
+const FIRST_PAGE_ROWS = 250;
+const LARGEST_PAGE_ROWS = 2_000;
 /** How long rows that a user holds are left alone before they are looked at again; doubled each time. */
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 10_000;
@@ -55,18 +56,19 @@ export async function* queueStaleRows(db: Database, options: FindWorkOptions): A
  * @yields how many rows each page added.
  */
 export async function* queueByPages(
-  queueNext: (from: readonly string[] | undefined) => Promise<Page>,
+  queueNext: (from: PageStart) => Promise<Page>,
   queueRest: () => Promise<Queued> = () => Promise.resolve(NOTHING_QUEUED),
 ): AsyncGenerator<number> {
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
     let passedOver = 0;
-    let last: readonly string[] | undefined;
+    let from: PageStart | undefined = { rows: FIRST_PAGE_ROWS };
     do {
-      const page = await queueNext(last);
-      last = page.last ?? undefined;
+      const page: Page = await queueNext(from);
+      const rows = Math.min(2 * from.rows, LARGEST_PAGE_ROWS);
+      from = page.last === null ? undefined : { after: page.last, rows };
       passedOver += page.passedOver;
       yield page.queued;
-    } while (last !== undefined);
+    } while (from !== undefined);
     const rest = await queueRest();
     passedOver += rest.passedOver;
     yield rest.queued;
@@ -79,7 +81,7 @@ export async function* queueByPages(
 async function queuePage(
   db: Database,
   { source, cacheModel, all }: FindWorkOptions,
-  from: readonly string[] | undefined,
+  from: PageStart,
 ): Promise<Page> {
   const stale = sql`left join lateral (
         select e.embedding from embedding_cache e
@@ -92,19 +94,18 @@ async function queuePage(
 /**
  * Queues the stale rows of a page.
  * @param what `rows` as `(k0, k1, …, content, fault, …)`; `stale`, joins and a condition over such a row `t`.
- * @param from the key of the last row of the page before.
  */
 export async function queuePageOf(
   db: Database,
   source: Source,
   what: { readonly rows: RawBuilder<unknown>; readonly stale: RawBuilder<unknown> },
-  from: readonly string[] | undefined,
+  { after, rows: limit }: PageStart,
 ): Promise<Page> {
   const { rows } = await sql<Page>`
     with page as materialized (
       select t.*, ${keyTexts(source)} as key_texts from ${what.rows} t
-      where ${from === undefined ? sql`true` : sql`(${keys(source)}) > (${keyValues(source, from)})`}
-      order by ${keys(source)} limit ${PAGE_ROWS}
+      where ${after === undefined ? sql`true` : sql`(${keys(source)}) > (${keyValues(source, after)})`}
+      order by ${keys(source)} limit ${limit}
     ), stale as (
       select t.* from page t ${what.stale}
     ), ${queueFree(source, "stale")}
@@ -141,6 +142,12 @@ interface Queued {
 }
 
 const NOTHING_QUEUED: Queued = { queued: 0, passedOver: 0 };
+
+interface PageStart {
+  /** The key of the last row of the page before. */
+  readonly after?: readonly string[];
+  readonly rows: number;
+}
 
 interface Page extends Queued {
   /** The key of the page's last row; null behind the end. */

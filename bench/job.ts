@@ -10,7 +10,7 @@ export interface Job {
   readonly lanes: number;
 }
 
-export type SubjectName = "per-row" | "plan" | "ours" | "ask-only";
+export type SubjectName = "per-row" | "plan" | "graphile-worker" | "pg-boss" | "ours" | "ask-only";
 
 /** What the process says of itself when it is done. */
 export interface Account {

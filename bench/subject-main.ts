@@ -2,12 +2,21 @@
 import type { Account, Job } from "./job.ts";
 import { closeProvider } from "./subjects/embed-as-floats.ts";
 import { askOnly } from "./subjects/ask-only.ts";
+import { graphileWorker } from "./subjects/graphile-worker.ts";
 import { ours } from "./subjects/ours.ts";
 import { perRow } from "./subjects/per-row.ts";
+import { pgBoss } from "./subjects/pg-boss.ts";
 import { plan } from "./subjects/plan.ts";
 
 const job = JSON.parse(process.argv[2] ?? "") as Job;
-const subject = { "per-row": perRow, plan, ours, "ask-only": askOnly }[job.subject];
+const subject = {
+  "per-row": perRow,
+  plan,
+  "graphile-worker": graphileWorker,
+  "pg-boss": pgBoss,
+  ours,
+  "ask-only": askOnly,
+}[job.subject];
 const cpu = process.cpuUsage();
 const started = performance.now();
 await subject(job);

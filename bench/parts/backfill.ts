@@ -3,6 +3,9 @@ import { median } from "../median.ts";
 import type { Bench } from "../part.ts";
 import { atLeast, atMost, type Bar, type Section } from "../report.ts";
 import { runSubject, type Turn } from "../run-subject.ts";
+import { installGraphileWorker } from "../subjects/graphile-worker.ts";
+import { isInstalled } from "../subjects/peers.ts";
+import { installPgBoss } from "../subjects/pg-boss.ts";
 import { startProvider } from "../start-provider.ts";
 
 const DIMENSIONS = 1536;
@@ -18,10 +21,23 @@ interface Contender {
 
 const OURS = `ours, ${BATCH} x ${LANES}`;
 const PLAN = `plan, ${BATCH} x ${LANES}`;
+/** Not dependencies of ours: they take part where they are installed. */
+const QUEUES = [
+  { subject: "graphile-worker", install: installGraphileWorker },
+  { subject: "pg-boss", install: installPgBoss },
+] as const;
+const INSTALLED = QUEUES.filter(({ subject }) => isInstalled(subject));
+
 const CONTENDERS: readonly Contender[] = [
   { name: "a call and a commit a row", subject: "per-row", batch: 1, lanes: 1 },
   { name: "plan, 64 x 1", subject: "plan", batch: 64, lanes: 1 },
   { name: PLAN, subject: "plan", batch: BATCH, lanes: LANES },
+  ...INSTALLED.map(({ subject }) => ({
+    name: `${subject}, ${BATCH} x ${LANES}`,
+    subject,
+    batch: BATCH,
+    lanes: LANES,
+  })),
   { name: OURS, subject: "ours", batch: BATCH, lanes: LANES },
   { name: `answers thrown away, ${BATCH} x ${LANES}`, subject: "ask-only", batch: BATCH, lanes: LANES },
 ];
@@ -39,6 +55,7 @@ const FIGURES = [
 export async function backfill(bench: Bench): Promise<Section[]> {
   const rows = bench.quick ? 1_000 : 5_000;
   const template = await bench.server.template("backfill", DIMENSIONS, rows);
+  for (const { install } of INSTALLED) await install(bench.server.urlOf(template));
   const sections = [];
   for (const latencyMs of [0, 150]) sections.push(await atLatency(bench, template, rows, latencyMs));
   await bench.server.drop(template);
@@ -85,7 +102,7 @@ function fewRows(all: number, latencyMs: number): number {
 type Figure = (name: string, figure: keyof Turn) => number;
 
 function barsWithoutLatency(of: Figure): Bar[] {
-  const others = CONTENDERS.filter(({ subject }) => subject === "per-row" || subject === "plan");
+  const others = CONTENDERS.filter(({ subject }) => subject !== "ours" && subject !== "ask-only");
   const fastest = Math.max(...others.map(({ name }) => of(name, "rowsPerSecond")));
   return [
     atLeast("at least 4x the fastest of the others", of(OURS, "rowsPerSecond") / fastest, 4, "x"),

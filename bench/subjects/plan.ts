@@ -1,11 +1,7 @@
 import pg from "pg";
 import type { Job } from "../job.ts";
 import { embedAsFloats } from "./embed-as-floats.ts";
-
-interface Row {
-  readonly patient_id: string;
-  readonly context_text: string;
-}
+import { upsert, type Row } from "./upsert.ts";
 
 /** The batching plan as anyone would write it: a dimension probe, then batches, multi-row VALUES, a commit a batch. */
 export async function plan(job: Job): Promise<void> {
@@ -30,13 +26,4 @@ export async function plan(job: Job): Promise<void> {
   };
   await Promise.all(Array.from({ length: job.lanes }, lane));
   await pool.end();
-}
-
-async function upsert(pool: pg.Pool, batch: readonly Row[], vectors: readonly number[][]): Promise<void> {
-  const values = batch.map((_, i) => `($${3 * i + 1}, $${3 * i + 2}, $${3 * i + 3})`).join(", ");
-  await pool.query(
-    `insert into plain_embeddings (patient_id, context_text, embedding) values ${values}
-     on conflict (patient_id) do update set context_text = excluded.context_text, embedding = excluded.embedding`,
-    batch.flatMap((row, i) => [row.patient_id, row.context_text, JSON.stringify(vectors[i])]),
-  );
 }

@@ -1,0 +1,31 @@
+import { createRequire } from "node:module";
+import type pg from "pg";
+import type { Job } from "../job.ts";
+import { embedAsFloats } from "./embed-as-floats.ts";
+import { upsert, type Row } from "./upsert.ts";
+
+const require = createRequire(import.meta.url);
+
+/** Job queues that the bench runs beside ours where they are installed: `npm install --no-save graphile-worker@0.16 pg-boss@10`. */
+export function isInstalled(name: string): boolean {
+  try {
+    require.resolve(name);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+export function load(name: string): unknown {
+  return require(name);
+}
+
+/** What the handler of a job over several rows does: the plan's batch. */
+export async function embedRows(pool: pg.Pool, job: Job, ids: readonly number[]): Promise<void> {
+  const { rows } = await pool.query<Row>(
+    "select patient_id, context_text from patient_embeddings where patient_id = any($1)",
+    [ids],
+  );
+  const texts = rows.map((row) => row.context_text);
+  await upsert(pool, rows, await embedAsFloats(job.providerUrl, texts));
+}

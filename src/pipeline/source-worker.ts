@@ -8,7 +8,7 @@ import { ClaimSize } from "./claim-size.ts";
 import { DrainLoop } from "./drain-loop.ts";
 import { embedPieces } from "./embed-pieces.ts";
 import { giveBack, giveBackTaken } from "./give-back.ts";
-import { InFlight } from "./in-flight.ts";
+import { InFlight, isToEmbed } from "./in-flight.ts";
 import { Lanes } from "./lanes.ts";
 import { applyCached, lookUp } from "./look-up.ts";
 import { join, ticketsOf, type Piece } from "./piece.ts";
@@ -28,7 +28,6 @@ export class SourceWorker {
   readonly #lanes: Lanes;
   readonly #claimSize: ClaimSize;
   readonly #inFlight = new InFlight();
-  readonly #parked = new Set<Promise<void>>();
   readonly #aborting = new AbortController();
 
   constructor(work: Omit<Work, "wakeIn">, owner: Owner) {
@@ -98,11 +97,11 @@ export class SourceWorker {
     try {
       while (more && !this.#loop.stopping.aborted) {
         await this.#work.provider.ready(this.#loop.stopping);
-        while (this.inFlight > MOST_IN_HAND && this.#parked.size > 0) await Promise.race(this.#parked);
+        while (this.inFlight > MOST_IN_HAND && this.#inFlight.hasParked) await this.#inFlight.unparked();
         const limit = this.#claimSize.next();
         const rows = await this.#claim(limit);
         more = rows.length === limit;
-        const found = this.#park(rows);
+        const found = this.#inFlight.park(rows, (parked) => this.#applying(parked));
         const joined = join(waiting, found.filter(isToEmbed));
         waiting = joined.pieces;
         const taken = joined.others.filter((row) => row.state === "taken");
@@ -140,36 +139,15 @@ export class SourceWorker {
     return rows;
   }
 
-  /** Puts rows aside whose text is being embedded now; they receive that vector from the cache. */
-  #park(rows: readonly ClaimedRow[]): ClaimedRow[] {
-    const waiting = new Map<Promise<unknown>, ClaimedRow[]>();
-    const others = rows.filter((row) => {
-      const embedded = isToEmbed(row) ? this.#inFlight.find(row) : undefined;
-      if (embedded === undefined) return true;
-      waiting.set(embedded, [...(waiting.get(embedded) ?? []), row]);
-      return false;
-    });
-    for (const [embedded, parked] of waiting) this.#applyAfter(embedded, parked);
-    return others;
-  }
-
   /** Waits for a free writer, not for the write: the next claim is made while hits are applied. */
   async #apply(hits: readonly ClaimedRow[]): Promise<void> {
     await this.#work.writes.launch(async () => {
       try {
-        await this.#settling(hits, () => applyCached(this.#work, hits));
+        await this.#applying(hits);
       } catch (error) {
         this.#loop.failed(error);
       }
     });
-  }
-
-  #applyAfter(embedded: Promise<unknown>, rows: readonly ClaimedRow[]): void {
-    const parked: Promise<void> = embedded
-      .then(() => this.#settling(rows, () => applyCached(this.#work, rows)))
-      .catch(() => undefined)
-      .finally(() => this.#parked.delete(parked));
-    this.#parked.add(parked);
   }
 
   #pack(pieces: readonly Piece[]): Piece[][] {
@@ -190,6 +168,10 @@ export class SourceWorker {
     });
   }
 
+  async #applying(hits: readonly ClaimedRow[]): Promise<void> {
+    await this.#settling(hits, () => applyCached(this.#work, hits));
+  }
+
   /** Puts the rows back when a statement fails over them. */
   async #settling<T>(rows: readonly ClaimedRow[], settle: () => Promise<T>): Promise<T> {
     try {
@@ -205,11 +187,6 @@ export class SourceWorker {
       throw error;
     }
   }
-}
-
-/** Its text has no vector yet. */
-function isToEmbed({ state }: ClaimedRow): boolean {
-  return state === "new" || state === "taken";
 }
 
 /** It needs no vector, or can have none. */

@@ -1,43 +1,18 @@
-import type { Config } from "../config.ts";
-import type { Database } from "../database/connect.ts";
-import { Claims } from "../pipeline/claims.ts";
 import { SetupError } from "../errors.ts";
-import type { Events } from "../pipeline/events.ts";
-import type { Lanes } from "../pipeline/lanes.ts";
-import { SplitWorker } from "../passages/split-worker.ts";
 import type { Splitter } from "../passages/splitter.ts";
-import { metered } from "../pipeline/metered.ts";
-import type { Owner } from "../pipeline/claim-batch.ts";
-import { SourceWorker } from "../pipeline/source-worker.ts";
 import { ProviderError } from "../providers/provider-error.ts";
-import { cacheModel } from "../providers/provider.ts";
-import { ownSettings } from "../sources/own-settings.ts";
 import type { Sources } from "../sources/load-sources.ts";
-import { sayTrouble } from "../sources/say-trouble.ts";
 import type { Source } from "../sources/source.ts";
 import { checkDimensions } from "./check-dimensions.ts";
-import type { Budget } from "./budget.ts";
-import type { Providers } from "./providers.ts";
+import { makeSourceWorker, makeSplitWorker, type Surroundings, type Worker } from "./make-worker.ts";
+import { Troubles } from "./troubles.ts";
 import { within } from "./within.ts";
-
-export interface Surroundings {
-  readonly db: Database;
-  readonly config: Config;
-  readonly providers: Providers;
-  readonly budget: Budget;
-  readonly events: Events;
-  readonly writes: Lanes;
-  readonly owner: Owner;
-}
 
 interface Running {
   /** The source as it was when its worker was made: another means another worker. */
   readonly fingerprint: string;
   readonly worker: Worker;
 }
-
-/** Embeds the texts of a source, or cuts them into passages. */
-type Worker = SourceWorker | SplitWorker;
 
 interface Beginning {
   readonly fingerprint: string;
@@ -46,8 +21,6 @@ interface Beginning {
 
 /** How long the start waits for a provider that does not answer; its source begins when it does. */
 const FIRST_ANSWER_MS = 5_000;
-/** Requests that wait ready, beside the one that is being put together: more gained nothing at 0 and at 150 ms. */
-const WAITING = 1;
 
 /** One worker a source, so that a slow, broken or paused one delays no other. */
 export class SourceWorkers {
@@ -56,7 +29,7 @@ export class SourceWorkers {
   /** Workers whose source has changed or gone, until the last of their claims has ended. */
   readonly #retired = new Set<Worker>();
   readonly #beginning = new Map<number, Beginning>();
-  readonly #trouble = new Map<number, string>();
+  readonly #troubles: Troubles;
   /** The sources that were there at the start. */
   #first: readonly Promise<void>[] | undefined;
   #vectorOid = 0;
@@ -65,6 +38,7 @@ export class SourceWorkers {
 
   constructor(surroundings: Surroundings) {
     this.#around = surroundings;
+    this.#troubles = new Troubles(surroundings.db, surroundings.events);
   }
 
   get inFlight(): number {
@@ -147,7 +121,7 @@ export class SourceWorkers {
       this.#retired.add(worker);
       void worker.stop(AbortSignal.timeout(this.#around.config.EMBED_SHUTDOWN_MS));
     }
-    for (const { id, name, trouble } of sources.broken) await this.#troubled(id, name, trouble);
+    for (const source of sources.broken) await this.#troubles.troubled(source, source.trouble);
     for (const source of toSplit.values())
       if (!this.#running.has(source.id)) await this.#beginSplitting(source);
     for (const source of wanted.values()) {
@@ -164,38 +138,15 @@ export class SourceWorkers {
   }
 
   async #begin(source: Source): Promise<void> {
-    const { db, config, providers, budget, events, writes, owner } = this.#around;
     try {
-      const provider = await providers.for(source);
+      const provider = await this.#around.providers.for(source);
       checkDimensions(source, provider);
-      await this.#recovered(source);
+      await this.#troubles.recovered(source);
       if (this.#closed || !this.#isBeginning(source)) return;
-      const own = ownSettings(source.settings);
-      const worker = new SourceWorker(
-        {
-          db,
-          source,
-          provider: metered(provider, source.name, events, budget),
-          cacheModel: cacheModel(provider),
-          vectorOid: this.#vectorOid,
-          settings: {
-            batchSize: own.batch_size ?? config.EMBED_BATCH_SIZE,
-            concurrency: own.concurrency ?? config.EMBED_MAX_CONCURRENCY,
-            // What waits is sent, though the day's budget be used up meanwhile.
-            waiting: config.EMBED_DAILY_TOKEN_BUDGET === undefined ? WAITING : 0,
-            onTooLong: config.EMBED_ON_TOO_LONG,
-          },
-          claims: new Claims(db, source, cacheModel(provider)),
-          writes,
-          events,
-        },
-        owner,
-      );
-      this.#running.set(source.id, { fingerprint: fingerprintOf(source), worker });
-      worker.wake();
+      this.#run(source, makeSourceWorker(this.#around, source, provider, this.#vectorOid));
     } catch (error) {
       if (!this.#isBeginning(source)) return;
-      await this.#troubled(source.id, source.name, error instanceof Error ? error.message : "unknown");
+      await this.#troubles.troubled(source, error instanceof Error ? error.message : "unknown");
       throw error;
     }
   }
@@ -206,27 +157,17 @@ export class SourceWorkers {
   }
 
   async #beginSplitting(source: Splitter): Promise<void> {
-    await this.#recovered(source);
+    await this.#troubles.recovered(source);
     if (this.#closed) return;
-    const { db, events, owner } = this.#around;
     const onSplit = (): void => {
       this.wake(source.embeddedBy);
     };
-    const worker = new SplitWorker({ db, source, events, onSplit }, owner);
+    this.#run(source, makeSplitWorker(this.#around, source, onSplit));
+  }
+
+  #run(source: Source, worker: Worker): void {
     this.#running.set(source.id, { fingerprint: fingerprintOf(source), worker });
     worker.wake();
-  }
-
-  async #troubled(id: number, name: string, problem: string): Promise<void> {
-    if (this.#trouble.get(id) === problem) return;
-    this.#around.events.emit("troubled", { source: name, problem });
-    await sayTrouble(this.#around.db, id, problem);
-    this.#trouble.set(id, problem);
-  }
-
-  async #recovered({ id, name }: Source): Promise<void> {
-    await sayTrouble(this.#around.db, id, null);
-    if (this.#trouble.delete(id)) this.#around.events.emit("recovered", { source: name });
   }
 
   #workers(): Worker[] {

@@ -17,7 +17,7 @@
 --
 -- The same for a table of passages (watch --into --chunk).
 --
--- Where row-level security is on, it must see and update every row:
+-- Where row-level security is on, it must see and update every row, and in a table of vectors insert and delete them:
 --
 --   create policy autoembed on my_schema.my_table to autoembed_listener using (true);
 --

@@ -31,6 +31,35 @@ test.each(Object.entries(TRIGGERS))(
   },
 );
 
+test("a vector that the table keeps, or makes another of, is not taken for that of the new text", async () => {
+  const { client, listen } = await prepare();
+  const listener = await listen();
+  await client.query("insert into patient_embeddings values (1, 'one'), (2, 'two'), (3, 'three')");
+  await listener.settled(AbortSignal.timeout(10_000));
+  const whole = "new.embedding is distinct from old.embedding and new.patient_id";
+  await guard(client, "patient_embeddings", `${whole} = 1`, TRIGGERS["keeps the vector that was there"]);
+  await client.query(`create or replace function turn() returns trigger language plpgsql as
+    $$ begin new.embedding := new.embedding + new.embedding; return new; end $$;
+    drop trigger if exists turn on patient_embeddings;
+    create trigger turn before update on patient_embeddings for each row when (${whole} = 2) execute function turn()`);
+  await client.query("update patient_embeddings set context_text = context_text || ', again'");
+  await listener.settled(AbortSignal.timeout(10_000));
+  expect(await failures(client)).toEqual(["1", "2"]);
+  await client.query("drop trigger turn on patient_embeddings");
+});
+
+test("a trigger that names what is not there fails its own row, and keeps no other waiting", async () => {
+  const { client, listen } = await prepare();
+  await guard(client, "patient_embeddings", "new.patient_id = 2", "perform from nowhere; return new;");
+  const listener = await listen();
+  await client.query("insert into patient_embeddings values (1, 'one'), (2, 'two'), (3, 'three')");
+  await listener.settled(AbortSignal.timeout(10_000));
+  expect(await wrongRows(client)).toEqual(["2"]);
+  const { rows } = await client.query("select key, last_error from embedding_queue");
+  expect(rows).toEqual([{ key: "2", last_error: expect.stringContaining("42P01") as string }]);
+  await client.query("drop trigger guard on patient_embeddings");
+});
+
 test("nor does a row lose its place in the queue whose blank text could not lose its vector", async () => {
   const { client, listen } = await prepare();
   const listener = await listen();

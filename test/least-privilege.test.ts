@@ -1,10 +1,8 @@
-import { readFile } from "node:fs/promises";
-import { randomBytes } from "node:crypto";
-import pg from "pg";
 import { expect, onTestFinished, test } from "vitest";
 import { describeNative } from "./support/database.ts";
 import { DIMENSIONS, prepare, wrongRows } from "./support/listening.ts";
 import { oracleVector } from "./support/oracle-vector.ts";
+import { grant, nameIn, role, session } from "./support/roles.ts";
 
 describeNative("least privilege", "needs roles of its own", () => {
   test("a listener works with docs/grants.sql alone, and an application with nothing but its table", async () => {
@@ -164,31 +162,3 @@ describeNative("least privilege", "needs roles of its own", () => {
     expect(await trouble()).toBeNull();
   });
 });
-
-/** A role of its own, gone with the test. @returns the database's URL for it */
-async function role(client: pg.Client, url: string, kind: string): Promise<string> {
-  const name = `${kind}_${randomBytes(4).toString("hex")}`;
-  await client.query(`create role ${name} login`);
-  onTestFinished(async () => {
-    await client.query(`drop owned by ${name} cascade; drop role ${name}`);
-  });
-  const changed = new URL(url);
-  changed.username = name;
-  return changed.href;
-}
-
-function nameIn(url: string): string {
-  return new URL(url).username;
-}
-
-async function grant(client: pg.Client, listener: string): Promise<void> {
-  const script = await readFile(new URL("../docs/grants.sql", import.meta.url), "utf8");
-  await client.query(script.replaceAll(':"listener"', listener));
-}
-
-async function session(url: string): Promise<pg.Client> {
-  const opened = new pg.Client(url);
-  await opened.connect();
-  onTestFinished(() => opened.end());
-  return opened;
-}

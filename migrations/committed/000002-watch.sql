@@ -1,5 +1,5 @@
 --! Previous: sha1:b5d2c57b3e51b935b57a922a7de6e6a4233e77d7
---! Hash: sha1:64cf3cc203f5aa2f566abb556a2a1f94d1bdeb9d
+--! Hash: sha1:b9ec5b35ad83534cdfbcedba7f9a4ae77a415c32
 --! Message: watch
 
 -- embed_watch() writes, for one table, trigger functions of static SQL (so that their plans are kept) and the
@@ -205,20 +205,21 @@ end
 $$;
 comment on function public.embed_check_vector_table is 'Raises, with what to do, unless the table can hold the vectors of a watched one: its key, unique but for passages, with a foreign key that cascades.';
 
-create function public.embed_hides_rows(watched_table oid) returns boolean
+create function public.embed_hides_rows(watched_table oid, commands "char"[] default '{r,w}') returns boolean
 language sql stable strict set search_path = pg_catalog, pg_temp as $$
-  select row_security_active(watched_table) and not coalesce(
-    bool_or(p.polpermissive and p.polcmd in ('*', 'r') and p.shows_all)
-    and bool_or(p.polpermissive and p.polcmd in ('*', 'w') and p.shows_all)
-    and bool_and(p.polpermissive or p.shows_all), false)
-  from (
-    select polpermissive, polcmd, pg_get_expr(polqual, polrelid) = 'true' as shows_all
-    from pg_policy
-    where polrelid = watched_table and polcmd in ('*', 'r', 'w')
-      and (polroles = '{0}' or exists (select from unnest(polroles) r where pg_has_role(r, 'usage')))
-  ) p
+  select row_security_active(watched_table) and exists (
+    select from unnest(commands) c(command) where not coalesce((
+      select bool_or(p.polpermissive and p.shows_all) and bool_or(p.polpermissive and p.takes_all)
+        and bool_and(p.polpermissive or (p.shows_all and p.takes_all))
+      from (
+        select polpermissive, command = 'a' or pg_get_expr(polqual, polrelid) = 'true' as shows_all,
+          command in ('r', 'd') or pg_get_expr(coalesce(polwithcheck, polqual), polrelid) = 'true' as takes_all
+        from pg_policy
+        where polrelid = watched_table and polcmd in ('*', command)
+          and (polroles = '{0}' or exists (select from unnest(polroles) r where pg_has_role(r, 'usage')))
+      ) p), false))
 $$;
-comment on function public.embed_hides_rows is 'Whether row-level security may hide rows of the table from whoever asks, or keep vectors from being written. A hidden row must not be taken for a deleted one.';
+comment on function public.embed_hides_rows is 'Whether row-level security may hide rows of the table from whoever asks, or keep vectors from being written, by commands as pg_policy.polcmd writes them. A hidden row must not be taken for a deleted one.';
 
 create function public.embed_install_triggers(source public.embedding_source) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $install$

@@ -1,5 +1,5 @@
---! Previous: sha1:64cf3cc203f5aa2f566abb556a2a1f94d1bdeb9d
---! Hash: sha1:87a695c450a5c3e2b04f0ca08400281a3ce09c6d
+--! Previous: sha1:b9ec5b35ad83534cdfbcedba7f9a4ae77a415c32
+--! Hash: sha1:9c0d3fd07de735f671ca162e51fb5644f2195e7e
 --! Message: patients
 
 -- The first watched table. No status column on it: with an HNSW index every update of a row, even of another

@@ -1,5 +1,5 @@
---! Previous: sha1:87a695c450a5c3e2b04f0ca08400281a3ce09c6d
---! Hash: sha1:e1a89e8428224a72e7bfda2f0487c43256b8d125
+--! Previous: sha1:9c0d3fd07de735f671ca162e51fb5644f2195e7e
+--! Hash: sha1:98b9bd3a5ee5702cb25972df8348970a2d305062
 --! Message: free-claims
 
 -- Three statements in one round trip. A transaction of the listener's own would keep queue rows locked, and with them

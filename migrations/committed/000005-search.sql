@@ -1,5 +1,5 @@
---! Previous: sha1:e1a89e8428224a72e7bfda2f0487c43256b8d125
---! Hash: sha1:52544f5b31424270dde207bd8982158b67bb8c19
+--! Previous: sha1:98b9bd3a5ee5702cb25972df8348970a2d305062
+--! Hash: sha1:4cc2a83e27bf6cf77218ef803f5eb5fcbf5d906a
 --! Message: search
 
 -- Search from SQL. It runs as its caller: who may not read the table finds nothing in it. The comparison is spelled

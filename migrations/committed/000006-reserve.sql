@@ -1,5 +1,5 @@
---! Previous: sha1:52544f5b31424270dde207bd8982158b67bb8c19
---! Hash: sha1:2de0794c430b406ae207bc82edcd0110f7ceb158
+--! Previous: sha1:4cc2a83e27bf6cf77218ef803f5eb5fcbf5d906a
+--! Hash: sha1:1fac4b91ffc22a7e6a786d6b1ec67d7234c22324
 --! Message: reserve
 
 -- Part of the claim. It waits for nothing but other claims, and drops of reservations, which wait for no user; and only

@@ -1,5 +1,5 @@
---! Previous: sha1:2de0794c430b406ae207bc82edcd0110f7ceb158
---! Hash: sha1:7c1a018f515a50f027fc1d0c2d72687dc94220a3
+--! Previous: sha1:1fac4b91ffc22a7e6a786d6b1ec67d7234c22324
+--! Hash: sha1:16eed3d458228d86bc821ce2f61e8a1934ed45f7
 --! Message: try-text
 
 -- A text expression may raise for one row: a division by zero, a cast, a function of the user's. A statement over many

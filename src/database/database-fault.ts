@@ -15,6 +15,8 @@ const ROW_CLASSES = new Set(["21", "22", "23", "27", "38", "39", "44", "P0"]);
 export function databaseFault(error: unknown): DatabaseFault {
   if (!(error instanceof pg.DatabaseError) || error.code === undefined) return "server";
   const { code } = error;
+  // Raised in a function, and not by the statement: a trigger of the user's names what is not there, for this row.
+  if (code.startsWith("42") && error.where !== undefined) return "row";
   // 0A000: a rule of the user's on the table, where vectors cannot be written beside anything else.
   // 22000 is what pgvector raises for a vector of the wrong length: the column's type was changed.
   if (code.startsWith("42") || code === "22000" || code === "0A000" || code === "3F000") return "table";

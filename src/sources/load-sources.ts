@@ -41,6 +41,8 @@ interface SourceRow {
   readonly paused: boolean;
   /** The table whose rows it hides from this role; null where none are hidden. */
   readonly hidden_by_row_security: string | null;
+  /** A rule on the table of the vectors, beside which Postgres refuses to write them or writes something else. */
+  readonly rule: string | null;
 }
 
 export interface Sources {
@@ -71,7 +73,11 @@ export async function loadSources(db: Database): Promise<Sources> {
         select p.id from embedding_source p
         where s.passages is not null and p.watched_table = s.vector_table and p.vector_column = s.vector_column
         order by p.id limit 1) as embedded_by,
-      (select t.oid::regclass::text from unnest(array[c.oid, vc.oid]) t(oid) where embed_hides_rows(t.oid) limit 1) as hidden_by_row_security
+      (select t.oid::regclass::text from (values (c.oid, '{r,w}'), (vc.oid, '{r,w,a,d}')) t(oid, commands)
+        where embed_hides_rows(t.oid, t.commands::"char"[]) limit 1) as hidden_by_row_security,
+      (select quote_ident(r.rulename) || ' on ' || r.ev_class::regclass from pg_rewrite r
+        where r.ev_class = coalesce(s.vector_table, s.watched_table) and r.ev_enabled in ('O', 'A')
+          and (r.ev_type = '2' or (s.vector_table is not null and r.ev_type in ('3', '4'))) limit 1) as rule
     from embedding_source s
     left join pg_class c on c.oid = s.watched_table
     left join pg_namespace n on n.oid = c.relnamespace
@@ -143,6 +149,11 @@ function toSource(row: SourceRow): Source | Splitter | BrokenSource {
   if (row.hidden_by_row_security !== null) {
     return trouble(
       `row-level security hides rows of ${row.hidden_by_row_security} from this role: give it a policy "using (true)", or BYPASSRLS`,
+    );
+  }
+  if (row.rule !== null) {
+    return trouble(
+      `Postgres cannot write vectors beside the rule ${row.rule}: drop it, and put a trigger in its place (changes are still queued)`,
     );
   }
   const source: Source = {

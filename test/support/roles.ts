@@ -1,0 +1,33 @@
+import { readFile } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
+import pg from "pg";
+import { onTestFinished } from "vitest";
+
+/** A role of its own, gone with the test. @returns the database's URL for it */
+export async function role(client: pg.Client, url: string, kind: string): Promise<string> {
+  const name = `${kind}_${randomBytes(4).toString("hex")}`;
+  await client.query(`create role ${name} login`);
+  onTestFinished(async () => {
+    await client.query(`drop owned by ${name} cascade; drop role ${name}`);
+  });
+  const changed = new URL(url);
+  changed.username = name;
+  return changed.href;
+}
+
+export function nameIn(url: string): string {
+  return new URL(url).username;
+}
+
+/** What docs/grants.sql gives. */
+export async function grant(client: pg.Client, listener: string): Promise<void> {
+  const script = await readFile(new URL("../../docs/grants.sql", import.meta.url), "utf8");
+  await client.query(script.replaceAll(':"listener"', listener));
+}
+
+export async function session(url: string): Promise<pg.Client> {
+  const opened = new pg.Client(url);
+  await opened.connect();
+  onTestFinished(() => opened.end());
+  return opened;
+}

@@ -392,7 +392,7 @@ describeNative("the replacement of passages", "needs transactions that run at th
       await user.query("commit");
     });
     expect(await passagesOf(client, 1)).toMatchObject([{ passage: "two" }]);
-    expect(await replace(queued.hash)).toBe(1);
+    expect(await replace(queued.hash)).toEqual({ fresh: 1, done: true });
     expect(await passagesOf(client, 1)).toMatchObject([{ passage: "one" }]);
   });
 });

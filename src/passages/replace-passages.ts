@@ -12,6 +12,13 @@ import {
 import type { Splitter } from "./splitter.ts";
 import type { Passage } from "./split-text.ts";
 
+export interface Replaced {
+  /** Passages that are to be embedded. */
+  readonly fresh: number;
+  /** False where the table took the passages and did not keep them as they are. */
+  readonly done: boolean;
+}
+
 /**
  * Makes a row's passages those of its text, where its text is still the text that was cut: one statement, so that all of
  * it happens or nothing. Takes the user's row first, then the queue's, then the passages, and waits for none of them.
@@ -21,9 +28,11 @@ import type { Passage } from "./split-text.ts";
  * it, and no index is touched while its page has room. Others take the rows that are left over, whose vectors stay
  * searchable until the new ones are there; what is left then is inserted or deleted. The triggers of the passages'
  * table queue what has to be embedded.
+ *
+ * A BEFORE trigger of the user's may swallow a write, or make another of it: the text keeps its place in the queue unless
+ * every passage is as it was written.
  * @param hash of the text that was cut; null where it is null.
- * @returns how many passages are to be embedded; undefined where nothing was done: somebody holds one of the rows, or the
- * text has changed.
+ * @returns undefined where nothing was done: somebody holds one of the rows, or the text has changed.
  */
 export async function replacePassages(
   db: Database,
@@ -31,10 +40,11 @@ export async function replacePassages(
   ticket: string,
   hash: Buffer | null,
   passages: readonly Passage[],
-): Promise<number | undefined> {
+): Promise<Replaced | undefined> {
   const table = vectorTableOf(source);
   const keys = sql.join(source.key.map(({ name }) => sql.id(name)));
-  const { rows } = await sql<{ fresh: number }>`
+  const stored = sql`p.chunk, p.start_char, p.end_char, p.passage`;
+  const { rows } = await sql<Replaced>`
     with held as materialized (
       select q.ticket, ${keysOf(source, "t")}
       from embedding_queue q join ${watchedRows(source)} t on ${keyMatches(source, "t", "q")}
@@ -59,7 +69,7 @@ export async function replacePassages(
       where exists (select from ready)
     ), kept as materialized (
       select o.passage_id, n.chunk, n.start_char, n.end_char,
-        (o.chunk, o.start_char, o.end_char) is distinct from (n.chunk, n.start_char, n.end_char) as moved
+        n.passage, (o.chunk, o.start_char, o.end_char) is distinct from (n.chunk, n.start_char, n.end_char) as moved
       from old o join new n on n.passage = o.passage and n.copy = o.copy
     ), spare as materialized (
       select o.passage_id, row_number() over (order by o.chunk, o.passage_id) as place
@@ -70,19 +80,29 @@ export async function replacePassages(
     ), moved as (
       update ${table} p set chunk = k.chunk, start_char = k.start_char, end_char = k.end_char
       from kept k where p.passage_id = k.passage_id and k.moved
+      returning ${stored}
     ), changed as (
       update ${table} p set chunk = f.chunk, start_char = f.start_char, end_char = f.end_char, passage = f.passage
       from spare s join fresh f on f.place = s.place where p.passage_id = s.passage_id
+      returning ${stored}
     ), added as (
-      insert into ${table} (${keys}, chunk, start_char, end_char, passage)
+      insert into ${table} as p (${keys}, chunk, start_char, end_char, passage)
       select ${keysOf(source, "r")}, f.chunk, f.start_char, f.end_char, f.passage
       from ready r cross join fresh f where f.place > (select count(*) from spare) order by f.chunk
+      returning ${stored}
     ), removed as (
       delete from ${table} p using spare s
-      where p.passage_id = s.passage_id and s.place > (select count(*) from fresh)
+      where p.passage_id = s.passage_id and s.place > (select count(*) from fresh) returning s.place
+    ), outcome as materialized (
+      select (select count(*)::int from fresh) as fresh, not exists (
+        (select chunk, start_char, end_char, passage from kept where moved
+          union all select chunk, start_char, end_char, passage from fresh)
+        except all (select * from moved union all select * from changed union all select * from added)
+      ) and (select count(*) from removed) = greatest(0, (select count(*) from spare) - (select count(*) from fresh)) as done
+    ), dequeued as (
+      delete from embedding_queue q using ready r, outcome o
+      where q.source_id = ${source.id} and q.failed_at is null and q.ticket = r.ticket and o.done
     )
-    delete from embedding_queue q using ready r
-    where q.source_id = ${source.id} and q.failed_at is null and q.ticket = r.ticket
-    returning (select count(*)::int from fresh) as fresh`.execute(db);
-  return rows[0]?.fresh;
+    select o.fresh, o.done from outcome o where exists (select from ready)`.execute(db);
+  return rows[0];
 }

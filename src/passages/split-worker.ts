@@ -20,6 +20,9 @@ const LONGEST_TEXT_CHARACTERS = 2_000_000;
 /** How long a row is left alone when a statement over it has failed. */
 const FAILED_DELAY_MS = 1_000;
 
+const NOT_KEPT =
+  "the table took the passages and did not keep them: look for a BEFORE trigger of yours that returns null or changes them";
+
 export interface Splitting {
   readonly db: Database;
   readonly source: Splitter;
@@ -115,16 +118,18 @@ export class SplitWorker {
         return;
       }
       const passages = found === undefined ? [] : splitText(found.text, source.passages);
-      const fresh =
+      const replaced =
         found === undefined
           ? undefined
           : await replacePassages(db, source, ticket, found.text_hash, passages);
-      if (fresh === undefined) {
+      if (replaced === undefined) {
         await giveBackLocked(this.work, [ticket]);
         return;
       }
-      claims.done([ticket]);
-      events.emit("split", { source: source.name, rows: 1, passages: fresh });
+      if (replaced.done) {
+        claims.done([ticket]);
+        events.emit("split", { source: source.name, rows: 1, passages: replaced.fresh });
+      } else await this.#giveUp(ticket, "database", NOT_KEPT);
       onSplit();
     } catch (error) {
       if (databaseFault(error) !== "row") throw error;

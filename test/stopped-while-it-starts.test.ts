@@ -5,25 +5,32 @@ import { describeNative } from "./support/database.ts";
 import { prepare } from "./support/listening.ts";
 
 describeNative("a listener that is still starting", "needs several sessions", () => {
-  test.each(["SIGTERM", "SIGINT"] as const)(
-    "ends with 0 at the first %s, and is told of as stopped",
-    async (signal) => {
+  test.each([
+    ["SIGTERM", "embedding_source"],
+    ["SIGINT", "embedding_source"],
+    ["SIGTERM", "embedding_listener"],
+    ["SIGTERM", "embedding_usage"],
+  ] as const)(
+    "ends with 0 at the first %s while it waits for %s, is told of as stopped, and leaves nothing",
+    async (signal, table) => {
       const { client, database, environment } = await prepare();
       const holder = new pg.Client(database.url);
       await holder.connect();
       onTestFinished(() => holder.end());
-      await holder.query("begin; lock table embedding_source in access exclusive mode");
+      await holder.query(`begin; lock table ${table} in access exclusive mode`);
       const command = runCommand(["start"], {
         ...environment,
         EMBED_LOG_LEVEL: "info",
         EMBED_SHUTDOWN_MS: "500",
+        EMBED_DAILY_TOKEN_BUDGET: "1000000",
       });
       await expect
         .poll(
           async () =>
             (
               await client.query(
-                "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like '%embedding_source%'",
+                "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like $1",
+                [`%${table}%`],
               )
             ).rowCount,
           { timeout: 20_000 },
@@ -36,6 +43,7 @@ describeNative("a listener that is still starting", "needs several sessions", ()
       expect(command.stderr()).toContain("stopped");
       expect(command.stderr()).not.toContain("listening for changes");
       expect((await client.query("select from embedding_queue where owner is not null")).rowCount).toBe(0);
+      expect((await client.query("select from embedding_listener")).rowCount).toBe(0);
     },
   );
 });

@@ -131,6 +131,7 @@ class RunningListener implements Listener {
 
   async start(): Promise<void> {
     await this.#budget.look(this.#db);
+    if (this.#isStopped()) return;
     // First: a worker claims under this listener's id as soon as it is open.
     await this.#presence.start();
     const [sources, vectorOid] = [await loadSources(this.#db), await vectorTypeOid(this.#db)];

@@ -51,9 +51,10 @@ export class Presence {
     this.#options = options;
   }
 
-  /** embedding_listener.id, to claim under. Takes a new one where the last is doubted. */
+  /** embedding_listener.id, to claim under. Takes a new one where the last is doubted. @throws once it has left */
   async id(): Promise<number> {
     if (this.#id !== undefined) return this.#id;
+    if (this.#stopped) throw new Error("this listener has left");
     this.#appearing ??= this.#appear().finally(() => (this.#appearing = undefined));
     return await this.#appearing;
   }
@@ -73,6 +74,7 @@ export class Presence {
   async start(): Promise<void> {
     await this.id();
     await this.#takeOver();
+    if (this.#stopped) return;
     this.#scheduleBeat();
     this.#scheduleChores();
   }
@@ -82,6 +84,8 @@ export class Presence {
     this.#stopped = true;
     clearTimeout(this.#beatTimer);
     clearTimeout(this.#choreTimer);
+    // Stopped while it starts, it is just being listed: nobody else would strike it off.
+    await this.#appearing?.catch(() => undefined);
     const { heart } = this.#options;
     if (holdsNothing && this.#id !== undefined) {
       await heart.deleteFrom("embedding_listener").where("id", "=", this.#id).execute();

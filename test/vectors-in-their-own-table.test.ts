@@ -198,11 +198,10 @@ test("searches find them, by an index on their table, with conditions on the wat
   const index = await buildIndex(db, await source(), {
     databaseUrl: config.DATABASE_URL,
     now: false,
-    memory: undefined,
     onProgress: () => undefined,
     signal: new AbortController().signal,
   });
-  expect(index).toMatchObject({ name: "documents_embeddings_embedding_hnsw", built: true });
+  expect(index).toMatchObject({ name: "app.documents_embeddings_embedding_idx", built: true });
   const query = oracleVector("text 40", DIMENSIONS);
   const options = { limit: 3, withText: true };
   expect((await nearest(db, await source(), query, options))[0]).toMatchObject({
@@ -229,7 +228,7 @@ test("searches find them, by an index on their table, with conditions on the wat
   );
   await client.query("rollback");
   expect(plan.rows.map((row) => row["QUERY PLAN"]).join("\n")).toContain(
-    "documents_embeddings_embedding_hnsw",
+    "documents_embeddings_embedding_idx",
   );
 });
 

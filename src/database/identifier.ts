@@ -13,3 +13,13 @@ export function identifierOf(start: string, ending: string): string {
     .toString("utf8")
     .replace(/\uFFFD+$/, "");
 }
+
+/** A name as SQL has it, for statements that are put together as text. */
+export function quote(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
+
+/** A table's name, qualified. */
+export function quoted({ schema, table }: { readonly schema: string; readonly table: string }): string {
+  return `${quote(schema)}.${quote(table)}`;
+}

@@ -106,7 +106,7 @@ async function indexes(db: Database, source: Source): Promise<Finding[]> {
     return invalid.map(({ name }) =>
       problem(
         `index ${name} is invalid: its building was interrupted; it costs writes and serves no search.`,
-        `npm run index -- ${source.name} (drops it and builds another)`,
+        `npm run index -- ${source.name} (builds it anew)`,
       ),
     );
   }

@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
+import { quoted } from "../database/identifier.ts";
 import type { OwnSettings } from "../sources/own-settings.ts";
 import { vectorTableOf } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
@@ -52,7 +53,7 @@ export async function prepare(db: Database, live: Source, model: NewModel): Prom
     );
     await copyColumnGrants(transaction, live, column.name);
     await sql`select embed_watch(
-        watched_table => ${regclass(live)}::regclass,
+        watched_table => ${quoted(live)}::regclass,
         text_expression => ${live.textExpression},
         key_columns => ${live.key.map(({ name }) => name)}::text[],
         vector_column => ${column.name},
@@ -65,9 +66,4 @@ export async function prepare(db: Database, live: Source, model: NewModel): Prom
   }).catch((error: unknown) => {
     throw explainRefusal(error, `add the column of the new model for ${live.schema}.${live.table}`);
   });
-}
-
-function regclass({ schema, table }: { readonly schema: string; readonly table: string }): string {
-  const quote = (name: string): string => `"${name.replaceAll('"', '""')}"`;
-  return `${quote(schema)}.${quote(table)}`;
 }

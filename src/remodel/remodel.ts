@@ -5,8 +5,8 @@ import { connect, directUrl } from "../database/connect.ts";
 import { createListener } from "../listener/listener.ts";
 import { setPaused } from "../sources/set-paused.ts";
 import { whoEmbeds } from "./asked-model.ts";
-import { buildIndex } from "./build-index.ts";
 import { compareModels, type Comparison } from "./compare.ts";
+import { copyIndexes } from "./copy-indexes.ts";
 import type { NewModel } from "./prepare.ts";
 import { failedRows, refuseFailed } from "./owed-vectors.ts";
 import { switchModels } from "./switch.ts";
@@ -21,7 +21,7 @@ export interface RemodelReport {
   readonly embedded: number;
   /** Rows that the new model could not embed. */
   readonly failed: number;
-  /** The index that was built like the old one; null where there was none to follow. */
+  /** The method of the indexes that were built like the old ones; null where there were none to follow. */
   readonly index: string | null;
   readonly comparison: Comparison;
 }
@@ -37,7 +37,7 @@ export interface RemodelOptions {
   readonly signal: AbortSignal;
 }
 
-/** Building an index takes what it takes. */
+/** Comparing models without an index reads the whole table for each row that it asks for. */
 const LONGEST_STATEMENT_MS = 24 * 3_600_000;
 
 /**
@@ -54,7 +54,6 @@ export async function remodel(
   options: RemodelOptions,
 ): Promise<RemodelReport> {
   const { onStep, progress, force } = options;
-  // No lock_timeout of the session: `create index concurrently` waits for transactions older than itself.
   const db = connect({
     databaseUrl: directUrl(config),
     maxConnections: 2,
@@ -74,7 +73,11 @@ export async function remodel(
       signal.throwIfAborted();
       if (!force) refuseFailed(await failedRows(db, next));
       onStep("building the index, concurrently");
-      const index = await buildIndex(db, live, next, signal);
+      const index = await copyIndexes(db, live, next, {
+        databaseUrl: directUrl(config),
+        onProgress: onStep,
+        signal,
+      });
       const comparison = await compareModels(db, live, next);
       onStep("switching");
       await switchModels(db, live, next, { force, onStep, signal });

@@ -1,6 +1,8 @@
 import { sql, type RawBuilder } from "kysely";
+import { quote } from "../database/identifier.ts";
 import { SetupError } from "../errors.ts";
 import { whereVectorsAre, type Source } from "../sources/source.ts";
+import type { IndexShape } from "./vector-index.ts";
 
 /** What pgvector's HNSW takes: https://github.com/pgvector/pgvector#hnsw */
 const LONGEST_VECTOR = 2_000;
@@ -33,8 +35,8 @@ export function compared(source: Source, vector: RawBuilder<unknown>): RawBuilde
   return castTo === undefined ? vector : sql`${vector}::${sql.raw(castTo)}`;
 }
 
-/** What goes into the brackets of `create index … using hnsw (…)`. @throws {SetupError} where HNSW cannot index it. */
-export function indexedExpression(source: Source): RawBuilder<unknown> {
+/** The index that searches use. @throws {SetupError} where HNSW cannot index the vectors. */
+export function searchedShape(source: Source): IndexShape {
   const { type, castTo } = comparisonOf(source);
   const dimensions = source.columnDimensions ?? source.dimensions;
   if (dimensions === null) {
@@ -43,16 +45,18 @@ export function indexedExpression(source: Source): RawBuilder<unknown> {
       `Give the column its length: alter table … alter column "${source.vectorColumn}" type ${type}(1536);`,
     );
   }
-  const longest = type === "halfvec" ? LONGEST_HALFVEC : LONGEST_VECTOR;
-  if (dimensions > longest) {
+  if (dimensions > (type === "halfvec" ? LONGEST_HALFVEC : LONGEST_VECTOR)) {
     throw new SetupError(
       `HNSW indexes at most ${LONGEST_HALFVEC} dimensions; ${source.name} has ${dimensions}.`,
       "Choose fewer dimensions (EMBEDDING_DIM), or search without an index.",
     );
   }
-  const column = sql.id(source.vectorColumn);
-  const operators = sql.raw(`${type}_cosine_ops`);
-  return castTo === undefined
-    ? sql`${column} ${operators}`
-    : sql`(${column}::${sql.raw(castTo)}) ${operators}`;
+  const column = quote(source.vectorColumn);
+  return {
+    method: "hnsw",
+    expression: castTo === undefined ? column : `(${column}::${castTo})`,
+    operators: `${type}_cosine_ops`,
+    predicate: null,
+    storage: "",
+  };
 }

@@ -1,0 +1,49 @@
+import type { Database } from "../database/connect.ts";
+import { quote } from "../database/identifier.ts";
+import { ensureIndex } from "../search/ensure-index.ts";
+import type { BuildOptions } from "../search/index-builder.ts";
+import { vectorIndexes, type IndexShape } from "../search/vector-index.ts";
+import type { Source } from "../sources/source.ts";
+
+/**
+ * Gives the new column the indexes that the old column has, concurrently: writers and searches go on.
+ * @returns their methods, or null where the old column has none.
+ */
+export async function copyIndexes(
+  db: Database,
+  live: Source,
+  next: Source,
+  options: BuildOptions,
+): Promise<string | null> {
+  const indexes = (await vectorIndexes(db, live)).filter(({ valid }) => valid);
+  for (const index of indexes) {
+    await ensureIndex(
+      { table: index.table, column: next.vectorColumn, shape: shapeFor(live, next, index) },
+      options,
+    );
+  }
+  return indexes.length === 0 ? null : [...new Set(indexes.map(({ method }) => method))].join(", ");
+}
+
+/** The same of the new column: its distance, rows and options. Other operators, such as those on bits, become cosine. */
+function shapeFor(
+  live: Source,
+  next: Source,
+  { method, operators, predicate, storage }: IndexShape,
+): IndexShape {
+  const distance = /^(?:vector|halfvec)_(\w+)_ops$/.exec(operators)?.[1] ?? "cosine";
+  return {
+    method,
+    expression: quote(next.vectorColumn),
+    operators: `${next.vectorType}_${distance}_ops`,
+    predicate: predicate === null ? null : renamed(predicate, live.vectorColumn, next.vectorColumn),
+    storage,
+  };
+}
+
+/** An expression as Postgres writes it, over another column: strings, quoted names and plain ones are told apart. */
+function renamed(expression: string, from: string, to: string): string {
+  return expression.replaceAll(/'(?:[^']|'')*'|"(?:[^"]|"")*"|[\p{L}_][\p{L}\p{N}_$]*/gu, (token) =>
+    token === from || token === quote(from) ? quote(to) : token,
+  );
+}

@@ -1,0 +1,135 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { sql } from "kysely";
+import type { Database } from "../database/connect.ts";
+import { patiently } from "../watch/patiently.ts";
+import { withBuilder, type Build, type BuildOptions } from "./index-builder.ts";
+import { indexesOn, isAlike, type IndexShape, type VectorIndex } from "./vector-index.ts";
+
+export interface WantedIndex {
+  /** Qualified and quoted. */
+  readonly table: string;
+  /** The vector's, by its exact spelling. */
+  readonly column: string;
+  readonly shape: IndexShape;
+}
+
+interface Work extends Pick<BuildOptions, "onProgress" | "signal"> {
+  readonly db: Database;
+  readonly build: Build;
+}
+
+const LOOK_MS = 500;
+
+/**
+ * Sees to it that a table has an index, without keeping anybody from reading or writing. What is there and valid is
+ * taken; what a killed process left half built is dropped and built anew; what is still being built, by another
+ * process or by a server that has not noticed that its client is gone, is waited for. So it goes on after any stop.
+ * @returns its name, with its schema, quoted.
+ */
+export async function ensureIndex(wanted: WantedIndex, options: BuildOptions): Promise<string> {
+  return await withBuilder(wanted.table, options, async (db, build) => {
+    const { name } = await ensure({ ...options, db, build }, wanted, null);
+    return name;
+  });
+}
+
+async function ensure(work: Work, wanted: WantedIndex, whole: string | null): Promise<VectorIndex> {
+  const index = (await isPartitioned(work.db, wanted.table))
+    ? await onPartitions(work, wanted, whole)
+    : await onTable(work, wanted, whole);
+  if (whole !== null && index.partOf === null) {
+    await patiently(
+      work.db,
+      (transaction) => sql.raw(`alter index ${whole} attach partition ${index.name}`).execute(transaction),
+      work.signal,
+    );
+  }
+  return index;
+}
+
+/**
+ * Postgres builds no index on a partitioned table concurrently. So the table gets one that is empty and not valid, each
+ * partition's is built and made a part of it, and with the last it is valid. From the first step on a partition that is
+ * made comes with its own.
+ */
+async function onPartitions(work: Work, wanted: WantedIndex, whole: string | null): Promise<VectorIndex> {
+  const { db, signal } = work;
+  const { shape, table } = wanted;
+  const present = await alike(db, wanted, whole);
+  const valid = present.find((index) => index.valid);
+  if (valid !== undefined) return valid;
+  const index =
+    present[0] ??
+    (await made(db, wanted, () =>
+      patiently(
+        db,
+        (transaction) => sql.raw(`create index on only ${table} ${definition(shape)}`).execute(transaction),
+        signal,
+      ),
+    ));
+  const { rows } = await sql<{ partition: string }>`
+    select inhrelid::regclass::text as partition from pg_inherits where inhparent = ${table}::regclass order by inhrelid`.execute(
+    db,
+  );
+  for (const { partition } of rows) await ensure(work, { ...wanted, table: partition }, index.name);
+  return index;
+}
+
+async function onTable(work: Work, wanted: WantedIndex, whole: string | null): Promise<VectorIndex> {
+  const { db, build, onProgress, signal } = work;
+  for (;;) {
+    const valid = (await alike(db, wanted, whole)).find((index) => index.valid);
+    if (valid !== undefined) return valid;
+    const index = (await on(db, wanted)).find((other) => !other.valid && other.partOf === null);
+    if (index === undefined) {
+      const statement = `create index concurrently on ${wanted.table} ${definition(wanted.shape)}`;
+      return await made(db, wanted, () => build(statement));
+    }
+    if (await isBeingBuilt(db, index.name)) {
+      await delay(LOOK_MS, undefined, { signal });
+    } else {
+      onProgress(`dropping ${index.name}, which an interrupted build left behind`);
+      await build(`drop index concurrently if exists ${index.name}`);
+    }
+  }
+}
+
+/** Indexes on the table that will do, or would if they were valid: on their own, or parts of `whole`. */
+async function alike(db: Database, wanted: WantedIndex, whole: string | null): Promise<VectorIndex[]> {
+  const present = await on(db, wanted);
+  return present.filter(
+    (index) => isAlike(index, wanted.shape) && (index.partOf === null || index.partOf === whole),
+  );
+}
+
+/** The index that `work` makes: Postgres gives it a name that is free. */
+async function made(db: Database, wanted: WantedIndex, work: () => Promise<unknown>): Promise<VectorIndex> {
+  const before = await on(db, wanted);
+  await work();
+  const now = await on(db, wanted);
+  const index = now.find(({ name }) => !before.some((other) => other.name === name));
+  if (index === undefined) throw new Error(`the index on ${wanted.table} was dropped as soon as it was made`);
+  return index;
+}
+
+async function on(db: Database, { table, column }: WantedIndex): Promise<VectorIndex[]> {
+  return await indexesOn(db, sql`(select ${table}::regclass)`, column);
+}
+
+function definition({ method, expression, operators, storage, predicate }: IndexShape): string {
+  const where = predicate === null ? "" : `where ${predicate}`;
+  return `using ${method} (${expression} ${operators}) ${storage} ${where}`;
+}
+
+async function isPartitioned(db: Database, table: string): Promise<boolean> {
+  const { rows } = await sql`select from pg_class where oid = ${table}::regclass and relkind = 'p'`.execute(
+    db,
+  );
+  return rows.length > 0;
+}
+
+async function isBeingBuilt(db: Database, index: string): Promise<boolean> {
+  const { rows } = await sql`
+    select from pg_stat_progress_create_index where index_relid = to_regclass(${index})`.execute(db);
+  return rows.length > 0;
+}

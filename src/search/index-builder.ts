@@ -1,0 +1,101 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { sql } from "kysely";
+import { connect, type Database } from "../database/connect.ts";
+
+export interface BuildOptions {
+  readonly databaseUrl: string;
+  /** For this build alone, as `maintenance_work_mem` takes it: a graph that fits is built several times faster. */
+  readonly memory?: string | undefined;
+  readonly onProgress: (line: string) => void;
+  /** Interrupted, the build is cancelled. */
+  readonly signal: AbortSignal;
+}
+
+/** Runs a statement that takes as long as it takes, and tells how far it is. */
+export type Build = (statement: string) => Promise<void>;
+
+const LOOK_MS = 1_000;
+/** Of an advisory lock, before the table's oid: two concurrent builds on one table would deadlock. */
+const BUILDING = 0x65_6d_62_69;
+
+/** A session that builds indexes on a table, one process at a time, beside a connection for what is looked up meanwhile. */
+export async function withBuilder<T>(
+  table: string,
+  options: BuildOptions,
+  work: (db: Database, build: Build) => Promise<T>,
+): Promise<T> {
+  const { databaseUrl, memory, onProgress, signal } = options;
+  const db = connect({ databaseUrl, maxConnections: 2, ownSessions: false, queryTimeoutMs: 2 ** 31 - 1 });
+  try {
+    return await db.connection().execute(async (session) => {
+      // A build waits for whoever was there before it, however long they take.
+      const { rows } = await sql<{ pid: number }>`
+        select pg_backend_pid() as pid, set_config('lock_timeout', '0', false), set_config('statement_timeout', '0', false),
+          set_config('maintenance_work_mem', coalesce(${memory ?? null}, current_setting('maintenance_work_mem')), false)`.execute(
+        session,
+      );
+      try {
+        // Asked for again and again: who waits in a statement has a snapshot, which the other's build would wait for.
+        for (let looks = 0; !(await tryLock(session, table)); looks++) {
+          if (looks === 0) onProgress(`waiting for another process, which builds an index on ${table}`);
+          await delay(LOOK_MS, undefined, { signal });
+        }
+        return await work(db, (statement) => run(session, db, rows[0]?.pid ?? 0, statement, options));
+      } finally {
+        await sql`select pg_advisory_unlock_all()`.execute(session).catch(() => undefined);
+      }
+    });
+  } finally {
+    await db.destroy();
+  }
+}
+
+async function tryLock(session: Database, table: string): Promise<boolean> {
+  const { rows } = await sql<{ locked: boolean }>`
+    select pg_try_advisory_lock((${BUILDING}::int8 << 32) | ${table}::regclass::oid::int8) as locked`.execute(
+    session,
+  );
+  return rows[0]?.locked === true;
+}
+
+async function run(
+  session: Database,
+  db: Database,
+  pid: number,
+  statement: string,
+  { onProgress, signal }: BuildOptions,
+): Promise<void> {
+  signal.throwIfAborted();
+  const cancel = (): void => {
+    sql`select pg_cancel_backend(${pid})`.execute(db).catch(() => undefined);
+  };
+  signal.addEventListener("abort", cancel);
+  const running = sql.raw(statement).execute(session);
+  const ended = running.then(
+    () => true,
+    () => true,
+  );
+  try {
+    let told = "";
+    while (!(await Promise.race([ended, delay(LOOK_MS, false)]))) {
+      if (signal.aborted) cancel();
+      const line = await progressOf(db, pid);
+      if (line !== null && line !== told) onProgress(line);
+      told = line ?? told;
+    }
+    await running;
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
+  } finally {
+    signal.removeEventListener("abort", cancel);
+  }
+}
+
+async function progressOf(db: Database, pid: number): Promise<string | null> {
+  const { rows } = await sql<{ line: string }>`
+    select concat(relid::regclass, ': ', phase, to_char(100.0 * coalesce(nullif(tuples_done, 0)::float8 / nullif(tuples_total, 0),
+      blocks_done::float8 / nullif(blocks_total, 0)), '" "FM990" %"')) as line
+    from pg_stat_progress_create_index where pid = ${pid}`.execute(db);
+  return rows[0]?.line ?? null;
+}

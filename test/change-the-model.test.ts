@@ -121,6 +121,27 @@ test("the new column's index is made as the old one's: its method, its distance 
   );
 });
 
+test("every index of the old column is copied, with its rows, its options and the default of its type", async () => {
+  const { client, change } = await prepareChange(5);
+  await client.query(`create index only_some on patient_embeddings using hnsw (embedding vector_cosine_ops) with (m = 8)
+      where patient_id > 2 and embedding is not null and context_text <> 'an embedding';
+    create index by_lists on patient_embeddings using ivfflat (embedding) with (lists = 3);
+    create index of_halves on patient_embeddings using hnsw ((embedding::halfvec(${DIMENSIONS})) halfvec_ip_ops)`);
+  expect((await change()).index).toBe("hnsw, ivfflat");
+  const { rows } = await client.query<{ made: string }>(
+    `select substring(indexdef from 'USING.*') as made from pg_indexes
+    where tablename = 'patient_embeddings' and indexdef ~ 'USING (hnsw|ivfflat)' and indexdef !~ 'embedding_previous' order by 1`,
+  );
+  expect(rows.map(({ made }) => made)).toEqual([
+    "USING hnsw (embedding vector_cosine_ops) WITH (m='8') WHERE ((patient_id > 2) AND (embedding IS NOT NULL) AND (context_text <> 'an embedding'::text))",
+    "USING hnsw (embedding vector_ip_ops)",
+    "USING ivfflat (embedding) WITH (lists='3')",
+  ]);
+  await client.query(
+    "do $$ begin execute (select string_agg(format('drop index %I', indexname), ';') from pg_indexes where tablename = 'patient_embeddings' and indexdef ~ 'USING (hnsw|ivfflat)'); end $$",
+  );
+});
+
 test("many changes while the index is built, and no other listener beside, do not keep the switch waiting", async () => {
   const { client, change, listener, listen } = await prepareChange(20);
   await listener.stop();

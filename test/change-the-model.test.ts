@@ -142,6 +142,23 @@ test("every index of the old column is copied, with its rows, its options and th
   );
 });
 
+test("vectors that are too long for the old column's index are told before anything is added or embedded", async () => {
+  const { client, change, theirs } = await prepareChange(5);
+  await client.query("create index too_short on patient_embeddings using hnsw (embedding vector_cosine_ops)");
+  const model = {
+    backend: "llm_api",
+    model: "their-model",
+    dimensions: 4_001,
+    settings: { base_url: theirs.openAiUrl },
+  };
+  await expect(change({ model })).rejects.toThrow(
+    "The new vectors have 4001 dimensions, and the index of the old ones (too_short) takes at most 4000.",
+  );
+  expect(theirs.requests).toEqual([]);
+  expect(await vectorColumns(client)).toEqual([`embedding vector(${DIMENSIONS})`]);
+  await client.query("drop index too_short");
+});
+
 test("many changes while the index is built, and no other listener beside, do not keep the switch waiting", async () => {
   const { client, change, listener, listen } = await prepareChange(20);
   await listener.stop();

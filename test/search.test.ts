@@ -115,6 +115,30 @@ describe("search", () => {
     await ask();
     expect(texts()).toBe(1);
   });
+
+  test("vectors too long for an index are refused at once, with what to do, however much is pending", async () => {
+    const { client, database } = await prepare();
+    await client.query(`drop table if exists too_long; create table too_long (id int primary key, body text, embedding halfvec(4001));
+      select embed_watch('too_long', 'body');
+      insert into too_long select n, 'text ' || n from generate_series(1, 1500) n`);
+    const options = {
+      databaseUrl: database.url,
+      now: false,
+      signal: new AbortController().signal,
+      onProgress: () => undefined,
+    };
+    await withSource(
+      database.url,
+      async (db, source) => {
+        await expect(buildIndex(db, source, options)).rejects.toMatchObject({
+          message: "HNSW indexes at most 4000 dimensions; too_long has 4001.",
+          remedy: expect.stringContaining("npm run remodel -- too_long") as string,
+        });
+      },
+      "too_long",
+    );
+    await client.query("select embed_unwatch('too_long')");
+  });
 });
 
 describeNative("an index", "plans and concurrent builds need a native server", () => {

@@ -76,8 +76,9 @@ export const remodel: Command = {
       if (values["dry-run"]) {
         if (model === null) throw new UsageError("Which model?", `Usage: ${remodel.usage}`);
         const { live } = now;
-        await refuseObstacles(db, now);
-        const report = await dryRun(db, config, plannedSource(live, model), {
+        const planned = plannedSource(live, model);
+        await refuseObstacles(db, now, planned);
+        const report = await dryRun(db, config, planned, {
           limit: SAMPLE_TEXTS,
           all: true,
           signal: interrupted.signal,

@@ -47,7 +47,7 @@ export async function prepare(db: Database, live: Source, model: NewModel): Prom
     // One at a time: a second waits here, and finds the first one's work.
     await sql`select from embedding_source where id = ${live.id} for update`.execute(transaction);
     if ((await secondSource(transaction, live.name)) !== null) return;
-    await refuseObstacles(transaction, { state: "none", live });
+    await refuseObstacles(transaction, { state: "none", live }, plannedSource(live, model));
     await sql`alter table ${vectorTableOf(live)} add column ${sql.id(column.name)} ${columnType(column)}`.execute(
       transaction,
     );

@@ -36,7 +36,7 @@ export async function underWay(
       "npm run sources shows where each source stands.",
     );
   }
-  await refuseObstacles(db, now);
+  await refuseObstacles(db, now, now.next);
   if (
     model !== null &&
     (whoEmbeds(config, model) !== whoEmbeds(config, now.next) || model.dimensions !== now.next.dimensions)

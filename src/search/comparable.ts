@@ -2,11 +2,8 @@ import { sql, type RawBuilder } from "kysely";
 import { quote } from "../database/identifier.ts";
 import { SetupError } from "../errors.ts";
 import { whereVectorsAre, type Source } from "../sources/source.ts";
+import { LONGEST_INDEXED } from "../watch/vector-column.ts";
 import type { IndexShape } from "./vector-index.ts";
-
-/** What pgvector's HNSW takes: https://github.com/pgvector/pgvector#hnsw */
-const LONGEST_VECTOR = 2_000;
-const LONGEST_HALFVEC = 4_000;
 
 /** How a source's vectors are compared, so that an index on just that can serve the search. */
 interface Comparison {
@@ -23,7 +20,9 @@ function comparisonOf(source: Source): Comparison {
   const dimensions = source.columnDimensions ?? source.dimensions;
   if (dimensions === null) return { type: source.vectorType, castTo: undefined };
   const isTooLong =
-    source.vectorType === "vector" && dimensions > LONGEST_VECTOR && dimensions <= LONGEST_HALFVEC;
+    source.vectorType === "vector" &&
+    dimensions > LONGEST_INDEXED.vector &&
+    dimensions <= LONGEST_INDEXED.halfvec;
   const type = isTooLong ? "halfvec" : source.vectorType;
   const castTo = isTooLong || source.columnDimensions === null ? `${type}(${dimensions})` : undefined;
   return { type, castTo };
@@ -45,10 +44,10 @@ export function searchedShape(source: Source): IndexShape {
       `Give the column its length: alter table … alter column "${source.vectorColumn}" type ${type}(1536);`,
     );
   }
-  if (dimensions > (type === "halfvec" ? LONGEST_HALFVEC : LONGEST_VECTOR)) {
+  if (dimensions > LONGEST_INDEXED[type]) {
     throw new SetupError(
-      `HNSW indexes at most ${LONGEST_HALFVEC} dimensions; ${source.name} has ${dimensions}.`,
-      "Choose fewer dimensions (EMBEDDING_DIM), or search without an index.",
+      `HNSW indexes at most ${LONGEST_INDEXED.halfvec} dimensions; ${source.name} has ${dimensions}.`,
+      `Change to shorter vectors: npm run remodel -- ${source.name} --model MODEL --dim N; or search without an index.`,
     );
   }
   const column = quote(source.vectorColumn);

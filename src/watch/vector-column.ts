@@ -12,8 +12,8 @@ export interface VectorColumn {
   readonly dimensions: number | null;
 }
 
-/** HNSW indexes `vector` up to this length, and `halfvec` up to twice that (https://github.com/pgvector/pgvector#hnsw). */
-const LONGEST_INDEXED_VECTOR = 2_000;
+/** What HNSW and IVFFlat take: https://github.com/pgvector/pgvector#hnsw */
+export const LONGEST_INDEXED = { vector: 2_000, halfvec: 4_000 } as const;
 
 /** The column, or undefined where the table has none of that name. @throws {SetupError} where it is of another type. */
 export async function findVectorColumn(
@@ -40,7 +40,7 @@ export async function findVectorColumn(
 
 /** The type that an HNSW index can be built on. */
 export function vectorTypeFor(dimensions: number): VectorType {
-  return dimensions > LONGEST_INDEXED_VECTOR ? "halfvec" : "vector";
+  return dimensions > LONGEST_INDEXED.vector ? "halfvec" : "vector";
 }
 
 /** `vector(1536)` */

@@ -48,11 +48,12 @@ async function prepareKilling(rows: number) {
 describeNative("a change that is killed", "needs a server that outlives it", () => {
   test("while it embeds, goes on where it stopped, and pays for nothing twice but what was in flight", async () => {
     const { theirs, begin, goOn, texts, ended } = await prepareKilling(400);
-    theirs.latencyMs = 50;
+    theirs.latencyMs = 200;
     const first = begin();
-    await expect.poll(() => texts().length, { timeout: 30_000 }).toBeGreaterThan(100);
+    await expect.poll(() => texts().length).toBeGreaterThan(100);
     first.process.kill("SIGKILL");
     await first.exited;
+    theirs.latencyMs = 0;
 
     expect(await goOn()).toMatchObject({ code: 0 });
     expect(await goOn("--finish")).toMatchObject({ code: 0 });
@@ -62,7 +63,8 @@ describeNative("a change that is killed", "needs a server that outlives it", () 
 
   test("while the index is built, waits for the server to end that, builds no second one and embeds nothing again", async () => {
     const { client, begin, run, goOn, texts, theirs, ended, database } = await prepareKilling(50);
-    theirs.latencyMs = 300;
+    // Long enough for the old transaction to begin before the build.
+    theirs.latencyMs = 1_000;
     const first = begin();
     await expect
       .poll(() => first.stderr(), { timeout: 30_000 })

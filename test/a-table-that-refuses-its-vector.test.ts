@@ -17,7 +17,7 @@ test.each(Object.entries(TRIGGERS))(
     await client.query(
       "insert into patient_embeddings values (1, 'guarded'), (2, 'free'), (3, 'guarded too')",
     );
-    await listener.settled(AbortSignal.timeout(10_000));
+    await listener.settled(AbortSignal.timeout(30_000));
     expect(await failures(client)).toEqual(["1", "3"]);
     expect(await wrongRows(client)).toEqual(["1", "3"]);
     const sent = provider.requests.flatMap(({ texts }) => texts).filter((text) => /guarded|free/.test(text));
@@ -26,7 +26,7 @@ test.each(Object.entries(TRIGGERS))(
     await client.query("update patient_embeddings set context_text = 'free now' where patient_id = 1");
     await client.query("drop trigger guard on patient_embeddings");
     await client.query("update embedding_queue set failed_at = null, owner = null");
-    await listener.settled(AbortSignal.timeout(10_000));
+    await listener.settled(AbortSignal.timeout(30_000));
     expect(await wrongRows(client)).toEqual([]);
   },
 );
@@ -64,13 +64,13 @@ test("nor does a row lose its place in the queue whose blank text could not lose
   const { client, listen } = await prepare();
   const listener = await listen();
   await client.query("insert into patient_embeddings values (1, 'one'), (2, 'two')");
-  await listener.settled(AbortSignal.timeout(10_000));
+  await listener.settled(AbortSignal.timeout(30_000));
   await guard(client, "patient_embeddings", "new.patient_id = 1 and new.embedding is null", "return null;");
   await client.query(
     "update patient_embeddings set context_text = ' ' where embedding is not null and patient_id = 2",
   );
   await client.query("update patient_embeddings set context_text = ' ' where patient_id = 1");
-  await listener.settled(AbortSignal.timeout(10_000));
+  await listener.settled(AbortSignal.timeout(30_000));
   expect(await failures(client)).toEqual(["1"]);
   expect(await wrongRows(client)).toEqual(["1"]);
 });
@@ -84,14 +84,14 @@ test("in a table of their own: neither a vector that is refused nor one that sta
   await client.query("select embed_watch('texts', 'body', vector_table => 'texts_vectors')");
   const listener = await listen();
   await client.query("insert into texts values (1, 'one'), (2, 'two')");
-  await listener.settled(AbortSignal.timeout(10_000));
+  await listener.settled(AbortSignal.timeout(30_000));
   expect(await failures(client)).toEqual([]);
 
   await client.query(`create or replace function refuse() returns trigger language plpgsql as $$ begin return null; end $$;
     create trigger guard before insert or update or delete on texts_vectors for each row execute function refuse()`);
   await client.query("insert into texts values (3, 'three'); update texts set body = 'another' where id = 1");
   await client.query("update texts set body = '' where id = 2");
-  await listener.settled(AbortSignal.timeout(10_000));
+  await listener.settled(AbortSignal.timeout(30_000));
   expect(await failures(client)).toEqual(["1", "2", "3"]);
 });
 

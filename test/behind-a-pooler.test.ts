@@ -28,7 +28,7 @@ describeNative("behind a pooler that refuses settings of a session", "needs seve
     // Nothing is found by the poll.
     const listener = await listen({ ...environment, EMBED_POLL_MS: "600000" });
     await client.query("insert into patient_embeddings values (1, 'heard of')");
-    await listener.settled(AbortSignal.timeout(10_000));
+    await listener.settled(AbortSignal.timeout(30_000));
     expect(await wrongRows(client)).toEqual([]);
   });
 

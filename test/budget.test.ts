@@ -1,5 +1,7 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { prepare, wrongRows } from "./support/listening.ts";
+
+vi.setConfig({ testTimeout: 150_000 });
 
 test("a day's budget that is used up pauses embedding, loudly, and the next day goes on", async () => {
   const { client, provider, listen } = await prepare();
@@ -16,9 +18,7 @@ test("a day's budget that is used up pauses embedding, loudly, and the next day 
   expect(await told).toMatch(/^the day's 60 tokens are used up \(\d+ spent\)/);
   const state = "select state ->> 'budget' as budget from embedding_listener";
   await expect
-    .poll(async () => (await client.query<{ budget: string | null }>(state)).rows[0]?.budget, {
-      timeout: 20_000,
-    })
+    .poll(async () => (await client.query<{ budget: string | null }>(state)).rows[0]?.budget)
     .toMatch(/used up/);
   const sent = provider.counts.tokens;
   expect(sent).toBeLessThan(60 + 2 * 4 * 10);
@@ -33,6 +33,6 @@ test("a day's budget that is used up pauses embedding, loudly, and the next day 
     await client.query("delete from embedding_usage");
     return (await client.query("select from embedding_queue")).rowCount;
   };
-  await expect.poll(nextDay, { timeout: 60_000, interval: 100 }).toBe(0);
+  await expect.poll(nextDay, { timeout: 90_000, interval: 100 }).toBe(0);
   expect(await wrongRows(client)).toEqual([]);
 });

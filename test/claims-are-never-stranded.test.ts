@@ -17,25 +17,20 @@ describeNative("a claim", "needs several sessions", () => {
     await other.query("insert into patient_embeddings values (1, 'claimed by nobody who knows')");
     await other.query("update embedding_queue set owner = (select max(id) from embedding_listener)");
     await expect
-      .poll(
-        async () => {
-          const { rowCount } = await client.query(
-            `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database()
-             and application_name = 'pg-autoembed' and wait_event_type = 'Lock' and query like '%as materialized%'`,
-          );
-          return rowCount;
-        },
-        { timeout: 10_000 },
-      )
+      .poll(async () => {
+        const { rowCount } = await client.query(
+          `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database()
+           and application_name = 'pg-autoembed' and wait_event_type = 'Lock' and query like '%as materialized%'`,
+        );
+        return rowCount;
+      })
       .toBeGreaterThan(0);
     await other.query("commit");
-    await expect
-      .poll(async () => (await client.query("select from embedding_queue")).rowCount, { timeout: 10_000 })
-      .toBe(0);
+    await expect.poll(async () => (await client.query("select from embedding_queue")).rowCount).toBe(0);
 
     expect(await wrongRows(client)).toEqual([]);
-    const { rows } = await client.query("select count(*)::int as listeners from embedding_listener");
-    expect(rows).toEqual([{ listeners: 1 }]);
+    // The old id is struck off when nothing is left under it.
+    await expect.poll(async () => (await client.query("select from embedding_listener")).rowCount).toBe(1);
   });
 
   test("of a listener that was struck off finds nothing to claim, and the listener goes on under a new id", async () => {
@@ -44,7 +39,7 @@ describeNative("a claim", "needs several sessions", () => {
     const before = await client.query<{ id: number }>("delete from embedding_listener returning id");
 
     await client.query("insert into patient_embeddings values (1, 'whom nobody serves')");
-    await listener.settled(AbortSignal.timeout(10_000));
+    await listener.settled(AbortSignal.timeout(30_000));
 
     expect(await wrongRows(client)).toEqual([]);
     const after = await client.query<{ id: number }>("select id from embedding_listener");
@@ -64,7 +59,7 @@ describeNative("a claim", "needs several sessions", () => {
       await client.query("update embedding_queue set owner = 2000000000; truncate embedding_listener");
       await client.query("update embedding_source set paused = false");
       const listener = early ?? (await listen());
-      await listener.settled(AbortSignal.timeout(20_000));
+      await listener.settled(AbortSignal.timeout(30_000));
       expect(await wrongRows(client)).toEqual([]);
     },
   );
@@ -119,7 +114,7 @@ describeNative("a claim", "needs several sessions", () => {
     await user.query("rollback");
     provider.behave();
     const next = await listen();
-    await next.settled(AbortSignal.timeout(10_000));
+    await next.settled(AbortSignal.timeout(30_000));
 
     expect(await wrongRows(client)).toEqual([]);
   });
@@ -134,9 +129,10 @@ describeNative("a claim", "needs several sessions", () => {
 
     const started = performance.now();
     const listener = await listen();
-    await listener.settled(AbortSignal.timeout(10_000));
+    await listener.settled(AbortSignal.timeout(30_000));
 
-    expect(performance.now() - started).toBeLessThan(7_000);
+    // Five seconds, the start of a listener, and room for a busy machine.
+    expect(performance.now() - started).toBeLessThan(12_000);
     expect(await wrongRows(client)).toEqual([]);
   });
 
@@ -152,7 +148,7 @@ describeNative("a claim", "needs several sessions", () => {
     await client.query("update embedding_queue set not_before = now() + interval '1 hour' where key = '2'");
 
     const listener = await listen();
-    await listener.settled(AbortSignal.timeout(10_000));
+    await listener.settled(AbortSignal.timeout(30_000));
 
     expect(await wrongRows(client)).toEqual([]);
   });
@@ -167,7 +163,7 @@ describeNative("a claim", "needs several sessions", () => {
       .toBeGreaterThan(0);
     await client.query("update embedding_listener set seen_at = seen_at - interval '1 hour'");
     await client.query("update embedding_queue set not_before = not_before - interval '1 hour'");
-    await listeners[0]?.settled(AbortSignal.timeout(20_000));
+    await listeners[0]?.settled(AbortSignal.timeout(30_000));
 
     expect(await wrongRows(client)).toEqual([]);
     await expect.poll(async () => (await client.query("select from embedding_reservation")).rowCount).toBe(0);

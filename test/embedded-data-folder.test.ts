@@ -44,7 +44,7 @@ async function countRows(url: string): Promise<number> {
 
 test(
   "kill -9 loses no acknowledged row, and leaves a lock that the next start takes over",
-  { timeout: 60_000 },
+  { timeout: 120_000 },
   async () => {
     // Making the database here, from the snapshot, is cheaper than in the process.
     await (await startEmbedded({ dataDirectory: folder, snapshot: await emptySnapshot() })).close();
@@ -159,7 +159,7 @@ test("dead rows are vacuumed and the log is checkpointed without anybody asking"
         withClient(postgres.url, (client) =>
           numberOf(client, "select vacuum_count as n from pg_stat_user_tables where relname = 'busy'"),
         ),
-      { interval: 2500, timeout: 15_000 },
+      { interval: 2500 },
     )
     .toBe(1);
   await withClient(postgres.url, async (client) => {

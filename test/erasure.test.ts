@@ -1,5 +1,5 @@
 import pg from "pg";
-import { expect, onTestFinished, test, vi } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { pruneCache } from "../src/cache/prune-cache.ts";
 import { connect } from "../src/database/connect.ts";
 import { loadSources } from "../src/sources/load-sources.ts";
@@ -57,18 +57,21 @@ describeNative("prune beside a listener", "needs two sessions at once", () => {
 
     // It has read the patients' texts, and waits for those of the notes.
     const pruning = pruneCache(db, usable, 0);
-    await vi.waitFor(async () => {
-      const { rowCount } = await client.query(
-        "select from pg_locks where not granted and relation = 'notes'::regclass",
-      );
-      expect(rowCount).toBe(1);
-    });
+    await expect
+      .poll(async () => {
+        const { rowCount } = await client.query(
+          "select from pg_locks where not granted and relation = 'notes'::regclass",
+        );
+        return rowCount;
+      })
+      .toBe(1);
     await client.query("insert into patient_embeddings values (1, 'came meanwhile')");
-    await vi.waitFor(async () => {
-      expect(
-        (await client.query("select from patient_embeddings where embedding is not null")).rowCount,
-      ).toBe(1);
-    });
+    await expect
+      .poll(
+        async () =>
+          (await client.query("select from patient_embeddings where embedding is not null")).rowCount,
+      )
+      .toBe(1);
     await holding.query("rollback");
 
     expect(await pruning).toBe(0);

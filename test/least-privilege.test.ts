@@ -20,7 +20,7 @@ describeNative("least privilege", "needs roles of its own", () => {
     await application.query("update patient_embeddings set context_text = 'zwei' where patient_id = 2");
     await application.query("update patient_embeddings set patient_id = 4 where patient_id = 1");
     await application.query("update patient_embeddings set context_text = '' where patient_id = 3");
-    await listener.settled(AbortSignal.timeout(10_000));
+    await listener.settled(AbortSignal.timeout(30_000));
     expect(await wrongRows(client)).toEqual([]);
     await application.query("delete from patient_embeddings where patient_id = 2");
     expect((await client.query("select from embedding_queue")).rowCount).toBe(0);
@@ -43,12 +43,12 @@ describeNative("least privilege", "needs roles of its own", () => {
     const listener = await listen({ DATABASE_URL: listenerUrl });
 
     await client.query("insert into app.notes values (1, 'one'), (2, 'two'), (3, 'three')");
-    await listener.settled(AbortSignal.timeout(10_000));
+    await listener.settled(AbortSignal.timeout(30_000));
     await client.query(
       "update app.notes set body = 'zwei' where id = 2; update app.notes set body = '' where id = 3",
     );
     await client.query("update app.notes set id = 4 where id = 1");
-    await listener.settled(AbortSignal.timeout(10_000));
+    await listener.settled(AbortSignal.timeout(30_000));
     const { rows } = await client.query<{ id: string; right: boolean }>(
       "select v.id, v.embedding = $1 as right from app.notes_embeddings v order by id",
       [`[${oracleVector("zwei", DIMENSIONS).join(",")}]`],
@@ -112,7 +112,7 @@ describeNative("least privilege", "needs roles of its own", () => {
     await application.query("update public.patient_embeddings set context_text = 'c'");
     await application.query("delete from public.patient_embeddings where context_text = 'none'");
     const listener = await listen();
-    await listener.settled(AbortSignal.timeout(10_000));
+    await listener.settled(AbortSignal.timeout(30_000));
 
     expect(await wrongRows(client)).toEqual([]);
     const { rows } = await client.query<{ who: string }>(
@@ -137,7 +137,7 @@ describeNative("least privilege", "needs roles of its own", () => {
     const trouble = async () =>
       (await client.query<{ trouble: string | null }>("select trouble from embedding_source order by id"))
         .rows[0]?.trouble;
-    await expect.poll(trouble, { timeout: 5_000 }).toContain("row-level security");
+    await expect.poll(trouble).toContain("row-level security");
     expect((await client.query("select from embedding_queue")).rowCount).toBe(2);
 
     // A restrictive policy hides a row although another shows them all.
@@ -152,12 +152,12 @@ describeNative("least privilege", "needs roles of its own", () => {
     await client.query("select embed_watch('beside', 'context_text')");
     for (let id = 1; id <= 2; id++) {
       await client.query("insert into beside values ($1, 'in sight')", [id]);
-      await expect.poll(() => wrongRows(client, "beside"), { timeout: 5_000 }).toEqual([]);
+      await expect.poll(() => wrongRows(client, "beside")).toEqual([]);
     }
     expect((await client.query("select from embedding_queue")).rowCount).toBe(2);
 
     await client.query("drop policy but_not_two on patient_embeddings");
-    await listener.settled(AbortSignal.timeout(10_000));
+    await listener.settled(AbortSignal.timeout(30_000));
     expect(await wrongRows(client)).toEqual([]);
     expect(await trouble()).toBeNull();
   });

@@ -37,7 +37,7 @@ async function prepareDocuments(create = "create table app.documents (id bigint 
   const db = connect({ databaseUrl: database.url, maxConnections: 1, ownSessions: true });
   onTestFinished(() => db.destroy());
   const config = { ...readConfig(environment), DATABASE_URL: database.url };
-  const signal = AbortSignal.timeout(30_000);
+  const signal = new AbortController().signal;
   return {
     ...listening,
     db,

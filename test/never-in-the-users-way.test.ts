@@ -3,21 +3,25 @@ import { expect, onTestFinished, test } from "vitest";
 import { describeNative } from "./support/database.ts";
 import { prepare, wrongRows } from "./support/listening.ts";
 
-/** Users who wait for a lock of ours now: one name for each wait for one statement of ours. */
-const WAITING = `
-  select waiting.pid || ' for ' || ours.pid || ' since ' || ours.xact_start as sighting
+/** For how long the transactions have been open that users wait for now, in ms. */
+const WAITED_FOR = `
+  select 1000 * extract(epoch from clock_timestamp() - ours.xact_start)::float8 as ms
   from pg_stat_activity waiting
   join pg_stat_activity ours on ours.pid = any(pg_blocking_pids(waiting.pid))
   where waiting.datname = current_database() and waiting.application_name = 'user' and waiting.wait_event_type = 'Lock'
     and ours.application_name = 'pg-autoembed'`;
 
+const WATCHED_MS = 3_000;
+
 describeNative("beside a drain", "needs several sessions", () => {
   test("a row that a user holds is left pending without spinning, and taken up when it is free", async () => {
-    const { client, database, listen } = await prepare();
+    const { client, database, provider, listen } = await prepare();
     const listener = await listen();
     const [user] = await sessions(database.url, 1);
     await client.query("insert into patient_embeddings values (1, 'mine'), (2, 'anybody''s')");
     await listener.settled();
+    // The user has the row before there is a vector to write.
+    provider.latencyMs = 1_000;
     await client.query("update patient_embeddings set context_text = context_text || '!'");
     await user?.query("begin; select from patient_embeddings where patient_id = 1 for update");
     await expect
@@ -29,11 +33,11 @@ describeNative("beside a drain", "needs several sessions", () => {
     expect(performance.now() - since).toBeGreaterThan(3 * 200);
 
     await user?.query("commit");
-    await listener.settled(AbortSignal.timeout(5_000));
+    await listener.settled(AbortSignal.timeout(30_000));
     expect(await wrongRows(client)).toEqual([]);
   });
 
-  test("no user is ever seen waiting for more than one short write of ours while a provider hangs", async () => {
+  test("no user ever waits for more than one short write of ours while a provider hangs", async () => {
     const { client, database, provider, listen } = await prepare({
       EMBED_BATCH_SIZE: "8",
       EMBED_SHUTDOWN_MS: "200",
@@ -47,7 +51,7 @@ describeNative("beside a drain", "needs several sessions", () => {
     // Some requests hang and the others are answered, so that claims and write-backs go on beside.
     const hanging = setInterval(() => {
       provider.next("hang");
-    }, 100);
+    }, 600);
     onTestFinished(() => {
       clearInterval(hanging);
     });
@@ -63,10 +67,11 @@ describeNative("beside a drain", "needs several sessions", () => {
         }
       }),
     );
-    const sightings = new Map<string, number>();
-    for (let look = 0; look < 120; look++) {
-      const { rows } = (await watcher?.query<{ sighting: string }>(WAITING)) ?? { rows: [] };
-      for (const { sighting } of rows) sightings.set(sighting, (sightings.get(sighting) ?? 0) + 1);
+    let longest = 0;
+    const begun = performance.now();
+    while (performance.now() - begun < WATCHED_MS) {
+      const { rows } = (await watcher?.query<{ ms: number }>(WAITED_FOR)) ?? { rows: [] };
+      longest = Math.max(longest, ...rows.map(({ ms }) => ms));
       const open = await watcher?.query(
         "select from pg_stat_activity where datname = current_database() and application_name = 'pg-autoembed' and state like 'idle in transaction%'",
       );
@@ -75,8 +80,8 @@ describeNative("beside a drain", "needs several sessions", () => {
     working.now = false;
     await work;
 
-    // A call would be seen in every look from then on: dozens. One statement is seen in a few at most.
-    expect(Math.max(0, ...sightings.values())).toBeLessThan(20);
+    // A call that hangs would be waited for until the end. A write takes milliseconds, or many where the disk is busy.
+    expect(longest).toBeLessThan(WATCHED_MS / 2);
     expect(provider.requests.length).toBeGreaterThan(5);
   });
 
@@ -112,7 +117,7 @@ describeNative("beside a drain", "needs several sessions", () => {
         return failed;
       }),
     );
-    await listener.settled(AbortSignal.timeout(15_000));
+    await listener.settled(AbortSignal.timeout(30_000));
 
     expect(failures.flat()).toEqual([]);
     expect(await wrongRows(client)).toEqual([]);
@@ -131,15 +136,17 @@ describeNative("beside a drain", "needs several sessions", () => {
       "reindex table patient_embeddings",
       "alter table patient_embeddings drop column note",
     ]) {
+      // It may come before the insert's own answer. Each time other texts, so that there is something to embed.
+      const embedded = new Promise((resolve) => listener.events.once("embedded", resolve));
       await client.query(
-        `${insert} on conflict (patient_id) do update set context_text = excluded.context_text || '*'`,
+        `${insert} on conflict (patient_id) do update set context_text = excluded.context_text || ' ${statement}'`,
       );
-      await new Promise((resolve) => listener.events.once("embedded", resolve));
+      await embedded;
       const started = performance.now();
       await client.query(statement);
-      expect(performance.now() - started).toBeLessThan(5_000);
+      expect(performance.now() - started).toBeLessThan(10_000);
     }
-    await listener.settled(AbortSignal.timeout(20_000));
+    await listener.settled(AbortSignal.timeout(30_000));
 
     expect(await wrongRows(client)).toEqual([]);
   });
@@ -167,7 +174,7 @@ describeNative("beside a drain", "needs several sessions", () => {
     expect(later).toBe(1);
 
     const listener = await listen();
-    await listener.settled(AbortSignal.timeout(10_000));
+    await listener.settled(AbortSignal.timeout(30_000));
     expect(await wrongRows(client)).toEqual([]);
   });
 });

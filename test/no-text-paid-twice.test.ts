@@ -1,4 +1,4 @@
-import { expect, onTestFinished, test, vi } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import pg from "pg";
 import { describeNative } from "./support/database.ts";
 import { DIMENSIONS, prepare, wrongRows, type Listening } from "./support/listening.ts";
@@ -18,7 +18,7 @@ test("a text that two sources of one process find at once is paid for once", asy
   const listener = await listen();
   await client.query(`insert into patient_embeddings values (1, 'found in two tables');
     insert into other_notes values (1, 'found in two tables')`);
-  await listener.settled(AbortSignal.timeout(10_000));
+  await listener.settled(AbortSignal.timeout(30_000));
 
   expect(sent({ provider }, "found in two tables")).toBe(1);
   expect(await wrongRows(client)).toEqual([]);
@@ -32,7 +32,7 @@ describeNative("a text that two listeners find at once", "needs several sessions
     provider.latencyMs = 400;
     const listeners = [await listen(), await listen()];
     await client.query("insert into patient_embeddings select n, 'one text' from generate_series(1, 20) n");
-    await listeners[0]?.settled(AbortSignal.timeout(15_000));
+    await listeners[0]?.settled(AbortSignal.timeout(30_000));
 
     expect(sent(around, "one text")).toBe(1);
     expect(await wrongRows(client)).toEqual([]);
@@ -46,7 +46,7 @@ describeNative("a text that two listeners find at once", "needs several sessions
     let claims = 0;
     for (const { events } of listeners) events.on("claimed", ({ rows }) => (claims += rows));
     await client.query("insert into patient_embeddings values (1, 'slow'), (2, 'slow')");
-    await listeners[0]?.settled(AbortSignal.timeout(15_000));
+    await listeners[0]?.settled(AbortSignal.timeout(30_000));
 
     expect(await wrongRows(client)).toEqual([]);
     // Two seconds at 250 ms, 500 ms and so on, for each of the two that may find it taken.
@@ -66,7 +66,7 @@ describeNative("a text that two listeners find at once", "needs several sessions
     await client.query("insert into patient_embeddings values (2, 'reserved by the dead')");
 
     first.process.kill("SIGKILL");
-    await second.settled(AbortSignal.timeout(15_000));
+    await second.settled(AbortSignal.timeout(30_000));
 
     expect(await wrongRows(client)).toEqual([]);
     expect(sent(around, "reserved by the dead")).toBe(2);
@@ -83,7 +83,7 @@ describeNative("a text that two listeners find at once", "needs several sessions
     await client.query(`insert into embedding_reservation (text_hash, cache_model, ticket, owner, reserved_at)
       select sha256('orphaned'), 'llm_api/text-embedding-3-small@${DIMENSIONS}', 0, ${owner}, ${since} from embedding_listener`);
     await client.query("insert into patient_embeddings values (1, 'orphaned')");
-    await listener.settled(AbortSignal.timeout(10_000));
+    await listener.settled(AbortSignal.timeout(30_000));
 
     expect(await wrongRows(client)).toEqual([]);
     await expect.poll(() => reserved(around)).toBe(0);
@@ -96,7 +96,7 @@ describeNative("a text that two listeners find at once", "needs several sessions
     provider.poison = (text) => text === "poison";
     const listeners = [await listen(), await listen()];
     await client.query("insert into patient_embeddings select n, 'poison' from generate_series(1, 6) n");
-    await listeners[0]?.settled(AbortSignal.timeout(20_000));
+    await listeners[0]?.settled(AbortSignal.timeout(30_000));
 
     const { rows } = await client.query(
       "select count(*)::int as failed from embedding_queue where failed_at is not null and last_error is not null",
@@ -112,7 +112,7 @@ describeNative("a text that two listeners find at once", "needs several sessions
     await client.query(
       "insert into patient_embeddings select n, repeat('long', 50) from generate_series(1, 6) n",
     );
-    await listeners[0]?.settled(AbortSignal.timeout(20_000));
+    await listeners[0]?.settled(AbortSignal.timeout(30_000));
 
     const { rows } = await client.query(
       "select count(*)::int as failed from embedding_queue where failed_at is not null and last_error like '%100 characters%'",
@@ -136,7 +136,7 @@ describeNative("a text that two listeners find at once", "needs several sessions
     await released;
     await expect.poll(() => reserved(around)).toBe(0);
     provider.behave();
-    await first?.settled(AbortSignal.timeout(20_000));
+    await first?.settled(AbortSignal.timeout(30_000));
 
     expect(await wrongRows(client)).toEqual([]);
     expect(failed).toBe(0);
@@ -171,7 +171,7 @@ describeNative("a text that two listeners find at once", "needs several sessions
     await other.query("insert into embedding_cache values ($1, sha256('late'), $2)", [model, vector]);
     await other.query("delete from embedding_reservation");
     await other.query("commit");
-    await listener.settled(AbortSignal.timeout(10_000));
+    await listener.settled(AbortSignal.timeout(30_000));
 
     expect(sent({ provider }, "late")).toBe(0);
     const stored = await client.query("select embedding::text from patient_embeddings");
@@ -183,7 +183,7 @@ describeNative("a text that two listeners find at once", "needs several sessions
 describeNative("several processes on one queue", "needs a server of its own", () => {
   test.each([1, 2, 4, 8])(
     "%i of them send each text once, and share the work",
-    { timeout: 60_000 },
+    { timeout: 180_000 },
     async (processes) => {
       const around = await prepare({ EMBED_BATCH_SIZE: "8", EMBED_MAX_CONCURRENCY: "1" });
       const { client, provider } = around;
@@ -194,13 +194,14 @@ describeNative("several processes on one queue", "needs a server of its own", ()
         ),
       );
       const before = provider.requests.length;
-      provider.latencyMs = 100;
+      // The provider is what takes the time, so that whoever wakes late has its part all the same.
+      provider.latencyMs = 200;
       await client.query(
         "insert into patient_embeddings select n, 'text ' || n % $1::int from generate_series(1, 3 * $1::int) n order by hashint8(n)",
         [texts],
       );
       await expect
-        .poll(async () => (await client.query("select from embedding_queue")).rowCount, { timeout: 40_000 })
+        .poll(async () => (await client.query("select from embedding_queue")).rowCount, { timeout: 90_000 })
         .toBe(0);
 
       const requests = provider.requests.slice(before);
@@ -236,12 +237,7 @@ test("vectors that the server does not take in time are not paid for again", asy
     const troubled: string[] = [];
     listener.events.on("troubled", ({ problem }) => troubled.push(problem));
     await client.query("insert into patient_embeddings values (1, 'asthma')");
-    await vi.waitFor(
-      () => {
-        expect(troubled.length).toBeGreaterThan(2);
-      },
-      { timeout: 30_000 },
-    );
+    await expect.poll(() => troubled.length).toBeGreaterThan(2);
     expect(provider.requests.flatMap(({ texts }) => texts).filter((text) => text === "asthma")).toHaveLength(
       1,
     );

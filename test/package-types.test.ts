@@ -31,7 +31,6 @@ export async function application(): Promise<readonly Neighbour[]> {
 `;
 
 beforeAll(async () => {
-  await run("npm", ["run", "--silent", "build"], { cwd: PROJECT });
   await rm(CONSUMER, { recursive: true, force: true });
   await mkdir(join(CONSUMER, "node_modules"), { recursive: true });
   await symlink(PROJECT, join(CONSUMER, "node_modules/pg-autoembed"));

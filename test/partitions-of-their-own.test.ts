@@ -22,6 +22,7 @@ test("a partition that is watched by itself, beside its parent or alone, misses 
   );
   expect(rows).toEqual([]);
 
+  await listener.stop();
   await client.query("select embed_unwatch('all')");
   await client.query("insert into app.visits values (3, '2025-01-07', 'three')");
   expect(await pending(client)).toEqual(["january 3"]);

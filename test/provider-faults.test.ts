@@ -11,6 +11,8 @@ const DIMENSIONS = 8;
 const KEY = "sk-proj-4242-do-not-tell";
 const TEXTS = ["Zephyrine Okonkwo, MRN 77123, HIV positive", "a broken wrist", "asthma"];
 const never = new AbortController().signal;
+/** More than anything here takes, on a busy machine too. */
+const PATIENCE_MS = 20_000;
 
 let server: ProviderServer;
 beforeAll(async () => {
@@ -23,7 +25,7 @@ afterAll(() => server.close());
 
 type Backend = "llm_api" | "ollama" | "old ollama";
 
-async function fail(backend: Backend, fault: Fault, timeoutMs = 2000): Promise<ProviderError> {
+async function fail(backend: Backend, fault: Fault, timeoutMs = PATIENCE_MS): Promise<ProviderError> {
   server.isOldOllama = backend === "old ollama";
   const common = { model: "m", dimensions: DIMENSIONS, timeoutMs };
   const provider = openProviderUnasked(
@@ -131,7 +133,7 @@ describe("llm_api", () => {
   });
 
   function settings(): OpenAiSettings {
-    return { backend: "llm_api", model: "m", baseUrl: server.openAiUrl, timeoutMs: 2000 };
+    return { backend: "llm_api", model: "m", baseUrl: server.openAiUrl, timeoutMs: PATIENCE_MS };
   }
 });
 
@@ -156,9 +158,9 @@ describe.each(["llm_api", "ollama"] as const)("%s", (backend) => {
     "gives up on a server that does %j after EMBEDDING_TIMEOUT",
     async (fault) => {
       const startedAt = performance.now();
-      const error = await fail(backend, fault, 300);
-      expect(error).toMatchObject({ fault: "unwell", message: /300 ms \(EMBEDDING_TIMEOUT\)/ });
-      expect(performance.now() - startedAt).toBeLessThan(1500);
+      const error = await fail(backend, fault, 1_500);
+      expect(error).toMatchObject({ fault: "unwell", message: /1500 ms \(EMBEDDING_TIMEOUT\)/ });
+      expect(performance.now() - startedAt).toBeLessThan(5_000);
     },
   );
 

@@ -70,7 +70,7 @@ const settings = (more: Partial<OpenAiSettings>): OpenAiSettings => ({
   backend: "llm_api",
   model: "m",
   baseUrl: server.openAiUrl,
-  timeoutMs: 3000,
+  timeoutMs: 20_000,
   ...more,
 });
 

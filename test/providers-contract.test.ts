@@ -26,23 +26,23 @@ const oracle = (text: string): Float32Array => oracleVector(text, DIMENSIONS);
 const contenders: Contender[] = [
   {
     name: "llm_api",
-    settings: () => ({ backend: "llm_api", model: "m", baseUrl: server.openAiUrl, timeoutMs: 5000 }),
+    settings: () => ({ backend: "llm_api", model: "m", baseUrl: server.openAiUrl, timeoutMs: 20_000 }),
     vector: oracle,
   },
   {
     name: "llm_api from a server that knows no base64",
-    settings: () => ({ backend: "llm_api", model: "m", baseUrl: server.openAiUrl, timeoutMs: 5000 }),
+    settings: () => ({ backend: "llm_api", model: "m", baseUrl: server.openAiUrl, timeoutMs: 20_000 }),
     vector: oracle,
     prepare: () => (server.base64 = "refused"),
   },
   {
     name: "ollama",
-    settings: () => ({ backend: "ollama", model: "m", baseUrl: server.url, timeoutMs: 5000 }),
+    settings: () => ({ backend: "ollama", model: "m", baseUrl: server.url, timeoutMs: 20_000 }),
     vector: oracle,
   },
   {
     name: "ollama before it took batches",
-    settings: () => ({ backend: "ollama", model: "m", baseUrl: server.url, timeoutMs: 5000 }),
+    settings: () => ({ backend: "ollama", model: "m", baseUrl: server.url, timeoutMs: 20_000 }),
     vector: oracle,
     prepare: () => (server.isOldOllama = true),
   },
@@ -114,7 +114,7 @@ describe("llm_api", () => {
   });
 
   function settings(more: object = {}): ProviderSettings {
-    return { backend: "llm_api", model: "m", baseUrl: server.openAiUrl, timeoutMs: 5000, ...more };
+    return { backend: "llm_api", model: "m", baseUrl: server.openAiUrl, timeoutMs: 20_000, ...more };
   }
 
   it("asks for base64 once, and no more after a refusal", async () => {
@@ -188,7 +188,7 @@ describe("ollama", () => {
         backend: "ollama",
         model: "bge-m3",
         baseUrl: server.url,
-        timeoutMs: 5000,
+        timeoutMs: 20_000,
       });
       await expect(opened).rejects.toMatchObject({
         fault: "setup",
@@ -204,7 +204,7 @@ describe("ollama", () => {
       backend: "ollama",
       model: "m",
       baseUrl: server.url,
-      timeoutMs: 5000,
+      timeoutMs: 20_000,
       keepAlive: "30m",
       options: { num_ctx: 8192 },
     });

@@ -101,7 +101,7 @@ test.each(["docs/guide.md", "docs/search.md"])(
     await follow({ page, line: 0, language: "sh", body: "npm run backfill" }, kitchen);
     await followAll(await recipesOf(page), kitchen);
   },
-  120_000,
+  300_000,
 );
 
 test("a block that nothing runs fails the test", async () => {

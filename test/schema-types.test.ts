@@ -16,4 +16,4 @@ test("src/database/schema.ts is what kysely-codegen makes of the migrated databa
     "--verify",
   ]);
   await expect(verified).resolves.toBeDefined();
-});
+}, 120_000);

@@ -102,10 +102,14 @@ test("a provider that hangs when the listener starts keeps it from nothing else,
     const { rows } = await client.query("select from app.tickets where embedding is not null");
     expect(rows).toHaveLength(1);
   }, WAIT);
-  const { rows } = await client.query(
-    "select extract(epoch from now() - seen_at) < 3 as alive from embedding_listener",
-  );
-  expect(rows).toEqual([{ alive: true }]);
+  await expect
+    .poll(async () => {
+      const { rows } = await client.query<{ alive: boolean }>(
+        "select extract(epoch from now() - seen_at) < 3 as alive from embedding_listener",
+      );
+      return rows;
+    })
+    .toEqual([{ alive: true }]);
   expect(provider.counts.inputs).toBe(1);
   await listener.stop();
 });

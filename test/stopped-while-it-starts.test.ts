@@ -33,11 +33,10 @@ describeNative("a listener that is still starting", "needs several sessions", ()
                 [`%${table}%`],
               )
             ).rowCount,
-          { timeout: 20_000 },
         )
         .toBeGreaterThan(0);
       command.process.kill(signal);
-      await expect.poll(() => command.stderr(), { timeout: 10_000 }).toContain("stopping");
+      await expect.poll(() => command.stderr()).toContain("stopping");
       await holder.query("rollback");
       expect(await command.exited).toBe(0);
       expect(command.stderr()).toContain("stopped");

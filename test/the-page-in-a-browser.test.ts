@@ -1,9 +1,11 @@
 import { existsSync } from "node:fs";
 import { chromium, type Browser, type Page } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { FAINT_TEXTS, UNNAMED_CONTROLS } from "./support/page-checks.ts";
 import { prepare } from "./support/listening.ts";
 import { serve } from "./support/serving.ts";
+
+vi.setConfig({ testTimeout: 120_000 });
 
 const CHROMIUM = "/usr/bin/chromium";
 const isThere = existsSync(CHROMIUM);
@@ -40,7 +42,7 @@ describe.skipIf(!isThere)(`the page in a browser (skipped without ${CHROMIUM})`,
     );
     await listener.settled();
 
-    await page.getByText("40 of 40, 100 %").waitFor({ timeout: 20_000 });
+    await page.getByText("40 of 40, 100 %").waitFor();
     expect(await page.getByRole("img", { name: /^Queue: / }).count()).toBe(1);
     expect(complaints).toEqual([]);
   });

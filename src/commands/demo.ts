@@ -1,6 +1,6 @@
 import { readConfig, type Config } from "../config.ts";
 import { connect, directUrl, type Database } from "../database/connect.ts";
-import { DEMO_PATIENTS, insertPatients, removePatients } from "../demo/demo-patients.ts";
+import { DEMO_PATIENTS, insertPatients, IS_DEMO_PATIENT, removePatients } from "../demo/demo-patients.ts";
 import { createListener } from "../listener/listener.ts";
 import { openProvider } from "../providers/open-provider.ts";
 import type { Provider } from "../providers/provider.ts";
@@ -62,7 +62,8 @@ async function show(db: Database, config: Config & { readonly DATABASE_URL: stri
 async function showSearch(db: Database, source: Source, provider: Provider, query: string): Promise<void> {
   const vector = await embedQuery(db, provider, query, AbortSignal.timeout(60_000));
   console.log(`Search: ${query}`);
-  for (const { key, distance, text } of await nearest(db, source, vector, { limit: 3, withText: true })) {
+  const found = await nearest(db, source, vector, { limit: 3, withText: true, where: IS_DEMO_PATIENT });
+  for (const { key, distance, text } of found) {
     console.log(`  ${distance.toFixed(3)}  patient ${key}: ${text?.slice(0, 100) ?? ""} …`);
   }
   console.log();
@@ -76,7 +77,9 @@ async function showEdit(
 ): Promise<void> {
   const query = SEARCHES[2];
   const vector = await embedQuery(db, provider, query, AbortSignal.timeout(60_000));
-  const ranking = await nearest(db, source, vector, { limit: DEMO_PATIENTS.length, withText: false });
+  const rank = () =>
+    nearest(db, source, vector, { limit: DEMO_PATIENTS.length, withText: false, where: IS_DEMO_PATIENT });
+  const ranking = await rank();
   const last = ranking.at(-1);
   if (last === undefined) return;
   console.log(
@@ -91,7 +94,6 @@ async function showEdit(
     .execute();
   await settled();
   const milliseconds = Math.round(performance.now() - started);
-  const after = await nearest(db, source, vector, { limit: DEMO_PATIENTS.length, withText: false });
-  const place = after.findIndex(({ key }) => key === last.key) + 1;
+  const place = (await rank()).findIndex(({ key }) => key === last.key) + 1;
   console.log(`${milliseconds} ms later it is number ${place}, and no other code ran.`);
 }

@@ -1,3 +1,4 @@
+import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { syntheticPatients } from "./synthetic-patients.ts";
 
@@ -8,6 +9,9 @@ export const DEMO_PATIENTS = syntheticPatients(240).map(({ patient_id, context_t
   patient_id: FIRST_ID + patient_id,
   context_text,
 }));
+
+/** In SQL: a row of theirs, and of nobody else. */
+export const IS_DEMO_PATIENT = `patient_id > ${FIRST_ID} and patient_id <= ${FIRST_ID + DEMO_PATIENTS.length}`;
 
 export async function insertPatients(db: Database): Promise<void> {
   await db
@@ -22,9 +26,5 @@ export async function insertPatients(db: Database): Promise<void> {
 }
 
 export async function removePatients(db: Database): Promise<void> {
-  await db
-    .deleteFrom("patient_embeddings")
-    .where("patient_id", ">", String(FIRST_ID))
-    .where("patient_id", "<=", String(FIRST_ID + DEMO_PATIENTS.length))
-    .execute();
+  await db.deleteFrom("patient_embeddings").where(sql.raw<boolean>(IS_DEMO_PATIENT)).execute();
 }

@@ -5,6 +5,7 @@ import { runBackfill, type BackfillReport } from "../backfill/run-backfill.ts";
 import { SetupError } from "../errors.ts";
 import type { Source } from "../sources/source.ts";
 import { choose } from "../sources/choose-sources.ts";
+import { asCalled } from "./as-called.ts";
 import { parseCommand, wholeNumber, type Command } from "./command.ts";
 import { withDatabase } from "./with-database.ts";
 import { stopSignal } from "./stop-signal.ts";
@@ -55,7 +56,7 @@ export const backfill: Command = {
         onTrouble,
         signal,
       });
-      console.log(json ? JSON.stringify(report) : describe(report));
+      console.log(json ? JSON.stringify(report) : asCalled(describe(report)));
       return report.pending > 0 || report.failed > 0 ? 1 : 0;
     });
   },
@@ -68,7 +69,7 @@ function notPaused<T extends Source>(sources: readonly T[]): T[] {
   const problem = `Nothing is embedded of what is paused: ${paused.join(", ")}.`;
   const remedy = `npm run resume -- ${paused[0] ?? ""}`;
   if (paused.length === sources.length) throw new SetupError(problem, remedy);
-  console.error(`${problem} ${remedy}`);
+  console.error(asCalled(`${problem} ${remedy}`));
   return sources.filter((source) => !source.paused);
 }
 

@@ -2,7 +2,7 @@ import { parseArgs, type ParseArgsConfig } from "node:util";
 import { UsageError } from "../errors.ts";
 
 export interface Command {
-  /** How it is called, after `npm run name --`. */
+  /** How it is called, as `npm run name -- …`; `asCalled` makes of it what a dependency's user types. */
   readonly usage: string;
   /** What it does, in one line. */
   readonly summary: string;

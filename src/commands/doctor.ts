@@ -4,6 +4,7 @@ import { examineServer } from "../doctor/examine-server.ts";
 import { examineSource } from "../doctor/examine-source.ts";
 import { ok, problem, type Finding } from "../doctor/finding.ts";
 import { loadSources } from "../sources/load-sources.ts";
+import { asCalled } from "./as-called.ts";
 import { parseCommand, type Command } from "./command.ts";
 import { withDatabase } from "./with-database.ts";
 
@@ -20,7 +21,7 @@ export const doctor: Command = {
         findings.push(...(await examineSource(db, config, source)));
       for (const { name, trouble } of broken) findings.push(problem(`${name} cannot be worked on.`, trouble));
       if (usable.length + broken.length === 0) findings.push(ok("No table is watched yet"));
-      console.log(values.json ? JSON.stringify(findings) : findings.map(describe).join("\n"));
+      console.log(values.json ? JSON.stringify(findings) : asCalled(findings.map(describe).join("\n")));
       return findings.some(({ level }) => level === "problem") ? 1 : 0;
     });
   },

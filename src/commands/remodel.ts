@@ -12,6 +12,7 @@ import { rollBack } from "../remodel/switch.ts";
 import { refuseSwitched } from "../remodel/under-way.ts";
 import { loadSources } from "../sources/load-sources.ts";
 import { setPaused } from "../sources/set-paused.ts";
+import { asCalled } from "./as-called.ts";
 import { oneOf, parseCommand, wholeNumber, type Command } from "./command.ts";
 import { withDatabase } from "./with-database.ts";
 import { stopSignal } from "./stop-signal.ts";
@@ -49,7 +50,7 @@ export const remodel: Command = {
     return await withDatabase(async (db, config) => {
       const name = await embeddingSource(db, asked);
       if (step !== undefined) {
-        console.log(await STEPS[step](db, name, values.force));
+        console.log(asCalled(await STEPS[step](db, name, values.force)));
         return 0;
       }
       const wishes = {
@@ -121,7 +122,7 @@ async function change(
       console.error(text);
     },
   });
-  console.log(json ? JSON.stringify(report) : describe(report));
+  console.log(json ? JSON.stringify(report) : asCalled(describe(report)));
   return 0;
 }
 

@@ -6,6 +6,7 @@ import { embedQuery } from "../search/embed-query.ts";
 import { searchChosen, type Found } from "../search/search-source.ts";
 import { chooseOne } from "../sources/choose-sources.ts";
 import { providerSettings } from "../sources/provider-settings.ts";
+import { asCalled } from "./as-called.ts";
 import { parseCommand, wholeNumber, type Command } from "./command.ts";
 import { withDatabase } from "./with-database.ts";
 
@@ -69,7 +70,7 @@ function explainRefusal(error: unknown): never {
 const SHOWN_CHARACTERS = 90;
 
 function describe(source: string, found: readonly Found[]): string {
-  if (found.length === 0) return `${source} has no embedded rows yet: see npm run status.`;
+  if (found.length === 0) return asCalled(`${source} has no embedded rows yet: see npm run status.`);
   const width = Math.max(...found.map(({ key }) => key.length), 3);
   const lines = found.map(({ key, distance, text, passage }) =>
     [

@@ -3,6 +3,7 @@ import type { Logger } from "pino";
 import { startHttp, type HttpServer } from "../http/server.ts";
 import { createListener, type Listener } from "../listener/listener.ts";
 import { logEvents } from "../log.ts";
+import { asCalled } from "./as-called.ts";
 import { parseCommand, type Command } from "./command.ts";
 import { openDatabase, type OpenDatabase } from "./database-of.ts";
 import { stopSignal } from "./stop-signal.ts";
@@ -66,7 +67,8 @@ async function serveHttp(
 
 function welcome({ config, embedded }: OpenDatabase): void {
   if (embedded === undefined) return;
-  console.log(`
+  console.log(
+    asCalled(`
 The embedded Postgres is ready, its data in ${config.EMBED_DATA_DIR}/. Connect with psql or any client:
 
 ${embedded.url}
@@ -76,5 +78,6 @@ Insert a patient, and the vector follows by itself:
 psql ${embedded.url} -c "insert into patient_embeddings values (1, 'Type 2 diabetes, HbA1c 9.1 %, metformin 1 g twice daily')"
 
 Change context_text and its vector changes with it. See: npm run status, npm run search -- "poorly controlled diabetes"
-`);
+`),
+  );
 }

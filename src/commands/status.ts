@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { needsPerson } from "../status/needs-person.ts";
 import { collectStatus } from "../status/collect-status.ts";
 import { describeStatus } from "../status/describe-status.ts";
+import { asCalled } from "./as-called.ts";
 import { parseCommand, wholeNumber, type Command } from "./command.ts";
 import { stopSignal } from "./stop-signal.ts";
 import { withDatabase } from "./with-database.ts";
@@ -38,9 +39,9 @@ export const status: Command = {
         const collected = await collectStatus(db);
         const needs = needsPerson(collected, { maxAgeSeconds });
         if (values.watch && process.stdout.isTTY) process.stdout.write(CLEAR);
-        console.log(values.json ? JSON.stringify(collected) : describeStatus(collected));
+        console.log(values.json ? JSON.stringify(collected) : asCalled(describeStatus(collected)));
         if (values.check) {
-          for (const need of needs) console.error(`Needs a person: ${need}`);
+          for (const need of needs) console.error(asCalled(`Needs a person: ${need}`));
           if (!values.watch) return needs.length > 0 ? 1 : 0;
         }
         if (!values.watch) return 0;

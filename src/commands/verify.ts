@@ -2,6 +2,7 @@ import { UsageError } from "../errors.ts";
 import { verifyPassages, type PassagesReport } from "../passages/verify-passages.ts";
 import { choose } from "../sources/choose-sources.ts";
 import { verifySource, type VerifyReport } from "../verify/verify-source.ts";
+import { asCalled } from "./as-called.ts";
 import { parseCommand, wholeNumber, type Command } from "./command.ts";
 import { stopSignal } from "./stop-signal.ts";
 import { withDatabase } from "./with-database.ts";
@@ -38,7 +39,7 @@ export const verify: Command = {
       for (const source of sources) {
         reports.push(await verifySource(db, config, source, { ...options, signal: interrupted.signal }));
       }
-      console.log(values.json ? JSON.stringify(reports) : reports.map(describe).join("\n\n"));
+      console.log(values.json ? JSON.stringify(reports) : asCalled(reports.map(describe).join("\n\n")));
       return reports.every(({ ok }) => ok) ? 0 : 1;
     });
   },

@@ -1,6 +1,7 @@
 import { UsageError } from "../errors.ts";
 import { describeSplit } from "../passages/split-settings.ts";
 import { watch as watchTable, type Watched } from "../watch/watch.ts";
+import { asCalled } from "./as-called.ts";
 import { oneOf, parseCommand, wholeNumber, type Command } from "./command.ts";
 import { withDatabase } from "./with-database.ts";
 import { sources } from "./sources.ts";
@@ -60,7 +61,7 @@ export const watch: Command = {
     };
     return await withDatabase(async (db, config) => {
       const watched = await watchTable(db, config, options);
-      console.log(values.json ? JSON.stringify(watched) : describe(watched));
+      console.log(values.json ? JSON.stringify(watched) : asCalled(describe(watched)));
       return 0;
     });
   },

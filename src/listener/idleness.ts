@@ -22,7 +22,8 @@ export class Idleness {
   readonly #ids: () => readonly number[];
   readonly #look: () => void;
   #idle = true;
-  #since = performance.now();
+  /** Undefined while nothing is due. */
+  #drainingSince: number | undefined;
   #changing = false;
 
   constructor(db: Database, ids: () => readonly number[], look: () => void) {
@@ -33,13 +34,14 @@ export class Idleness {
 
   /** Something was claimed: after a while of this, changes need not notify. */
   worked(): void {
-    if (!this.#idle || this.#changing || performance.now() - this.#since < BUSY_AFTER_MS) return;
+    this.#drainingSince ??= performance.now();
+    if (!this.#idle || this.#changing || performance.now() - this.#drainingSince < BUSY_AFTER_MS) return;
     this.#change(() => this.#say(false));
   }
 
   /** Nothing is due: from now on, changes notify. */
   rested(): void {
-    this.#since = performance.now();
+    this.#drainingSince = undefined;
     if (this.#idle || this.#changing) return;
     this.#change(async () => {
       await this.#say(true);
@@ -49,10 +51,15 @@ export class Idleness {
 
   #change(change: () => Promise<void>): void {
     this.#changing = true;
-    // A failure leaves the state unsaid: the next drain says it again, and the poll goes on.
-    void change()
-      .catch(() => undefined)
-      .finally(() => (this.#changing = false));
+    void change().then(
+      () => {
+        this.#changing = false;
+        // The drain may have ended while it was said to last.
+        if (this.#drainingSince === undefined) this.rested();
+      },
+      // A failure leaves the state unsaid: the next drain says it again, and the poll goes on.
+      () => (this.#changing = false),
+    );
   }
 
   async #say(idle: boolean): Promise<void> {

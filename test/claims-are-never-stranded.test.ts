@@ -4,6 +4,7 @@ import { connect } from "../src/database/connect.ts";
 import { claim } from "../src/queue/claim.ts";
 import { loadSources } from "../src/sources/load-sources.ts";
 import { describeNative } from "./support/database.ts";
+import { startHalfOpenProxy, through } from "./support/half-open-proxy.ts";
 import { prepare, wrongRows } from "./support/listening.ts";
 
 describeNative("a claim", "needs several sessions", () => {
@@ -46,6 +47,42 @@ describeNative("a claim", "needs several sessions", () => {
     expect(after.rows).toHaveLength(1);
     expect(after.rows[0]?.id).not.toBe(before.rows[0]?.id);
   });
+
+  test.each([
+    ["among the oldest", 0],
+    ["behind many that are put off", 600],
+  ])(
+    "%s, whose answer had not come when its listener left, is taken up within seconds",
+    async (_where, rows) => {
+      const { client, database, listen } = await prepare();
+      const proxy = await startHalfOpenProxy(database.url);
+      onTestFinished(() => proxy.close());
+      const leaving = await listen({ DATABASE_URL: through(proxy, database.url), EMBED_SHUTDOWN_MS: "200" });
+      await client.query(
+        "insert into patient_embeddings select -n, 'put off ' || n from generate_series(1, $1::int) n",
+        [rows],
+      );
+      await leaving.settled(AbortSignal.timeout(20_000));
+      const other = await secondSession(database.url);
+      await other.query("begin; lock table embedding_queue in access exclusive mode");
+      await other.query("update patient_embeddings set context_text = context_text || '!'");
+      await other.query("update embedding_queue set not_before = now() + interval '50 seconds'");
+      await other.query("insert into patient_embeddings values (1, 'claimed by one who left')");
+      // The claim is at the server, and its answer stays on the way; the heartbeat's connection is well.
+      await expect
+        .poll(async () => (await client.query(CLAIMING)).rowCount, { interval: 5, timeout: 10_000 })
+        .toBeGreaterThan(0);
+      proxy.freeze(await portsOf(client, "%seen_at%"));
+      await other.query("commit");
+      const claimed = "select key from embedding_queue where owner is not null";
+      await expect.poll(async () => (await client.query(claimed)).rows).toEqual([{ key: "1" }]);
+      await listen();
+      await leaving.stop();
+      const left = performance.now();
+      await expect.poll(() => wrongRows(client).then(isSettled), { timeout: 15_000 }).toBe(true);
+      expect(performance.now() - left).toBeLessThan(8_000);
+    },
+  );
 
   test.each(["of nobody who is listed", "made after its listener left the list"])(
     "%s is free again within seconds",
@@ -169,6 +206,24 @@ describeNative("a claim", "needs several sessions", () => {
     await expect.poll(async () => (await client.query("select from embedding_reservation")).rowCount).toBe(0);
   });
 });
+
+/** Claims that wait for a lock. */
+const CLAIMING = `select from pg_stat_activity where datname = current_database() and application_name = 'pg-autoembed'
+  and wait_event_type = 'Lock' and query like '%as materialized%'`;
+
+/** By which the server knows the connections whose last statement was such. */
+async function portsOf(client: pg.Client, statement: string): Promise<number[]> {
+  const { rows } = await client.query<{ client_port: number }>(
+    "select client_port from pg_stat_activity where datname = current_database() and application_name = 'pg-autoembed' and query like $1",
+    [statement],
+  );
+  return rows.map(({ client_port }) => client_port);
+}
+
+/** The rows that are put off may be wrong still. */
+function isSettled(wrong: readonly string[]): boolean {
+  return !wrong.includes("1");
+}
 
 async function secondSession(url: string): Promise<pg.Client> {
   const session = new pg.Client(url);

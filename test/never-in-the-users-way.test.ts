@@ -90,6 +90,7 @@ describeNative("beside a drain", "needs several sessions", () => {
     const listener = await listen({ EMBED_MAX_CONCURRENCY: "4", EMBED_BATCH_SIZE: "16" });
     await client.query("insert into patient_embeddings select n, 'row ' || n from generate_series(1, 200) n");
     const users = await sessions(database.url, 4);
+    // A deadlock is a matter of chance: what is tested is that none comes in a fight of so long (the naive order had 12).
     const ending = Date.now() + 4_000;
 
     const failures = await Promise.all(

@@ -170,7 +170,8 @@ class RunningListener implements Listener {
       this.#workers.close(deadline),
       () => this.#workers.inFlight,
     );
-    const holdsNothing = this.#workers.inFlight + this.#workers.stranded === 0;
+    const { inFlight, stranded, unanswered } = this.#workers;
+    const holdsNothing = inFlight + stranded + unanswered === 0;
     const lastWords = [deaf, this.#usage.flush(this.#db), this.#presence.stop(holdsNothing)];
     await Promise.all(lastWords.map((word) => within(LAST_WORD_MS, word, nothing)));
     await Promise.all([this.#db, this.#heart].map((db) => within(LAST_WORD_MS, db.destroy(), nothing)));

@@ -50,6 +50,11 @@ export class SourceWorkers {
     return this.#all().reduce((sum, worker) => sum + worker.work.claims.stranded, 0);
   }
 
+  /** Claims that were asked for, and are not answered yet. */
+  get unanswered(): number {
+    return this.#all().reduce((sum, worker) => sum + worker.work.claims.unanswered, 0);
+  }
+
   /** Whether anything that was claimed under that `embedding_listener.id` is still held. */
   holds(owner: number): boolean {
     return this.#all().some((worker) => worker.work.claims.holds(owner));

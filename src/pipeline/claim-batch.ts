@@ -24,11 +24,10 @@ export async function claimBatch<Row extends Reserving & { readonly age_ms: numb
   claim: (owner: number) => Promise<Row[]>,
 ): Promise<Row[]> {
   const id = await owner.id();
-  const rows = await claim(id).catch((error: unknown) => {
+  const rows = await claims.make(id, claim).catch((error: unknown) => {
     if (mayBeCommitted(error)) owner.doubt(id);
     throw error;
   });
-  claims.add(rows, id);
   if (rows.length > 0) events.emit("claimed", { source: source.name, rows: rows.length });
   return rows;
 }

@@ -28,6 +28,8 @@ export class Claims {
   /** Ticket to owner. */
   readonly #stranded = new Map<string, number>();
   readonly #reservations: Reservations;
+  /** Claims whose answers are not there yet. */
+  #unanswered = 0;
 
   /** @param cacheModel whose texts may be reserved by what is claimed; empty where none are. */
   constructor(db: Database, source: Source, cacheModel: string) {
@@ -38,6 +40,11 @@ export class Claims {
 
   get size(): number {
     return this.#held.size;
+  }
+
+  /** Claims that were asked for: what they come to own is not known yet. */
+  get unanswered(): number {
+    return this.#unanswered;
   }
 
   /** Claims and reservations that have ended here and still stand in the database. */
@@ -59,7 +66,19 @@ export class Claims {
     });
   }
 
-  add(rows: readonly Claimed[], owner: number): void {
+  /** Makes a claim under that id, and holds its rows. @throws whatever `claim` does */
+  async make<Row extends Claimed>(owner: number, claim: (owner: number) => Promise<Row[]>): Promise<Row[]> {
+    this.#unanswered++;
+    try {
+      const rows = await claim(owner);
+      this.#add(rows, owner);
+      return rows;
+    } finally {
+      this.#unanswered--;
+    }
+  }
+
+  #add(rows: readonly Claimed[], owner: number): void {
     const now = performance.now();
     for (const row of rows) this.#held.set(row.ticket, { queuedAt: now - row.age_ms, owner });
     this.#reservations.add(rows);

@@ -32,9 +32,12 @@ export class HalfOpenProxy {
     });
   }
 
-  freeze(): void {
+  /** @param spared the ports by which the target knows connections that go on */
+  freeze(spared: readonly number[] = []): void {
     this.#frozen = true;
-    for (const pair of this.#pairs) for (const socket of pair) socket.pause();
+    for (const pair of this.#pairs) {
+      if (!spared.includes(pair[1].localPort ?? 0)) for (const socket of pair) socket.pause();
+    }
   }
 
   thaw(): void {

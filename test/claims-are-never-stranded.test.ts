@@ -75,7 +75,9 @@ describeNative("a claim", "needs several sessions", () => {
       proxy.freeze(await portsOf(client, "%seen_at%"));
       await other.query("commit");
       const claimed = "select key from embedding_queue where owner is not null";
-      await expect.poll(async () => (await client.query(claimed)).rows).toEqual([{ key: "1" }]);
+      await expect
+        .poll(async () => (await client.query<{ key: string }>(claimed)).rows)
+        .toEqual([{ key: "1" }]);
       await listen();
       await leaving.stop();
       const left = performance.now();

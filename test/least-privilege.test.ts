@@ -161,4 +161,46 @@ describeNative("least privilege", "needs roles of its own", () => {
     expect(await wrongRows(client)).toEqual([]);
     expect(await trouble()).toBeNull();
   });
+
+  test("embed_search finds what its caller may read, and no row that is hidden from it", async () => {
+    const { client, database, listen } = await prepare();
+    const applicationUrl = await role(client, database.url, "application");
+    const name = nameIn(applicationUrl);
+    await client.query(`drop table if exists notes, notes_vectors cascade;
+      create table notes (id bigint primary key, body text);
+      create table notes_vectors (id bigint primary key references notes on delete cascade on update cascade, embedding vector(${DIMENSIONS}));
+      select embed_watch('notes', 'body', vector_table => 'notes_vectors')`);
+    const listener = await listen();
+    for (const table of ["patient_embeddings", "notes"])
+      await client.query(`insert into ${table} values (1, 'one'), (2, 'two'), (3, 'three')`);
+    await listener.settled(AbortSignal.timeout(10_000));
+    const application = await session(applicationUrl);
+    const found = async (source: string): Promise<string[]> => {
+      const { rows } = await application.query<{ key: string }>(
+        "select key from embed_search($1, $2::vector) order by key",
+        [source, JSON.stringify([...oracleVector("two", DIMENSIONS)])],
+      );
+      return rows.map(({ key }) => key);
+    };
+    onTestFinished(async () => {
+      await client.query("alter table patient_embeddings disable row level security");
+    });
+
+    await expect(found("notes")).rejects.toMatchObject({ code: "42501" });
+    await client.query(`grant select on embedding_source to ${name}`);
+    for (const source of ["patient_embeddings", "notes"])
+      await expect(found(source)).rejects.toMatchObject({ code: "42501" });
+    await client.query(`grant select on patient_embeddings, notes_vectors to ${name}`);
+    await expect(found("notes")).rejects.toMatchObject({ code: "42501" });
+    await client.query(`grant select on notes to ${name}`);
+    expect(await found("patient_embeddings")).toEqual(["1", "2", "3"]);
+    expect(await found("notes")).toEqual(["1", "2", "3"]);
+
+    await client.query(`alter table patient_embeddings enable row level security;
+      create policy but_two on patient_embeddings for select to ${name} using (patient_id <> 2);
+      alter table notes enable row level security;
+      create policy but_two on notes for select to ${name} using (id <> 2)`);
+    expect(await found("patient_embeddings")).toEqual(["1", "3"]);
+    expect(await found("notes")).toEqual(["1", "3"]);
+  });
 });

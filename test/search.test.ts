@@ -205,13 +205,46 @@ describeNative("an index", "plans and concurrent builds need a native server", (
       );
     },
   );
+
+  test("keeps no search from more rows than it gives by itself", { timeout: 60_000 }, async () => {
+    const { client, database } = await prepared(0);
+    await client.query(`insert into patient_embeddings
+      select i, 'patient ' || i, (select array_agg(random() - 0.5) from generate_series(1, ${DIMENSIONS}) where i > 0)::vector
+      from generate_series(1, 1500) i`);
+    await client.query(
+      "create index by_hand on patient_embeddings using hnsw (embedding vector_cosine_ops); analyze patient_embeddings",
+    );
+    // So that a plan with the index is the cheapest wherever one may be.
+    const name = new URL(database.url).pathname.slice(1);
+    await client.query(`alter database ${name} set seq_page_cost = 10000; set seq_page_cost = 10000`);
+    try {
+      const vector = oracleVector("patient 42", DIMENSIONS);
+      const sql = async (k: number) =>
+        (
+          await client.query("select key from embed_search('patient_embeddings', $1::vector, $2)", [
+            JSON.stringify([...vector]),
+            k,
+          ])
+        ).rowCount;
+      await withSource(database.url, async (db, source) => {
+        for (const limit of [1000, 1001, 1500]) {
+          expect(await nearest(db, source, vector, { limit, withText: false })).toHaveLength(limit);
+          expect(await sql(limit)).toBe(limit);
+        }
+      });
+      expect(await indexScans(client, "by_hand", () => sql(1000))).toBeGreaterThan(0);
+      expect((await client.query("show enable_indexscan")).rows).toEqual([{ enable_indexscan: "on" }]);
+    } finally {
+      await client.query(`alter database ${name} reset seq_page_cost; drop index by_hand`);
+    }
+  });
 });
 
 /** How often an index was scanned while `work` ran. */
 async function indexScans(
   client: { query: (text: string) => Promise<{ rows: unknown[] }> },
   name: string,
-  work: () => Promise<void>,
+  work: () => Promise<unknown>,
 ): Promise<number> {
   const scans = async (): Promise<number> => {
     await client.query("select pg_stat_force_next_flush()");

@@ -1,5 +1,5 @@
 --! Previous: sha1:98b9bd3a5ee5702cb25972df8348970a2d305062
---! Hash: sha1:4cc2a83e27bf6cf77218ef803f5eb5fcbf5d906a
+--! Hash: sha1:867642409e90b1661cac61b2d9c18d37ad7698a0
 --! Message: search
 
 -- Search from SQL. It runs as its caller: who may not read the table finds nothing in it. The comparison is spelled
@@ -21,6 +21,7 @@ declare
   width integer;
   found_rows bigint;
   candidates constant text := current_setting('hnsw.ef_search', true);
+  index_scans constant text := current_setting('enable_indexscan');
 begin
   select s.* into source from public.embedding_source s where s.name = source_name;
   if not found then
@@ -62,10 +63,15 @@ begin
     execute format('select count(distinct key) from (%s) n', near) into found_rows using query_vector;
     exit when found_rows >= k;
   end loop;
+  -- More rows than an index gives are looked for without one. Passages have been looked at to the last by now, if need be.
+  if source.passages is null and k > 1000 then
+    perform set_config('enable_indexscan', 'off', true);
+  end if;
   return query execute case when source.passages is null then near else
     format('select * from (select distinct on (key) * from (%s) n order by key, distance) b order by distance, key limit $2', near) end
   using query_vector, k;
   perform set_config('hnsw.ef_search', coalesce(nullif(candidates, ''), '40'), true);
+  perform set_config('enable_indexscan', index_scans, true);
 end
 $$;
 comment on function public.embed_search is 'The k rows of a source nearest to a vector, by cosine distance: keys as the queue writes them, nearest first; of a text in passages, with the number and the range of its best.';

@@ -1,5 +1,5 @@
---! Previous: sha1:4cc2a83e27bf6cf77218ef803f5eb5fcbf5d906a
---! Hash: sha1:1fac4b91ffc22a7e6a786d6b1ec67d7234c22324
+--! Previous: sha1:867642409e90b1661cac61b2d9c18d37ad7698a0
+--! Hash: sha1:43ea8af21120a4dde06d7f86cc65a730476d8285
 --! Message: reserve
 
 -- Part of the claim. It waits for nothing but other claims, and drops of reservations, which wait for no user; and only

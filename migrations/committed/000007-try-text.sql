@@ -1,5 +1,5 @@
---! Previous: sha1:1fac4b91ffc22a7e6a786d6b1ec67d7234c22324
---! Hash: sha1:16eed3d458228d86bc821ce2f61e8a1934ed45f7
+--! Previous: sha1:43ea8af21120a4dde06d7f86cc65a730476d8285
+--! Hash: sha1:f8e30dc529e24f707aa14e6a8254715e9a30aed2
 --! Message: try-text
 
 -- A text expression may raise for one row: a division by zero, a cast, a function of the user's. A statement over many

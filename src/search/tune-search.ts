@@ -7,12 +7,14 @@ const MOST_CANDIDATES = 1_000;
 
 /**
  * For the rest of the transaction: enough candidates for `limit` rows, and, where the rows are filtered, a scan that
- * goes on until it has found them (pgvector 0.8). Without an index none of it matters.
+ * goes on until it has found them (pgvector 0.8). Without an index none of it matters. More rows than an index gives are
+ * looked for without one: even a scan that goes on ends where its memory does, and says nothing.
  */
 export async function tuneSearch(transaction: Database, limit: number, isFiltered: boolean): Promise<void> {
   const candidates = Math.min(MOST_CANDIDATES, Math.max(LEAST_CANDIDATES, 2 * limit));
   await sql`
     select set_config('hnsw.ef_search', ${String(candidates)}, true),
+      case when ${limit}::int > ${MOST_CANDIDATES}::int then set_config('enable_indexscan', 'off', true) end,
       case when ${isFiltered}::bool and string_to_array(extversion, '.')::int[] >= '{0,8}'
         then set_config('hnsw.iterative_scan', 'relaxed_order', true) end
     from pg_extension where extname = 'vector'`.execute(transaction);

@@ -33,7 +33,21 @@ const record = text.transform((value, context): Readonly<Record<string, unknown>
   }
 });
 
-const POSTGRES = url(/^postgres(ql)?:$/, "postgres://user@host:5432/database");
+/** Those of a connection string's parameters that name files. */
+const TLS_FILES = ["sslrootcert", "sslcert", "sslkey"] as const;
+const POSTGRES = url(/^postgres(ql)?:$/, "postgres://user@host:5432/database").superRefine(
+  (value, context) => {
+    const parameters = URL.canParse(value) ? new URL(value).searchParams : new URLSearchParams();
+    for (const name of TLS_FILES) {
+      const file = parameters.get(name) ?? "";
+      const problem = file === "" ? undefined : whyUnreadable(file);
+      if (problem !== undefined) {
+        const message = `${name} should name a file that this process may read; ${file} cannot be read (${problem})`;
+        context.addIssue({ code: "custom", message });
+      }
+    }
+  },
+);
 const HTTP = url(/^https?:$/, "https://host/v1");
 
 /** Every setting, in the order of `.env.example`; a test holds the two together. Times are milliseconds. */
@@ -145,6 +159,15 @@ function unknownNames(given: Readonly<Record<string, string | undefined>>): stri
         ? `${name}: no such setting; did you mean ${nearest}?`
         : `${name}: no such setting`;
     });
+}
+
+function whyUnreadable(file: string): string | undefined {
+  try {
+    readFileSync(file);
+    return undefined;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code ?? "unknown";
+  }
 }
 
 function keyFromFile(settings: Config): Partial<Config> {

@@ -47,6 +47,27 @@ test("a database that is away is exit code 1, and what to do", { timeout: 60_000
   }
 });
 
+test("a certificate that cannot be read is exit code 2, and which", { timeout: 60_000 }, async () => {
+  for (const [name, file, code] of [
+    ["sslrootcert", "/nowhere/ca.pem", "ENOENT"],
+    ["sslkey", "/", "EISDIR"],
+  ] as const) {
+    const url = `postgres://user:pass-phrase@127.0.0.1:1/nowhere?sslmode=verify-full&${name}=${file}`;
+    for (const [args, environment] of [
+      [["status"], { DATABASE_URL: url }],
+      [["migrate"], { DATABASE_URL: url }],
+      [["start"], { DATABASE_URL: "postgres://127.0.0.1:1/nowhere", LISTEN_DATABASE_URL: url }],
+    ] as const) {
+      const { code: exit, stdout, stderr } = await run(environment, ...args);
+      expect({ exit, stdout }).toEqual({ exit: 2, stdout: "" });
+      expect(stderr).toContain(
+        `DATABASE_URL: ${name} should name a file that this process may read; ${file} cannot be read (${code})`,
+      );
+      expect(stderr).not.toMatch(/pass-phrase|\n\s+at /);
+    }
+  }
+});
+
 test("a reader that goes away (| head) ends a command without a stack", { timeout: 60_000 }, async () => {
   const { environment } = await prepare();
   const watching = runCommand(["status", "--watch"], environment);

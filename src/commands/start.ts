@@ -32,8 +32,7 @@ export const start: Command = {
         const signal = early ?? (await stopping);
         log.info({ signal }, "stopping: a second signal leaves at once");
       } finally {
-        await http?.close();
-        const left = await listener.stop();
+        const [left] = await Promise.all([listener.stop(), http?.close()]);
         log.info({ rows_left_pending: left }, "stopped");
       }
     } finally {

@@ -6,6 +6,7 @@ import type { Config } from "../config.ts";
 import { connect } from "../database/connect.ts";
 import { SetupError } from "../errors.ts";
 import type { Listener } from "../listener/listener.ts";
+import { within } from "../listener/within.ts";
 import { sampleSources } from "../status/sample-sources.ts";
 import { Cached } from "./cached.ts";
 import { Guard } from "./guard.ts";
@@ -25,6 +26,10 @@ const SAMPLE_FRESH_MS = 1_000;
 const PAGE_FRESH_MS = 500;
 const READY_WITHIN_MS = 3_000;
 const READY_FRESH_MS = 500;
+/** What a database that is gone may still cost at a shutdown. */
+const LAST_WORD_MS = 2_000;
+/** A client that neither takes its answer nor says anything is hung up on. */
+const STALLED_MS = 60_000;
 /** Given up here, a count would go on in Postgres, and the next beside it. */
 const LONGEST_COUNT_MS = 3_600_000;
 
@@ -84,6 +89,7 @@ export async function startHttp(
     await servePage(page, path, request, response);
   }
 
+  server.setTimeout(STALLED_MS);
   await listen(server, config);
   history.start();
   return {
@@ -92,10 +98,10 @@ export async function startHttp(
       history.stop();
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
-      await rowCounts.cancel(db);
-      // Behind a pooler a count cannot be ended, and is not waited for.
+      // Behind a pooler a count cannot be ended, and is not waited for; nor is a database that answers no more.
       void counting.destroy();
-      await db.destroy();
+      const leave = rowCounts.cancel(db).then(() => db.destroy());
+      await within(LAST_WORD_MS, leave, () => undefined);
     },
   };
 }

@@ -4,6 +4,7 @@ import { pruneCache } from "../src/cache/prune-cache.ts";
 import { connect } from "../src/database/connect.ts";
 import { loadSources } from "../src/sources/load-sources.ts";
 import { describeNative } from "./support/database.ts";
+import { notOfTheNewModel, prepareChange } from "./support/changing-model.ts";
 import { prepare } from "./support/listening.ts";
 
 test("a deleted row leaves the queue at once, and prune removes the vectors that no row's text has", async () => {
@@ -41,6 +42,32 @@ test("a deleted row leaves the queue at once, and prune removes the vectors that
 });
 
 describeNative("prune beside a listener", "needs two sessions at once", () => {
+  test("removes no vector that a change of the model has made or needs, of either model", async () => {
+    const { client, database, theirs, change } = await prepareChange(100);
+    theirs.latencyMs = 50;
+    const db = connect({ databaseUrl: database.url, maxConnections: 1, ownSessions: false });
+    onTestFinished(() => db.destroy());
+    const under = { isOver: false };
+    const changed = change().finally(() => (under.isOver = true));
+    let prunings = 0;
+    for (; !under.isOver; prunings++) {
+      const { usable, broken } = await loadSources(db);
+      expect(broken).toEqual([]);
+      expect(await pruneCache(db, usable, 0)).toBe(0);
+    }
+    expect(await changed).toMatchObject({ failed: 0 });
+    expect(prunings).toBeGreaterThan(1);
+    expect(await notOfTheNewModel(client)).toEqual([]);
+    const { rows } = await client.query<{ vectors: number }>(
+      "select count(*)::int as vectors from embedding_cache group by model",
+    );
+    expect(rows).toEqual([{ vectors: 100 }, { vectors: 100 }]);
+    const texts = theirs.requests
+      .flatMap((request) => request.texts)
+      .filter((text) => text.startsWith("text "));
+    expect(texts).toHaveLength(100);
+  });
+
   test("spares what is embedded while it reads the texts", async () => {
     const { client, database, listen } = await prepare();
     await client.query(`drop table if exists notes;

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { embedIsolating, type Settled } from "../src/providers/bisect.ts";
@@ -106,6 +107,37 @@ describe("a batch with texts that are refused", () => {
     );
     expect(refusedOf(settled)).toEqual([]);
     expect(settled.flatMap((part) => (part.kind === "embedded" ? part.indices : []))).toHaveLength(16);
+    // Nothing is known of the second half when the first was small enough: it is asked as one.
+    expect(provider.calls.every((texts) => texts.length > 1)).toBe(true);
+  });
+
+  it("waits until a part is stored before it asks for the next", async () => {
+    const provider = poisoned((text) => text === "x");
+    let isStoring = false;
+    provider.script = (texts) => {
+      expect(isStoring).toBe(false);
+      if (texts.includes("x")) throw refusal();
+    };
+    await embedIsolating(provider, ["a", "b", "c", "x"], never, async (part) => {
+      isStoring = part.kind === "embedded";
+      await setImmediate();
+      isStoring = false;
+    });
+  });
+
+  it("keeps the provider's whole patience for texts that stand alone", async () => {
+    const asked: [texts: number, attempts: number | undefined][] = [];
+    const provider = new ScriptedProvider((texts, _call, options) => {
+      asked.push([texts.length, options?.attempts]);
+      if (texts.includes("x")) throw refusal();
+    });
+    await isolate(provider, ["a", "b", "c", "x"]);
+    expect(asked).toEqual([
+      [4, undefined],
+      [2, 2],
+      [1, undefined],
+      [1, undefined],
+    ]);
   });
 
   it("keeps what succeeded and passes on what is nobody's fault", async () => {

@@ -232,6 +232,29 @@ describe("throttling", () => {
     await settle(Promise.all(calls));
   });
 
+  it("halves what is in flight at once at the first complaint, and not again at its echoes", async () => {
+    const { provider } = patient(async (_texts, call) => {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      if (call <= 4) throw slower(1000);
+    });
+    const calls = Array.from({ length: 4 }, (_, i) => provider.embed([`text ${i}`], never));
+    await vi.advanceTimersByTimeAsync(20);
+    expect(provider.concurrency).toBe(2);
+    await settle(Promise.all(calls));
+  });
+
+  it("is not provoked where an answer says that nothing is left", async () => {
+    const at: number[] = [];
+    const { provider } = patient((_texts, call, options) => {
+      at.push(performance.now());
+      if (call === 1)
+        options?.onReceived?.({ remainingRequests: 0, limitRequests: 1, resetRequestsMs: 7000 });
+    });
+    await settle(provider.embed(["a"], never));
+    await settle(provider.embed(["b"], never));
+    expect((at[1] ?? 0) - (at[0] ?? 0)).toBeGreaterThanOrEqual(7000);
+  });
+
   it("gives the texts back when its patience ends", async () => {
     const { provider } = patient(
       () => {

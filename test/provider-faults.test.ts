@@ -71,9 +71,11 @@ const faults: [Fault, ProviderFault, RegExp][] = [
   ["NaN", "unwell", /Nothing of it was stored|no JSON/],
   ["null", "unwell", /no number but null/],
   ["infinity", "unwell", /Nothing of it was stored|no JSON/],
+  ["beyond a float", "unwell", /Nothing of it was stored/],
 ];
 const countFaults: [Fault, ProviderFault, RegExp][] = [
   ["one too few", "unwell", /2 vectors for 3 texts/],
+  ["a gap", "unwell", /2 vectors for 3 texts/],
   ["one too many", "unwell", /among 3 texts|4 vectors for 3 texts/],
   ["one short vector", "unwell", /expected 8 dimensions, got 7/],
 ];

@@ -8,12 +8,14 @@ export type Fault =
   | "out of order"
   | "one too few"
   | "one too many"
+  | "a gap"
   | "duplicate index"
   | "index out of range"
   | "no index"
   | "NaN"
   | "null"
   | "infinity"
+  | "beyond a float"
   | "wrong dimension"
   | "one short vector"
   | "200 with an error"
@@ -45,6 +47,8 @@ export function spoil(fault: Fault | undefined, items: WireItem[]): WireItem[] |
       return items.toReversed();
     case "one too few":
       return items.slice(0, -1);
+    case "a gap":
+      return items.filter((_, i) => i !== 1);
     case "one too many":
       return [...items, { ...first, index: items.length }];
     case "duplicate index":
@@ -59,6 +63,9 @@ export function spoil(fault: Fault | undefined, items: WireItem[]): WireItem[] |
       return items.map((item) => ({ ...item, embedding: [null, ...floatsOf(item.embedding).slice(1)] }));
     case "infinity":
       return withFirst(items, (floats) => [Number.POSITIVE_INFINITY, ...floats.slice(1)]);
+    // A number that JSON has, and a float32 has not.
+    case "beyond a float":
+      return items.map((item) => ({ ...item, embedding: [1e39, ...floatsOf(item.embedding).slice(1)] }));
     case "wrong dimension":
       return items.map((item) => ({ ...item, embedding: reshape(item.embedding, (f) => [...f, 0.5]) }));
     case "one short vector":

@@ -13,7 +13,7 @@ import { runCommand } from "./support/command.ts";
 import { DIMENSIONS, prepare, wrongRows, type Listening } from "./support/listening.ts";
 
 const progress = showProgress("none");
-const signal = new AbortController().signal;
+const { signal } = new AbortController();
 
 async function withSource<T>(
   { environment, database }: Listening,
@@ -182,6 +182,26 @@ test("a backfill whose table is dropped meanwhile fails, and ends nothing else w
     );
   });
 });
+
+test("a backfill whose source is paused half-way says so once, and goes on when it is resumed", async () => {
+  const on = await prepare({ EMBED_BATCH_SIZE: "8" });
+  on.provider.latencyMs = 50;
+  await unseen(on, "insert into patient_embeddings select i, 'paused ' || i from generate_series(1, 400) i");
+  const command = runCommand(["backfill"], on.environment);
+  await expect.poll(() => on.provider.requests.length, { timeout: 30_000 }).toBeGreaterThan(3);
+  const set = (paused: boolean) =>
+    on.client.query(
+      `update embedding_source set paused = ${paused}; select pg_notify('embedding_queue', '')`,
+    );
+  await set(true);
+  const said =
+    "patient_embeddings is paused: what is pending waits. To go on: npm run resume -- patient_embeddings\n";
+  await expect.poll(() => command.stderr(), { timeout: 30_000 }).toContain(said);
+  await set(false);
+  expect(await command.exited).toBe(0);
+  expect(command.stderr().split(said)).toHaveLength(2);
+  expect(await wrongRows(on.client)).toEqual([]);
+}, 60_000);
 
 test("a backfill that has to wait for its provider says why, and goes on when that is mended; a paused one is refused", async () => {
   const on = await prepare({ EMBED_BATCH_SIZE: "8" });

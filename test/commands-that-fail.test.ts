@@ -23,7 +23,7 @@ test("what cannot be understood is exit code 2, with a line on what can", { time
     [["cache"], /Usage: npm run cache -- prune/],
     [["cache", "prune", "--older-than", "90"], /--older-than takes days, got "90"/],
     [["cache", "prune", "--older-than=-1d"], /--older-than takes days, got "-1d"/],
-    [["retry", "--source", "nothing"], /No source is called "nothing"/],
+    [["status", "--watch", "--json"], /--json prints one document/],
     [["resume", "one", "two"], /Name one source/],
   ];
   for (const [args, says] of misused) {
@@ -34,6 +34,37 @@ test("what cannot be understood is exit code 2, with a line on what can", { time
     });
   }
 });
+
+test(
+  "a source that is not there is exit code 2 for every command, and the names that are",
+  { timeout: 120_000 },
+  async () => {
+    const { environment } = await prepare();
+    const named = [
+      ["backfill", "--source", "nothing"],
+      ["index", "nothing"],
+      ["pause", "nothing"],
+      ["remodel", "nothing"],
+      ["remodel", "nothing", "--cancel"],
+      ["remodel", "nothing", "--dry-run", "--model", "another"],
+      ["resume", "nothing"],
+      ["retry", "--source", "nothing"],
+      ["search", "x", "--source", "nothing"],
+      ["unwatch", "nothing"],
+      ["verify", "--source", "nothing"],
+    ];
+    for (const args of named) {
+      expect([args, await run(environment, ...args)]).toEqual([
+        args,
+        {
+          code: 2,
+          stdout: "",
+          stderr: 'No source is called "nothing".\nSources: patient_embeddings.\n',
+        },
+      ]);
+    }
+  },
+);
 
 test("a database that is away is exit code 1, and what to do", { timeout: 60_000 }, async () => {
   for (const args of [["status", "--json"], ["doctor"], ["retry"], ["cache", "prune"]]) {

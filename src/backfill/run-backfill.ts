@@ -12,6 +12,7 @@ import type { Splitter } from "../passages/splitter.ts";
 import { queueStaleRows } from "./find-work.ts";
 import { lookUntil, owedRows, waitForOwed } from "./owed.ts";
 import type { Progress, ProgressFigures } from "./progress.ts";
+import { tellPaused } from "./tell-paused.ts";
 
 interface BackfillOptions {
   /** What cuts texts into the passages that the sources embed. */
@@ -21,6 +22,8 @@ interface BackfillOptions {
   readonly progress: Progress;
   /** Told why a source cannot be embedded just now: it is waited for, and should not be in silence. */
   readonly onTrouble?: (problem: string) => void;
+  /** Told which sources were paused meanwhile: they are waited for as well. */
+  readonly onPaused?: (names: readonly string[]) => void;
   readonly signal: AbortSignal;
 }
 
@@ -76,8 +79,10 @@ export async function backfillWith(
     let total = await owedRows(db, all);
     let pending = total;
     events.on("split", ({ passages }) => (total += passages));
-    const show = (rows: number): void => {
+    const lookForPaused = tellPaused(db, all, options.onPaused);
+    const show = async (rows: number): Promise<void> => {
       pending = rows;
+      if (rows > 0) await lookForPaused();
       progress.show({ ...counts, done: Math.max(0, total - pending), total });
     };
     const queueing = { now: true };
@@ -91,7 +96,7 @@ export async function backfillWith(
     await queued;
     // Texts first: their passages are queued as they are cut.
     const showAll = async (): Promise<void> => {
-      show(await owedRows(db, all));
+      await show(await owedRows(db, all));
     };
     if (splitters.length > 0) await waitForOwed({ ...look, sources: splitters, show: showAll });
     await waitForOwed({ ...look, sources: all });

@@ -54,6 +54,11 @@ export const backfill: Command = {
         all,
         progress,
         onTrouble,
+        onPaused: (names) => {
+          console.error(
+            `${names.join(", ")} is paused: what is pending waits. To go on: npm run resume -- ${names[0] ?? ""}`,
+          );
+        },
         signal,
       });
       console.log(json ? JSON.stringify(report) : asCalled(describe(report)));

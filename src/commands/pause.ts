@@ -1,5 +1,6 @@
 import { UsageError } from "../errors.ts";
 import { setPaused } from "../sources/set-paused.ts";
+import { unknownSource } from "../sources/unknown-source.ts";
 import { parseCommand, type Command } from "./command.ts";
 import { withDatabase } from "./with-database.ts";
 
@@ -22,9 +23,7 @@ async function setFor(command: Command, args: readonly string[], paused: boolean
     throw new UsageError("Name one source.", `Usage: ${command.usage}`);
   }
   return await withDatabase(async (db) => {
-    if (!(await setPaused(db, source, paused))) {
-      throw new UsageError(`No source is called ${JSON.stringify(source)}.`, "See: npm run status");
-    }
+    if (!(await setPaused(db, source, paused))) throw await unknownSource(db, source);
     console.log(paused ? `${source} is paused: changes are queued, and wait.` : `${source} is resumed.`);
     return 0;
   });

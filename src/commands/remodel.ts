@@ -12,6 +12,7 @@ import { rollBack } from "../remodel/switch.ts";
 import { refuseSwitched } from "../remodel/under-way.ts";
 import { loadSources } from "../sources/load-sources.ts";
 import { setPaused } from "../sources/set-paused.ts";
+import { unknownSource } from "../sources/unknown-source.ts";
 import { asCalled } from "./as-called.ts";
 import { oneOf, parseCommand, wholeNumber, type Command } from "./command.ts";
 import { withDatabase } from "./with-database.ts";
@@ -96,9 +97,11 @@ export const remodel: Command = {
   },
 };
 
-/** Of a text in passages, the source that embeds those. */
+/** Of a text in passages, the source that embeds those. @throws {UsageError} where there is no such source. */
 async function embeddingSource(db: Database, name: string): Promise<string> {
-  const { usable, splitters } = await loadSources(db);
+  const { usable, splitters, broken } = await loadSources(db);
+  if (![...usable, ...splitters, ...broken].some((source) => source.name === name))
+    throw await unknownSource(db, name);
   const id = splitters.find((splitter) => splitter.name === name)?.embeddedBy;
   return usable.find((source) => source.id === id)?.name ?? name;
 }

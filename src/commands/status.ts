@@ -1,4 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { UsageError } from "../errors.ts";
 import { needsPerson } from "../status/needs-person.ts";
 import { collectStatus } from "../status/collect-status.ts";
 import { describeStatus } from "../status/describe-status.ts";
@@ -11,7 +12,7 @@ const WATCH_MS = 2_000;
 const CLEAR = "\u001b[H\u001b[2J";
 
 export const status: Command = {
-  usage: "npm run status -- [--json] [--watch] [--check [--max-age SECONDS]]",
+  usage: "npm run status -- [--json | --watch] [--check [--max-age SECONDS]]",
   summary:
     "what is current, pending and failed, a source a line; --watch redraws; --check exits 1 when a person is needed",
   async run(args) {
@@ -23,6 +24,12 @@ export const status: Command = {
         "max-age": { type: "string", default: "900" },
       },
     });
+    if (values.watch && values.json) {
+      throw new UsageError(
+        "--json prints one document, and --watch draws again and again.",
+        "Ask for one of them.",
+      );
+    }
     const maxAgeSeconds = wholeNumber("--max-age", values["max-age"]);
     return await withDatabase(async (db) => {
       const stopped = new AbortController();

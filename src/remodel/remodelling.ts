@@ -5,6 +5,7 @@ import { SetupError } from "../errors.ts";
 import { loadSources } from "../sources/load-sources.ts";
 import { vectorTableOf } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
+import { unknownSource } from "../sources/unknown-source.ts";
 
 /**
  * Where a change of the model stands. It is all in the sources' names and columns, so that any process can go on with
@@ -29,7 +30,7 @@ export const previousOf = (name: string): string => `${name}@previous`;
 export const nextColumn = ({ vectorColumn }: Source): string => identifierOf(vectorColumn, "_next");
 export const previousColumn = ({ vectorColumn }: Source): string => identifierOf(vectorColumn, "_previous");
 
-/** @throws {SetupError} where no such source can be worked on. */
+/** @throws {UsageError} where there is no such source, {SetupError} where it cannot be worked on. */
 export async function readRemodelling(db: Database, name: string): Promise<Remodelling> {
   const { usable, broken } = await loadSources(db);
   const find = (wanted: string): Source | undefined => {
@@ -38,12 +39,7 @@ export async function readRemodelling(db: Database, name: string): Promise<Remod
     return usable.find((source) => source.name === wanted);
   };
   const live = find(name);
-  if (live === undefined) {
-    throw new SetupError(
-      `No source is called ${JSON.stringify(name)}.`,
-      `Sources: ${usable.map((source) => source.name).join(", ") || "none"}.`,
-    );
-  }
+  if (live === undefined) throw await unknownSource(db, name);
   const next = find(nextOf(name));
   if (next !== undefined) return { state: "building", live, next };
   const previous = find(previousOf(name));

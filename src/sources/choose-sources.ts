@@ -1,8 +1,9 @@
 import type { Database } from "../database/connect.ts";
-import { SetupError, UsageError } from "../errors.ts";
+import { SetupError } from "../errors.ts";
 import type { Splitter } from "../passages/splitter.ts";
 import { loadSources } from "./load-sources.ts";
 import type { Source } from "./source.ts";
+import { unknownSource } from "./unknown-source.ts";
 
 /** What a person means by a name, or by none: all. */
 export interface Chosen {
@@ -14,7 +15,8 @@ export interface Chosen {
 
 /**
  * The source of that name, or all that can be worked on. A text in passages and the source that embeds them are one
- * thing, under the name of either. @throws {SetupError} where there is none, with what to do.
+ * thing, under the name of either. @throws {UsageError} where no source has the name, {SetupError} where none can be
+ * worked on.
  */
 export async function choose(db: Database, name: string | undefined): Promise<Chosen> {
   const { usable, splitters, broken } = await loadSources(db);
@@ -26,8 +28,7 @@ export async function choose(db: Database, name: string | undefined): Promise<Ch
     }
     const trouble = broken.find((source) => source.name === name)?.trouble;
     if (trouble !== undefined) throw new SetupError(`Nothing can be done for ${name}.`, trouble);
-    const names = [...splitters, ...usable].map((source) => source.name).join(", ") || "none";
-    throw new UsageError(`No source is called ${JSON.stringify(name)}.`, `Sources: ${names}.`);
+    throw await unknownSource(db, name);
   }
   if (usable.length === 0) {
     throw new SetupError(

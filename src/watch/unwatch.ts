@@ -2,6 +2,7 @@ import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { UsageError } from "../errors.ts";
 import { loadSources } from "../sources/load-sources.ts";
+import { unknownSource } from "../sources/unknown-source.ts";
 import { explainRefusal } from "./explain-refusal.ts";
 import { patiently } from "./patiently.ts";
 
@@ -34,12 +35,7 @@ export async function unwatch(db: Database, name: string): Promise<void> {
   }).catch((error: unknown) => {
     throw explainRefusal(error, "unwatch");
   });
-  if (watched) return;
-  const sources = await db.selectFrom("embedding_source").select("name").orderBy("id").execute();
-  throw new UsageError(
-    `No source is called ${JSON.stringify(name)}.`,
-    `Sources: ${sources.map((source) => source.name).join(", ") || "none"}.`,
-  );
+  if (!watched) throw await unknownSource(db, name);
 }
 
 async function isWatched(db: Database, name: string): Promise<boolean> {

@@ -1,0 +1,11 @@
+import type { Database } from "../database/connect.ts";
+import { UsageError } from "../errors.ts";
+
+/** What to say to whoever names a source that there is not. */
+export async function unknownSource(db: Database, name: string): Promise<UsageError> {
+  const sources = await db.selectFrom("embedding_source").select("name").orderBy("id").execute();
+  return new UsageError(
+    `No source is called ${JSON.stringify(name)}.`,
+    `Sources: ${sources.map((source) => source.name).join(", ") || "none"}.`,
+  );
+}

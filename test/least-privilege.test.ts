@@ -1,4 +1,5 @@
 import { expect, onTestFinished, test } from "vitest";
+import { runCommand } from "./support/command.ts";
 import { describeNative } from "./support/database.ts";
 import { DIMENSIONS, prepare, wrongRows } from "./support/listening.ts";
 import { oracleVector } from "./support/oracle-vector.ts";
@@ -61,6 +62,38 @@ describeNative("least privilege", "needs roles of its own", () => {
     await expect(application.query("update app.notes set body = 'forged'")).rejects.toMatchObject({
       code: "42501",
     });
+  });
+
+  test("a listener that may not write a table's vectors says so, pays for none, delays no other, and goes on when it may", async () => {
+    const { client, database, provider, environment, listen } = await prepare();
+    const listenerUrl = await role(client, database.url, "listener");
+    const name = nameIn(listenerUrl);
+    await grant(client, name);
+    await client.query(`drop table if exists beside; create table beside (like patient_embeddings including all);
+      grant select on beside to ${name}; select embed_watch('beside', 'context_text')`);
+    const listener = await listen({ DATABASE_URL: listenerUrl });
+    await client.query(
+      "insert into beside values (1, 'not yet'); insert into patient_embeddings values (1, 'one')",
+    );
+    await expect.poll(() => wrongRows(client), { timeout: 10_000 }).toEqual([]);
+    const { rows } = await client.query("select name, trouble from embedding_source order by id");
+    expect(rows).toEqual([
+      { name: "patient_embeddings", trouble: null },
+      {
+        name: "beside",
+        trouble: expect.stringContaining(`the role ${name} may not read public.beside`) as string,
+      },
+    ]);
+    expect(provider.requests.flatMap(({ texts }) => texts)).not.toContain("not yet");
+    const doctor = runCommand(["doctor"], { ...environment, DATABASE_URL: listenerUrl });
+    expect(await doctor.exited).toBe(1);
+    const remedy = /→ (grant usage on schema "public" .*;)\n/.exec(doctor.stdout())?.[1];
+    expect(remedy).toContain('grant select, update ("embedding") on "public"."beside"');
+
+    await client.query(remedy ?? "");
+    await listener.settled(AbortSignal.timeout(10_000));
+    expect(await wrongRows(client, "beside")).toEqual([]);
+    expect((await client.query("select from embedding_source where trouble is not null")).rowCount).toBe(0);
   });
 
   test("an application can neither read nor write what is ours, nor turn our triggers on other tables", async () => {

@@ -7,6 +7,7 @@ import { openProvider } from "../providers/open-provider.ts";
 import { ProviderError } from "../providers/provider-error.ts";
 import { isSplitter, type Splitter } from "../passages/splitter.ts";
 import { vectorIndexes } from "../search/vector-index.ts";
+import { missingGrants } from "../sources/missing-grants.ts";
 import { providerSettings } from "../sources/provider-settings.ts";
 import type { Source } from "../sources/source.ts";
 import { ok, problem, warning, type Finding } from "./finding.ts";
@@ -59,27 +60,10 @@ async function triggers(db: Database, { id, name, schema, table }: Source): Prom
 }
 
 async function grants(db: Database, source: Source): Promise<Finding> {
-  const { schema, table, vectorColumn, vectorTable } = source;
-  const beside = vectorTable ?? source;
-  // To lock a row asks for the right to update some column of it, whichever.
-  const may =
-    vectorTable === null
-      ? sql`has_table_privilege(w, 'select') and has_column_privilege(w, ${vectorColumn}, 'update')`
-      : sql`has_table_privilege(w, 'select') and has_any_column_privilege(w, 'update') and has_schema_privilege(${beside.schema}, 'usage')
-        and has_table_privilege(v, 'select') and has_table_privilege(v, 'insert') and has_table_privilege(v, 'update') and has_table_privilege(v, 'delete')`;
-  const { rows } = await sql<{ role: string; may: boolean }>`
-    select current_user as role, has_schema_privilege(${schema}, 'usage') and ${may} as may
-    from (select format('%I.%I', ${schema}::text, ${table}::text)::regclass as w,
-      format('%I.%I', ${beside.schema}::text, ${beside.table}::text)::regclass as v) t`.execute(db);
-  if (rows[0]?.may === true) return ok("the role may read it and write its vectors");
-  const updated = vectorTable === null ? vectorColumn : (source.key[0]?.name ?? "");
-  return problem(
-    `the role ${rows[0]?.role ?? ""} may not read it and write its vectors.`,
-    `grant usage on schema "${schema}" to …; grant select, update ("${updated}") on "${schema}"."${table}" to …;` +
-      (vectorTable === null
-        ? ""
-        : ` grant usage on schema "${beside.schema}" to …; grant select, insert, update, delete on "${beside.schema}"."${beside.table}" to …;`),
-  );
+  const missing = await missingGrants(db, source);
+  return missing === null
+    ? ok("the role may read it and write its vectors")
+    : problem(`the role ${missing.role} may not read it and write its vectors.`, missing.grants);
 }
 
 /** Without it, a deleted row leaves its vector behind. */

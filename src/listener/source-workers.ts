@@ -1,6 +1,7 @@
 import { SetupError } from "../errors.ts";
 import type { Splitter } from "../passages/splitter.ts";
 import { ProviderError } from "../providers/provider-error.ts";
+import { checkGrants } from "../sources/missing-grants.ts";
 import type { Sources } from "../sources/load-sources.ts";
 import type { Source } from "../sources/source.ts";
 import { checkDimensions } from "./check-dimensions.ts";
@@ -146,6 +147,7 @@ export class SourceWorkers {
     try {
       const provider = await this.#around.providers.for(source);
       checkDimensions(source, provider);
+      await checkGrants(this.#around.db, source);
       await this.#troubles.recovered(source);
       if (this.#closed || !this.#isBeginning(source)) return;
       this.#run(source, makeSourceWorker(this.#around, source, provider, this.#vectorOid));

@@ -1,0 +1,51 @@
+import { sql } from "kysely";
+import type { Database } from "../database/connect.ts";
+import { quote, quoted } from "../database/identifier.ts";
+import { SetupError } from "../errors.ts";
+import type { Source } from "./source.ts";
+
+export interface MissingGrants {
+  readonly role: string;
+  /** The statements that give them. */
+  readonly grants: string;
+}
+
+/** What this role lacks to embed a source; null where it lacks nothing. */
+export async function missingGrants(db: Database, source: Source): Promise<MissingGrants | null> {
+  const { schema, vectorColumn, vectorTable } = source;
+  const beside = vectorTable ?? source;
+  // To lock a row asks for the right to update some column of it, whichever.
+  const may =
+    vectorTable === null
+      ? sql`has_table_privilege(w, 'select') and has_column_privilege(w, ${vectorColumn}, 'update')`
+      : sql`has_table_privilege(w, 'select') and has_any_column_privilege(w, 'update') and has_schema_privilege(${beside.schema}, 'usage')
+        and has_table_privilege(v, 'select') and has_table_privilege(v, 'insert') and has_table_privilege(v, 'update') and has_table_privilege(v, 'delete')`;
+  const { rows } = await sql<{ role: string; may: boolean }>`
+    select current_user as role, has_schema_privilege(${schema}, 'usage') and ${may} as may
+    from (select ${source.oid}::oid as w, ${beside.oid}::oid as v) t`.execute(db);
+  const [found] = rows;
+  if (found?.may !== false) return null;
+  const role = quote(found.role);
+  const updated = vectorTable === null ? vectorColumn : (source.key[0]?.name ?? "");
+  const grants = [
+    `grant usage on schema ${quote(schema)} to ${role};`,
+    `grant select, update (${quote(updated)}) on ${quoted(source)} to ${role};`,
+    ...(vectorTable === null
+      ? []
+      : [
+          `grant usage on schema ${quote(beside.schema)} to ${role};`,
+          `grant select, insert, update, delete on ${quoted(beside)} to ${role};`,
+        ]),
+  ];
+  return { role: found.role, grants: grants.join(" ") };
+}
+
+/** @throws {SetupError} where the role may not, before anything is claimed or paid for. */
+export async function checkGrants(db: Database, source: Source): Promise<void> {
+  const missing = await missingGrants(db, source);
+  if (missing === null) return;
+  throw new SetupError(
+    `the role ${missing.role} may not read ${source.schema}.${source.table} and write its vectors: npm run doctor tells the grants that it needs`,
+    missing.grants,
+  );
+}

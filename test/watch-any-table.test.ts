@@ -212,6 +212,19 @@ test.each([
     { table: "app.t", text: "body" },
     /neither vector nor halfvec/,
   ],
+  [
+    "a vector column that is generated",
+    `create table app.t (id int primary key, body text,
+      embedding vector(8) generated always as (array_fill(length(body)::real, array[8])::vector(8)) stored)`,
+    { table: "app.t", text: "body" },
+    /column embedding of app\.t is generated: no vector can be written to it.*Name another column/s,
+  ],
+  [
+    "a vector column that is NOT NULL",
+    "create table app.t (id int primary key, body text, embedding vector(8) not null)",
+    { table: "app.t", text: "body" },
+    /column embedding of app\.t is NOT NULL.*alter table app\.t alter column embedding drop not null;/s,
+  ],
 ])("refuses %s, says what to do, and leaves the table as it was", async (_what, create, options, says) => {
   const { client, db, watch } = await prepareWatching();
   onTestFinished(async () => {

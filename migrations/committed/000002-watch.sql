@@ -1,5 +1,5 @@
 --! Previous: sha1:b5d2c57b3e51b935b57a922a7de6e6a4233e77d7
---! Hash: sha1:b9ec5b35ad83534cdfbcedba7f9a4ae77a415c32
+--! Hash: sha1:b9544b1f522d6a624dbb3274a99fb92b3efdb451
 --! Message: watch
 
 -- embed_watch() writes, for one table, trigger functions of static SQL (so that their plans are kept) and the
@@ -480,6 +480,15 @@ begin
   then
     raise exception 'table % has no column % of type vector or halfvec', receiver, quote_ident(vector_column)
       using hint = format('alter table %s add column %I vector(1536);', receiver, vector_column), errcode = 'undefined_column';
+  end if;
+  if exists (select from pg_attribute where attrelid = receiver and attname = vector_column and attgenerated <> '') then
+    raise exception 'column % of % is generated: no vector can be written to it', quote_ident(vector_column), receiver
+      using hint = 'Name another column for the vectors, which need nobody to make them any more.', errcode = 'wrong_object_type';
+  end if;
+  -- In a table of their own a row without a vector is not there.
+  if vector_table is null and exists (select from pg_attribute where attrelid = receiver and attname = vector_column and attnotnull) then
+    raise exception 'column % of % is NOT NULL, and a row has no vector before it is embedded, nor without a text', quote_ident(vector_column), receiver
+      using hint = format('alter table %s alter column %I drop not null;', receiver, vector_column), errcode = 'wrong_object_type';
   end if;
 
   chosen_name := coalesce(source_name, (

@@ -1,5 +1,5 @@
---! Previous: sha1:b9ec5b35ad83534cdfbcedba7f9a4ae77a415c32
---! Hash: sha1:9c0d3fd07de735f671ca162e51fb5644f2195e7e
+--! Previous: sha1:b9544b1f522d6a624dbb3274a99fb92b3efdb451
+--! Hash: sha1:c2cedf3054ddd327043c6c5c850b2977908bbcac
 --! Message: patients
 
 -- The first watched table. No status column on it: with an HNSW index every update of a row, even of another

@@ -1,5 +1,5 @@
---! Previous: sha1:9c0d3fd07de735f671ca162e51fb5644f2195e7e
---! Hash: sha1:98b9bd3a5ee5702cb25972df8348970a2d305062
+--! Previous: sha1:c2cedf3054ddd327043c6c5c850b2977908bbcac
+--! Hash: sha1:2628a5e9b34c45859247ba950d4b4cc2c6a9941b
 --! Message: free-claims
 
 -- Three statements in one round trip. A transaction of the listener's own would keep queue rows locked, and with them

@@ -1,5 +1,5 @@
---! Previous: sha1:98b9bd3a5ee5702cb25972df8348970a2d305062
---! Hash: sha1:867642409e90b1661cac61b2d9c18d37ad7698a0
+--! Previous: sha1:2628a5e9b34c45859247ba950d4b4cc2c6a9941b
+--! Hash: sha1:0df17264d51a420953461f955400b1da052c4d8b
 --! Message: search
 
 -- Search from SQL. It runs as its caller: who may not read the table finds nothing in it. The comparison is spelled

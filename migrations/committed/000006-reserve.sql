@@ -1,5 +1,5 @@
---! Previous: sha1:867642409e90b1661cac61b2d9c18d37ad7698a0
---! Hash: sha1:43ea8af21120a4dde06d7f86cc65a730476d8285
+--! Previous: sha1:0df17264d51a420953461f955400b1da052c4d8b
+--! Hash: sha1:16684a65cee04221bebd3d7f6ec2e8e3e5bb8d17
 --! Message: reserve
 
 -- Part of the claim. It waits for nothing but other claims, and drops of reservations, which wait for no user; and only

@@ -1,5 +1,5 @@
---! Previous: sha1:43ea8af21120a4dde06d7f86cc65a730476d8285
---! Hash: sha1:f8e30dc529e24f707aa14e6a8254715e9a30aed2
+--! Previous: sha1:16684a65cee04221bebd3d7f6ec2e8e3e5bb8d17
+--! Hash: sha1:0f9f309138116037f763279aec889dae717a21f3
 --! Message: try-text
 
 -- A text expression may raise for one row: a division by zero, a cast, a function of the user's. A statement over many

@@ -246,6 +246,24 @@ test.each([
   expect((await listSources(db)).map(({ name }) => name)).toEqual(["patient_embeddings"]);
 });
 
+test("refuses a temporary table, which only its own session sees", async () => {
+  const { client, watch } = await prepareWatching();
+  await client.query(
+    `create temporary table drafts (id int primary key, body text, embedding vector(${DIMENSIONS}))`,
+  );
+  onTestFinished(async () => {
+    await client.query("drop table drafts");
+  });
+  await expect(client.query("select embed_watch('drafts', 'body')")).rejects.toThrow(
+    /drafts is a temporary table/,
+  );
+  const { rows } = await client.query<{ engine: string }>("select version() as engine");
+  const isShared = /emscripten/i.test(rows[0]?.engine ?? "");
+  await expect(watch({ table: "drafts", text: "body" })).rejects.toThrow(
+    isShared ? /drafts is a temporary table/ : /There is no table drafts/,
+  );
+});
+
 test("a source that is watched again on another table leaves no trigger on the first", async () => {
   const { client, watch } = await prepareWatching();
   await client.query(

@@ -121,7 +121,7 @@ test("of a database's error no row is repeated, whoever put it there", { timeout
         else raise exception 'no vector for %', new.context_text using errcode = 'query_canceled';
       end case;
     end $$;
-    create or replace trigger refuse before update of embedding on patient_embeddings for each row execute function refuse()`);
+    create trigger refuse before update of embedding on patient_embeddings for each row execute function refuse()`);
   try {
     const codes = ["P0001", "42703", "42501", "57014"];
     for (const [i, code] of codes.entries()) {

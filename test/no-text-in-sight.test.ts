@@ -35,7 +35,7 @@ test(
     provider.poison = (text) => text.includes("refused");
     await client.query(`create or replace function refuse() returns trigger language plpgsql as $$
     begin raise exception 'will not store the vector of %', new.context_text; end $$;
-    create or replace trigger refuse before update of embedding on patient_embeddings
+    create trigger refuse before update of embedding on patient_embeddings
       for each row when (new.context_text like '%unstorable%') execute function refuse()`);
     onTestFinished(async () => {
       await client.query("drop trigger if exists refuse on patient_embeddings");

@@ -231,7 +231,7 @@ test("vectors that the server does not take in time are not paid for again", asy
   const { client, provider, listen } = await prepare();
   await client.query(`create or replace function too_slow() returns trigger language plpgsql as $$
     begin raise exception 'canceling statement due to statement timeout' using errcode = 'query_canceled'; end $$;
-    create or replace trigger too_slow before update of embedding on patient_embeddings for each row execute function too_slow()`);
+    create trigger too_slow before update of embedding on patient_embeddings for each row execute function too_slow()`);
   const listener = await listen();
   try {
     const troubled: string[] = [];

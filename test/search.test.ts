@@ -247,14 +247,15 @@ async function indexScans(
   work: () => Promise<unknown>,
 ): Promise<number> {
   const scans = async (): Promise<number> => {
-    await client.query("select pg_stat_force_next_flush()");
-    await client.query("select pg_stat_clear_snapshot()");
     const { rows } = await client.query(
-      `select idx_scan::int as scans from pg_stat_user_indexes where indexrelid = '${name}'::regclass`,
+      `select pg_stat_get_xact_numscans('${name}'::regclass)::int as scans`,
     );
     return (rows[0] as { scans: number }).scans;
   };
+  await client.query("begin");
   const before = await scans();
   await work();
-  return (await scans()) - before;
+  const after = await scans();
+  await client.query("commit");
+  return after - before;
 }

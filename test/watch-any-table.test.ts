@@ -287,7 +287,7 @@ test.each([
 ])("refuses the text %s, from SQL too, and says what to do", async (text, says) => {
   const { client, db, watch } = await prepareWatching();
   await client.query(`create table app.t (id int primary key, body text, born timestamp);
-    create function app.unmarked(text) returns text language sql return $1`);
+    create function app.unmarked(text) returns text language sql as 'select $1'`);
   await expect(
     watch({ table: "app.t", text }).catch(
       (error: unknown) => `${(error as Error).message} ${(error as { remedy?: string }).remedy ?? ""}`,
@@ -310,6 +310,6 @@ test.each([
 ])("takes the text %s", async (text) => {
   const { client, watch } = await prepareWatching();
   await client.query(`create table app.t (id int primary key, title text, body text, born timestamptz, notes jsonb, tags text[], cost numeric);
-    create function app.marked(text) returns text language sql stable return $1`);
+    create function app.marked(text) returns text language sql stable as 'select $1'`);
   await expect(watch({ table: "app.t", text })).resolves.toBeDefined();
 });

@@ -12,6 +12,8 @@ export interface LocalJob {
 export interface LocalAnswer {
   readonly id: number;
   readonly floats: Float32Array<ArrayBuffer> | undefined;
+  /** Why the model is not there to be asked. */
+  readonly problem?: string;
 }
 
 const port = parentPort;
@@ -24,14 +26,25 @@ port.on("message", (job: LocalJob) => {
   last = last.then(() => answer(job));
 });
 
-async function answer(job: LocalJob): Promise<void> {
-  const floats = await embed(job.texts).catch(() => undefined);
-  const message: LocalAnswer = { id: job.id, floats };
-  port?.postMessage(message, floats === undefined ? [] : [floats.buffer]);
+async function answer({ id, texts }: LocalJob): Promise<void> {
+  const loaded = await (model ??= initModel(modelSource)).catch(asError);
+  if (loaded instanceof Error) {
+    model = undefined;
+    say({ id, floats: undefined, problem: loaded.message });
+    return;
+  }
+  const floats = await loaded.embed([...texts]).then(flat, () => undefined);
+  say({ id, floats });
 }
 
-async function embed(texts: readonly string[]): Promise<Float32Array<ArrayBuffer>> {
-  model ??= initModel(modelSource);
-  const vectors = await (await model).embed([...texts]);
+function say(answer: LocalAnswer): void {
+  port?.postMessage(answer, answer.floats === undefined ? [] : [answer.floats.buffer]);
+}
+
+function flat(vectors: readonly (readonly number[])[]): Float32Array<ArrayBuffer> {
   return Float32Array.from(vectors.flat());
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error("unknown");
 }

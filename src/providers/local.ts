@@ -84,9 +84,11 @@ export class Local implements Backend {
 
   #start(): Worker {
     const worker = startWorkerThread("local-worker", import.meta.url);
-    worker.on("message", ({ id, floats }: LocalAnswer) => {
+    worker.on("message", ({ id, floats, problem }: LocalAnswer) => {
       const waiting = this.#waiting.get(id);
       if (floats !== undefined) waiting?.resolve(floats);
+      else if (problem !== undefined)
+        waiting?.reject(new ProviderError("unwell", `The local model cannot be loaded: ${problem}`));
       else
         waiting?.reject(new ProviderError("row", "The local model can make nothing of a text in the batch."));
     });

@@ -1,3 +1,4 @@
+import { sql } from "kysely";
 import pg from "pg";
 import { expect, onTestFinished, test } from "vitest";
 import { pruneCache } from "../src/cache/prune-cache.ts";
@@ -77,6 +78,7 @@ describeNative("prune beside a listener", "needs two sessions at once", () => {
     const db = connect({ databaseUrl: database.url, maxConnections: 1, ownSessions: false });
     onTestFinished(() => db.destroy());
     const { usable } = await loadSources(db);
+    const { rows: own } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(db);
     const holding = new pg.Client(database.url);
     await holding.connect();
     onTestFinished(() => holding.end());
@@ -87,7 +89,8 @@ describeNative("prune beside a listener", "needs two sessions at once", () => {
     await expect
       .poll(async () => {
         const { rowCount } = await client.query(
-          "select from pg_locks where not granted and relation = 'notes'::regclass",
+          "select from pg_locks where not granted and relation = 'notes'::regclass and pid = $1",
+          [own[0]?.pid],
         );
         return rowCount;
       })

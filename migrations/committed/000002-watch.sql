@@ -1,5 +1,5 @@
 --! Previous: sha1:b5d2c57b3e51b935b57a922a7de6e6a4233e77d7
---! Hash: sha1:b9544b1f522d6a624dbb3274a99fb92b3efdb451
+--! Hash: sha1:4c4cac8c81b2f0c81454208f12d51f370b7e9d65
 --! Message: watch
 
 -- embed_watch() writes, for one table, trigger functions of static SQL (so that their plans are kept) and the
@@ -220,6 +220,19 @@ language sql stable strict set search_path = pg_catalog, pg_temp as $$
       ) p), false))
 $$;
 comment on function public.embed_hides_rows is 'Whether row-level security may hide rows of the table from whoever asks, or keep vectors from being written, by commands as pg_policy.polcmd writes them. A hidden row must not be taken for a deleted one.';
+
+create function public.embed_may_alter(written oid) returns boolean
+language plpgsql stable strict set search_path = pg_catalog, pg_temp as $$
+begin
+  -- tgtype: 1 each row, 2 before, 4 insert, 16 update.
+  return exists (
+    with recursive tables(oid) as (
+      select written union all select i.inhrelid from pg_inherits i join tables t on i.inhparent = t.oid)
+    select from pg_trigger g join tables t on g.tgrelid = t.oid
+    where g.tgtype & 3 = 3 and g.tgtype & 20 <> 0 and g.tgenabled <> 'D' and not g.tgisinternal);
+end
+$$;
+comment on function public.embed_may_alter is 'Whether a trigger may change, or refuse in silence, what is written to the table or a partition of it.';
 
 create function public.embed_install_triggers(source public.embedding_source) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $install$

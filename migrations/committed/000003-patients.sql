@@ -1,5 +1,5 @@
---! Previous: sha1:b9544b1f522d6a624dbb3274a99fb92b3efdb451
---! Hash: sha1:c2cedf3054ddd327043c6c5c850b2977908bbcac
+--! Previous: sha1:4c4cac8c81b2f0c81454208f12d51f370b7e9d65
+--! Hash: sha1:8b51e18ee4bf546ceaca339891ba7eb74e92d079
 --! Message: patients
 
 -- The first watched table. No status column on it: with an HNSW index every update of a row, even of another

@@ -1,5 +1,5 @@
---! Previous: sha1:c2cedf3054ddd327043c6c5c850b2977908bbcac
---! Hash: sha1:2628a5e9b34c45859247ba950d4b4cc2c6a9941b
+--! Previous: sha1:8b51e18ee4bf546ceaca339891ba7eb74e92d079
+--! Hash: sha1:ace83ad3c6e6335abde7bc6fed2913f24055536e
 --! Message: free-claims
 
 -- Three statements in one round trip. A transaction of the listener's own would keep queue rows locked, and with them

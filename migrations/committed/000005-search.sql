@@ -1,5 +1,5 @@
---! Previous: sha1:2628a5e9b34c45859247ba950d4b4cc2c6a9941b
---! Hash: sha1:0df17264d51a420953461f955400b1da052c4d8b
+--! Previous: sha1:ace83ad3c6e6335abde7bc6fed2913f24055536e
+--! Hash: sha1:e27229b77934efd0de0ee2cd908107a99cc77dd8
 --! Message: search
 
 -- Search from SQL. It runs as its caller: who may not read the table finds nothing in it. The comparison is spelled

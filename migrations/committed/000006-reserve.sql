@@ -1,5 +1,5 @@
---! Previous: sha1:0df17264d51a420953461f955400b1da052c4d8b
---! Hash: sha1:16684a65cee04221bebd3d7f6ec2e8e3e5bb8d17
+--! Previous: sha1:e27229b77934efd0de0ee2cd908107a99cc77dd8
+--! Hash: sha1:a76e3d5c0033b7ddd0fa9957acc3657d4f4f42a2
 --! Message: reserve
 
 -- Part of the claim. It waits for nothing but other claims, and drops of reservations, which wait for no user; and only

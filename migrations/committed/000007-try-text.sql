@@ -1,5 +1,5 @@
---! Previous: sha1:16684a65cee04221bebd3d7f6ec2e8e3e5bb8d17
---! Hash: sha1:0f9f309138116037f763279aec889dae717a21f3
+--! Previous: sha1:a76e3d5c0033b7ddd0fa9957acc3657d4f4f42a2
+--! Hash: sha1:04d1c26b28b3b6ba67c705cfd1810fe24a0a219b
 --! Message: try-text
 
 -- A text expression may raise for one row: a division by zero, a cast, a function of the user's. A statement over many

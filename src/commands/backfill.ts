@@ -55,9 +55,8 @@ export const backfill: Command = {
         progress,
         onTrouble,
         onPaused: (names) => {
-          console.error(
-            `${names.join(", ")} is paused: what is pending waits. To go on: npm run resume -- ${names[0] ?? ""}`,
-          );
+          const remedy = asCalled(`npm run resume -- ${names[0] ?? ""}`);
+          console.error(`${names.join(", ")} is paused: what is pending waits. To go on: ${remedy}`);
         },
         signal,
       });

@@ -23,6 +23,12 @@ export interface SearchOptions {
 }
 
 /**
+ * Rows looked at for each that is wanted, where they are filtered: an index gives those that pass in the order in which it
+ * comes upon them, and the first are not the nearest where the filter leaves out what lies about the query.
+ */
+const FILTERED_A_ROW = 4;
+
+/**
  * The rows whose vectors are nearest to a vector, by cosine distance; an index that `npm run index` made is used where
  * there is one. @throws the database's own error for a condition that is no SQL.
  */
@@ -41,17 +47,18 @@ async function nearestOnce(
   vector: Float32Array,
   { limit, withText, where }: SearchOptions,
 ): Promise<Neighbour[]> {
+  const looked = where === undefined ? limit : FILTERED_A_ROW * limit;
   const query = sql`${`[${vector.join(",")}]`}::${vectorType(source)}`;
   return await db.transaction().execute(async (transaction) => {
     await tuneSearch(transaction, limit, where !== undefined);
     const { rows } = await sql<Neighbour>`
       with near as materialized (
         select t.* from ${rowsWithVectors(source, where)} t where t.vector is not null
-        order by ${compared(source, sql`t.vector`)} <=> ${compared(source, query)} limit ${limit}
+        order by ${compared(source, sql`t.vector`)} <=> ${compared(source, query)} limit ${looked}
       )
       select ${queueKey(source, "n")} as key, n.vector <=> ${query} as distance,
         ${withText ? sql`n.content` : sql`null::text`} as text
-      from near n order by 2, 1`.execute(transaction);
+      from near n order by 2, 1 limit ${limit}`.execute(transaction);
     return rows;
   });
 }

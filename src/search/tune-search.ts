@@ -4,6 +4,8 @@ import type { Database } from "../database/connect.ts";
 /** pgvector's own bounds of `hnsw.ef_search`; its default of 40 would also be the most rows that a search returns. */
 const LEAST_CANDIDATES = 100;
 const MOST_CANDIDATES = 1_000;
+/** Where rows are filtered most candidates may not pass. */
+const LEAST_FILTERED = 400;
 
 /**
  * For the rest of the transaction: enough candidates for `limit` rows, and, where the rows are filtered, a scan that
@@ -11,7 +13,8 @@ const MOST_CANDIDATES = 1_000;
  * looked for without one: even a scan that goes on ends where its memory does, and says nothing.
  */
 export async function tuneSearch(transaction: Database, limit: number, isFiltered: boolean): Promise<void> {
-  const candidates = Math.min(MOST_CANDIDATES, Math.max(LEAST_CANDIDATES, 2 * limit));
+  const least = isFiltered ? LEAST_FILTERED : LEAST_CANDIDATES;
+  const candidates = Math.min(MOST_CANDIDATES, Math.max(least, 2 * limit));
   await sql`
     select set_config('hnsw.ef_search', ${String(candidates)}, true),
       case when ${limit}::int > ${MOST_CANDIDATES}::int then set_config('enable_indexscan', 'off', true) end,

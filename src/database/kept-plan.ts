@@ -1,9 +1,8 @@
 import { sql } from "kysely";
 
 /*
- * The statements of a batch are planned once a session (`connect`, `plans: "kept"`). Planned with its values each time, a
- * write-back has Postgres copy the vectors, a megabyte, at every step of planning, which is a quarter of its time; and a
- * lone change waits 1.7 ms for the plans of its claim and its write-back.
+ * The statements of a batch are planned once a session (`connect`, `plans: "kept"`). Planned with its values each time, a write-back
+ * has Postgres copy the vectors, a megabyte, at every step of planning: a quarter of its time; and a lone change waits 1.7 ms for plans.
  *
  * A plan that is kept must be good whatever the size of the tables when it was made and later: one that was chosen for an
  * empty queue may read the whole of a full one. So nothing is left to choose. The queue is walked by ticket, and its rows are

@@ -18,8 +18,6 @@ import type { Providers } from "./providers.ts";
 /** What the workers of all sources share. */
 export interface Surroundings {
   readonly db: Database;
-  /** Its sessions keep their plans. */
-  readonly batches: Database;
   readonly config: Config;
   readonly providers: Providers;
   readonly budget: Budget;
@@ -35,7 +33,7 @@ export type Worker = SourceWorker | SplitWorker;
 const WAITING = 1;
 
 export function makeSourceWorker(
-  { db, batches, config, budget, events, writes, owner }: Surroundings,
+  { db, config, budget, events, writes, owner }: Surroundings,
   source: Source,
   provider: Embedder,
   vectorOid: number,
@@ -43,8 +41,6 @@ export function makeSourceWorker(
   const own = ownSettings(source.settings);
   const work = {
     db,
-    // Of a key of several columns, an index of the first alone looks as good while the table is small: not to be kept.
-    batches: source.key.length === 1 ? batches : db,
     source,
     provider: metered(provider, source.name, events, budget),
     cacheModel: cacheModel(provider),

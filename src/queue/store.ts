@@ -42,7 +42,8 @@ export interface Outcome {
  *
  * Where a trigger of the user's may change what is written, what the table has is compared with it: one that puts the old
  * vector back would have it taken for the new text's. To compare always costs a sixth of Postgres's time for a row.
- * `vector` stands once: planned with its value, a parameter of a megabyte is copied some five times for each place.
+ * In the watched table's own update `vector` stands once: planned with its value, a parameter of a megabyte is copied some
+ * five times for each place.
  */
 export function store(source: Source, vector: RawBuilder<unknown>): RawBuilder<unknown> {
   const column = sql.id(source.vectorColumn);

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readFile, rm, utimes, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -134,11 +134,21 @@ test("a lock is stale when its process is gone, or is another one by now, or its
   await (await lockDataDirectory(folder)).release();
 });
 
-test("of many starts on a stale lock one wins", async () => {
+test("of many starts on a stale lock one wins, whatever was left of a start that died as it took one over", async () => {
   const path = join(folder, "lock.json");
-  await writeFile(path, JSON.stringify({ id: "x", pid: 2 ** 22 + 1, host: hostname() }));
-  const outcomes = await Promise.allSettled(Array.from({ length: 20 }, () => lockDataDirectory(folder)));
-  expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+  const stale = (id: string) => JSON.stringify({ id, pid: 2 ** 22 + 1, host: hostname() });
+  for (let round = 0; round < 50; round++) {
+    await writeFile(path, stale("x"));
+    if (round % 2 === 1) await writeFile(`${path}.after-x`, stale("y"));
+    const outcomes = await Promise.allSettled(Array.from({ length: 20 }, () => lockDataDirectory(folder)));
+    const won = outcomes.flatMap((outcome) => (outcome.status === "fulfilled" ? [outcome.value] : []));
+    expect(won).toHaveLength(1);
+    for (const outcome of outcomes)
+      if (outcome.status === "rejected") expect(outcome.reason).toBeInstanceOf(DataDirectoryInUse);
+    await expect(lockDataDirectory(folder)).rejects.toThrow(DataDirectoryInUse);
+    await won[0]?.release();
+    expect(await readdir(folder)).toEqual([]);
+  }
 });
 
 test("dead rows are vacuumed and the log is checkpointed without anybody asking", async () => {

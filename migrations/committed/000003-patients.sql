@@ -1,5 +1,5 @@
---! Previous: sha1:4c4cac8c81b2f0c81454208f12d51f370b7e9d65
---! Hash: sha1:8b51e18ee4bf546ceaca339891ba7eb74e92d079
+--! Previous: sha1:35a811a5636da75880fd691e51f326dd3da682b1
+--! Hash: sha1:027dd4a90b1db7e419f5564fde1f4ce6f29955ee
 --! Message: patients
 
 -- The first watched table. No status column on it: with an HNSW index every update of a row, even of another

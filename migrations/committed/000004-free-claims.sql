@@ -1,5 +1,5 @@
---! Previous: sha1:8b51e18ee4bf546ceaca339891ba7eb74e92d079
---! Hash: sha1:ace83ad3c6e6335abde7bc6fed2913f24055536e
+--! Previous: sha1:027dd4a90b1db7e419f5564fde1f4ce6f29955ee
+--! Hash: sha1:aae26e0659e8ae187d031a9381199af1d599aca4
 --! Message: free-claims
 
 -- Three statements in one round trip. A transaction of the listener's own would keep queue rows locked, and with them

@@ -1,5 +1,5 @@
---! Previous: sha1:ace83ad3c6e6335abde7bc6fed2913f24055536e
---! Hash: sha1:e27229b77934efd0de0ee2cd908107a99cc77dd8
+--! Previous: sha1:aae26e0659e8ae187d031a9381199af1d599aca4
+--! Hash: sha1:b7165baf2258cbddf6a6da3a45e9e1684eae0774
 --! Message: search
 
 -- Search from SQL. It runs as its caller: who may not read the table finds nothing in it. The comparison is spelled

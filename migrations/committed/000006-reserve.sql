@@ -1,5 +1,5 @@
---! Previous: sha1:e27229b77934efd0de0ee2cd908107a99cc77dd8
---! Hash: sha1:a76e3d5c0033b7ddd0fa9957acc3657d4f4f42a2
+--! Previous: sha1:b7165baf2258cbddf6a6da3a45e9e1684eae0774
+--! Hash: sha1:10a3b30928ccd08e6cd008bb0e48da50d2cfd018
 --! Message: reserve
 
 -- Part of the claim. It waits for nothing but other claims, and drops of reservations, which wait for no user; and only

@@ -1,5 +1,5 @@
---! Previous: sha1:a76e3d5c0033b7ddd0fa9957acc3657d4f4f42a2
---! Hash: sha1:04d1c26b28b3b6ba67c705cfd1810fe24a0a219b
+--! Previous: sha1:10a3b30928ccd08e6cd008bb0e48da50d2cfd018
+--! Hash: sha1:27bd5d4a0e80108df31b9e841847b62013f9f9a5
 --! Message: try-text
 
 -- A text expression may raise for one row: a division by zero, a cast, a function of the user's. A statement over many

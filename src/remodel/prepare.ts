@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { quoted } from "../database/identifier.ts";
 import type { OwnSettings } from "../sources/own-settings.ts";
-import { vectorTableOf } from "../sources/source-sql.ts";
+import { tableOf, vectorTableOf } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 import { explainRefusal } from "../watch/explain-refusal.ts";
 import { patiently } from "../watch/patiently.ts";
@@ -48,6 +48,8 @@ export async function prepare(db: Database, live: Source, model: NewModel): Prom
     await sql`select from embedding_source where id = ${live.id} for update`.execute(transaction);
     if ((await secondSource(transaction, live.name)) !== null) return;
     await refuseObstacles(transaction, { state: "none", live }, plannedSource(live, model));
+    // First, as a user's delete does that comes down to the vectors; the triggers need it.
+    await sql`lock table ${tableOf(live)} in share row exclusive mode`.execute(transaction);
     await sql`alter table ${vectorTableOf(live)} add column ${sql.id(column.name)} ${columnType(column)}`.execute(
       transaction,
     );

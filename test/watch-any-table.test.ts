@@ -99,6 +99,20 @@ const TABLES: readonly {
     change: "update app.people set last = 'Byron' where id = 1",
     rows: 2,
   },
+  ...["int[]", "app.path", "app.code", "char(5)", "app.stage", "int4range"].map((type) => ({
+    what: `a key of the type ${type}`,
+    create: `create domain app.path as int[]; create domain app.code as text check (value <> '');
+      create type app.stage as enum ('[1,2)', '[3,4)');
+      create table app.odd (id ${type} primary key, body text)`,
+    watch: { table: "app.odd", text: "body" },
+    table: "app.odd",
+    text: "body",
+    insert: /\[|path/.test(type)
+      ? "insert into app.odd values ('{1,2}', 'first'), ('{3}', 'second')"
+      : "insert into app.odd values ('[1,2)', 'first'), ('[3,4)', 'second')",
+    change: "update app.odd set body = 'changed' where body = 'first'",
+    rows: 2,
+  })),
   {
     what: "a composite key, and halfvec",
     create: "create table app.notes (tenant text, number int, note text, primary key (tenant, number))",

@@ -8,6 +8,11 @@ export function numbersParameter(numbers: readonly (number | string)[]): string 
   return `{${numbers.join()}}`;
 }
 
+/** For `$n::tid[]`: places as Postgres writes them, such as `(3,14)`. */
+export function placesParameter(places: readonly string[]): string {
+  return places.length === 0 ? "{}" : `{"${places.join('","')}"}`;
+}
+
 /** For `$n::bytea[]`: each element in hex. */
 export function bytesParameter(hexes: readonly string[]): string {
   return hexes.length === 0 ? "{}" : `{\\\\x${hexes.join(",\\\\x")}}`;

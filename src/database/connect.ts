@@ -1,5 +1,6 @@
 import { Kysely, PostgresDialect, sql, type PostgresPool, type PostgresPoolClient } from "kysely";
 import pg from "pg";
+import { PLANNING } from "./kept-plan.ts";
 import type { DB } from "./schema.ts";
 
 export type Database = Kysely<DB>;
@@ -13,6 +14,8 @@ export interface ConnectOptions {
    * listener's role should then carry `lock_timeout` itself.
    */
   readonly ownSessions: boolean;
+  /** Of prepared statements, where the sessions are ours alone: made for each execution (the default), or once a session. */
+  readonly plans?: "made" | "kept";
   /** When a statement has not come back by then, the connection is taken for dead. */
   readonly queryTimeoutMs?: number;
 }
@@ -31,9 +34,15 @@ export const PREPARED = "/* prepared */";
 /** How long a statement of ours waits for a lock on a table that a user is altering, before it looks elsewhere. */
 const LOCK_TIMEOUT_MS = 1_000;
 /** A plan that was made for an empty queue and kept reads the whole of a full one: 1,100 us a row claimed instead of 26. */
-const CUSTOM_PLANS = "-c plan_cache_mode=force_custom_plan";
+const MADE = { plan_cache_mode: "force_custom_plan" } as const;
 /** Many times what a batch takes, and how long a connection that died silently (half-open) goes unnoticed. */
 const QUERY_TIMEOUT_MS = 30_000;
+
+function asOptions(settings: Record<string, string>): string {
+  return Object.entries(settings)
+    .map(([name, value]) => `-c ${name}=${value}`)
+    .join(" ");
+}
 
 /** Opens a pool. Nothing is sent until the first query. */
 export function connect(options: ConnectOptions): Database {
@@ -44,7 +53,9 @@ export function connect(options: ConnectOptions): Database {
     connectionTimeoutMillis: 10_000,
     query_timeout: options.queryTimeoutMs ?? QUERY_TIMEOUT_MS,
     keepAlive: true,
-    ...(options.ownSessions ? { lock_timeout: LOCK_TIMEOUT_MS, options: CUSTOM_PLANS } : {}),
+    ...(options.ownSessions
+      ? { lock_timeout: LOCK_TIMEOUT_MS, options: asOptions(options.plans === "kept" ? PLANNING : MADE) }
+      : {}),
   });
   // A connection that dies, idle or at work, is replaced by the pool at the next query; unheard, it would end the process.
   pool.on("error", () => undefined);

@@ -17,8 +17,10 @@ import { Usage } from "./usage.ts";
 import { waitUntilSettled } from "./settled.ts";
 import { within } from "./within.ts";
 
-/** Write-backs in flight; one more connection claims, one looks around. */
+/** Write-backs in flight; one more connection claims. */
 const WRITERS = 3;
+/** Connections that look around, and put back. */
+const OTHERS = 3;
 /** A heartbeat that has no answer by then was not heard. */
 const HEARTBEAT_TIMEOUT_MS = 5_000;
 /** After the deadline, what a database that is gone may still cost at a shutdown, a step. */
@@ -53,6 +55,7 @@ class RunningListener implements Listener {
   readonly events = new Events();
   readonly #config: Config;
   readonly #db: Database;
+  readonly #batches: Database;
   readonly #heart: Database;
   readonly #presence: Presence;
   readonly #notifications: Notifications;
@@ -69,7 +72,8 @@ class RunningListener implements Listener {
       databaseUrl: config.DATABASE_URL,
       ownSessions: config.LISTEN_DATABASE_URL === undefined,
     };
-    this.#db = connect({ ...database, maxConnections: WRITERS + 2 });
+    this.#db = connect({ ...database, maxConnections: OTHERS });
+    this.#batches = connect({ ...database, maxConnections: WRITERS + 1, plans: "kept" });
     this.#heart = connect({ ...database, maxConnections: 1, queryTimeoutMs: HEARTBEAT_TIMEOUT_MS });
     this.#usage = new Usage(this.events);
     const budget = new Budget(config.EMBED_DAILY_TOKEN_BUDGET, this.events);
@@ -96,6 +100,7 @@ class RunningListener implements Listener {
     });
     this.#workers = new SourceWorkers({
       db: this.#db,
+      batches: this.#batches,
       config,
       providers,
       budget,
@@ -174,7 +179,9 @@ class RunningListener implements Listener {
     const holdsNothing = inFlight + stranded + unanswered === 0;
     const lastWords = [deaf, this.#usage.flush(this.#db), this.#presence.stop(holdsNothing)];
     await Promise.all(lastWords.map((word) => within(LAST_WORD_MS, word, nothing)));
-    await Promise.all([this.#db, this.#heart].map((db) => within(LAST_WORD_MS, db.destroy(), nothing)));
+    await Promise.all(
+      [this.#db, this.#batches, this.#heart].map((db) => within(LAST_WORD_MS, db.destroy(), nothing)),
+    );
     return left;
   }
 

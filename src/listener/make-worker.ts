@@ -11,6 +11,7 @@ import { SourceWorker } from "../pipeline/source-worker.ts";
 import type { Embedder } from "../pipeline/work.ts";
 import { cacheModel } from "../providers/provider.ts";
 import { ownSettings } from "../sources/own-settings.ts";
+import { isLookedUp } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 import type { Budget } from "./budget.ts";
 import type { Providers } from "./providers.ts";
@@ -18,6 +19,8 @@ import type { Providers } from "./providers.ts";
 /** What the workers of all sources share. */
 export interface Surroundings {
   readonly db: Database;
+  /** Its sessions keep their plans. */
+  readonly batches: Database;
   readonly config: Config;
   readonly providers: Providers;
   readonly budget: Budget;
@@ -33,7 +36,7 @@ export type Worker = SourceWorker | SplitWorker;
 const WAITING = 1;
 
 export function makeSourceWorker(
-  { db, config, budget, events, writes, owner }: Surroundings,
+  { db, batches, config, budget, events, writes, owner }: Surroundings,
   source: Source,
   provider: Embedder,
   vectorOid: number,
@@ -41,6 +44,7 @@ export function makeSourceWorker(
   const own = ownSettings(source.settings);
   const work = {
     db,
+    batches: isLookedUp(source) ? batches : db,
     source,
     provider: metered(provider, source.name, events, budget),
     cacheModel: cacheModel(provider),

@@ -8,6 +8,8 @@ import type { Splitter } from "./splitter.ts";
 export interface ClaimedParent {
   /** Fresh at every enqueue; a bigint as text. */
   readonly ticket: string;
+  /** As a `ClaimedRow`'s. */
+  readonly place: string;
   readonly state: "there" | "gone";
   /** Milliseconds since the change was made, by the server's clock. */
   readonly age_ms: number;
@@ -25,7 +27,7 @@ export async function claimParents(
 const statement = perSource<ClaimedParent>(
   (source) => sql`
     with ${claimedTickets(source)}
-    select c.ticket, case when t.k0 is null then 'gone' else 'there' end as state,
+    select c.ticket, c.place, case when t.k0 is null then 'gone' else 'there' end as state,
       (extract(epoch from clock_timestamp() - c.queued_at) * 1000)::float8 as age_ms
     from claimed c left join ${watchedRows(source)} t on ${keyMatches(source, "t", "c")}
     order by c.ticket`,

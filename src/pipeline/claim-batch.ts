@@ -1,8 +1,7 @@
 import { mayBeCommitted } from "../database/database-fault.ts";
 import type { Source } from "../sources/source.ts";
-import type { Claims } from "./claims.ts";
+import type { Claimed, Claims } from "./claims.ts";
 import type { Events } from "./events.ts";
-import type { Reserving } from "./reservations.ts";
 
 /** Under which `embedding_listener.id` rows are claimed. */
 export interface Owner {
@@ -18,7 +17,7 @@ interface Claiming {
 }
 
 /** Claims rows by `claim` and holds them as this process's own. */
-export async function claimBatch<Row extends Reserving & { readonly age_ms: number }>(
+export async function claimBatch<Row extends Claimed>(
   { source, claims, events }: Claiming,
   owner: Owner,
   claim: (owner: number) => Promise<Row[]>,

@@ -4,12 +4,18 @@ import { release } from "../queue/release.ts";
 import type { Source } from "../sources/source.ts";
 import { Reservations, type Reserving } from "./reservations.ts";
 
-type Claimed = Reserving & {
+/** A row as it is claimed. */
+export type Claimed = Reserving & {
+  readonly place: string;
   /** Milliseconds since the change was made, by the server's clock. */
   readonly age_ms: number;
 };
 
+/** Where no row is: of a row that is not held any more. */
+const NOWHERE = "(0,0)";
+
 interface Held {
+  readonly place: string;
   /** When its change was made, on this process's own clock. */
   readonly queuedAt: number;
   /** The id that it was claimed under. */
@@ -66,6 +72,11 @@ export class Claims {
     });
   }
 
+  /** Where the queue's row of each ticket is. */
+  places(tickets: readonly string[]): string[] {
+    return tickets.map((ticket) => this.#held.get(ticket)?.place ?? NOWHERE);
+  }
+
   /** Makes a claim under that id, and holds its rows. @throws whatever `claim` does */
   async make<Row extends Claimed>(owner: number, claim: (owner: number) => Promise<Row[]>): Promise<Row[]> {
     this.#unanswered++;
@@ -80,7 +91,8 @@ export class Claims {
 
   #add(rows: readonly Claimed[], owner: number): void {
     const now = performance.now();
-    for (const row of rows) this.#held.set(row.ticket, { queuedAt: now - row.age_ms, owner });
+    for (const { ticket, place, age_ms } of rows)
+      this.#held.set(ticket, { place, queuedAt: now - age_ms, owner });
     this.#reservations.add(rows);
   }
 

@@ -10,7 +10,11 @@ import type { Work } from "./work.ts";
  */
 export async function settleIsolating(work: Work, tickets: readonly string[]): Promise<string[]> {
   try {
-    return await giveUpUndone(work, await settleCached(work.db, work.source, tickets, work.cacheModel));
+    const places = work.claims.places(tickets);
+    return await giveUpUndone(
+      work,
+      await settleCached(work.batches, work.source, tickets, places, work.cacheModel),
+    );
   } catch (error) {
     if (databaseFault(error) !== "row") throw error;
     const [only, ...others] = tickets;

@@ -127,12 +127,12 @@ export class SourceWorker {
   }
 
   async #claim(limit: number): Promise<ClaimedRow[]> {
-    const { db, cacheModel, provider, source } = this.#work;
+    const { batches, cacheModel, provider, source } = this.#work;
     const maxCharacters = provider.limits.textCharacters;
     const rows = await claimBatch(this.#work, this.#owner, (owner) => {
       this.#inFlight.forgetLanded();
       return this.#cursor.next(limit, (range) =>
-        claim(db, source, { ...range, owner, cacheModel, maxCharacters }),
+        claim(batches, source, { ...range, owner, cacheModel, maxCharacters }),
       );
     });
     this.#claimSize.learn(rows);

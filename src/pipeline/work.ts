@@ -25,6 +25,8 @@ interface WorkSettings {
 /** Everything that the steps of one source's pipeline share. */
 export interface Work {
   readonly db: Database;
+  /** For the statements of a batch: claims and write-backs. */
+  readonly batches: Database;
   readonly source: Source;
   readonly provider: Embedder;
   readonly cacheModel: string;

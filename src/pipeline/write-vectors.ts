@@ -20,6 +20,7 @@ export async function writeVectors(
   const tickets = ticketsOf(pieces);
   const batch: WriteBack = {
     tickets,
+    places: work.claims.places(tickets),
     positions: pieces.flatMap((piece, position) => piece.tickets.map(() => position)),
     hashes: pieces.map((piece) => piece.hash),
     vectors,
@@ -43,7 +44,7 @@ export async function writeVectors(
 
 async function write(work: Work, batch: WriteBack): Promise<string[]> {
   try {
-    return await giveUpUndone(work, await writeBack(work.db, work.source, batch));
+    return await giveUpUndone(work, await writeBack(work.batches, work.source, batch));
   } catch (error) {
     const isServers = databaseFault(error) === "server";
     // A server that still answers (a statement timeout, a lock) may answer so again: what was paid for is kept.

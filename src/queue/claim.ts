@@ -1,4 +1,5 @@
 import { sql, type RawBuilder } from "kysely";
+import { chosenFreely } from "../database/kept-plan.ts";
 import type { Database } from "../database/connect.ts";
 import type { Source } from "../sources/source.ts";
 import { perSource } from "./statement.ts";
@@ -18,6 +19,8 @@ export type ClaimState = "new" | "taken" | "cached" | "blank" | "gone" | "unread
 export interface ClaimedRow {
   /** Fresh at every enqueue; a bigint as text. */
   readonly ticket: string;
+  /** Where the queue's row is since it was claimed (its `ctid`): whoever changes the row moves it. */
+  readonly place: string;
   readonly state: ClaimState;
   readonly attempts: number;
   /** Milliseconds since the change was made, by the server's clock. */
@@ -73,20 +76,22 @@ const statement = perSource<ClaimedRow>((source) => {
   const isShort = sql`octet_length(t.content) <= $6`;
   return sql`
     with ${claimedTickets(source)}, looked as materialized (
-      select c.ticket, c.attempts, c.queued_at, h.text_hash,
+      select c.ticket, c.place, c.attempts, c.queued_at, h.text_hash,
         case when t.k0 is null then 'gone' when t.fault is not null then 'unreadable' when not ${hasText("t")} then 'blank'
-          when e.model is not null then 'cached' else 'new' end as state,
-        case when e.model is null then case when ${isShort} then t.content else left(t.content, $6) end end as text,
+          when e.is_cached then 'cached' else 'new' end as state,
+        case when e.is_cached is null then case when ${isShort} then t.content else left(t.content, $6) end end as text,
         coalesce(not ${isShort} and char_length(t.content) > $6, false) as too_long, t.fault
       from claimed c
       left join ${watchedRows(source)} t on ${keyMatches(source, "t", "c")}
       left join lateral (select ${textHash("t")} as text_hash offset 0) h on true
-      left join embedding_cache e on e.model = $5 and e.text_hash = h.text_hash
+      left join lateral (
+        select true as is_cached from embedding_cache e where e.model = $5 and e.text_hash = h.text_hash offset 0
+      ) e on true
     ), reserved as materialized (
       select r.* from (select array_agg(text_hash) as hashes, array_agg(ticket) as tickets from looked where state = 'new') n,
         embed_reserve($5, n.hashes, n.tickets, $1) r
     )
-    select l.ticket, l.attempts, encode(l.text_hash, 'hex') as text_hash, l.too_long, l.fault,
+    select l.ticket, l.place, l.attempts, encode(l.text_hash, 'hex') as text_hash, l.too_long, l.fault,
       coalesce(r.state, l.state) as state, r.since_ms as taken_ms,
       (extract(epoch from clock_timestamp() - l.queued_at) * 1000)::float8 as age_ms,
       case when coalesce(r.state, l.state) = 'new' then l.text end as text
@@ -95,8 +100,8 @@ const statement = perSource<ClaimedRow>((source) => {
 });
 
 /**
- * The CTEs of a claim, over `$1` owner, `$2` limit, `$3` head and `$4` tail; `claimed` has the ticket, key, attempts and
- * queued_at of what is claimed.
+ * The CTEs of a claim, over `$1` owner, `$2` limit, `$3` head and `$4` tail; `claimed` has the ticket, place, key, attempts
+ * and queued_at of what is claimed.
  */
 export function claimedTickets(source: Source): RawBuilder<unknown> {
   const id = sql.lit(source.id);
@@ -104,19 +109,18 @@ export function claimedTickets(source: Source): RawBuilder<unknown> {
   const due = sql`not_before <= now() or not_before > now() + ${sql.lit(LONGEST_DELAY_MS)} * interval '1 millisecond'`;
   const pending = sql`source_id = ${id} and failed_at is null and owner is null and (${due})`;
   return sql`listed as materialized (
-      select id from embedding_listener where id = $1 and ${isUnchanged(source)} for key share
+      select id from embedding_listener where id = $1 and ${chosenFreely} and ${isUnchanged(source)} for key share
     ), fresh as materialized (
-      select ticket from embedding_queue where exists (select from listed) and ${pending} and ticket > $4
+      select ctid as place, ticket from embedding_queue where exists (select from listed) and ${pending} and ticket > $4
       order by ticket limit $2 for update skip locked
     ), oldest as materialized (
-      select ticket from embedding_queue
+      select ctid as place, ticket from embedding_queue
       where exists (select from listed) and ${pending} and ticket > $3 and ticket <= $4
       order by ticket limit $2 for update skip locked
     ), claimed as (
       update embedding_queue set owner = $1
-      where source_id = ${id} and failed_at is null and ticket = any(array(
-        (select ticket from fresh) union all (select ticket from oldest) limit $2))
-      returning ticket, key, attempts, queued_at
+      where ctid = any(array((select place from fresh) union all (select place from oldest) limit $2))
+      returning ticket, ctid as place, key, attempts, queued_at
     )`;
 }
 

@@ -1,9 +1,10 @@
 import { sql } from "kysely";
-import { numbersParameter } from "../database/array-parameter.ts";
+import { numbersParameter, placesParameter } from "../database/array-parameter.ts";
 import type { Database } from "../database/connect.ts";
 import type { Source } from "../sources/source.ts";
 import { perSource } from "./statement.ts";
-import { store, writable, type Outcome } from "./store.ts";
+import { chosenFreely } from "../database/kept-plan.ts";
+import { isClaimed, store, writable, type Outcome } from "./store.ts";
 import { keyMatches, keysOf, textHash, vectorType, watchedRows, isUnchanged } from "../sources/source-sql.ts";
 
 /**
@@ -17,22 +18,23 @@ export async function settleCached(
   db: Database,
   source: Source,
   tickets: readonly string[],
+  places: readonly string[],
   cacheModel: string,
 ): Promise<Outcome[]> {
-  return await statement(db, source, [numbersParameter(tickets), cacheModel]);
+  return await statement(db, source, [numbersParameter(tickets), placesParameter(places), cacheModel]);
 }
 
 const statement = perSource<Outcome>((source) => {
   const cte = writable(source);
   const cached = sql`(select e.embedding::${vectorType(source)} from embedding_cache e
-      where e.model = $2 and e.text_hash = h.text_hash)`;
+      where e.model = $3 and e.text_hash = h.text_hash)`;
   return sql`
     with held as materialized (
-      select q.ticket, ${textHash("t")} as text_hash, ${keysOf(source, "t")}
-      from embedding_queue q join ${watchedRows(source)} t on ${keyMatches(source, "t", "q")}
-      where q.source_id = ${sql.lit(source.id)} and q.failed_at is null and q.ticket = any($1::bigint[])
-        and exists (select from embedding_cache e where e.model = $2 and e.text_hash = ${textHash("t")} offset 0)
-        and ${isUnchanged(source)}
+      select q.ticket, q.ctid as place, ${textHash("t")} as text_hash, ${keysOf(source, "t")}
+      from unnest($1::bigint[], $2::tid[]) as c(ticket, place)
+        join embedding_queue q on ${isClaimed} join ${watchedRows(source)} t on ${keyMatches(source, "t", "q")}
+      where exists (select from embedding_cache e where e.model = $3 and e.text_hash = ${textHash("t")} offset 0)
+        and ${isUnchanged(source)} and ${chosenFreely}
       for no key update of t skip locked for update of q skip locked
     )${cte}${store(source, cached)}`;
 });

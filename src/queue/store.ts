@@ -1,12 +1,13 @@
 import { sql, type RawBuilder } from "kysely";
 import type { Source } from "../sources/source.ts";
-import { isHeldRow, keysOf, tableOf, vectorTableOf, watchedRows } from "../sources/source-sql.ts";
+import { isHeldRow, keysOf, tableOf, vectorTableOf } from "../sources/source-sql.ts";
 
 /*
  * Where vectors are kept in a table of their own, a row of that table may be locked too: a user writes to it, or holds
  * a row that it refers to. The fragments here follow a CTE `held`, the watched rows and queue rows that are locked
- * already, and leave out what would have to be waited for. The watched row is always taken first, as a user does whose
- * delete or change of a key comes down to the vector by its foreign key.
+ * already, with the `ticket` and the `place` (ctid) of the latter, and leave out what would have to be waited for. The
+ * watched row is always taken first, as a user does whose delete or change of a key comes down to the vector by its
+ * foreign key.
  */
 
 /**
@@ -20,7 +21,7 @@ export function writable(source: Source): RawBuilder<unknown> {
       select h.ticket from ${vectorTableOf(source)} v join held h on ${isHeldRow(source, "v", "h")}
       for no key update of v skip locked
     ), first as materialized (
-      select h.ticket from ${watchedRows(source)} t join held h on ${sameKeys(source, "t", "h")}
+      select h.ticket from ${tableOf(source)} t join held h on ${isHeldRow(source, "t", "h")}
       where not exists (select from ${vectorTableOf(source)} v where ${isHeldRow(source, "v", "h")})
       for update of t skip locked
     ), writable as materialized (
@@ -28,6 +29,12 @@ export function writable(source: Source): RawBuilder<unknown> {
       where h.ticket = any(array(select r.ticket from replaced r union all select f.ticket from first f))
     )`;
 }
+
+/**
+ * That the queue's row `q` is where, and what, was claimed as `c`: one that was changed since is elsewhere. No index serves
+ * it, so that none can be chosen by mistake.
+ */
+export const isClaimed = sql`q.ctid = c.place and q.ticket = c.ticket`;
 
 /** A row that was held, and whether its vector is as it should be now, so that it is dequeued. */
 export interface Outcome {
@@ -50,9 +57,9 @@ export function store(source: Source, vector: RawBuilder<unknown>): RawBuilder<u
   if (source.vectorTable === null) {
     return sql`, stored as (
       update ${tableOf(source)} w set ${column} = h.vector from (select h.*, ${vector} as vector from held h offset 0) h
-      where ${isHeldRow(source, "w", "h")} returning h.ticket,
+      where ${isHeldRow(source, "w", "h")} returning h.ticket, h.place,
         w.${column} is not null and (not ${mayAlter(source)} or w.${column} = h.vector) as is_stored
-    ), ${dequeue(source, "held", sql`(select s.ticket from stored s where s.is_stored)`)}`;
+    ), ${dequeue("held", sql`(select s.ticket, s.place from stored s where s.is_stored)`)}`;
   }
   const keys = sql.join(source.key.map(({ name }) => sql.id(name)));
   const named = sql.join(source.key.map(({ name }, i) => sql`w.${sql.id(name)} as ${sql.id(`k${i}`)}`));
@@ -61,9 +68,8 @@ export function store(source: Source, vector: RawBuilder<unknown>): RawBuilder<u
       on conflict (${keys}) do update set ${column} = excluded.${column}
       returning ${named}, w.${column} is not null as has_vector, case when ${mayAlter(source)} then w.${column} end as vector
     ), ${dequeue(
-      source,
       "writable",
-      sql`(select h.ticket from writable h join stored s on ${sameKeys(source, "s", "h")} where s.has_vector and (not ${mayAlter(source)} or s.vector = ${vector}))`,
+      sql`(select h.ticket, h.place from writable h join stored s on ${sameKeys(source, "s", "h")} where s.has_vector and (not ${mayAlter(source)} or s.vector = ${vector}))`,
     )}`;
 }
 
@@ -73,13 +79,12 @@ function mayAlter(source: Source): RawBuilder<unknown> {
 }
 
 /**
- * The CTE that dequeues those rows of `held` whose tickets `done` selects, and the `Outcome` of every one. A row that did
- * not get its vector stays in the queue.
+ * The CTE that dequeues those rows of `held` whose tickets and places `done` selects, and the `Outcome` of every one. A row
+ * that did not get its vector stays in the queue.
  */
-function dequeue(source: Source, held: string, done: RawBuilder<unknown>): RawBuilder<unknown> {
+function dequeue(held: string, done: RawBuilder<unknown>): RawBuilder<unknown> {
   return sql`done as materialized ${done}, dequeued as (
-      delete from embedding_queue q
-      where q.source_id = ${sql.lit(source.id)} and q.failed_at is null and q.ticket = any(array(select d.ticket from done d))
+      delete from embedding_queue q where q.ctid = any(array(select d.place from done d))
     )
     select h.ticket, h.ticket in (select d.ticket from done d) as done from ${sql.id(held)} h`;
 }
@@ -94,9 +99,8 @@ export function clear(source: Source): RawBuilder<unknown> {
   /** Of the CTE `held`, those that have nothing `to clear`, and those that were. */
   const done = (held: string, toClear: RawBuilder<unknown>, cleared: RawBuilder<unknown>) =>
     dequeue(
-      source,
       held,
-      sql`(select h.ticket from ${sql.id(held)} h where h.ticket = any(array(${cleared}))
+      sql`(select h.ticket, h.place from ${sql.id(held)} h where h.ticket in (${cleared})
         or not exists (select from ${table} w where ${isHeldRow(source, "w", "h")} and ${toClear}))`,
     );
   if (source.vectorTable === null) {

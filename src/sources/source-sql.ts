@@ -65,7 +65,7 @@ export function keyMatches(source: Source, row: string, queued: string): RawBuil
   return and(
     source.key.map((column, i) => {
       const text = source.key.length === 1 ? key : sql`(${key}::jsonb ->> ${sql.lit(i)})`;
-      return sql`${sql.ref(`${row}.k${i}`)} = ${text}::${sql.raw(column.type)}`;
+      return isKey(source, sql.ref(`${row}.k${i}`), sql`${text}::${sql.raw(column.type)}`);
     }),
   );
 }
@@ -73,8 +73,21 @@ export function keyMatches(source: Source, row: string, queued: string): RawBuil
 /** That `target`'s row, in the watched table or in that of the vectors, has the keys `k0, k1, …` of `held`. */
 export function isHeldRow(source: Source, target: string, held: string): RawBuilder<unknown> {
   return and(
-    source.key.map((column, i) => sql`${sql.id(target, column.name)} = ${sql.ref(`${held}.k${i}`)}`),
+    source.key.map((column, i) => isKey(source, sql.id(target, column.name), sql.ref(`${held}.k${i}`))),
   );
+}
+
+/**
+ * Whether rows are found by one lookup in the index of the key, whatever Postgres believes of the table: of several columns an
+ * index of one alone may look as good while the table is small, and an array cannot be written as `isKey` would.
+ */
+export function isLookedUp({ key }: Source): boolean {
+  return key.length === 1 && key[0]?.type.endsWith("[]") === false;
+}
+
+/** That a column of the key has that value: where it can be, in a form that an index serves, and no hash and no merge. */
+function isKey(source: Source, column: RawBuilder<unknown>, value: RawBuilder<unknown>): RawBuilder<unknown> {
+  return isLookedUp(source) ? sql`${column} = any(array[${value}])` : sql`${column} = ${value}`;
 }
 
 /** The queue's key of the watched row `row`, as the triggers write it (`embed_key_sql`). */

@@ -94,7 +94,9 @@ export async function watch(db: Database, config: Config, options: WatchOptions)
         await create(transaction, table, vectors, options.key, column);
       } else if (existing === undefined) {
         // First, as a user's delete does that comes down to the vectors.
-        await sql`lock table ${sql.id(table.schema, table.table)} in access exclusive mode`.execute(transaction);
+        await sql`lock table ${sql.id(table.schema, table.table)} in access exclusive mode`.execute(
+          transaction,
+        );
         const { schema, table: name } = vectors ?? table;
         await sql`alter table ${sql.id(schema, name)}
           add column ${sql.id(column.name)} ${columnType(column)}`.execute(transaction);

@@ -132,6 +132,11 @@ test("a lock is stale when its process is gone, or is another one by now, or its
   const longAgo = new Date(Date.now() - 10 * 60_000);
   await utimes(path, longAgo, longAgo);
   await (await lockDataDirectory(folder)).release();
+
+  await writeFile(path, "");
+  await expect(lockDataDirectory(folder)).rejects.toThrow(DataDirectoryInUse);
+  await utimes(path, longAgo, longAgo);
+  await (await lockDataDirectory(folder)).release();
 });
 
 test("of many starts on a stale lock one wins, whatever was left of a start that died as it took one over", async () => {

@@ -1,4 +1,5 @@
 import pg from "pg";
+import { sql } from "kysely";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { readConfig } from "../src/config.ts";
 import { connect, type Database } from "../src/database/connect.ts";
@@ -46,6 +47,12 @@ const STEPS: readonly {
     what: "passages that are cut otherwise",
     first: PASSAGES,
     step: (given) => given.watch({ ...PASSAGES, text: "title" }),
+  },
+  {
+    what: "the end of passages, whose text is embedded whole from now on",
+    first: PASSAGES,
+    before: ({ db }) => sql`alter table app.documents add column embedding vector(8)`.execute(db),
+    step: (given) => given.watch({ table: "app.documents", text: "body", name: "docs" }),
   },
   { what: "the end of a source", step: ({ db }) => unwatch(db, "docs") },
   { what: "the end of passages", first: PASSAGES, step: ({ db }) => unwatch(db, "docs") },

@@ -89,7 +89,7 @@ function report(minutes: number, samples: readonly Sample[], left: number): Sect
         1.1,
         "x",
       ),
-      atMost("connections, at most", Math.max(...samples.map(({ connections }) => connections)), 9),
+      atMost("connections, at most", Math.max(...samples.map(({ connections }) => connections)), 11),
       atMost("rows left pending two seconds after the last update", left, 0),
     ],
   };

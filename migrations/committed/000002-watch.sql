@@ -1,5 +1,5 @@
 --! Previous: sha1:b5d2c57b3e51b935b57a922a7de6e6a4233e77d7
---! Hash: sha1:35a811a5636da75880fd691e51f326dd3da682b1
+--! Hash: sha1:0420d099ede205fdb6078cc0a6a3a87169983a06
 --! Message: watch
 
 -- embed_watch() writes, for one table, trigger functions of static SQL (so that their plans are kept) and the
@@ -525,7 +525,7 @@ begin
       using hint = format('End that first: npm run remodel -- %s --finish, or --cancel before its switch.', chosen_name), errcode = 'object_in_use';
   end if;
   -- Before anything is done to the table of the vectors: a user's delete holds this one when it comes down to those.
-  if vector_table is not null then
+  if coalesce(vector_table, before.vector_table) is not null then
     execute format('lock table %s in %s mode', watched_table, case when before.id is null then 'share row exclusive' else 'access exclusive' end);
   end if;
   if before.watched_table <> watched_table then

@@ -1,5 +1,5 @@
---! Previous: sha1:35a811a5636da75880fd691e51f326dd3da682b1
---! Hash: sha1:027dd4a90b1db7e419f5564fde1f4ce6f29955ee
+--! Previous: sha1:0420d099ede205fdb6078cc0a6a3a87169983a06
+--! Hash: sha1:a0b5b3f6ad6f849800dbc86277d8d30b4c915e32
 --! Message: patients
 
 -- The first watched table. No status column on it: with an HNSW index every update of a row, even of another

@@ -1,5 +1,5 @@
---! Previous: sha1:027dd4a90b1db7e419f5564fde1f4ce6f29955ee
---! Hash: sha1:aae26e0659e8ae187d031a9381199af1d599aca4
+--! Previous: sha1:a0b5b3f6ad6f849800dbc86277d8d30b4c915e32
+--! Hash: sha1:55e79f78ef22ee338da58899b4bb5471bd6ab212
 --! Message: free-claims
 
 -- Three statements in one round trip. A transaction of the listener's own would keep queue rows locked, and with them

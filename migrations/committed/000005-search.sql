@@ -1,5 +1,5 @@
---! Previous: sha1:aae26e0659e8ae187d031a9381199af1d599aca4
---! Hash: sha1:b7165baf2258cbddf6a6da3a45e9e1684eae0774
+--! Previous: sha1:55e79f78ef22ee338da58899b4bb5471bd6ab212
+--! Hash: sha1:200314409f8a7dbcb9fd59908d4bfff1a871f0a1
 --! Message: search
 
 -- Search from SQL. It runs as its caller: who may not read the table finds nothing in it. The comparison is spelled

@@ -1,5 +1,5 @@
---! Previous: sha1:b7165baf2258cbddf6a6da3a45e9e1684eae0774
---! Hash: sha1:10a3b30928ccd08e6cd008bb0e48da50d2cfd018
+--! Previous: sha1:200314409f8a7dbcb9fd59908d4bfff1a871f0a1
+--! Hash: sha1:3069e79596215182b402fa2622b9bb7fc3cb0168
 --! Message: reserve
 
 -- Part of the claim. It waits for nothing but other claims, and drops of reservations, which wait for no user; and only
@@ -42,7 +42,7 @@ begin
       -- Nobody works for it any more: no text must wait for ever for what one process forgot.
       or (o.reserved_at not between now() - interval '1 minute' and now() + interval '1 minute' and not exists (
         select from public.embedding_source s join public.embedding_queue q on q.source_id = s.id and q.ticket = o.ticket
-        where q.failed_at is null and q.owner is not null))
+        where q.failed_at is null and q.owner is not null offset 0))
     for update of r skip locked
   ), dropped as (
     delete from public.embedding_reservation r using needless where r.text_hash = needless.text_hash and r.cache_model = model

@@ -1,5 +1,5 @@
---! Previous: sha1:10a3b30928ccd08e6cd008bb0e48da50d2cfd018
---! Hash: sha1:27bd5d4a0e80108df31b9e841847b62013f9f9a5
+--! Previous: sha1:3069e79596215182b402fa2622b9bb7fc3cb0168
+--! Hash: sha1:b83a8a350ea04ae8705a5670e69fd1a21ce3e6a0
 --! Message: try-text
 
 -- A text expression may raise for one row: a division by zero, a cast, a function of the user's. A statement over many

@@ -1,6 +1,7 @@
 import { Kysely, PostgresDialect, sql, type PostgresPool, type PostgresPoolClient } from "kysely";
 import pg from "pg";
 import { PLANNING } from "./kept-plan.ts";
+import { sessionOptions } from "./session-options.ts";
 import type { DB } from "./schema.ts";
 
 export type Database = Kysely<DB>;
@@ -38,24 +39,20 @@ const MADE = { plan_cache_mode: "force_custom_plan" } as const;
 /** Many times what a batch takes, and how long a connection that died silently (half-open) goes unnoticed. */
 const QUERY_TIMEOUT_MS = 30_000;
 
-function asOptions(settings: Record<string, string>): string {
-  return Object.entries(settings)
-    .map(([name, value]) => `-c ${name}=${value}`)
-    .join(" ");
-}
-
 /** Opens a pool. Nothing is sent until the first query. */
 export function connect(options: ConnectOptions): Database {
   const pool = new pg.Pool({
-    connectionString: options.databaseUrl,
+    ...(options.ownSessions
+      ? {
+          ...sessionOptions(options.databaseUrl, options.plans === "kept" ? PLANNING : MADE),
+          lock_timeout: LOCK_TIMEOUT_MS,
+        }
+      : { connectionString: options.databaseUrl }),
     max: options.maxConnections,
     application_name: "pg-autoembed",
     connectionTimeoutMillis: 10_000,
     query_timeout: options.queryTimeoutMs ?? QUERY_TIMEOUT_MS,
     keepAlive: true,
-    ...(options.ownSessions
-      ? { lock_timeout: LOCK_TIMEOUT_MS, options: asOptions(options.plans === "kept" ? PLANNING : MADE) }
-      : {}),
   });
   // A connection that dies, idle or at work, is replaced by the pool at the next query; unheard, it would end the process.
   pool.on("error", () => undefined);

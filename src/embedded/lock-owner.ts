@@ -44,10 +44,19 @@ export async function isAlive(owner: Owner, path: string): Promise<boolean> {
   return owner.processStart === (await startOf(owner.pid));
 }
 
+/** Undefined where there is no lock. */
 export async function readOwner(path: string): Promise<Owner | undefined> {
   const text = await readFile(path, "utf8").catch(unlessMissing);
-  return text === undefined ? undefined : (JSON.parse(text) as Owner);
+  if (text === undefined) return undefined;
+  try {
+    return JSON.parse(text) as Owner;
+  } catch {
+    return ILLEGIBLE;
+  }
 }
+
+/** Of a file that a loss of power emptied: as an owner elsewhere, who has fallen silent. */
+const ILLEGIBLE: Owner = { id: "illegible", pid: 0, host: "a machine that lost its power", processStart: "" };
 
 /** When a process started, in clock ticks since the boot that is named with it. Linux only. */
 async function startOf(pid: number): Promise<string> {

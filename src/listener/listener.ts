@@ -19,8 +19,6 @@ import { within } from "./within.ts";
 
 /** Write-backs in flight; one more connection claims. */
 const WRITERS = 3;
-/** Connections that look around, and put back. */
-const OTHERS = 3;
 /** A heartbeat that has no answer by then was not heard. */
 const HEARTBEAT_TIMEOUT_MS = 5_000;
 /** After the deadline, what a database that is gone may still cost at a shutdown, a step. */
@@ -72,7 +70,7 @@ class RunningListener implements Listener {
       databaseUrl: config.DATABASE_URL,
       ownSessions: config.LISTEN_DATABASE_URL === undefined,
     };
-    this.#db = connect({ ...database, maxConnections: OTHERS });
+    this.#db = connect({ ...database, maxConnections: WRITERS + 2 });
     this.#batches = connect({ ...database, maxConnections: WRITERS + 1, plans: "kept" });
     this.#heart = connect({ ...database, maxConnections: 1, queryTimeoutMs: HEARTBEAT_TIMEOUT_MS });
     this.#usage = new Usage(this.events);

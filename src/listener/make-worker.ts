@@ -11,7 +11,6 @@ import { SourceWorker } from "../pipeline/source-worker.ts";
 import type { Embedder } from "../pipeline/work.ts";
 import { cacheModel } from "../providers/provider.ts";
 import { ownSettings } from "../sources/own-settings.ts";
-import { isLookedUp } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 import type { Budget } from "./budget.ts";
 import type { Providers } from "./providers.ts";
@@ -44,7 +43,7 @@ export function makeSourceWorker(
   const own = ownSettings(source.settings);
   const work = {
     db,
-    batches: isLookedUp(source) ? batches : db,
+    batches: source.isLookedUp ? batches : db,
     source,
     provider: metered(provider, source.name, events, budget),
     cacheModel: cacheModel(provider),

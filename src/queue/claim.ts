@@ -77,7 +77,7 @@ const statement = perSource<ClaimedRow>((source) => {
   return sql`
     with ${claimedTickets(source)}, looked as materialized (
       select c.ticket, c.place, c.attempts, c.queued_at, h.text_hash,
-        case when t.k0 is null then 'gone' when t.fault is not null then 'unreadable' when not ${hasText("t")} then 'blank'
+        case when t.place is null then 'gone' when t.fault is not null then 'unreadable' when not ${hasText("t")} then 'blank'
           when e.is_cached then 'cached' else 'new' end as state,
         case when e.is_cached is null then case when ${isShort} then t.content else left(t.content, $6) end end as text,
         coalesce(not ${isShort} and char_length(t.content) > $6, false) as too_long, t.fault

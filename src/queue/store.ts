@@ -22,7 +22,7 @@ export function writable(source: Source): RawBuilder<unknown> {
       for no key update of v skip locked
     ), first as materialized (
       select h.ticket from ${tableOf(source)} t join held h on ${isHeldRow(source, "t", "h")}
-      where not exists (select from ${vectorTableOf(source)} v where ${isHeldRow(source, "v", "h")})
+      where not exists (select from ${vectorTableOf(source)} v where ${isHeldRow(source, "v", "h")} offset 0)
       for update of t skip locked
     ), writable as materialized (
       select h.* from held h

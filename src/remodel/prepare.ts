@@ -2,10 +2,10 @@ import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { quoted } from "../database/identifier.ts";
 import type { OwnSettings } from "../sources/own-settings.ts";
-import { tableOf, vectorTableOf } from "../sources/source-sql.ts";
+import { vectorTableOf } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 import { explainRefusal } from "../watch/explain-refusal.ts";
-import { patiently } from "../watch/patiently.ts";
+import { lockBefore, patiently } from "../watch/patiently.ts";
 import { columnType, vectorTypeFor } from "../watch/vector-column.ts";
 import { copyColumnGrants } from "./column-grants.ts";
 import { refuseObstacles } from "./obstacles.ts";
@@ -48,8 +48,7 @@ export async function prepare(db: Database, live: Source, model: NewModel): Prom
     await sql`select from embedding_source where id = ${live.id} for update`.execute(transaction);
     if ((await secondSource(transaction, live.name)) !== null) return;
     await refuseObstacles(transaction, { state: "none", live }, plannedSource(live, model));
-    // First, as a user's delete does that comes down to the vectors; the triggers need it.
-    await sql`lock table ${tableOf(live)} in share row exclusive mode`.execute(transaction);
+    if (live.vectorTable !== null) await lockBefore(transaction, live, "share row exclusive");
     await sql`alter table ${vectorTableOf(live)} add column ${sql.id(column.name)} ${columnType(column)}`.execute(
       transaction,
     );

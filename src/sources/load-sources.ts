@@ -20,6 +20,7 @@ interface SourceRow {
     /** The name and the type stand in the table of the vectors as well. */
     readonly beside: boolean;
   }[];
+  readonly is_looked_up: boolean;
   readonly text_expression: string;
   readonly text_is_column: boolean;
   readonly vector_column: string;
@@ -68,6 +69,15 @@ export async function loadSources(db: Database): Promise<Sources> {
             and b.attname = k.name and b.atttypid = a.atttypid and not b.attisdropped)) order by k.n)
        from unnest(s.key_columns) with ordinality as k(name, n)
        left join pg_attribute a on a.attrelid = c.oid and a.attname = k.name and not a.attisdropped) as key,
+      cardinality(s.key_columns) = 1 and not exists (
+        select from unnest(array[c.oid, vc.oid]) t(oid) join pg_class r on r.oid = t.oid
+        join pg_attribute a on a.attrelid = t.oid and a.attname = s.key_columns[1]
+        where r.relkind <> 'r' or exists (select from pg_inherits h where h.inhparent = t.oid)
+          or (select y.typcategory from pg_type y where y.oid = a.atttypid) = 'A' or not exists (
+            select from pg_index i join pg_class x on x.oid = i.indexrelid join pg_am m on m.oid = x.relam
+            where i.indrelid = t.oid and i.indisunique and i.indisvalid and i.indpred is null and m.amname = 'btree'
+              and i.indkey[0] = a.attnum and i.indcollation[0] = a.attcollation)
+          or exists (select from pg_index i where i.indrelid = t.oid and a.attnum = any((i.indkey::int2[])[1:]))) as is_looked_up,
       y.typname as vector_type, nullif(v.atttypmod, -1) as column_dimensions,
       s.backend, s.model, s.dimensions, s.settings, s.paused, s.passages, (
         select p.id from embedding_source p
@@ -163,6 +173,7 @@ function toSource(row: SourceRow): Source | Splitter | BrokenSource {
     schema: row.schema,
     table: row.table,
     key: row.key.map(({ name, type }): KeyColumn => ({ name, type: type ?? "" })),
+    isLookedUp: row.is_looked_up,
     textExpression: row.text_expression,
     vectorColumn: row.vector_column,
     vectorTable,

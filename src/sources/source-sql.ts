@@ -13,12 +13,12 @@ export function vectorTableOf(source: Source): RawBuilder<unknown> {
 }
 
 /**
- * The watched rows as `(k0, k1, …, content, fault)`: the key's columns, the text, and the SQLSTATE of a text that cannot
- * be computed, where the source tries its texts. A subquery, so that the names of the
+ * The watched rows as `(k0, k1, …, content, fault, place)`: the key's columns, the text, the SQLSTATE of a text that cannot
+ * be computed, where the source tries its texts, and the `ctid`. A subquery, so that the names of the
  * user's columns cannot meet ours; Postgres folds it into the statement around it, locks included.
  */
 export function watchedRows(source: Source): RawBuilder<unknown> {
-  return sql`(select ${keyNames(source)}, ${textOf(source)} from ${tableOf(source)})`;
+  return sql`(select ${keyNames(source)}, ${textOf(source)}, ctid as place from ${tableOf(source)})`;
 }
 
 /**
@@ -77,17 +77,9 @@ export function isHeldRow(source: Source, target: string, held: string): RawBuil
   );
 }
 
-/**
- * Whether rows are found by one lookup in the index of the key, whatever Postgres believes of the table: of several columns an
- * index of one alone may look as good while the table is small, and an array cannot be written as `isKey` would.
- */
-export function isLookedUp({ key }: Source): boolean {
-  return key.length === 1 && key[0]?.type.endsWith("[]") === false;
-}
-
 /** That a column of the key has that value: where it can be, in a form that an index serves, and no hash and no merge. */
 function isKey(source: Source, column: RawBuilder<unknown>, value: RawBuilder<unknown>): RawBuilder<unknown> {
-  return isLookedUp(source) ? sql`${column} = any(array[${value}])` : sql`${column} = ${value}`;
+  return source.isLookedUp ? sql`${column} = any(array[${value}])` : sql`${column} = ${value}`;
 }
 
 /** The queue's key of the watched row `row`, as the triggers write it (`embed_key_sql`). */

@@ -12,6 +12,11 @@ export interface Source extends TableName {
   readonly oid: number;
   /** In the order of `embedding_queue.key`; `type` is SQL, as `format_type` writes it. */
   readonly key: readonly KeyColumn[];
+  /**
+   * A row is found by one lookup in an index, whatever Postgres believes of the table when it plans: the key is one column,
+   * an index begins with it, and none has it anywhere else, which would look as good while the table is small.
+   */
+  readonly isLookedUp: boolean;
   /** SQL over the table's columns. */
   readonly textExpression: string;
   /** A text whose expression raises is read as null, with the fault beside; slow (see `readingTexts`). */

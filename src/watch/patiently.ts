@@ -3,9 +3,12 @@ import pg from "pg";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Database } from "../database/connect.ts";
 import { SetupError } from "../errors.ts";
+import type { TableName } from "../sources/source.ts";
 
 /** How long a statement waits in the lock queue, where every writer that comes after it waits behind it. */
 const LOCK_WAIT_MS = 500;
+/** The same for a second table's, with the first in hand: a user who has them the other way round waits for us. */
+const SECOND_LOCK_WAIT_MS = 50;
 /**
  * How long the locks outlive this process between two statements, were it stopped or cut off: the server ends the
  * session then. The embedded Postgres, which has one session for all and spins on such a limit, is spared.
@@ -50,4 +53,17 @@ export async function patiently<T>(
       await delay(pause * (0.5 + Math.random()), undefined, signal === undefined ? {} : { signal });
     }
   }
+}
+
+/**
+ * Locks the watched table before anything is done to that of its vectors: a user's delete holds it when it comes down to
+ * those. A user who reads the vectors first, and then writes to the watched table, is met in the middle: we soon give way.
+ */
+export async function lockBefore(
+  transaction: Database,
+  { schema, table }: TableName,
+  mode: "share row exclusive" | "access exclusive",
+): Promise<void> {
+  await sql`lock table ${sql.id(schema, table)} in ${sql.raw(mode)} mode`.execute(transaction);
+  await sql`select set_config('lock_timeout', ${`${SECOND_LOCK_WAIT_MS}ms`}, true)`.execute(transaction);
 }

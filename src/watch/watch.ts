@@ -10,7 +10,7 @@ import { providerSettings } from "../sources/provider-settings.ts";
 import type { TableName } from "../sources/source.ts";
 import { explainRefusal } from "./explain-refusal.ts";
 import { findTable, type FoundTable } from "./find-table.ts";
-import { patiently } from "./patiently.ts";
+import { lockBefore, patiently } from "./patiently.ts";
 import { createVectorTable, createVectorView, findVectorTable, type VectorTable } from "./vector-table.ts";
 import {
   columnType,
@@ -93,10 +93,7 @@ export async function watch(db: Database, config: Config, options: WatchOptions)
         const create = passages === null ? createVectorTable : createPassagesTable;
         await create(transaction, table, vectors, options.key, column);
       } else if (existing === undefined) {
-        // First, as a user's delete does that comes down to the vectors.
-        await sql`lock table ${sql.id(table.schema, table.table)} in access exclusive mode`.execute(
-          transaction,
-        );
+        if (vectors !== undefined) await lockBefore(transaction, table, "access exclusive");
         const { schema, table: name } = vectors ?? table;
         await sql`alter table ${sql.id(schema, name)}
           add column ${sql.id(column.name)} ${columnType(column)}`.execute(transaction);

@@ -6,10 +6,12 @@ import { sql } from "kysely";
  * lone change waits 1.7 ms for the plans of its claim and its write-back.
  *
  * A plan that is kept must be good whatever the size of the tables when it was made and later: one that was chosen for an
- * empty table may read the whole of a full one. So nothing is left to choose. No table is read but by an index or by place;
- * and conditions are written so that they are looked up, for each row, or serve no index at all: the queue is walked by
- * ticket, and its rows are found by their places (`ctid`) from there on (`isClaimed`), the user's rows by their key (`isKey`),
- * and the cache's by hash (a sub-select of its own for each row).
+ * empty table may read the whole of a full one. So nothing is left to choose. No table is read but by an index or by place,
+ * and each condition can be looked up in one index, or in none:
+ * - the queue is walked by ticket, and its rows are found by their places (`ctid`) from there on (`isClaimed`);
+ * - a user's row is found by its key (`isKey`), where one index alone has that (`Source.isLookedUp`), and never read from an
+ *   index alone, which could be read whole: its place is asked for;
+ * - the cache, and what is only asked about, is looked into by a sub-select of its own for each row (`offset 0`).
  */
 
 /** Settings under which nothing else can be planned. */

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { connect } from "../src/database/connect.ts";
 import { Idleness } from "../src/listener/idleness.ts";
@@ -16,11 +17,16 @@ async function prepareIdleness() {
   onTestFinished(() => {
     vi.useRealTimers();
   });
-  const idleness = new Idleness(
+  const idleness = new Idleness({
     db,
-    () => rows.map(({ id }) => id),
-    () => undefined,
-  );
+    ids: () => rows.map(({ id }) => id),
+    look: () => undefined,
+    isDraining: () => true,
+    sources: () => 1,
+  });
+  onTestFinished(() => {
+    idleness.stop();
+  });
   const said = async () =>
     (await db.selectFrom("embedding_listener").select("idle").executeTakeFirstOrThrow()).idle;
   return { idleness, said };
@@ -58,3 +64,38 @@ test("a drain that ends while it is being said to last is over all the same", as
   vi.useRealTimers();
   await expect.poll(said).toBe(true);
 });
+
+test("a change that comes while answers are awaited does not wait for them, while changes notify and while they do not", async () => {
+  const { client, provider, listen } = await prepare();
+  const listener = await listen({ EMBED_POLL_MS: "60000", EMBED_MAX_CONCURRENCY: "64" });
+  const insert = (text: string) =>
+    client.query(
+      "insert into patient_embeddings select coalesce(max(patient_id), 0) + 1, $1 from patient_embeddings",
+      [text],
+    );
+  // The more answers, the more requests may be in flight.
+  for (let n = 0; n < 40; n++) {
+    await insert(`before ${n}`);
+    await listener.settled();
+  }
+  provider.latencyMs = 10_000;
+  const answered = insert("the first").then(() => delay(9_000));
+  const isAsked = (text: string) => async () => {
+    await vi.waitFor(() => {
+      expect(provider.requests.flatMap(({ texts }) => texts)).toContain(text);
+    }, 4_000);
+  };
+  const saysBusy = async () =>
+    (await client.query("select from embedding_listener where id <> 0 and not idle")).rowCount === 1;
+  // As many as it takes, until they do not notify any more.
+  let change = 0;
+  while (!(await saysBusy())) await insert(`change ${change++}`);
+  await insert("while busy");
+  await isAsked("while busy")();
+  await delay(500);
+  await insert("after a while");
+  await isAsked("after a while")();
+  provider.latencyMs = 0;
+  await answered;
+  await listener.settled(AbortSignal.timeout(30_000));
+}, 60_000);

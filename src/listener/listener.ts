@@ -59,6 +59,7 @@ class RunningListener implements Listener {
   readonly #notifications: Notifications;
   readonly #workers: SourceWorkers;
   readonly #usage: Usage;
+  readonly #idleness: Idleness;
   readonly #providers: Providers;
   readonly #budget: Budget;
   #poll: NodeJS.Timeout | undefined;
@@ -117,18 +118,20 @@ class RunningListener implements Listener {
       },
       onLost: (problem) => this.events.emit("deaf", { problem }),
     });
-    const idleness = new Idleness(
-      this.#db,
-      () => this.#presence.ids,
-      () => {
+    this.#idleness = new Idleness({
+      db: this.#db,
+      ids: () => this.#presence.ids,
+      look: () => {
         this.#workers.wakeAll();
       },
-    );
+      isDraining: () => this.#workers.isDraining,
+      sources: () => this.#workers.count,
+    });
     this.events.on("claimed", () => {
-      idleness.worked();
+      this.#idleness.worked();
     });
     this.events.on("drained", () => {
-      if (this.#workers.quiet) idleness.rested();
+      if (this.#workers.quiet) this.#idleness.rested();
     });
   }
 
@@ -166,6 +169,7 @@ class RunningListener implements Listener {
 
   async #stop(): Promise<number> {
     clearInterval(this.#poll);
+    this.#idleness.stop();
     const deadline = AbortSignal.timeout(this.#config.EMBED_SHUTDOWN_MS);
     const deaf = this.#notifications.stop();
     const left = await within(

@@ -61,6 +61,15 @@ export class SourceWorkers {
     return this.#all().some((worker) => worker.work.claims.holds(owner));
   }
 
+  /** Whether any worker claims, or waits to. */
+  get isDraining(): boolean {
+    return this.#all().some((worker) => worker.isDraining);
+  }
+
+  get count(): number {
+    return this.#all().length;
+  }
+
   /** Whether nothing is claimed by any worker. */
   get quiet(): boolean {
     return this.inFlight === 0;

@@ -61,6 +61,10 @@ export class SplitWorker {
     return this.work.claims.size;
   }
 
+  get isDraining(): boolean {
+    return this.#loop.isDraining;
+  }
+
   wake(): void {
     this.#loop.wake();
   }

@@ -59,6 +59,10 @@ export class SourceWorker {
     return this.#work.claims.size;
   }
 
+  get isDraining(): boolean {
+    return this.#loop.isDraining;
+  }
+
   wake(): void {
     this.#loop.wake();
   }

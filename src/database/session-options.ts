@@ -7,11 +7,10 @@ export function sessionOptions(
   settings: Readonly<Record<string, string>>,
 ): { connectionString: string; options: string } {
   const ours = Object.entries(settings).map(([name, value]) => `-c ${name}=${value}`);
+  // Read by pg alone otherwise, which takes some that are no URL.
+  if (!/[?&]options=/.test(databaseUrl)) return { connectionString: databaseUrl, options: ours.join(" ") };
   const url = new URL(databaseUrl);
   const theirs = url.searchParams.getAll("options");
   url.searchParams.delete("options");
-  return {
-    connectionString: theirs.length === 0 ? databaseUrl : url.href,
-    options: [...theirs, ...ours].join(" "),
-  };
+  return { connectionString: url.href, options: [...theirs, ...ours].join(" ") };
 }

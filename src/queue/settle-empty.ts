@@ -12,7 +12,7 @@ export async function settleBlank(
 ): Promise<Outcome[]> {
   const { rows } = await sql<Outcome>`
     with held as materialized (
-      select q.ticket, q.ctid as place, ${keysOf(source, "t")}
+      select q.ticket, q.ctid as place, t.place as row_place, ${keysOf(source, "t")}
       from embedding_queue q
       join ${watchedRows(source)} t on ${keyMatches(source, "t", "q")}
       where q.source_id = ${source.id} and q.ticket = any(${tickets}::bigint[]) and q.failed_at is null and not ${hasText("t")}

@@ -90,25 +90,32 @@ function dequeue(held: string, done: RawBuilder<unknown>): RawBuilder<unknown> {
 }
 
 /**
- * The end of a statement, as `store`: takes the vector from the rows of `held`. A row of the table of vectors goes with
- * its vector, unless something else is kept in it, such as another source's vector.
+ * The end of a statement, as `store`: takes the vector from the rows of `held`, which has the watched rows' ctid as
+ * `row_place`. A row of the table of vectors goes with its vector, unless something else is kept in it, such as another
+ * source's vector.
+ *
+ * A row that was changed between the statement's snapshot and its lock is left out as well: what is read of it here would
+ * be what it was, and another source that has taken its own vector from it looks like a table that did not do the write.
  */
 export function clear(source: Source): RawBuilder<unknown> {
   const column = sql.id(source.vectorColumn);
   const table = vectorTableOf(source);
-  /** Of the CTE `held`, those that have nothing `to clear`, and those that were. */
-  const done = (held: string, toClear: RawBuilder<unknown>, cleared: RawBuilder<unknown>) =>
+  /** Of the CTE `free`, those that have nothing `to clear`, and those that were. */
+  const done = (toClear: RawBuilder<unknown>, cleared: RawBuilder<unknown>) =>
     dequeue(
-      held,
-      sql`(select h.ticket, h.place from ${sql.id(held)} h where h.ticket in (${cleared})
+      "free",
+      sql`(select h.ticket, h.place from free h where h.ticket in (${cleared})
         or not exists (select from ${table} w where ${isHeldRow(source, "w", "h")} and ${toClear}))`,
     );
   if (source.vectorTable === null) {
-    return sql`, cleared as (
+    return sql`, free as materialized (
+      select h.* from held h
+      where exists (select from ${table} v where ${isHeldRow(source, "v", "h")} and v.ctid = h.row_place)
+    ), cleared as (
       update ${table} w set ${column} = null
-      from held h where ${isHeldRow(source, "w", "h")} and w.${column} is not null
+      from free h where ${isHeldRow(source, "w", "h")} and w.${column} is not null
       returning h.ticket, w.${column} is null as is_clear
-    ), ${done("held", sql`w.${column} is not null`, sql`select c.ticket from cleared c where c.is_clear`)}`;
+    ), ${done(sql`w.${column} is not null`, sql`select c.ticket from cleared c where c.is_clear`)}`;
   }
   const own = sql.join(
     [...source.key.map(({ name }) => name), source.vectorColumn].map((name) => sql.lit(name)),
@@ -116,17 +123,19 @@ export function clear(source: Source): RawBuilder<unknown> {
   const hasMore = sql`jsonb_strip_nulls(to_jsonb(w) - array[${own}]) <> '{}'`;
   const cleared = sql`select e.ticket from emptied e where e.is_clear union all select r.ticket from removed r`;
   return sql`, replaced as materialized (
-      select h.ticket from ${table} v join held h on ${isHeldRow(source, "v", "h")} for update of v skip locked
+      select h.ticket, v.ctid as vector_place from ${table} v join held h on ${isHeldRow(source, "v", "h")}
+      for update of v skip locked
     ), free as materialized (
-      select h.* from held h where h.ticket = any(array(select r.ticket from replaced r))
-        or not exists (select from ${table} v where ${isHeldRow(source, "v", "h")})
+      select h.* from held h left join replaced r using (ticket)
+      where not exists (
+        select from ${table} v where ${isHeldRow(source, "v", "h")} and v.ctid is distinct from r.vector_place)
     ), emptied as (
       update ${table} w set ${column} = null
       from free h where ${isHeldRow(source, "w", "h")} and w.${column} is not null and ${hasMore}
       returning h.ticket, w.${column} is null as is_clear
     ), removed as (
       delete from ${table} w using free h where ${isHeldRow(source, "w", "h")} and not ${hasMore} returning h.ticket
-    ), ${done("free", sql`(w.${column} is not null or not ${hasMore})`, cleared)}`;
+    ), ${done(sql`(w.${column} is not null or not ${hasMore})`, cleared)}`;
 }
 
 function sameKeys(source: Source, a: string, b: string): RawBuilder<unknown> {

@@ -55,6 +55,28 @@ test("rows restored with triggers disabled are embedded", async () => {
   expect(report).toMatchObject({ done: 200, pending: 0, failed: 0 });
 });
 
+test("the rows are looked for while the provider has not answered for the first time", async () => {
+  const on = await prepare();
+  await unseen(on, "insert into patient_embeddings select i, 'row ' || i from generate_series(1, 20) i");
+  on.provider.latencyMs = 3_000;
+  const ended = backfill(on);
+  const queued = async () => (await on.client.query("select from embedding_queue")).rowCount;
+  await expect.poll(queued, { timeout: 2_500 }).toBe(20);
+  expect(on.provider.requests.filter(({ status }) => status !== 0)).toEqual([]);
+  on.provider.latencyMs = 0;
+  expect(await ended).toMatchObject({ done: 20, pending: 0 });
+});
+
+test("a key that the provider refuses ends the backfill, and what was queued until then waits", async () => {
+  const on = await prepare();
+  await unseen(on, "insert into patient_embeddings select i, 'row ' || i from generate_series(1, 20) i");
+  on.provider.apiKey = "another-key";
+  await expect(backfill(on)).rejects.toThrow(/key/i);
+  on.provider.apiKey = undefined;
+  expect(await backfill(on)).toMatchObject({ done: 20, pending: 0 });
+  expect(await wrongRows(on.client)).toEqual([]);
+});
+
 test("vectors that exist already are left alone, and cost nothing", async () => {
   const on = await prepare();
   const vector = `[${oracleVector("another tool's", DIMENSIONS).join(",")}]`;

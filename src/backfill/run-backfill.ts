@@ -74,8 +74,9 @@ export async function backfillWith(
   const counts = countEvents(events, all);
   const tell = tellOnce(all, options.onTrouble);
   events.on("troubled", tell);
+  const ending = new AbortController();
+  let queued: Promise<void> | undefined;
   try {
-    await started;
     let total = await owedRows(db, all);
     let pending = total;
     events.on("split", ({ passages }) => (total += passages));
@@ -85,14 +86,18 @@ export async function backfillWith(
       if (rows > 0) await lookForPaused();
       progress.show({ ...counts, done: Math.max(0, total - pending), total });
     };
-    const queueing = { now: true };
-    const queued = queueAll(db, config, sources, options, (rows) => (total += rows)).finally(
-      () => (queueing.now = false),
-    );
+    let queueing = true;
+    // While the listener starts: a provider may take long to answer for the first time.
+    const until = AbortSignal.any([signal, ending.signal]);
+    queued = queueAll(db, config, sources, { ...options, signal: until }, (rows) => (total += rows));
     // Thrown where it is awaited; until then it is not unheard, which would end the process.
-    queued.catch(() => undefined);
+    queued.then(
+      () => (queueing = false),
+      () => (queueing = false),
+    );
+    await started;
     const look = { db, events, show, signal };
-    await lookUntil(() => !queueing.now, { ...look, sources: all });
+    await lookUntil(() => !queueing, { ...look, sources: all });
     await queued;
     // Texts first: their passages are queued as they are cut.
     const showAll = async (): Promise<void> => {
@@ -109,6 +114,8 @@ export async function backfillWith(
       seconds: (performance.now() - begun) / 1000,
     };
   } finally {
+    ending.abort();
+    await queued?.catch(() => undefined); // thrown already
     events.off("troubled", tell);
     progress.end();
     await db.destroy();

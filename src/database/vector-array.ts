@@ -81,11 +81,12 @@ export class VectorArray {
     return new Float32Array(copy.buffer, 0, this.dimensions);
   }
 
-  /** Copies the vector at `from` of `source` to `index` here. */
-  copyFrom(source: VectorArray, from: number, index: number): void {
-    this.#checkLength(source.dimensions);
-    const start = source.#floatsAt(from);
-    source.#buffer.copy(this.#buffer, this.#floatsAt(index), start, start + 4 * this.dimensions);
+  /** The vectors from `first` to before `end`: a copy, unless they are all. */
+  slice(first: number, end: number): VectorArray {
+    if (first === 0 && end === this.count) return this;
+    const slice = new VectorArray(end - first, this.dimensions);
+    this.#buffer.copy(slice.#buffer, slice.#floatsAt(0), this.#floatsAt(first));
+    return slice;
   }
 
   /** The bound parameter for `$n::vector[]`. `elementType` is `'vector'::regtype::oid`, which each database numbers anew. */

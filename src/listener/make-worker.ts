@@ -9,6 +9,7 @@ import type { Lanes } from "../pipeline/lanes.ts";
 import { metered } from "../pipeline/metered.ts";
 import { SourceWorker } from "../pipeline/source-worker.ts";
 import type { Embedder } from "../pipeline/work.ts";
+import { WriteSize } from "../pipeline/write-size.ts";
 import { cacheModel } from "../providers/provider.ts";
 import { ownSettings } from "../sources/own-settings.ts";
 import type { Source } from "../sources/source.ts";
@@ -57,6 +58,7 @@ export function makeSourceWorker(
     },
     claims: new Claims(db, source, cacheModel(provider)),
     writes,
+    writeSize: new WriteSize(),
     events,
   };
   return new SourceWorker(work, owner);

@@ -38,11 +38,15 @@ export async function embedPieces(
       events.emit("truncated", { source: source.name, rows: settled.truncated.length });
     }
     // The lane is free for the next request while the vectors are written.
-    await work.writes.launch(() => {
-      const written = writeVectors(work, taken, settled.vectors);
-      writing.push(written);
-      return written;
-    });
+    let first = 0;
+    for (const part of work.writeSize.cut(taken)) {
+      const vectors = settled.vectors.slice(first, (first += part.length));
+      await work.writes.launch(() => {
+        const written = writeVectors(work, part, vectors);
+        writing.push(written);
+        return written;
+      });
+    }
   };
   const texts = pieces.map((piece) => piece.text);
   try {

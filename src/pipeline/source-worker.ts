@@ -145,13 +145,15 @@ export class SourceWorker {
 
   /** Waits for a free writer, not for the write: the next claim is made while hits are applied. */
   async #apply(hits: readonly ClaimedRow[]): Promise<void> {
-    await this.#work.writes.launch(async () => {
-      try {
-        await this.#applying(hits);
-      } catch (error) {
-        this.#loop.failed(error);
-      }
-    });
+    for (const part of this.#work.writeSize.cut(hits)) {
+      await this.#work.writes.launch(async () => {
+        try {
+          await this.#applying(part);
+        } catch (error) {
+          this.#loop.failed(error);
+        }
+      });
+    }
   }
 
   #pack(pieces: readonly Piece[]): Piece[][] {

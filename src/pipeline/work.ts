@@ -4,6 +4,7 @@ import type { Source } from "../sources/source.ts";
 import type { Claims } from "./claims.ts";
 import type { Events } from "./events.ts";
 import type { Lanes } from "./lanes.ts";
+import type { WriteSize } from "./write-size.ts";
 
 /** What the pipeline asks of a provider that waits, retries and paces itself; all lanes of a process share one. */
 export type Embedder = Pick<
@@ -35,6 +36,7 @@ export interface Work {
   readonly claims: Claims;
   /** Write-backs in flight: 2-3 connections saturate one Postgres, more gain nothing. */
   readonly writes: Lanes;
+  readonly writeSize: WriteSize;
   readonly events: Events;
   /** Calls `SourceWorker.wake` when that much time has passed: rows were put back until then. */
   readonly wakeIn: (milliseconds: number) => void;

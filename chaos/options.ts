@@ -1,5 +1,4 @@
-import { parseArgs } from "node:util";
-import { wholeNumber } from "../src/commands/command.ts";
+import { parseCommand, wholeNumber } from "../src/commands/command.ts";
 import { UsageError } from "../src/errors.ts";
 
 export interface ChaosOptions {
@@ -20,14 +19,15 @@ export interface ChaosOptions {
 
 const SHORT_SECONDS = 25;
 
+const usage =
+  "npm run chaos -- [--short | --seconds 60] [--seed 1] [--listeners 3] [--writers 6] [--kill-every 4] [--restart-every 40] [--into]";
+
 /**
- * `--short | --seconds 60  --seed 1  --listeners 3  --writers 6  --kill-every 4  --restart-every 40  --into`, on the server of
- * TEST_DATABASE_URL; CHAOS_RESTART_COMMAND crashes and restarts it.
+ * As `usage` says, on the server of TEST_DATABASE_URL; CHAOS_RESTART_COMMAND crashes and restarts it.
  * @throws {UsageError}
  */
 export function readOptions(args: readonly string[], environment: NodeJS.ProcessEnv): ChaosOptions {
-  const { values } = parseArgs({
-    args: [...args],
+  const { values } = parseCommand({ usage }, args, {
     options: {
       short: { type: "boolean", default: false },
       seconds: { type: "string", default: "60" },

@@ -58,10 +58,10 @@ test("rows restored with triggers disabled are embedded", async () => {
 test("the rows are looked for while the provider has not answered for the first time", async () => {
   const on = await prepare();
   await unseen(on, "insert into patient_embeddings select i, 'row ' || i from generate_series(1, 20) i");
-  on.provider.latencyMs = 3_000;
+  on.provider.latencyMs = 6_000;
   const ended = backfill(on);
   const queued = async () => (await on.client.query("select from embedding_queue")).rowCount;
-  await expect.poll(queued, { timeout: 2_500 }).toBe(20);
+  await expect.poll(queued, { timeout: 5_500 }).toBe(20);
   expect(on.provider.requests.filter(({ status }) => status !== 0)).toEqual([]);
   on.provider.latencyMs = 0;
   expect(await ended).toMatchObject({ done: 20, pending: 0 });

@@ -1,7 +1,8 @@
+import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
 import { VectorArray } from "../../src/database/vector-array.ts";
 import { withClient } from "../bench-database.ts";
-import { median } from "../median.ts";
+import { median, percentile } from "../median.ts";
 import type { Bench } from "../part.ts";
 import { randomVector } from "../random-vector.ts";
 import { atLeast, type Section } from "../report.ts";
@@ -20,8 +21,9 @@ export async function hnsw({ server, quick }: Bench): Promise<Section[]> {
   const indexed = await server.template("indexed", DIMENSIONS, rows, (client) => client.query(INDEX));
   const plain = await server.template("plain", DIMENSIONS, rows);
   const job = { subject: "ours", rows, batch: BATCH, lanes: 4 } as const;
+  const waits = { bare: [] as number[], ours: [] as number[] };
   const seconds = { bare: [] as number[], ours: [] as number[], last: [] as number[] };
-  const on = async (template: string, turn: (database: string) => Promise<number>): Promise<number> => {
+  const on = async <T>(template: string, turn: (database: string) => Promise<T>): Promise<T> => {
     const database = await server.fresh(template);
     const took = await turn(database);
     await server.drop(database);
@@ -39,6 +41,13 @@ export async function hnsw({ server, quick }: Bench): Promise<Section[]> {
           return load.seconds + (await timed(server.urlOf(database), INDEX));
         }),
       );
+      // In turns of their own: a user who takes locks slows the others down.
+      await on(indexed, (database) =>
+        locking(server.urlOf(database), rows, waits.bare, bareUpdate(server.urlOf(database), rows)),
+      );
+      await on(indexed, (database) =>
+        locking(server.urlOf(database), rows, waits.ours, runSubject(server, provider, database, job)),
+      );
     }
   } finally {
     provider.close();
@@ -50,6 +59,11 @@ export async function hnsw({ server, quick }: Bench): Promise<Section[]> {
     name,
     speed(turns),
     `${(speed(turns) / speed(seconds.ours)).toFixed(2)}x`,
+  ];
+  const beside = (name: string, times: readonly number[]): (string | number)[] => [
+    name,
+    ...[0.5, 0.99, 1].map((share) => percentile(times, share)),
+    times.length,
   ];
   return [
     {
@@ -69,7 +83,32 @@ export async function hnsw({ server, quick }: Bench): Promise<Section[]> {
         ),
       ],
     },
+    {
+      title: "A user who locks a row meanwhile, ms",
+      columns: ["", "median", "p99", "longest", "locks"],
+      rows: [
+        beside(`beside bare updates of ${BATCH}, ${WRITERS} connections`, waits.bare),
+        beside("beside ours", waits.ours),
+      ],
+      bars: [],
+    },
   ];
+}
+
+/** Locks one row after the other, any of them, while `work` is done, and adds how long each took to `times`. */
+async function locking<T>(url: string, rows: number, times: number[], work: Promise<T>): Promise<T> {
+  const done = { now: false };
+  void work.finally(() => (done.now = true)).catch(() => undefined);
+  await withClient(url, async (client) => {
+    while (!done.now) {
+      const id = 1 + Math.floor(Math.random() * rows);
+      const started = performance.now();
+      await client.query("select from patient_embeddings where patient_id = $1 for update", [id]);
+      times.push(performance.now() - started);
+      await delay(5);
+    }
+  });
+  return await work;
 }
 
 /** The same vectors, already here, by the fastest update there is. */

@@ -46,7 +46,13 @@ describe("a text expression that raises for one row", () => {
     const source = (await loadSources(db)).usable.find(({ name }) => name === "goods");
     if (source === undefined) throw new Error("goods are not watched");
     let queued = 0;
-    for await (const rows of queueStaleRows(db, { source, cacheModel: "none", all: false })) queued += rows;
+    for await (const rows of queueStaleRows(db, {
+      source,
+      cacheModel: "none",
+      all: false,
+      signal: new AbortController().signal,
+    }))
+      queued += rows;
     expect(queued).toBe(150);
     const listener = await listen();
     await listener.settled(AbortSignal.timeout(30_000));

@@ -1,10 +1,11 @@
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { connect } from "../src/database/connect.ts";
 import { readConfig, type Config } from "../src/config.ts";
 import { dryRun } from "../src/backfill/dry-run.ts";
 import { backfillPerRow } from "../src/backfill/per-row.ts";
 import { showProgress } from "../src/backfill/progress.ts";
-import { runBackfill, type BackfillReport } from "../src/backfill/run-backfill.ts";
+import { backfillWith, runBackfill, type BackfillReport } from "../src/backfill/run-backfill.ts";
+import { createListener } from "../src/listener/listener.ts";
 import { chooseSources } from "../src/sources/choose-sources.ts";
 import type { Source } from "../src/sources/source.ts";
 import type { Database } from "../src/database/connect.ts";
@@ -61,13 +62,13 @@ test("the rows are looked for while the provider has not answered for the first 
   on.provider.latencyMs = 6_000;
   const ended = backfill(on);
   const queued = async () => (await on.client.query("select from embedding_queue")).rowCount;
-  await expect.poll(queued, { timeout: 5_500 }).toBe(20);
+  await expect.poll(queued, { timeout: 3_500 }).toBe(20);
   expect(on.provider.requests.filter(({ status }) => status !== 0)).toEqual([]);
   on.provider.latencyMs = 0;
   expect(await ended).toMatchObject({ done: 20, pending: 0 });
 });
 
-test("a key that the provider refuses ends the backfill, and what was queued until then waits", async () => {
+test("a key that the provider refuses ends the backfill, and the next one does all of it", async () => {
   const on = await prepare();
   await unseen(on, "insert into patient_embeddings select i, 'row ' || i from generate_series(1, 20) i");
   on.provider.apiKey = "another-key";
@@ -75,6 +76,38 @@ test("a key that the provider refuses ends the backfill, and what was queued unt
   on.provider.apiKey = undefined;
   expect(await backfill(on)).toMatchObject({ done: 20, pending: 0 });
   expect(await wrongRows(on.client)).toEqual([]);
+});
+
+test("a database that cannot be reached is told once, to whoever asked", async () => {
+  const on = await prepare();
+  const unheard: unknown[] = [];
+  const hear = (reason: unknown): void => void unheard.push(reason);
+  process.on("unhandledRejection", hear);
+  onTestFinished(() => void process.off("unhandledRejection", hear));
+  const ended = withSource(on, async (_db, config, source) => {
+    const elsewhere = { ...config, DATABASE_URL: "postgres://nobody@127.0.0.1:1/nothing" };
+    await runBackfill(elsewhere, [source], { all: false, progress, signal });
+  });
+  await expect(ended).rejects.toThrow();
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(unheard).toEqual([]);
+});
+
+test("a start that fails while rows are looked for ends the backfill, and the next one does all of it", async () => {
+  const on = await prepare();
+  await unseen(on, "insert into patient_embeddings values (1, 'one')");
+  await withSource(on, async (_db, config, source) => {
+    const listener = createListener(config);
+    const started = new Promise<void>((_resolve, reject) =>
+      setTimeout(() => {
+        reject(new Error("no start"));
+      }, 50),
+    );
+    const ended = backfillWith(listener, started, config, [source], { all: false, progress, signal });
+    await expect(ended).rejects.toThrow("no start");
+    await listener.stop();
+  });
+  expect(await backfill(on)).toMatchObject({ done: 1, pending: 0 });
 });
 
 test("vectors that exist already are left alone, and cost nothing", async () => {

@@ -167,7 +167,12 @@ describeNative("beside a drain", "needs several sessions", () => {
     onTestFinished(() => db.destroy());
     const [source] = (await loadSources(db)).usable;
     if (source === undefined) throw new Error("no source");
-    const pages = queueStaleRows(db, { source, cacheModel: "none", all: false });
+    const pages = queueStaleRows(db, {
+      source,
+      cacheModel: "none",
+      all: false,
+      signal: new AbortController().signal,
+    });
     expect((await pages.next()).value).toBe(49);
     await user?.query("rollback");
     let later = 0;

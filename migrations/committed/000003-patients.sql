@@ -1,5 +1,5 @@
---! Previous: sha1:0420d099ede205fdb6078cc0a6a3a87169983a06
---! Hash: sha1:a0b5b3f6ad6f849800dbc86277d8d30b4c915e32
+--! Previous: sha1:566f74d30f577a4540107c55b244b45676d2a182
+--! Hash: sha1:5bdabc903d9ab19d9e69df4c08dcbc2c97dc9cfd
 --! Message: patients
 
 -- The first watched table. No status column on it: with an HNSW index every update of a row, even of another

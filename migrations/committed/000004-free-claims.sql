@@ -1,5 +1,5 @@
---! Previous: sha1:a0b5b3f6ad6f849800dbc86277d8d30b4c915e32
---! Hash: sha1:55e79f78ef22ee338da58899b4bb5471bd6ab212
+--! Previous: sha1:5bdabc903d9ab19d9e69df4c08dcbc2c97dc9cfd
+--! Hash: sha1:9f9a7876a3a3bb9bb3b9580b68f5200543293dc7
 --! Message: free-claims
 
 -- Three statements in one round trip. A transaction of the listener's own would keep queue rows locked, and with them

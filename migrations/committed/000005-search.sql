@@ -1,5 +1,5 @@
---! Previous: sha1:55e79f78ef22ee338da58899b4bb5471bd6ab212
---! Hash: sha1:200314409f8a7dbcb9fd59908d4bfff1a871f0a1
+--! Previous: sha1:9f9a7876a3a3bb9bb3b9580b68f5200543293dc7
+--! Hash: sha1:c4f7e1d604746435e1a1ee02dd1211eac228c770
 --! Message: search
 
 -- Search from SQL. It runs as its caller: who may not read the table finds nothing in it. The comparison is spelled

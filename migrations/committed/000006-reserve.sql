@@ -1,5 +1,5 @@
---! Previous: sha1:200314409f8a7dbcb9fd59908d4bfff1a871f0a1
---! Hash: sha1:3069e79596215182b402fa2622b9bb7fc3cb0168
+--! Previous: sha1:c4f7e1d604746435e1a1ee02dd1211eac228c770
+--! Hash: sha1:3d6ad938a86683f8291149c1ddacc31e277728a2
 --! Message: reserve
 
 -- Part of the claim. It waits for nothing but other claims, and drops of reservations, which wait for no user; and only

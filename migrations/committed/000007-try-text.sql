@@ -1,5 +1,5 @@
---! Previous: sha1:3069e79596215182b402fa2622b9bb7fc3cb0168
---! Hash: sha1:b83a8a350ea04ae8705a5670e69fd1a21ce3e6a0
+--! Previous: sha1:3d6ad938a86683f8291149c1ddacc31e277728a2
+--! Hash: sha1:6452c45dfa9e3fea5ae91e6b82bc13aa1fdaa650
 --! Message: try-text
 
 -- A text expression may raise for one row: a division by zero, a cast, a function of the user's. A statement over many

@@ -27,6 +27,8 @@ export interface FindWorkOptions {
   readonly cacheModel: string;
   /** Every row, whether it has a vector or not. */
   readonly all: boolean;
+  /** Ends the wait for rows that somebody holds. */
+  readonly signal: AbortSignal;
 }
 
 /**
@@ -47,6 +49,7 @@ export async function* queueStaleRows(db: Database, options: FindWorkOptions): A
   const { source, all } = options;
   yield* queueByPages(
     (from) => readingTexts(source, (source) => queuePage(db, { ...options, source }, from)),
+    options.signal,
     async () =>
       all
         ? NOTHING_QUEUED
@@ -60,6 +63,7 @@ export async function* queueStaleRows(db: Database, options: FindWorkOptions): A
  */
 export async function* queueByPages(
   queueNext: (from: PageStart) => Promise<Page>,
+  signal: AbortSignal,
   queueRest: () => Promise<Queued> = () => Promise.resolve(NOTHING_QUEUED),
 ): AsyncGenerator<number> {
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
@@ -76,7 +80,7 @@ export async function* queueByPages(
     passedOver += rest.passedOver;
     yield rest.queued;
     if (passedOver === 0) return;
-    await delay(pause);
+    await delay(pause, undefined, { signal }).catch(() => undefined);
     yield 0;
   }
 }

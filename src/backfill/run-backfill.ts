@@ -74,6 +74,8 @@ export async function backfillWith(
   const counts = countEvents(events, all);
   const tell = tellOnce(all, options.onTrouble);
   events.on("troubled", tell);
+  // Thrown where they are awaited; until then they are not unheard, which would end the process.
+  started.catch(() => undefined);
   const ending = new AbortController();
   let queued: Promise<void> | undefined;
   try {
@@ -89,8 +91,7 @@ export async function backfillWith(
     let queueing = true;
     // While the listener starts: a provider may take long to answer for the first time.
     const until = AbortSignal.any([signal, ending.signal]);
-    queued = queueAll(db, config, sources, { ...options, signal: until }, (rows) => (total += rows));
-    // Thrown where it is awaited; until then it is not unheard, which would end the process.
+    queued = queueAll(db, config, sources, started, { ...options, signal: until }, (rows) => (total += rows));
     queued.then(
       () => (queueing = false),
       () => (queueing = false),
@@ -126,6 +127,7 @@ async function queueAll(
   db: Database,
   config: Config,
   sources: readonly Source[],
+  started: Promise<void>,
   { splitters = [], all, signal }: BackfillOptions,
   onQueued: (rows: number) => void,
 ): Promise<void> {
@@ -136,18 +138,24 @@ async function queueAll(
       if (signal.aborted) return;
     }
   };
-  for (const splitter of splitters) await queue(splitter, queueStaleParents(db, splitter, all));
+  for (const splitter of splitters) await queue(splitter, queueStaleParents(db, splitter, all, signal));
   for (const source of sources) {
     if (signal.aborted) return;
-    const cacheModel = await cacheModelOf(config, source, signal);
-    await queue(source, queueStaleRows(db, { source, cacheModel, all }));
+    const cacheModel = await cacheModelOf(config, source, started, signal);
+    await queue(source, queueStaleRows(db, { source, cacheModel, all, signal }));
   }
 }
 
-/** Asks the provider only where nothing else tells how long its vectors are: the listener has asked it already. */
-async function cacheModelOf(config: Config, source: Source, signal: AbortSignal): Promise<string> {
+/** Asks the provider, after the listener has, only where nothing else tells how long its vectors are. */
+async function cacheModelOf(
+  config: Config,
+  source: Source,
+  started: Promise<void>,
+  signal: AbortSignal,
+): Promise<string> {
   const settings = providerSettings(config, source);
   const dimensions = settings.dimensions ?? source.columnDimensions;
+  if (dimensions === null) await started;
   const provider =
     dimensions === null
       ? await openProvider(settings, signal)

@@ -15,10 +15,12 @@ export async function* queueStaleParents(
   db: Database,
   splitter: Splitter,
   all: boolean,
+  signal: AbortSignal,
 ): AsyncGenerator<number> {
-  yield* queueByPages((from) =>
-    readingTexts(splitter, (source) => {
-      const stale = sql`left join lateral (
+  yield* queueByPages(
+    (from) =>
+      readingTexts(splitter, (source) => {
+        const stale = sql`left join lateral (
           select count(*) as count, max(p.end_char) as last,
             bool_or(p.passage is distinct from substr(t.content, p.start_char + 1, p.end_char - p.start_char)) as differs
           from ${vectorTableOf(source)} p where ${isHeldRow(source, "p", "t")} offset 0
@@ -29,7 +31,8 @@ export async function* queueStaleParents(
             : sql`${hasText("t")} = (p.count = 0) or p.differs
                 or p.last < char_length(regexp_replace(t.content, '\\s+$', ''))`
         }`;
-      return queuePageOf(db, source, { rows: watchedRows(source), stale }, from);
-    }),
+        return queuePageOf(db, source, { rows: watchedRows(source), stale }, from);
+      }),
+    signal,
   );
 }

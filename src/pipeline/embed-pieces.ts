@@ -3,6 +3,7 @@ import { ProviderError } from "../providers/provider-error.ts";
 import { giveBack } from "./give-back.ts";
 import { ticketsOf, type Piece } from "./piece.ts";
 import type { Work } from "./work.ts";
+import { partsOf } from "./write-size.ts";
 import { writeVectors } from "./write-vectors.ts";
 
 export interface EmbeddedPieces {
@@ -38,11 +39,9 @@ export async function embedPieces(
       events.emit("truncated", { source: source.name, rows: settled.truncated.length });
     }
     // The lane is free for the next request while the vectors are written.
-    let first = 0;
-    for (const part of work.writeSize.cut(taken)) {
-      const vectors = settled.vectors.slice(first, (first += part.length));
+    for (const { pieces, vectors } of partsOf(work.writeSize, taken, settled.vectors)) {
       await work.writes.launch(() => {
-        const written = writeVectors(work, part, vectors);
+        const written = writeVectors(work, pieces, vectors);
         writing.push(written);
         return written;
       });

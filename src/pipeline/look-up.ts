@@ -22,7 +22,7 @@ export async function applyCached(work: Work, rows: readonly ClaimedRow[]): Prom
   const started = performance.now();
   const done = await settleIsolating(work, tickets);
   const writeMs = performance.now() - started;
-  work.writeSize.learn(done.length, writeMs);
+  work.writeSize.wrote(done.length, writeMs);
   const freshnessMs = work.claims.ages(done);
   work.claims.done(done);
   if (done.length > 0) {

@@ -133,6 +133,7 @@ export class SourceWorker {
   async #claim(limit: number): Promise<ClaimedRow[]> {
     const { batches, cacheModel, provider, source } = this.#work;
     const maxCharacters = provider.limits.textCharacters;
+    const started = performance.now();
     const rows = await claimBatch(this.#work, this.#owner, (owner) => {
       this.#inFlight.forgetLanded();
       return this.#cursor.next(limit, (range) =>
@@ -140,6 +141,7 @@ export class SourceWorker {
       );
     });
     this.#claimSize.learn(rows);
+    if (rows.length > 0) this.#work.writeSize.claimed(performance.now() - started);
     return rows;
   }
 
@@ -175,7 +177,9 @@ export class SourceWorker {
   }
 
   async #applying(hits: readonly ClaimedRow[]): Promise<void> {
-    await this.#settling(hits, () => applyCached(this.#work, hits));
+    await this.#settling(hits, async () => {
+      for (const part of this.#work.writeSize.cut(hits)) await applyCached(this.#work, part);
+    });
   }
 
   /** Puts the rows back when a statement fails over them. */

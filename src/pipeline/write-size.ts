@@ -1,3 +1,6 @@
+import type { VectorArray } from "../database/vector-array.ts";
+import type { Piece } from "./piece.ts";
+
 /** How long a write should hold its rows, which users may be waiting for. */
 const TARGET_MS = 250;
 /** While nothing is known yet. */
@@ -13,6 +16,7 @@ const WEIGHT = 0.5;
  */
 export class WriteSize {
   #msPerRow: number | undefined;
+  #claimMs = 0;
 
   /** In parts of about one size. */
   cut<T>(items: readonly T[]): (readonly T[])[] {
@@ -24,11 +28,35 @@ export class WriteSize {
     return parts;
   }
 
-  /** A write of few rows tells little: most of its time is the statement's. */
-  learn(rows: number, milliseconds: number): void {
+  /**
+   * A claim that took rows: about what any statement costs here that writes, however little. Where a commit is slow, smaller
+   * writes would only be more of them.
+   */
+  claimed(milliseconds: number): void {
+    this.#claimMs += WEIGHT * (milliseconds - this.#claimMs);
+  }
+
+  /** A write of few rows tells little of what one costs. */
+  wrote(rows: number, milliseconds: number): void {
     if (rows < FEWEST_ROWS / 2) return;
-    const msPerRow = milliseconds / rows;
+    const msPerRow = Math.max(0, milliseconds - this.#claimMs) / rows;
     this.#msPerRow =
       this.#msPerRow === undefined ? msPerRow : this.#msPerRow + WEIGHT * (msPerRow - this.#msPerRow);
   }
+}
+
+/** Pieces and their vectors in the parts that are written by themselves: rows of one text may be in several. */
+export function partsOf(
+  size: WriteSize,
+  pieces: readonly Piece[],
+  vectors: VectorArray,
+): { readonly pieces: readonly Piece[]; readonly vectors: VectorArray }[] {
+  const rows = pieces.flatMap(({ tickets }, position) => tickets.map((ticket) => ({ ticket, position })));
+  return size.cut(rows).map((part) => {
+    const first = part[0]?.position ?? 0;
+    const end = (part.at(-1)?.position ?? 0) + 1;
+    const own = pieces.slice(first, end).map((piece) => ({ ...piece, tickets: [] as string[] }));
+    for (const { ticket, position } of part) own[position - first]?.tickets.push(ticket);
+    return { pieces: own, vectors: vectors.slice(first, end) };
+  });
 }

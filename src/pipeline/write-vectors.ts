@@ -33,7 +33,7 @@ export async function writeVectors(
     const freshnessMs = work.claims.ages(done);
     work.claims.done(done);
     const writeMs = performance.now() - started;
-    work.writeSize.learn(done.length, writeMs);
+    work.writeSize.wrote(done.length, writeMs);
     work.events.emit("embedded", { source: work.source.name, rows: done.length, freshnessMs, writeMs });
     await giveBackLocked(work, tickets);
   } catch (error) {

@@ -126,9 +126,10 @@ export function clear(source: Source): RawBuilder<unknown> {
       select h.ticket, v.ctid as vector_place from ${table} v join held h on ${isHeldRow(source, "v", "h")}
       for update of v skip locked
     ), free as materialized (
-      select h.* from held h left join replaced r using (ticket)
+      select h.* from held h
       where not exists (
-        select from ${table} v where ${isHeldRow(source, "v", "h")} and v.ctid is distinct from r.vector_place)
+        select from ${table} v
+        where ${isHeldRow(source, "v", "h")} and (h.ticket, v.ctid) not in (select r.ticket, r.vector_place from replaced r))
     ), emptied as (
       update ${table} w set ${column} = null
       from free h where ${isHeldRow(source, "w", "h")} and w.${column} is not null and ${hasMore}

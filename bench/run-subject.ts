@@ -20,25 +20,37 @@ export interface Turn extends Account {
   readonly rowsPerSecondAsking: number;
 }
 
-/** Runs one subject once, on `database`. */
-export async function runSubject(
+type Task = Omit<Job, "databaseUrl" | "providerUrl">;
+
+/** Runs one subject once, on `database`, with nothing beside it that looks on: to be compared with what is timed alone. */
+export async function timeSubject(
   server: BenchServer,
   provider: StandIn,
   database: string,
-  job: Omit<Job, "databaseUrl" | "providerUrl">,
-): Promise<Turn> {
-  const cpu = new PostgresCpu(database);
-  const wal = await server.walBytes();
-  await provider.counts();
-  cpu.start();
+  job: Task,
+): Promise<Account> {
   const whole: Job = { ...job, databaseUrl: server.urlOf(database), providerUrl: provider.url };
   const { stdout } = await promisify(execFile)(
     process.execPath,
     ["--import", "tsx", MAIN, JSON.stringify(whole)],
     { timeout: LONGEST_MS },
   );
+  return JSON.parse(stdout) as Account;
+}
+
+/** The same, and all that it cost. */
+export async function runSubject(
+  server: BenchServer,
+  provider: StandIn,
+  database: string,
+  job: Task,
+): Promise<Turn> {
+  const cpu = new PostgresCpu(database);
+  const wal = await server.walBytes();
+  await provider.counts();
+  cpu.start();
+  const account = await timeSubject(server, provider, database, job);
   const postgres = await cpu.stop();
-  const account = JSON.parse(stdout) as Account;
   const { requests, windowMs } = await provider.counts();
   const thousands = job.rows / 1000;
   return {

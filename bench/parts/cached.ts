@@ -2,7 +2,7 @@ import { withClient } from "../bench-database.ts";
 import { median } from "../median.ts";
 import type { Bench } from "../part.ts";
 import { atLeast, type Section } from "../report.ts";
-import { runSubject } from "../run-subject.ts";
+import { timeSubject } from "../run-subject.ts";
 import { startProvider } from "../start-provider.ts";
 
 const DIMENSIONS = 1536;
@@ -27,7 +27,7 @@ export async function cached({ server, quick }: Bench): Promise<Section[]> {
     for (let turn = 0; turn < (quick ? 1 : 3); turn++) {
       let database = await server.fresh(template);
       const job = { subject: "ours", rows, batch: 128, lanes: 4 } as const;
-      ours.push((await runSubject(server, provider, database, job)).rowsPerSecond);
+      ours.push(rows / (await timeSubject(server, provider, database, job)).seconds);
       await server.drop(database);
       database = await server.fresh(template);
       bare.push(await updateFromCache(server.urlOf(database), rows));

@@ -6,7 +6,7 @@ import { median, percentile } from "../median.ts";
 import type { Bench } from "../part.ts";
 import { randomVector } from "../random-vector.ts";
 import { atLeast, type Section } from "../report.ts";
-import { runSubject } from "../run-subject.ts";
+import { timeSubject } from "../run-subject.ts";
 import { startProvider } from "../start-provider.ts";
 
 const DIMENSIONS = 1536;
@@ -33,11 +33,11 @@ export async function hnsw({ server, quick }: Bench): Promise<Section[]> {
     for (let turn = 0; turn < (quick ? 1 : 3); turn++) {
       seconds.bare.push(await on(indexed, (database) => bareUpdate(server.urlOf(database), rows)));
       seconds.ours.push(
-        await on(indexed, async (database) => (await runSubject(server, provider, database, job)).seconds),
+        await on(indexed, async (database) => (await timeSubject(server, provider, database, job)).seconds),
       );
       seconds.last.push(
         await on(plain, async (database) => {
-          const load = await runSubject(server, provider, database, job);
+          const load = await timeSubject(server, provider, database, job);
           return load.seconds + (await timed(server.urlOf(database), INDEX));
         }),
       );
@@ -46,7 +46,7 @@ export async function hnsw({ server, quick }: Bench): Promise<Section[]> {
         locking(server.urlOf(database), rows, waits.bare, bareUpdate(server.urlOf(database), rows)),
       );
       await on(indexed, (database) =>
-        locking(server.urlOf(database), rows, waits.ours, runSubject(server, provider, database, job)),
+        locking(server.urlOf(database), rows, waits.ours, timeSubject(server, provider, database, job)),
       );
     }
   } finally {

@@ -1,5 +1,5 @@
 --! Previous: sha1:b5d2c57b3e51b935b57a922a7de6e6a4233e77d7
---! Hash: sha1:566f74d30f577a4540107c55b244b45676d2a182
+--! Hash: sha1:03b751d0817dd05cfb630f49124627159447d99b
 --! Message: watch
 
 -- embed_watch() writes, for one table, trigger functions of static SQL (so that their plans are kept) and the
@@ -267,8 +267,8 @@ declare
       or exists (select from public.embedding_listener where idle);$$, source.id);
   -- What a key looks like as text must not hang on the settings of whoever writes the row.
   -- An expression may raise for a row. The user's write must not: the row is queued, and the claim finds out.
-  insert_probe constant text := case when is_column then 'perform from new_rows n where %1$s and %2$s is null limit 0;'
-    else 'perform bool_or(%1$s), max(%2$s) from new_rows n;' end;
+  insert_probe constant text := case when is_column then 'perform from new_rows n where true or %1$s and %2$s is null offset 63 limit 1;'
+    else 'perform bool_or(%1$s), max(%2$s) from new_rows n having count(*) > 63;' end;
   same_text constant text := case when exists (
       select from pg_attribute a where a.attrelid = source.watched_table and a.attname = any(source.key_columns) and a.atttypid not in (
         'int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'numeric'::regtype, 'bool'::regtype, 'uuid'::regtype,
@@ -283,8 +283,8 @@ declare
   body text;
   name text;
 begin
-  -- Rows that came in. The probe fails, before anything is written, when a column was renamed. It reads no row, unless
-  -- an expression may raise for one.
+  -- Rows that came in. The probe fails, before anything is written, when a column was renamed, and finds out whether they
+  -- are many. It looks at no column of a row, unless an expression may raise for one.
   body := format($$
     #variable_conflict use_column
     begin
@@ -304,7 +304,7 @@ begin
       -- A plain insert costs a large statement a quarter less than "on conflict", and fails when a key is queued already.
       -- It takes a subtransaction, of which Postgres keeps 64 a transaction at hand: with more, every session is slower. So
       -- only the first eight such statements of a transaction have one; whatever the setting was before, it is a mark each.
-      if exists (select from new_rows offset 63) and length(coalesce(current_setting('pg_autoembed.plain_inserts', true), '')) < 8 then
+      if found and length(coalesce(current_setting('pg_autoembed.plain_inserts', true), '')) < 8 then
         perform set_config('pg_autoembed.plain_inserts', coalesce(current_setting('pg_autoembed.plain_inserts', true), '') || '+', true);
         begin
           insert into public.embedding_queue (source_id, key) %8$s %1$s, %2$s from new_rows n where %4$s;

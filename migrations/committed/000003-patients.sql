@@ -1,5 +1,5 @@
---! Previous: sha1:566f74d30f577a4540107c55b244b45676d2a182
---! Hash: sha1:5bdabc903d9ab19d9e69df4c08dcbc2c97dc9cfd
+--! Previous: sha1:03b751d0817dd05cfb630f49124627159447d99b
+--! Hash: sha1:fc1c399488ac3a3e7c661b0002707054b04ff4ba
 --! Message: patients
 
 -- The first watched table. No status column on it: with an HNSW index every update of a row, even of another

@@ -1,5 +1,5 @@
---! Previous: sha1:5bdabc903d9ab19d9e69df4c08dcbc2c97dc9cfd
---! Hash: sha1:9f9a7876a3a3bb9bb3b9580b68f5200543293dc7
+--! Previous: sha1:fc1c399488ac3a3e7c661b0002707054b04ff4ba
+--! Hash: sha1:479df5c31c290156674676f8666f94e58be1013c
 --! Message: free-claims
 
 -- Three statements in one round trip. A transaction of the listener's own would keep queue rows locked, and with them

@@ -1,5 +1,5 @@
---! Previous: sha1:9f9a7876a3a3bb9bb3b9580b68f5200543293dc7
---! Hash: sha1:c4f7e1d604746435e1a1ee02dd1211eac228c770
+--! Previous: sha1:479df5c31c290156674676f8666f94e58be1013c
+--! Hash: sha1:ea279506cb800d9feae863300019887fbc06f2c2
 --! Message: search
 
 -- Search from SQL. It runs as its caller: who may not read the table finds nothing in it. The comparison is spelled

@@ -1,5 +1,5 @@
---! Previous: sha1:c4f7e1d604746435e1a1ee02dd1211eac228c770
---! Hash: sha1:3d6ad938a86683f8291149c1ddacc31e277728a2
+--! Previous: sha1:ea279506cb800d9feae863300019887fbc06f2c2
+--! Hash: sha1:a5025e2269586993413d50a6f8713ed25e320c75
 --! Message: reserve
 
 -- Part of the claim. It waits for nothing but other claims, and drops of reservations, which wait for no user; and only

@@ -1,5 +1,5 @@
---! Previous: sha1:3d6ad938a86683f8291149c1ddacc31e277728a2
---! Hash: sha1:6452c45dfa9e3fea5ae91e6b82bc13aa1fdaa650
+--! Previous: sha1:a5025e2269586993413d50a6f8713ed25e320c75
+--! Hash: sha1:c60bfd5a9a4d64d8b40aedf13e98627428df2163
 --! Message: try-text
 
 -- A text expression may raise for one row: a division by zero, a cast, a function of the user's. A statement over many

@@ -92,10 +92,7 @@ export async function backfillWith(
     // While the listener starts: a provider may take long to answer for the first time.
     const until = AbortSignal.any([signal, ending.signal]);
     queued = queueAll(db, config, sources, started, { ...options, signal: until }, (rows) => (total += rows));
-    queued.then(
-      () => (queueing = false),
-      () => (queueing = false),
-    );
+    void queued.catch(() => undefined).then(() => (queueing = false));
     await started;
     const look = { db, events, show, signal };
     await lookUntil(() => !queueing, { ...look, sources: all });

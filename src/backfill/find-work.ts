@@ -12,10 +12,7 @@ import {
   watchedRows,
 } from "../sources/source-sql.ts";
 
-/**
- * Rows looked at in one statement: at first what fills the lanes of the default settings, so that they begin at once and
- * together; never so many that they hold anything up.
- */
+/** Rows looked at in one statement: at first what four lanes of 128 begin with, together; never so many that they hold anything up. */
 const FIRST_PAGE_ROWS = 512;
 const LARGEST_PAGE_ROWS = 2_000;
 /** How long rows that a user holds are left alone before they are looked at again; doubled each time. */

@@ -176,6 +176,7 @@ export class SourceWorker {
     });
   }
 
+  /** Parts of hits, and rows that were parked, of which there may be any number: cut here too. */
   async #applying(hits: readonly ClaimedRow[]): Promise<void> {
     await this.#settling(hits, async () => {
       for (const part of this.#work.writeSize.cut(hits)) await applyCached(this.#work, part);

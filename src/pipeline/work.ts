@@ -36,6 +36,7 @@ export interface Work {
   readonly claims: Claims;
   /** Write-backs in flight: 2-3 connections saturate one Postgres, more gain nothing. */
   readonly writes: Lanes;
+  /** Learns from each claim and each write of this source. */
   readonly writeSize: WriteSize;
   readonly events: Events;
   /** Calls `SourceWorker.wake` when that much time has passed: rows were put back until then. */

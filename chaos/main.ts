@@ -20,7 +20,7 @@ const DIMENSIONS = 8;
 const VECTORS_APART = `alter table patient_embeddings drop column embedding;
   create table patient_vectors (embedding vector(${DIMENSIONS}),
     patient_id bigint primary key references patient_embeddings on delete cascade on update cascade);
-  select embed_watch('public.patient_embeddings', 'context_text', source_name => 'patient_embeddings', vector_table => 'public.patient_vectors')`;
+  select autoembed.watch('public.patient_embeddings', 'context_text', source_name => 'patient_embeddings', vector_table => 'public.patient_vectors')`;
 const LOOK_MS = 5_000;
 /** Pause between two transactions of a writer, on average. */
 const WRITER_PAUSE_MS = 20;
@@ -96,9 +96,9 @@ async function main(options: ChaosOptions): Promise<Report> {
   const goodbyes = await listeners.close();
   const left = await onDatabase(url, async (client) => {
     const { rows } = await client.query<Report["left"]>(`
-      select (select count(*)::int from embedding_queue) as queued,
-        (select count(*)::int from embedding_queue where owner is not null) as owned,
-        (select count(*)::int from embedding_listener) as listed`);
+      select (select count(*)::int from autoembed.embedding_queue) as queued,
+        (select count(*)::int from autoembed.embedding_queue where owner is not null) as owned,
+        (select count(*)::int from autoembed.embedding_listener) as listed`);
     if (rows[0] === undefined) throw new Error("a count gave no row");
     return rows[0];
   });
@@ -158,11 +158,11 @@ async function settle(url: string): Promise<number> {
   for (;;) {
     const pending = await onDatabase(url, async (client) => {
       const retried = await client.query(
-        "update embedding_queue set failed_at = null, attempts = 0, owner = null where failed_at is not null",
+        "update autoembed.embedding_queue set failed_at = null, attempts = 0, owner = null where failed_at is not null",
       );
       failed += retried.rowCount ?? 0;
       const { rows } = await client.query<{ pending: number }>(
-        "select count(*)::int as pending from embedding_queue",
+        "select count(*)::int as pending from autoembed.embedding_queue",
       );
       return rows[0]?.pending ?? 0;
     });

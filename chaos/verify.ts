@@ -18,7 +18,7 @@ export async function verify(client: pg.Client, vectors: VectorsIn, dimensions: 
   const { rows } = await client.query<{ text: string; vector: string | null; pending: boolean }>(`
     select t.context_text as text, v.embedding::text as vector, q.key is not null as pending
     from patient_embeddings t left join ${vectors} v on v.patient_id = t.patient_id
-    left join embedding_queue q on q.key = t.patient_id::text`);
+    left join autoembed.embedding_queue q on q.key = t.patient_id::text`);
   let pending = 0;
   let lost = 0;
   let wrong = 0;

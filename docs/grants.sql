@@ -21,15 +21,15 @@
 --
 --   create policy autoembed on my_schema.my_table to autoembed_listener using (true);
 --
--- Application roles need nothing of ours: the triggers write the queue as the role that called embed_watch().
+-- Application roles need nothing of ours: the triggers write the queue as the role that called autoembed.watch().
 
 grant usage on schema public to :"listener";
-grant select, update (trouble) on public.embedding_source to :"listener";
-grant select, insert, update, delete on public.embedding_queue to :"listener";
-grant select, insert, delete on public.embedding_cache to :"listener";
-grant select, insert, update, delete on public.embedding_reservation to :"listener";
-grant select, insert, update, delete on public.embedding_listener to :"listener";
-grant select, insert, update on public.embedding_usage to :"listener";
-grant usage on sequence public.embedding_ticket to :"listener";
+grant select, update (trouble) on autoembed.embedding_source to :"listener";
+grant select, insert, update, delete on autoembed.embedding_queue to :"listener";
+grant select, insert, delete on autoembed.embedding_cache to :"listener";
+grant select, insert, update, delete on autoembed.embedding_reservation to :"listener";
+grant select, insert, update, delete on autoembed.embedding_listener to :"listener";
+grant select, insert, update on autoembed.embedding_usage to :"listener";
+grant usage on sequence autoembed.embedding_ticket to :"listener";
 grant select on public.patient_embeddings to :"listener";
 grant update (embedding) on public.patient_embeddings to :"listener";

@@ -1,11 +1,11 @@
 import type { Config } from "./config.ts";
 import { connect, directUrl, type Database } from "./database/connect.ts";
 import { SetupError } from "./errors.ts";
-import { openProvider, openProviderUnasked } from "./providers/open-provider.ts";
+import { openProvider, openProviderWithoutProbe } from "./providers/open-provider.ts";
 import { embedQuery } from "./search/embed-query.ts";
 import { searchChosen, type Found } from "./search/search-source.ts";
 import { choose } from "./sources/choose-sources.ts";
-import { providerSettings } from "./sources/provider-settings.ts";
+import { resolveProviderSettings } from "./providers/resolve-provider-settings.ts";
 import { unwatch as unwatchSource } from "./watch/unwatch.ts";
 import { watch as watchTable, type Watched, type WatchOptions } from "./watch/watch.ts";
 
@@ -55,13 +55,13 @@ export async function search(
         `Name one: ${[source, ...others].map((known) => known?.name).join(", ")}.`,
       );
     }
-    const settings = providerSettings(config, source);
+    const settings = resolveProviderSettings(config, source);
     const dimensions = source.columnDimensions;
     // The column says how long its vectors are: nobody needs to be asked for a search.
     const provider =
       dimensions === null
         ? await openProvider(settings, signal)
-        : openProviderUnasked({ ...settings, dimensions });
+        : openProviderWithoutProbe({ ...settings, dimensions });
     try {
       const vector = await embedQuery(db, provider, query, signal);
       return await searchChosen(db, chosen, vector, {

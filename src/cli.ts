@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { config as loadDotenv } from "dotenv";
-import { asCalled } from "./commands/as-called.ts";
+import { renderCommands } from "./commands/render-commands.ts";
 import { COMMANDS, describeCommands } from "./commands/commands.ts";
 import { UsageError } from "./errors.ts";
 import { describeFailure, exitCodeOf } from "./report-failure.ts";
@@ -8,7 +8,7 @@ import { describeFailure, exitCodeOf } from "./report-failure.ts";
 /** Exit codes: 0 done, 1 failed, 2 bad usage or configuration. */
 async function main([name, ...args]: readonly string[]): Promise<number> {
   if (name === undefined || name === "help" || name === "--help") {
-    console.log(asCalled(describeCommands()));
+    console.log(renderCommands(describeCommands()));
     return 0;
   }
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
@@ -20,7 +20,7 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
 }
 
 function report(error: unknown): number {
-  console.error(asCalled(describeFailure(error)));
+  console.error(renderCommands(describeFailure(error)));
   return exitCodeOf(error);
 }
 

@@ -4,7 +4,7 @@ export { readConfig, type Config } from "./config.ts";
 export { SetupError, UsageError } from "./errors.ts";
 export { createListener, type Listener } from "./listener/listener.ts";
 export { migrate, type MigrateOptions } from "./migrate.ts";
-export type { SplitSettings, SplitWishes } from "./passages/split-settings.ts";
+export type { ChunkSettings, ChunkOptions } from "./chunks/chunk-settings.ts";
 export type { Found } from "./search/search-source.ts";
 export type { Neighbour } from "./search/nearest.ts";
 export type { Watched, WatchOptions } from "./watch/watch.ts";

@@ -1,6 +1,6 @@
 import { pino, type Logger } from "pino";
 import { pinoPretty } from "./log-pretty.ts";
-import type { Events } from "./pipeline/events.ts";
+import type { Events } from "./events.ts";
 
 /** One structured line an event, on stderr; pretty on a terminal. No event carries a text, so no line does. */
 export function logEvents(events: Events, level: string): Logger {

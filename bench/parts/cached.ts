@@ -16,10 +16,10 @@ export async function cached({ server, quick }: Bench): Promise<Section[]> {
       with vectors as materialized (
         select n, (select array_agg(random() - 0.5) from generate_series(1, ${DIMENSIONS}) where n >= 0)::vector as vector
         from generate_series(0, 15) n)
-      insert into embedding_cache (model, text_hash, embedding)
+      insert into autoembed.embedding_cache (model, text_hash, embedding)
       select 'llm_api/bench@${DIMENSIONS}', sha256(convert_to(p.context_text, 'UTF8')), v.vector
       from patient_embeddings p join vectors v on v.n = p.patient_id % 16`);
-    await client.query("vacuum analyze embedding_cache");
+    await client.query("vacuum analyze autoembed.embedding_cache");
   });
   const ours: number[] = [];
   const bare: number[] = [];
@@ -55,7 +55,7 @@ async function updateFromCache(url: string, rows: number): Promise<number> {
   return withClient(url, async (client) => {
     const started = performance.now();
     await client.query(`
-      update patient_embeddings p set embedding = e.embedding from embedding_cache e
+      update patient_embeddings p set embedding = e.embedding from autoembed.embedding_cache e
       where e.model = 'llm_api/bench@${DIMENSIONS}' and e.text_hash = sha256(convert_to(p.context_text, 'UTF8'))`);
     return (1000 * rows) / (performance.now() - started);
   });

@@ -85,7 +85,7 @@ async function duringBackfill({ server, quick }: Bench): Promise<{ rows: number;
       `insert into patient_embeddings (patient_id, context_text) select n, 'note ' || n from generate_series(${ROWS + 1}, ${rows}) n`,
     );
     await client.query(
-      "insert into embedding_queue (source_id, key) select 1, patient_id::text from patient_embeddings where patient_id > $1",
+      "insert into autoembed.embedding_queue (source_id, key) select 1, patient_id::text from patient_embeddings where patient_id > $1",
       [ROWS],
     );
   });

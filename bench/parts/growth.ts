@@ -95,7 +95,7 @@ async function fill(client: pg.Client, rows: number): Promise<void> {
     `insert into patient_embeddings (patient_id, context_text) select n, 'note ' || n from generate_series(1, ${rows}) n`,
   );
   await client.query(
-    "insert into embedding_queue (source_id, key) select 1, patient_id::text from patient_embeddings",
+    "insert into autoembed.embedding_queue (source_id, key) select 1, patient_id::text from patient_embeddings",
   );
 }
 
@@ -175,7 +175,7 @@ async function residentMegabytes(pid: number | undefined): Promise<number> {
 
 async function queueMegabytes(client: pg.Client): Promise<number> {
   const { rows } = await client.query<{ bytes: string }>(
-    "select pg_total_relation_size('embedding_queue') as bytes",
+    "select pg_total_relation_size('autoembed.embedding_queue') as bytes",
   );
   return Number(rows[0]?.bytes ?? 0) / 2 ** 20;
 }

@@ -46,7 +46,7 @@ export async function soak({ server, quick }: Bench): Promise<Section[]> {
       await delay(Math.max(0, started + (updates / UPDATES_PER_SECOND) * 1000 - performance.now()));
     }
     await delay(2_000);
-    const { rowCount } = await client.query("select from embedding_queue");
+    const { rowCount } = await client.query("select from autoembed.embedding_queue");
     left = rowCount ?? 0;
   });
   await listener.stop();

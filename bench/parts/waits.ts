@@ -28,7 +28,9 @@ export async function waits({ server, quick }: Bench): Promise<Section[]> {
     for (const setting of [...SETTINGS.slice(turn % 3), ...SETTINGS.slice(0, turn % 3)]) {
       // What is paused is queued all the same, so that the statements cost what they always do.
       await withClient(url, (client) =>
-        client.query("update embedding_source set paused = $1", [setting === "two listeners, idle"]),
+        client.query("update autoembed.embedding_source set paused = $1", [
+          setting === "two listeners, idle",
+        ]),
       );
       const listeners = await listenersOf(setting, url, provider.url);
       times.get(setting)?.push(...(await write(url, turn * ROWS, seconds)));

@@ -38,7 +38,7 @@ export async function writes({ server, quick }: Bench): Promise<Section[]> {
         }
       }
       rates.bare.push(await commitRate(url, "bare", quick));
-      await client.query("delete from embedding_listener");
+      await client.query("delete from autoembed.embedding_listener");
       // Polling as often as it can, it does as much work where nobody notifies it: it takes its share of the cores there too.
       const listener = await startListener(url, provider.url, { EMBED_POLL_MS: "100" });
       // Here, too, whoever goes first finds the table cold.
@@ -108,7 +108,7 @@ async function prepare(client: pg.Client): Promise<void> {
   }
   await client.query(NOTIFYING.flag);
   await client.query(
-    "insert into embedding_listener (host, pid, version, idle) values ('bench', 1, '0', true)",
+    "insert into autoembed.embedding_listener (host, pid, version, idle) values ('bench', 1, '0', true)",
   );
   await client.query("create table notes (n integer primary key, note text)");
   const numbers = Array.from({ length: 20_000 }, (_, i) => i);
@@ -126,16 +126,16 @@ function changeNotify(always: "true" | "false"): string {
     begin
       for definition in
         select pg_get_functiondef(p.oid) from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-        where n.nspname = 'public' and p.proname ~ '^embed_source_[0-9]+_(insert|row)$'
+        where n.nspname = 'autoembed' and p.proname ~ '^source_[0-9]+_(insert|row)$'
       loop
-        execute regexp_replace(definition, $re$(perform pg_notify\('embedding_queue', [^)]*\))[^;]*;$re$, $to$\1 where ${always};$to$, 'g');
+        execute regexp_replace(definition, $re$(perform pg_notify\('autoembed', [^)]*\))[^;]*;$re$, $to$\1 where ${always};$to$, 'g');
       end loop;
     end $do$`;
 }
 
 /** What makes the triggers NOTIFY while a listener sleeps, as they do, or never, or always. */
 const NOTIFYING = {
-  flag: "select embed_watch('public.watched', 'note')",
+  flag: "select autoembed.watch('public.watched', 'note')",
   silent: changeNotify("false"),
   always: changeNotify("true"),
 };

@@ -1,5 +1,5 @@
---! Previous: sha1:03b751d0817dd05cfb630f49124627159447d99b
---! Hash: sha1:fc1c399488ac3a3e7c661b0002707054b04ff4ba
+--! Previous: sha1:75af8b40675c546f063d66e138d71ee4efb1a4a0
+--! Hash: sha1:e4f979c882f193adcf9287c4c0409e7642456e1f
 --! Message: patients
 
 -- The first watched table. No status column on it: with an HNSW index every update of a row, even of another
@@ -14,4 +14,4 @@ comment on column public.patient_embeddings.patient_id is 'The patient.';
 comment on column public.patient_embeddings.context_text is 'What is known of the patient, as text: what is embedded.';
 comment on column public.patient_embeddings.embedding is 'The vector of context_text; null until it is embedded, and while the text is blank.';
 
-select public.embed_watch('public.patient_embeddings', 'context_text', source_name => 'patient_embeddings');
+select autoembed.watch('public.patient_embeddings', 'context_text', source_name => 'patient_embeddings');

@@ -1,13 +1,13 @@
 import { sql } from "kysely";
 import type { Config } from "../config.ts";
 import type { Database } from "../database/connect.ts";
-import { checkDimensions } from "../listener/check-dimensions.ts";
+import { checkDimensions } from "../sources/check-dimensions.ts";
 import { openProvider } from "../providers/open-provider.ts";
-import { packTexts } from "../providers/pack.ts";
+import { packTexts } from "../providers/isolate/pack.ts";
 import { cacheModel, type Provider } from "../providers/provider.ts";
-import { providerSettings } from "../sources/provider-settings.ts";
+import { resolveProviderSettings } from "../providers/resolve-provider-settings.ts";
 import { hasText, rowsWithVectors, textHash } from "../sources/source-sql.ts";
-import { readingTexts } from "../sources/reading-texts.ts";
+import { withPerRowFallback } from "../sources/per-row-fallback.ts";
 import type { Source } from "../sources/source.ts";
 
 export interface DryRunReport {
@@ -37,13 +37,13 @@ export async function dryRun(
   source: Source,
   options: { readonly limit: number; readonly all: boolean; readonly signal: AbortSignal },
 ): Promise<DryRunReport> {
-  const provider = await openProvider(providerSettings(config, source), options.signal);
+  const provider = await openProvider(resolveProviderSettings(config, source), options.signal);
   try {
     checkDimensions(source, provider);
-    const amount = await readingTexts(source, (source) =>
+    const amount = await withPerRowFallback(source, (source) =>
       countWork(db, source, cacheModel(provider), options.all),
     );
-    const texts = await readingTexts(source, (source) => sampleTexts(db, source, provider, options));
+    const texts = await withPerRowFallback(source, (source) => sampleTexts(db, source, provider, options));
     const sample = await embedSample(provider, texts, config.EMBED_BATCH_SIZE, options.signal);
     const tokensPerCharacter = sample.tokens > 0 ? sample.tokens / sample.characters : 1 / CHARACTERS_A_TOKEN;
     const tokens = Math.round(amount.characters * tokensPerCharacter);
@@ -84,7 +84,9 @@ async function countWork(
     ), text as (select text_hash, max(characters) as characters, count(*) as rows from wanted group by text_hash)
     select coalesce(sum(t.rows), 0)::int as rows, count(*) filter (where e.model is null)::int as texts,
       coalesce(sum(t.characters) filter (where e.model is null), 0)::float8 as characters
-    from text t left join embedding_cache e on e.model = ${model} and e.text_hash = t.text_hash`.execute(db);
+    from text t left join autoembed.embedding_cache e on e.model = ${model} and e.text_hash = t.text_hash`.execute(
+    db,
+  );
   return rows[0] ?? { rows: 0, texts: 0, characters: 0 };
 }
 

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { sql, type RawBuilder } from "kysely";
 import type { Database } from "../database/connect.ts";
-import { readingTexts } from "../sources/reading-texts.ts";
+import { withPerRowFallback } from "../sources/per-row-fallback.ts";
 import type { Source } from "../sources/source.ts";
 import {
   hasText,
@@ -45,12 +45,12 @@ export interface FindWorkOptions {
 export async function* queueStaleRows(db: Database, options: FindWorkOptions): AsyncGenerator<number> {
   const { source, all } = options;
   yield* queueByPages(
-    (from) => readingTexts(source, (source) => queuePage(db, { ...options, source }, from)),
+    (from) => withPerRowFallback(source, (source) => queuePage(db, { ...options, source }, from)),
     options.signal,
     async () =>
       all
         ? NOTHING_QUEUED
-        : await readingTexts(source, (source) => queueVectorsOfOtherTexts(db, { ...options, source })),
+        : await withPerRowFallback(source, (source) => queueVectorsOfOtherTexts(db, { ...options, source })),
   );
 }
 
@@ -88,7 +88,7 @@ async function queuePage(
   from: PageStart,
 ): Promise<Page> {
   const stale = sql`left join lateral (
-        select e.embedding from embedding_cache e
+        select e.embedding from autoembed.embedding_cache e
         where t.vector is not null and e.model = ${cacheModel} and e.text_hash = ${textHash("t")} offset 0
       ) e on true
       where t.fault is not null or ${all ? sql`${hasText("t")} or t.vector is not null` : sql`${hasText("t")} = (t.vector is null) or e.embedding::${vectorType(source)} <> t.vector`}`;
@@ -127,12 +127,12 @@ function queueFree(source: Source, found: string): RawBuilder<unknown> {
   return sql`wanted as materialized (
       select f.* from ${sql.id(found)} f
       where not exists (
-        select from embedding_queue q where q.source_id = ${source.id} and q.key = ${queueKey(source, "f")} offset 0)
+        select from autoembed.embedding_queue q where q.source_id = ${source.id} and q.key = ${queueKey(source, "f")} offset 0)
     ), free as materialized (
       select ${keys(source)} from wanted f join ${watchedRows(source)} t on ${same}
       for no key update of t skip locked
     ), queued as (
-      insert into embedding_queue (source_id, key) select ${source.id}, ${queueKey(source, "t")} from free t
+      insert into autoembed.embedding_queue (source_id, key) select ${source.id}, ${queueKey(source, "t")} from free t
       on conflict (source_id, key) do nothing returning 1
     ), passed_over as (
       select from wanted f where not exists (select from free t where ${same})
@@ -168,12 +168,12 @@ async function queueVectorsOfOtherTexts(
     with unknown as materialized (
       select t.* from ${rowsWithVectors(source)} t
       where t.vector is not null and ${hasText("t")}
-        and exists (select from embedding_cache where model = ${cacheModel})
-        and not exists (select from embedding_cache e where e.model = ${cacheModel} and e.text_hash = ${textHash("t")})
+        and exists (select from autoembed.embedding_cache where model = ${cacheModel})
+        and not exists (select from autoembed.embedding_cache e where e.model = ${cacheModel} and e.text_hash = ${textHash("t")})
     ), found as materialized (
       select t.* from unknown t
       where sha256(${send}(t.vector)) in (
-        select sha256(${send}(e.embedding::${vectorType(source)})) from embedding_cache e
+        select sha256(${send}(e.embedding::${vectorType(source)})) from autoembed.embedding_cache e
         where e.model = ${cacheModel} and exists (select from unknown))
     ), ${queueFree(source, "found")}
     select (select count(*)::int from queued) as queued, (select count(*)::int from passed_over) as "passedOver"`.execute(

@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import type { Config } from "../config.ts";
 import type { Database } from "../database/connect.ts";
 import { openProvider } from "../providers/open-provider.ts";
-import { providerSettings } from "../sources/provider-settings.ts";
+import { resolveProviderSettings } from "../providers/resolve-provider-settings.ts";
 import {
   hasText,
   keysOf,
@@ -25,7 +25,7 @@ export async function backfillPerRow(
   source: Source,
   options: { readonly progress: Progress; readonly signal: AbortSignal },
 ): Promise<number> {
-  const provider = await openProvider(providerSettings(config, source), options.signal);
+  const provider = await openProvider(resolveProviderSettings(config, source), options.signal);
   try {
     const { rows } = await sql<Record<string, unknown>>`
       select ${keysOf(source, "t")} from ${rowsWithVectors(source)} t where t.vector is null and ${hasText("t")}`.execute(

@@ -63,7 +63,7 @@ function describe(figures: ProgressFigures, rowsPerSecond: number) {
   const seconds = (figures.total - figures.done) / rowsPerSecond;
   return {
     rate: Math.round(rowsPerSecond),
-    left: Number.isFinite(seconds) ? duration(seconds) : "-",
+    left: Number.isFinite(seconds) ? formatDuration(seconds) : "-",
     cached: figures.cached,
     failed: figures.failed,
     tokens: figures.tokens,
@@ -77,7 +77,7 @@ function rate(): (done: number) => number {
 }
 
 /** Seconds as people say them: `48 s`, `3 min 5 s`, `2 h 10 min`. */
-export function duration(seconds: number): string {
+export function formatDuration(seconds: number): string {
   const whole = Math.round(seconds);
   if (whole < 60) return `${whole} s`;
   if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;

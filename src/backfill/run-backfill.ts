@@ -2,21 +2,21 @@ import { sql } from "kysely";
 import type { Config } from "../config.ts";
 import { connect, directUrl, type Database } from "../database/connect.ts";
 import { createListener, type Listener } from "../listener/listener.ts";
-import type { Events } from "../pipeline/events.ts";
+import type { Events } from "../events.ts";
 import { cacheModel } from "../providers/provider.ts";
-import { openProvider, openProviderUnasked } from "../providers/open-provider.ts";
-import { providerSettings } from "../sources/provider-settings.ts";
+import { openProvider, openProviderWithoutProbe } from "../providers/open-provider.ts";
+import { resolveProviderSettings } from "../providers/resolve-provider-settings.ts";
 import type { Source } from "../sources/source.ts";
-import { queueStaleParents } from "../passages/queue-stale-parents.ts";
-import type { Splitter } from "../passages/splitter.ts";
+import { queueStaleChunkedRows } from "./queue-stale-chunked-rows.ts";
+import type { ChunkedSource } from "../sources/chunked-source.ts";
 import { queueStaleRows } from "./find-work.ts";
-import { lookUntil, owedRows, waitForOwed } from "./owed.ts";
+import { pollUntil, pendingRows, waitForPending } from "../queue/wait-for-pending.ts";
 import type { Progress, ProgressFigures } from "./progress.ts";
 import { tellPaused } from "./tell-paused.ts";
 
 interface BackfillOptions {
   /** What cuts texts into the passages that the sources embed. */
-  readonly splitters?: readonly Splitter[];
+  readonly chunked?: readonly ChunkedSource[];
   /** Every row, whether it has a vector or not. */
   readonly all: boolean;
   readonly progress: Progress;
@@ -62,8 +62,8 @@ export async function backfillWith(
   sources: readonly Source[],
   options: BackfillOptions,
 ): Promise<BackfillReport> {
-  const { splitters = [], progress, signal } = options;
-  const all = [...splitters, ...sources];
+  const { chunked = [], progress, signal } = options;
+  const all = [...chunked, ...sources];
   const begun = performance.now();
   const db = connect({
     databaseUrl: directUrl(config),
@@ -79,7 +79,7 @@ export async function backfillWith(
   const ending = new AbortController();
   let queued: Promise<void> | undefined;
   try {
-    let total = await owedRows(db, all);
+    let total = await pendingRows(db, all);
     let pending = total;
     events.on("split", ({ passages }) => (total += passages));
     const lookForPaused = tellPaused(db, all, options.onPaused);
@@ -95,14 +95,14 @@ export async function backfillWith(
     void queued.catch(() => undefined).then(() => (queueing = false));
     await started;
     const look = { db, events, show, signal };
-    await lookUntil(() => !queueing, { ...look, sources: all });
+    await pollUntil(() => !queueing, { ...look, sources: all });
     await queued;
     // Texts first: their passages are queued as they are cut.
     const showAll = async (): Promise<void> => {
-      await show(await owedRows(db, all));
+      await show(await pendingRows(db, all));
     };
-    if (splitters.length > 0) await waitForOwed({ ...look, sources: splitters, show: showAll });
-    await waitForOwed({ ...look, sources: all });
+    if (chunked.length > 0) await waitForPending({ ...look, sources: chunked, show: showAll });
+    await waitForPending({ ...look, sources: all });
     return {
       sources: all.map((source) => source.name),
       ...counts,
@@ -125,17 +125,18 @@ async function queueAll(
   config: Config,
   sources: readonly Source[],
   started: Promise<void>,
-  { splitters = [], all, signal }: BackfillOptions,
+  { chunked = [], all, signal }: BackfillOptions,
   onQueued: (rows: number) => void,
 ): Promise<void> {
   const queue = async (source: Source, pages: AsyncGenerator<number>): Promise<void> => {
     for await (const rows of pages) {
       onQueued(rows);
-      if (rows > 0) await sql`select pg_notify('embedding_queue', ${String(source.id)})`.execute(db);
+      if (rows > 0) await sql`select pg_notify('autoembed', ${String(source.id)})`.execute(db);
       if (signal.aborted) return;
     }
   };
-  for (const splitter of splitters) await queue(splitter, queueStaleParents(db, splitter, all, signal));
+  for (const chunkedSource of chunked)
+    await queue(chunkedSource, queueStaleChunkedRows(db, chunkedSource, all, signal));
   for (const source of sources) {
     if (signal.aborted) return;
     const cacheModel = await cacheModelOf(config, source, started, signal);
@@ -150,13 +151,13 @@ async function cacheModelOf(
   started: Promise<void>,
   signal: AbortSignal,
 ): Promise<string> {
-  const settings = providerSettings(config, source);
+  const settings = resolveProviderSettings(config, source);
   const dimensions = settings.dimensions ?? source.columnDimensions;
   if (dimensions === null) await started;
   const provider =
     dimensions === null
       ? await openProvider(settings, signal)
-      : openProviderUnasked({ ...settings, dimensions });
+      : openProviderWithoutProbe({ ...settings, dimensions });
   await provider.close();
   return cacheModel(provider);
 }

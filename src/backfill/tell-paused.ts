@@ -13,9 +13,9 @@ export function tellPaused(
     if (onPaused === undefined) return;
     const ids = sql`${sources.map(({ id }) => id)}::int[]`;
     const { rows } = await sql<{ name: string }>`
-      select s.name from embedding_source s
+      select s.name from autoembed.embedding_source s
       where s.paused and s.id = any(${ids}) and exists (
-        select from embedding_queue q where q.source_id = s.id and q.failed_at is null)
+        select from autoembed.embedding_queue q where q.source_id = s.id and q.failed_at is null)
       order by array_position(${ids}, s.id)`.execute(db);
     const names = rows.map(({ name }) => name);
     if (names.length > 0 && String(names) !== told) onPaused(names);

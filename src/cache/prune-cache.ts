@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { hasText, textHash, watchedRows } from "../sources/source-sql.ts";
-import { readingTexts } from "../sources/reading-texts.ts";
+import { withPerRowFallback } from "../sources/per-row-fallback.ts";
 import type { Source } from "../sources/source.ts";
 
 /** Removed in one statement: a listener that writes one of these waits no longer than that. */
@@ -25,7 +25,7 @@ export async function pruneCache(
   const at = begun.rows[0]?.at;
   if (at === undefined) throw new Error("the server did not tell the time");
   for (const source of sources) {
-    await readingTexts(source, (source) =>
+    await withPerRowFallback(source, (source) =>
       sql`
         insert into pg_temp.live_texts select ${textHash("t")} from ${watchedRows(source)} t where ${hasText("t")}
         on conflict do nothing`.execute(db),
@@ -34,8 +34,8 @@ export async function pruneCache(
   let removed = 0;
   for (;;) {
     const { numAffectedRows = 0n } = await sql`
-      delete from embedding_cache e using (
-        select c.model, c.text_hash from embedding_cache c
+      delete from autoembed.embedding_cache e using (
+        select c.model, c.text_hash from autoembed.embedding_cache c
         where c.created_at <= ${at}::timestamptz - ${olderThanDays} * interval '1 day'
           and not exists (select from pg_temp.live_texts l where l.text_hash = c.text_hash)
         order by c.text_hash limit ${PAGE} for update skip locked

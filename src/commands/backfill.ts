@@ -1,11 +1,11 @@
 import { dryRun, type DryRunReport } from "../backfill/dry-run.ts";
 import { backfillPerRow } from "../backfill/per-row.ts";
-import { duration, showProgress } from "../backfill/progress.ts";
+import { formatDuration, showProgress } from "../backfill/progress.ts";
 import { runBackfill, type BackfillReport } from "../backfill/run-backfill.ts";
 import { SetupError } from "../errors.ts";
 import type { Source } from "../sources/source.ts";
 import { choose } from "../sources/choose-sources.ts";
-import { asCalled } from "./as-called.ts";
+import { renderCommands } from "./render-commands.ts";
 import { parseCommand, wholeNumber, type Command } from "./command.ts";
 import { withDatabase } from "./with-database.ts";
 import { stopSignal } from "./stop-signal.ts";
@@ -33,7 +33,7 @@ export const backfill: Command = {
     const { all, json } = values;
     const progress = showProgress(json ? "none" : process.stderr.isTTY ? "bar" : "lines");
     return await withDatabase(async (db, config) => {
-      const { sources, splitters } = await choose(db, values.source);
+      const { sources, chunked } = await choose(db, values.source);
       if (values["dry-run"]) {
         const reports = [];
         for (const source of sources) reports.push(await dryRun(db, config, source, { limit, all, signal }));
@@ -50,17 +50,17 @@ export const backfill: Command = {
         console.error(problem);
       };
       const report = await runBackfill(config, notPaused(sources), {
-        splitters: splitters.filter((splitter) => !splitter.paused),
+        chunked: chunked.filter((chunkedSource) => !chunkedSource.paused),
         all,
         progress,
         onTrouble,
         onPaused: (names) => {
-          const remedy = asCalled(`npm run resume -- ${names[0] ?? ""}`);
+          const remedy = renderCommands(`npm run resume -- ${names[0] ?? ""}`);
           console.error(`${names.join(", ")} is paused: what is pending waits. To go on: ${remedy}`);
         },
         signal,
       });
-      console.log(json ? JSON.stringify(report) : asCalled(describe(report)));
+      console.log(json ? JSON.stringify(report) : renderCommands(describe(report)));
       return report.pending > 0 || report.failed > 0 ? 1 : 0;
     });
   },
@@ -73,7 +73,7 @@ function notPaused<T extends Source>(sources: readonly T[]): T[] {
   const problem = `Nothing is embedded of what is paused: ${paused.join(", ")}.`;
   const remedy = `npm run resume -- ${paused[0] ?? ""}`;
   if (paused.length === sources.length) throw new SetupError(problem, remedy);
-  console.error(asCalled(`${problem} ${remedy}`));
+  console.error(renderCommands(`${problem} ${remedy}`));
   return sources.filter((source) => !source.paused);
 }
 
@@ -81,7 +81,7 @@ function describe({ done, cached, failed, pending, tokens, seconds }: BackfillRe
   const speed = Math.round(done / seconds);
   const left = pending > 0 ? ` ${pending} are still pending: run it again to go on.` : "";
   const given = failed > 0 ? ` ${failed} failed: see npm run status.` : "";
-  return `${done} rows done in ${duration(seconds)} (${speed} rows/s), ${cached} of them from the cache, ${tokens} tokens.${left}${given}`;
+  return `${done} rows done in ${formatDuration(seconds)} (${speed} rows/s), ${cached} of them from the cache, ${tokens} tokens.${left}${given}`;
 }
 
 function describeDryRun(report: DryRunReport): string {
@@ -93,7 +93,7 @@ function describeDryRun(report: DryRunReport): string {
     `  texts         ${report.texts} to send, after equal and cached ones`,
     `  requests      ${report.requests}`,
     `  tokens        about ${report.tokens}`,
-    `  time          about ${duration(report.seconds)}`,
+    `  time          about ${formatDuration(report.seconds)}`,
     `  cost          ${cost}`,
   ].join("\n");
 }

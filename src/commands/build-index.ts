@@ -1,6 +1,6 @@
 import { directUrl } from "../database/connect.ts";
 import { UsageError } from "../errors.ts";
-import { duration } from "../backfill/progress.ts";
+import { formatDuration } from "../backfill/progress.ts";
 import { buildIndex as build } from "../search/build-index.ts";
 import { chooseSources } from "../sources/choose-sources.ts";
 import { parseCommand, type Command } from "./command.ts";
@@ -46,7 +46,7 @@ export const buildIndex: Command = {
       });
       console.log(
         index.built
-          ? `${index.name} is built, in ${duration(index.seconds)}. Searches use it from now on.`
+          ? `${index.name} is built, in ${formatDuration(index.seconds)}. Searches use it from now on.`
           : `${index.name} is there already, and valid.`,
       );
       return 0;

@@ -7,7 +7,7 @@ import type { Provider } from "../providers/provider.ts";
 import { embedQuery } from "../search/embed-query.ts";
 import { nearest } from "../search/nearest.ts";
 import { chooseSources } from "../sources/choose-sources.ts";
-import { providerSettings } from "../sources/provider-settings.ts";
+import { resolveProviderSettings } from "../providers/resolve-provider-settings.ts";
 import type { Source } from "../sources/source.ts";
 import { parseCommand, type Command } from "./command.ts";
 import { openDatabase } from "./database-of.ts";
@@ -42,7 +42,7 @@ async function show(db: Database, config: Config & { readonly DATABASE_URL: stri
   const [source] = await chooseSources(db, "patient_embeddings");
   if (source === undefined) return;
   const listener = createListener(config);
-  const provider = await openProvider(providerSettings(config, source));
+  const provider = await openProvider(resolveProviderSettings(config, source));
   try {
     await listener.start();
     const started = performance.now();

@@ -1,6 +1,6 @@
 import type { Config } from "../config.ts";
 import { openProvider } from "../providers/open-provider.ts";
-import { providerSettings } from "../sources/provider-settings.ts";
+import { resolveProviderSettings } from "../providers/resolve-provider-settings.ts";
 
 /** What the local model makes: nobody need wait for it to be loaded to know. */
 const LOCAL_DIMENSIONS = 512;
@@ -9,7 +9,7 @@ const LOCAL_DIMENSIONS = 512;
 export async function dimensionsOf(config: Config): Promise<number> {
   if (config.EMBEDDING_DIM !== undefined) return config.EMBEDDING_DIM;
   if (config.EMBEDDING_BACKEND === "local") return LOCAL_DIMENSIONS;
-  const provider = await openProvider(providerSettings(config));
+  const provider = await openProvider(resolveProviderSettings(config));
   await provider.close();
   return provider.dimensions;
 }

@@ -4,7 +4,7 @@ import { examineServer } from "../doctor/examine-server.ts";
 import { examineSource } from "../doctor/examine-source.ts";
 import { ok, problem, type Finding } from "../doctor/finding.ts";
 import { loadSources } from "../sources/load-sources.ts";
-import { asCalled } from "./as-called.ts";
+import { renderCommands } from "./render-commands.ts";
 import { parseCommand, type Command } from "./command.ts";
 import { withDatabase } from "./with-database.ts";
 
@@ -16,12 +16,12 @@ export const doctor: Command = {
     const { values } = parseCommand(doctor, args, { options: { json: { type: "boolean", default: false } } });
     return await withDatabase(async (db, config) => {
       const findings: Finding[] = [...(await examineServer(db)), ...(await examineListening(db, config))];
-      const { usable, splitters, broken } = await loadSources(db);
-      for (const source of [...splitters, ...usable])
+      const { usable, chunked, broken } = await loadSources(db);
+      for (const source of [...chunked, ...usable])
         findings.push(...(await examineSource(db, config, source)));
       for (const { name, trouble } of broken) findings.push(problem(`${name} cannot be worked on.`, trouble));
       if (usable.length + broken.length === 0) findings.push(ok("No table is watched yet"));
-      console.log(values.json ? JSON.stringify(findings) : asCalled(findings.map(describe).join("\n")));
+      console.log(values.json ? JSON.stringify(findings) : renderCommands(findings.map(describe).join("\n")));
       return findings.some(({ level }) => level === "problem") ? 1 : 0;
     });
   },

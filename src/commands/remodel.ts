@@ -1,19 +1,19 @@
 import { dryRun, type DryRunReport } from "../backfill/dry-run.ts";
-import { duration, showProgress } from "../backfill/progress.ts";
+import { formatDuration, showProgress } from "../backfill/progress.ts";
 import type { Database } from "../database/connect.ts";
 import { UsageError } from "../errors.ts";
-import { refuseObstacles } from "../remodel/obstacles.ts";
-import { plannedSource, type NewModel } from "../remodel/prepare.ts";
-import { askedModel, whoEmbeds } from "../remodel/asked-model.ts";
-import { remodel as runRemodel, type RemodelReport } from "../remodel/remodel.ts";
-import { readRemodelling, secondSource } from "../remodel/remodelling.ts";
-import { dropModel } from "../remodel/drop-model.ts";
-import { rollBack } from "../remodel/switch.ts";
-import { refuseSwitched } from "../remodel/under-way.ts";
+import { refuseObstacles } from "../model-change/obstacles.ts";
+import { plannedSource, type NewModel } from "../model-change/prepare.ts";
+import { askedModel, whoEmbeds } from "../model-change/asked-model.ts";
+import { remodel as runRemodel, type RemodelReport } from "../model-change/change-model.ts";
+import { readModelChange, secondSource } from "../model-change/model-change-state.ts";
+import { dropModel } from "../model-change/drop-model.ts";
+import { rollBack } from "../model-change/switch.ts";
+import { refuseSwitched } from "../model-change/open-or-resume.ts";
 import { loadSources } from "../sources/load-sources.ts";
 import { setPaused } from "../sources/set-paused.ts";
 import { unknownSource } from "../sources/unknown-source.ts";
-import { asCalled } from "./as-called.ts";
+import { renderCommands } from "./render-commands.ts";
 import { oneOf, parseCommand, wholeNumber, type Command } from "./command.ts";
 import { withDatabase } from "./with-database.ts";
 import { stopSignal } from "./stop-signal.ts";
@@ -51,7 +51,7 @@ export const remodel: Command = {
     return await withDatabase(async (db, config) => {
       const name = await embeddingSource(db, asked);
       if (step !== undefined) {
-        console.log(asCalled(await STEPS[step](db, name, values.force)));
+        console.log(renderCommands(await STEPS[step](db, name, values.force)));
         return 0;
       }
       const wishes = {
@@ -68,7 +68,7 @@ export const remodel: Command = {
         wishes.model !== null ||
         wishes.dimensions !== undefined ||
         Object.keys(wishes.settings).length > 0;
-      const now = await readRemodelling(db, name);
+      const now = await readModelChange(db, name);
       refuseSwitched(now);
       const model = isAsked ? await askedModel(config, now.live, wishes) : null;
       const interrupted = new AbortController();
@@ -99,10 +99,10 @@ export const remodel: Command = {
 
 /** Of a text in passages, the source that embeds those. @throws {UsageError} where there is no such source. */
 async function embeddingSource(db: Database, name: string): Promise<string> {
-  const { usable, splitters, broken } = await loadSources(db);
-  if (![...usable, ...splitters, ...broken].some((source) => source.name === name))
+  const { usable, chunked, broken } = await loadSources(db);
+  if (![...usable, ...chunked, ...broken].some((source) => source.name === name))
     throw await unknownSource(db, name);
-  const id = splitters.find((splitter) => splitter.name === name)?.embeddedBy;
+  const id = chunked.find((chunkedSource) => chunkedSource.name === name)?.embeddedBy;
   return usable.find((source) => source.id === id)?.name ?? name;
 }
 
@@ -125,7 +125,7 @@ async function change(
       console.error(text);
     },
   });
-  console.log(json ? JSON.stringify(report) : asCalled(describe(report)));
+  console.log(json ? JSON.stringify(report) : renderCommands(describe(report)));
   return 0;
 }
 
@@ -135,7 +135,7 @@ const STEPS = {
     return `Paused. Go on: npm run remodel -- ${name}`;
   },
   async rollback(db: Database, name: string, force: boolean): Promise<string> {
-    const now = await readRemodelling(db, name);
+    const now = await readModelChange(db, name);
     if (now.state !== "switched") throw notNow(name, "switched");
     await rollBack(db, now.live, now.previous, force);
     return `${name} is back with its old model. The new vectors are kept and stay fresh: npm run remodel -- ${name} switches again, --cancel drops them.`;
@@ -178,7 +178,7 @@ function describePlan(report: DryRunReport, by: string): string {
     `  texts         ${report.texts} to send, after equal and cached ones`,
     `  tokens        about ${report.tokens}`,
     `  cost          ${cost}`,
-    `  time          about ${duration(report.seconds)}`,
+    `  time          about ${formatDuration(report.seconds)}`,
     `  disk          about ${(bytes(report) / 1_048_576).toFixed(0)} MB with an HNSW index, until --finish beside the old`,
   ].join("\n");
 }

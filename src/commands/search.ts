@@ -5,8 +5,8 @@ import { openProvider } from "../providers/open-provider.ts";
 import { embedQuery } from "../search/embed-query.ts";
 import { searchChosen, type Found } from "../search/search-source.ts";
 import { chooseOne } from "../sources/choose-sources.ts";
-import { providerSettings } from "../sources/provider-settings.ts";
-import { asCalled } from "./as-called.ts";
+import { resolveProviderSettings } from "../providers/resolve-provider-settings.ts";
+import { renderCommands } from "./render-commands.ts";
 import { parseCommand, wholeNumber, type Command } from "./command.ts";
 import { withDatabase } from "./with-database.ts";
 
@@ -34,7 +34,7 @@ export const search: Command = {
       const chosen = await chooseOne(db, values.source);
       const [source] = chosen.sources;
       if (source === undefined) throw new UsageError("There is nothing to search.", "Watch a table first.");
-      const provider = await openProvider(providerSettings(config, source));
+      const provider = await openProvider(resolveProviderSettings(config, source));
       try {
         const vector = await embedQuery(db, provider, query, AbortSignal.timeout(config.EMBEDDING_TIMEOUT));
         const options = { limit, withText: values.text, where: values.where };
@@ -46,7 +46,7 @@ export const search: Command = {
         );
         const found = await searching.catch(explainRefusal);
         console.log(
-          values.json ? JSON.stringify(found) : describe(chosen.splitters[0]?.name ?? source.name, found),
+          values.json ? JSON.stringify(found) : describe(chosen.chunked[0]?.name ?? source.name, found),
         );
       } finally {
         await provider.close();
@@ -70,7 +70,7 @@ function explainRefusal(error: unknown): never {
 const SHOWN_CHARACTERS = 90;
 
 function describe(source: string, found: readonly Found[]): string {
-  if (found.length === 0) return asCalled(`${source} has no embedded rows yet: see npm run status.`);
+  if (found.length === 0) return renderCommands(`${source} has no embedded rows yet: see npm run status.`);
   const width = Math.max(...found.map(({ key }) => key.length), 3);
   const lines = found.map(({ key, distance, text, passage }) =>
     [

@@ -1,4 +1,4 @@
-import { describeSplit } from "../passages/split-settings.ts";
+import { describeChunking } from "../chunks/chunk-settings.ts";
 import { listSources, type ListedSource } from "../watch/list-sources.ts";
 import { parseCommand, type Command } from "./command.ts";
 import { withDatabase } from "./with-database.ts";
@@ -25,7 +25,7 @@ function describe(source: ListedSource): string {
     `  table   ${source.table ?? "-"}, key ${source.key.join(", ")}`,
     `  text    ${source.text}`,
     `  vector  ${source.vector ?? "-"}`,
-    ...(source.passages === null ? [] : [`  cut     ${describeSplit(source.passages)}`]),
+    ...(source.passages === null ? [] : [`  cut     ${describeChunking(source.passages)}`]),
     `  model   ${model}`,
     `  state   ${source.state}${source.trouble === null ? "" : `: ${source.trouble}`}`,
   ].join("\n");

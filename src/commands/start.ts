@@ -3,7 +3,7 @@ import type { Logger } from "pino";
 import { startHttp, type HttpServer } from "../http/server.ts";
 import { createListener, type Listener } from "../listener/listener.ts";
 import { logEvents } from "../log.ts";
-import { asCalled } from "./as-called.ts";
+import { renderCommands } from "./render-commands.ts";
 import { parseCommand, type Command } from "./command.ts";
 import { openDatabase, type OpenDatabase } from "./database-of.ts";
 import { stopSignal } from "./stop-signal.ts";
@@ -67,7 +67,7 @@ async function serveHttp(
 function welcome({ config, embedded }: OpenDatabase): void {
   if (embedded === undefined) return;
   console.log(
-    asCalled(`
+    renderCommands(`
 The embedded Postgres is ready, its data in ${config.EMBED_DATA_DIR}/. Connect with psql or any client:
 
 ${embedded.url}

@@ -1,9 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { UsageError } from "../errors.ts";
-import { needsPerson } from "../status/needs-person.ts";
+import { needsAttention } from "../status/needs-attention.ts";
 import { collectStatus } from "../status/collect-status.ts";
 import { describeStatus } from "../status/describe-status.ts";
-import { asCalled } from "./as-called.ts";
+import { renderCommands } from "./render-commands.ts";
 import { parseCommand, wholeNumber, type Command } from "./command.ts";
 import { stopSignal } from "./stop-signal.ts";
 import { withDatabase } from "./with-database.ts";
@@ -44,11 +44,11 @@ export const status: Command = {
       }
       do {
         const collected = await collectStatus(db);
-        const needs = needsPerson(collected, { maxAgeSeconds });
+        const needs = needsAttention(collected, { maxAgeSeconds });
         if (values.watch && process.stdout.isTTY) process.stdout.write(CLEAR);
-        console.log(values.json ? JSON.stringify(collected) : asCalled(describeStatus(collected)));
+        console.log(values.json ? JSON.stringify(collected) : renderCommands(describeStatus(collected)));
         if (values.check) {
-          for (const need of needs) console.error(asCalled(`Needs a person: ${need}`));
+          for (const need of needs) console.error(renderCommands(`Needs a person: ${need}`));
           if (!values.watch) return needs.length > 0 ? 1 : 0;
         }
         if (!values.watch) return 0;

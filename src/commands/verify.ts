@@ -1,8 +1,8 @@
 import { UsageError } from "../errors.ts";
-import { verifyPassages, type PassagesReport } from "../passages/verify-passages.ts";
+import { verifyChunks, type PassagesReport } from "../verify/verify-chunks.ts";
 import { choose } from "../sources/choose-sources.ts";
 import { verifySource, type VerifyReport } from "../verify/verify-source.ts";
-import { asCalled } from "./as-called.ts";
+import { renderCommands } from "./render-commands.ts";
 import { parseCommand, wholeNumber, type Command } from "./command.ts";
 import { stopSignal } from "./stop-signal.ts";
 import { withDatabase } from "./with-database.ts";
@@ -32,14 +32,14 @@ export const verify: Command = {
     });
     return await withDatabase(async (db, config) => {
       const reports: (VerifyReport | PassagesReport)[] = [];
-      const { sources, splitters } = await choose(db, values.source);
-      for (const splitter of splitters) {
-        reports.push(await verifyPassages(db, splitter, { ...options, signal: interrupted.signal }));
+      const { sources, chunked } = await choose(db, values.source);
+      for (const chunkedSource of chunked) {
+        reports.push(await verifyChunks(db, chunkedSource, { ...options, signal: interrupted.signal }));
       }
       for (const source of sources) {
         reports.push(await verifySource(db, config, source, { ...options, signal: interrupted.signal }));
       }
-      console.log(values.json ? JSON.stringify(reports) : asCalled(reports.map(describe).join("\n\n")));
+      console.log(values.json ? JSON.stringify(reports) : renderCommands(reports.map(describe).join("\n\n")));
       return reports.every(({ ok }) => ok) ? 0 : 1;
     });
   },

@@ -1,7 +1,7 @@
 import { UsageError } from "../errors.ts";
-import { describeSplit } from "../passages/split-settings.ts";
+import { describeChunking } from "../chunks/chunk-settings.ts";
 import { watch as watchTable, type Watched } from "../watch/watch.ts";
-import { asCalled } from "./as-called.ts";
+import { renderCommands } from "./render-commands.ts";
 import { oneOf, parseCommand, wholeNumber, type Command } from "./command.ts";
 import { withDatabase } from "./with-database.ts";
 import { sources } from "./sources.ts";
@@ -61,7 +61,7 @@ export const watch: Command = {
     };
     return await withDatabase(async (db, config) => {
       const watched = await watchTable(db, config, options);
-      console.log(values.json ? JSON.stringify(watched) : asCalled(describe(watched)));
+      console.log(values.json ? JSON.stringify(watched) : renderCommands(describe(watched)));
       return 0;
     });
   },
@@ -86,7 +86,7 @@ function describe({ name, table, key, text, vector, columnAdded, into, view, pas
     ...(passages === null
       ? []
       : [
-          `It is cut ${describeSplit(passages)}. Rows that were cut otherwise before: add --all to the backfill.`,
+          `It is cut ${describeChunking(passages)}. Rows that were cut otherwise before: add --all to the backfill.`,
         ]),
     ...(view === null ? [] : [`Both together: select * from ${view};`]),
     `Rows that are there already: npm run backfill -- --source ${name}`,

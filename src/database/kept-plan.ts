@@ -33,6 +33,6 @@ const CHOOSING: Readonly<Partial<Record<keyof typeof PLANNING, string>>> = {
 };
 
 /** True. To be evaluated before anything of the user's is: from then on, until the transaction ends, Postgres chooses. */
-export const chosenFreely = sql`(select num_nonnulls(${sql.join(
+export const restorePlannerSettings = sql`(select num_nonnulls(${sql.join(
   Object.entries(CHOOSING).map(([name, value]) => sql`set_config(${sql.lit(name)}, ${sql.lit(value)}, true)`),
 )}) > 0)`;

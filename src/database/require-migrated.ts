@@ -10,7 +10,7 @@ export async function requireMigrated(databaseUrl: string): Promise<void> {
   try {
     await client.connect();
     const { rows } = await client.query<{ migrated: boolean }>(
-      "select to_regclass('public.embedding_reservation') is not null as migrated",
+      "select to_regclass('autoembed.embedding_reservation') is not null as migrated",
     );
     if (rows[0]?.migrated === true) return;
   } catch (error) {

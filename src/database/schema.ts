@@ -255,11 +255,11 @@ export interface PatientEmbeddings {
 }
 
 export interface DB {
-  embedding_cache: EmbeddingCache;
-  embedding_listener: EmbeddingListener;
-  embedding_queue: EmbeddingQueue;
-  embedding_reservation: EmbeddingReservation;
-  embedding_source: EmbeddingSource;
-  embedding_usage: EmbeddingUsage;
+  "autoembed.embedding_cache": EmbeddingCache;
+  "autoembed.embedding_listener": EmbeddingListener;
+  "autoembed.embedding_queue": EmbeddingQueue;
+  "autoembed.embedding_reservation": EmbeddingReservation;
+  "autoembed.embedding_source": EmbeddingSource;
+  "autoembed.embedding_usage": EmbeddingUsage;
   patient_embeddings: PatientEmbeddings;
 }

@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import { duration } from "../backfill/progress.ts";
+import { formatDuration } from "../backfill/progress.ts";
 import type { Database } from "../database/connect.ts";
 import { ok, problem, warning, type Finding } from "./finding.ts";
 
@@ -9,12 +9,12 @@ const LONG_TRANSACTION_SECONDS = 600;
 const SKEW_MS = 5_000;
 
 const NEEDED = [
-  ["embedding_source", "select, update"],
-  ["embedding_queue", "select, insert, update, delete"],
-  ["embedding_cache", "select, insert"],
-  ["embedding_reservation", "select, insert, update, delete"],
-  ["embedding_listener", "select, insert, update, delete"],
-  ["embedding_usage", "select, insert, update"],
+  ["autoembed.embedding_source", "select, update"],
+  ["autoembed.embedding_queue", "select, insert, update, delete"],
+  ["autoembed.embedding_cache", "select, insert"],
+  ["autoembed.embedding_reservation", "select, insert, update, delete"],
+  ["autoembed.embedding_listener", "select, insert, update, delete"],
+  ["autoembed.embedding_usage", "select, insert, update"],
 ] as const;
 
 interface Server {
@@ -80,13 +80,13 @@ async function grants(db: Database, role: string): Promise<Finding> {
 async function bloat(db: Database): Promise<Finding> {
   const { rows } = await sql<{ dead: number; live: number; bytes: number }>`
     select n_dead_tup::float8 as dead, n_live_tup::float8 as live, pg_total_relation_size(relid)::float8 as bytes
-    from pg_stat_user_tables where relid = 'embedding_queue'::regclass`.execute(db);
+    from pg_stat_user_tables where relid = 'autoembed.embedding_queue'::regclass`.execute(db);
   const { dead, live, bytes } = rows[0] ?? { dead: 0, live: 0, bytes: 0 };
   const size = `the queue takes ${(bytes / 1_048_576).toFixed(1)} MB, with ${live} live and ${dead} dead rows`;
   if (dead < DEAD_ROWS || dead < 2 * live) return ok(size);
   return warning(
     `Autovacuum falls behind: ${size}.`,
-    "End the transactions that hold it back (below, if there are any), then: vacuum embedding_queue;",
+    "End the transactions that hold it back (below, if there are any), then: vacuum autoembed.embedding_queue;",
   );
 }
 
@@ -99,7 +99,7 @@ async function longTransactions(db: Database): Promise<Finding[]> {
     order by xact_start limit 5`.execute(db);
   return rows.map(({ pid, seconds, state }) =>
     warning(
-      `Process ${pid} has had a transaction open for ${duration(seconds)} (${state ?? "state unknown"}): nothing newer can be vacuumed.`,
+      `Process ${pid} has had a transaction open for ${formatDuration(seconds)} (${state ?? "state unknown"}): nothing newer can be vacuumed.`,
       `End it where it was begun, or: select pg_terminate_backend(${pid});`,
     ),
   );
@@ -110,7 +110,7 @@ function clocks(serverMs: number, askedMs: number): Finding {
   const skewMs = serverMs - (askedMs + Date.now()) / 2;
   if (Math.abs(skewMs) < SKEW_MS) return ok("The clocks here and on the server agree");
   return warning(
-    `The server's clock is ${duration(Math.abs(skewMs) / 1000)} ${skewMs > 0 ? "ahead of" : "behind"} this machine's.`,
+    `The server's clock is ${formatDuration(Math.abs(skewMs) / 1000)} ${skewMs > 0 ? "ahead of" : "behind"} this machine's.`,
     "Embedding goes by the server's alone; set both by NTP so that logs and metrics can be read together.",
   );
 }

@@ -2,13 +2,13 @@ import { sql } from "kysely";
 import type { Config } from "../config.ts";
 import type { Database } from "../database/connect.ts";
 import { SetupError } from "../errors.ts";
-import { checkDimensions } from "../listener/check-dimensions.ts";
+import { checkDimensions } from "../sources/check-dimensions.ts";
 import { openProvider } from "../providers/open-provider.ts";
 import { ProviderError } from "../providers/provider-error.ts";
-import { isSplitter, type Splitter } from "../passages/splitter.ts";
+import { isChunked, type ChunkedSource } from "../sources/chunked-source.ts";
 import { vectorIndexes } from "../search/vector-index.ts";
 import { missingGrants } from "../sources/missing-grants.ts";
-import { providerSettings } from "../sources/provider-settings.ts";
+import { resolveProviderSettings } from "../providers/resolve-provider-settings.ts";
 import type { Source } from "../sources/source.ts";
 import { ok, problem, warning, type Finding } from "./finding.ts";
 
@@ -19,13 +19,13 @@ const ROWS_WORTH_AN_INDEX = 10_000;
 export async function examineSource(
   db: Database,
   config: Config,
-  source: Source | Splitter,
+  source: Source | ChunkedSource,
 ): Promise<Finding[]> {
   return [
     ...(await triggers(db, source)),
     await grants(db, source),
     ...(await foreignKey(db, source)),
-    ...(isSplitter(source) ? [] : [...(await indexes(db, source)), await provider(config, source)]),
+    ...(isChunked(source) ? [] : [...(await indexes(db, source)), await provider(config, source)]),
     ...(source.paused
       ? [warning(`${source.name} is paused.`, `To go on: npm run resume -- ${source.name}`)]
       : []),
@@ -35,7 +35,7 @@ export async function examineSource(
 async function triggers(db: Database, { id, name, schema, table }: Source): Promise<Finding[]> {
   const { rows } = await sql<{ wanted: string; enabled: string | null }>`
     select w.wanted, t.tgenabled::text as enabled
-    from (select format('embed_%s_%s', ${id}::int, event) as wanted from unnest(array['insert', 'update', 'delete', 'truncate']) event) w
+    from (select format('autoembed_%s_%s', ${id}::int, event) as wanted from unnest(array['insert', 'update', 'delete', 'truncate']) event) w
     left join pg_trigger t on t.tgname = w.wanted and t.tgrelid = format('%I.%I', ${schema}::text, ${table}::text)::regclass`.execute(
     db,
   );
@@ -46,7 +46,7 @@ async function triggers(db: Database, { id, name, schema, table }: Source): Prom
     return [
       problem(
         `${missing.map(({ wanted }) => wanted).join(", ")} missing: changes are not queued.`,
-        `select embed_install_triggers(s) from embedding_source s where id = ${id}; ${backfill}`,
+        `select autoembed.install_triggers(s) from autoembed.embedding_source s where id = ${id}; ${backfill}`,
       ),
     ];
   }
@@ -112,7 +112,7 @@ async function indexes(db: Database, source: Source): Promise<Finding[]> {
 async function provider(config: Config, source: Source): Promise<Finding> {
   try {
     const opened = await openProvider(
-      providerSettings(config, source),
+      resolveProviderSettings(config, source),
       AbortSignal.timeout(config.EMBEDDING_TIMEOUT),
     );
     try {

@@ -1,4 +1,4 @@
-import type { Events } from "../pipeline/events.ts";
+import type { Events } from "../events.ts";
 import type { SourceSample } from "../status/sample-sources.ts";
 
 /** How often the queue is looked at, and how far back the charts go. */

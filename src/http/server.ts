@@ -6,7 +6,7 @@ import type { Config } from "../config.ts";
 import { connect } from "../database/connect.ts";
 import { SetupError } from "../errors.ts";
 import type { Listener } from "../listener/listener.ts";
-import { within } from "../listener/within.ts";
+import { withTimeout } from "../timing/with-timeout.ts";
 import { sampleSources } from "../status/sample-sources.ts";
 import { Cached } from "./cached.ts";
 import { Guard } from "./guard.ts";
@@ -54,7 +54,9 @@ export async function startHttp(
   const guard = new Guard(config.EMBED_HTTP_TOKEN);
   const metrics = createMetrics(listener, () => samples.get());
   const rowCounts = new RowCounts(counting, reached.ownSessions);
-  const readiness = new Cached(READY_FRESH_MS, () => sql`select from embedding_source limit 1`.execute(db));
+  const readiness = new Cached(READY_FRESH_MS, () =>
+    sql`select from autoembed.embedding_source limit 1`.execute(db),
+  );
   const data = new Cached(PAGE_FRESH_MS, () => collectPageData(db, rowCounts));
   const page: PageContext = { db, config, listener, history, guard, data, log };
 
@@ -101,7 +103,7 @@ export async function startHttp(
       // Behind a pooler a count cannot be ended, and is not waited for; nor is a database that answers no more.
       void counting.destroy();
       const leave = rowCounts.cancel(db).then(() => db.destroy());
-      await within(LAST_WORD_MS, leave, () => undefined);
+      await withTimeout(LAST_WORD_MS, leave, () => undefined);
     },
   };
 }

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
-import type { Events } from "../pipeline/events.ts";
+import type { Events } from "../events.ts";
 
 const LOOK_MS = 500;
 
@@ -39,7 +39,7 @@ export class Budget {
     if (this.#limit === undefined) return;
     const counted = this.#unrecorded;
     const { rows } = await sql<{ tokens: number }>`
-      select coalesce(sum(tokens), 0)::float8 as tokens from embedding_usage
+      select coalesce(sum(tokens), 0)::float8 as tokens from autoembed.embedding_usage
       where day = (now() at time zone 'utc')::date`.execute(db);
     this.#recorded = rows[0]?.tokens ?? 0;
     this.#unrecorded -= counted;

@@ -1,21 +1,21 @@
 import type { Config } from "../config.ts";
 import { connect, vectorTypeOid, type Database } from "../database/connect.ts";
 import { describeDatabaseError } from "../database/database-fault.ts";
-import { Events } from "../pipeline/events.ts";
-import { Lanes } from "../pipeline/lanes.ts";
+import { Events } from "../events.ts";
+import { ConcurrencyLimit } from "../timing/concurrency-limit.ts";
 import type { Provider } from "../providers/provider.ts";
 import { loadSources } from "../sources/load-sources.ts";
-import type { ProviderWishes } from "../sources/provider-settings.ts";
+import type { ProviderOverrides } from "../providers/resolve-provider-settings.ts";
 import { Budget } from "./budget.ts";
-import { Idleness } from "./idleness.ts";
-import type { ListenerState } from "./listener-state.ts";
+import { NotifyGate } from "./notify-gate.ts";
+import type { ListenerState } from "../membership/listener-state.ts";
 import { Notifications } from "./notifications.ts";
-import { Presence } from "./presence.ts";
-import { Providers, type ProviderDescription } from "./providers.ts";
+import { Membership } from "../membership/membership.ts";
+import { Providers, type ProviderDescription } from "../providers/registry.ts";
 import { SourceWorkers } from "./source-workers.ts";
 import { Usage } from "./usage.ts";
-import { waitUntilSettled } from "./settled.ts";
-import { within } from "./within.ts";
+import { waitUntilDrained } from "../queue/wait-until-drained.ts";
+import { withTimeout } from "../timing/with-timeout.ts";
 
 /** Write-backs in flight; one more connection claims. */
 const WRITERS = 3;
@@ -31,7 +31,7 @@ export interface Listener {
   /** Resolves when nothing is pending and nothing is in flight, in any listener: for tests and scripts. */
   settled(signal?: AbortSignal): Promise<void>;
   /** The provider of a source, shared with the workers: its pace and its circuit are theirs. @throws {ProviderError} */
-  provider(source: ProviderWishes): Promise<Provider>;
+  provider(source: ProviderOverrides): Promise<Provider>;
   /** How each open provider is: names, states and reasons. */
   describeProviders(): ProviderDescription[];
   /**
@@ -55,11 +55,11 @@ class RunningListener implements Listener {
   readonly #db: Database;
   readonly #batches: Database;
   readonly #heart: Database;
-  readonly #presence: Presence;
+  readonly #presence: Membership;
   readonly #notifications: Notifications;
   readonly #workers: SourceWorkers;
   readonly #usage: Usage;
-  readonly #idleness: Idleness;
+  readonly #idleness: NotifyGate;
   readonly #providers: Providers;
   readonly #budget: Budget;
   #poll: NodeJS.Timeout | undefined;
@@ -79,16 +79,16 @@ class RunningListener implements Listener {
     this.#budget = budget;
     const providers = new Providers(config, this.events);
     this.#providers = providers;
-    this.#presence = new Presence({
+    this.#presence = new Membership({
       db: this.#db,
-      heart: this.#heart,
+      heartbeatDb: this.#heart,
       describe: (): ListenerState => ({
         providers: providers.describe(),
         in_flight: this.#workers.inFlight,
         budget: budget.exhausted,
       }),
       holds: (id) => this.#workers.holds(id),
-      chores: () =>
+      maintenance: () =>
         Promise.all([
           this.#workers.releaseStranded(),
           this.#usage.flush(this.#db).then(() => budget.look(this.#db)),
@@ -104,7 +104,7 @@ class RunningListener implements Listener {
       providers,
       budget,
       events: this.events,
-      writes: new Lanes(WRITERS),
+      writes: new ConcurrencyLimit(WRITERS),
       owner: this.#presence,
     });
     this.#notifications = new Notifications(config.LISTEN_DATABASE_URL ?? config.DATABASE_URL, {
@@ -118,7 +118,7 @@ class RunningListener implements Listener {
       },
       onLost: (problem) => this.events.emit("deaf", { problem }),
     });
-    this.#idleness = new Idleness({
+    this.#idleness = new NotifyGate({
       db: this.#db,
       ids: () => this.#presence.ids,
       look: () => {
@@ -128,10 +128,10 @@ class RunningListener implements Listener {
       sources: () => this.#workers.count,
     });
     this.events.on("claimed", () => {
-      this.#idleness.worked();
+      this.#idleness.onClaimed();
     });
     this.events.on("drained", () => {
-      if (this.#workers.quiet) this.#idleness.rested();
+      if (this.#workers.quiet) this.#idleness.onDrained();
     });
   }
 
@@ -151,10 +151,10 @@ class RunningListener implements Listener {
   }
 
   async settled(signal?: AbortSignal): Promise<void> {
-    await waitUntilSettled(this.#db, signal);
+    await waitUntilDrained(this.#db, signal);
   }
 
-  provider(source: ProviderWishes): Promise<Provider> {
+  provider(source: ProviderOverrides): Promise<Provider> {
     return this.#providers.for(source);
   }
 
@@ -172,7 +172,7 @@ class RunningListener implements Listener {
     this.#idleness.stop();
     const deadline = AbortSignal.timeout(this.#config.EMBED_SHUTDOWN_MS);
     const deaf = this.#notifications.stop();
-    const left = await within(
+    const left = await withTimeout(
       this.#config.EMBED_SHUTDOWN_MS + LAST_WORD_MS,
       this.#workers.close(deadline),
       () => this.#workers.inFlight,
@@ -180,9 +180,9 @@ class RunningListener implements Listener {
     const { inFlight, stranded, unanswered } = this.#workers;
     const holdsNothing = inFlight + stranded + unanswered === 0;
     const lastWords = [deaf, this.#usage.flush(this.#db), this.#presence.stop(holdsNothing)];
-    await Promise.all(lastWords.map((word) => within(LAST_WORD_MS, word, nothing)));
+    await Promise.all(lastWords.map((word) => withTimeout(LAST_WORD_MS, word, nothing)));
     await Promise.all(
-      [this.#db, this.#batches, this.#heart].map((db) => within(LAST_WORD_MS, db.destroy(), nothing)),
+      [this.#db, this.#batches, this.#heart].map((db) => withTimeout(LAST_WORD_MS, db.destroy(), nothing)),
     );
     return left;
   }

@@ -1,23 +1,23 @@
 import type { Config } from "../config.ts";
 import type { Database } from "../database/connect.ts";
-import { SplitWorker } from "../passages/split-worker.ts";
-import type { Splitter } from "../passages/splitter.ts";
-import type { Owner } from "../pipeline/claim-batch.ts";
-import { Claims } from "../pipeline/claims.ts";
-import type { Events } from "../pipeline/events.ts";
-import type { Lanes } from "../pipeline/lanes.ts";
-import { metered } from "../pipeline/metered.ts";
-import { SourceWorker } from "../pipeline/source-worker.ts";
-import type { Embedder } from "../pipeline/work.ts";
+import { ChunkWorker } from "../pipeline/chunk-worker.ts";
+import type { ChunkedSource } from "../sources/chunked-source.ts";
+import type { Claimant } from "../pipeline/claim-batch.ts";
+import { ClaimLedger } from "../queue/claim-ledger.ts";
+import type { Events } from "../events.ts";
+import type { ConcurrencyLimit } from "../timing/concurrency-limit.ts";
+import { withUsageEvents } from "../providers/with-usage-events.ts";
+import { EmbedWorker } from "../pipeline/embed-worker.ts";
+import type { Embedder } from "../pipeline/source-context.ts";
 import { WriteSize } from "../pipeline/write-size.ts";
 import { cacheModel } from "../providers/provider.ts";
-import { ownSettings } from "../sources/own-settings.ts";
+import { sourceSettings } from "../providers/source-settings.ts";
 import type { Source } from "../sources/source.ts";
 import type { Budget } from "./budget.ts";
-import type { Providers } from "./providers.ts";
+import type { Providers } from "../providers/registry.ts";
 
 /** What the workers of all sources share. */
-export interface Surroundings {
+export interface WorkerDependencies {
   readonly db: Database;
   /** Its sessions keep their plans. */
   readonly batches: Database;
@@ -25,28 +25,28 @@ export interface Surroundings {
   readonly providers: Providers;
   readonly budget: Budget;
   readonly events: Events;
-  readonly writes: Lanes;
-  readonly owner: Owner;
+  readonly writes: ConcurrencyLimit;
+  readonly owner: Claimant;
 }
 
 /** Embeds the texts of a source, or cuts them into passages. */
-export type Worker = SourceWorker | SplitWorker;
+export type Worker = EmbedWorker | ChunkWorker;
 
 /** Requests that wait ready, beside the one that is being put together: more gained nothing at 0 and at 150 ms. */
 const WAITING = 1;
 
-export function makeSourceWorker(
-  { db, batches, config, budget, events, writes, owner }: Surroundings,
+export function makeEmbedWorker(
+  { db, batches, config, budget, events, writes, owner }: WorkerDependencies,
   source: Source,
   provider: Embedder,
   vectorOid: number,
-): SourceWorker {
-  const own = ownSettings(source.settings);
+): EmbedWorker {
+  const own = sourceSettings(source.settings);
   const work = {
     db,
-    batches: source.isLookedUp ? batches : db,
+    batches: source.hasSingleKeyLookup ? batches : db,
     source,
-    provider: metered(provider, source.name, events, budget),
+    provider: withUsageEvents(provider, source.name, events, budget),
     cacheModel: cacheModel(provider),
     vectorOid,
     settings: {
@@ -56,19 +56,19 @@ export function makeSourceWorker(
       waiting: config.EMBED_DAILY_TOKEN_BUDGET === undefined ? WAITING : 0,
       onTooLong: config.EMBED_ON_TOO_LONG,
     },
-    claims: new Claims(db, source, cacheModel(provider)),
+    claims: new ClaimLedger(db, source, cacheModel(provider)),
     writes,
     writeSize: new WriteSize(),
     events,
   };
-  return new SourceWorker(work, owner);
+  return new EmbedWorker(work, owner);
 }
 
 /** @param onSplit called when passages were made, which are embedded by another worker */
-export function makeSplitWorker(
-  { db, events, owner }: Surroundings,
-  source: Splitter,
+export function makeChunkWorker(
+  { db, events, owner }: WorkerDependencies,
+  source: ChunkedSource,
   onSplit: () => void,
-): SplitWorker {
-  return new SplitWorker({ db, source, events, onSplit }, owner);
+): ChunkWorker {
+  return new ChunkWorker({ db, source, events, onSplit }, owner);
 }

@@ -8,7 +8,7 @@ export interface NotificationHandlers {
   readonly onLost: (problem: string) => void;
 }
 
-const CHANNEL = "embedding_queue";
+const CHANNEL = "autoembed";
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 10_000;
 /** How long a half-open connection goes unnoticed, at most: one check, and the time it has to answer. */

@@ -1,13 +1,13 @@
 import { SetupError } from "../errors.ts";
-import type { Splitter } from "../passages/splitter.ts";
+import type { ChunkedSource } from "../sources/chunked-source.ts";
 import { ProviderError } from "../providers/provider-error.ts";
 import { checkGrants } from "../sources/missing-grants.ts";
 import type { Sources } from "../sources/load-sources.ts";
 import type { Source } from "../sources/source.ts";
-import { checkDimensions } from "./check-dimensions.ts";
-import { makeSourceWorker, makeSplitWorker, type Surroundings, type Worker } from "./make-worker.ts";
-import { Troubles } from "./troubles.ts";
-import { within } from "./within.ts";
+import { checkDimensions } from "../sources/check-dimensions.ts";
+import { makeEmbedWorker, makeChunkWorker, type WorkerDependencies, type Worker } from "./make-worker.ts";
+import { SourceProblems } from "./source-problems.ts";
+import { withTimeout } from "../timing/with-timeout.ts";
 
 interface Running {
   /** The source as it was when its worker was made: another means another worker. */
@@ -25,21 +25,21 @@ const FIRST_ANSWER_MS = 5_000;
 
 /** One worker a source, so that a slow, broken or paused one delays no other. */
 export class SourceWorkers {
-  readonly #around: Surroundings;
+  readonly #around: WorkerDependencies;
   readonly #running = new Map<number, Running>();
   /** Workers whose source has changed or gone, until the last of their claims has ended. */
   readonly #retired = new Set<Worker>();
   readonly #beginning = new Map<number, Beginning>();
-  readonly #troubles: Troubles;
+  readonly #troubles: SourceProblems;
   /** The sources that were there at the start. */
   #first: readonly Promise<void>[] | undefined;
   #vectorOid = 0;
   #refreshing: Promise<void> = Promise.resolve();
   #closed = false;
 
-  constructor(surroundings: Surroundings) {
+  constructor(surroundings: WorkerDependencies) {
     this.#around = surroundings;
-    this.#troubles = new Troubles(surroundings.db, surroundings.events);
+    this.#troubles = new SourceProblems(surroundings.db, surroundings.events);
   }
 
   get inFlight(): number {
@@ -91,7 +91,7 @@ export class SourceWorkers {
     const hopeless = first.then(nothing, (error: unknown) =>
       error instanceof AggregateError ? (error.errors as unknown[]).find(needsSomebody) : undefined,
     );
-    const problem = await within(FIRST_ANSWER_MS, hopeless, nothing);
+    const problem = await withTimeout(FIRST_ANSWER_MS, hopeless, nothing);
     if (problem !== undefined) throw problem;
   }
 
@@ -128,7 +128,7 @@ export class SourceWorkers {
     const beginning: Promise<void>[] = [];
     const active = <T extends Source>(all: readonly T[]): T[] => all.filter((source) => !source.paused);
     const wanted = new Map(active(sources.usable).map((source) => [source.id, source]));
-    const toSplit = new Map(active(sources.splitters).map((source) => [source.id, source]));
+    const toSplit = new Map(active(sources.chunked).map((source) => [source.id, source]));
     for (const [id, { fingerprint, worker }] of this.#running) {
       const source = wanted.get(id) ?? toSplit.get(id);
       if (source !== undefined && fingerprintOf(source) === fingerprint) continue;
@@ -159,7 +159,7 @@ export class SourceWorkers {
       await checkGrants(this.#around.db, source);
       await this.#troubles.recovered(source);
       if (this.#closed || !this.#isBeginning(source)) return;
-      this.#run(source, makeSourceWorker(this.#around, source, provider, this.#vectorOid));
+      this.#run(source, makeEmbedWorker(this.#around, source, provider, this.#vectorOid));
     } catch (error) {
       if (!this.#isBeginning(source)) return;
       await this.#troubles.troubled(source, error instanceof Error ? error.message : "unknown");
@@ -172,13 +172,13 @@ export class SourceWorkers {
     return this.#beginning.get(source.id)?.fingerprint === fingerprintOf(source);
   }
 
-  async #beginSplitting(source: Splitter): Promise<void> {
+  async #beginSplitting(source: ChunkedSource): Promise<void> {
     await this.#troubles.recovered(source);
     if (this.#closed) return;
     const onSplit = (): void => {
       this.wake(source.embeddedBy);
     };
-    this.#run(source, makeSplitWorker(this.#around, source, onSplit));
+    this.#run(source, makeChunkWorker(this.#around, source, onSplit));
   }
 
   #run(source: Source, worker: Worker): void {

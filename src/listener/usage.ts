@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
-import type { Events } from "../pipeline/events.ts";
+import type { Events } from "../events.ts";
 
 const COUNTERS = ["embedded", "cached", "failed", "truncated", "requests", "tokens"] as const;
 type Counter = (typeof COUNTERS)[number];
@@ -33,10 +33,10 @@ export class Usage {
     for (const [source, current] of this.#counts) {
       const counts = { ...current };
       await sql`
-        insert into embedding_usage as u (source_id, embedded, cached, failed, truncated, requests, tokens)
+        insert into autoembed.embedding_usage as u (source_id, embedded, cached, failed, truncated, requests, tokens)
         select id, ${counts.embedded}::bigint, ${counts.cached}::bigint, ${counts.failed}::bigint,
           ${counts.truncated}::bigint, ${counts.requests}::bigint, ${counts.tokens}::bigint
-        from embedding_source where name = ${source}
+        from autoembed.embedding_source where name = ${source}
         on conflict (source_id, day) do update set
           embedded = u.embedded + excluded.embedded, cached = u.cached + excluded.cached,
           failed = u.failed + excluded.failed, truncated = u.truncated + excluded.truncated,

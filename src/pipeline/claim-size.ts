@@ -1,6 +1,6 @@
 import type { ClaimedRow } from "../queue/claim.ts";
-import type { Lanes } from "./lanes.ts";
-import type { Work } from "./work.ts";
+import type { ConcurrencyLimit } from "../timing/concurrency-limit.ts";
+import type { SourceContext } from "./source-context.ts";
 
 /** Rows a claim while nearly all of them are cache hits, which cost no request; and for several requests, at most. */
 const LARGEST = 512;
@@ -10,13 +10,13 @@ const LARGEST = 512;
  * fewer of long texts, which are held in memory until they are sent.
  */
 export class ClaimSize {
-  readonly #work: Pick<Work, "provider" | "settings">;
-  readonly #lanes: Lanes;
+  readonly #work: Pick<SourceContext, "provider" | "settings">;
+  readonly #lanes: ConcurrencyLimit;
   #mostlyHits = false;
   /** Characters a text, in the last claim that brought any. */
   #meanLength = 1;
 
-  constructor(work: Pick<Work, "provider" | "settings">, lanes: Lanes) {
+  constructor(work: Pick<SourceContext, "provider" | "settings">, lanes: ConcurrencyLimit) {
     this.#work = work;
     this.#lanes = lanes;
   }

@@ -1,8 +1,8 @@
-import { embedIsolating, type Settled } from "../providers/bisect.ts";
+import { embedWithBisection, type EmbedResult } from "../providers/isolate/bisect.ts";
 import { ProviderError } from "../providers/provider-error.ts";
 import { giveBack } from "./give-back.ts";
-import { ticketsOf, type Piece } from "./piece.ts";
-import type { Work } from "./work.ts";
+import { ticketsOf, type UniqueText } from "./unique-text.ts";
+import type { SourceContext } from "./source-context.ts";
 import { partsOf } from "./write-size.ts";
 import { writeVectors } from "./write-vectors.ts";
 
@@ -16,20 +16,20 @@ export interface EmbeddedPieces {
  * it is there. Never throws: whatever was not settled goes back to pending.
  */
 export async function embedPieces(
-  work: Work,
-  pieces: readonly Piece[],
+  work: SourceContext,
+  pieces: readonly UniqueText[],
   signal: AbortSignal,
 ): Promise<EmbeddedPieces> {
   const { provider, settings, events, source } = work;
   const writing: Promise<void>[] = [];
   const waiting = new Set(pieces);
-  const take = (index: number): Piece => {
+  const take = (index: number): UniqueText => {
     const piece = pieces[index];
     if (piece === undefined) throw new RangeError(`no text ${index} in a batch of ${pieces.length}`);
     waiting.delete(piece);
     return piece;
   };
-  const settle = async (settled: Settled): Promise<void> => {
+  const settle = async (settled: EmbedResult): Promise<void> => {
     if (settled.kind === "refused") {
       await giveUp(work, take(settled.index), settled.error);
       return;
@@ -40,7 +40,7 @@ export async function embedPieces(
     }
     // The lane is free for the next request while the vectors are written.
     for (const { pieces, vectors } of partsOf(work.writeSize, taken, settled.vectors)) {
-      await work.writes.launch(() => {
+      await work.writes.start(() => {
         const written = writeVectors(work, pieces, vectors);
         writing.push(written);
         return written;
@@ -49,7 +49,7 @@ export async function embedPieces(
   };
   const texts = pieces.map((piece) => piece.text);
   try {
-    await embedIsolating(provider, texts, signal, settle, { onTooLong: settings.onTooLong });
+    await embedWithBisection(provider, texts, signal, settle, { onTooLong: settings.onTooLong });
   } catch (error) {
     const problem = error instanceof ProviderError ? error.message : "stopping";
     await giveBack(work, ticketsOf([...waiting]), problem, 0);
@@ -58,7 +58,7 @@ export async function embedPieces(
   return { written: Promise.all(writing) };
 }
 
-async function giveUp(work: Work, piece: Piece, error: ProviderError): Promise<void> {
+async function giveUp(work: SourceContext, piece: UniqueText, error: ProviderError): Promise<void> {
   const rows = await work.claims.fail(piece.tickets, error.message);
   const kind = error.tooLong ? "too_long" : "refused";
   work.events.emit("failed", { source: work.source.name, rows, kind, reason: error.message });

@@ -1,8 +1,8 @@
 import type { ClaimedRow } from "../queue/claim.ts";
-import type { Work } from "./work.ts";
+import type { SourceContext } from "./source-context.ts";
 
-type GivingBack = Pick<Work, "claims" | "events" | "wakeIn"> & {
-  readonly source: Pick<Work["source"], "name">;
+type GivingBack = Pick<SourceContext, "claims" | "events" | "wakeIn"> & {
+  readonly source: Pick<SourceContext["source"], "name">;
 };
 
 /** How long a row that a user holds is left alone: long enough not to spin, short enough to follow the user's commit. */
@@ -20,7 +20,7 @@ const LONGEST_TAKEN_MS = 2_000;
  * Puts back rows whose text another process is embedding, or another source of this one: later they are cache hits. The
  * longer that takes, the longer they are left alone.
  */
-export async function giveBackTaken(work: Work, rows: readonly ClaimedRow[]): Promise<void> {
+export async function giveBackTaken(work: SourceContext, rows: readonly ClaimedRow[]): Promise<void> {
   if (rows.length === 0) return;
   const longest = Math.max(...rows.map((row) => row.taken_ms ?? 0));
   const tickets = rows.map((row) => row.ticket);

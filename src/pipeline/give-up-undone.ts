@@ -1,5 +1,5 @@
-import type { Outcome } from "../queue/store.ts";
-import type { Work } from "./work.ts";
+import type { Outcome } from "../queue/vector-ctes.ts";
+import type { SourceContext } from "./source-context.ts";
 
 const REASON =
   "the table took the write of the vector and did not keep it: look for a BEFORE trigger of yours that returns null or sets the vector";
@@ -9,7 +9,7 @@ const REASON =
  * @returns the tickets of the others, which are done.
  */
 export async function giveUpUndone(
-  work: Pick<Work, "claims" | "events" | "source">,
+  work: Pick<SourceContext, "claims" | "events" | "source">,
   outcomes: readonly Outcome[],
 ): Promise<string[]> {
   const undone = outcomes.filter(({ done }) => !done).map(({ ticket }) => ticket);

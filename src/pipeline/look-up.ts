@@ -1,23 +1,23 @@
 import type { ClaimedRow, ClaimState } from "../queue/claim.ts";
 import { settleIsolating } from "./settle-isolating.ts";
-import { settleBlank, settleGone } from "../queue/settle-empty.ts";
+import { clearVector, dropDeleted } from "../queue/settle-empty.ts";
 import { giveBackLocked } from "./give-back.ts";
 import { giveUpUndone } from "./give-up-undone.ts";
-import { toPieces, type Piece } from "./piece.ts";
-import type { Work } from "./work.ts";
+import { groupByText, type UniqueText } from "./unique-text.ts";
+import type { SourceContext } from "./source-context.ts";
 
 /** Settles claimed rows that need no vector, and gives up those that can have none. @returns the texts to embed, equal ones together. */
-export async function lookUp(work: Work, rows: readonly ClaimedRow[]): Promise<Piece[]> {
+export async function lookUp(work: SourceContext, rows: readonly ClaimedRow[]): Promise<UniqueText[]> {
   await Promise.all([
     settleEmpty(work, "gone", ticketsIn(rows, "gone")),
     settleEmpty(work, "blank", ticketsIn(rows, "blank")),
     giveUpUnreadable(work, rows),
   ]);
-  return toPieces(await withinLimit(work, rows));
+  return groupByText(await withinLimit(work, rows));
 }
 
 /** Gives claimed rows the cached vectors of their texts; where the cache has none any more, they go back to pending. */
-export async function applyCached(work: Work, rows: readonly ClaimedRow[]): Promise<void> {
+export async function applyCached(work: SourceContext, rows: readonly ClaimedRow[]): Promise<void> {
   const tickets = rows.map((row) => row.ticket);
   const started = performance.now();
   const done = await settleIsolating(work, tickets);
@@ -31,16 +31,20 @@ export async function applyCached(work: Work, rows: readonly ClaimedRow[]): Prom
   await giveBackLocked(work, tickets);
 }
 
-async function settleEmpty(work: Work, state: "gone" | "blank", tickets: readonly string[]): Promise<void> {
+async function settleEmpty(
+  work: SourceContext,
+  state: "gone" | "blank",
+  tickets: readonly string[],
+): Promise<void> {
   if (tickets.length === 0) return;
-  const settle = state === "gone" ? settleGone : settleBlank;
+  const settle = state === "gone" ? dropDeleted : clearVector;
   const done = await giveUpUndone(work, await settle(work.db, work.source, tickets));
   work.claims.done(done);
   work.events.emit("emptied", { source: work.source.name, rows: done.length });
   await giveBackLocked(work, tickets);
 }
 
-async function giveUpUnreadable(work: Work, rows: readonly ClaimedRow[]): Promise<void> {
+async function giveUpUnreadable(work: SourceContext, rows: readonly ClaimedRow[]): Promise<void> {
   const unreadable = rows.filter((row) => row.state === "unreadable");
   for (const fault of new Set(unreadable.map((row) => row.fault))) {
     const tickets = unreadable.filter((row) => row.fault === fault).map((row) => row.ticket);
@@ -51,7 +55,7 @@ async function giveUpUnreadable(work: Work, rows: readonly ClaimedRow[]): Promis
 }
 
 /** The rows to be embedded; those that are too long are given up, or were cut already when they were claimed. */
-async function withinLimit(work: Work, rows: readonly ClaimedRow[]): Promise<ClaimedRow[]> {
+async function withinLimit(work: SourceContext, rows: readonly ClaimedRow[]): Promise<ClaimedRow[]> {
   const texts = rows.filter((row) => row.state === "new");
   const tooLong = texts.filter((row) => row.too_long).map((row) => row.ticket);
   if (tooLong.length === 0) return texts;

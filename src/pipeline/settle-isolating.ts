@@ -1,19 +1,19 @@
 import { databaseFault, describeDatabaseError } from "../database/database-fault.ts";
 import { giveUpUndone } from "./give-up-undone.ts";
-import { settleCached } from "../queue/settle-cached.ts";
-import type { Work } from "./work.ts";
+import { writeCached } from "../queue/write-cached.ts";
+import type { SourceContext } from "./source-context.ts";
 
 /**
  * Gives rows their cached vectors. Where a constraint or a trigger of the user refuses one row, the batch is halved
  * until that row stands alone and is given up; the others get theirs.
  * @returns the tickets that are done.
  */
-export async function settleIsolating(work: Work, tickets: readonly string[]): Promise<string[]> {
+export async function settleIsolating(work: SourceContext, tickets: readonly string[]): Promise<string[]> {
   try {
     const places = work.claims.places(tickets);
     return await giveUpUndone(
       work,
-      await settleCached(work.batches, work.source, tickets, places, work.cacheModel),
+      await writeCached(work.batches, work.source, tickets, places, work.cacheModel),
     );
   } catch (error) {
     if (databaseFault(error) !== "row") throw error;

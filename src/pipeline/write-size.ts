@@ -1,5 +1,5 @@
 import type { VectorArray } from "../database/vector-array.ts";
-import type { Piece } from "./piece.ts";
+import type { UniqueText } from "./unique-text.ts";
 
 /** How long a write should hold its rows, which users may be waiting for. */
 const TARGET_MS = 250;
@@ -48,9 +48,9 @@ export class WriteSize {
 /** Pieces and their vectors in the parts that are written by themselves: rows of one text may be in several. */
 export function partsOf(
   size: WriteSize,
-  pieces: readonly Piece[],
+  pieces: readonly UniqueText[],
   vectors: VectorArray,
-): { readonly pieces: readonly Piece[]; readonly vectors: VectorArray }[] {
+): { readonly pieces: readonly UniqueText[]; readonly vectors: VectorArray }[] {
   const rows = pieces.flatMap(({ tickets }, position) => tickets.map((ticket) => ({ ticket, position })));
   return size.cut(rows).map((part) => {
     const first = part[0]?.position ?? 0;

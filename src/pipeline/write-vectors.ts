@@ -4,17 +4,17 @@ import { cacheVectors } from "../queue/cache-vectors.ts";
 import { writeBack, type WriteBack } from "../queue/write-back.ts";
 import { giveBack, giveBackLocked } from "./give-back.ts";
 import { giveUpUndone } from "./give-up-undone.ts";
-import { ticketsOf, type Piece } from "./piece.ts";
+import { ticketsOf, type UniqueText } from "./unique-text.ts";
 import { settleIsolating } from "./settle-isolating.ts";
-import type { Work } from "./work.ts";
+import type { SourceContext } from "./source-context.ts";
 
 /** How long rows wait when the database did not take their vectors. */
 const REFUSED_DELAY_MS = 1_000;
 
 /** Writes back the vectors of pieces. Never throws: what the database does not take goes back to pending. */
 export async function writeVectors(
-  work: Work,
-  pieces: readonly Piece[],
+  work: SourceContext,
+  pieces: readonly UniqueText[],
   vectors: VectorArray,
 ): Promise<void> {
   const tickets = ticketsOf(pieces);
@@ -43,7 +43,7 @@ export async function writeVectors(
   }
 }
 
-async function write(work: Work, batch: WriteBack): Promise<string[]> {
+async function write(work: SourceContext, batch: WriteBack): Promise<string[]> {
   try {
     return await giveUpUndone(work, await writeBack(work.batches, work.source, batch));
   } catch (error) {

@@ -1,5 +1,5 @@
 import { ProviderError, type ProviderFault } from "./provider-error.ts";
-import { retryAfterMs, type Headers } from "./rate-hints.ts";
+import { retryAfterMs, type Headers } from "./traffic/rate-hints.ts";
 import { scrub } from "./scrub.ts";
 
 /** What a message needs to say what to do, and what it must not say. */

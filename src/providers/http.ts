@@ -9,7 +9,7 @@ import { ProviderError } from "./provider-error.ts";
 import { parseJson } from "./parse-json.ts";
 import type { HttpSettings } from "./provider-settings.ts";
 import type { OnReceived } from "./provider.ts";
-import { rateHints, type Headers } from "./rate-hints.ts";
+import { rateHints, type Headers } from "./traffic/rate-hints.ts";
 
 const CONNECT_MS = 10_000;
 /** Longer than a lull between two batches, shorter than the minute after which most load balancers hang up. */

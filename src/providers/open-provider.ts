@@ -1,9 +1,9 @@
 import { checkAnswer, lengthOf, wrongDimensions } from "./answer.ts";
 import type { Backend } from "./backend.ts";
-import { Local } from "./local.ts";
-import { Ollama } from "./ollama.ts";
-import { OpenAiCompatible } from "./openai-compatible.ts";
-import { PROBE_TEXT, refusesAll } from "./probe-text.ts";
+import { Local } from "./backends/local.ts";
+import { Ollama } from "./backends/ollama.ts";
+import { OpenAiCompatible } from "./backends/openai-compatible.ts";
+import { PROBE_TEXT, refusesAll } from "./isolate/probe-text.ts";
 import { ProviderError } from "./provider-error.ts";
 import type { Embeddings, EmbedOptions, Provider } from "./provider.ts";
 import type { ProviderSettings } from "./provider-settings.ts";
@@ -22,7 +22,7 @@ export async function openProvider(
     if (settings.dimensions !== undefined && settings.dimensions !== dimensions) {
       throw wrongDimensions(nameOf(backend), dimensions, settings.dimensions);
     }
-    return new CheckedProvider(backend, dimensions);
+    return new ValidatingProvider(backend, dimensions);
   } catch (error) {
     await backend.close();
     throw error;
@@ -30,8 +30,10 @@ export async function openProvider(
 }
 
 /** A provider that nobody has asked yet, so that an outage keeps nothing from starting; each answer is checked as ever. */
-export function openProviderUnasked(settings: ProviderSettings & { readonly dimensions: number }): Provider {
-  return new CheckedProvider(openBackend(settings), settings.dimensions);
+export function openProviderWithoutProbe(
+  settings: ProviderSettings & { readonly dimensions: number },
+): Provider {
+  return new ValidatingProvider(openBackend(settings), settings.dimensions);
 }
 
 function openBackend(settings: ProviderSettings): Backend {
@@ -66,7 +68,7 @@ function nameOf(backend: Backend): string {
   return `${backend.name} (${backend.model})`;
 }
 
-class CheckedProvider implements Provider {
+class ValidatingProvider implements Provider {
   readonly backend: string;
   readonly model: string;
   readonly dimensions: number;

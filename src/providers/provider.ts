@@ -1,5 +1,5 @@
 import type { VectorArray } from "../database/vector-array.ts";
-import type { RateHints } from "./rate-hints.ts";
+import type { RateHints } from "./traffic/rate-hints.ts";
 
 /** How much one request to a provider may carry. */
 export interface ProviderLimits {

@@ -10,7 +10,7 @@ export async function cacheVectors(
 ): Promise<void> {
   await sql`
     with v as materialized (select ${batch.vectors.toParameter(batch.vectorOid)}::vector[] as vectors)
-    insert into embedding_cache (model, text_hash, embedding)
+    insert into autoembed.embedding_cache (model, text_hash, embedding)
     select ${batch.cacheModel}, h.text_hash, ((select v.vectors from v))[h.position]
     from unnest(${bytesParameter(batch.hashes)}::bytea[]) with ordinality as h(text_hash, position) order by h.text_hash
     on conflict (model, text_hash) do nothing`.execute(db);

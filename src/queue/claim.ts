@@ -1,9 +1,9 @@
 import { sql, type RawBuilder } from "kysely";
-import { chosenFreely } from "../database/kept-plan.ts";
+import { restorePlannerSettings } from "../database/kept-plan.ts";
 import type { Database } from "../database/connect.ts";
 import type { Source } from "../sources/source.ts";
-import { perSource } from "./statement.ts";
-import { readingTexts } from "../sources/reading-texts.ts";
+import { preparedPerSource } from "./prepared-per-source.ts";
+import { withPerRowFallback } from "../sources/per-row-fallback.ts";
 import { hasText, isUnchanged, keyMatches, textHash, watchedRows } from "../sources/source-sql.ts";
 
 /** No row is put off for longer, by whomever. */
@@ -63,7 +63,7 @@ export interface ClaimOptions extends ClaimRange {
  * times along a drain of a million.
  */
 export async function claim(db: Database, source: Source, options: ClaimOptions): Promise<ClaimedRow[]> {
-  return await readingTexts(source, (source) => claimOnce(db, source, options));
+  return await withPerRowFallback(source, (source) => claimOnce(db, source, options));
 }
 
 async function claimOnce(db: Database, source: Source, options: ClaimOptions): Promise<ClaimedRow[]> {
@@ -71,7 +71,7 @@ async function claimOnce(db: Database, source: Source, options: ClaimOptions): P
   return await statement(db, source, [owner, limit, head, tail, cacheModel, maxCharacters]);
 }
 
-const statement = perSource<ClaimedRow>((source) => {
+const statement = preparedPerSource<ClaimedRow>((source) => {
   // Bytes are known at once; characters are counted one by one, for 5 us a row.
   const isShort = sql`octet_length(t.content) <= $6`;
   return sql`
@@ -85,11 +85,11 @@ const statement = perSource<ClaimedRow>((source) => {
       left join ${watchedRows(source)} t on ${keyMatches(source, "t", "c")}
       left join lateral (select ${textHash("t")} as text_hash offset 0) h on true
       left join lateral (
-        select true as is_cached from embedding_cache e where e.model = $5 and e.text_hash = h.text_hash offset 0
+        select true as is_cached from autoembed.embedding_cache e where e.model = $5 and e.text_hash = h.text_hash offset 0
       ) e on true
     ), reserved as materialized (
       select r.* from (select array_agg(text_hash) as hashes, array_agg(ticket) as tickets from looked where state = 'new') n,
-        embed_reserve($5, n.hashes, n.tickets, $1) r
+        autoembed.reserve_texts($5, n.hashes, n.tickets, $1) r
     )
     select l.ticket, l.place, l.attempts, encode(l.text_hash, 'hex') as text_hash, l.too_long, l.fault,
       coalesce(r.state, l.state) as state, r.since_ms as taken_ms,
@@ -109,16 +109,16 @@ export function claimedTickets(source: Source): RawBuilder<unknown> {
   const due = sql`not_before <= now() or not_before > now() + ${sql.lit(LONGEST_DELAY_MS)} * interval '1 millisecond'`;
   const pending = sql`source_id = ${id} and failed_at is null and owner is null and (${due})`;
   return sql`listed as materialized (
-      select id from embedding_listener where id = $1 and ${chosenFreely} and ${isUnchanged(source)} for key share
+      select id from autoembed.embedding_listener where id = $1 and ${restorePlannerSettings} and ${isUnchanged(source)} for key share
     ), fresh as materialized (
-      select ctid as place, ticket from embedding_queue where exists (select from listed) and ${pending} and ticket > $4
+      select ctid as place, ticket from autoembed.embedding_queue where exists (select from listed) and ${pending} and ticket > $4
       order by ticket limit $2 for update skip locked
     ), oldest as materialized (
-      select ctid as place, ticket from embedding_queue
+      select ctid as place, ticket from autoembed.embedding_queue
       where exists (select from listed) and ${pending} and ticket > $3 and ticket <= $4
       order by ticket limit $2 for update skip locked
     ), claimed as (
-      update embedding_queue set owner = $1
+      update autoembed.embedding_queue set owner = $1
       where ctid = any(array((select place from fresh) union all (select place from oldest) limit $2))
       returning ticket, ctid as place, key, attempts, queued_at
     )`;
@@ -127,7 +127,7 @@ export function claimedTickets(source: Source): RawBuilder<unknown> {
 /** The newest ticket of a source: from here on, what comes is fresh. */
 export async function newestTicket(db: Database, source: Source): Promise<bigint> {
   const { rows } = await sql<{ ticket: string | null }>`
-    select max(ticket) as ticket from embedding_queue where source_id = ${source.id} and failed_at is null`.execute(
+    select max(ticket) as ticket from autoembed.embedding_queue where source_id = ${source.id} and failed_at is null`.execute(
     db,
   );
   return BigInt(rows[0]?.ticket ?? 0);

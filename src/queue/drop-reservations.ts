@@ -18,7 +18,7 @@ export async function dropReservations(
   const hashes = bytesParameter(reservations.map(({ hash }) => hash));
   const tickets = numbersParameter(reservations.map(({ ticket }) => ticket));
   await sql`
-    delete from embedding_reservation r
+    delete from autoembed.embedding_reservation r
     using unnest(${hashes}::bytea[], ${tickets}::bigint[]) as d(text_hash, ticket)
     where r.text_hash = d.text_hash and r.cache_model = ${cacheModel} and r.ticket = d.ticket`.execute(db);
 }

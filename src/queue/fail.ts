@@ -11,11 +11,11 @@ export async function fail(
 ): Promise<string[]> {
   const { rows } = await sql<{ ticket: string }>`
     with free as materialized (
-      select q.ticket from embedding_queue q
+      select q.ticket from autoembed.embedding_queue q
       where q.source_id = ${source.id} and q.failed_at is null and q.ticket = any(${tickets}::bigint[])
       for update skip locked
     )
-    update embedding_queue q set failed_at = now(), owner = null, attempts = attempts + 1, last_error = ${reason}
+    update autoembed.embedding_queue q set failed_at = now(), owner = null, attempts = attempts + 1, last_error = ${reason}
     from free f where q.source_id = ${source.id} and q.failed_at is null
         and q.ticket = any(${tickets}::bigint[]) and q.ticket = f.ticket
     returning q.ticket`.execute(db);

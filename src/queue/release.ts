@@ -21,17 +21,19 @@ export async function release(
   const { rows } = await sql<{ ticket: string }>`
     with wanted as materialized (select unnest(${tickets}::bigint[]) as ticket),
     free as materialized (
-      select q.ticket from embedding_queue q
+      select q.ticket from autoembed.embedding_queue q
       where ${claimed}
       for update skip locked
     ), released as (
-      update embedding_queue q set owner = null, not_before = now() + ${delayMs} * interval '1 millisecond'
+      update autoembed.embedding_queue q set owner = null, not_before = now() + ${delayMs} * interval '1 millisecond'
       from free f where q.source_id = ${source.id} and q.failed_at is null
         and q.ticket = any(${tickets}::bigint[]) and q.ticket = f.ticket
     )
     select ticket from free
     union
     select w.ticket from wanted w
-    where not exists (select from embedding_queue q where ${claimed} and q.ticket = w.ticket)`.execute(db);
+    where not exists (select from autoembed.embedding_queue q where ${claimed} and q.ticket = w.ticket)`.execute(
+    db,
+  );
   return rows.map((row) => row.ticket);
 }

@@ -15,16 +15,16 @@ export interface RetryOptions {
 export async function retryFailed(db: Database, { source, keys }: RetryOptions): Promise<number> {
   const { rows } = await sql<{ source_id: number }>`
     with failed as materialized (
-      select q.source_id, q.key from embedding_queue q join embedding_source s on s.id = q.source_id
+      select q.source_id, q.key from autoembed.embedding_queue q join autoembed.embedding_source s on s.id = q.source_id
       where q.failed_at is not null
-        and ${source === undefined ? sql`true` : sql`(s.name = ${source} or s.watched_table = (select p.vector_table from embedding_source p where p.name = ${source} and p.passages is not null))`}
+        and ${source === undefined ? sql`true` : sql`(s.name = ${source} or s.watched_table = (select p.vector_table from autoembed.embedding_source p where p.name = ${source} and p.passages is not null))`}
         and ${keys === undefined ? sql`true` : sql`q.key = any(${keys}::text[])`}
       for update of q skip locked
     )
-    update embedding_queue q set failed_at = null, attempts = 0, last_error = null, owner = null,
-      ticket = nextval('embedding_ticket'), queued_at = now(), not_before = now()
+    update autoembed.embedding_queue q set failed_at = null, attempts = 0, last_error = null, owner = null,
+      ticket = nextval('autoembed.embedding_ticket'), queued_at = now(), not_before = now()
     from failed f where q.source_id = f.source_id and q.key = f.key
     returning q.source_id`.execute(db);
-  if (rows.length > 0) await sql`select pg_notify('embedding_queue', '')`.execute(db);
+  if (rows.length > 0) await sql`select pg_notify('autoembed', '')`.execute(db);
   return rows.length;
 }

@@ -1,11 +1,11 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import type { Source } from "../sources/source.ts";
-import { clear, type Outcome } from "./store.ts";
+import { clearVectorCtes, type Outcome } from "./vector-ctes.ts";
 import { hasText, keyMatches, keysOf, watchedRows, isUnchanged } from "../sources/source-sql.ts";
 
 /** Takes the vector from rows whose text is null or blank. @returns the rows that were not held by anybody else. */
-export async function settleBlank(
+export async function clearVector(
   db: Database,
   source: Source,
   tickets: readonly string[],
@@ -13,12 +13,12 @@ export async function settleBlank(
   const { rows } = await sql<Outcome>`
     with held as materialized (
       select q.ticket, q.ctid as place, t.place as row_place, ${keysOf(source, "t")}
-      from embedding_queue q
+      from autoembed.embedding_queue q
       join ${watchedRows(source)} t on ${keyMatches(source, "t", "q")}
       where q.source_id = ${source.id} and q.ticket = any(${tickets}::bigint[]) and q.failed_at is null and not ${hasText("t")}
         and ${isUnchanged(source)}
       for no key update of t skip locked for update of q skip locked
-    )${clear(source)}`.execute(db);
+    )${clearVectorCtes(source)}`.execute(db);
   return rows;
 }
 
@@ -26,21 +26,21 @@ export async function settleBlank(
  * Drops queue rows whose row is gone, without waiting for whoever may be bringing it back; none where row-level
  * security may be what hides it. @returns those that are dropped.
  */
-export async function settleGone(
+export async function dropDeleted(
   db: Database,
   source: Source,
   tickets: readonly string[],
 ): Promise<Outcome[]> {
   const { rows } = await sql<Outcome>`
     with held as materialized (
-      select q.ticket from embedding_queue q
+      select q.ticket from autoembed.embedding_queue q
       where q.source_id = ${source.id} and q.ticket = any(${tickets}::bigint[]) and q.failed_at is null
         and not exists (select from ${watchedRows(source)} t where ${keyMatches(source, "t", "q")})
         and ${isUnchanged(source)}
-        and (select not embed_hides_rows(s.watched_table) from embedding_source s where s.id = ${source.id})
+        and (select not autoembed.hides_rows(s.watched_table) from autoembed.embedding_source s where s.id = ${source.id})
       for update of q skip locked
     )
-    delete from embedding_queue q using held h
+    delete from autoembed.embedding_queue q using held h
     where q.source_id = ${source.id} and q.failed_at is null
         and q.ticket = any(${tickets}::bigint[]) and q.ticket = h.ticket
     returning q.ticket, true as done`.execute(db);

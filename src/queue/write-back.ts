@@ -3,9 +3,9 @@ import { bytesParameter, numbersParameter, placesParameter } from "../database/a
 import type { Database } from "../database/connect.ts";
 import type { VectorArray } from "../database/vector-array.ts";
 import type { Source } from "../sources/source.ts";
-import { perSource } from "./statement.ts";
-import { chosenFreely } from "../database/kept-plan.ts";
-import { isClaimed, store, writable, type Outcome } from "./store.ts";
+import { preparedPerSource } from "./prepared-per-source.ts";
+import { restorePlannerSettings } from "../database/kept-plan.ts";
+import { isClaimed, writeVectorCtes, writableCte, type Outcome } from "./vector-ctes.ts";
 import { keyMatches, keysOf, textHash, vectorType, watchedRows, isUnchanged } from "../sources/source-sql.ts";
 
 export interface WriteBack {
@@ -43,19 +43,19 @@ export async function writeBack(db: Database, source: Source, batch: WriteBack):
   ]);
 }
 
-const statement = perSource<Outcome>((source) => {
-  const cte = writable(source);
+const statement = preparedPerSource<Outcome>((source) => {
+  const cte = writableCte(source);
   return sql`
     with held as materialized (
       select q.ticket, q.ctid as place, c.position, ${keysOf(source, "t")}
       from unnest($1::bigint[], $2::tid[], $3::int[]) as c(ticket, place, position)
-        join embedding_queue q on ${isClaimed} join ${watchedRows(source)} t on ${keyMatches(source, "t", "q")}
-      where ${textHash("t")} = ($4::bytea[])[c.position] and ${isUnchanged(source)} and ${chosenFreely}
+        join autoembed.embedding_queue q on ${isClaimed} join ${watchedRows(source)} t on ${keyMatches(source, "t", "q")}
+      where ${textHash("t")} = ($4::bytea[])[c.position] and ${isUnchanged(source)} and ${restorePlannerSettings}
       for no key update of t skip locked for update of q skip locked
     )${cte}, cached as (
-      insert into embedding_cache (model, text_hash, embedding)
+      insert into autoembed.embedding_cache (model, text_hash, embedding)
       select $5::text, h.text_hash, ($6::vector[])[h.position]
       from (select * from unnest($4::bytea[]) with ordinality as h(text_hash, position) order by text_hash offset 0) h
       on conflict (model, text_hash) do nothing
-    )${store(source, sql`($6::vector[])[h.position]::${vectorType(source)}`)}`;
+    )${writeVectorCtes(source, sql`($6::vector[])[h.position]::${vectorType(source)}`)}`;
 });

@@ -46,7 +46,7 @@ async function waitForBackfill(
 ): Promise<void> {
   for (;;) {
     const { rows } = await sql<{ pending: number }>`
-      select count(*)::int as pending from embedding_queue
+      select count(*)::int as pending from autoembed.embedding_queue
       where source_id = ${source.id} and failed_at is null`.execute(db);
     const pending = rows[0]?.pending ?? 0;
     if (pending <= FEW_PENDING) return;

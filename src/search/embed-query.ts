@@ -15,7 +15,7 @@ export async function embedQuery(
   const hash = createHash("sha256").update(query, "utf8").digest("hex");
   const model = cacheModel(provider);
   const cached = await db
-    .selectFrom("embedding_cache")
+    .selectFrom("autoembed.embedding_cache")
     .select("embedding")
     .where("model", "=", model)
     .where("text_hash", "=", sql<Buffer>`decode(${hash}, 'hex')`)

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
-import { patiently } from "../watch/patiently.ts";
+import { withTableLock } from "../database/with-table-lock.ts";
 import { withBuilder, type Build, type BuildOptions } from "./index-builder.ts";
 import { indexesOn, isAlike, type IndexShape, type VectorIndex } from "./vector-index.ts";
 
@@ -38,7 +38,7 @@ async function ensure(work: Work, wanted: WantedIndex, whole: string | null): Pr
     ? await onPartitions(work, wanted, whole)
     : await onTable(work, wanted, whole);
   if (whole !== null && index.partOf === null) {
-    await patiently(
+    await withTableLock(
       work.db,
       (transaction) => sql.raw(`alter index ${whole} attach partition ${index.name}`).execute(transaction),
       work.signal,
@@ -61,7 +61,7 @@ async function onPartitions(work: Work, wanted: WantedIndex, whole: string | nul
   const index =
     present[0] ??
     (await made(db, wanted, () =>
-      patiently(
+      withTableLock(
         db,
         (transaction) => sql.raw(`create index on only ${table} ${definition(shape)}`).execute(transaction),
         signal,

@@ -2,7 +2,7 @@ import { sql, type RawBuilder } from "kysely";
 import pg from "pg";
 import type { Database } from "../database/connect.ts";
 import { queueKey, rowsWithVectors, vectorType } from "../sources/source-sql.ts";
-import { readingTexts } from "../sources/reading-texts.ts";
+import { withPerRowFallback } from "../sources/per-row-fallback.ts";
 import type { Source } from "../sources/source.ts";
 import { compared } from "./comparable.ts";
 import type { Neighbour, SearchOptions } from "./nearest.ts";
@@ -39,7 +39,7 @@ export async function hybrid(
   vector: Float32Array,
   options: HybridOptions,
 ): Promise<HybridNeighbour[]> {
-  return await readingTexts(source, async (source) => {
+  return await withPerRowFallback(source, async (source) => {
     try {
       return await hybridOnce(db, source, vector, options, sql`t.content`);
     } catch (error) {

@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { queueKey, rowsWithVectors, vectorType } from "../sources/source-sql.ts";
-import { readingTexts } from "../sources/reading-texts.ts";
+import { withPerRowFallback } from "../sources/per-row-fallback.ts";
 import type { Source } from "../sources/source.ts";
 import { compared } from "./comparable.ts";
 import { tuneSearch } from "./tune-search.ts";
@@ -38,7 +38,9 @@ export async function nearest(
   vector: Float32Array,
   { limit, withText, where }: SearchOptions,
 ): Promise<Neighbour[]> {
-  return await readingTexts(source, (source) => nearestOnce(db, source, vector, { limit, withText, where }));
+  return await withPerRowFallback(source, (source) =>
+    nearestOnce(db, source, vector, { limit, withText, where }),
+  );
 }
 
 async function nearestOnce(

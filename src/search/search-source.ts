@@ -1,25 +1,25 @@
 import type { Database } from "../database/connect.ts";
-import { hybridPassages } from "../passages/hybrid-passages.ts";
-import { nearestPassages, type PassageNeighbour } from "../passages/nearest-passages.ts";
+import { hybridByChunks } from "./hybrid-by-chunks.ts";
+import { nearestByChunks, type ChunkNeighbour } from "./nearest-by-chunks.ts";
 import type { Chosen } from "../sources/choose-sources.ts";
 import { hybrid, type HybridOptions } from "./hybrid.ts";
 import { nearest, type Neighbour, type SearchOptions } from "./nearest.ts";
 
 /** A row; of a text in passages, with its best. */
-export type Found = Neighbour & Partial<Pick<PassageNeighbour, "passage">>;
+export type Found = Neighbour & Partial<Pick<ChunkNeighbour, "passage">>;
 
 /** The rows of what was chosen nearest to a vector, the nearest first; with `query` and `language`, also by their words. */
 export async function searchChosen(
   db: Database,
-  { sources: [source], splitters: [splitter] }: Chosen,
+  { sources: [source], chunked: [chunkedSource] }: Chosen,
   vector: Float32Array,
   options: SearchOptions | HybridOptions,
 ): Promise<Found[]> {
   if (source === undefined) return [];
-  if (splitter?.embeddedBy === source.id) {
+  if (chunkedSource?.embeddedBy === source.id) {
     return "query" in options
-      ? await hybridPassages(db, splitter, source, vector, options)
-      : await nearestPassages(db, splitter, source, vector, options);
+      ? await hybridByChunks(db, chunkedSource, source, vector, options)
+      : await nearestByChunks(db, chunkedSource, source, vector, options);
   }
   return "query" in options
     ? await hybrid(db, source, vector, options)

@@ -1,6 +1,6 @@
 import type { Database } from "../database/connect.ts";
 import { SetupError } from "../errors.ts";
-import type { Splitter } from "../passages/splitter.ts";
+import type { ChunkedSource } from "./chunked-source.ts";
 import { loadSources } from "./load-sources.ts";
 import type { Source } from "./source.ts";
 import { unknownSource } from "./unknown-source.ts";
@@ -10,7 +10,7 @@ export interface Chosen {
   /** What has texts to embed; for a text in passages, those. */
   readonly sources: readonly Source[];
   /** What has texts to cut into them. */
-  readonly splitters: readonly Splitter[];
+  readonly chunked: readonly ChunkedSource[];
 }
 
 /**
@@ -19,12 +19,12 @@ export interface Chosen {
  * worked on.
  */
 export async function choose(db: Database, name: string | undefined): Promise<Chosen> {
-  const { usable, splitters, broken } = await loadSources(db);
+  const { usable, chunked, broken } = await loadSources(db);
   if (name !== undefined) {
-    const splitter = splitters.find((source) => source.name === name);
-    const found = usable.find((source) => source.name === name || source.id === splitter?.embeddedBy);
+    const chunkedSource = chunked.find((source) => source.name === name);
+    const found = usable.find((source) => source.name === name || source.id === chunkedSource?.embeddedBy);
     if (found !== undefined) {
-      return { sources: [found], splitters: splitters.filter(({ embeddedBy }) => embeddedBy === found.id) };
+      return { sources: [found], chunked: chunked.filter(({ embeddedBy }) => embeddedBy === found.id) };
     }
     const trouble = broken.find((source) => source.name === name)?.trouble;
     if (trouble !== undefined) throw new SetupError(`Nothing can be done for ${name}.`, trouble);
@@ -34,10 +34,10 @@ export async function choose(db: Database, name: string | undefined): Promise<Ch
     throw new SetupError(
       "No watched table can be worked on.",
       broken.map((source) => `${source.name}: ${source.trouble}`).join("\n") ||
-        "Watch one: see embed_watch() in the guide.",
+        "Watch one: see autoembed.watch() in the guide.",
     );
   }
-  return { sources: usable, splitters };
+  return { sources: usable, chunked };
 }
 
 /** `choose`, for what is done with vectors alone. */
@@ -47,9 +47,9 @@ export async function chooseSources(db: Database, name: string | undefined): Pro
 
 /** The first of what may be meant, with what cuts its texts: for what is done with one source. */
 export async function chooseOne(db: Database, name: string | undefined): Promise<Chosen> {
-  const { sources, splitters } = await choose(db, name);
+  const { sources, chunked } = await choose(db, name);
   return {
     sources: sources.slice(0, 1),
-    splitters: splitters.filter((one) => one.embeddedBy === sources[0]?.id),
+    chunked: chunked.filter((one) => one.embeddedBy === sources[0]?.id),
   };
 }

@@ -1,8 +1,8 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { databaseFault } from "../database/database-fault.ts";
-import type { SplitSettings } from "../passages/split-settings.ts";
-import { isSplitter, type Splitter } from "../passages/splitter.ts";
+import type { ChunkSettings } from "../chunks/chunk-settings.ts";
+import { isChunked, type ChunkedSource } from "./chunked-source.ts";
 import { watchedRows } from "./source-sql.ts";
 import type { BrokenSource, KeyColumn, Source } from "./source.ts";
 
@@ -30,7 +30,7 @@ interface SourceRow {
     readonly table: string | null;
     readonly oid: number;
   } | null;
-  readonly passages: SplitSettings | null;
+  readonly passages: ChunkSettings | null;
   /** Of a text in passages: the source that embeds them; null where there is none. */
   readonly embedded_by: number | null;
   readonly vector_type: string | null;
@@ -50,7 +50,7 @@ export interface Sources {
   /** What has texts to embed. */
   readonly usable: readonly Source[];
   /** What has texts to cut into passages. */
-  readonly splitters: readonly Splitter[];
+  readonly chunked: readonly ChunkedSource[];
   readonly broken: readonly BrokenSource[];
 }
 
@@ -61,7 +61,7 @@ export async function loadSources(db: Database): Promise<Sources> {
       exists (select from pg_attribute x where x.attrelid = c.oid and quote_ident(x.attname) = s.text_expression
         and not x.attisdropped) as text_is_column,
       c.relispartition and exists (select from pg_trigger g
-        where g.tgrelid = c.oid and g.tgname = format('embed_%s_insert', s.id) and g.tgnewtable is not null) as misses_inserts,
+        where g.tgrelid = c.oid and g.tgname = format('autoembed_%s_insert', s.id) and g.tgnewtable is not null) as misses_inserts,
       case when s.vector_table is not null then
         jsonb_build_object('schema', vn.nspname, 'table', vc.relname, 'oid', s.vector_table::oid::int8) end as vector_table,
       (select jsonb_agg(jsonb_build_object('name', k.name, 'type', format_type(a.atttypid, -1), 'beside',
@@ -80,15 +80,15 @@ export async function loadSources(db: Database): Promise<Sources> {
           or exists (select from pg_index i where i.indrelid = t.oid and a.attnum = any((i.indkey::int2[])[1:]))) as is_looked_up,
       y.typname as vector_type, nullif(v.atttypmod, -1) as column_dimensions,
       s.backend, s.model, s.dimensions, s.settings, s.paused, s.passages, (
-        select p.id from embedding_source p
+        select p.id from autoembed.embedding_source p
         where s.passages is not null and p.watched_table = s.vector_table and p.vector_column = s.vector_column
         order by p.id limit 1) as embedded_by,
       (select t.oid::regclass::text from (values (c.oid, '{r,w}'), (vc.oid, '{r,w,a,d}')) t(oid, commands)
-        where embed_hides_rows(t.oid, t.commands::"char"[]) limit 1) as hidden_by_row_security,
+        where autoembed.hides_rows(t.oid, t.commands::"char"[]) limit 1) as hidden_by_row_security,
       (select quote_ident(r.rulename) || ' on ' || r.ev_class::regclass from pg_rewrite r
         where r.ev_class = coalesce(s.vector_table, s.watched_table) and r.ev_enabled in ('O', 'A')
           and (r.ev_type = '2' or (s.vector_table is not null and r.ev_type in ('3', '4'))) limit 1) as rule
-    from embedding_source s
+    from autoembed.embedding_source s
     left join pg_class c on c.oid = s.watched_table
     left join pg_namespace n on n.oid = c.relnamespace
     left join pg_class vc on vc.oid = s.vector_table
@@ -97,17 +97,17 @@ export async function loadSources(db: Database): Promise<Sources> {
     left join pg_type y on y.oid = v.atttypid
     order by s.id`.execute(db);
   const usable: Source[] = [];
-  const splitters: Splitter[] = [];
+  const chunked: ChunkedSource[] = [];
   const broken: BrokenSource[] = [];
   for (const row of rows) {
     const source = toSource(row);
     const trouble = "trouble" in source ? source.trouble : await textTrouble(db, source, row.text_is_column);
     if ("trouble" in source || trouble !== null)
       broken.push({ id: row.id, name: row.name, trouble: trouble ?? "" });
-    else if (isSplitter(source)) splitters.push(source);
+    else if (isChunked(source)) chunked.push(source);
     else usable.push(source);
   }
-  return { usable, splitters, broken };
+  return { usable, chunked, broken };
 }
 
 /** Whether the text can still be read: a column that it names may have been renamed or dropped. */
@@ -122,7 +122,7 @@ async function textTrouble(db: Database, source: Source, isColumn: boolean): Pro
   }
 }
 
-function toSource(row: SourceRow): Source | Splitter | BrokenSource {
+function toSource(row: SourceRow): Source | ChunkedSource | BrokenSource {
   const trouble = (text: string): BrokenSource => ({ id: row.id, name: row.name, trouble: text });
   if (row.schema === null || row.table === null) {
     return trouble(`its table was dropped: run \`npm run unwatch -- ${row.name}\``);
@@ -173,7 +173,7 @@ function toSource(row: SourceRow): Source | Splitter | BrokenSource {
     schema: row.schema,
     table: row.table,
     key: row.key.map(({ name, type }): KeyColumn => ({ name, type: type ?? "" })),
-    isLookedUp: row.is_looked_up,
+    hasSingleKeyLookup: row.is_looked_up,
     textExpression: row.text_expression,
     vectorColumn: row.vector_column,
     vectorTable,

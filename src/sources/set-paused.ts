@@ -7,10 +7,10 @@ import type { Database } from "../database/connect.ts";
  */
 export async function setPaused(db: Database, source: string, paused: boolean): Promise<boolean> {
   const { numAffectedRows } = await sql`
-    update embedding_source s set paused = ${paused}
-    where s.name = ${source} or exists (select from embedding_source p
+    update autoembed.embedding_source s set paused = ${paused}
+    where s.name = ${source} or exists (select from autoembed.embedding_source p
       where p.name = ${source} and p.passages is not null and p.vector_table = s.watched_table)`.execute(db);
   if (numAffectedRows === 0n) return false;
-  await sql`select pg_notify('embedding_queue', '')`.execute(db);
+  await sql`select pg_notify('autoembed', '')`.execute(db);
   return true;
 }

@@ -25,10 +25,10 @@ export function watchedRows(source: Source): RawBuilder<unknown> {
  * The columns `content` and `fault`. The collation is not the column's own: that may be one that no regular expression
  * takes, or that takes two texts for equal.
  */
-function textOf({ textExpression, table, triesTexts }: Source): RawBuilder<unknown> {
-  if (triesTexts === undefined)
+function textOf({ textExpression, table, evaluatesPerRow }: Source): RawBuilder<unknown> {
+  if (evaluatesPerRow === undefined)
     return sql`(${sql.raw(textExpression)})::text collate "default" as content, null::text as fault`;
-  const tried = sql`(public.embed_try_text(${sql.id(table)}.*, ${sql.lit(textExpression)}, ${sql.lit(table)}))`;
+  const tried = sql`(autoembed.evaluate_text(${sql.id(table)}.*, ${sql.lit(textExpression)}, ${sql.lit(table)}))`;
   return sql`${tried}[1] as content, ${tried}[2] as fault`;
 }
 
@@ -79,10 +79,10 @@ export function isHeldRow(source: Source, target: string, held: string): RawBuil
 
 /** That a column of the key has that value: where it can be, in a form that an index serves, and no hash and no merge. */
 function isKey(source: Source, column: RawBuilder<unknown>, value: RawBuilder<unknown>): RawBuilder<unknown> {
-  return source.isLookedUp ? sql`${column} = any(array[${value}])` : sql`${column} = ${value}`;
+  return source.hasSingleKeyLookup ? sql`${column} = any(array[${value}])` : sql`${column} = ${value}`;
 }
 
-/** The queue's key of the watched row `row`, as the triggers write it (`embed_key_sql`). */
+/** The queue's key of the watched row `row`, as the triggers write it (`autoembed.key_sql`). */
 export function queueKey(source: Source, row: string): RawBuilder<string> {
   const texts = source.key.map((_, i) => sql`${sql.ref(`${row}.k${i}`)}::text`);
   return source.key.length === 1 ? sql`${sql.join(texts)}` : sql`jsonb_build_array(${sql.join(texts)})::text`;
@@ -113,7 +113,7 @@ export function hasText(row: string): RawBuilder<boolean> {
 export function isUnchanged(source: Source): RawBuilder<boolean> {
   const table = source.vectorTable === null ? sql`null` : sql.lit(source.vectorTable.oid);
   const keys = sql.join(source.key.map(({ name }) => sql.lit(name)));
-  return sql`exists (select from embedding_source s where s.id = ${sql.lit(source.id)}
+  return sql`exists (select from autoembed.embedding_source s where s.id = ${sql.lit(source.id)}
     and s.watched_table = ${sql.lit(source.oid)}::oid and s.key_columns = array[${keys}]::text[]
     and s.text_expression = ${sql.lit(source.textExpression)}
     and s.vector_column = ${sql.lit(source.vectorColumn)} and s.vector_table is not distinct from ${table}::oid)`;

@@ -16,11 +16,11 @@ export interface Source extends TableName {
    * A row is found by one lookup in an index, whatever Postgres believes of the table when it plans: the key is one column,
    * an index begins with it, and none has it anywhere else, which would look as good while the table is small.
    */
-  readonly isLookedUp: boolean;
+  readonly hasSingleKeyLookup: boolean;
   /** SQL over the table's columns. */
   readonly textExpression: string;
   /** A text whose expression raises is read as null, with the fault beside; slow (see `readingTexts`). */
-  readonly triesTexts?: true;
+  readonly evaluatesPerRow?: true;
   readonly vectorColumn: string;
   /** The table of their own that the vectors are kept in, by the same key; null where they are in the watched table. */
   readonly vectorTable: (TableName & { readonly oid: number }) | null;

@@ -3,7 +3,7 @@ import { UsageError } from "../errors.ts";
 
 /** What to say to whoever names a source that there is not. */
 export async function unknownSource(db: Database, name: string): Promise<UsageError> {
-  const sources = await db.selectFrom("embedding_source").select("name").orderBy("id").execute();
+  const sources = await db.selectFrom("autoembed.embedding_source").select("name").orderBy("id").execute();
   return new UsageError(
     `No source is called ${JSON.stringify(name)}.`,
     `Sources: ${sources.map((source) => source.name).join(", ") || "none"}.`,

@@ -1,12 +1,12 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
-import type { ListenerState } from "../listener/listener-state.ts";
+import type { ListenerState } from "../membership/listener-state.ts";
 import { loadSources } from "../sources/load-sources.ts";
 import { hasText, queueKey, rowsWithVectors } from "../sources/source-sql.ts";
-import { readingTexts } from "../sources/reading-texts.ts";
+import { withPerRowFallback } from "../sources/per-row-fallback.ts";
 import type { Source } from "../sources/source.ts";
-import { countParents } from "../passages/count-parents.ts";
-import { isSplitter, type Splitter } from "../passages/splitter.ts";
+import { countChunkedRows } from "./count-chunked-rows.ts";
+import { isChunked, type ChunkedSource } from "../sources/chunked-source.ts";
 
 export interface SourceStatus {
   readonly name: string;
@@ -44,12 +44,12 @@ export interface Status {
 }
 
 export async function collectStatus(db: Database): Promise<Status> {
-  const { usable, splitters, broken } = await loadSources(db);
+  const { usable, chunked, broken } = await loadSources(db);
   const sources: SourceStatus[] = [];
   for (const source of usable) {
     // Before its passages.
-    for (const splitter of splitters) {
-      if (splitter.embeddedBy === source.id) sources.push(await sourceStatus(db, splitter));
+    for (const chunkedSource of chunked) {
+      if (chunkedSource.embeddedBy === source.id) sources.push(await sourceStatus(db, chunkedSource));
     }
     sources.push(await sourceStatus(db, source));
   }
@@ -62,26 +62,26 @@ export async function collectStatus(db: Database): Promise<Status> {
 export async function listenerStatus(db: Database): Promise<ListenerStatus[]> {
   const { rows } = await sql<ListenerStatus>`
     select id, host, pid, version, state, extract(epoch from now() - seen_at)::float8 as silent_seconds
-    from embedding_listener order by id`.execute(db);
+    from autoembed.embedding_listener order by id`.execute(db);
   return rows;
 }
 
 /** Counts a small cache, and estimates a large one as the planner does. */
 async function cacheStatus(db: Database): Promise<Status["cache"]> {
   const { rows } = await sql<Status["cache"]>`
-    select pg_total_relation_size('embedding_cache')::float8 as bytes,
-      case when reltuples > 1e6 then reltuples::float8 else (select count(*)::float8 from embedding_cache) end as vectors
-    from pg_class where oid = 'embedding_cache'::regclass`.execute(db);
+    select pg_total_relation_size('autoembed.embedding_cache')::float8 as bytes,
+      case when reltuples > 1e6 then reltuples::float8 else (select count(*)::float8 from autoembed.embedding_cache) end as vectors
+    from pg_class where oid = 'autoembed.embedding_cache'::regclass`.execute(db);
   return rows[0] ?? { vectors: 0, bytes: 0 };
 }
 
 /** Rows with a text, and those of them that are current: with passages, those that are all embedded. Reads the whole table. */
 export async function countRows(
   db: Database,
-  source: Source | Splitter,
+  source: Source | ChunkedSource,
 ): Promise<Pick<SourceStatus, "rows" | "current" | "trouble">> {
-  return await readingTexts(source, (source) =>
-    isSplitter(source) ? countParents(db, source) : countRowsOnce(db, source),
+  return await withPerRowFallback(source, (source) =>
+    isChunked(source) ? countChunkedRows(db, source) : countRowsOnce(db, source),
   );
 }
 
@@ -92,9 +92,9 @@ async function countRowsOnce(
   const { rows } = await sql<Pick<SourceStatus, "rows" | "current" | "trouble">>`
     select count(*) filter (where ${hasText("t")})::int as rows,
       count(*) filter (where t.vector is not null and q.key is null)::int as current,
-      (select trouble from embedding_source where id = ${source.id}) as trouble
+      (select trouble from autoembed.embedding_source where id = ${source.id}) as trouble
     from ${rowsWithVectors(source)} t
-    left join embedding_queue q on q.source_id = ${source.id} and q.key = ${queueKey(source, "t")}`.execute(
+    left join autoembed.embedding_queue q on q.source_id = ${source.id} and q.key = ${queueKey(source, "t")}`.execute(
     db,
   );
   const [counted] = rows;
@@ -102,7 +102,7 @@ async function countRowsOnce(
   return counted;
 }
 
-async function sourceStatus(db: Database, source: Source | Splitter): Promise<SourceStatus> {
+async function sourceStatus(db: Database, source: Source | ChunkedSource): Promise<SourceStatus> {
   const queue = await queueStatus(db, source.id);
   return { name: source.name, ...(await countRows(db, source)), ...queue, paused: source.paused };
 }
@@ -115,10 +115,10 @@ async function queueStatus(db: Database, sourceId: number): Promise<QueueStatus>
       count(*) filter (where failed_at is null and owner is not null)::int as in_flight,
       count(*) filter (where failed_at is not null)::int as failed,
       extract(epoch from now() - min(queued_at) filter (where failed_at is null))::float8 as oldest_pending_seconds
-    from embedding_queue where source_id = ${sourceId}`.execute(db);
+    from autoembed.embedding_queue where source_id = ${sourceId}`.execute(db);
   const errors = await sql<QueueStatus["errors"][number]>`
     select last_error as reason, count(*)::int as rows, max(key) as key
-    from embedding_queue where source_id = ${sourceId} and failed_at is not null
+    from autoembed.embedding_queue where source_id = ${sourceId} and failed_at is not null
     group by last_error order by max(failed_at) desc limit 5`.execute(db);
   const [counts] = queue.rows;
   if (counts === undefined) throw new Error("a count gave no row");
@@ -129,7 +129,7 @@ async function queueStatus(db: Database, sourceId: number): Promise<QueueStatus>
 export async function usageToday(db: Database, sourceId: number): Promise<QueueStatus["today"]> {
   const { rows } = await sql<QueueStatus["today"]>`
     select embedded::float8, cached::float8, failed::float8, truncated::float8, requests::float8, tokens::float8
-    from embedding_usage where source_id = ${sourceId} and day = (now() at time zone 'utc')::date`.execute(
+    from autoembed.embedding_usage where source_id = ${sourceId} and day = (now() at time zone 'utc')::date`.execute(
     db,
   );
   return rows[0] ?? { embedded: 0, cached: 0, failed: 0, truncated: 0, requests: 0, tokens: 0 };

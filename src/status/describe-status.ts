@@ -1,5 +1,5 @@
 import pc from "picocolors";
-import { duration } from "../backfill/progress.ts";
+import { formatDuration } from "../backfill/progress.ts";
 import type { ListenerStatus, SourceStatus, Status } from "./collect-status.ts";
 
 /** The status as a person reads it: a source a line, then what needs attention. */
@@ -11,7 +11,7 @@ export function describeStatus(status: Status): string {
     String(source.pending),
     String(source.in_flight),
     String(source.failed),
-    source.oldest_pending_seconds === null ? "-" : duration(source.oldest_pending_seconds),
+    source.oldest_pending_seconds === null ? "-" : formatDuration(source.oldest_pending_seconds),
     String(source.today.tokens),
   ]);
   return [
@@ -30,7 +30,7 @@ function describeListeners(listeners: readonly ListenerStatus[]): string[] {
   if (listeners.length === 0)
     return [pc.yellow("listeners: none is running, so nothing is embedded: npm start")];
   return listeners.flatMap(({ host, pid, silent_seconds, state }) => [
-    `listener: process ${pid} on ${host}, seen ${duration(silent_seconds)} ago`,
+    `listener: process ${pid} on ${host}, seen ${formatDuration(silent_seconds)} ago`,
     ...(state.budget === undefined ? [] : [pc.red(`  ${state.budget}`)]),
     ...(state.providers ?? [])
       .filter((provider) => provider.state !== "closed")

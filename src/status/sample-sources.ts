@@ -22,16 +22,16 @@ export async function sampleSources(db: Database): Promise<SourceSample[]> {
   const { rows } = await sql<SourceSample>`
     select s.id, s.name, s.paused, s.trouble, coalesce(q.pending, 0)::float8 as pending, coalesce(q.in_flight, 0)::float8 as in_flight,
       coalesce(q.failed, 0)::float8 as failed, q.oldest_pending_seconds, coalesce(u.settled, 0)::float8 as settled
-    from embedding_source s
+    from autoembed.embedding_source s
     left join (
       select source_id, count(*) filter (where failed_at is null and owner is null) as pending,
         count(*) filter (where failed_at is null and owner is not null) as in_flight,
         count(*) filter (where failed_at is not null) as failed,
         extract(epoch from now() - min(queued_at) filter (where failed_at is null))::float8 as oldest_pending_seconds
-      from embedding_queue group by source_id
+      from autoembed.embedding_queue group by source_id
     ) q on q.source_id = s.id
     left join (
-      select source_id, sum(embedded + cached) as settled from embedding_usage group by source_id
+      select source_id, sum(embedded + cached) as settled from autoembed.embedding_usage group by source_id
     ) u on u.source_id = s.id
     order by s.id`.execute(db);
   return rows;

@@ -1,12 +1,12 @@
 import { sql } from "kysely";
 import type { Config } from "../config.ts";
 import type { Database } from "../database/connect.ts";
-import { checkDimensions } from "../listener/check-dimensions.ts";
+import { checkDimensions } from "../sources/check-dimensions.ts";
 import { openProvider } from "../providers/open-provider.ts";
-import { packTexts } from "../providers/pack.ts";
-import { providerSettings } from "../sources/provider-settings.ts";
+import { packTexts } from "../providers/isolate/pack.ts";
+import { resolveProviderSettings } from "../providers/resolve-provider-settings.ts";
 import { hasText, keyMatches, queueKey, rowsWithVectors, vectorType } from "../sources/source-sql.ts";
-import { readingTexts } from "../sources/reading-texts.ts";
+import { withPerRowFallback } from "../sources/per-row-fallback.ts";
 import type { Source } from "../sources/source.ts";
 
 export interface VerifyReport {
@@ -44,10 +44,10 @@ export async function verifySource(
   source: Source,
   options: VerifyOptions,
 ): Promise<VerifyReport> {
-  const provider = await openProvider(providerSettings(config, source), options.signal);
+  const provider = await openProvider(resolveProviderSettings(config, source), options.signal);
   try {
     checkDimensions(source, provider);
-    const sample = await readingTexts(source, (source) =>
+    const sample = await withPerRowFallback(source, (source) =>
       sampleRows(db, source, options.sample, provider.limits.textCharacters),
     );
     const limits = {
@@ -86,7 +86,7 @@ async function sampleRows(db: Database, source: Source, sample: number, maxChara
   const { rows } = await sql<{ key: string; text: string }>`
     select ${queueKey(source, "t")} as key, left(t.content, ${maxCharacters}) as text from ${rowsWithVectors(source)} t
     where t.vector is not null and ${hasText("t")}
-      and not exists (select from embedding_queue q where q.source_id = ${source.id} and q.key = ${queueKey(source, "t")})
+      and not exists (select from autoembed.embedding_queue q where q.source_id = ${source.id} and q.key = ${queueKey(source, "t")})
     order by random() limit ${sample}`.execute(db);
   return rows;
 }

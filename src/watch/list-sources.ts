@@ -1,6 +1,6 @@
 import type { Database } from "../database/connect.ts";
 import { loadSources } from "../sources/load-sources.ts";
-import type { SplitSettings } from "../passages/split-settings.ts";
+import type { ChunkSettings } from "../chunks/chunk-settings.ts";
 import { whereVectorsAre } from "../sources/source.ts";
 
 export interface ListedSource {
@@ -12,7 +12,7 @@ export interface ListedSource {
   /** `column type(dimensions)`; with its schema and table where that is not the watched one. */
   readonly vector: string | null;
   /** How the text is cut into passages, each with a vector; null where it is embedded whole. */
-  readonly passages: SplitSettings | null;
+  readonly passages: ChunkSettings | null;
   /** Null: as the environment says. */
   readonly backend: string | null;
   readonly model: string | null;
@@ -23,13 +23,14 @@ export interface ListedSource {
 
 /** Every source; one that embeds the passages of another is part of that. */
 export async function listSources(db: Database): Promise<ListedSource[]> {
-  const { usable, splitters, broken } = await loadSources(db);
-  const rows = await db.selectFrom("embedding_source").selectAll().orderBy("id").execute();
-  const listed = rows.filter((row) => !splitters.some(({ embeddedBy }) => embeddedBy === row.id));
+  const { usable, chunked, broken } = await loadSources(db);
+  const rows = await db.selectFrom("autoembed.embedding_source").selectAll().orderBy("id").execute();
+  const listed = rows.filter((row) => !chunked.some(({ embeddedBy }) => embeddedBy === row.id));
   return listed.map((row) => {
-    const splitter = splitters.find(({ id }) => id === row.id);
-    const source = splitter ?? usable.find(({ id }) => id === row.id);
-    const embedded = splitter === undefined ? row : rows.find(({ id }) => id === splitter.embeddedBy);
+    const chunkedSource = chunked.find(({ id }) => id === row.id);
+    const source = chunkedSource ?? usable.find(({ id }) => id === row.id);
+    const embedded =
+      chunkedSource === undefined ? row : rows.find(({ id }) => id === chunkedSource.embeddedBy);
     const dimensions = source?.columnDimensions ?? null;
     return {
       name: row.name,
@@ -40,7 +41,7 @@ export async function listSources(db: Database): Promise<ListedSource[]> {
         source === undefined
           ? null
           : `${source.vectorTable === null ? row.vector_column : whereVectorsAre(source)} ${source.vectorType}${dimensions === null ? "" : `(${dimensions})`}`,
-      passages: splitter?.passages ?? null,
+      passages: chunkedSource?.passages ?? null,
       backend: embedded?.backend ?? null,
       model: embedded?.model ?? null,
       state: source === undefined ? "broken" : row.paused ? "paused" : "watched",

@@ -107,7 +107,7 @@ export async function createVectorView(
 /** @throws {SetupError} where the table has none. */
 export async function primaryKey(db: Database, { oid, schema, table }: FoundTable): Promise<string[]> {
   const { rows } = await sql<{ key: string[] | null }>`
-    select embed_primary_key(${oid}::oid::regclass) as key`.execute(db);
+    select autoembed.primary_key(${oid}::oid::regclass) as key`.execute(db);
   const key = rows[0]?.key ?? null;
   if (key !== null) return key;
   throw new SetupError(

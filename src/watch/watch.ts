@@ -3,14 +3,14 @@ import type { Config } from "../config.ts";
 import type { Database } from "../database/connect.ts";
 import { SetupError, UsageError } from "../errors.ts";
 import { openProvider } from "../providers/open-provider.ts";
-import { createPassagesTable } from "../passages/passages-table.ts";
-import { splitSettings, type SplitSettings, type SplitWishes } from "../passages/split-settings.ts";
-import { ownSettings, type OwnSettings } from "../sources/own-settings.ts";
-import { providerSettings } from "../sources/provider-settings.ts";
+import { createChunksTable } from "./chunks-table.ts";
+import { chunkSettings, type ChunkSettings, type ChunkOptions } from "../chunks/chunk-settings.ts";
+import { sourceSettings, type SourceSettings } from "../providers/source-settings.ts";
+import { resolveProviderSettings } from "../providers/resolve-provider-settings.ts";
 import type { TableName } from "../sources/source.ts";
 import { explainRefusal } from "./explain-refusal.ts";
 import { findTable, type FoundTable } from "./find-table.ts";
-import { lockBefore, patiently } from "./patiently.ts";
+import { lockWatchedTableFirst, withTableLock } from "../database/with-table-lock.ts";
 import { createVectorTable, createVectorView, findVectorTable, type VectorTable } from "./vector-table.ts";
 import {
   columnType,
@@ -38,7 +38,7 @@ export interface WatchOptions {
    * Cuts the text into passages of at most that length, which are kept in `into` with a vector each. `overlap` is an
    * eighth of it, and `unit` is `characters`, where not given.
    */
-  readonly passages?: SplitWishes | undefined;
+  readonly passages?: ChunkOptions | undefined;
   /** Of the column that is added; `vector` up to 2,000 dimensions and `halfvec` above where not given. */
   readonly type?: VectorType | undefined;
   /** What commands and messages call it; the table's name where not given. */
@@ -47,7 +47,7 @@ export interface WatchOptions {
   readonly model?: string | undefined;
   readonly dimensions?: number | undefined;
   /** What the provider of this source has of its own. */
-  readonly settings?: OwnSettings | undefined;
+  readonly settings?: SourceSettings | undefined;
 }
 
 export interface Watched {
@@ -63,7 +63,7 @@ export interface Watched {
   /** Qualified and quoted; null where the vectors are in the watched table. */
   readonly into: string | null;
   /** How the text is cut into the passages of `into`; null where it is embedded whole. */
-  readonly passages: SplitSettings | null;
+  readonly passages: ChunkSettings | null;
   /** The view that joins the watched table and its vectors, qualified and quoted; null where there is nothing to join. */
   readonly view: string | null;
 }
@@ -80,20 +80,20 @@ export async function watch(db: Database, config: Config, options: WatchOptions)
       "Such as: --into documents_passages --chunk 800",
     );
   }
-  const passages = options.passages === undefined ? null : splitSettings(options.passages);
+  const passages = options.passages === undefined ? null : chunkSettings(options.passages);
   const table = await findTable(db, options.table);
   const vectors = options.into === undefined ? undefined : await findVectorTable(db, options.into, table);
   const existing = await existingColumn(db, table, vectors, options.vector ?? "embedding");
   checkAgainst(existing, vectors ?? table, options);
   const column = existing ?? (await plannedColumn(config, options));
   try {
-    return await patiently(db, async (transaction) => {
-      await sql`select embed_check_table(${table.oid}::oid::regclass)`.execute(transaction);
+    return await withTableLock(db, async (transaction) => {
+      await sql`select autoembed.check_table(${table.oid}::oid::regclass)`.execute(transaction);
       if (vectors?.oid === null) {
-        const create = passages === null ? createVectorTable : createPassagesTable;
+        const create = passages === null ? createVectorTable : createChunksTable;
         await create(transaction, table, vectors, options.key, column);
       } else if (existing === undefined) {
-        if (vectors !== undefined) await lockBefore(transaction, table, "access exclusive");
+        if (vectors !== undefined) await lockWatchedTableFirst(transaction, table, "access exclusive");
         const { schema, table: name } = vectors ?? table;
         await sql`alter table ${sql.id(schema, name)}
           add column ${sql.id(column.name)} ${columnType(column)}`.execute(transaction);
@@ -127,7 +127,7 @@ async function callEmbedWatch(
   vectors: VectorTable | undefined,
   column: VectorColumn,
   options: WatchOptions,
-  passages: SplitSettings | null,
+  passages: ChunkSettings | null,
 ): Promise<Pick<Watched, "name" | "table" | "key" | "text" | "into">> {
   const hasOwnModel = options.backend !== undefined || options.model !== undefined;
   const { rows } = await sql<{
@@ -138,7 +138,7 @@ async function callEmbedWatch(
     into: string | null;
   }>`
     select name, watched_table::text as table, key_columns as key, text_expression as text, vector_table::text as into
-    from embed_watch(
+    from autoembed.watch(
       watched_table => ${table.oid}::oid::regclass,
       text_expression => ${options.text},
       key_columns => ${options.key ?? null}::text[],
@@ -147,11 +147,11 @@ async function callEmbedWatch(
       backend => ${options.backend ?? null},
       model => ${options.model ?? null},
       dimensions => ${options.dimensions ?? (hasOwnModel ? column.dimensions : null)}::int,
-      settings => ${JSON.stringify(ownSettings(options.settings ?? {}))}::jsonb,
+      settings => ${JSON.stringify(sourceSettings(options.settings ?? {}))}::jsonb,
       vector_table => ${vectors === undefined ? sql`null` : sql`format('%I.%I', ${vectors.schema}::text, ${vectors.table}::text)::regclass`},
       passages => ${passages === null ? null : JSON.stringify(passages)}::jsonb)`.execute(db);
   const [watched] = rows;
-  if (watched === undefined) throw new Error("embed_watch() gave no source");
+  if (watched === undefined) throw new Error("autoembed.watch() gave no source");
   return watched;
 }
 
@@ -194,7 +194,7 @@ async function dimensionsOf(config: Config, options: WatchOptions): Promise<numb
   const hasOwnModel = options.backend !== undefined || options.model !== undefined;
   if (!hasOwnModel && config.EMBEDDING_DIM !== undefined) return config.EMBEDDING_DIM;
   const provider = await openProvider(
-    providerSettings(hasOwnModel ? { ...config, EMBEDDING_DIM: undefined } : config, wishes),
+    resolveProviderSettings(hasOwnModel ? { ...config, EMBEDDING_DIM: undefined } : config, wishes),
   );
   await provider.close();
   return provider.dimensions;

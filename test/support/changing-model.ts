@@ -3,10 +3,10 @@ import { expect, onTestFinished } from "vitest";
 import { showProgress } from "../../src/backfill/progress.ts";
 import { readConfig } from "../../src/config.ts";
 import { connect } from "../../src/database/connect.ts";
-import { remodel, type RemodelOptions, type RemodelReport } from "../../src/remodel/remodel.ts";
-import { readRemodelling } from "../../src/remodel/remodelling.ts";
-import { dropModel } from "../../src/remodel/drop-model.ts";
-import { rollBack } from "../../src/remodel/switch.ts";
+import { remodel, type RemodelOptions, type RemodelReport } from "../../src/model-change/change-model.ts";
+import { readModelChange } from "../../src/model-change/model-change-state.ts";
+import { dropModel } from "../../src/model-change/drop-model.ts";
+import { rollBack } from "../../src/model-change/switch.ts";
 import { prepare } from "./listening.ts";
 import { oracleVector, startProviderServer } from "./provider-server.ts";
 
@@ -21,10 +21,10 @@ export async function prepareChange(rows: number) {
   onTestFinished(() => theirs.close());
   const db = connect({ databaseUrl: database.url, maxConnections: 1, ownSessions: true });
   onTestFinished(async () => {
-    const now = await readRemodelling(db, NAME);
+    const now = await readModelChange(db, NAME);
     // Nobody may be left to embed what the old model still owes.
     if (now.state === "switched") await rollBack(db, now.live, now.previous, true);
-    const after = await readRemodelling(db, NAME);
+    const after = await readModelChange(db, NAME);
     if (after.state === "building") await dropModel(db, after.next);
     await db.destroy();
   });

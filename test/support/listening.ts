@@ -32,9 +32,9 @@ export async function prepare(overrides: Readonly<Record<string, string>> = {}):
   await client.connect();
   onTestFinished(() => client.end());
   await client.query(`
-    select embed_unwatch(name) from embedding_source where name <> 'patient_embeddings';
-    update embedding_source set paused = false, trouble = null;
-    truncate patient_embeddings, embedding_queue, embedding_cache, embedding_reservation, embedding_usage, embedding_listener`);
+    select autoembed.unwatch(name) from autoembed.embedding_source where name <> 'patient_embeddings';
+    update autoembed.embedding_source set paused = false, trouble = null;
+    truncate patient_embeddings, autoembed.embedding_queue, autoembed.embedding_cache, autoembed.embedding_reservation, autoembed.embedding_usage, autoembed.embedding_listener`);
   const environment = {
     DATABASE_URL: database.url,
     EMBEDDING_BACKEND: "llm_api",

@@ -44,7 +44,7 @@ const config = {
 const client = new pg.Client(url.href);
 await client.connect();
 await client.query("create table tickets (id bigint primary key, body text, embedding vector(256))");
-await client.query("select embed_watch('tickets', 'body')");
+await client.query("select autoembed.watch('tickets', 'body')");
 const listener = createListener(config);
 await listener.start();
 const http = await startHttp(config, listener, pino({ level: "silent" }));
@@ -65,7 +65,7 @@ for (let turn = 0, taken = 0; performance.now() < end; turn++) {
   await delay(2_500);
 }
 await client.query(
-  "update embedding_source set paused = true where name = 'tickets'; notify embedding_queue",
+  "update autoembed.embedding_source set paused = true where name = 'tickets'; notify autoembed.embedding_queue",
 );
 await delay(1_000);
 await client.query("insert into tickets select -i, 'ticket ' || -i from generate_series(1, 18) i");

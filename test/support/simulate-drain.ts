@@ -1,7 +1,7 @@
 import { vi } from "vitest";
-import { Limiter, type LimiterSettings } from "../../src/providers/limiter.ts";
+import { Limiter, type LimiterSettings } from "../../src/providers/traffic/limiter.ts";
 import { ProviderError } from "../../src/providers/provider-error.ts";
-import { rateHints, retryAfterMs, type RateHints } from "../../src/providers/rate-hints.ts";
+import { rateHints, retryAfterMs, type RateHints } from "../../src/providers/traffic/rate-hints.ts";
 import { RateLimiter, type RateLimit } from "./rate-limit.ts";
 
 export interface Drain {

@@ -1,4 +1,4 @@
-import { duration } from "../../backfill/progress.ts";
+import { formatDuration } from "../../backfill/progress.ts";
 
 /** 12,345 */
 export function count(value: number): string {
@@ -15,7 +15,7 @@ export function brief(value: number): string {
 /** 45 ms, 2.1 s, 3 min 5 s */
 export function span(seconds: number): string {
   if (seconds < 1) return `${String(Math.round(seconds * 1000))} ms`;
-  return seconds < 10 ? `${seconds.toFixed(1)} s` : duration(seconds);
+  return seconds < 10 ? `${seconds.toFixed(1)} s` : formatDuration(seconds);
 }
 
 /** 99.9 %, and never 100 % while something is missing. */

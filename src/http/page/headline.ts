@@ -1,5 +1,5 @@
-import type { ProviderDescription } from "../../listener/providers.ts";
-import { duration } from "../../backfill/progress.ts";
+import type { ProviderDescription } from "../../providers/registry.ts";
+import { formatDuration } from "../../backfill/progress.ts";
 import { count } from "./format.ts";
 import type { PageData, PageSource } from "./page-data.ts";
 
@@ -58,7 +58,7 @@ function* concerns(
 
 function timeLeft(waiting: number, rowsPerMinute: number | null): string {
   if (rowsPerMinute === null || rowsPerMinute < 1) return "";
-  return `, about ${duration((60 * waiting) / rowsPerMinute)} to go`;
+  return `, about ${formatDuration((60 * waiting) / rowsPerMinute)} to go`;
 }
 
 function rows(amount: number): string {

@@ -46,8 +46,8 @@ export interface PageData {
 const SHOWN_FAILURES = 8;
 
 export async function collectPageData(db: Database, rowCounts: RowCounts): Promise<PageData> {
-  const { usable, splitters, broken } = await loadSources(db);
-  const byId = new Map<number, Source>([...usable, ...splitters].map((source) => [source.id, source]));
+  const { usable, chunked, broken } = await loadSources(db);
+  const byId = new Map<number, Source>([...usable, ...chunked].map((source) => [source.id, source]));
   const trouble = new Map(broken.map((source) => [source.id, source.trouble]));
   const sources: PageSource[] = [];
   for (const sample of await sampleSources(db)) {
@@ -67,7 +67,7 @@ async function latestFailures(db: Database, sourceId: number): Promise<FailedRow
   const { rows } = await sql<FailedRow>`
     select key, coalesce(last_error, 'unknown') as reason,
       to_char(failed_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as failed_at
-    from embedding_queue where source_id = ${sourceId} and failed_at is not null
-    order by embedding_queue.failed_at desc, key limit ${SHOWN_FAILURES}`.execute(db);
+    from autoembed.embedding_queue where source_id = ${sourceId} and failed_at is not null
+    order by autoembed.embedding_queue.failed_at desc, key limit ${SHOWN_FAILURES}`.execute(db);
   return rows;
 }

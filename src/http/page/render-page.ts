@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { ProviderDescription } from "../../listener/providers.ts";
+import type { ProviderDescription } from "../../providers/registry.ts";
 import { VERSION } from "../../version.ts";
 import type { History } from "../history.ts";
 import { charts } from "./chart.ts";

@@ -1,5 +1,5 @@
-import { duration } from "../../backfill/progress.ts";
-import type { ProviderDescription } from "../../listener/providers.ts";
+import { formatDuration } from "../../backfill/progress.ts";
+import type { ProviderDescription } from "../../providers/registry.ts";
 import type { ListenerStatus } from "../../status/collect-status.ts";
 import type { Neighbour } from "../../search/nearest.ts";
 import type { Freshness } from "../history.ts";
@@ -197,7 +197,8 @@ export function machinerySection(
             <span class="tag ${silent < 5 ? "good" : "bad"}">${silent < 5 ? "alive" : "silent"}</span>
             <strong>listener</strong>
             <span class="quiet"
-              >process ${pid} on ${host}, version ${version}, seen ${duration(Math.max(0, silent))} ago</span
+              >process ${pid} on ${host}, version ${version}, seen ${formatDuration(Math.max(0, silent))}
+              ago</span
             >
           </li>`,
       )}

@@ -1,0 +1,31 @@
+import { sql } from "kysely";
+import pg from "pg";
+import type { Database } from "../database/connect.ts";
+import { SetupError } from "../errors.ts";
+import { withTableLock } from "../database/with-table-lock.ts";
+
+const OTHERS_DEPEND_ON_IT = "2BP01";
+
+/**
+ * Drops a source and its column, with the indexes on it; also where it cannot be worked on any more, since that may be
+ * why it is given up. @throws {SetupError} where something else depends on the column.
+ */
+export async function dropModel(db: Database, { name }: { readonly name: string }): Promise<void> {
+  await withTableLock(db, async (transaction) => {
+    const { rows } = await sql<{ table: string; column: string }>`
+      select format('%I.%I', n.nspname, c.relname) as table, s.vector_column as column from autoembed.embedding_source s
+      join pg_class c on c.oid = coalesce(s.vector_table, s.watched_table) join pg_namespace n on n.oid = c.relnamespace
+      where s.name = ${name}`.execute(transaction);
+    await sql`select autoembed.unwatch(${name})`.execute(transaction);
+    for (const { table, column } of rows) {
+      await sql`alter table ${sql.raw(table)} drop column if exists ${sql.id(column)}`.execute(transaction);
+    }
+  }).catch((error: unknown) => {
+    if (!(error instanceof pg.DatabaseError) || error.code !== OTHERS_DEPEND_ON_IT) throw error;
+    throw new SetupError(
+      `The column of ${name} cannot be dropped: something depends on it.`,
+      `Drop that, or let it show another column, and run this again. ${error.detail ?? ""}`,
+      { cause: error },
+    );
+  });
+}

@@ -1,0 +1,91 @@
+import { sql } from "kysely";
+import type { Database } from "../database/connect.ts";
+import { identifierOf } from "../database/identifier.ts";
+import { SetupError } from "../errors.ts";
+import { loadSources } from "../sources/load-sources.ts";
+import { vectorTableOf } from "../sources/source-sql.ts";
+import type { Source } from "../sources/source.ts";
+import { unknownSource } from "../sources/unknown-source.ts";
+
+/**
+ * Where a change of the model stands. It is all in the sources' names and columns, so that any process can go on with
+ * it after any other was killed.
+ *
+ *   none ──prepare──▶ building ──switch──▶ switched ──finish──▶ none
+ *                       │  ▲                  │
+ *   none ◀──cancel──────┘  └─────rollback─────┘
+ *
+ * Building: `NAME@next` fills the column `VECTOR_next`. Switched: names and columns are swapped, and `NAME@previous`
+ * keeps the old vectors fresh in `VECTOR_previous`.
+ */
+export type ModelChange =
+  | { readonly state: "none"; readonly live: Source }
+  | { readonly state: "building"; readonly live: Source; readonly next: Source }
+  | { readonly state: "switched"; readonly live: Source; readonly previous: Source };
+
+export const nextOf = (name: string): string => `${name}@next`;
+export const previousOf = (name: string): string => `${name}@previous`;
+
+/** The columns beside a source's own: where the new vectors grow, and where the old ones are kept. */
+export const nextColumn = ({ vectorColumn }: Source): string => identifierOf(vectorColumn, "_next");
+export const previousColumn = ({ vectorColumn }: Source): string => identifierOf(vectorColumn, "_previous");
+
+/** @throws {UsageError} where there is no such source, {SetupError} where it cannot be worked on. */
+export async function readModelChange(db: Database, name: string): Promise<ModelChange> {
+  const { usable, broken } = await loadSources(db);
+  const find = (wanted: string): Source | undefined => {
+    const trouble = broken.find((source) => source.name === wanted)?.trouble;
+    if (trouble !== undefined) throw new SetupError(`Nothing can be done for ${wanted}.`, trouble);
+    return usable.find((source) => source.name === wanted);
+  };
+  const live = find(name);
+  if (live === undefined) throw await unknownSource(db, name);
+  const next = find(nextOf(name));
+  if (next !== undefined) return { state: "building", live, next };
+  const previous = find(previousOf(name));
+  return previous === undefined ? { state: "none", live } : { state: "switched", live, previous };
+}
+
+/** Where a change of the model stands by its sources' names alone: their table need not be usable. */
+export async function secondSource(
+  db: Database,
+  name: string,
+): Promise<{ readonly state: "building" | "switched"; readonly name: string } | null> {
+  const names = { [nextOf(name)]: "building", [previousOf(name)]: "switched" } as const;
+  const found = await db
+    .selectFrom("autoembed.embedding_source")
+    .select("name")
+    .where("name", "in", Object.keys(names))
+    .executeTakeFirst();
+  const state = found === undefined ? undefined : names[found.name];
+  return found === undefined || state === undefined ? null : { state, name: found.name };
+}
+
+/** Names a column anew; part of the short transaction that holds the table. */
+export async function renameColumn(
+  transaction: Database,
+  source: Source,
+  from: string,
+  to: string,
+): Promise<void> {
+  await sql`alter table ${vectorTableOf(source)} rename column ${sql.id(from)} to ${sql.id(to)}`.execute(
+    transaction,
+  );
+}
+
+/** Names a source and its column anew, and writes its triggers for them. */
+export async function moveSource(
+  transaction: Database,
+  source: Source,
+  name: string,
+  vectorColumn: string,
+): Promise<void> {
+  await transaction
+    .updateTable("autoembed.embedding_source")
+    .set({ name, vector_column: vectorColumn })
+    .where("id", "=", source.id)
+    .execute();
+  await sql`select autoembed.install_triggers(s) from autoembed.embedding_source s where s.id = ${source.id}`.execute(
+    transaction,
+  );
+}

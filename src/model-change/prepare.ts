@@ -1,0 +1,70 @@
+import { sql } from "kysely";
+import type { Database } from "../database/connect.ts";
+import { quoted } from "../database/identifier.ts";
+import type { SourceSettings } from "../providers/source-settings.ts";
+import { vectorTableOf } from "../sources/source-sql.ts";
+import type { Source } from "../sources/source.ts";
+import { explainRefusal } from "../watch/explain-refusal.ts";
+import { lockWatchedTableFirst, withTableLock } from "../database/with-table-lock.ts";
+import { columnType, vectorTypeFor } from "../watch/vector-column.ts";
+import { copyColumnGrants } from "./column-grants.ts";
+import { refuseObstacles } from "./obstacles.ts";
+import { nextColumn, nextOf, secondSource } from "./model-change-state.ts";
+
+export interface NewModel {
+  readonly backend: string | null;
+  readonly model: string | null;
+  readonly dimensions: number;
+  readonly settings: SourceSettings;
+}
+
+/** The source that the new model will have, as if it were there. */
+export function plannedSource(live: Source, model: NewModel): Source {
+  return {
+    ...live,
+    name: nextOf(live.name),
+    backend: model.backend,
+    model: model.model,
+    dimensions: model.dimensions,
+    settings: model.settings,
+    vectorType: vectorTypeFor(model.dimensions),
+    columnDimensions: model.dimensions,
+    paused: false,
+  };
+}
+
+/**
+ * Adds the second column and the second source: from now on both models' vectors follow every change. Does nothing where
+ * another process has done it meanwhile.
+ */
+export async function prepare(db: Database, live: Source, model: NewModel): Promise<void> {
+  const column = {
+    name: nextColumn(live),
+    type: vectorTypeFor(model.dimensions),
+    dimensions: model.dimensions,
+  };
+  await withTableLock(db, async (transaction) => {
+    // One at a time: a second waits here, and finds the first one's work.
+    await sql`select from autoembed.embedding_source where id = ${live.id} for update`.execute(transaction);
+    if ((await secondSource(transaction, live.name)) !== null) return;
+    await refuseObstacles(transaction, { state: "none", live }, plannedSource(live, model));
+    if (live.vectorTable !== null) await lockWatchedTableFirst(transaction, live, "share row exclusive");
+    await sql`alter table ${vectorTableOf(live)} add column ${sql.id(column.name)} ${columnType(column)}`.execute(
+      transaction,
+    );
+    await copyColumnGrants(transaction, live, column.name);
+    await sql`select autoembed.watch(
+        watched_table => ${quoted(live)}::regclass,
+        text_expression => ${live.textExpression},
+        key_columns => ${live.key.map(({ name }) => name)}::text[],
+        vector_column => ${column.name},
+        source_name => ${nextOf(live.name)},
+        backend => ${model.backend},
+        model => ${model.model},
+        dimensions => ${model.dimensions}::int,
+        settings => ${JSON.stringify(model.settings)}::jsonb,
+        vector_table => ${live.vectorTable?.oid ?? null}::oid::regclass)`.execute(transaction);
+  }).catch((error: unknown) => {
+    throw explainRefusal(error, `add the column of the new model for ${live.schema}.${live.table}`);
+  });
+}

@@ -1,0 +1,129 @@
+import { ProviderError } from "../provider-error.ts";
+import type { Backend, RawAnswer, RawVector } from "../backend.ts";
+import { classifyAnswer, complaintOf, type ErrorContext } from "../classify.ts";
+import { JsonClient, type JsonAnswer } from "../http.ts";
+import type { OnReceived, ProviderLimits } from "../provider.ts";
+import type { OllamaSettings } from "../provider-settings.ts";
+
+/** Ollama states no limit; it works through a batch text by text, so that a big one only risks the timeout. */
+const LIMITS: ProviderLimits = { inputs: 256, characters: 300_000, textCharacters: 100_000 };
+
+/** Ollama's own API: `/api/embed` takes a batch; servers before 0.3 know only `/api/embeddings`, one text a call. */
+export class Ollama implements Backend {
+  readonly name = "ollama";
+  readonly model: string;
+  readonly limits: ProviderLimits;
+  readonly #client: JsonClient;
+  readonly #base: string;
+  readonly #origin: string;
+  readonly #settings: OllamaSettings;
+  /** Turns false for good when the server does not know the batch endpoint. */
+  #batches = true;
+
+  constructor(settings: OllamaSettings) {
+    this.model = settings.model;
+    this.limits = { ...LIMITS, ...settings.limits };
+    this.#client = new JsonClient(settings, { ...settings.headers });
+    const url = new URL(settings.baseUrl);
+    this.#origin = url.origin;
+    this.#base = url.pathname.replace(/\/+$/, "").replace(/\/api$/, "");
+    this.#settings = settings;
+  }
+
+  async ask(texts: readonly string[], signal: AbortSignal, onReceived?: OnReceived): Promise<RawAnswer> {
+    if (!this.#batches) return await this.#askOneByOne(texts, signal);
+    try {
+      return await this.#askBatch(texts, signal, onReceived);
+    } catch (error) {
+      if (!isUnknownEndpoint(error)) throw error;
+      const answer = await this.#askOneByOne(texts, signal);
+      this.#batches = false;
+      return answer;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#client.close();
+  }
+
+  async #askBatch(
+    texts: readonly string[],
+    signal: AbortSignal,
+    onReceived: OnReceived | undefined,
+  ): Promise<RawAnswer> {
+    const { dimensions, sendDimensions, truncate } = this.#settings;
+    const body = {
+      ...this.#common(),
+      input: texts,
+      truncate: truncate ?? false,
+      ...(sendDimensions === true && dimensions !== undefined ? { dimensions } : {}),
+    };
+    const answer = await this.#post("/api/embed", body, texts, signal, onReceived);
+    const { embeddings, prompt_eval_count: tokens } = fields(answer);
+    if (!Array.isArray(embeddings) || !embeddings.every(Array.isArray)) {
+      throw this.#senseless(answer, texts, "/api/embed");
+    }
+    return { vectors: embeddings as RawVector[], tokens: typeof tokens === "number" ? tokens : 0 };
+  }
+
+  async #askOneByOne(texts: readonly string[], signal: AbortSignal): Promise<RawAnswer> {
+    const vectors: RawVector[] = [];
+    for (const text of texts) {
+      const answer = await this.#post("/api/embeddings", { ...this.#common(), prompt: text }, texts, signal);
+      const { embedding } = fields(answer);
+      if (!Array.isArray(embedding)) throw this.#senseless(answer, texts, "/api/embeddings");
+      vectors.push(embedding);
+    }
+    return { vectors, tokens: 0 };
+  }
+
+  #common(): Record<string, unknown> {
+    const { keepAlive, options } = this.#settings;
+    return {
+      model: this.model,
+      ...(keepAlive === undefined ? {} : { keep_alive: keepAlive }),
+      ...(options === undefined ? {} : { options }),
+    };
+  }
+
+  async #post(
+    path: string,
+    body: unknown,
+    texts: readonly string[],
+    signal: AbortSignal,
+    onReceived?: OnReceived,
+  ): Promise<JsonAnswer> {
+    return await this.#client.post(this.#base + path, body, texts, this.#context(path), signal, onReceived);
+  }
+
+  #senseless(answer: JsonAnswer, texts: readonly string[], path: string): ProviderError {
+    return classifyAnswer(200, answer.headers, complaintOf(answer.body), texts, this.#context(path));
+  }
+
+  #context(path: string): ErrorContext {
+    return {
+      address: this.#origin + this.#base + path,
+      model: this.model,
+      settings: { address: "OLLAMA_BASE_URL", key: "OLLAMA_BASE_URL", model: "OLLAMA_EMBED_MODEL" },
+      secrets: Object.values(this.#settings.headers ?? {}),
+      recognise: (status, complaint) =>
+        status === 404 && /model/i.test(complaint.message) ? this.#notPulled() : undefined,
+    };
+  }
+
+  /** It carries no status: a 404 from here on means that the server does not know the endpoint. */
+  #notPulled(): ProviderError {
+    return new ProviderError(
+      "setup",
+      `Ollama at ${this.#origin} has no model "${this.model}". Run: ollama pull ${this.model}`,
+    );
+  }
+}
+
+function fields(answer: JsonAnswer): Record<string, unknown> {
+  return (answer.body ?? {}) as Record<string, unknown>;
+}
+
+function isUnknownEndpoint(error: unknown): boolean {
+  return error instanceof ProviderError && (error.status === 404 || error.status === 405);
+}

@@ -1,0 +1,34 @@
+import { sql } from "kysely";
+import type { Database } from "../database/connect.ts";
+import { claimedTickets, type ClaimRange } from "./claim.ts";
+import { preparedPerSource } from "./prepared-per-source.ts";
+import { keyMatches, watchedRows } from "../sources/source-sql.ts";
+import type { ChunkedSource } from "../sources/chunked-source.ts";
+
+export interface ClaimedRowToChunk {
+  /** Fresh at every enqueue; a bigint as text. */
+  readonly ticket: string;
+  /** As a `ClaimedRow`'s. */
+  readonly place: string;
+  readonly state: "there" | "gone";
+  /** Milliseconds since the change was made, by the server's clock. */
+  readonly age_ms: number;
+}
+
+/** Claims rows whose texts are to be cut, as `claim` does those to be embedded. No text is read yet. */
+export async function claimRowsToChunk(
+  db: Database,
+  source: ChunkedSource,
+  { owner, limit, head, tail }: ClaimRange,
+): Promise<ClaimedRowToChunk[]> {
+  return await statement(db, source, [owner, limit, head, tail]);
+}
+
+const statement = preparedPerSource<ClaimedRowToChunk>(
+  (source) => sql`
+    with ${claimedTickets(source)}
+    select c.ticket, c.place, case when t.k0 is null then 'gone' else 'there' end as state,
+      (extract(epoch from clock_timestamp() - c.queued_at) * 1000)::float8 as age_ms
+    from claimed c left join ${watchedRows(source)} t on ${keyMatches(source, "t", "c")}
+    order by c.ticket`,
+);

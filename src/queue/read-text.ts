@@ -1,0 +1,28 @@
+import { sql } from "kysely";
+import type { Database } from "../database/connect.ts";
+import { hasText, keyMatches, textHash, watchedRows } from "../sources/source-sql.ts";
+import type { ChunkedSource } from "../sources/chunked-source.ts";
+
+export interface TextToChunk {
+  /** Empty where it is null, blank, or longer than `maxCharacters`. */
+  readonly text: string;
+  /** Null where the text is. */
+  readonly text_hash: Buffer | null;
+  readonly too_long: boolean;
+}
+
+/** The text of a claimed row as it stands now; undefined where the row is gone, or claimed no more. */
+export async function readText(
+  db: Database,
+  source: ChunkedSource,
+  ticket: string,
+  maxCharacters: number,
+): Promise<TextToChunk | undefined> {
+  const isTooLong = sql`octet_length(t.content) > ${maxCharacters} and char_length(t.content) > ${maxCharacters}`;
+  const { rows } = await sql<TextToChunk>`
+    select ${textHash("t")} as text_hash, coalesce(${isTooLong}, false) as too_long,
+      case when ${hasText("t")} and not (${isTooLong}) then t.content else '' end as text
+    from autoembed.embedding_queue q join ${watchedRows(source)} t on ${keyMatches(source, "t", "q")}
+    where q.source_id = ${source.id} and q.failed_at is null and q.ticket = ${ticket}::bigint`.execute(db);
+  return rows[0];
+}

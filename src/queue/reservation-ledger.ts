@@ -1,0 +1,81 @@
+import type { Database } from "../database/connect.ts";
+import { dropReservations, type Reservation } from "./drop-reservations.ts";
+
+/** Reservations of texts that were embedded hinder nobody, who finds the vector first: they are dropped together. */
+const DROP_AFTER_MS = 100;
+
+/** A claimed row, whose text is reserved where it is `new`. */
+export interface Reserving {
+  readonly ticket: string;
+  readonly state: string;
+  readonly text_hash?: string | null;
+}
+
+/**
+ * The texts that this process has reserved for one source: each until the last row that was claimed for it has ended.
+ * One that cannot be dropped now is dropped with the next.
+ */
+export class ReservationLedger {
+  readonly #db: Database;
+  readonly #cacheModel: string;
+  readonly #texts = new Map<string, Reservation & { rows: number }>();
+  /** Ticket to hash. */
+  readonly #rows = new Map<string, string>();
+  #ended: Reservation[] = [];
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(db: Database, cacheModel: string) {
+    this.#db = db;
+    this.#cacheModel = cacheModel;
+  }
+
+  /** Those that have ended here and still stand in the database. */
+  get ended(): number {
+    return this.#ended.length;
+  }
+
+  /** @param rows of one claim, in the order of their tickets: a text is reserved by the first that has it. */
+  add(rows: readonly Reserving[]): void {
+    for (const { ticket, state, text_hash } of rows) {
+      // A row that was taken from this process by mistake, and claimed again, is here already.
+      if (state !== "new" || text_hash === undefined || text_hash === null || this.#rows.has(ticket))
+        continue;
+      const text = this.#texts.get(text_hash);
+      if (text === undefined) this.#texts.set(text_hash, { hash: text_hash, ticket, rows: 1 });
+      else text.rows++;
+      this.#rows.set(ticket, text_hash);
+    }
+  }
+
+  /** Rows have ended; their texts are dropped soon. */
+  end(tickets: readonly string[]): void {
+    for (const ticket of tickets) {
+      const hash = this.#rows.get(ticket);
+      const text = hash === undefined ? undefined : this.#texts.get(hash);
+      this.#rows.delete(ticket);
+      if (text === undefined || --text.rows > 0) continue;
+      this.#texts.delete(text.hash);
+      this.#ended.push(text);
+    }
+    if (this.#ended.length > 0) this.#timer ??= setTimeout(() => void this.#dropQuietly(), DROP_AFTER_MS);
+  }
+
+  /** Drops now what has ended. @throws when the database does not answer */
+  async drop(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const ended = this.#ended;
+    if (ended.length === 0) return;
+    this.#ended = [];
+    try {
+      await dropReservations(this.#db, this.#cacheModel, ended);
+    } catch (error) {
+      this.#ended.push(...ended);
+      throw error;
+    }
+  }
+
+  async #dropQuietly(): Promise<void> {
+    await this.drop().catch(() => undefined);
+  }
+}

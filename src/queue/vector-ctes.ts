@@ -1,0 +1,147 @@
+import { sql, type RawBuilder } from "kysely";
+import type { Source } from "../sources/source.ts";
+import { isHeldRow, keysOf, tableOf, vectorTableOf } from "../sources/source-sql.ts";
+
+/*
+ * Where vectors are kept in a table of their own, a row of that table may be locked too: a user writes to it, or holds
+ * a row that it refers to. The fragments here follow a CTE `held`, the watched rows and queue rows that are locked
+ * already, with the `ticket` and the `place` (ctid) of the latter, and leave out what would have to be waited for. The
+ * watched row is always taken first, as a user does whose delete or change of a key comes down to the vector by its
+ * foreign key.
+ */
+
+/**
+ * The CTE `writable`, of held rows whose vector can be written at once, where that takes more than holding them. A row that has a vector is locked beside. For
+ * the first vector of a row the watched row is locked against `key share` as well: whoever has inserted its vector and
+ * not committed holds that by the foreign key, and an insert of the same key would wait for them.
+ */
+export function writableCte(source: Source): RawBuilder<unknown> {
+  if (source.vectorTable === null) return sql``;
+  return sql`, replaced as materialized (
+      select h.ticket from ${vectorTableOf(source)} v join held h on ${isHeldRow(source, "v", "h")}
+      for no key update of v skip locked
+    ), first as materialized (
+      select h.ticket from ${tableOf(source)} t join held h on ${isHeldRow(source, "t", "h")}
+      where not exists (select from ${vectorTableOf(source)} v where ${isHeldRow(source, "v", "h")} offset 0)
+      for update of t skip locked
+    ), writable as materialized (
+      select h.* from held h
+      where h.ticket = any(array(select r.ticket from replaced r union all select f.ticket from first f))
+    )`;
+}
+
+/**
+ * That the queue's row `q` is where, and what, was claimed as `c`: one that was changed since is elsewhere. No index serves
+ * it, so that none can be chosen by mistake.
+ */
+export const isClaimed = sql`q.ctid = c.place and q.ticket = c.ticket`;
+
+/** A row that was held, and whether its vector is as it should be now, so that it is dequeued. */
+export interface Outcome {
+  readonly ticket: string;
+  /** False where the table took the write and did not do it: a trigger of the user's returned null, or set another vector. */
+  readonly done: boolean;
+}
+
+/**
+ * The end of a statement: writes `vector` to the `writable` rows `h`, dequeues those that have it then, and returns an
+ * `Outcome` for each. It follows a CTE immediately.
+ *
+ * Where a trigger of the user's may change what is written, what the table has is compared with it: one that puts the old
+ * vector back would have it taken for the new text's. To compare always costs a sixth of Postgres's time for a row.
+ * In the watched table's own update `vector` stands once: planned with its value, a parameter of a megabyte is copied some
+ * five times for each place.
+ */
+export function writeVectorCtes(source: Source, vector: RawBuilder<unknown>): RawBuilder<unknown> {
+  const column = sql.id(source.vectorColumn);
+  if (source.vectorTable === null) {
+    return sql`, stored as (
+      update ${tableOf(source)} w set ${column} = h.vector from (select h.*, ${vector} as vector from held h offset 0) h
+      where ${isHeldRow(source, "w", "h")} returning h.ticket, h.place,
+        w.${column} is not null and (not ${mayAlter(source)} or w.${column} = h.vector) as is_stored
+    ), ${dequeue("held", sql`(select s.ticket, s.place from stored s where s.is_stored)`)}`;
+  }
+  const keys = sql.join(source.key.map(({ name }) => sql.id(name)));
+  const named = sql.join(source.key.map(({ name }, i) => sql`w.${sql.id(name)} as ${sql.id(`k${i}`)}`));
+  return sql`, stored as (
+      insert into ${vectorTableOf(source)} as w (${keys}, ${column}) select ${keysOf(source, "h")}, ${vector} from writable h
+      on conflict (${keys}) do update set ${column} = excluded.${column}
+      returning ${named}, w.${column} is not null as has_vector, case when ${mayAlter(source)} then w.${column} end as vector
+    ), ${dequeue(
+      "writable",
+      sql`(select h.ticket, h.place from writable h join stored s on ${sameKeys(source, "s", "h")} where s.has_vector and (not ${mayAlter(source)} or s.vector = ${vector}))`,
+    )}`;
+}
+
+/** Whether a trigger of the user's may have written something else; looked up once a statement. */
+function mayAlter(source: Source): RawBuilder<unknown> {
+  return sql`(select autoembed.may_alter(${sql.lit((source.vectorTable ?? source).oid)}::oid))`;
+}
+
+/**
+ * The CTE that dequeues those rows of `held` whose tickets and places `done` selects, and the `Outcome` of every one. A row
+ * that did not get its vector stays in the queue.
+ */
+function dequeue(held: string, done: RawBuilder<unknown>): RawBuilder<unknown> {
+  return sql`done as materialized ${done}, dequeued as (
+      delete from autoembed.embedding_queue q where q.ctid = any(array(select d.place from done d))
+    )
+    select h.ticket, h.ticket in (select d.ticket from done d) as done from ${sql.id(held)} h`;
+}
+
+/**
+ * The end of a statement, as `store`: takes the vector from the rows of `held`, which has the watched rows' ctid as
+ * `row_place`. A row of the table of vectors goes with its vector, unless something else is kept in it, such as another
+ * source's vector.
+ *
+ * A row that was changed between the statement's snapshot and its lock is left out as well: what is read of it here would
+ * be what it was, and another source that has taken its own vector from it looks like a table that did not do the write.
+ */
+export function clearVectorCtes(source: Source): RawBuilder<unknown> {
+  const column = sql.id(source.vectorColumn);
+  const table = vectorTableOf(source);
+  /** Of the CTE `free`, those that have nothing `to clear`, and those that were. */
+  const done = (toClear: RawBuilder<unknown>, cleared: RawBuilder<unknown>) =>
+    dequeue(
+      "free",
+      sql`(select h.ticket, h.place from free h where h.ticket in (${cleared})
+        or not exists (select from ${table} w where ${isHeldRow(source, "w", "h")} and ${toClear}))`,
+    );
+  if (source.vectorTable === null) {
+    return sql`, free as materialized (
+      select h.* from held h
+      where exists (select from ${table} v where ${isHeldRow(source, "v", "h")} and v.ctid = h.row_place)
+    ), cleared as (
+      update ${table} w set ${column} = null
+      from free h where ${isHeldRow(source, "w", "h")} and w.${column} is not null
+      returning h.ticket, w.${column} is null as is_clear
+    ), ${done(sql`w.${column} is not null`, sql`select c.ticket from cleared c where c.is_clear`)}`;
+  }
+  const own = sql.join(
+    [...source.key.map(({ name }) => name), source.vectorColumn].map((name) => sql.lit(name)),
+  );
+  const hasMore = sql`jsonb_strip_nulls(to_jsonb(w) - array[${own}]) <> '{}'`;
+  const cleared = sql`select e.ticket from emptied e where e.is_clear union all select r.ticket from removed r`;
+  return sql`, replaced as materialized (
+      select h.ticket, v.ctid as vector_place from ${table} v join held h on ${isHeldRow(source, "v", "h")}
+      for update of v skip locked
+    ), free as materialized (
+      select h.* from held h
+      where not exists (
+        select from ${table} v
+        where ${isHeldRow(source, "v", "h")} and (h.ticket, v.ctid) not in (select r.ticket, r.vector_place from replaced r))
+    ), emptied as (
+      update ${table} w set ${column} = null
+      from free h where ${isHeldRow(source, "w", "h")} and w.${column} is not null and ${hasMore}
+      returning h.ticket, w.${column} is null as is_clear
+    ), removed as (
+      delete from ${table} w using free h where ${isHeldRow(source, "w", "h")} and not ${hasMore} returning h.ticket
+    ), ${done(sql`(w.${column} is not null or not ${hasMore})`, cleared)}`;
+}
+
+function sameKeys(source: Source, a: string, b: string): RawBuilder<unknown> {
+  return sql.join(
+    source.key.map((_, i) => sql`${sql.ref(`${a}.k${i}`)} = ${sql.ref(`${b}.k${i}`)}`),
+    sql` and `,
+  );
+}

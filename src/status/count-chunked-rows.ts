@@ -1,0 +1,26 @@
+import { sql } from "kysely";
+import type { Database } from "../database/connect.ts";
+import type { SourceStatus } from "./collect-status.ts";
+import { hasText, isHeldRow, queueKey, vectorTableOf, watchedRows } from "../sources/source-sql.ts";
+import type { ChunkedSource } from "../sources/chunked-source.ts";
+
+/** Rows with a text, and those whose passages are all there and embedded. Reads both tables whole. */
+export async function countChunkedRows(
+  db: Database,
+  chunkedSource: ChunkedSource,
+): Promise<Pick<SourceStatus, "rows" | "current" | "trouble">> {
+  const { rows } = await sql<Pick<SourceStatus, "rows" | "current" | "trouble">>`
+    select count(*) filter (where ${hasText("t")})::int as rows,
+      count(*) filter (where ${hasText("t")} and q.key is null and p.count > 0 and p.embedded = p.count)::int as current,
+      (select trouble from autoembed.embedding_source where id = ${chunkedSource.id}) as trouble
+    from ${watchedRows(chunkedSource)} t
+    left join autoembed.embedding_queue q on q.source_id = ${chunkedSource.id} and q.key = ${queueKey(chunkedSource, "t")}
+    left join lateral (
+      select count(*) as count, count(*) filter (where p.${sql.id(chunkedSource.vectorColumn)} is not null and not exists (
+        select from autoembed.embedding_queue e where e.source_id = ${chunkedSource.embeddedBy} and e.key = p.passage_id::text)) as embedded
+      from ${vectorTableOf(chunkedSource)} p where ${isHeldRow(chunkedSource, "p", "t")} offset 0
+    ) p on true`.execute(db);
+  const [counted] = rows;
+  if (counted === undefined) throw new Error("a count gave no row");
+  return counted;
+}

@@ -1,0 +1,33 @@
+import { formatDuration } from "../backfill/progress.ts";
+import type { ListenerStatus, Status } from "./collect-status.ts";
+
+/** Longer than several heartbeats. */
+const SILENT_SECONDS = 10;
+
+/** What does not pass by itself, a sentence each; none when all is well. A paused source was paused by a person. */
+export function needsAttention(
+  { sources, listeners }: Status,
+  { maxAgeSeconds }: { readonly maxAgeSeconds: number },
+): string[] {
+  const alive = listeners.filter((listener) => listener.silent_seconds < SILENT_SECONDS);
+  return [
+    ...(alive.length === 0 ? ["no listener is running: npm start"] : []),
+    ...sources.flatMap(({ name, trouble }) => (trouble === null ? [] : [`${name}: ${trouble}`])),
+    ...sources.flatMap(({ name, failed }) => (failed === 0 ? [] : [`${name}: ${failed} failed`])),
+    ...sources.flatMap(({ name, paused, oldest_pending_seconds: age }) =>
+      paused || age === null || age <= maxAgeSeconds
+        ? []
+        : [`${name}: a change has waited for ${formatDuration(age)}`],
+    ),
+    ...new Set(alive.flatMap(openCircuits)),
+  ];
+}
+
+/** `state` is what a listener, perhaps of another version, wrote. */
+function openCircuits({ state }: ListenerStatus): string[] {
+  const providers = (state as { providers?: unknown }).providers;
+  if (!Array.isArray(providers)) return [];
+  return (providers as Record<string, unknown>[]).flatMap(({ model, state: now, reason }) =>
+    now === "open" ? [`${String(model)} is not being asked: ${String(reason)}`] : [],
+  );
+}

@@ -1,0 +1,25 @@
+/** Runs at most `width` tasks at a time, and makes the one who brings the next wait until there is room. */
+export class ConcurrencyLimit {
+  readonly width: number;
+  readonly #running = new Set<Promise<void>>();
+
+  constructor(width: number) {
+    this.width = width;
+  }
+
+  get busy(): number {
+    return this.#running.size;
+  }
+
+  /** Resolves when the task has started, not when it has ended. The task must not reject. */
+  async start(task: () => Promise<void>): Promise<void> {
+    while (this.#running.size >= this.width) await Promise.race(this.#running);
+    const running: Promise<void> = task().finally(() => this.#running.delete(running));
+    this.#running.add(running);
+  }
+
+  /** Resolves when nothing runs. */
+  async idle(): Promise<void> {
+    while (this.#running.size > 0) await Promise.all(this.#running);
+  }
+}

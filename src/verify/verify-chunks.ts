@@ -1,0 +1,82 @@
+import { sql } from "kysely";
+import type { Database } from "../database/connect.ts";
+import { withPerRowFallback } from "../sources/per-row-fallback.ts";
+import {
+  hasText,
+  isHeldRow,
+  keyMatches,
+  queueKey,
+  vectorTableOf,
+  watchedRows,
+} from "../sources/source-sql.ts";
+import type { Source } from "../sources/source.ts";
+import { splitText, type Chunk } from "../chunks/split-text.ts";
+import type { ChunkedSource } from "../sources/chunked-source.ts";
+
+export interface PassagesReport {
+  readonly source: string;
+  /** Rows whose text was cut again. */
+  readonly sampled: number;
+  /** Keys of rows whose passages are others, at most ten. */
+  readonly different: readonly string[];
+  readonly different_rows: number;
+  readonly ok: boolean;
+}
+
+const SHOWN = 10;
+
+/** Cuts a random sample of texts again and holds the stored passages against them. Writes nothing, and asks no provider. */
+export async function verifyChunks(
+  db: Database,
+  chunkedSource: ChunkedSource,
+  { sample, signal }: { readonly sample: number; readonly signal: AbortSignal },
+): Promise<PassagesReport> {
+  const different: string[] = [];
+  const keys = await withPerRowFallback(chunkedSource, (source) => sampleKeys(db, source, sample));
+  for (const key of keys) {
+    signal.throwIfAborted();
+    if ((await isCutSo(db, chunkedSource, key)) === false) different.push(key);
+  }
+  return {
+    source: chunkedSource.name,
+    sampled: keys.length,
+    different: different.slice(0, SHOWN),
+    different_rows: different.length,
+    ok: different.length === 0,
+  };
+}
+
+async function sampleKeys(db: Database, chunkedSource: Source, sample: number): Promise<string[]> {
+  const { rows } = await sql<{ key: string }>`
+    select ${queueKey(chunkedSource, "t")} as key from ${watchedRows(chunkedSource)} t
+    where t.fault is null and not exists (
+      select from autoembed.embedding_queue q where q.source_id = ${chunkedSource.id} and q.key = ${queueKey(chunkedSource, "t")} offset 0)
+    order by random() limit ${sample}`.execute(db);
+  return rows.map(({ key }) => key);
+}
+
+/** Undefined where the row is gone or has been changed meanwhile. */
+async function isCutSo(
+  db: Database,
+  chunkedSource: ChunkedSource,
+  key: string,
+): Promise<boolean | undefined> {
+  const { rows } = await sql<{ text: string; passages: Chunk[] }>`
+    select case when ${hasText("t")} then t.content else '' end as text, (
+      select coalesce(json_agg(json_build_object('start', p.start_char, 'end', p.end_char, 'text', p.passage) order by p.chunk), '[]')
+      from ${vectorTableOf(chunkedSource)} p where ${isHeldRow(chunkedSource, "p", "t")}) as passages
+    from (select ${key}::text as key) k join ${watchedRows(chunkedSource)} t on ${keyMatches(chunkedSource, "t", "k")}
+    where not exists (select from autoembed.embedding_queue q where q.source_id = ${chunkedSource.id} and q.key = k.key)`.execute(
+    db,
+  );
+  const [row] = rows;
+  if (row === undefined) return undefined;
+  const expected = splitText(row.text, chunkedSource.passages);
+  return (
+    expected.length === row.passages.length &&
+    expected.every(({ start, end, text }, i) => {
+      const stored = row.passages[i];
+      return stored?.start === start && stored.end === end && stored.text === text;
+    })
+  );
+}

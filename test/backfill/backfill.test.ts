@@ -1,0 +1,293 @@
+import { expect, onTestFinished, test } from "vitest";
+import { connect } from "../../src/database/connect.ts";
+import { readConfig, type Config } from "../../src/config.ts";
+import { dryRun } from "../../src/backfill/dry-run.ts";
+import { backfillPerRow } from "../../src/backfill/per-row.ts";
+import { showProgress } from "../../src/backfill/progress.ts";
+import { backfillWith, runBackfill, type BackfillReport } from "../../src/backfill/run-backfill.ts";
+import { createListener } from "../../src/listener/listener.ts";
+import { chooseSources } from "../../src/sources/choose-sources.ts";
+import type { Source } from "../../src/sources/source.ts";
+import type { Database } from "../../src/database/connect.ts";
+import { oracleVector } from "../support/oracle-vector.ts";
+import { runCommand } from "../support/command.ts";
+import { DIMENSIONS, prepare, wrongRows, type Listening } from "../support/listening.ts";
+
+const progress = showProgress("none");
+const { signal } = new AbortController();
+
+async function withSource<T>(
+  { environment, database }: Listening,
+  use: (db: Database, config: Config & { DATABASE_URL: string }, source: Source) => Promise<T>,
+): Promise<T> {
+  const config = { ...readConfig(environment), DATABASE_URL: database.url };
+  const db = connect({ databaseUrl: database.url, maxConnections: 1, ownSessions: true });
+  try {
+    const [source] = await chooseSources(db, "patient_embeddings");
+    if (source === undefined) throw new Error("patient_embeddings is not watched");
+    return await use(db, config, source);
+  } finally {
+    await db.destroy();
+  }
+}
+
+function backfill(on: Listening, all = false): Promise<BackfillReport> {
+  return withSource(on, (_db, config, source) => runBackfill(config, [source], { all, progress, signal }));
+}
+
+/** Changes rows as a restore does: with the triggers off. */
+async function unseen({ client }: Listening, statement: string): Promise<void> {
+  await client.query("alter table patient_embeddings disable trigger user");
+  await client.query(statement);
+  await client.query("alter table patient_embeddings enable trigger user");
+}
+
+test("rows restored with triggers disabled are embedded", async () => {
+  const on = await prepare();
+  await unseen(
+    on,
+    "insert into patient_embeddings select i, 'restored ' || i from generate_series(1, 200) i",
+  );
+  await unseen(on, "insert into patient_embeddings values (201, ' ')");
+
+  const report = await backfill(on);
+
+  expect(await wrongRows(on.client)).toEqual([]);
+  expect(report).toMatchObject({ done: 200, pending: 0, failed: 0 });
+});
+
+test("the rows are looked for while the provider has not answered for the first time", async () => {
+  const on = await prepare();
+  await unseen(on, "insert into patient_embeddings select i, 'row ' || i from generate_series(1, 20) i");
+  on.provider.latencyMs = 6_000;
+  const ended = backfill(on);
+  const queued = async () => (await on.client.query("select from autoembed.embedding_queue")).rowCount;
+  await expect.poll(queued, { timeout: 3_500 }).toBe(20);
+  expect(on.provider.requests.filter(({ status }) => status !== 0)).toEqual([]);
+  on.provider.latencyMs = 0;
+  expect(await ended).toMatchObject({ done: 20, pending: 0 });
+});
+
+test("a key that the provider refuses ends the backfill, and the next one does all of it", async () => {
+  const on = await prepare();
+  await unseen(on, "insert into patient_embeddings select i, 'row ' || i from generate_series(1, 20) i");
+  on.provider.apiKey = "another-key";
+  await expect(backfill(on)).rejects.toThrow(/key/i);
+  on.provider.apiKey = undefined;
+  expect(await backfill(on)).toMatchObject({ done: 20, pending: 0 });
+  expect(await wrongRows(on.client)).toEqual([]);
+});
+
+test("a database that cannot be reached is told once, to whoever asked", async () => {
+  const on = await prepare();
+  const unheard: unknown[] = [];
+  const hear = (reason: unknown): void => void unheard.push(reason);
+  process.on("unhandledRejection", hear);
+  onTestFinished(() => void process.off("unhandledRejection", hear));
+  const ended = withSource(on, async (_db, config, source) => {
+    const elsewhere = { ...config, DATABASE_URL: "postgres://nobody@127.0.0.1:1/nothing" };
+    await runBackfill(elsewhere, [source], { all: false, progress, signal });
+  });
+  await expect(ended).rejects.toThrow();
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(unheard).toEqual([]);
+});
+
+test("a start that fails while rows are looked for ends the backfill, and the next one does all of it", async () => {
+  const on = await prepare();
+  await unseen(on, "insert into patient_embeddings values (1, 'one')");
+  await withSource(on, async (_db, config, source) => {
+    const listener = createListener(config);
+    const started = new Promise<void>((_resolve, reject) =>
+      setTimeout(() => {
+        reject(new Error("no start"));
+      }, 50),
+    );
+    const ended = backfillWith(listener, started, config, [source], { all: false, progress, signal });
+    await expect(ended).rejects.toThrow("no start");
+    await listener.stop();
+  });
+  expect(await backfill(on)).toMatchObject({ done: 1, pending: 0 });
+});
+
+test("vectors that exist already are left alone, and cost nothing", async () => {
+  const on = await prepare();
+  const vector = `[${oracleVector("another tool's", DIMENSIONS).join(",")}]`;
+  await unseen(
+    on,
+    `insert into patient_embeddings select i, 'adopted ' || i, '${vector}' from generate_series(1, 50) i`,
+  );
+  const before = on.provider.counts.inputs;
+
+  const report = await backfill(on);
+
+  expect(report.done).toBe(0);
+  expect(on.provider.counts.inputs - before).toBeLessThanOrEqual(2); // what it asks to learn the dimensions
+  const { rows } = await on.client.query("select distinct embedding from patient_embeddings");
+  expect(rows).toHaveLength(1);
+});
+
+test("a text changed with triggers disabled loses the vector of the text before", async () => {
+  const on = await prepare();
+  const listener = await on.listen();
+  await on.client.query("insert into patient_embeddings values (1, 'before'), (2, 'stays'), (3, 'blanked')");
+  await listener.settled();
+  await unseen(on, "update patient_embeddings set context_text = 'after' where patient_id = 1");
+  await unseen(on, "update patient_embeddings set context_text = ' ' where patient_id = 3");
+  expect(await wrongRows(on.client)).toEqual(["1", "3"]);
+
+  await backfill(on);
+
+  expect(await wrongRows(on.client)).toEqual([]);
+});
+
+test("--all looks at every row, and pays only for texts that are not cached", async () => {
+  const on = await prepare();
+  await unseen(on, "insert into patient_embeddings values (1, 'a'), (2, 'b'), (3, 'a')");
+  await backfill(on);
+  await unseen(on, `update patient_embeddings set embedding = '[${"1,".repeat(DIMENSIONS - 1)}1]'`);
+  const texts = () =>
+    on.provider.requests.flatMap((request) => request.texts).filter((text) => text.length === 1);
+  expect(texts().toSorted()).toEqual(["a", "b"]);
+
+  const report = await backfill(on, true);
+
+  expect(report.cached).toBe(3);
+  expect(texts()).toHaveLength(2);
+  expect(await wrongRows(on.client)).toEqual([]);
+});
+
+test("a dry run asks for a sample, counts what is left after dedupe and cache, and writes nothing", async () => {
+  const on = await prepare({ EMBED_PRICE_PER_MILLION_TOKENS: "1000000", EMBED_BATCH_SIZE: "10" });
+  await unseen(
+    on,
+    "insert into patient_embeddings select i, 'text ' || (i % 30) from generate_series(1, 90) i",
+  );
+
+  const report = await withSource(on, (db, config, source) =>
+    dryRun(db, config, source, { limit: 5, all: false, signal }),
+  );
+
+  expect(report).toMatchObject({ rows: 90, texts: 30, requests: 3, sampled: 5, dimensions: DIMENSIONS });
+  expect(report.cost).toBeCloseTo(report.tokens);
+  const { rows } = await on.client.query(
+    "select count(embedding)::int as embedded, (select count(*)::int from autoembed.embedding_queue) as queued, (select count(*)::int from autoembed.embedding_cache) as cached from patient_embeddings",
+  );
+  expect(rows).toEqual([{ embedded: 0, queued: 0, cached: 0 }]);
+});
+
+test("the per-row way gives the same vectors", async () => {
+  const on = await prepare();
+  await unseen(on, "insert into patient_embeddings select i, 'row ' || i from generate_series(1, 12) i");
+
+  const rows = await withSource(on, (db, config, source) =>
+    backfillPerRow(db, config, source, { progress, signal }),
+  );
+
+  expect(rows).toBe(12);
+  expect(await wrongRows(on.client)).toEqual([]);
+});
+
+test("beside a running listener, each text is still paid for once", async () => {
+  const on = await prepare();
+  await unseen(on, "insert into patient_embeddings select i, 'shared ' || i from generate_series(1, 400) i");
+  await on.listen();
+
+  await backfill(on);
+
+  expect(await wrongRows(on.client)).toEqual([]);
+  const sent = on.provider.requests.flatMap(({ texts }) => texts).filter((text) => text.startsWith("shared"));
+  expect(new Set(sent).size).toBe(400);
+  expect(sent).toHaveLength(400);
+});
+
+test("beside a writer who never rests, a backfill ends when the rows that it found are done", async () => {
+  const on = await prepare();
+  await unseen(on, "insert into patient_embeddings select i, 'found ' || i from generate_series(1, 300) i");
+  on.provider.latencyMs = 50;
+  const writing = { now: true };
+  const writer = (async () => {
+    for (let n = 1; writing.now; n++) {
+      await on.client.query("update patient_embeddings set context_text = $1 where patient_id = 7", [
+        `edited ${n}`,
+      ]);
+    }
+  })();
+
+  const report = await backfill(on).finally(async () => {
+    writing.now = false;
+    await writer;
+  });
+
+  expect(report).toMatchObject({ pending: 0, failed: 0 });
+  expect((await wrongRows(on.client)).filter((id) => id !== "7")).toEqual([]);
+});
+
+test("a backfill whose table is dropped meanwhile fails, and ends nothing else with it", async () => {
+  const on = await prepare();
+  await on.client
+    .query(`create table dropped_notes (id bigint primary key, note text, embedding vector(${DIMENSIONS}));
+    select autoembed.watch('dropped_notes', 'note')`);
+  await withSource(on, async (db, config) => {
+    const sources = await chooseSources(db, "dropped_notes");
+    await on.client.query("drop table dropped_notes");
+
+    await expect(runBackfill(config, sources, { all: false, progress, signal })).rejects.toThrow(
+      "dropped_notes",
+    );
+  });
+});
+
+test("a backfill whose source is paused half-way says so once, and goes on when it is resumed", async () => {
+  const on = await prepare({ EMBED_BATCH_SIZE: "8" });
+  on.provider.latencyMs = 50;
+  await unseen(on, "insert into patient_embeddings select i, 'paused ' || i from generate_series(1, 400) i");
+  const command = runCommand(["backfill"], on.environment);
+  await expect.poll(() => on.provider.requests.length, { timeout: 30_000 }).toBeGreaterThan(3);
+  const set = (paused: boolean) =>
+    on.client.query(
+      `update autoembed.embedding_source set paused = ${paused}; select pg_notify('autoembed', '')`,
+    );
+  await set(true);
+  const said =
+    "patient_embeddings is paused: what is pending waits. To go on: npm run resume -- patient_embeddings\n";
+  await expect.poll(() => command.stderr(), { timeout: 30_000 }).toContain(said);
+  await set(false);
+  expect(await command.exited).toBe(0);
+  expect(command.stderr().split(said)).toHaveLength(2);
+  expect(await wrongRows(on.client)).toEqual([]);
+}, 60_000);
+
+test("a backfill that has to wait for its provider says why, and goes on when that is mended; a paused one is refused", async () => {
+  const on = await prepare({ EMBED_BATCH_SIZE: "8" });
+  await unseen(on, "insert into patient_embeddings select i, 'row ' || i from generate_series(1, 60) i");
+  // Not at its end before it is looked at.
+  on.provider.latencyMs = 300;
+  const command = runCommand(["backfill"], on.environment);
+  await expect.poll(() => on.provider.counts.inputs).toBeGreaterThan(10);
+  on.provider.apiKey = "another key";
+  await expect.poll(() => command.stderr()).toMatch(/^patient_embeddings: .*401/m);
+  on.provider.apiKey = undefined;
+  on.provider.latencyMs = 0;
+  expect(await command.exited).toBe(0);
+  expect(await wrongRows(on.client)).toEqual([]);
+
+  await on.client.query("update autoembed.embedding_source set paused = true");
+  const paused = runCommand(["backfill"], on.environment);
+  expect(await paused.exited).toBe(1);
+  expect(paused.stderr()).toContain("npm run resume -- patient_embeddings");
+}, 120_000);
+
+test("a backfill of one source counts that one's rows alone, whatever else is done beside", async () => {
+  const on = await prepare();
+  await on.client.query(
+    "drop table if exists others; create table others (id int primary key, words text, embedding vector(8))",
+  );
+  await on.client.query("select autoembed.watch('others', 'words')");
+  on.provider.poison = (text) => text === "refused";
+  await on.client.query("insert into others values (1, 'refused'), (2, 'fine')");
+  await unseen(on, "insert into patient_embeddings select i, 'row ' || i from generate_series(1, 200) i");
+  on.provider.latencyMs = 50;
+
+  expect(await backfill(on)).toMatchObject({ done: 200, failed: 0, pending: 0 });
+});

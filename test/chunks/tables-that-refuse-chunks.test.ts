@@ -1,0 +1,76 @@
+import { expect, onTestFinished, test, vi } from "vitest";
+import { readConfig } from "../../src/config.ts";
+import { connect } from "../../src/database/connect.ts";
+import { retryFailed } from "../../src/queue/retry.ts";
+import { watch } from "../../src/watch/watch.ts";
+import { prepare, type Listening } from "../support/listening.ts";
+
+vi.setConfig({ testTimeout: 60_000 });
+
+/** Cut after each sentence. */
+const SPLIT = { chunk: 24, overlap: 0, unit: "characters" } as const;
+const ONE = "The first sentence.";
+const TWO = "The second sentence.";
+const THREE = "The third sentence.";
+
+const REFUSALS = {
+  "swallows an insert": { when: "insert", body: "return null;", text: `${ONE} ${TWO} ${THREE}` },
+  "swallows a change": { when: "update", body: "return null;", text: `${ONE} ${THREE}` },
+  "keeps the old passage": { when: "update", body: "return old;", text: `${ONE} ${THREE}` },
+  "makes another of it": {
+    when: "update",
+    body: "new.passage := upper(new.passage); return new;",
+    text: `${ONE} ${THREE}`,
+  },
+  "swallows a move": { when: "update", body: "return null;", text: `${TWO} ${ONE}` },
+  "swallows a delete": { when: "delete", body: "return null;", text: ONE },
+  "swallows the last delete": { when: "delete", body: "return null;", text: "" },
+} as const;
+
+test.each(Object.entries(REFUSALS))(
+  "a trigger on the passages that %s fails the text, with a reason, until it is gone",
+  async (_what, { when, body, text }) => {
+    const { client, database, environment, listen } = await prepare();
+    await client.query("drop table if exists documents, documents_passages cascade");
+    await client.query("create table documents (id bigint primary key, body text)");
+    const db = connect({ databaseUrl: database.url, maxConnections: 1, ownSessions: true });
+    onTestFinished(() => db.destroy());
+    const config = { ...readConfig(environment), DATABASE_URL: database.url };
+    await watch(db, config, {
+      table: "documents",
+      text: "body",
+      into: "documents_passages",
+      passages: SPLIT,
+    });
+    const listener = await listen();
+    await client.query("insert into documents values (1, $1), (2, $1)", [`${ONE} ${TWO}`]);
+    await listener.settled(AbortSignal.timeout(10_000));
+    expect(await passages(client, 1)).toEqual([ONE, TWO]);
+
+    await client.query(`create or replace function refuse() returns trigger language plpgsql as $$ begin ${body} end $$;
+      create trigger refuse before ${when} on documents_passages for each row
+      when (${when === "insert" ? "new" : "old"}.id = 1) execute function refuse()`);
+    await client.query("update documents set body = $1", [text]);
+    await listener.settled(AbortSignal.timeout(10_000));
+    const { rows } = await client.query("select q.key, q.last_error from autoembed.embedding_queue q");
+    expect(rows).toEqual([
+      { key: "1", last_error: expect.stringMatching(/did not keep them.*trigger/) as string },
+    ]);
+    const expected = await passages(client, 2);
+    expect(expected.join(" ")).toBe(text);
+
+    await client.query("drop trigger refuse on documents_passages");
+    expect(await retryFailed(db, { source: "documents" })).toBe(1);
+    await listener.settled(AbortSignal.timeout(10_000));
+    expect(await passages(client, 1)).toEqual(expected);
+    expect((await client.query("select from documents_passages where embedding is null")).rowCount).toBe(0);
+  },
+);
+
+async function passages(client: Listening["client"], id: number): Promise<string[]> {
+  const { rows } = await client.query<{ passage: string }>(
+    "select passage from documents_passages where id = $1 order by chunk",
+    [id],
+  );
+  return rows.map(({ passage }) => passage);
+}

@@ -1,0 +1,63 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { mkdtemp } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { readConfig, SETTING_NAMES } from "../../src/config.ts";
+import { UsageError } from "../../src/errors.ts";
+
+const faultsOf = (environment: Record<string, string>): string => {
+  try {
+    readConfig(environment);
+  } catch (error) {
+    if (error instanceof UsageError) return error.message;
+    throw error;
+  }
+  throw new Error("expected the configuration to be refused");
+};
+
+test(".env.example documents every setting, in the order of config.ts, with the default that it has", () => {
+  const lines = readFileSync(".env.example", "utf8").split("\n");
+  const documented = lines.flatMap((line) => /^# ([A-Z_]+)=(.*)$/.exec(line)?.slice(1, 3) ?? []);
+  const names = documented.filter((_, i) => i % 2 === 0);
+  expect(names).toEqual([...SETTING_NAMES]);
+
+  const defaults = readConfig({}) as Readonly<Record<string, unknown>>;
+  for (let i = 0; i < documented.length; i += 2) {
+    const fallback = defaults[documented[i] ?? ""];
+    if (typeof fallback === "string" || typeof fallback === "number")
+      expect(`${documented[i] ?? ""}=${documented[i + 1] ?? ""}`).toBe(
+        `${documented[i] ?? ""}=${String(fallback)}`,
+      );
+  }
+});
+
+test("every fault is told at once: what was expected and what came", () => {
+  const message = faultsOf({
+    EMBED_BATCH_SIZE: "many",
+    EMBEDDING_BACKEND: "openai",
+    DATABASE_URL: "mysql://root:hunter2@db/x",
+  });
+  expect(message).toContain('EMBED_BATCH_SIZE: expected a whole number from 1 to 2048, got "many"');
+  expect(message).toContain('EMBEDDING_BACKEND: expected one of local, llm_api, ollama, got "openai"');
+  expect(message).toContain("DATABASE_URL: expected a URL such as postgres://");
+  expect(message).not.toContain("hunter2");
+});
+
+test("a name that is nearly ours is pointed out with the right one", () => {
+  expect(faultsOf({ EMBED_BATCHSIZE: "64" })).toContain(
+    "EMBED_BATCHSIZE: no such setting; did you mean EMBED_BATCH_SIZE?",
+  );
+  expect(faultsOf({ EMBEDDING_DIMENSIONS: "64" })).toContain("did you mean EMBEDDING_DIM");
+});
+
+test("an empty value counts as not set", () => {
+  expect(readConfig({ EMBED_BATCH_SIZE: "", DATABASE_URL: "" })).toMatchObject({ EMBED_BATCH_SIZE: 64 });
+});
+
+test("the key may be in a file, and a missing file is told by its name", async () => {
+  const file = join(await mkdtemp(join(tmpdir(), "autoembed-")), "key");
+  writeFileSync(file, "sk-from-file\n");
+  expect(readConfig({ OPENAI_API_KEY_FILE: file }).OPENAI_API_KEY).toBe("sk-from-file");
+  expect(faultsOf({ OPENAI_API_KEY_FILE: "/nowhere/key" })).toContain("/nowhere/key (ENOENT)");
+});

@@ -1,0 +1,53 @@
+import { execFile } from "node:child_process";
+import { cp, mkdir, mkdtemp, rm, symlink } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { expect, onTestFinished, test } from "vitest";
+import { renderCommands } from "../../src/commands/render-commands.ts";
+import { COMMANDS } from "../../src/commands/commands.ts";
+
+const run = promisify(execFile);
+const PROJECT = fileURLToPath(new URL("../..", import.meta.url));
+
+/** A project that has the package as its dependency. */
+async function prepareProject(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "autoembed-dependency-"));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const installed = join(folder, "node_modules/pg-autoembed");
+  await mkdir(installed, { recursive: true });
+  for (const part of ["dist", "migrations", "package.json"]) {
+    await cp(join(PROJECT, part), join(installed, part), { recursive: true });
+  }
+  await symlink(join(PROJECT, "node_modules"), join(installed, "node_modules"));
+  return folder;
+}
+
+test("its commands are called by npx, and its help and its remedies say so", async () => {
+  const folder = await prepareProject();
+  const cli = join(folder, "node_modules/pg-autoembed/dist/cli.js");
+  const { stdout } = await run(process.execPath, [cli, "help"], { cwd: folder });
+  expect(stdout).toContain("npx pg-autoembed search");
+  expect(stdout).not.toContain("npm ");
+});
+
+test.each(["import { watch } from 'pg-autoembed'", "const { watch } = require('pg-autoembed')"])(
+  "it is loaded by %s",
+  async (statement) => {
+    const type = statement.startsWith("import") ? "module" : "commonjs";
+    const script = `${statement}; console.log(typeof watch)`;
+    const folder = await prepareProject();
+    const { stdout } = await run(process.execPath, [`--input-type=${type}`, "-e", script], { cwd: folder });
+    expect(stdout.trim()).toBe("function");
+  },
+);
+
+test("every command's usage is told in both ways", () => {
+  for (const [name, { usage }] of Object.entries(COMMANDS)) {
+    expect(renderCommands(usage, false)).toBe(usage);
+    expect(renderCommands(usage, true)).toMatch(
+      new RegExp(`^npx pg-autoembed ${name}( [^-]| --[a-z]| \\[|$)`),
+    );
+  }
+});

@@ -1,0 +1,244 @@
+import { expect, onTestFinished, test } from "vitest";
+import { runCommand } from "../support/command.ts";
+import { describeNative } from "../support/database.ts";
+import { DIMENSIONS, prepare, wrongRows } from "../support/listening.ts";
+import { oracleVector } from "../support/oracle-vector.ts";
+import { grant, nameIn, role, session } from "../support/roles.ts";
+
+describeNative("least privilege", "needs roles of its own", () => {
+  test("a listener works with docs/grants.sql alone, and an application with nothing but its table", async () => {
+    const { client, database, listen } = await prepare();
+    const listenerUrl = await role(client, database.url, "listener");
+    const applicationUrl = await role(client, database.url, "application");
+    await grant(client, nameIn(listenerUrl));
+    await client.query(
+      `grant select, insert, update, delete, truncate on patient_embeddings to ${nameIn(applicationUrl)}`,
+    );
+    const application = await session(applicationUrl);
+    const listener = await listen({ DATABASE_URL: listenerUrl });
+
+    await application.query("insert into patient_embeddings values (1, 'one'), (2, 'two'), (3, 'three')");
+    await application.query("update patient_embeddings set context_text = 'zwei' where patient_id = 2");
+    await application.query("update patient_embeddings set patient_id = 4 where patient_id = 1");
+    await application.query("update patient_embeddings set context_text = '' where patient_id = 3");
+    await listener.settled(AbortSignal.timeout(30_000));
+    expect(await wrongRows(client)).toEqual([]);
+    await application.query("delete from patient_embeddings where patient_id = 2");
+    expect((await client.query("select from autoembed.embedding_queue")).rowCount).toBe(0);
+    await application.query("truncate patient_embeddings");
+    expect(await listener.stop()).toBe(0);
+    expect((await client.query("select from autoembed.embedding_listener")).rowCount).toBe(0);
+  });
+
+  test("a listener of vectors in their own table needs what docs/grants.sql says, and no update of the texts", async () => {
+    const { client, database, listen } = await prepare();
+    const listenerUrl = await role(client, database.url, "listener");
+    const name = nameIn(listenerUrl);
+    await client.query(`drop schema if exists app cascade; create schema app;
+      create table app.notes (id bigint primary key, body text);
+      create table app.notes_embeddings (id bigint primary key references app.notes on delete cascade on update cascade, embedding vector(${DIMENSIONS}));
+      select autoembed.watch('app.notes', 'body', source_name => 'notes', vector_table => 'app.notes_embeddings')`);
+    await grant(client, name);
+    await client.query(`grant select, update (id) on app.notes to ${name};
+      grant select, insert, update, delete on app.notes_embeddings to ${name}; grant usage on schema app to ${name}`);
+    const listener = await listen({ DATABASE_URL: listenerUrl });
+
+    await client.query("insert into app.notes values (1, 'one'), (2, 'two'), (3, 'three')");
+    await listener.settled(AbortSignal.timeout(30_000));
+    await client.query(
+      "update app.notes set body = 'zwei' where id = 2; update app.notes set body = '' where id = 3",
+    );
+    await client.query("update app.notes set id = 4 where id = 1");
+    await listener.settled(AbortSignal.timeout(30_000));
+    const { rows } = await client.query<{ id: string; right: boolean }>(
+      "select v.id, v.embedding = $1 as right from app.notes_embeddings v order by id",
+      [`[${oracleVector("zwei", DIMENSIONS).join(",")}]`],
+    );
+    expect(rows).toEqual([
+      { id: "2", right: true },
+      { id: "4", right: false },
+    ]);
+    const application = await session(listenerUrl);
+    await expect(application.query("update app.notes set body = 'forged'")).rejects.toMatchObject({
+      code: "42501",
+    });
+  });
+
+  test("a listener that may not write a table's vectors says so, pays for none, delays no other, and goes on when it may", async () => {
+    const { client, database, provider, environment, listen } = await prepare();
+    const listenerUrl = await role(client, database.url, "listener");
+    const name = nameIn(listenerUrl);
+    await grant(client, name);
+    await client.query(`drop table if exists beside; create table beside (like patient_embeddings including all);
+      grant select on beside to ${name}; select autoembed.watch('beside', 'context_text')`);
+    const listener = await listen({ DATABASE_URL: listenerUrl });
+    await client.query(
+      "insert into beside values (1, 'not yet'); insert into patient_embeddings values (1, 'one')",
+    );
+    await expect.poll(() => wrongRows(client), { timeout: 10_000 }).toEqual([]);
+    const { rows } = await client.query("select name, trouble from autoembed.embedding_source order by id");
+    expect(rows).toEqual([
+      { name: "patient_embeddings", trouble: null },
+      {
+        name: "beside",
+        trouble: expect.stringContaining(`the role ${name} may not read public.beside`) as string,
+      },
+    ]);
+    expect(provider.requests.flatMap(({ texts }) => texts)).not.toContain("not yet");
+    const doctor = runCommand(["doctor"], { ...environment, DATABASE_URL: listenerUrl });
+    expect(await doctor.exited).toBe(1);
+    const remedy = /→ (grant usage on schema "public" .*;)\n/.exec(doctor.stdout())?.[1];
+    expect(remedy).toContain('grant select, update ("embedding") on "public"."beside"');
+
+    await client.query(remedy ?? "");
+    await listener.settled(AbortSignal.timeout(10_000));
+    expect(await wrongRows(client, "beside")).toEqual([]);
+    expect(
+      (await client.query("select from autoembed.embedding_source where trouble is not null")).rowCount,
+    ).toBe(0);
+  });
+
+  test("an application can neither read nor write what is ours, nor turn our triggers on other tables", async () => {
+    const { client, database } = await prepare();
+    const applicationUrl = await role(client, database.url, "application");
+    const name = nameIn(applicationUrl);
+    await client.query(`grant select, insert, update, delete on patient_embeddings to ${name}`);
+    await client.query(`create schema ${name} authorization ${name}`);
+    const application = await session(applicationUrl);
+    const { rows } = await client.query<{ id: number }>("select id from autoembed.embedding_source");
+    const id = rows[0]?.id;
+    await application.query(
+      `create table ${name}.mine (patient_id bigint primary key, context_text text, embedding text)`,
+    );
+
+    for (const statement of [
+      "select * from autoembed.embedding_queue",
+      "select * from autoembed.embedding_cache",
+      "insert into autoembed.embedding_queue (source_id, key) values (1, 'x')",
+      "delete from autoembed.embedding_cache",
+      "update autoembed.embedding_source set text_expression = '(select 1)'",
+      "select autoembed.watch('patient_embeddings', 'context_text', source_name => 'theirs')",
+      "select autoembed.unwatch('patient_embeddings')",
+      `create trigger abuse after update on ${name}.mine for each row execute function autoembed.source_${id}_row()`,
+      `create trigger abuse after truncate on ${name}.mine execute function autoembed.source_${id}_truncate()`,
+    ]) {
+      await expect(application.query(statement), statement).rejects.toMatchObject({ code: "42501" });
+    }
+  });
+
+  test("what a writer puts on its search_path is never called with the owner's rights", async () => {
+    const { client, database, listen } = await prepare();
+    const applicationUrl = await role(client, database.url, "application");
+    const name = nameIn(applicationUrl);
+    await client.query(`grant select, insert, update, delete on patient_embeddings to ${name}`);
+    await client.query(`create schema ${name} authorization ${name}`);
+    const application = await session(applicationUrl);
+    // Stand-ins for what the triggers call, nearer than the real ones, that would tell who ran them.
+    await application.query(`
+      create table ${name}.caught (who text);
+      create table ${name}.embedding_queue (like public.patient_embeddings);
+      create function ${name}.pg_notify(text, text) returns void language sql as $$ insert into ${name}.caught values (current_user) $$;
+      create function ${name}.catches(bigint, bigint) returns boolean language sql as $$ insert into ${name}.caught values (current_user); select false $$;
+      create operator ${name}.= (leftarg = bigint, rightarg = bigint, function = ${name}.catches);
+      set search_path = ${name}, public, pg_catalog;
+      create temp table new_rows (patient_id bigint);
+    `);
+    await application.query("insert into public.patient_embeddings values (1, 'a'), (2, 'b')");
+    await application.query("update public.patient_embeddings set context_text = 'c'");
+    await application.query("delete from public.patient_embeddings where context_text = 'none'");
+    const listener = await listen();
+    await listener.settled(AbortSignal.timeout(30_000));
+
+    expect(await wrongRows(client)).toEqual([]);
+    const { rows } = await client.query<{ who: string }>(
+      `select distinct who from ${name}.caught where who <> '${name}'`,
+    );
+    expect(rows).toEqual([]);
+  });
+
+  test("rows that row-level security hides are not taken for deleted ones, and are embedded once they show", async () => {
+    const { client, database, listen } = await prepare();
+    const listenerUrl = await role(client, database.url, "listener");
+    const listenerRole = nameIn(listenerUrl);
+    await grant(client, listenerRole);
+    const listener = await listen({ DATABASE_URL: listenerUrl });
+    onTestFinished(async () => {
+      await client.query(`alter table patient_embeddings disable row level security;
+        drop policy if exists every_row on patient_embeddings; drop policy if exists but_not_two on patient_embeddings`);
+    });
+
+    await client.query("begin; alter table patient_embeddings enable row level security");
+    await client.query("insert into patient_embeddings values (1, 'one'), (2, 'two'); commit");
+    const trouble = async () =>
+      (
+        await client.query<{ trouble: string | null }>(
+          "select trouble from autoembed.embedding_source order by id",
+        )
+      ).rows[0]?.trouble;
+    await expect.poll(trouble).toContain("row-level security");
+    expect((await client.query("select from autoembed.embedding_queue")).rowCount).toBe(2);
+
+    // A restrictive policy hides a row although another shows them all.
+    await client.query(`create policy every_row on patient_embeddings to ${listenerRole} using (true);
+      create policy but_not_two on patient_embeddings as restrictive to ${listenerRole} using (patient_id <> 2)`);
+    await client.query("update patient_embeddings set context_text = context_text || '!'");
+    // Whoever has taken up a source that is new has looked at all of them, and drained those that can be.
+    await client.query(
+      `drop table if exists beside; create table beside (like patient_embeddings including all)`,
+    );
+    await client.query(`grant select, update (embedding) on beside to ${listenerRole}`);
+    await client.query("select autoembed.watch('beside', 'context_text')");
+    for (let id = 1; id <= 2; id++) {
+      await client.query("insert into beside values ($1, 'in sight')", [id]);
+      await expect.poll(() => wrongRows(client, "beside")).toEqual([]);
+    }
+    expect((await client.query("select from autoembed.embedding_queue")).rowCount).toBe(2);
+
+    await client.query("drop policy but_not_two on patient_embeddings");
+    await listener.settled(AbortSignal.timeout(30_000));
+    expect(await wrongRows(client)).toEqual([]);
+    expect(await trouble()).toBeNull();
+  });
+
+  test("autoembed.search finds what its caller may read, and no row that is hidden from it", async () => {
+    const { client, database, listen } = await prepare();
+    const applicationUrl = await role(client, database.url, "application");
+    const name = nameIn(applicationUrl);
+    await client.query(`drop table if exists notes, notes_vectors cascade;
+      create table notes (id bigint primary key, body text);
+      create table notes_vectors (id bigint primary key references notes on delete cascade on update cascade, embedding vector(${DIMENSIONS}));
+      select autoembed.watch('notes', 'body', vector_table => 'notes_vectors')`);
+    const listener = await listen();
+    for (const table of ["patient_embeddings", "notes"])
+      await client.query(`insert into ${table} values (1, 'one'), (2, 'two'), (3, 'three')`);
+    await listener.settled(AbortSignal.timeout(10_000));
+    const application = await session(applicationUrl);
+    const found = async (source: string): Promise<string[]> => {
+      const { rows } = await application.query<{ key: string }>(
+        "select key from autoembed.search($1, $2::vector) order by key",
+        [source, JSON.stringify([...oracleVector("two", DIMENSIONS)])],
+      );
+      return rows.map(({ key }) => key);
+    };
+    onTestFinished(async () => {
+      await client.query("alter table patient_embeddings disable row level security");
+    });
+
+    await expect(found("notes")).rejects.toMatchObject({ code: "42501" });
+    await client.query(`grant select on autoembed.embedding_source to ${name}`);
+    for (const source of ["patient_embeddings", "notes"])
+      await expect(found(source)).rejects.toMatchObject({ code: "42501" });
+    await client.query(`grant select on patient_embeddings, notes_vectors to ${name}`);
+    await expect(found("notes")).rejects.toMatchObject({ code: "42501" });
+    await client.query(`grant select on notes to ${name}`);
+    expect(await found("patient_embeddings")).toEqual(["1", "2", "3"]);
+    expect(await found("notes")).toEqual(["1", "2", "3"]);
+
+    await client.query(`alter table patient_embeddings enable row level security;
+      create policy but_two on patient_embeddings for select to ${name} using (patient_id <> 2);
+      alter table notes enable row level security;
+      create policy but_two on notes for select to ${name} using (id <> 2)`);
+    expect(await found("patient_embeddings")).toEqual(["1", "3"]);
+    expect(await found("notes")).toEqual(["1", "3"]);
+  });
+});

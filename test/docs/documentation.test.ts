@@ -1,0 +1,55 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { expect, test } from "vitest";
+import { COMMANDS } from "../../src/commands/commands.ts";
+
+const PAGES = [
+  "README.md",
+  ...readdirSync("docs")
+    .filter((name) => name.endsWith(".md"))
+    .map((name) => `docs/${name}`),
+];
+const scripts = Object.keys(
+  (JSON.parse(readFileSync("package.json", "utf8")) as { scripts: object }).scripts,
+);
+
+test.each(PAGES)("every link of %s leads to a file", (page) => {
+  const links = [...readFileSync(page, "utf8").matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)].map(
+    ([, target]) => target ?? "",
+  );
+  expect(links.filter((target) => !existsSync(join(dirname(page), target)))).toEqual([]);
+});
+
+test("every command is in the README, and is a script of the package", () => {
+  const readme = readFileSync("README.md", "utf8");
+  const names = Object.keys(COMMANDS);
+  expect(
+    names.filter(
+      (name) =>
+        !readme.includes(`\`npm run ${name}`) &&
+        !readme.includes(`\`npm ${name}`) &&
+        !readme.includes(`\`${name}\``),
+    ),
+  ).toEqual([]);
+  expect(names.filter((name) => !scripts.includes(name))).toEqual([]);
+});
+
+test.each(PAGES)("every script that %s tells to run exists", (page) => {
+  const told = [...readFileSync(page, "utf8").matchAll(/npm run (?:-s |--silent )?([a-z]+)/g)].map(
+    ([, name]) => name ?? "",
+  );
+  expect(told.filter((name) => !scripts.includes(name))).toEqual([]);
+});
+
+test.each([
+  ["README.md", "## Guarantees", /\]\(test\/[\w/-]+\.test\.ts\)/],
+  ["docs/safety.md", "## The proofs", /\]\(\.\.\/test\/[\w/-]+\.test\.ts\)/],
+])("every promise of %s, %s, links to the test that holds it", (page, heading, link) => {
+  const section = readFileSync(page, "utf8").split(`${heading}\n`)[1]?.split("\n## ", 1)[0] ?? "";
+  const promises = section
+    .split("\n")
+    .filter((line) => line.startsWith("|"))
+    .slice(2);
+  expect(promises.length).toBeGreaterThan(5);
+  expect(promises.filter((promise) => !link.test(promise))).toEqual([]);
+});

@@ -1,0 +1,121 @@
+import { expect, onTestFinished, test } from "vitest";
+import { openTestDatabase } from "../support/database.ts";
+import { startProviderServer } from "../support/provider-server.ts";
+import { follow, recipesOf, type Recipe } from "../support/recipes.ts";
+import { withClient } from "../support/with-client.ts";
+
+const DIMENSIONS = 1536;
+/** What no test can run as it is written, and why. */
+const EXCEPTIONS: readonly { page: string; contains: string; because: string }[] = [
+  {
+    page: "docs/guide.md",
+    contains: "$ npm run -s backfill\n1024/5128",
+    because:
+      "its figures are of one run over 5,128 rows; test/backfill/backfill.test.ts holds what is printed",
+  },
+];
+
+/** What `query` gives, a row a line. */
+async function rows(url: string, query: string): Promise<unknown[]> {
+  return await withClient(
+    url,
+    async (client) => (await client.query<unknown[]>({ text: query, rowMode: "array" })).rows,
+  );
+}
+
+async function prepareKitchen() {
+  const database = await openTestDatabase({ dimensions: DIMENSIONS });
+  onTestFinished(() => database.close());
+  const hosted = await startProviderServer({ dimensions: DIMENSIONS });
+  onTestFinished(() => hosted.close());
+  const ollama = await startProviderServer({ dimensions: 768 });
+  onTestFinished(() => ollama.close());
+  await withClient(database.url, (client) =>
+    client.query(`insert into patient_embeddings values (1, 'a patient'), (100001, 'chest pain')`),
+  );
+  const environment = {
+    DATABASE_URL: database.url,
+    EMBEDDING_BACKEND: "llm_api",
+    OPENAI_BASE_URL: hosted.openAiUrl,
+    OPENAI_API_KEY: "test-key",
+    OLLAMA_BASE_URL: ollama.url,
+    EMBED_LOG_LEVEL: "silent",
+    NO_COLOR: "1",
+  };
+  return { databaseUrl: database.url, environment, dimensions: DIMENSIONS, hosted, ollama };
+}
+
+async function followAll(recipes: readonly Recipe[], kitchen: Awaited<ReturnType<typeof prepareKitchen>>) {
+  for (const recipe of recipes) {
+    const exception = EXCEPTIONS.find(
+      ({ page, contains }) => recipe.page === page && recipe.body.includes(contains),
+    );
+    if (exception === undefined) await follow(recipe, kitchen);
+    else console.info(`not run: ${recipe.page}:${recipe.line}: ${exception.because}`);
+  }
+}
+
+test("every block of docs/sources.md does, in its order and as it is written, what the page says", async () => {
+  const kitchen = await prepareKitchen();
+  const recipes = await recipesOf("docs/sources.md");
+  expect(recipes.length).toBeGreaterThan(15);
+  await followAll(recipes, kitchen);
+
+  const embedded = (table: string, vector = "embedding") =>
+    rows(kitchen.databaseUrl, `select count(*)::int, count(${vector})::int from ${table}`);
+  expect(await embedded('"Support"."Calls"')).toEqual([[1, 1]]);
+  expect(await embedded("people")).toEqual([[2, 2]]);
+  expect(await embedded("posts")).toEqual([[1, 1]]);
+  expect(await embedded("notes", "note_vector")).toEqual([[2, 2]]);
+  expect(await embedded("events")).toEqual([[2, 2]]);
+  expect(await embedded("shop.products")).toEqual([[2, 2]]);
+  expect(
+    await rows(
+      kitchen.databaseUrl,
+      "select title, embedding is not null from documents_with_embedding order by id",
+    ),
+  ).toEqual([
+    ["One", true],
+    ["Two", true],
+    ["Three", false],
+  ]);
+  expect(
+    await rows(
+      kitchen.databaseUrl,
+      "select id, chunk, passage, embedding is not null from documents_passages order by id",
+    ),
+  ).toEqual([
+    [1, 1, "the first", true],
+    [2, 1, "the second", true],
+  ]);
+  expect(kitchen.ollama.requests.some(({ texts }) => texts.includes("embedded on this machine"))).toBe(true);
+  const models = await rows(
+    kitchen.databaseUrl,
+    "select name, model from autoembed.embedding_source order by id",
+  );
+  expect(models).toContainEqual(["patient_embeddings", "text-embedding-3-large"]);
+  expect(models).toContainEqual(["letters", "voyage-3.5"]);
+  expect(models.flat()).not.toContain("notes");
+}, 600_000);
+
+test.each(["docs/guide.md", "docs/search.md"])(
+  "every block of %s works as it is written",
+  async (page) => {
+    const kitchen = await prepareKitchen();
+    await follow({ page, line: 0, language: "sh", body: "npm run backfill" }, kitchen);
+    await followAll(await recipesOf(page), kitchen);
+  },
+  300_000,
+);
+
+test("a block that nothing runs fails the test", async () => {
+  const kitchen = { databaseUrl: "", environment: {}, dimensions: DIMENSIONS };
+  const block = { page: "docs/sources.md", line: 7, body: "select 1" };
+  await expect(follow({ ...block, language: "" }, kitchen)).rejects.toThrow(
+    "docs/sources.md:7: nothing runs a block of no language",
+  );
+  await expect(follow({ ...block, language: "python" }, kitchen)).rejects.toThrow("a block of python");
+  await expect(follow({ ...block, language: "console", body: "$ echo one\ntwo\n" }, kitchen)).rejects.toThrow(
+    /docs\/sources\.md:7:.*one/s,
+  );
+});

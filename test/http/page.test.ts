@@ -1,0 +1,149 @@
+import { request } from "node:http";
+import { expect, test, vi } from "vitest";
+import { readConfig } from "../../src/config.ts";
+import { prepare } from "../support/listening.ts";
+import { serve } from "../support/serving.ts";
+
+async function prepared(settings: Record<string, string> = {}) {
+  const { client, provider, listen, database } = await prepare();
+  const listener = await listen();
+  const http = await serve(listener, database.url, settings);
+  return { client, provider, listener, http };
+}
+
+test("the page says that everything is current, and carries all it needs in less than 100 kB", async () => {
+  const { client, listener, http } = await prepared();
+  await client.query(
+    "insert into patient_embeddings select i, 'patient ' || i from generate_series(1, 50) i",
+  );
+  await listener.settled();
+
+  const page = await vi.waitFor(
+    async () => {
+      const answer = await fetch(http.url);
+      const text = await answer.text();
+      expect(text).toContain("Everything is current.");
+      expect(text).toContain("50 of 50, 100 %");
+      return { answer, text };
+    },
+    { timeout: 30_000, interval: 200 },
+  );
+
+  expect(page.text.length).toBeLessThan(100_000);
+  expect(page.text).not.toMatch(/(src|href)="(?!data:,")/);
+  expect(page.answer.headers.get("content-security-policy")).toMatch(
+    /^default-src 'none'; style-src 'sha256-/,
+  );
+  expect(page.answer.headers.get("cache-control")).toBe("no-store");
+});
+
+test("a failed row is shown with its key and reason, not its text, and can be retried", async () => {
+  const { client, provider, listener, http } = await prepared();
+  provider.poison = (text) => text.includes("unspeakable");
+  await client.query("insert into patient_embeddings values (7, 'unspeakable'), (8, 'asthma')");
+  await listener.settled();
+
+  const page = await (await fetch(http.url)).text();
+  expect(page).toContain("but for 1 that failed");
+  expect(page).toMatch(/<code>7<\/code>/);
+  expect(page).not.toContain("unspeakable");
+
+  provider.poison = undefined;
+  const answer = await http.post("/retry", { source: "patient_embeddings", key: "7" });
+  expect(answer.status).toBe(303);
+  expect(answer.headers.get("location")).toBe("/?retried=1");
+  await expect
+    .poll(async () => (await client.query("select from patient_embeddings where embedding is null")).rowCount)
+    .toBe(0);
+});
+
+test("a source is paused and resumed; what changes meanwhile waits", async () => {
+  const { client, listener, http } = await prepared();
+
+  await http.post("/pause", { source: "patient_embeddings" });
+  expect(await (await fetch(http.url)).text()).toContain("patient_embeddings is paused");
+  const { rows } = await client.query("select paused from autoembed.embedding_source");
+  expect(rows).toEqual([{ paused: true }]);
+
+  await client.query("insert into patient_embeddings values (1, 'asthma')");
+  await http.post("/resume", { source: "patient_embeddings" });
+  await listener.settled();
+  expect((await client.query("select 1 from patient_embeddings where embedding is not null")).rowCount).toBe(
+    1,
+  );
+});
+
+test("a search shows the nearest keys and distances, and texts only when asked", async () => {
+  const { client, listener, http } = await prepared();
+  await client.query("insert into patient_embeddings values (1, 'a <b>bold</b> asthma'), (2, 'migraine')");
+  await listener.settled();
+
+  const keys = await (await http.post("/search", { source: "patient_embeddings", query: "migraine" })).text();
+  expect(keys).toMatch(/<code>2<\/code><\/th>\s*<td class="n">0\.0000<\/td>/);
+  expect(keys).not.toContain("bold");
+
+  const texts = await http.post("/search", { source: "patient_embeddings", query: "migraine", text: "on" });
+  expect(await texts.text()).toContain("a &#60;b&#62;bold&#60;/b&#62; asthma");
+});
+
+test("a search while the provider is down says so, and the page stays up", async () => {
+  const { provider, http } = await prepared({ OPENAI_API_KEY: "x" });
+  provider.always(401);
+  const answer = await http.post("/search", { source: "patient_embeddings", query: "anything" });
+  expect(answer.status).toBe(200);
+  expect(await answer.text()).toMatch(/role="alert"/);
+});
+
+test("forms from another site, without a token, or with a wrong one change nothing", async () => {
+  const { client, http } = await prepared();
+  const form = { source: "patient_embeddings" };
+  const foreign = await http.post("/pause", form, { "sec-fetch-site": "cross-site" });
+  const sameSite = await http.post("/pause", form, { "sec-fetch-site": "same-site" });
+  const forged = await http.post("/pause", { ...form, token: "guess" });
+  const older = await fetch(new URL("/pause", http.url), {
+    method: "POST",
+    headers: { origin: "https://elsewhere.example" },
+    body: new URLSearchParams({ ...form, token: await http.formToken() }),
+  });
+
+  expect([foreign.status, sameSite.status, forged.status, older.status]).toEqual([403, 403, 403, 403]);
+  expect((await client.query("select paused from autoembed.embedding_source")).rows).toEqual([
+    { paused: false },
+  ]);
+  expect((await fetch(new URL("/pause", http.url))).status).toBe(405);
+  expect((await http.post("/search", { query: "x".repeat(100_000) })).status).toBe(413);
+});
+
+test("a name that another site points at this machine is not answered", async () => {
+  const { http } = await prepared();
+  const status = await new Promise((resolve, reject) => {
+    request(http.url, { headers: { host: "rebound.example" } }, (answer) => {
+      answer.resume();
+      resolve(answer.statusCode);
+    })
+      .once("error", reject)
+      .end();
+  });
+  expect(status).toBe(421);
+});
+
+test("with a token, only who knows it sees the page and the metrics; health needs none", async () => {
+  const token = "a-token-of-enough-length";
+  const { http } = await prepared({ EMBED_HTTP_TOKEN: token });
+  const status = async (path: string, authorization?: string) =>
+    (await fetch(new URL(path, http.url), { headers: authorization === undefined ? {} : { authorization } }))
+      .status;
+
+  expect(await status("/")).toBe(401);
+  expect(await status("/metrics", "Bearer wrong")).toBe(401);
+  expect(await status("/metrics", `Bearer ${token}`)).toBe(200);
+  expect(await status("/", `Basic ${Buffer.from(`anybody:${token}`).toString("base64")}`)).toBe(200);
+  expect(await status("/healthz")).toBe(200);
+  expect(await status("/readyz")).toBe(200);
+});
+
+test("an address that others can reach is refused without a token", () => {
+  expect(() => readConfig({ EMBED_HTTP_HOST: "0.0.0.0" })).toThrow(/EMBED_HTTP_TOKEN: has to be set/);
+  expect(() => readConfig({ EMBED_HTTP_TOKEN: "short" })).toThrow(/at least 16 characters/);
+  expect(readConfig({ EMBED_HTTP_HOST: "::1" }).EMBED_HTTP_HOST).toBe("::1");
+});

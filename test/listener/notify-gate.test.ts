@@ -1,0 +1,100 @@
+import { expect, onTestFinished, test, vi } from "vitest";
+import { connect } from "../../src/database/connect.ts";
+import { NotifyGate } from "../../src/listener/notify-gate.ts";
+import { prepare } from "../support/listening.ts";
+
+/** A listener's row, and what tells the triggers whether to notify. The clock stands still until it is moved. */
+async function prepareIdleness() {
+  const { client, database } = await prepare();
+  // One connection: what is asked last is answered last.
+  const db = connect({ databaseUrl: database.url, maxConnections: 1, ownSessions: true });
+  onTestFinished(() => db.destroy());
+  const { rows } = await client.query<{ id: number }>(
+    "insert into autoembed.embedding_listener (host, pid, version) values ('here', 1, '0') returning id",
+  );
+  vi.useFakeTimers({ toFake: ["performance"] });
+  onTestFinished(() => {
+    vi.useRealTimers();
+  });
+  const idleness = new NotifyGate({
+    db,
+    ids: () => rows.map(({ id }) => id),
+    look: () => undefined,
+    isDraining: () => true,
+    sources: () => 1,
+  });
+  onTestFinished(() => {
+    idleness.stop();
+  });
+  const said = async () =>
+    (await db.selectFrom("autoembed.embedding_listener").select("idle").executeTakeFirstOrThrow()).idle;
+  return { idleness, said };
+}
+
+test("a change that comes after a long rest is no long drain: the next one notifies as well", async () => {
+  const { idleness, said } = await prepareIdleness();
+  for (let change = 0; change < 3; change++) {
+    vi.advanceTimersByTime(60_000);
+    idleness.onClaimed();
+    expect(await said()).toBe(true);
+    idleness.onDrained();
+  }
+});
+
+test("a drain that lasts is said, and so is its end", async () => {
+  const { idleness, said } = await prepareIdleness();
+  idleness.onClaimed();
+  vi.advanceTimersByTime(1_000);
+  idleness.onClaimed();
+  expect(await said()).toBe(false);
+  idleness.onDrained();
+  await said(); // until it has been said, it is as it was
+  vi.useRealTimers();
+  await expect.poll(said).toBe(true);
+});
+
+test("a drain that ends while it is being said to last is over all the same", async () => {
+  const { idleness, said } = await prepareIdleness();
+  idleness.onClaimed();
+  vi.advanceTimersByTime(1_000);
+  idleness.onClaimed();
+  idleness.onDrained();
+  await said(); // until it has been said, it is as it was
+  vi.useRealTimers();
+  await expect.poll(said).toBe(true);
+});
+
+test("a change that comes while answers are awaited does not wait for them, while changes notify and while they do not", async () => {
+  const { client, provider, listen } = await prepare();
+  const listener = await listen({ EMBED_POLL_MS: "60000", EMBED_MAX_CONCURRENCY: "64" });
+  const insert = (text: string) =>
+    client.query(
+      "insert into patient_embeddings select coalesce(max(patient_id), 0) + 1, $1 from patient_embeddings",
+      [text],
+    );
+  // The more answers, the more requests may be in flight.
+  for (let n = 0; n < 40; n++) {
+    await insert(`before ${n}`);
+    await listener.settled();
+  }
+  provider.latencyMs = 10_000;
+  await insert("the first");
+  const expectAsked = (text: string) =>
+    vi.waitFor(() => {
+      expect(provider.requests.flatMap(({ texts }) => texts)).toContain(text);
+    }, 4_000);
+  const saysBusy = async () =>
+    (await client.query("select from autoembed.embedding_listener where id <> 0 and not idle")).rowCount ===
+    1;
+  // As many as it takes, until they do not notify any more.
+  let change = 0;
+  while (!(await saysBusy())) await insert(`change ${change++}`);
+  await insert("while busy");
+  await expectAsked("while busy");
+  await vi.waitFor(async () => {
+    expect(await saysBusy()).toBe(false);
+  }, 4_000);
+  await insert("once idle");
+  await expectAsked("once idle");
+  await listener.settled(AbortSignal.timeout(30_000));
+}, 60_000);

@@ -1,0 +1,52 @@
+import { expect, onTestFinished, test, vi } from "vitest";
+import { describeNative } from "../support/database.ts";
+import { prepare, wrongRows } from "../support/listening.ts";
+import { runCommand } from "../support/command.ts";
+import { startPooler } from "../support/pooler.ts";
+
+vi.setConfig({ testTimeout: 60_000 });
+
+async function prepareBehindAPooler() {
+  const around = await prepare();
+  const pooler = await startPooler(around.database.url);
+  onTestFinished(() => {
+    pooler.close();
+  });
+  return {
+    ...around,
+    environment: {
+      ...around.environment,
+      DATABASE_URL: pooler.url,
+      LISTEN_DATABASE_URL: around.database.url,
+    },
+  };
+}
+
+describeNative("behind a pooler that refuses settings of a session", "needs several sessions", () => {
+  test("a listener works, and hears of changes over its direct connection", async () => {
+    const { client, environment, listen } = await prepareBehindAPooler();
+    // Nothing is found by the poll.
+    const listener = await listen({ ...environment, EMBED_POLL_MS: "600000" });
+    await client.query("insert into patient_embeddings values (1, 'heard of')");
+    await listener.settled(AbortSignal.timeout(30_000));
+    expect(await wrongRows(client)).toEqual([]);
+  });
+
+  test.each([
+    ["migrate"],
+    ["backfill"],
+    ["status"],
+    ["sources"],
+    ["search", "anything"],
+    ["verify"],
+    ["cache", "prune"],
+    ["index", "patient_embeddings", "--now"],
+    ["watch", "patient_embeddings", "--text", "context_text"],
+    ["remodel", "patient_embeddings", "--model", "other", "--dry-run"],
+  ])("npm run %s", async (...args) => {
+    const { client, environment } = await prepareBehindAPooler();
+    await client.query("insert into patient_embeddings values (1, 'embedded')");
+    const command = runCommand(args, environment);
+    expect({ code: await command.exited, stderr: command.stderr() }).toMatchObject({ code: 0 });
+  });
+});

@@ -1,0 +1,69 @@
+import { expect, test } from "vitest";
+import { prepare, wrongRows } from "../support/listening.ts";
+
+const failedRows = "select count(*)::int as rows from autoembed.embedding_queue where failed_at is not null";
+
+test(
+  "a provider that goes away fails no row, and all is current soon after it is back",
+  { timeout: 90_000 },
+  async () => {
+    const { client, provider, listen } = await prepare({ EMBED_MAX_RETRIES: "1" });
+    const listener = await listen();
+    provider.always(503);
+    await client.query(
+      "insert into patient_embeddings select i, 'patient ' || i from generate_series(1, 200) i",
+    );
+    const state = "select state #>> '{providers,0,state}' as state from autoembed.embedding_listener";
+    await expect
+      .poll(async () => (await client.query<{ state: string }>(state)).rows[0]?.state, { timeout: 30_000 })
+      .toBe("open");
+    expect((await client.query(failedRows)).rows).toEqual([{ rows: 0 }]);
+
+    provider.always(undefined);
+    await listener.settled();
+
+    expect(await wrongRows(client)).toEqual([]);
+    expect((await client.query(failedRows)).rows).toEqual([{ rows: 0 }]);
+  },
+);
+
+test(
+  "a listener starts while its provider is down, and works when it is back",
+  { timeout: 90_000 },
+  async () => {
+    const { client, provider, listen } = await prepare({ EMBED_MAX_RETRIES: "0" });
+    provider.always(500);
+    await client.query("insert into patient_embeddings values (1, 'waiting')");
+    const listener = await listen();
+
+    provider.always(undefined);
+    await listener.settled();
+
+    expect(await wrongRows(client)).toEqual([]);
+  },
+);
+
+test("one poisoned text among many fails alone, with the provider's reason and without its text", async () => {
+  const { client, provider, listen } = await prepare();
+  const listener = await listen();
+  provider.poison = (text) => text.includes("unspeakable");
+  await client.query(
+    "insert into patient_embeddings select i, 'patient ' || i from generate_series(1, 100) i",
+  );
+  await client.query(
+    "update patient_embeddings set context_text = 'an unspeakable secret' where patient_id = 42",
+  );
+  await listener.settled();
+
+  expect(await wrongRows(client)).toEqual(["42"]);
+  const { rows } = await client.query<{ key: string; last_error: string }>(
+    "select key, last_error from autoembed.embedding_queue",
+  );
+  expect(rows.map(({ key }) => key)).toEqual(["42"]);
+  expect(rows[0]?.last_error).not.toContain("unspeakable");
+
+  provider.poison = () => false;
+  await client.query("update patient_embeddings set context_text = 'a harmless text' where patient_id = 42");
+  await listener.settled();
+  expect(await wrongRows(client)).toEqual([]);
+});

@@ -1,0 +1,242 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { openProvider, openProviderWithoutProbe } from "../../src/providers/open-provider.ts";
+import type { ProviderError, ProviderFault } from "../../src/providers/provider-error.ts";
+import type { OpenAiSettings } from "../../src/providers/provider-settings.ts";
+import { durationMs, rateHints, retryAfterMs } from "../../src/providers/traffic/rate-hints.ts";
+import { scrub } from "../../src/providers/scrub.ts";
+import type { Fault } from "../support/provider-faults.ts";
+import { oracleVector, startProviderServer, type ProviderServer } from "../support/provider-server.ts";
+
+const DIMENSIONS = 8;
+const KEY = "sk-proj-4242-do-not-tell";
+const TEXTS = ["Zephyrine Okonkwo, MRN 77123, HIV positive", "a broken wrist", "asthma"];
+const never = new AbortController().signal;
+/** More than anything here takes, on a busy machine too. */
+const PATIENCE_MS = 20_000;
+
+let server: ProviderServer;
+beforeAll(async () => {
+  server = await startProviderServer({ dimensions: DIMENSIONS });
+});
+afterEach(() => {
+  server.reset();
+});
+afterAll(() => server.close());
+
+type Backend = "llm_api" | "ollama" | "old ollama";
+
+async function fail(backend: Backend, fault: Fault, timeoutMs = PATIENCE_MS): Promise<ProviderError> {
+  server.isOldOllama = backend === "old ollama";
+  const common = { model: "m", dimensions: DIMENSIONS, timeoutMs };
+  const provider = openProviderWithoutProbe(
+    backend === "llm_api"
+      ? { backend, baseUrl: server.openAiUrl, apiKey: KEY, ...common }
+      : { backend: "ollama", baseUrl: server.url, headers: { "x-key": KEY }, ...common },
+  );
+  try {
+    // It has found out by then which endpoint and which encoding the server has.
+    await provider.embed(TEXTS, never);
+    server.next(fault);
+    return await provider.embed(TEXTS, never).then(
+      () => {
+        throw new Error("the fault went unnoticed");
+      },
+      (error: unknown) => error as ProviderError,
+    );
+  } finally {
+    await provider.close();
+  }
+}
+
+const faults: [Fault, ProviderFault, RegExp][] = [
+  [401, "setup", /OPENAI_API_KEY|OLLAMA_BASE_URL/],
+  [403, "setup", /OPENAI_API_KEY|OLLAMA_BASE_URL/],
+  [404, "setup", /_EMBED_MODEL/],
+  ["redirect", "setup", /not followed.*_BASE_URL.*http:\/\/elsewhere\.example\)/],
+  ["wrong dimension", "setup", /EMBEDDING_DIM=9/],
+  [400, "row", /Change the text/],
+  [413, "row", /Change the text/],
+  [422, "row", /Change the text/],
+  [429, "throttled", /slower/],
+  [408, "unwell", /408/],
+  [500, "unwell", /500/],
+  [502, "unwell", /502/],
+  [503, "unwell", /503/],
+  [504, "unwell", /504/],
+  ["reset", "unwell", /UND_ERR_SOCKET|ECONNRESET/],
+  ["drop mid-body", "unwell", /no whole answer/],
+  ["garbled JSON", "unwell", /no JSON/],
+  ["empty body", "unwell", /no JSON/],
+  ["200 with an error", "unwell", /answered 200/],
+  ["NaN", "unwell", /Nothing of it was stored|no JSON/],
+  ["null", "unwell", /no number but null/],
+  ["infinity", "unwell", /Nothing of it was stored|no JSON/],
+  ["beyond a float", "unwell", /Nothing of it was stored/],
+];
+const countFaults: [Fault, ProviderFault, RegExp][] = [
+  ["one too few", "unwell", /2 vectors for 3 texts/],
+  ["a gap", "unwell", /2 vectors for 3 texts/],
+  ["one too many", "unwell", /among 3 texts|4 vectors for 3 texts/],
+  ["one short vector", "unwell", /expected 8 dimensions, got 7/],
+];
+
+describe("llm_api", () => {
+  it.each([
+    ...faults,
+    ...countFaults,
+    ["duplicate index", "unwell", /two vectors with the index 0/],
+    ["index out of range", "unwell", /index is 3/],
+    ["no index", "unwell", /index is missing/],
+    ["truncated base64", "unwell", /a vector that is none/],
+  ] as [Fault, ProviderFault, RegExp][])("calls %j %s", async (fault, kind, message) => {
+    const error = await fail("llm_api", fault);
+    expect(error).toMatchObject({ name: "ProviderError", fault: kind });
+    expect(error.message).toMatch(message);
+  });
+
+  it("puts an answer that is out of order back into order", async () => {
+    const provider = await openProvider(settings());
+    server.next("out of order");
+    const { vectors } = await provider.embed(TEXTS, never);
+    for (const [i, text] of TEXTS.entries()) {
+      expect(vectors.at(i)).toEqual(oracleVector(text, DIMENSIONS));
+    }
+    await provider.close();
+  });
+
+  it("tells a text that is too long from one that is refused", async () => {
+    server.longestText = 20;
+    const provider = openProviderWithoutProbe({ ...settings(), dimensions: DIMENSIONS });
+    const refused = provider.embed(TEXTS, never);
+    await expect(refused).rejects.toMatchObject({ fault: "row", tooLong: true });
+    await provider.close();
+  });
+
+  it.each([
+    ["insufficient_quota", 429, "setup", /billing/],
+    ["model_not_found", 400, "setup", /OPENAI_EMBED_MODEL/],
+    ["rate_limit_exceeded", 429, "throttled", /slower/],
+  ] as const)("reads the code %s of a %d", async (code, status, kind, message) => {
+    const error = await fail("llm_api", { status, body: { error: { message: "…", code } } });
+    expect(error.fault).toBe(kind);
+    expect(error.message).toMatch(message);
+  });
+
+  it("believes the status in the body of a 200", async () => {
+    const error = await fail("llm_api", { status: 200, body: { error: { code: 429, message: "slower" } } });
+    expect(error).toMatchObject({ fault: "throttled", status: 429 });
+  });
+
+  it("says which of its settings to look at when nobody is there", async () => {
+    const nobody = openProvider({ ...settings(), baseUrl: "http://127.0.0.1:9/v1" });
+    await expect(nobody).rejects.toMatchObject({ fault: "unwell", message: /ECONNREFUSED/ });
+    const nameless = openProvider({ ...settings(), baseUrl: "http://no-such-host.invalid/v1" });
+    await expect(nameless).rejects.toThrow(/ENOTFOUND.*OPENAI_BASE_URL|EAI_AGAIN/);
+  });
+
+  function settings(): OpenAiSettings {
+    return { backend: "llm_api", model: "m", baseUrl: server.openAiUrl, timeoutMs: PATIENCE_MS };
+  }
+});
+
+describe("ollama", () => {
+  it.each([...faults, ...countFaults])("calls %j %s", async (fault, kind, message) => {
+    // A 404 on the batch endpoint is an old server, not a fault.
+    if (fault === 404) return;
+    const error = await fail("ollama", fault);
+    expect(error).toMatchObject({ name: "ProviderError", fault: kind });
+    expect(error.message).toMatch(message);
+  });
+
+  it.each(faults)("before it took batches, calls %j %s", async (fault, kind) => {
+    const error = await fail("old ollama", fault);
+    // Among several answers one of another length is a slip; only when all agree is it the setup.
+    expect(error.fault).toBe(fault === "wrong dimension" ? "unwell" : kind);
+  });
+});
+
+describe.each(["llm_api", "ollama"] as const)("%s", (backend) => {
+  it.each(["hang", "slow drip"] as const)(
+    "gives up on a server that does %j after EMBEDDING_TIMEOUT",
+    async (fault) => {
+      const startedAt = performance.now();
+      const error = await fail(backend, fault, 1_500);
+      expect(error).toMatchObject({ fault: "unwell", message: /1500 ms \(EMBEDDING_TIMEOUT\)/ });
+      expect(performance.now() - startedAt).toBeLessThan(5_000);
+    },
+  );
+
+  it("says no word of a text and no key, whatever the provider says", async () => {
+    const echo = `I refuse "${TEXTS.join(" / ")}" of ${KEY} (okonkwo's HIV)`;
+    for (const status of [200, 400, 401, 403, 413, 422, 429, 500, 503]) {
+      for (const body of [
+        { error: { message: echo, code: TEXTS[0] } },
+        { error: echo },
+        { detail: echo },
+        echo,
+      ]) {
+        const { message, cause } = await fail(backend, { status, body });
+        expect(message).not.toMatch(/zephyrine|okonkwo|77123|hiv|wrist|asthma|4242|do-not-tell/i);
+        expect(cause).toBeUndefined();
+      }
+    }
+  });
+
+  it("tells no proxy's, redirect's or URL's secrets", async () => {
+    expect((await fail(backend, "redirect")).message).not.toMatch(/secret/);
+  });
+});
+
+describe("what a provider says about the pace", () => {
+  it.each([
+    [{ "retry-after": "7" }, 7000],
+    [{ "retry-after": "0.5" }, 500],
+    [{ "retry-after": "Wed, 21 Oct 2026 07:28:30 GMT" }, 30_000],
+    [{ "retry-after": "Wed, 21 Oct 2026 07:27:00 GMT" }, 0],
+    [{ "retry-after-ms": "1500", "retry-after": "2" }, 1500],
+    [{ "retry-after": "soon" }, undefined],
+    [{}, undefined],
+    [{ "x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "8m38.4s" }, 518_400],
+    [{ "x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "20ms" }, 20],
+    [{ "x-ratelimit-remaining-requests": "5", "x-ratelimit-reset-requests": "1s" }, undefined],
+  ])("reads %j as a pause of %s ms", (headers, ms) => {
+    expect(retryAfterMs(headers, Date.parse("2026-10-21T07:28:00Z"))).toBe(ms);
+  });
+
+  it.each([
+    ["6m0s", 360_000],
+    ["1h2m", 3_720_000],
+    ["1.5s", 1500],
+    ["12", 12_000],
+    ["", undefined],
+    ["never", undefined],
+  ])("reads the duration %j as %s ms", (text, ms) => {
+    expect(durationMs(text)).toBe(ms);
+  });
+
+  it("reads what is left of a limit", () => {
+    const hints = rateHints({
+      "x-ratelimit-remaining-requests": "59",
+      "x-ratelimit-remaining-tokens": "149984",
+    });
+    expect(hints).toMatchObject({ remainingRequests: 59, remainingTokens: 149_984 });
+  });
+});
+
+describe("a provider's message", () => {
+  it("keeps what helps", () => {
+    const message =
+      "This model's maximum context length is 8192 tokens, however you requested 9001 tokens. Please reduce your prompt.";
+    expect(scrub(message, ["the patient is on a maximum dose"], [])).toBe(message);
+  });
+
+  it.each([
+    ["a name", "cannot embed Okonkwo", "seen by Dr Okonkwo", /okonkwo/i],
+    ["a cut word", "cannot embed Okonk", "seen by Dr Okonkwo", /okonk/i],
+    ["a word with more around it", "bad:xxOkonkwoxx", "Okonkwo", /okonkwo/i],
+    ["a script without spaces", "拒否:患者は糖尿病である", "昨日、患者は糖尿病であると診断", /患者は糖尿病/],
+    ["a number", "at 77123", "MRN 77123", /77123/],
+  ])("loses %s that is in a text", (_what, message, text, secret) => {
+    expect(scrub(message, [text], [])).not.toMatch(secret);
+  });
+});

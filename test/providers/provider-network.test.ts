@@ -1,0 +1,137 @@
+import { readFileSync } from "node:fs";
+import { createServer as createHttpServer } from "node:http";
+import { createServer } from "node:https";
+import { connect, type AddressInfo, type Server } from "node:net";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { openProvider } from "../../src/providers/open-provider.ts";
+import type { OpenAiSettings } from "../../src/providers/provider-settings.ts";
+import { startProviderServer, type ProviderServer } from "../support/provider-server.ts";
+
+const tls = (name: string): string => fileURLToPath(new URL(`../support/tls/${name}`, import.meta.url));
+
+let server: ProviderServer;
+const servers: Server[] = [];
+beforeAll(async () => {
+  server = await startProviderServer({ dimensions: 8 });
+});
+afterAll(async () => {
+  for (const each of servers) each.close();
+  await server.close();
+});
+
+async function listen(each: Server): Promise<number> {
+  servers.push(each);
+  await new Promise<void>((resolve) => each.listen(0, "127.0.0.1", resolve));
+  return (each.address() as AddressInfo).port;
+}
+
+/** Speaks TLS with a certificate of nobody's, and passes what it hears to the provider. */
+async function startTlsFront(): Promise<number> {
+  const front = createServer({
+    key: readFileSync(tls("key.pem")),
+    cert: readFileSync(tls("certificate.pem")),
+  });
+  front.on("request", (request, response) => {
+    const { method, headers, url } = request;
+    fetch(server.url + (url ?? ""), {
+      method: method ?? "POST",
+      headers: { "content-type": "x" },
+      body: request,
+      duplex: "half",
+    })
+      .then(async (answer) => response.end(await answer.text()))
+      .catch(() => response.destroy(new Error(headers.host)));
+  });
+  return await listen(front);
+}
+
+/** A proxy that leads every CONNECT to the provider, and remembers what was asked for. */
+async function startProxy(asked: string[]): Promise<number> {
+  const proxy = createHttpServer();
+  proxy.on("connect", (request, socket, head) => {
+    asked.push(`${request.url ?? ""} ${request.headers["proxy-authorization"] ?? ""}`);
+    const tunnel = connect(Number(new URL(server.url).port), "127.0.0.1", () => {
+      socket.write("HTTP/1.1 200 OK\r\n\r\n");
+      tunnel.write(head);
+      tunnel.pipe(socket).pipe(tunnel);
+    });
+    const end = (): void => {
+      tunnel.destroy();
+      socket.destroy();
+    };
+    tunnel.on("error", end);
+    socket.on("error", end);
+  });
+  return await listen(proxy);
+}
+
+const settings = (more: Partial<OpenAiSettings>): OpenAiSettings => ({
+  backend: "llm_api",
+  model: "m",
+  baseUrl: server.openAiUrl,
+  timeoutMs: 20_000,
+  ...more,
+});
+
+describe("a provider behind TLS", () => {
+  it("is not trusted with a certificate that nobody vouches for", async () => {
+    const baseUrl = `https://127.0.0.1:${await startTlsFront()}/v1`;
+    await expect(openProvider(settings({ baseUrl }))).rejects.toMatchObject({
+      fault: "setup",
+      message: /TLS: DEPTH_ZERO_SELF_SIGNED_CERT.*EMBED_CA_FILE/,
+    });
+  });
+
+  it("is trusted with an authority of the user's own", async () => {
+    const baseUrl = `https://127.0.0.1:${await startTlsFront()}/v1`;
+    const provider = await openProvider(settings({ baseUrl, caFile: tls("certificate.pem") }));
+    expect(provider.dimensions).toBe(8);
+    await provider.close();
+  });
+
+  it("says so when it speaks plain HTTP instead", async () => {
+    const baseUrl = server.openAiUrl.replace("http:", "https:");
+    await expect(openProvider(settings({ baseUrl }))).rejects.toMatchObject({
+      fault: "setup",
+      message: /TLS.*OPENAI_BASE_URL/,
+    });
+  });
+
+  it("says which file of authorities cannot be read", async () => {
+    const opened = openProvider(settings({ caFile: "/no/such.pem" }));
+    await expect(opened).rejects.toMatchObject({
+      fault: "setup",
+      message: /EMBED_CA_FILE: \/no\/such.pem/,
+    });
+  });
+});
+
+describe("a proxy", () => {
+  it("carries what is meant for another machine", async () => {
+    const asked: string[] = [];
+    const http = `http://user:secret@127.0.0.1:${await startProxy(asked)}`;
+    const provider = await openProvider(settings({ baseUrl: "http://provider.test/v1", proxy: { http } }));
+    expect(provider.dimensions).toBe(8);
+    expect(asked[0]).toMatch(/^provider\.test:80 Basic /);
+    await provider.close();
+  });
+
+  it("is left aside for this machine and for the hosts that are excepted", async () => {
+    const asked: string[] = [];
+    const http = `http://127.0.0.1:${await startProxy(asked)}`;
+    const provider = await openProvider(settings({ proxy: { http } }));
+    await provider.close();
+    const excepted = openProvider(
+      settings({ baseUrl: "http://provider.invalid/v1", proxy: { http, except: "provider.invalid" } }),
+    );
+    await expect(excepted).rejects.toThrow(/provider\.invalid/);
+    expect(asked).toEqual([]);
+  });
+
+  it("keeps its password to itself when it is not there", async () => {
+    const http = "http://user:secret@127.0.0.1:9";
+    const opened = openProvider(settings({ baseUrl: "http://provider.test/v1", proxy: { http } }));
+    await expect(opened).rejects.toMatchObject({ fault: "unwell", message: /^((?!secret).)*$/ });
+  });
+});

@@ -1,0 +1,245 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { openProvider } from "../../src/providers/open-provider.ts";
+import type { Provider } from "../../src/providers/provider.ts";
+import { ProviderError } from "../../src/providers/provider-error.ts";
+import type { ProviderSettings } from "../../src/providers/provider-settings.ts";
+import { oracleVector, startProviderServer, type ProviderServer } from "../support/provider-server.ts";
+
+const DIMENSIONS = 8;
+const TEXTS = ["poorly controlled type 2 diabetes", "a broken wrist", "asthma, worse at night", "ø 患者 🫀"];
+const never = new AbortController().signal;
+
+let server: ProviderServer;
+beforeAll(async () => {
+  server = await startProviderServer({ dimensions: DIMENSIONS });
+});
+afterAll(() => server.close());
+
+interface Contender {
+  readonly name: string;
+  readonly settings: () => ProviderSettings;
+  readonly vector: ((text: string) => Float32Array) | undefined;
+  readonly prepare?: () => void;
+}
+
+const oracle = (text: string): Float32Array => oracleVector(text, DIMENSIONS);
+const contenders: Contender[] = [
+  {
+    name: "llm_api",
+    settings: () => ({ backend: "llm_api", model: "m", baseUrl: server.openAiUrl, timeoutMs: 20_000 }),
+    vector: oracle,
+  },
+  {
+    name: "llm_api from a server that knows no base64",
+    settings: () => ({ backend: "llm_api", model: "m", baseUrl: server.openAiUrl, timeoutMs: 20_000 }),
+    vector: oracle,
+    prepare: () => (server.base64 = "refused"),
+  },
+  {
+    name: "ollama",
+    settings: () => ({ backend: "ollama", model: "m", baseUrl: server.url, timeoutMs: 20_000 }),
+    vector: oracle,
+  },
+  {
+    name: "ollama before it took batches",
+    settings: () => ({ backend: "ollama", model: "m", baseUrl: server.url, timeoutMs: 20_000 }),
+    vector: oracle,
+    prepare: () => (server.isOldOllama = true),
+  },
+  { name: "local", settings: () => ({ backend: "local", timeoutMs: 60_000 }), vector: undefined },
+];
+
+describe.each(contenders)("$name", ({ settings, vector, prepare }) => {
+  let provider: Provider;
+  beforeAll(async () => {
+    prepare?.();
+    provider = await openProvider(settings());
+  });
+  afterAll(async () => {
+    await provider.close();
+    server.base64 = undefined;
+    server.isOldOllama = false;
+  });
+
+  it("finds out its dimensions", () => {
+    expect(provider.dimensions).toBe(vector === undefined ? 512 : DIMENSIONS);
+  });
+
+  it("gives each text its own vector, in the order of the texts", async () => {
+    const { vectors } = await provider.embed(TEXTS, never);
+    expect(vectors.count).toBe(TEXTS.length);
+    for (const [i, text] of TEXTS.entries()) {
+      const alone = vector?.(text) ?? (await provider.embed([text], never)).vectors.at(0);
+      expectNear(vectors.at(i), alone);
+    }
+  });
+
+  it("refuses an empty text as the row's own fault, before anything is sent", async () => {
+    const before = server.counts.requests;
+    await expect(provider.embed(["", "a"], never)).rejects.toMatchObject({ fault: "row" });
+    expect(server.counts.requests).toBe(before);
+  });
+
+  it("stops as soon as it is aborted, with the caller's own reason", async () => {
+    if (vector !== undefined) server.next("hang");
+    const controller = new AbortController();
+    const reason = new Error("the listener stops");
+    const call = provider.embed(TEXTS, controller.signal);
+    const requests = server.counts.requests;
+    if (vector !== undefined) await expect.poll(() => server.counts.requests).toBeGreaterThan(requests);
+    controller.abort(reason);
+    await expect(call).rejects.toBe(reason);
+    await expect(provider.embed(TEXTS, controller.signal)).rejects.toBe(reason);
+  });
+
+  it("works again after an abort", async () => {
+    expect((await provider.embed(["again"], never)).vectors.count).toBe(1);
+  });
+
+  it("refuses to open when the vectors are not as long as they were said to be", async () => {
+    const opened = openProvider({ ...settings(), dimensions: 1000 });
+    await expect(opened).rejects.toThrow(ProviderError);
+    await expect(opened).rejects.toMatchObject({
+      fault: "setup",
+      message: expect.stringContaining(`EMBEDDING_DIM=${provider.dimensions}`) as string,
+    });
+  });
+});
+
+describe("llm_api", () => {
+  afterEach(() => {
+    server.base64 = undefined;
+    server.apiKey = undefined;
+    server.models = undefined;
+  });
+
+  function settings(more: object = {}): ProviderSettings {
+    return { backend: "llm_api", model: "m", baseUrl: server.openAiUrl, timeoutMs: 20_000, ...more };
+  }
+
+  it("asks for base64 once, and no more after a refusal", async () => {
+    server.base64 = "refused";
+    const provider = await openProvider(settings());
+    const before = server.counts.requests;
+    await provider.embed(TEXTS, never);
+    expect(server.counts.requests).toBe(before + 1);
+    expect(server.requests.at(-1)?.body).not.toHaveProperty("encoding_format");
+    await provider.close();
+  });
+
+  it("takes floats from a server that was asked for base64", async () => {
+    server.base64 = "ignored";
+    const provider = await openProvider(settings());
+    const { vectors, tokens } = await provider.embed(TEXTS, never);
+    expectNear(vectors.at(3), oracle(TEXTS[3] ?? ""));
+    expect(tokens).toBeGreaterThan(0);
+    await provider.close();
+  });
+
+  it("sends dimensions to the models that take them, extra headers, a path and fields of the user's own", async () => {
+    const provider = await openProvider(
+      settings({
+        model: "text-embedding-3-small",
+        dimensions: 6,
+        apiKey: "sk-secret",
+        baseUrl: server.url,
+        path: "/openai/deployments/d/embeddings?api-version=2024-10-21",
+        headers: { "api-key": "azure-secret" },
+        extraBody: { input_type: "document" },
+      }),
+    );
+    const seen = server.requests.at(-1);
+    expect(provider.dimensions).toBe(6);
+    expect(seen?.path).toBe("/openai/deployments/d/embeddings?api-version=2024-10-21");
+    expect(seen?.body).toMatchObject({ dimensions: 6, input_type: "document" });
+    expect(seen?.headers).toMatchObject({ "api-key": "azure-secret", authorization: "Bearer sk-secret" });
+    await provider.close();
+  });
+
+  it.each([
+    ["", "/v1/embeddings"],
+    ["/", "/v1/embeddings"],
+    ["/v1", "/v1/embeddings"],
+    ["/v1/", "/v1/embeddings"],
+    ["/v1/embeddings", "/v1/embeddings"],
+    ["/api/v3", "/api/v3/embeddings"],
+    ["/v1?api-version=1", "/v1/embeddings?api-version=1"],
+  ])("makes of the base URL's path %j the path %j", async (base, path) => {
+    const provider = await openProvider(settings({ baseUrl: server.url + base }));
+    expect(server.requests.at(-1)?.path).toBe(path);
+    await provider.close();
+  });
+
+  it("keeps its connection between requests", async () => {
+    const provider = await openProvider(settings());
+    const before = server.counts.connections;
+    for (let i = 0; i < 20; i++) await provider.embed([`text ${i}`], never);
+    expect(server.counts.connections).toBeLessThanOrEqual(before + 1);
+    await provider.close();
+  });
+});
+
+describe("ollama", () => {
+  it("says how to pull a model that is not there, with old servers too", async () => {
+    server.models = ["another"];
+    for (const old of [false, true]) {
+      server.isOldOllama = old;
+      const opened = openProvider({
+        backend: "ollama",
+        model: "bge-m3",
+        baseUrl: server.url,
+        timeoutMs: 20_000,
+      });
+      await expect(opened).rejects.toMatchObject({
+        fault: "setup",
+        message: expect.stringContaining("ollama pull bge-m3") as string,
+      });
+    }
+    server.models = undefined;
+    server.isOldOllama = false;
+  });
+
+  it("sends keep_alive, options and truncate", async () => {
+    const provider = await openProvider({
+      backend: "ollama",
+      model: "m",
+      baseUrl: server.url,
+      timeoutMs: 20_000,
+      keepAlive: "30m",
+      options: { num_ctx: 8192 },
+    });
+    expect(server.requests.at(-1)?.body).toMatchObject({
+      keep_alive: "30m",
+      truncate: false,
+      options: { num_ctx: 8192 },
+    });
+    await provider.close();
+  });
+});
+
+describe("local", () => {
+  it("reads the start of a text, and never half a character", async () => {
+    const provider = await openProvider({ backend: "local", timeoutMs: 60_000 });
+    const start = "has a cough ".repeat(90).slice(0, 999);
+    const { vectors } = await provider.embed([`${start}🫀 and more`, start, start.slice(0, 100)], never);
+    expectNear(vectors.at(0), vectors.at(1));
+    expect(vectors.at(0)).not.toEqual(vectors.at(2));
+    await provider.close();
+  });
+
+  it.each([" ", "\n\t ", "\u0000", "\ud800", "患者", "🫀", "​"])("survives the text %j", async (text) => {
+    const provider = await openProvider({ backend: "local", timeoutMs: 60_000 });
+    const outcome = await provider.embed([text], never).then(
+      ({ vectors }) => vectors.count,
+      (error: unknown) => (error as ProviderError).fault,
+    );
+    expect([1, "row"]).toContain(outcome);
+    expect((await provider.embed(["fine"], never)).vectors.count).toBe(1);
+    await provider.close();
+  });
+});
+
+function expectNear(actual: Float32Array, expected: Float32Array): void {
+  const worst = Math.max(...actual.map((value, i) => Math.abs(value - (expected[i] ?? Number.NaN))));
+  expect(worst).toBeLessThan(1e-5);
+}

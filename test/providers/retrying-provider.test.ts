@@ -1,0 +1,341 @@
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
+import {
+  RetryingProvider,
+  type RetryPolicy,
+  type ProviderState,
+} from "../../src/providers/retrying-provider.ts";
+import { PROBE_TEXT } from "../../src/providers/isolate/probe-text.ts";
+import { ProviderError } from "../../src/providers/provider-error.ts";
+import type { Embeddings } from "../../src/providers/provider.ts";
+import { refusal, ScriptedProvider, unwell } from "../support/scripted-provider.ts";
+import { simulateDrain } from "../support/simulate-drain.ts";
+
+const never = new AbortController().signal;
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance", "Date"] });
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+function patient(script: ScriptedProvider["script"], patience?: Partial<RetryPolicy>) {
+  const inner = new ScriptedProvider(script);
+  const provider = new RetryingProvider(inner, patience);
+  const states: ProviderState["name"][] = [];
+  provider.on("state", ({ name }) => {
+    if (states.at(-1) !== name) states.push(name);
+  });
+  return { inner, provider, states };
+}
+
+/** Lets fake time pass until the promise is settled. */
+async function settle<T>(promise: Promise<T>): Promise<T> {
+  const settled = { yes: false };
+  const done = (): void => {
+    settled.yes = true;
+  };
+  promise.then(done, done);
+  for (let i = 0; !settled.yes && i < 10_000; i++) await vi.advanceTimersByTimeAsync(100);
+  return await promise;
+}
+
+function failing(fault: ProviderError, calls: number): ScriptedProvider["script"] {
+  return (_texts, call) => {
+    if (call <= calls) throw fault;
+  };
+}
+
+describe("a provider that is unwell for a moment", () => {
+  it("is asked again until it answers", async () => {
+    const { inner, provider } = patient(failing(unwell(), 2));
+    const retries: number[] = [];
+    provider.on("retry", ({ attempt }) => void retries.push(attempt));
+    await settle(provider.embed(["a"], never));
+    expect(inner.calls).toHaveLength(3);
+    expect(retries).toEqual([1, 2]);
+    expect(provider.state.name).toBe("closed");
+  });
+
+  it("is not asked before the time that it named", async () => {
+    const fault = new ProviderError("unwell", "later", { status: 503, retryAfterMs: 7000 });
+    const at: number[] = [];
+    const { provider } = patient((_texts, call) => {
+      at.push(performance.now());
+      if (call === 1) throw fault;
+    });
+    await settle(provider.embed(["a"], never));
+    expect((at[1] ?? 0) - (at[0] ?? 0)).toBeGreaterThanOrEqual(7000);
+  });
+
+  it("stops waiting at once when it is aborted", async () => {
+    const { provider } = patient(failing(new ProviderError("unwell", "later", { retryAfterMs: 50_000 }), 1));
+    const controller = new AbortController();
+    const call = provider.embed(["a"], controller.signal);
+    await vi.advanceTimersByTimeAsync(1000);
+    controller.abort(new Error("stop"));
+    await expect(call).rejects.toThrow("stop");
+  });
+});
+
+describe("an outage", () => {
+  it("opens the circuit after a few failures, gives all texts back, and blames none", async () => {
+    const { inner, provider, states } = patient(() => {
+      throw unwell();
+    });
+    const calls = Array.from({ length: 4 }, (_, i) => provider.embed([`text ${i}`], never));
+    const outcomes = await settle(Promise.allSettled(calls));
+    for (const outcome of outcomes) {
+      expect(outcome).toMatchObject({ status: "rejected", reason: { fault: "unwell" } });
+    }
+    expect(states).toEqual(["open"]);
+    expect(inner.calls.length).toBeLessThanOrEqual(8);
+    const asked = inner.calls.length;
+    await expect(provider.embed(["b"], never)).rejects.toMatchObject({ fault: "unwell" });
+    expect(inner.calls).toHaveLength(asked);
+    await provider.close();
+  });
+
+  it("is probed with growing pauses, by a text of nobody's, and over within one of them", async () => {
+    // The middle of the jitter: how far into a pause the outage ends must not be a matter of luck.
+    const random = vi.spyOn(Math, "random").mockReturnValue(0.5);
+    onTestFinished(() => {
+      random.mockRestore();
+    });
+    let isDown = true;
+    const probes: number[] = [];
+    const { provider, states } = patient((texts) => {
+      if (texts[0] === PROBE_TEXT) probes.push(performance.now());
+      if (isDown) throw unwell();
+    });
+    const startedAt = performance.now();
+    await settle(provider.embed(["a"], never)).catch(() => undefined);
+    const ready = provider.ready(never).then(() => performance.now());
+    await vi.advanceTimersByTimeAsync(12_000 - (performance.now() - startedAt));
+    isDown = false;
+    const backAt = performance.now();
+    const readyAt = await settle(ready);
+    const pauses = probes.slice(1).map((at, i) => at - (probes[i] ?? 0));
+    expect(readyAt - backAt).toBeLessThanOrEqual(pauses.at(-1) ?? 0);
+    expect(pauses.length).toBeLessThan(12);
+    expect(readyAt - backAt).toBeLessThan(6_000);
+    expect(states).toEqual(["open", "closed"]);
+    expect((await settle(provider.embed(["a"], never))).vectors.count).toBe(1);
+  });
+
+  it("never pauses longer than it may between two probes", async () => {
+    const probes: number[] = [];
+    const { provider } = patient(() => {
+      probes.push(performance.now());
+      throw unwell();
+    });
+    await settle(provider.embed(["a"], never)).catch(() => undefined);
+    probes.length = 0;
+    await vi.advanceTimersByTimeAsync(600_000);
+    const pauses = probes.slice(1).map((at, i) => at - (probes[i] ?? 0));
+    expect(Math.max(...pauses)).toBeLessThanOrEqual(30_000);
+    expect(probes.length).toBeGreaterThan(20);
+    await provider.close();
+  });
+
+  it("is over when a request that was under way is answered", async () => {
+    let answer: () => void = () => undefined;
+    const { provider, states } = patient((texts) => {
+      if (texts[0] === "slow") return new Promise((resolve) => (answer = resolve));
+      throw unwell();
+    });
+    const slow = provider.embed(["slow"], never);
+    await settle(provider.embed(["a"], never)).catch(() => undefined);
+    expect(provider.state.name).toBe("open");
+    answer();
+    await settle(slow);
+    expect(states).toEqual(["open", "closed"]);
+  });
+
+  it("that ends while a text without retries fails in it is not that text's fault", async () => {
+    const { inner, provider } = patient(failing(unwell(), 1), { maxRetries: 0 });
+    const { vectors } = await settle(provider.embed(["a"], never));
+    expect(vectors.count).toBe(1);
+    // The failure, the probe that was answered, and the text again.
+    expect(inner.calls).toHaveLength(3);
+  });
+});
+
+describe("a wrong setup", () => {
+  it("opens the circuit at once, says why, and closes it when somebody has acted", async () => {
+    let isWrong = true;
+    const { inner, provider } = patient(() => {
+      if (isWrong) throw new ProviderError("setup", "Check OPENAI_API_KEY.", { status: 401 });
+    });
+    await expect(settle(provider.embed(["a"], never))).rejects.toMatchObject({ fault: "setup" });
+    expect(provider.state).toMatchObject({ name: "open", error: { message: "Check OPENAI_API_KEY." } });
+    expect(inner.calls).toHaveLength(2);
+    isWrong = false;
+    await settle(provider.ready(never));
+    expect(provider.state.name).toBe("closed");
+  });
+});
+
+describe("a failure that follows a text", () => {
+  it.each([
+    ["the server breaks at it", unwell()],
+    ["a firewall refuses it", new ProviderError("setup", "403", { status: 403 })],
+  ])("is the row's own when others are answered: %s", async (_name, fault) => {
+    const { provider, states } = patient((texts) => {
+      if (texts.includes("bad")) throw fault;
+    });
+    await expect(settle(provider.embed(["bad"], never))).rejects.toMatchObject({ fault: "row" });
+    expect(states).toEqual([]);
+    expect((await settle(provider.embed(["good"], never))).vectors.count).toBe(1);
+  });
+
+  it("is passed on as it is, with no second request, where the provider says so itself", async () => {
+    const { inner, provider } = patient(failing(refusal(), 1));
+    await expect(settle(provider.embed(["bad"], never))).rejects.toMatchObject({ fault: "row", status: 400 });
+    expect(inner.calls).toHaveLength(1);
+  });
+
+  it("is the setup's when the harmless text fails like it", async () => {
+    const { provider } = patient(() => {
+      throw refusal();
+    });
+    await expect(settle(provider.embed([PROBE_TEXT], never))).rejects.toMatchObject({ fault: "setup" });
+  });
+});
+
+describe("throttling", () => {
+  const slower = (retryAfterMs?: number): ProviderError =>
+    new ProviderError("throttled", "slower", { status: 429, retryAfterMs });
+
+  it("pauses every lane for the time named, and blames nobody", async () => {
+    const at: number[] = [];
+    const { provider, states } = patient((_texts, call) => {
+      at.push(performance.now());
+      if (call === 1) throw slower(20_000);
+    });
+    await settle(Promise.all([provider.embed(["a"], never), settleLater(provider, "b")]));
+    expect((at[1] ?? 0) - (at[0] ?? 0)).toBeGreaterThanOrEqual(20_000);
+    expect(at).toHaveLength(3);
+    expect(states).toEqual(["throttled", "closed"]);
+  });
+
+  it("comes back with one request, not with all", async () => {
+    let inFlight = 0;
+    let most = 0;
+    const { inner, provider } = patient(async (_texts, call) => {
+      inFlight++;
+      if (call > 4) most = Math.max(most, inFlight);
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+      inFlight--;
+      if (call <= 8) throw slower(5000);
+    });
+    const calls = Array.from({ length: 4 }, (_, i) => provider.embed([`text ${i}`], never));
+    await vi.advanceTimersByTimeAsync(26_000);
+    expect(inner.calls).toHaveLength(8);
+    expect(most).toBe(1);
+    await settle(Promise.all(calls));
+  });
+
+  it("halves what is in flight at once at the first complaint, and not again at its echoes", async () => {
+    const { provider } = patient(async (_texts, call) => {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      if (call <= 4) throw slower(1000);
+    });
+    const calls = Array.from({ length: 4 }, (_, i) => provider.embed([`text ${i}`], never));
+    await vi.advanceTimersByTimeAsync(20);
+    expect(provider.concurrency).toBe(2);
+    await settle(Promise.all(calls));
+  });
+
+  it("is not provoked where an answer says that nothing is left", async () => {
+    const at: number[] = [];
+    const { provider } = patient((_texts, call, options) => {
+      at.push(performance.now());
+      if (call === 1)
+        options?.onReceived?.({ remainingRequests: 0, limitRequests: 1, resetRequestsMs: 7000 });
+    });
+    await settle(provider.embed(["a"], never));
+    await settle(provider.embed(["b"], never));
+    expect((at[1] ?? 0) - (at[0] ?? 0)).toBeGreaterThanOrEqual(7000);
+  });
+
+  it("gives the texts back when its patience ends", async () => {
+    const { provider } = patient(
+      () => {
+        throw slower(30_000);
+      },
+      { patienceMs: 60_000 },
+    );
+    await expect(settle(provider.embed(["a"], never))).rejects.toMatchObject({ fault: "throttled" });
+  });
+
+  it("lets nobody wait longer than the cap, whatever the provider asks for", async () => {
+    const { provider } = patient(failing(slower(86_400_000), 1), { maxPauseMs: 10_000 });
+    const startedAt = performance.now();
+    await settle(provider.embed(["a"], never));
+    expect(performance.now() - startedAt).toBeLessThan(11_000);
+  });
+
+  it("serves lanes in the order of their arrival", async () => {
+    const { inner, provider } = patient(() => new Promise((resolve) => setTimeout(resolve, 10)), {
+      maxConcurrency: 1,
+    });
+    const names = ["a", "b", "c", "d"];
+    await settle(Promise.all(names.map((name) => provider.embed([name], never))));
+    expect(inner.calls).toEqual(names.map((name) => [name]));
+  });
+
+  it("keeps to the requests and the tokens a minute that were set", async () => {
+    const at: number[] = [];
+    const { provider } = patient(() => void at.push(performance.now()), { requestsPerMinute: 60 });
+    await settle(Promise.all(Array.from({ length: 30 }, (_, i) => provider.embed([`text ${i}`], never))));
+    expect((at.at(-1) ?? 0) - (at[0] ?? 0)).toBeGreaterThan(26_000);
+
+    const tokens = patient(() => undefined, { tokensPerMinute: 1000 });
+    const startedAt = performance.now();
+    const text = "x".repeat(400);
+    await settle(Promise.all(Array.from({ length: 5 }, () => tokens.provider.embed([text], never))));
+    expect(performance.now() - startedAt).toBeGreaterThan(10_000);
+  });
+});
+
+/** A minute of the provider's is a minute of fake time here. */
+describe("draining against a limit of R requests a minute", () => {
+  const limits = [
+    { requests: 600, windowMs: 60_000, drained: 3000 },
+    { requests: 3000, windowMs: 60_000, drained: 9000 },
+    { requests: 120, windowMs: 60_000, drained: 600 },
+  ];
+  const shapes = [
+    { kind: "fixed", says: "retry-after", headers: false },
+    { kind: "fixed", says: "retry-after-ms", headers: true },
+    { kind: "fixed", says: "date", headers: false },
+    { kind: "fixed", says: "nothing", headers: false },
+    { kind: "bucket", says: "retry-after", headers: false },
+    { kind: "bucket", says: "retry-after-ms", headers: true },
+    { kind: "bucket", says: "nothing", headers: false },
+  ] as const;
+
+  for (const { drained, ...limit } of limits) {
+    it.each(shapes)(
+      `R = ${limit.requests}, $kind, says $says, headers $headers: within 10 % of the time, under 5 % refused`,
+      async (shape) => {
+        for (const lanes of [2, 8]) {
+          const latencyMs = 30;
+          const result = await simulateDrain({
+            limit: { ...limit, ...shape },
+            lanes,
+            latencyMs,
+            requests: drained,
+          });
+          expect(result.ms).toBeLessThan(result.allowedMs * 1.1);
+          expect(result.refusedShare).toBeLessThan(0.05);
+        }
+      },
+    );
+  }
+});
+
+function settleLater(provider: RetryingProvider, text: string): Promise<Embeddings> {
+  return new Promise((resolve) => setTimeout(resolve, 100)).then(() => provider.embed([text], never));
+}

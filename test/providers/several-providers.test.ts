@@ -1,0 +1,125 @@
+import { expect, onTestFinished, test, vi } from "vitest";
+import { readConfig } from "../../src/config.ts";
+import { connect } from "../../src/database/connect.ts";
+import { collectStatus } from "../../src/status/collect-status.ts";
+import { watch, type WatchOptions } from "../../src/watch/watch.ts";
+import { prepare, wrongRows } from "../support/listening.ts";
+import { startProviderServer } from "../support/provider-server.ts";
+
+const WAIT = { timeout: 30_000, interval: 50 };
+vi.setConfig({ testTimeout: 90_000 });
+const OWN_DIMENSIONS = 5;
+
+async function prepareOwnProvider() {
+  const listening = await prepare();
+  const own = await startProviderServer({ dimensions: OWN_DIMENSIONS });
+  onTestFinished(() => own.close());
+  const db = connect({ databaseUrl: listening.database.url, maxConnections: 1, ownSessions: true });
+  onTestFinished(() => db.destroy());
+  await listening.client.query(`drop schema if exists app cascade; create schema app;
+    create table app.tickets (id int primary key, body text)`);
+  const options: WatchOptions = {
+    table: "app.tickets",
+    text: "body",
+    name: "tickets",
+    backend: "llm_api",
+    model: "their-model",
+    dimensions: OWN_DIMENSIONS,
+    settings: { base_url: own.openAiUrl },
+  };
+  return {
+    ...listening,
+    own,
+    db,
+    watch: (settings: WatchOptions["settings"] = {}) =>
+      watch(db, readConfig(listening.environment), {
+        ...options,
+        settings: { ...options.settings, ...settings },
+      }),
+  };
+}
+
+test("each source is embedded by its own provider, with its own model, length and key", async () => {
+  const { client, own, provider, listen, watch } = await prepareOwnProvider();
+  vi.stubEnv("THEIR_API_KEY", "their-key");
+  onTestFinished(() => {
+    vi.unstubAllEnvs();
+  });
+  own.apiKey = "their-key";
+  provider.apiKey = "test-key";
+  await watch({ api_key_env: "THEIR_API_KEY" });
+  const listener = await listen();
+  await client.query(`insert into app.tickets values (1, 'theirs');
+    insert into patient_embeddings values (1, 'ours')`);
+  await listener.settled();
+  expect(await wrongRows(client)).toEqual([]);
+  const { rows } = await client.query("select vector_dims(embedding) as n from app.tickets");
+  expect(rows).toEqual([{ n: OWN_DIMENSIONS }]);
+  expect(own.requests.map(({ body }) => body["model"])).toContain("their-model");
+});
+
+test("the environment's key is not sent to a server that a source names", async () => {
+  const { client, own, listen, watch } = await prepareOwnProvider();
+  await watch();
+  const listener = await listen();
+  await client.query("insert into app.tickets values (1, 'a text')");
+  await listener.settled();
+  expect(own.requests.length).toBeGreaterThan(0);
+  expect(own.requests.flatMap(({ headers }) => headers.authorization ?? [])).toEqual([]);
+});
+
+test.each(["hang", 401, 503] as const)(
+  "a provider that answers with %s delays no other source",
+  async (fault) => {
+    const { client, own, listen, watch } = await prepareOwnProvider();
+    await watch();
+    own.always(fault);
+    await client.query("insert into app.tickets values (1, 'waits')");
+    await listen({ EMBEDDING_TIMEOUT: "20000" });
+    await client.query("insert into patient_embeddings values (1, 'does not wait')");
+    await vi.waitFor(async () => {
+      expect(await wrongRows(client)).toEqual([]);
+    }, WAIT);
+    const { rows } = await client.query("select embedding from app.tickets");
+    expect(rows).toEqual([{ embedding: null }]);
+  },
+);
+
+test("a provider that hangs when the listener starts keeps it from nothing else, and can be replaced meanwhile", async () => {
+  const { client, provider, own, listen, watch } = await prepareOwnProvider();
+  provider.always("hang");
+  const listener = await listen({ EMBEDDING_TIMEOUT: "60000" });
+  await watch();
+  own.always("hang");
+  await client.query("insert into app.tickets values (1, 'waits for nobody')");
+  await vi.waitFor(() => {
+    expect(own.requests.length).toBe(1);
+  }, WAIT);
+
+  own.behave();
+  await watch({ base_url: `${own.openAiUrl}/` });
+  await vi.waitFor(async () => {
+    const { rows } = await client.query("select from app.tickets where embedding is not null");
+    expect(rows).toHaveLength(1);
+  }, WAIT);
+  await expect
+    .poll(async () => {
+      const { rows } = await client.query<{ alive: boolean }>(
+        "select extract(epoch from now() - seen_at) < 3 as alive from autoembed.embedding_listener",
+      );
+      return rows;
+    })
+    .toEqual([{ alive: true }]);
+  expect(provider.counts.inputs).toBe(1);
+  await listener.stop();
+});
+
+test("a key that the environment does not have is said", async () => {
+  const { db, listen, watch } = await prepareOwnProvider();
+  await watch({ api_key_env: "ABSENT_API_KEY" });
+  await listen();
+  await vi.waitFor(async () => {
+    const { sources } = await collectStatus(db);
+    expect(sources.find(({ name }) => name === "tickets")?.trouble).toMatch(/ABSENT_API_KEY is not set/);
+  }, WAIT);
+});

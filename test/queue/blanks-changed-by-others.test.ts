@@ -1,0 +1,79 @@
+import { expect, onTestFinished, test, vi } from "vitest";
+import { readConfig } from "../../src/config.ts";
+import { connect } from "../../src/database/connect.ts";
+import { clearVector } from "../../src/queue/settle-empty.ts";
+import { chooseSources } from "../../src/sources/choose-sources.ts";
+import { watch } from "../../src/watch/watch.ts";
+import { describeNative } from "../support/database.ts";
+import { prepare } from "../support/listening.ts";
+
+vi.setConfig({ testTimeout: 30_000 });
+
+/** A text that is read once nobody holds the gate, by statements that have their snapshot already. */
+const DOCUMENTS = `
+  drop schema if exists app cascade;
+  create schema app;
+  create table app.documents (id bigint primary key, body text);
+  create function app.through_the_gate(body text) returns text language plpgsql immutable as $$
+  begin
+    perform pg_advisory_xact_lock_shared(1);
+    return body;
+  end $$`;
+const gate = "select pg_advisory_xact_lock(1)";
+
+/** A row whose text was taken away: its vector is still there, and no listener is. */
+async function prepareBlank(into?: string) {
+  const { client, database, environment, listen } = await prepare();
+  await client.query(DOCUMENTS);
+  const db = connect({ databaseUrl: database.url, maxConnections: 2, ownSessions: true });
+  onTestFinished(() => db.destroy());
+  const config = { ...readConfig(environment), DATABASE_URL: database.url };
+  const watched = await watch(db, config, {
+    table: "app.documents",
+    text: "app.through_the_gate(body)",
+    into,
+  });
+  const [source] = await chooseSources(db, watched.name);
+  if (source === undefined) throw new Error("no source");
+  const listener = await listen();
+  await client.query("insert into app.documents values (1, 'one')");
+  await listener.settled();
+  await listener.stop();
+  await client.query("update app.documents set body = ''");
+  const { rows } = await client.query<{ ticket: string }>("select ticket from autoembed.embedding_queue");
+  const tickets = rows.map(({ ticket }) => ticket);
+  return { client, tickets, settle: () => clearVector(db, source, tickets) };
+}
+
+describeNative("a blank row that is changed as its vector is taken away", "needs several sessions", () => {
+  test.each([
+    ["by the user, in the watched table", undefined, "update app.documents set embedding = null"],
+    ["by another source, in a table of vectors", "vectors", "update app.vectors set other = null"],
+    ["with all its vectors, in a table of vectors", "vectors", "delete from app.vectors"],
+  ])("%s, is looked at again", async (_, into, change) => {
+    const { client, tickets, settle } = await prepareBlank(into);
+    if (into !== undefined) {
+      await client.query(
+        "alter table app.vectors add other vector; update app.vectors set other = embedding",
+      );
+    }
+    await client.query(`begin; ${gate}`);
+    const settled = settle();
+    await expect
+      .poll(async () => {
+        const { rows } = await client.query(
+          "select from pg_stat_activity where datname = current_database() and wait_event = 'advisory'",
+        );
+        return rows.length;
+      })
+      .toBe(1);
+    // Seen by others at once, and the gate is open then: the locks of a transaction go after it is visible.
+    await client.query(`${change}; commit`);
+    expect(await settled).toEqual([]);
+    expect(await settle()).toEqual(tickets.map((ticket) => ({ ticket, done: true })));
+    const { rows } = await client.query(
+      `select from app.${into ?? "documents"}${into === undefined ? " where embedding is not null" : ""}`,
+    );
+    expect(rows).toEqual([]);
+  });
+});

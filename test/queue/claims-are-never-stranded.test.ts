@@ -1,0 +1,259 @@
+import pg from "pg";
+import { expect, onTestFinished, test } from "vitest";
+import { connect } from "../../src/database/connect.ts";
+import { claim } from "../../src/queue/claim.ts";
+import { loadSources } from "../../src/sources/load-sources.ts";
+import { describeNative } from "../support/database.ts";
+import { startHalfOpenProxy, through } from "../support/half-open-proxy.ts";
+import { prepare, wrongRows } from "../support/listening.ts";
+
+describeNative("a claim", "needs several sessions", () => {
+  test("whose answer was lost with its connection is freed by the listener that made it", async () => {
+    const { client, database, listen } = await prepare();
+    await listen();
+    const other = await secondSession(database.url);
+
+    // While the claim stands before a locked queue, its connection is cut; and the queue says that it was committed.
+    await other.query("begin; lock table autoembed.embedding_queue in access exclusive mode");
+    await other.query("insert into patient_embeddings values (1, 'claimed by nobody who knows')");
+    await other.query(
+      "update autoembed.embedding_queue set owner = (select max(id) from autoembed.embedding_listener)",
+    );
+    await expect
+      .poll(async () => (await client.query(`select pg_terminate_backend(pid) ${CLAIMING}`)).rowCount, OFTEN)
+      .toBeGreaterThan(0);
+    await other.query("commit");
+    await expect
+      .poll(async () => (await client.query("select from autoembed.embedding_queue")).rowCount, OFTEN)
+      .toBe(0);
+
+    expect(await wrongRows(client)).toEqual([]);
+    // The old id is struck off when nothing is left under it.
+    await expect
+      .poll(async () => (await client.query("select from autoembed.embedding_listener")).rowCount)
+      .toBe(1);
+  });
+
+  test("of a listener that was struck off finds nothing to claim, and the listener goes on under a new id", async () => {
+    const { client, listen } = await prepare();
+    const listener = await listen();
+    const before = await client.query<{ id: number }>(
+      "delete from autoembed.embedding_listener returning id",
+    );
+
+    await client.query("insert into patient_embeddings values (1, 'whom nobody serves')");
+    await listener.settled(AbortSignal.timeout(30_000));
+
+    expect(await wrongRows(client)).toEqual([]);
+    const after = await client.query<{ id: number }>("select id from autoembed.embedding_listener");
+    expect(after.rows).toHaveLength(1);
+    expect(after.rows[0]?.id).not.toBe(before.rows[0]?.id);
+  });
+
+  test.each([
+    ["among the oldest", 0],
+    ["behind many that are put off", 600],
+  ])(
+    "%s, whose answer had not come when its listener left, is taken up within seconds",
+    async (_where, rows) => {
+      const { client, database, listen } = await prepare();
+      const proxy = await startHalfOpenProxy(database.url);
+      onTestFinished(() => proxy.close());
+      const leaving = await listen({ DATABASE_URL: through(proxy, database.url), EMBED_SHUTDOWN_MS: "200" });
+      await client.query(
+        "insert into patient_embeddings select -n, 'put off ' || n from generate_series(1, $1::int) n",
+        [rows],
+      );
+      await leaving.settled(AbortSignal.timeout(20_000));
+      const other = await secondSession(database.url);
+      await other.query("begin; lock table autoembed.embedding_queue in access exclusive mode");
+      await other.query("update patient_embeddings set context_text = context_text || '!'");
+      await other.query("update autoembed.embedding_queue set not_before = now() + interval '50 seconds'");
+      await other.query("insert into patient_embeddings values (1, 'claimed by one who left')");
+      // A claim may have begun before this transaction did, by a little, and take the row for one that is put off.
+      await other.query(
+        "update autoembed.embedding_queue set not_before = now() - interval '1 minute' where key = '1'",
+      );
+      // The claim is at the server, and its answer stays on the way; the heartbeat's connection is well.
+      await expect
+        .poll(async () => (await client.query(`select ${CLAIMING}`)).rowCount, OFTEN)
+        .toBeGreaterThan(0);
+      proxy.freeze(await portsOf(client, "%seen_at%"));
+      await other.query("commit");
+      const claimed = "select key from autoembed.embedding_queue where owner is not null";
+      await expect
+        .poll(async () => (await client.query<{ key: string }>(claimed)).rows)
+        .toEqual([{ key: "1" }]);
+      await listen();
+      await leaving.stop();
+      const left = performance.now();
+      await expect.poll(() => wrongRows(client).then(isSettled), { timeout: 15_000 }).toBe(true);
+      expect(performance.now() - left).toBeLessThan(8_000);
+    },
+  );
+
+  test.each(["of nobody who is listed", "made after its listener left the list"])(
+    "%s is free again within seconds",
+    async (what) => {
+      const { client, listen } = await prepare();
+      const early = what === "of nobody who is listed" ? undefined : await listen();
+      await client.query(
+        "update autoembed.embedding_source set paused = true; select pg_notify('autoembed', '')",
+      );
+      await client.query("insert into patient_embeddings values (1, 'claimed by nobody')");
+      await client.query(
+        "update autoembed.embedding_queue set owner = 2000000000; truncate autoembed.embedding_listener",
+      );
+      await client.query("update autoembed.embedding_source set paused = false");
+      const listener = early ?? (await listen());
+      await listener.settled(AbortSignal.timeout(30_000));
+      expect(await wrongRows(client)).toEqual([]);
+    },
+  );
+
+  test("under way while its listener leaves the list is made before, or not at all", async () => {
+    const { client, database } = await prepare();
+    await client.query("insert into patient_embeddings values (1, 'one')");
+    const { rows } = await client.query<{ id: number }>(
+      "insert into autoembed.embedding_listener (host, pid, version) values ('here', 1, '0') returning id",
+    );
+    const owner = rows[0]?.id ?? 0;
+    const db = connect({ databaseUrl: database.url, maxConnections: 1, ownSessions: true });
+    onTestFinished(() => db.destroy());
+    const [source] = (await loadSources(db)).usable;
+    if (source === undefined) throw new Error("the migration watches a table");
+    const leaving = await secondSession(database.url);
+    await leaving.query("begin");
+    await leaving.query("delete from autoembed.embedding_listener");
+    const claimed = claim(db, source, {
+      owner,
+      limit: 10,
+      head: 0n,
+      tail: 1n << 60n,
+      cacheModel: "none",
+      maxCharacters: 100,
+    });
+    await expect
+      .poll(async () => {
+        const { rowCount } = await client.query(
+          "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like '%for key share%'",
+        );
+        return rowCount;
+      })
+      .toBe(1);
+    await leaving.query("commit");
+    expect(await claimed).toEqual([]);
+    expect(
+      (await client.query("select from autoembed.embedding_queue where owner is not null")).rowCount,
+    ).toBe(0);
+  });
+
+  test("that a user's transaction keeps from being put back is freed when the listener has gone", async () => {
+    const { client, database, provider, listen } = await prepare();
+    const listener = await listen({ EMBED_SHUTDOWN_MS: "0" });
+    const user = await secondSession(database.url);
+    provider.always("hang");
+    await client.query("insert into patient_embeddings values (1, 'held when the listener left')");
+    await expect
+      .poll(
+        async () =>
+          (await client.query("select from autoembed.embedding_queue where owner is not null")).rowCount,
+      )
+      .toBe(1);
+
+    await user.query("begin; update patient_embeddings set context_text = 'another'");
+    await listener.stop();
+    await user.query("rollback");
+    provider.behave();
+    const next = await listen();
+    await next.settled(AbortSignal.timeout(30_000));
+
+    expect(await wrongRows(client)).toEqual([]);
+  });
+
+  test("of a listener that fell silent is taken over within five seconds", async () => {
+    const { client, listen } = await prepare();
+    await client.query(
+      "insert into autoembed.embedding_listener (host, pid, version, seen_at) values ('elsewhere', 1, '0', now())",
+    );
+    await client.query("insert into patient_embeddings values (1, 'claimed by the dead')");
+    await client.query(
+      "update autoembed.embedding_queue set owner = (select id from autoembed.embedding_listener)",
+    );
+
+    const started = performance.now();
+    const listener = await listen();
+    await listener.settled(AbortSignal.timeout(30_000));
+
+    // Five seconds, the start of a listener, and room for a busy machine.
+    expect(performance.now() - started).toBeLessThan(12_000);
+    expect(await wrongRows(client)).toEqual([]);
+  });
+
+  test("is free, and a row is due, although the server's clock was set back by an hour", async () => {
+    const { client, listen } = await prepare();
+    await client.query(
+      "insert into autoembed.embedding_listener (host, pid, version, seen_at) values ('elsewhere', 1, '0', now() + interval '1 hour')",
+    );
+    await client.query("insert into patient_embeddings values (1, 'from the future'), (2, 'due in an hour')");
+    await client.query(
+      "update autoembed.embedding_queue set owner = (select id from autoembed.embedding_listener) where key = '1'",
+    );
+    await client.query(
+      "update autoembed.embedding_queue set not_before = now() + interval '1 hour' where key = '2'",
+    );
+
+    const listener = await listen();
+    await listener.settled(AbortSignal.timeout(30_000));
+
+    expect(await wrongRows(client)).toEqual([]);
+  });
+
+  test("survives a clock that jumps an hour ahead, by which every listener has been silent for long", async () => {
+    const { client, provider, listen } = await prepare({ EMBED_BATCH_SIZE: "4" });
+    const listeners = [await listen(), await listen()];
+    provider.latencyMs = 300;
+    await client.query("insert into patient_embeddings select n, 'row ' || n from generate_series(1, 60) n");
+    await expect
+      .poll(
+        async () =>
+          (await client.query("select from autoembed.embedding_queue where owner is not null")).rowCount,
+      )
+      .toBeGreaterThan(0);
+    await client.query("update autoembed.embedding_listener set seen_at = seen_at - interval '1 hour'");
+    await client.query("update autoembed.embedding_queue set not_before = not_before - interval '1 hour'");
+    await listeners[0]?.settled(AbortSignal.timeout(30_000));
+
+    expect(await wrongRows(client)).toEqual([]);
+    await expect
+      .poll(async () => (await client.query("select from autoembed.embedding_reservation")).rowCount)
+      .toBe(0);
+  });
+});
+
+const OFTEN = { interval: 5 };
+
+/** Claims that wait for a lock. */
+const CLAIMING = `from pg_stat_activity where datname = current_database() and application_name = 'pg-autoembed'
+  and wait_event_type = 'Lock' and query like '%listed as materialized%'`;
+
+/** By which the server knows the connections whose last statement was such. */
+async function portsOf(client: pg.Client, statement: string): Promise<number[]> {
+  const { rows } = await client.query<{ client_port: number }>(
+    "select client_port from pg_stat_activity where datname = current_database() and application_name = 'pg-autoembed' and query like $1",
+    [statement],
+  );
+  return rows.map(({ client_port }) => client_port);
+}
+
+/** The rows that are put off may be wrong still. */
+function isSettled(wrong: readonly string[]): boolean {
+  return !wrong.includes("1");
+}
+
+async function secondSession(url: string): Promise<pg.Client> {
+  const session = new pg.Client(url);
+  await session.connect();
+  onTestFinished(() => session.end());
+  return session;
+}

@@ -1,0 +1,184 @@
+import { sql } from "kysely";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { connect, vectorTypeOid, type Database } from "../../src/database/connect.ts";
+import { VectorArray } from "../../src/database/vector-array.ts";
+import { readConfig } from "../../src/config.ts";
+import { claim } from "../../src/queue/claim.ts";
+import { writeCached } from "../../src/queue/write-cached.ts";
+import { writeBack } from "../../src/queue/write-back.ts";
+import { chooseSources } from "../../src/sources/choose-sources.ts";
+import { watch } from "../../src/watch/watch.ts";
+import { openTestDatabase, type TestDatabase } from "../support/database.ts";
+import { serverVersion } from "../support/server-version.ts";
+
+const PENDING = 100_000;
+const MODEL = "test/model@8";
+const ONE_SESSION = "the embedded server has one session for all, which makes plans each time";
+
+let database: TestDatabase;
+let db: Database;
+
+beforeEach(async () => {
+  database = await openTestDatabase({ dimensions: 8 });
+});
+afterEach(async () => {
+  await db.destroy();
+  await database.close();
+});
+
+/** Opens `db`, and prepares the statements while the tables have that many rows, and Postgres knows it. */
+async function open(plans: "kept" | "made", rows: 0 | 1, into?: string): Promise<void> {
+  db = connect({ databaseUrl: database.url, maxConnections: 1, ownSessions: true, plans });
+  if (into !== undefined) {
+    const config = { ...readConfig({ EMBEDDING_DIM: "8" }), DATABASE_URL: database.url };
+    await watch(db, config, { table: "patient_embeddings", text: "context_text", into, name: into });
+  }
+  // It has all that a claim reads, and would be read whole where that looked as good.
+  await sql`create index by_patient on patient_embeddings (patient_id, context_text)`.execute(db);
+  await fill(1, rows);
+  await sql`analyze`.execute(db);
+  await prepareStatements(into ?? "patient_embeddings");
+}
+
+describe("the statements of a batch, prepared on empty tables", () => {
+  test.for(["kept", "made"] as const)("have plans that are %s", async (plans, context) => {
+    await open(plans, 0);
+    if ((await serverVersion(db)) < 14) context.skip("before Postgres 14 nobody tells which plans were used");
+    if (database.engine === "embedded" && plans === "kept") context.skip(ONE_SESSION);
+    const { rows } = await sql<{ kept: number; made: number }>`
+      select generic_plans::int as kept, custom_plans::int as made
+      from pg_prepared_statements where statement like '%autoembed.embedding_queue%'`.execute(db);
+    expect(rows).toHaveLength(3);
+    for (const used of rows) {
+      expect(used[plans]).toBeGreaterThan(5);
+      expect(used[plans === "kept" ? "made" : "kept"]).toBe(0);
+    }
+  });
+});
+
+describe.each([
+  { rowsAtFirst: 0, apart: false },
+  { rowsAtFirst: 1, apart: false },
+  { rowsAtFirst: 0, apart: true },
+  { rowsAtFirst: 1, apart: true },
+] as const)(
+  "the statements of a batch, prepared on $rowsAtFirst rows, vectors in a table of their own: $apart",
+  ({ rowsAtFirst, apart }) => {
+    test.for([
+      ["kept", "never analyzed since"],
+      ["kept", "analyzed"],
+      ["made", "never analyzed since"],
+      ["made", "analyzed"],
+    ] as const)(
+      "find their rows one by one among 100,000 that are pending and as many in the cache, with plans that are %s, %s",
+      async ([plans, analyzed], context) => {
+        await open(plans, rowsAtFirst, apart ? "patient_vectors" : undefined);
+        if (database.engine === "embedded" && plans === "kept") context.skip(ONE_SESSION);
+        if (
+          analyzed !== "analyzed" &&
+          plans === "made" &&
+          (rowsAtFirst === 1 || (await serverVersion(db)) < 17)
+        ) {
+          context.skip(
+            "a queue that had one row when it was analyzed, before Postgres 17 any, is read by its source until it is again",
+          );
+        }
+        await fill(2, PENDING);
+        if (analyzed === "analyzed") await sql`analyze`.execute(db);
+        for (const rows of [1, 128]) {
+          const planned = await plansOfABatch(rows);
+          expect(planned).toHaveLength(3);
+          for (const plan of planned) {
+            expectLookups(plan);
+            // Empty all the while: a plan that is made for it may well read it.
+            if (plans === "kept") expect(plan).not.toMatch(/Seq Scan on patient_vectors/);
+          }
+        }
+      },
+    );
+  },
+);
+
+/** Patients from `first` to `last`, pending, and as many texts in the cache. */
+async function fill(first: number, last: number): Promise<void> {
+  await sql`insert into patient_embeddings (patient_id, context_text)
+    select n, 'note ' || n from generate_series(${first}::int, ${last}::int) n`.execute(db);
+  await sql`insert into autoembed.embedding_cache (model, text_hash, embedding)
+    select ${MODEL}, sha256(convert_to(n::text, 'UTF8')), '[1,0,0,0,0,0,0,0]'
+    from generate_series(${first}::int, ${last}::int) n`.execute(db);
+}
+
+/** That each of the large tables is read by place, or by an index and with all that it can look up. */
+function expectLookups(plan: string): void {
+  expect(plan).toMatch(/Tid Scan on autoembed.embedding_queue/);
+  expect(plan).toMatch(/Index Scan using (patient_embeddings_pkey|by_patient)/);
+  if (plan.includes("CTE oldest")) expect(plan).toMatch(/Index Scan using embedding_queue_pending/);
+  expect(plan).not.toMatch(
+    /Seq Scan on (autoembed.embedding_queue|autoembed.embedding_cache|patient_embeddings)/,
+  );
+  expect(plan).not.toMatch(/JIT/);
+  const lines = plan.split("\n");
+  for (const [i, line] of lines.entries()) {
+    const index = /Index (?:Only )?Scan (?:Backward )?using (\w+)/.exec(line)?.[1];
+    if (index === undefined) continue;
+    const condition = lines[i + 1] ?? "";
+    if (index === "embedding_cache_pkey") expect(condition).toMatch(/Index Cond: .*text_hash = /);
+    if (index === "embedding_queue_pending") expect(condition).toMatch(/Index Cond: .*ticket > /);
+    if (/^(by_patient|patient_(embeddings|vectors)_pkey)$/.test(index))
+      expect(condition).toMatch(/Index Cond: .*patient_id = /);
+    expect(index).not.toBe("embedding_queue_pkey");
+  }
+}
+
+/** More often than Postgres tries a plan of its own for each before it may keep one for all. */
+async function prepareStatements(name: string): Promise<void> {
+  const [source] = await chooseSources(db, name);
+  if (source === undefined) throw new Error("the migration watches a table");
+  const vectors = new VectorArray(1, 8);
+  vectors.setFloats(0, [1, 0, 0, 0, 0, 0, 0, 0]);
+  const vectorOid = await vectorTypeOid(db);
+  for (let run = 0; run < 8; run++) {
+    await claim(db, source, {
+      owner: 1,
+      limit: 128,
+      head: 0n,
+      tail: 0n,
+      cacheModel: MODEL,
+      maxCharacters: 100,
+    });
+    await writeCached(db, source, [], [], MODEL);
+    await writeBack(db, source, {
+      tickets: [],
+      places: [],
+      positions: [],
+      hashes: [`0${String(run)}`],
+      vectors,
+      cacheModel: MODEL,
+      vectorOid,
+    });
+  }
+}
+
+async function plansOfABatch(rows: number): Promise<string[]> {
+  const { rows: statements } = await sql<{ name: string; statement: string }>`
+    select name, statement from pg_prepared_statements where statement like '%autoembed.embedding_queue%'`.execute(
+    db,
+  );
+  const plans: string[] = [];
+  const numbers = Array.from({ length: rows }, (_, i) => i + 1);
+  const tickets = `'{${numbers.join()}}'`;
+  const places = `'{${numbers.map((n) => `"(0,${n})"`).join()}}'`;
+  const hashes = `array_fill(sha256('x'), array[${rows}])`;
+  for (const { name, statement } of statements) {
+    const values = statement.includes("for key share")
+      ? `1, ${rows}, 0, ${PENDING}, '${MODEL}', 100`
+      : statement.includes("insert into autoembed.embedding_cache")
+        ? `${tickets}, ${places}, ${tickets}, ${hashes}, '${MODEL}', null`
+        : `${tickets}, ${places}, '${MODEL}'`;
+    const { rows: lines } = await sql
+      .raw<{ "QUERY PLAN": string }>(`explain execute "${name}" (${values})`)
+      .execute(db);
+    plans.push(lines.map((line) => line["QUERY PLAN"]).join("\n"));
+  }
+  return plans;
+}

@@ -1,0 +1,111 @@
+import { expect, test, vi } from "vitest";
+import { DIMENSIONS, prepare, wrongRows, type Listening } from "../support/listening.ts";
+
+vi.setConfig({ testTimeout: 60_000 });
+
+const TRIGGERS = {
+  "returns null": "return null;",
+  "keeps the vector that was there": "new.embedding := old.embedding; return new;",
+} as const;
+
+test.each(Object.entries(TRIGGERS))(
+  "a trigger that %s fails the rows it is for, with a reason, and asks for their texts once",
+  async (_what, body) => {
+    const { client, provider, listen } = await prepare();
+    await guard(client, "patient_embeddings", "new.context_text like 'guarded%'", body);
+    const listener = await listen();
+    await client.query(
+      "insert into patient_embeddings values (1, 'guarded'), (2, 'free'), (3, 'guarded too')",
+    );
+    await listener.settled(AbortSignal.timeout(30_000));
+    expect(await failures(client)).toEqual(["1", "3"]);
+    expect(await wrongRows(client)).toEqual(["1", "3"]);
+    const sent = provider.requests.flatMap(({ texts }) => texts).filter((text) => /guarded|free/.test(text));
+    expect(sent.toSorted()).toEqual(["free", "guarded", "guarded too"]);
+
+    await client.query("update patient_embeddings set context_text = 'free now' where patient_id = 1");
+    await client.query("drop trigger guard on patient_embeddings");
+    await client.query("update autoembed.embedding_queue set failed_at = null, owner = null");
+    await listener.settled(AbortSignal.timeout(30_000));
+    expect(await wrongRows(client)).toEqual([]);
+  },
+);
+
+test("a vector that the table keeps, or makes another of, is not taken for that of the new text", async () => {
+  const { client, listen } = await prepare();
+  const listener = await listen();
+  await client.query("insert into patient_embeddings values (1, 'one'), (2, 'two'), (3, 'three')");
+  await listener.settled(AbortSignal.timeout(10_000));
+  const whole = "new.embedding is distinct from old.embedding and new.patient_id";
+  await guard(client, "patient_embeddings", `${whole} = 1`, TRIGGERS["keeps the vector that was there"]);
+  await client.query(`create or replace function turn() returns trigger language plpgsql as
+    $$ begin new.embedding := new.embedding + new.embedding; return new; end $$;
+    drop trigger if exists turn on patient_embeddings;
+    create trigger turn before update on patient_embeddings for each row when (${whole} = 2) execute function turn()`);
+  await client.query("update patient_embeddings set context_text = context_text || ', again'");
+  await listener.settled(AbortSignal.timeout(10_000));
+  expect(await failures(client)).toEqual(["1", "2"]);
+  await client.query("drop trigger turn on patient_embeddings");
+});
+
+test("a trigger that names what is not there fails its own row, and keeps no other waiting", async () => {
+  const { client, listen } = await prepare();
+  await guard(client, "patient_embeddings", "new.patient_id = 2", "perform from nowhere; return new;");
+  const listener = await listen();
+  await client.query("insert into patient_embeddings values (1, 'one'), (2, 'two'), (3, 'three')");
+  await listener.settled(AbortSignal.timeout(10_000));
+  expect(await wrongRows(client)).toEqual(["2"]);
+  const { rows } = await client.query("select key, last_error from autoembed.embedding_queue");
+  expect(rows).toEqual([{ key: "2", last_error: expect.stringContaining("42P01") as string }]);
+  await client.query("drop trigger guard on patient_embeddings");
+});
+
+test("nor does a row lose its place in the queue whose blank text could not lose its vector", async () => {
+  const { client, listen } = await prepare();
+  const listener = await listen();
+  await client.query("insert into patient_embeddings values (1, 'one'), (2, 'two')");
+  await listener.settled(AbortSignal.timeout(30_000));
+  await guard(client, "patient_embeddings", "new.patient_id = 1 and new.embedding is null", "return null;");
+  await client.query(
+    "update patient_embeddings set context_text = ' ' where embedding is not null and patient_id = 2",
+  );
+  await client.query("update patient_embeddings set context_text = ' ' where patient_id = 1");
+  await listener.settled(AbortSignal.timeout(30_000));
+  expect(await failures(client)).toEqual(["1"]);
+  expect(await wrongRows(client)).toEqual(["1"]);
+});
+
+test("in a table of their own: neither a vector that is refused nor one that stays is forgotten", async () => {
+  const { client, listen } = await prepare();
+  await client.query(`drop table if exists texts, texts_vectors cascade;
+    create table texts (id int primary key, body text);
+    create table texts_vectors (id int primary key references texts on delete cascade on update cascade,
+      embedding vector(${DIMENSIONS}))`);
+  await client.query("select autoembed.watch('texts', 'body', vector_table => 'texts_vectors')");
+  const listener = await listen();
+  await client.query("insert into texts values (1, 'one'), (2, 'two')");
+  await listener.settled(AbortSignal.timeout(30_000));
+  expect(await failures(client)).toEqual([]);
+
+  await client.query(`create or replace function refuse() returns trigger language plpgsql as $$ begin return null; end $$;
+    create trigger guard before insert or update or delete on texts_vectors for each row execute function refuse()`);
+  await client.query("insert into texts values (3, 'three'); update texts set body = 'another' where id = 1");
+  await client.query("update texts set body = '' where id = 2");
+  await listener.settled(AbortSignal.timeout(30_000));
+  expect(await failures(client)).toEqual(["1", "2", "3"]);
+});
+
+async function guard(client: Listening["client"], table: string, when: string, body: string): Promise<void> {
+  await client.query(`create or replace function guard() returns trigger language plpgsql as $$ begin ${body} end $$;
+    drop trigger if exists guard on ${table};
+    create trigger guard before update on ${table} for each row when (${when}) execute function guard()`);
+}
+
+/** The keys of rows that were given up, each with the reason that says so. */
+async function failures(client: Listening["client"]): Promise<string[]> {
+  const { rows } = await client.query<{ key: string; last_error: string }>(
+    "select key, last_error from autoembed.embedding_queue where failed_at is not null order by key",
+  );
+  for (const { last_error } of rows) expect(last_error).toMatch(/did not keep it.*trigger/);
+  return rows.map(({ key }) => key);
+}

@@ -1,0 +1,147 @@
+import { once } from "node:events";
+import pg from "pg";
+import { expect, onTestFinished, test } from "vitest";
+import { describeNative } from "../support/database.ts";
+import { prepare, wrongRows } from "../support/listening.ts";
+
+const MANY = 70;
+const insertFrom = (first: number, text = "note"): string =>
+  `insert into patient_embeddings select n, '${text} ' || n from generate_series(${first}, ${first + MANY - 1}) n`;
+
+interface Queued {
+  readonly key: string;
+  readonly ticket: string;
+  readonly failed: boolean;
+}
+
+async function queued(client: pg.Client): Promise<Queued[]> {
+  const { rows } = await client.query<Queued>(
+    "select key, ticket, failed_at is not null as failed from autoembed.embedding_queue order by key::bigint",
+  );
+  return rows;
+}
+
+test("each of many rows of one statement is queued once, blank ones and those with a vector not at all", async () => {
+  const { client } = await prepare();
+  await client.query(`insert into patient_embeddings
+    select n, case n % 4 when 0 then ' ' else 'note ' || n end, case n % 4 when 1 then '[1,0,0,0,0,0,0,0]'::vector end
+    from generate_series(1, ${MANY}) n`);
+  const wanted = Array.from({ length: MANY }, (_, i) => i + 1).filter((n) => n % 4 > 1);
+  expect((await queued(client)).map(({ key }) => Number(key))).toEqual(wanted);
+});
+
+test("many rows of which one is queued already all get a fresh ticket, and what failed is pending again", async () => {
+  const { client, listen } = await prepare();
+  await client.query(
+    "insert into autoembed.embedding_queue (source_id, key, failed_at, last_error, attempts) select 1, key, now(), 'before', 1 from unnest('{7,1000}'::text[]) key",
+  );
+  const before = await queued(client);
+  await client.query(insertFrom(1));
+  const after = await queued(client);
+  expect(after.map(({ key }) => key)).toEqual([
+    ...Array.from({ length: MANY }, (_, i) => String(i + 1)),
+    "1000",
+  ]);
+  expect(after.filter(({ failed }) => failed)).toEqual([before[1]]);
+  expect(Number(after[6]?.ticket)).toBeGreaterThan(Number(before[1]?.ticket));
+  expect(new Set(after.map(({ ticket }) => ticket)).size).toBe(after.length);
+  const listener = await listen();
+  await listener.settled();
+  expect(await wrongRows(client)).toEqual([]);
+});
+
+test("many rows that are deleted and inserted again in one transaction are queued as they are at its end", async () => {
+  const { client, listen } = await prepare();
+  await client.query("begin");
+  for (let i = 0; i < 3; i++) {
+    await client.query(insertFrom(1, `version ${i}`));
+    if (i < 2) await client.query("delete from patient_embeddings");
+  }
+  await client.query("savepoint s");
+  await client.query(insertFrom(1_000));
+  await client.query("rollback to s");
+  await client.query("commit");
+  expect(await queued(client)).toHaveLength(MANY);
+  const listener = await listen();
+  await listener.settled();
+  expect(await wrongRows(client)).toEqual([]);
+});
+
+test.each(["'abc'", "'99999999999'", "'-5'", "''"])(
+  "many rows are queued whatever a setting of ours was before: %s",
+  async (value) => {
+    const { client } = await prepare();
+    await client.query(`set pg_autoembed.plain_inserts = ${value}`);
+    await client.query(insertFrom(1));
+    await client.query("reset pg_autoembed.plain_inserts");
+    expect(await queued(client)).toHaveLength(MANY);
+  },
+);
+
+test("many rows of a table whose columns have odd names, and others later, are queued", async () => {
+  const { client } = await prepare();
+  await client.query("drop table if exists odd");
+  for (const name of ["plain", "n", "q", "found"]) {
+    await client.query(
+      `create table odd ("${name}_key" bigint primary key, "${name}" text, embedding vector(8))`,
+    );
+    await client.query(
+      `select autoembed.watch('public.odd', '${name === "plain" ? name : `"${name}"`}', source_name => 'odd')`,
+    );
+    const insert = (first: number): string =>
+      `insert into odd select i, 'text ' || i from generate_series(${first}, ${first + MANY - 1}) i`;
+    await client.query(insert(1));
+    await client.query(`alter table odd rename "${name}" to renamed`);
+    await client.query(insert(1_000));
+    await client.query(insert(3_000).replace(/generate_series.*\)/, "generate_series(3000, 3002)"));
+    expect((await queued(client)).length).toBe(2 * MANY + 3);
+    await client.query("select autoembed.unwatch('odd'); drop table odd");
+  }
+});
+
+describeNative("many rows of one statement", "needs several sessions", () => {
+  test.each(["read committed", "repeatable read", "serializable"])(
+    "are heard of at once, though one was queued already: %s",
+    async (level) => {
+      const { client, database } = await prepare();
+      const hearing = new pg.Client(database.url);
+      await hearing.connect();
+      onTestFinished(() => hearing.end());
+      await hearing.query("listen autoembed");
+      await client.query(
+        "insert into autoembed.embedding_listener (host, pid, version) values ('here', 1, '0')",
+      );
+      for (const first of [1, 1_000]) {
+        await client.query(
+          `insert into autoembed.embedding_queue (source_id, key) select 1, '1001' where ${first} = 1000`,
+        );
+        const heard = once(hearing, "notification");
+        await client.query(`begin isolation level ${level}; ${insertFrom(first)}; commit`);
+        await heard;
+        expect((await queued(client)).filter(({ key }) => Number(key) >= first)).toHaveLength(MANY);
+      }
+    },
+  );
+});
+
+describeNative("many statements of many rows", "Postgres tells of subtransactions from 16 on", () => {
+  test("in one transaction use few of the subtransactions that Postgres keeps at hand", async (context) => {
+    const { client } = await prepare();
+    const { rows: functions } = await client.query<{ tells: boolean }>(
+      "select to_regproc('pg_stat_get_backend_subxact') is not null as tells",
+    );
+    if (functions[0]?.tells !== true) context.skip("Postgres tells of subtransactions from 16 on");
+    await client.query("begin");
+    for (let i = 0; i < 100; i++) await client.query(insertFrom(i * MANY + 1));
+    const { rows } = await client.query<{ count: number; overflowed: boolean }>(`
+      select s.subxact_count as count, s.subxact_overflowed as overflowed
+      from pg_stat_get_backend_idset() as b(id), pg_stat_get_backend_subxact(b.id) s
+      where pg_stat_get_backend_pid(b.id) = pg_backend_pid()`);
+    await client.query("commit");
+    expect(rows).toEqual([{ count: 8, overflowed: false }]);
+    expect(await queued(client)).toHaveLength(100 * MANY);
+    // Counted anew in the next transaction.
+    await client.query(insertFrom(10_000));
+    expect(await queued(client)).toHaveLength(101 * MANY);
+  });
+});

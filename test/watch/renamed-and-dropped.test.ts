@@ -1,0 +1,151 @@
+import { once } from "node:events";
+import pg from "pg";
+import { expect, onTestFinished, test, vi } from "vitest";
+import { readConfig } from "../../src/config.ts";
+import { connect } from "../../src/database/connect.ts";
+import { collectStatus } from "../../src/status/collect-status.ts";
+import { watch } from "../../src/watch/watch.ts";
+import { describeNative } from "../support/database.ts";
+import { prepare, wrongRows } from "../support/listening.ts";
+
+const WAIT = { timeout: 30_000, interval: 50 };
+vi.setConfig({ testTimeout: 90_000 });
+
+async function prepareTwoSources(text = "body") {
+  const listening = await prepare();
+  const { client, database, environment } = listening;
+  await client.query(`drop schema if exists app cascade; create schema app;
+    create table app.tickets (id int primary key, title text default 'title', body text)`);
+  const db = connect({ databaseUrl: database.url, maxConnections: 1, ownSessions: true });
+  onTestFinished(() => db.destroy());
+  const config = readConfig(environment);
+  const options = { table: "app.tickets", text, name: "tickets" };
+  await watch(db, config, options);
+  return {
+    ...listening,
+    db,
+    watchAgain: (changed: Partial<typeof options> & { readonly vector?: string }) =>
+      watch(db, config, { ...options, ...changed }),
+    troubleOf: async () =>
+      (await collectStatus(db)).sources.find(({ name }) => name === "tickets")?.trouble ?? "none",
+  };
+}
+
+test.each([
+  [
+    "its text column is renamed",
+    "alter table app.tickets rename body to content",
+    /column/,
+    { text: "content" },
+  ],
+  [
+    "its vector column is renamed",
+    "alter table app.tickets rename embedding to vec",
+    /no column embedding/,
+    { vector: "vec" },
+  ],
+  ["its vector column is dropped", "alter table app.tickets drop embedding", /no column embedding/, {}],
+])(
+  "when %s: writes go on, status says it, other sources work, and watching again heals it",
+  async (_what, alter, says, heal) => {
+    const { client, listen, watchAgain, troubleOf } = await prepareTwoSources();
+    const listener = await listen();
+    await client.query("insert into app.tickets values (1, 'a', 'before')");
+    await listener.settled();
+    await client.query(alter);
+    await client.query("insert into app.tickets values (2, 'b', 'after')");
+    await client.query("update app.tickets set title = 'c'");
+    await client.query("delete from app.tickets where id = 1");
+    await client.query("insert into patient_embeddings values (7, 'another source')");
+
+    await vi.waitFor(async () => {
+      expect(await wrongRows(client)).toEqual([]);
+    }, WAIT);
+    await vi.waitFor(async () => {
+      expect(await troubleOf()).toMatch(says);
+    }, WAIT);
+
+    await watchAgain(heal);
+    await listener.settled();
+    const { rows } = await client.query(
+      `select id from app.tickets where ${"vector" in heal ? "vec" : "embedding"} is null`,
+    );
+    expect(rows).toEqual([]);
+    await vi.waitFor(async () => {
+      expect(await troubleOf()).toBe("none");
+    }, WAIT);
+  },
+);
+
+test("when a column of its expression is renamed, writes go on and status says it", async () => {
+  const { client, listen, troubleOf, watchAgain } = await prepareTwoSources("title || body");
+  const listener = await listen();
+  await client.query("alter table app.tickets rename body to content");
+  await client.query("insert into app.tickets values (1, 'a', 'inserted')");
+  await client.query("update app.tickets set content = 'updated'");
+  expect(await troubleOf()).toMatch(/renamed or dropped/);
+  await watchAgain({ text: "title || content" });
+  await listener.settled();
+  const { rows } = await client.query("select id from app.tickets where embedding is null");
+  expect(rows).toEqual([]);
+});
+
+test("a renamed table is followed", async () => {
+  const { client, listen } = await prepareTwoSources();
+  const listener = await listen();
+  await client.query("alter table app.tickets rename to issues");
+  await client.query("insert into app.issues values (1, 'a', 'one'), (2, 'b', 'two')");
+  await client.query("delete from app.issues where id = 2");
+  await listener.settled();
+  const { rows } = await client.query("select id, embedding is not null as embedded from app.issues");
+  expect(rows).toEqual([{ id: 1, embedded: true }]);
+});
+
+test("a dropped table is said, and stalls no other source", async () => {
+  const { client, listen, troubleOf } = await prepareTwoSources();
+  await listen();
+  await client.query("insert into app.tickets values (1, 'a', 'one')");
+  await client.query("drop table app.tickets");
+  await client.query("insert into patient_embeddings values (7, 'another source')");
+  await vi.waitFor(async () => {
+    expect(await wrongRows(client)).toEqual([]);
+    expect(await troubleOf()).toMatch(/dropped.*unwatch/);
+  }, WAIT);
+});
+
+describeNative(
+  "trouble that cannot be said while somebody holds the source",
+  "needs several sessions",
+  () => {
+    test("is said later, and what changes among the sources is followed on", async () => {
+      const { client, database, listen, watchAgain } = await prepareTwoSources();
+      const said = async (): Promise<string | null | undefined> => {
+        const sources = await client.query<{ trouble: string | null }>(
+          "select trouble from autoembed.embedding_source where name = 'tickets'",
+        );
+        return sources.rows[0]?.trouble;
+      };
+      const listener = await listen();
+      const holder = new pg.Client(database.url);
+      await holder.connect();
+      onTestFinished(() => holder.end());
+      await holder.query("begin; select from autoembed.embedding_source where name = 'tickets' for update");
+      await client.query("alter table app.tickets rename embedding to vec");
+      await vi.waitFor(async () => {
+        const [trouble] = (await once(listener.events, "troubled")) as [{ source: string }];
+        expect(trouble.source).toBe("");
+      }, WAIT);
+      expect(await said()).toBeNull();
+      await holder.query("rollback");
+
+      await vi.waitFor(async () => {
+        expect(await said()).toMatch(/no column embedding/);
+      }, WAIT);
+      await watchAgain({ vector: "vec" });
+      await client.query("insert into app.tickets values (1, 'a', 'embedded again')");
+      await listener.settled();
+      const { rows } = await client.query("select id from app.tickets where vec is not null");
+      expect(rows).toEqual([{ id: 1 }]);
+    });
+  },
+);

@@ -1,0 +1,154 @@
+import { expect, onTestFinished, test, vi } from "vitest";
+import { describeNative } from "../support/database.ts";
+import { DIMENSIONS, prepare, wrongRows, type Listening } from "../support/listening.ts";
+import { grant, nameIn, role } from "../support/roles.ts";
+
+vi.setConfig({ testTimeout: 60_000 });
+
+const RULES = {
+  "swallows every update": "on update to patient_embeddings do instead nothing",
+  "swallows some updates": "on update to patient_embeddings where new.patient_id = 1 do instead nothing",
+  "does something beside": "on update to patient_embeddings do also notify somebody",
+  "puts another update in the place":
+    "on update to patient_embeddings do instead update elsewhere set vector = new.embedding where id = new.patient_id returning id, '', vector",
+} as const;
+
+test.each(Object.entries(RULES))(
+  "a rule that %s is the source's trouble until it is dropped, and no row leaves the queue",
+  async (_what, rule) => {
+    const { client, listen } = await prepare();
+    await client.query("create table if not exists elsewhere (id bigint primary key, vector vector)");
+    await client.query("insert into elsewhere values (1, null) on conflict do nothing");
+    await client.query(`create rule aside as ${rule}`);
+    onTestFinished(async () => {
+      await client.query("drop rule if exists aside on patient_embeddings");
+    });
+    const listener = await listen();
+    await client.query("insert into patient_embeddings values (1, 'one'), (2, 'two')");
+    await expect.poll(() => trouble(client), { timeout: 10_000 }).toMatch(/rule aside.*drop it/);
+    expect(await pending(client)).toEqual(["1", "2"]);
+    await client.query("drop rule aside on patient_embeddings");
+    await listener.settled(AbortSignal.timeout(10_000));
+    expect(await wrongRows(client)).toEqual([]);
+    expect(await trouble(client)).toBeNull();
+  },
+);
+
+test("a rule that is turned off, or is for what we never do, troubles nobody", async () => {
+  const { client, listen } = await prepare();
+  await client.query(`create rule off as on update to patient_embeddings do instead nothing;
+    alter table patient_embeddings disable rule off;
+    create rule kept as on delete to patient_embeddings do instead nothing`);
+  onTestFinished(async () => {
+    await client.query("drop rule off on patient_embeddings; drop rule kept on patient_embeddings");
+  });
+  const listener = await listen();
+  await client.query("insert into patient_embeddings values (1, 'one')");
+  await listener.settled(AbortSignal.timeout(10_000));
+  expect(await wrongRows(client)).toEqual([]);
+});
+
+test("a rule on the table that the vectors are kept in is the source's trouble too", async () => {
+  const { client, listen } = await prepare();
+  await makeApart(client);
+  await client.query("create rule aside as on insert to texts_vectors do instead nothing");
+  const listener = await listen();
+  await client.query("insert into texts values (1, 'one')");
+  await expect.poll(() => trouble(client, "texts"), { timeout: 10_000 }).toMatch(/rule aside.*texts_vectors/);
+  expect(await pending(client)).toEqual(["1"]);
+  await client.query("drop rule aside on texts_vectors");
+  await listener.settled(AbortSignal.timeout(10_000));
+  expect((await client.query("select from texts_vectors where embedding is not null")).rowCount).toBe(1);
+});
+
+const POLICIES = {
+  "lets nothing be updated": "create policy reading on %t for select to %r using (true)",
+  "lets some rows be updated": `create policy reading on %t for select to %r using (true);
+    create policy writing on %t for update to %r using (%k <> 1)`,
+  "takes no vectors": "create policy writing on %t to %r using (true) with check (embedding is null)",
+  "takes not everything, among others": `create policy writing on %t to %r using (true);
+    create policy but on %t as restrictive for update to %r using (true) with check (%k <> 1)`,
+} as const;
+
+describeNative("row-level security", "needs roles of its own", () => {
+  test.each(Object.entries(POLICIES))(
+    "that %s is the source's trouble, and no row leaves the queue",
+    async (_what, policies) => {
+      const { client, database, listen } = await prepare();
+      const listenerUrl = await role(client, database.url, "listener");
+      await grant(client, nameIn(listenerUrl));
+      await secure(client, "patient_embeddings", policies, nameIn(listenerUrl));
+      const listener = await listen({ DATABASE_URL: listenerUrl });
+      await client.query("insert into patient_embeddings values (1, 'one'), (2, 'two')");
+      await expect.poll(() => trouble(client), { timeout: 10_000 }).toContain("row-level security");
+      expect(await pending(client)).toEqual(["1", "2"]);
+      await client.query("alter table patient_embeddings disable row level security");
+      await listener.settled(AbortSignal.timeout(10_000));
+      expect(await wrongRows(client)).toEqual([]);
+    },
+  );
+
+  test.each(["insert", "delete"])(
+    "of the table that the vectors are kept in must let us %s too",
+    async (command) => {
+      const { client, database, listen } = await prepare();
+      const listenerUrl = await role(client, database.url, "listener");
+      const name = nameIn(listenerUrl);
+      await grant(client, name);
+      await makeApart(client);
+      await client.query(`grant select, update (id) on texts to ${name};
+      grant select, insert, update, delete on texts_vectors to ${name}`);
+      const others = ["select", "insert", "update", "delete"].filter((other) => other !== command);
+      const policy = (allowed: string) =>
+        `create policy may_${allowed} on %t for ${allowed} to %r ${allowed === "insert" ? "with check" : "using"} (true);`;
+      await secure(client, "texts_vectors", others.map(policy).join(""), name);
+      const listener = await listen({ DATABASE_URL: listenerUrl });
+      await client.query("insert into texts values (1, 'one')");
+      await expect.poll(() => trouble(client, "texts"), { timeout: 10_000 }).toContain("row-level security");
+      expect(await pending(client)).toEqual(["1"]);
+      await client.query(written(policy(command), "texts_vectors", name));
+      await listener.settled(AbortSignal.timeout(10_000));
+      expect((await client.query("select from texts_vectors where embedding is not null")).rowCount).toBe(1);
+    },
+  );
+});
+
+async function makeApart(client: Listening["client"]): Promise<void> {
+  await client.query(`drop table if exists texts, texts_vectors cascade;
+    create table texts (id bigint primary key, body text);
+    create table texts_vectors (id bigint primary key references texts on delete cascade on update cascade,
+      embedding vector(${DIMENSIONS}));
+    select autoembed.watch('texts', 'body', vector_table => 'texts_vectors')`);
+}
+
+async function secure(
+  client: Listening["client"],
+  table: string,
+  policies: string,
+  name: string,
+): Promise<void> {
+  await client.query(`alter table ${table} enable row level security; ${written(policies, table, name)}`);
+  onTestFinished(async () => {
+    await client.query(`alter table if exists ${table} disable row level security`);
+  });
+}
+
+function written(policies: string, table: string, name: string): string {
+  return policies.replaceAll("%t", table).replaceAll("%r", name).replaceAll("%k", "patient_id");
+}
+
+async function trouble(client: Listening["client"], source = "patient_embeddings"): Promise<string | null> {
+  const { rows } = await client.query<{ trouble: string | null }>(
+    "select trouble from autoembed.embedding_source where name = $1",
+    [source],
+  );
+  return rows[0]?.trouble ?? null;
+}
+
+/** The keys of rows that wait, and have not failed. */
+async function pending(client: Listening["client"]): Promise<string[]> {
+  const { rows } = await client.query<{ key: string }>(
+    "select key from autoembed.embedding_queue where failed_at is null order by key",
+  );
+  return rows.map(({ key }) => key);
+}

@@ -1,0 +1,151 @@
+import { expect, onTestFinished, test, vi } from "vitest";
+import type pg from "pg";
+import { connect } from "../../src/database/connect.ts";
+import { claim, newestTicket } from "../../src/queue/claim.ts";
+import { dropDeleted } from "../../src/queue/settle-empty.ts";
+import { loadSources } from "../../src/sources/load-sources.ts";
+import { DIMENSIONS, prepare } from "../support/listening.ts";
+import { oracleVector } from "../support/oracle-vector.ts";
+
+vi.setConfig({ testTimeout: 60_000 });
+
+test("by another key: what was pending or failed is pending under the new one, and nothing else", async () => {
+  const { client, watch, pending } = await prepareNotes();
+  await client.query(
+    `insert into notes (id, number, body) values (1, 2, 'a'), (2, 1, 'b'), (3, 30, 'c'), (4, 4, 'd')`,
+  );
+  await client.query("delete from autoembed.embedding_queue where key = '4'");
+  await client.query(
+    "update autoembed.embedding_queue set failed_at = now(), last_error = 'why' where key = '3'",
+  );
+  await watch("body", ["number"]);
+  expect(await pending()).toEqual(["1", "2", "30"]);
+  await watch("body", ["id", "number"]);
+  expect(await pending()).toEqual(['["1", "2"]', '["2", "1"]', '["3", "30"]']);
+});
+
+test("by a key whose column was renamed keeps what is pending; where it was dropped, every row is looked at", async () => {
+  const { client, watch, pending } = await prepareNotes();
+  await client.query("insert into notes (id, number, body) values (1, 10, 'a'), (2, 20, 'b')");
+  await client.query("delete from autoembed.embedding_queue where key = '2'");
+  await client.query("alter table notes rename id to note_id");
+  await watch("body", ["note_id"]);
+  expect(await pending()).toEqual(["1"]);
+  // With the column goes the trigger that names it.
+  await client.query(
+    "alter table notes drop note_id cascade; update notes set body = body || '!' where number = 20",
+  );
+  await client.query("insert into notes (number, body) values (30, 'c')");
+  await watch("body", ["number"]);
+  expect(await pending()).toEqual(["10", "20", "30"]);
+});
+
+test("a key that is not the primary key, and was renamed, is still that by which rows are queued", async () => {
+  const { client, watch, pending } = await prepareNotes();
+  await watch("body", ["number"]);
+  await client.query("alter table notes rename number to note_number");
+  await client.query("insert into notes (id, note_number, body) values (1, 10, 'a'), (2, 20, 'b')");
+  await client.query("update notes set body = 'c' where id = 2");
+  expect(await pending()).toEqual(["10", "20"]);
+});
+
+test("as it is already: what is pending, failed or claimed stays as it is", async () => {
+  const { client, watch } = await prepareNotes();
+  await client.query("insert into notes (id, number, body) values (1, 10, 'a'), (2, 20, 'b')");
+  await client.query(
+    "update autoembed.embedding_queue set failed_at = now(), last_error = 'why' where key = '2'",
+  );
+  const before = await client.query("select * from autoembed.embedding_queue order by key");
+  await watch("body", ["id"]);
+  expect((await client.query("select * from autoembed.embedding_queue order by key")).rows).toEqual(
+    before.rows,
+  );
+});
+
+test("a statement that was made before settles nothing after: not the row that its key names now, and none as gone", async () => {
+  const { client, watch, pending, db, source } = await prepareNotes();
+  await client.query("insert into notes (id, number, body) values (1, 2, 'a'), (2, 1, 'b'), (3, 30, 'c')");
+  const { rows } = await client.query<{ id: number }>(
+    "insert into autoembed.embedding_listener (host, pid, version) values ('here', 1, '0') returning id",
+  );
+  const owner = rows[0]?.id ?? 0;
+  const stale = await source();
+  const range = { owner, limit: 10, head: 0n, tail: 1n << 60n, cacheModel: "none", maxCharacters: 1_000 };
+  expect(await claim(db, stale, { ...range, limit: 1 })).toHaveLength(1);
+  await watch("body", ["number"]);
+  expect(await claim(db, stale, range)).toEqual([]);
+  const tickets = await client.query<{ ticket: string }>("select ticket from autoembed.embedding_queue");
+  await dropDeleted(
+    db,
+    stale,
+    tickets.rows.map(({ ticket }) => ticket),
+  );
+  expect(await pending()).toEqual(["1", "2", "30"]);
+  expect(await newestTicket(db, await source())).toBeGreaterThan(0n);
+  expect(await claim(db, await source(), range)).toHaveLength(3);
+});
+
+test.each([
+  ["another key", "select autoembed.watch('notes', 'body', array['number'])"],
+  ["another text", "select autoembed.watch('notes', 'upper(body)')"],
+  ["another vector", "select autoembed.watch('notes', 'body', vector_column => 'other')"],
+  ["unwatched between", "select autoembed.unwatch('notes'); select autoembed.watch('notes', 'body')"],
+])(
+  "while listeners work, %s: every row that is pending or changed after has its vector",
+  async (what, again) => {
+    const { client, provider, listen } = await prepareNotes();
+    provider.latencyMs = 50;
+    const listener = await listen({ EMBED_BATCH_SIZE: "4" });
+    await listen({ EMBED_BATCH_SIZE: "4" });
+    await client.query(
+      "insert into notes (id, number, body) select n, 61 - n, 'note ' || n from generate_series(1, 60) n",
+    );
+    await expect
+      .poll(async () => (await client.query("select from notes where embedding is not null")).rowCount)
+      .toBeGreaterThan(5);
+    await client.query(again);
+    await client.query("update notes set body = body || ' changed' where id % 3 = 0");
+    await client.query(
+      "insert into notes (id, number, body) select n, n, 'note ' || n from generate_series(61, 70) n",
+    );
+    await listener.settled();
+    const isChecked = what === "another key" ? "true" : "id % 3 = 0 or id > 60";
+    const text = what === "another text" ? "upper(body)" : "body";
+    const vector = what === "another vector" ? "other" : "embedding";
+    const { rows } = await client.query<{ text: string; vector: string | null }>(
+      `select ${text} as text, ${vector}::text as vector from notes where ${isChecked}`,
+    );
+    expect(rows.length).toBeGreaterThanOrEqual(30);
+    for (const row of rows) {
+      expect(row.vector === null ? null : String(Float32Array.from(JSON.parse(row.vector) as number[]))).toBe(
+        String(oracleVector(row.text, DIMENSIONS)),
+      );
+    }
+  },
+);
+
+async function prepareNotes() {
+  const around = await prepare();
+  const { client, database } = around;
+  await client.query(`drop table if exists notes; create table notes (id int primary key, number int not null unique,
+    body text, embedding vector(${DIMENSIONS}), other vector(${DIMENSIONS}))`);
+  const watch = async (text: string, key: readonly string[]): Promise<void> => {
+    await client.query("select autoembed.watch('notes', $1, key_columns => $2)", [text, key]);
+  };
+  await watch("body", ["id"]);
+  const db = connect({ databaseUrl: database.url, maxConnections: 1, ownSessions: true });
+  onTestFinished(() => db.destroy());
+  const source = async () => {
+    const found = (await loadSources(db)).usable.find(({ name }) => name === "notes");
+    if (found === undefined) throw new Error("notes are not watched");
+    return found;
+  };
+  return { ...around, db, watch, source, pending: () => pendingOf(client) };
+}
+
+async function pendingOf(client: pg.Client): Promise<string[]> {
+  const { rows } = await client.query<{ key: string }>(
+    "select key from autoembed.embedding_queue where failed_at is null order by key",
+  );
+  return rows.map(({ key }) => key);
+}

@@ -1,0 +1,77 @@
+import pg from "pg";
+import { expect, onTestFinished, test } from "vitest";
+import { readConfig } from "../../src/config.ts";
+import { connect } from "../../src/database/connect.ts";
+import { withTableLock } from "../../src/database/with-table-lock.ts";
+import { unwatch } from "../../src/watch/unwatch.ts";
+import { watch } from "../../src/watch/watch.ts";
+import { describeNative } from "../support/database.ts";
+import { DIMENSIONS, prepare } from "../support/listening.ts";
+
+/** Of a user's statement for a lock. Ours gives way after half a second; the rest is for a machine that is busy. */
+const USERS_PATIENCE = "set lock_timeout = '2500ms'";
+
+describeNative("watching a table", "needs several sessions", () => {
+  test("that a user holds waits for him, and lets writers through meanwhile", async () => {
+    const { client, db, config, session } = await prepareTable();
+    const holder = await session();
+    const writer = await session();
+    await holder.query("begin; insert into busy values (1, 'held')");
+    let watching = true;
+    const watched = watch(db, config, { table: "busy", text: "body" }).finally(() => (watching = false));
+    await expect.poll(() => waiting(client)).toBe(1);
+    for (let id = 2; id < 60; id++) await writer.query("insert into busy values ($1, 'passes')", [id]);
+    expect(watching).toBe(true);
+    await holder.query("commit");
+    await watched;
+    await holder.query("begin; update busy set body = 'held again' where id = 1");
+    const unwatched = unwatch(db, "busy");
+    await expect.poll(() => waiting(client)).toBe(1);
+    for (let id = 60; id < 90; id++) await writer.query("insert into busy values ($1, 'passes')", [id]);
+    await holder.query("commit");
+    await unwatched;
+  });
+
+  test("keeps nobody waiting when its process stops with the table locked", async () => {
+    const { db, session } = await prepareTable();
+    const writer = await session();
+    let goOn = (): void => undefined;
+    let isLocked = false;
+    const stopped = withTableLock(db, async (transaction) => {
+      await transaction.schema.alterTable("busy").addColumn("more", "text").execute();
+      isLocked = true;
+      await new Promise<void>((resolve) => (goOn = resolve));
+      await transaction.schema.alterTable("busy").dropColumn("more").execute();
+    });
+    const failed = expect(stopped).rejects.toThrow();
+    await expect.poll(() => isLocked).toBe(true);
+    await writer.query("insert into busy values (1, 'passes')");
+    goOn();
+    await failed;
+  });
+});
+
+async function prepareTable() {
+  const { client, database, environment } = await prepare();
+  await client.query(`drop table if exists busy;
+    create table busy (id int primary key, body text)`);
+  const db = connect({ databaseUrl: database.url, maxConnections: 2, ownSessions: true });
+  onTestFinished(() => db.destroy());
+  const session = async (): Promise<pg.Client> => {
+    const opened = new pg.Client(database.url);
+    await opened.connect();
+    onTestFinished(() => opened.end());
+    await opened.query(USERS_PATIENCE);
+    return opened;
+  };
+  return { client, db, session, config: readConfig({ ...environment, EMBEDDING_DIM: String(DIMENSIONS) }) };
+}
+
+/** How many sessions of ours wait for a lock. */
+async function waiting(client: pg.Client): Promise<number> {
+  const { rowCount } = await client.query(
+    `select from pg_stat_activity where datname = current_database() and application_name = 'pg-autoembed'
+       and wait_event_type = 'Lock'`,
+  );
+  return rowCount ?? 0;
+}

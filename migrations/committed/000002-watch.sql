@@ -1,5 +1,5 @@
 --! Previous: sha1:9b65695c676a3fb92f7fc4bdde413da0e51754aa
---! Hash: sha1:75af8b40675c546f063d66e138d71ee4efb1a4a0
+--! Hash: sha1:6e52b4c73a7056728dca187eabefec4ca9051020
 --! Message: watch
 
 -- autoembed.watch() writes, for one table, trigger functions of static SQL (so that their plans are kept) and the
@@ -404,7 +404,7 @@ begin
   for trigger_name in
     select tgname from pg_trigger
     where tgrelid = source.watched_table and tgparentid = 0 and not tgisinternal
-      and tgname in (select format('autoautoembed_%s_%s', source.id, event) from unnest(array['insert', 'update', 'delete', 'truncate']) event)
+      and tgname in (select format('autoembed_%s_%s', source.id, event) from unnest(array['insert', 'update', 'delete', 'truncate']) event)
   loop
     execute format('drop trigger %I on %s', trigger_name, source.watched_table::text);
   end loop;

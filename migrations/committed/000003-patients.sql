@@ -1,5 +1,5 @@
---! Previous: sha1:75af8b40675c546f063d66e138d71ee4efb1a4a0
---! Hash: sha1:e4f979c882f193adcf9287c4c0409e7642456e1f
+--! Previous: sha1:6e52b4c73a7056728dca187eabefec4ca9051020
+--! Hash: sha1:ceede35745afdbcde6ed3b3e77c4b95531c89fd8
 --! Message: patients
 
 -- The first watched table. No status column on it: with an HNSW index every update of a row, even of another

@@ -1,5 +1,5 @@
---! Previous: sha1:e4f979c882f193adcf9287c4c0409e7642456e1f
---! Hash: sha1:e68d6347051eadce754834bd2ac570815ef8ea0f
+--! Previous: sha1:ceede35745afdbcde6ed3b3e77c4b95531c89fd8
+--! Hash: sha1:45b23f5cbebfe5fa317c9ffebe481f8372af2278
 --! Message: free-claims
 
 -- Three statements in one round trip. A transaction of the listener's own would keep queue rows locked, and with them

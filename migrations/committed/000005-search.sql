@@ -1,5 +1,5 @@
---! Previous: sha1:e68d6347051eadce754834bd2ac570815ef8ea0f
---! Hash: sha1:9082654087bd2d0b1357064dd1f197adc18a580e
+--! Previous: sha1:45b23f5cbebfe5fa317c9ffebe481f8372af2278
+--! Hash: sha1:058ece38ca96003c64b3ef8ad5343c4b81d9398d
 --! Message: search
 
 -- Search from SQL. It runs as its caller: who may not read the table finds nothing in it. The comparison is spelled

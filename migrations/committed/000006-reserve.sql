@@ -1,5 +1,5 @@
---! Previous: sha1:9082654087bd2d0b1357064dd1f197adc18a580e
---! Hash: sha1:7b83c50d90d1ab905d8208dd533f95b6d0eefa74
+--! Previous: sha1:058ece38ca96003c64b3ef8ad5343c4b81d9398d
+--! Hash: sha1:ad974277a05ca811e41950960eebb141dc283bd2
 --! Message: reserve
 
 -- Part of the claim. It waits for nothing but other claims, and drops of reservations, which wait for no user; and only

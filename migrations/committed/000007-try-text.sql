@@ -1,5 +1,5 @@
---! Previous: sha1:7b83c50d90d1ab905d8208dd533f95b6d0eefa74
---! Hash: sha1:6cf6a6b54f729d120f46758aaa9e77dd2b455839
+--! Previous: sha1:ad974277a05ca811e41950960eebb141dc283bd2
+--! Hash: sha1:ec5e92022d220c6146aa953debad92f1d21f10d2
 --! Message: try-text
 
 -- A text expression may raise for one row: a division by zero, a cast, a function of the user's. A statement over many

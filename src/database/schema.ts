@@ -25,7 +25,7 @@ export type JsonValue = JsonArray | JsonObject | JsonPrimitive;
 
 export type Timestamp = ColumnType<Date, Date | string, Date | string>;
 
-export interface EmbeddingCache {
+export interface AutoembedEmbeddingCache {
   /**
    * When it was embedded; retention counts from here.
    */
@@ -44,7 +44,7 @@ export interface EmbeddingCache {
   text_hash: Buffer;
 }
 
-export interface EmbeddingListener {
+export interface AutoembedEmbeddingListener {
   /**
    * The machine it runs on.
    */
@@ -79,7 +79,7 @@ export interface EmbeddingListener {
   version: string;
 }
 
-export interface EmbeddingQueue {
+export interface AutoembedEmbeddingQueue {
   /**
    * How often the row was refused for a fault of its own; an outage does not count.
    */
@@ -118,7 +118,7 @@ export interface EmbeddingQueue {
   ticket: Generated<Int8>;
 }
 
-export interface EmbeddingReservation {
+export interface AutoembedEmbeddingReservation {
   /**
    * embedding_cache.model
    */
@@ -141,7 +141,7 @@ export interface EmbeddingReservation {
   ticket: Int8;
 }
 
-export interface EmbeddingSource {
+export interface AutoembedEmbeddingSource {
   /**
    * Who embeds: llm_api, ollama or local; null follows EMBEDDING_BACKEND.
    */
@@ -204,7 +204,7 @@ export interface EmbeddingSource {
   watched_table: string;
 }
 
-export interface EmbeddingUsage {
+export interface AutoembedEmbeddingUsage {
   /**
    * Rows whose vector came from the cache.
    */
@@ -255,11 +255,11 @@ export interface PatientEmbeddings {
 }
 
 export interface DB {
-  "autoembed.embedding_cache": EmbeddingCache;
-  "autoembed.embedding_listener": EmbeddingListener;
-  "autoembed.embedding_queue": EmbeddingQueue;
-  "autoembed.embedding_reservation": EmbeddingReservation;
-  "autoembed.embedding_source": EmbeddingSource;
-  "autoembed.embedding_usage": EmbeddingUsage;
+  "autoembed.embedding_cache": AutoembedEmbeddingCache;
+  "autoembed.embedding_listener": AutoembedEmbeddingListener;
+  "autoembed.embedding_queue": AutoembedEmbeddingQueue;
+  "autoembed.embedding_reservation": AutoembedEmbeddingReservation;
+  "autoembed.embedding_source": AutoembedEmbeddingSource;
+  "autoembed.embedding_usage": AutoembedEmbeddingUsage;
   patient_embeddings: PatientEmbeddings;
 }

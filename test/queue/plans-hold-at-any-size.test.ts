@@ -110,11 +110,11 @@ async function fill(first: number, last: number): Promise<void> {
 
 /** That each of the large tables is read by place, or by an index and with all that it can look up. */
 function expectLookups(plan: string): void {
-  expect(plan).toMatch(/Tid Scan on autoembed.embedding_queue/);
+  expect(plan).toMatch(/Tid Scan on embedding_queue/);
   expect(plan).toMatch(/Index Scan using (patient_embeddings_pkey|by_patient)/);
   if (plan.includes("CTE oldest")) expect(plan).toMatch(/Index Scan using embedding_queue_pending/);
   expect(plan).not.toMatch(
-    /Seq Scan on (autoembed.embedding_queue|autoembed.embedding_cache|patient_embeddings)/,
+    /Seq Scan on (embedding_queue|embedding_cache|patient_embeddings)/,
   );
   expect(plan).not.toMatch(/JIT/);
   const lines = plan.split("\n");

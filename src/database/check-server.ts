@@ -1,11 +1,14 @@
 import pg from "pg";
 import { SetupError } from "../errors.ts";
 
+/** Postgres 13 gets no more fixes. */
+const OLDEST_POSTGRES = 14;
+
 /** `halfvec` came with 0.7.0; indexes on more than 2,000 dimensions need it. */
 const OLDEST_PGVECTOR = [0, 7] as const;
 
 interface ServerFacts {
-  readonly server_version: number;
+  readonly major: number;
   readonly installed: string | null;
   readonly available: string | null;
   readonly may_create: boolean;
@@ -14,10 +17,10 @@ interface ServerFacts {
 /** Looks, before anything is changed, whether the server can carry the schema. @throws {SetupError} with what to do. */
 export async function checkServer(databaseUrl: string): Promise<void> {
   const facts = await askServer(databaseUrl);
-  if (facts.server_version < 130000) {
+  if (facts.major < OLDEST_POSTGRES) {
     throw new SetupError(
-      `Postgres ${Math.floor(facts.server_version / 10000)} is too old.`,
-      "pg-autoembed needs Postgres 13 or newer.",
+      `Postgres ${facts.major} is too old.`,
+      `pg-autoembed needs Postgres ${OLDEST_POSTGRES} or newer.`,
     );
   }
   const version = facts.installed ?? facts.available;
@@ -48,7 +51,7 @@ async function askServer(databaseUrl: string): Promise<ServerFacts> {
   try {
     await client.connect();
     const { rows } = await client.query<ServerFacts>(`
-      select current_setting('server_version_num')::int as server_version,
+      select current_setting('server_version_num')::int / 10000 as major,
         (select extversion from pg_extension where extname = 'vector') as installed,
         (select default_version from pg_available_extensions where name = 'vector') as available,
         coalesce((select bool_or(not superuser or (trusted and has_database_privilege(current_database(), 'create')))

@@ -43,7 +43,6 @@ async function open(plans: "kept" | "made", rows: 0 | 1, into?: string): Promise
 describe("the statements of a batch, prepared on empty tables", () => {
   test.for(["kept", "made"] as const)("have plans that are %s", async (plans, context) => {
     await open(plans, 0);
-    if ((await serverVersion(db)) < 14) context.skip("before Postgres 14 nobody tells which plans were used");
     if (database.engine === "embedded" && plans === "kept") context.skip(ONE_SESSION);
     const { rows } = await sql<{ kept: number; made: number }>`
       select generic_plans::int as kept, custom_plans::int as made

@@ -3,7 +3,6 @@ import { expect, onTestFinished, test, vi } from "vitest";
 import { connect } from "../../src/database/connect.ts";
 import { loadSources } from "../../src/sources/load-sources.ts";
 import { DIMENSIONS, prepare } from "../support/listening.ts";
-import { serverVersion } from "../support/server-version.ts";
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -31,12 +30,10 @@ test("a partition that is watched by itself, beside its parent or alone, misses 
   expect(await pending(client)).toEqual([]);
 });
 
-test("a table that becomes a partition after it was watched is told, and watching it again heals it", async (context) => {
+test("a table that becomes a partition after it was watched is told, and watching it again heals it", async () => {
   const { client, database } = await prepareVisits();
   const db = connect({ databaseUrl: database.url, maxConnections: 1, ownSessions: true });
   onTestFinished(() => db.destroy());
-  if ((await serverVersion(db)) < 14)
-    context.skip("before Postgres 14 a watched table cannot become a partition");
   const trouble = async () => (await loadSources(db)).broken.map((source) => source.trouble);
   await client.query("alter table app.visits detach partition app.visits_1");
   await client.query(

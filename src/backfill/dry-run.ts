@@ -45,7 +45,8 @@ export async function dryRun(
     );
     const texts = await withPerRowFallback(source, (source) => sampleTexts(db, source, provider, options));
     const sample = await embedSample(provider, texts, config.EMBED_BATCH_SIZE, options.signal);
-    const tokensPerCharacter = sample.tokens > 0 ? sample.tokens / sample.characters : 1 / CHARACTERS_PER_TOKEN;
+    const tokensPerCharacter =
+      sample.tokens > 0 ? sample.tokens / sample.characters : 1 / CHARACTERS_PER_TOKEN;
     const tokens = Math.round(amount.characters * tokensPerCharacter);
     const requests = Math.ceil(amount.texts / Math.min(config.EMBED_BATCH_SIZE, provider.limits.inputs));
     return {

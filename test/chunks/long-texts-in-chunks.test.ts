@@ -195,7 +195,7 @@ test("a search finds each row once, by its best passage, however many passages o
   );
   const expected = best.toSorted((a, b) => a.distance - b.distance);
   const found = await search(config, asked, { source: "app.documents", limit: 6, withText: true });
-  expect(found.map(({ key, passage }) => ({ key, chunk: passage?.chunk }))).toEqual(
+  expect(found.map(({ key, chunk }) => ({ key, chunk: chunk?.number }))).toEqual(
     expected.map(({ key, chunk }) => ({ key, chunk })),
   );
   expect(found[0]).toMatchObject({ key: "1", text: asked });

@@ -1,7 +1,7 @@
 import { formatDuration } from "../../backfill/progress.ts";
 import type { ProviderDescription } from "../../providers/registry.ts";
 import type { ListenerStatus } from "../../status/collect-status.ts";
-import type { Neighbour } from "../../search/nearest.ts";
+import type { Neighbour } from "../../search/searched-rows.ts";
 import type { Freshness } from "../history.ts";
 import { brief, cost, count, percent, span } from "./format.ts";
 import type { Headline } from "./headline.ts";

@@ -91,7 +91,7 @@ test.each(TABLES)("passages of $what follow its rows, and are found", async (giv
     table: "app.docs",
     text: "body",
     into: "docs_passages",
-    passages: SPLIT,
+    chunks: SPLIT,
     ...options,
   });
   const listener = await listen();

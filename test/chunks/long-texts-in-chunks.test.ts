@@ -254,7 +254,7 @@ test("the pair is paused, listed and given up as one", async () => {
   expect(rows).toEqual([{ name: "app.documents" }, { name: "app.documents_passages" }]);
   const listed = (await listSources(db)).filter(({ name }) => name.startsWith("app."));
   expect(listed).toMatchObject([{ name: "app.documents", state: "paused", chunks: SPLIT }]);
-  await expect(unwatch("app.documents_passages")).rejects.toThrow(/watched with it/);
+  await expect(unwatch("app.documents_passages")).rejects.toThrow(/both are watched together/);
   await unwatch("app.documents");
   expect(
     (await client.query("select from autoembed.embedding_source where name like 'app.%'")).rowCount,

@@ -3,48 +3,49 @@ import { connect, directUrl, type Database } from "./database/connect.ts";
 import { SetupError } from "./errors.ts";
 import { openProvider, openProviderWithoutProbe } from "./providers/open-provider.ts";
 import { embedQuery } from "./search/embed-query.ts";
-import { searchChosen, type Found } from "./search/search-source.ts";
+import { searchChosen } from "./search/search-source.ts";
+import type { Neighbour } from "./search/searched-rows.ts";
 import { choose } from "./sources/choose-sources.ts";
 import { resolveProviderSettings } from "./providers/resolve-provider-settings.ts";
 import { unwatch as unwatchSource } from "./watch/unwatch.ts";
 import { watch as watchTable, type Watched, type WatchOptions } from "./watch/watch.ts";
 
-/** Settings with a database: what `readConfig` gives where `DATABASE_URL` is set. */
+/** Settings with a database: what `readConfig` returns if `DATABASE_URL` is set. */
 export type ApplicationConfig = Config & { readonly DATABASE_URL: string };
 
 export interface SearchOptions {
-  /** Its name; may be left out where there is one source only. */
+  /** The source's name. Optional if there is only one source. */
   readonly source?: string;
-  /** Rows, at most; 10 where not given. */
+  /** The most rows that are returned; 10 by default. */
   readonly limit?: number;
-  /** Whether the rows' texts come with their keys; of a text in passages, the best passage's. */
+  /** Also returns each row's text; of a text in chunks, the text of its best chunk. */
   readonly withText?: boolean;
   readonly signal?: AbortSignal;
 }
 
 /**
  * Watches a text of a table, as `npm run watch` does.
- * @throws {SetupError} where it cannot be watched, with what to do.
+ * @throws {SetupError} if the text cannot be watched; the error says what to do.
  */
 export async function watch(config: ApplicationConfig, options: WatchOptions): Promise<Watched> {
   return await withDatabase(config, (db) => watchTable(db, config, options));
 }
 
-/** Stops watching; the table and its vectors stay as they are. @throws {UsageError} where no source has that name. */
+/** Stops watching. The table and its vectors stay as they are. @throws {UsageError} if no source has that name. */
 export async function unwatch(config: ApplicationConfig, name: string): Promise<void> {
   await withDatabase(config, (db) => unwatchSource(db, name));
 }
 
 /**
- * The rows nearest to a query by meaning, nearest first; of a text in passages, with the best of them. The query is embedded by the source's own provider, once for
- * the same words.
- * @throws {SetupError} where there is nothing to search, or several sources and none was named.
+ * The rows nearest to a query by meaning, nearest first; of a text in chunks, each row once, by its best chunk. The
+ * source's own provider embeds the query; the same words are embedded only once.
+ * @throws {SetupError} if there is nothing to search, or if there are several sources and none was named.
  */
 export async function search(
   config: ApplicationConfig,
   query: string,
   options: SearchOptions = {},
-): Promise<Found[]> {
+): Promise<Neighbour[]> {
   const signal = options.signal ?? AbortSignal.timeout(config.EMBEDDING_TIMEOUT);
   return await withDatabase(config, async (db) => {
     const chosen = await choose(db, options.source);
@@ -57,7 +58,7 @@ export async function search(
     }
     const settings = resolveProviderSettings(config, source);
     const dimensions = source.columnDimensions;
-    // The column says how long its vectors are: nobody needs to be asked for a search.
+    // The column gives the length of its vectors, so the provider need not be probed.
     const provider =
       dimensions === null
         ? await openProvider(settings, signal)

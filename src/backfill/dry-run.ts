@@ -16,9 +16,9 @@ export interface DryRunReport {
   readonly dimensions: number;
   /** Rows without a current vector. */
   readonly rows: number;
-  /** Texts that would be sent: equal ones once, cached ones not at all. */
+  /** Texts that would be sent: equal texts once, cached texts not at all. */
   readonly texts: number;
-  /** Texts that were sent as a sample, and the vectors that came back. */
+  /** Texts that were sent as a sample. Each came back as a vector. */
   readonly sampled: number;
   readonly requests: number;
   readonly tokens: number;
@@ -27,10 +27,10 @@ export interface DryRunReport {
   readonly cost: number | null;
 }
 
-/** English text has about four characters a token; used where the provider does not count them. */
-const CHARACTERS_A_TOKEN = 4;
+/** English text has about four characters per token. Used if the provider does not count tokens. */
+const CHARACTERS_PER_TOKEN = 4;
 
-/** Asks the provider for a sample, checks it, writes nothing, and tells what a backfill would take. */
+/** Embeds a sample and estimates what a backfill would take. Writes nothing. */
 export async function dryRun(
   db: Database,
   config: Config,
@@ -45,7 +45,8 @@ export async function dryRun(
     );
     const texts = await withPerRowFallback(source, (source) => sampleTexts(db, source, provider, options));
     const sample = await embedSample(provider, texts, config.EMBED_BATCH_SIZE, options.signal);
-    const tokensPerCharacter = sample.tokens > 0 ? sample.tokens / sample.characters : 1 / CHARACTERS_A_TOKEN;
+    const tokensPerCharacter =
+      sample.tokens > 0 ? sample.tokens / sample.characters : 1 / CHARACTERS_PER_TOKEN;
     const tokens = Math.round(amount.characters * tokensPerCharacter);
     const requests = Math.ceil(amount.texts / Math.min(config.EMBED_BATCH_SIZE, provider.limits.inputs));
     return {
@@ -78,10 +79,10 @@ async function countWork(
   all: boolean,
 ): Promise<{ rows: number; texts: number; characters: number }> {
   const { rows } = await sql<{ rows: number; texts: number; characters: number }>`
-    with wanted as (
+    with candidates as (
       select ${textHash("t")} as text_hash, char_length(t.content) as characters from ${rowsWithVectors(source)} t
       where ${hasText("t")} and ${all ? sql`true` : sql`t.vector is null`}
-    ), text as (select text_hash, max(characters) as characters, count(*) as rows from wanted group by text_hash)
+    ), text as (select text_hash, max(characters) as characters, count(*) as rows from candidates group by text_hash)
     select coalesce(sum(t.rows), 0)::int as rows, count(*) filter (where e.model is null)::int as texts,
       coalesce(sum(t.characters) filter (where e.model is null), 0)::float8 as characters
     from text t left join autoembed.embedding_cache e on e.model = ${model} and e.text_hash = t.text_hash`.execute(
@@ -103,7 +104,7 @@ async function sampleTexts(
   return rows.map((row) => row.text);
 }
 
-/** The provider checks every answer's count, lengths and floats, and throws where they are wrong. */
+/** `embed` checks the count, the lengths and the floats of every answer, and throws if they are wrong. */
 async function embedSample(
   provider: Provider,
   texts: readonly string[],

@@ -12,35 +12,38 @@ import {
   watchedRows,
 } from "../sources/source-sql.ts";
 
-/** Rows looked at in one statement: at first what four lanes of 128 begin with, together; never so many that they hold anything up. */
+/**
+ * Rows that one statement examines. The first page fills four requests of 128 texts; the largest stays small enough
+ * that its locks delay no one noticeably.
+ */
 const FIRST_PAGE_ROWS = 512;
 const LARGEST_PAGE_ROWS = 2_000;
-/** How long rows that a user holds are left alone before they are looked at again; doubled each time. */
+/** Wait before the rows that a user's transaction had locked are tried again; doubled each time. */
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 10_000;
 
 export interface FindWorkOptions {
   readonly source: Source;
   readonly cacheModel: string;
-  /** Every row, whether it has a vector or not. */
+  /** Queues every row, even if it has a current vector. */
   readonly all: boolean;
-  /** Ends the wait for rows that somebody holds. */
+  /** Ends the wait for locked rows. */
   readonly signal: AbortSignal;
 }
 
 /**
- * Queues the rows of a source that have no current vector, page by page along the key:
+ * Queues the rows of a source that have no current vector, page by page in key order:
  * - a text without a vector, or a vector without a text;
- * - a vector other than the cache's for the text as it is: the text was changed while the triggers were off.
- * A vector that the cache knows nothing of is somebody else's work, and is left alone. Rows that are queued already,
+ * - a vector that differs from the cache's vector for the current text: the text changed while the triggers were off.
+ * A vector that the cache has never held was made by another tool, and is left alone. Rows that are already queued,
  * pending or failed, stay as they are.
  *
- * A row that a user holds is passed over and looked at again later. To queue it would mean waiting for that user with
- * other queue rows in hand, for which the same user may be waiting: a deadlock.
+ * A row that a user's transaction has locked is skipped and tried again later. Queuing it would mean waiting for that
+ * transaction while holding locks on other queue rows, for which the same transaction may be waiting: a deadlock.
  *
- * `offset 0` keeps a look into the cache and the queue a look by key. Joined, either is read whole, vectors and all,
- * for every page: 130 ms a page against 40 with 8,000 rows in the cache, and growing with it.
- * @yields how many rows each page added.
+ * `offset 0` makes Postgres look up the cache and the queue by key. Joined, each is read whole, vectors included, for
+ * every page: 130 ms per page instead of 40 ms with 8,000 rows in the cache, and growing with it.
+ * @yields the number of rows that each page added.
  */
 export async function* queueStaleRows(db: Database, options: FindWorkOptions): AsyncGenerator<number> {
   const { source, all } = options;
@@ -55,8 +58,8 @@ export async function* queueStaleRows(db: Database, options: FindWorkOptions): A
 }
 
 /**
- * Goes through a table page by page, and through what is left when it is behind it, until nothing was passed over.
- * @yields how many rows each page added.
+ * Reads a table page by page, then `queueRest`, and repeats until no row was skipped.
+ * @yields the number of rows that each page added.
  */
 export async function* queueByPages(
   queueNext: (from: PageStart) => Promise<Page>,
@@ -118,7 +121,7 @@ export async function queuePageOf(
   return rows[0] ?? { ...NOTHING_QUEUED, last: null };
 }
 
-/** CTEs that queue those rows of the CTE `found` that nobody holds and that are not queued yet. */
+/** CTEs that queue those rows of the CTE `found` that are neither locked nor already queued. */
 function queueFree(source: Source, found: string): RawBuilder<unknown> {
   const same = sql.join(
     source.key.map((_, i) => sql`${sql.ref(`f.k${i}`)} = ${sql.ref(`t.k${i}`)}`),
@@ -141,24 +144,27 @@ function queueFree(source: Source, found: string): RawBuilder<unknown> {
 
 interface Queued {
   readonly queued: number;
-  /** Rows that somebody held, or that are gone by now. */
+  /** Rows that were skipped: another transaction has locked or deleted them. */
   readonly passedOver: number;
 }
 
 const NOTHING_QUEUED: Queued = { queued: 0, passedOver: 0 };
 
 interface PageStart {
-  /** The key of the last row of the page before. */
+  /** The key of the previous page's last row. */
   readonly after?: readonly string[];
   readonly rows: number;
 }
 
 interface Page extends Queued {
-  /** The key of the page's last row; null behind the end. */
+  /** The key of the page's last row; null after the last page. */
   readonly last: readonly string[] | null;
 }
 
-/** Vectors that the cache holds for another text, on rows whose own text it does not know: left behind by a change unseen. */
+/**
+ * Queues rows whose text the cache does not know and whose vector it holds for another text: the text changed while
+ * the triggers were off.
+ */
 async function queueVectorsOfOtherTexts(
   db: Database,
   { source, cacheModel }: FindWorkOptions,

@@ -15,9 +15,9 @@ import type { Source } from "../sources/source.ts";
 import type { Progress } from "./progress.ts";
 
 /**
- * The way it was done before: one call, one update and one commit a row. Kept to be compared with; it has no queue, no
- * cache, no batch and no retry, but like everything here it writes no vector to a text that has changed meanwhile.
- * @returns how many rows received a vector.
+ * Embeds row by row: one request, one update and one commit per row. Only for comparison: it has no queue, no cache,
+ * no batches and no retries. Like everything here, it writes no vector to a row whose text has changed since.
+ * @returns the number of rows that received a vector.
  */
 export async function backfillPerRow(
   db: Database,

@@ -15,7 +15,7 @@ export interface Progress {
 
 const LINE_EVERY_MS = 2_000;
 
-/** A bar on a terminal, a plain line every two seconds elsewhere, nothing for machines. Always on stderr. */
+/** `bar` for a terminal, `lines` for a plain line every two seconds, `none` for JSON output. Always on stderr. */
 export function showProgress(kind: "bar" | "lines" | "none"): Progress {
   if (kind === "bar") return bar();
   if (kind === "lines") return lines();
@@ -23,7 +23,7 @@ export function showProgress(kind: "bar" | "lines" | "none"): Progress {
 }
 
 function bar(): Progress {
-  const meter = rate();
+  const rateOf = rateMeter();
   const drawn = new SingleBar({
     format:
       "{bar} {value}/{total} rows  {rate} rows/s  ETA {left}  {cached} cached  {failed} failed  {tokens} tokens",
@@ -34,7 +34,7 @@ function bar(): Progress {
   return {
     show(figures) {
       drawn.setTotal(figures.total);
-      drawn.update(figures.done, describe(figures, meter(figures.done)));
+      drawn.update(figures.done, describe(figures, rateOf(figures.done)));
     },
     end: () => {
       drawn.stop();
@@ -43,16 +43,16 @@ function bar(): Progress {
 }
 
 function lines(): Progress {
-  const meter = rate();
+  const rateOf = rateMeter();
   let shown = 0;
   return {
     show(figures) {
       const now = performance.now();
       if (now - shown < LINE_EVERY_MS && figures.done < figures.total) return;
       shown = now;
-      const { rate: speed, left } = describe(figures, meter(figures.done));
+      const { rate, left } = describe(figures, rateOf(figures.done));
       console.error(
-        `${figures.done}/${figures.total} rows, ${speed} rows/s, ETA ${left}, ${figures.cached} cached, ${figures.failed} failed, ${figures.tokens} tokens`,
+        `${figures.done}/${figures.total} rows, ${rate} rows/s, ETA ${left}, ${figures.cached} cached, ${figures.failed} failed, ${figures.tokens} tokens`,
       );
     },
     end: () => undefined,
@@ -70,13 +70,13 @@ function describe(figures: ProgressFigures, rowsPerSecond: number) {
   };
 }
 
-/** Rows a second since the first call. */
-function rate(): (done: number) => number {
+/** Rows per second since the meter was made. */
+function rateMeter(): (done: number) => number {
   const started = performance.now();
   return (done) => (1000 * done) / Math.max(1, performance.now() - started);
 }
 
-/** Seconds as people say them: `48 s`, `3 min 5 s`, `2 h 10 min`. */
+/** A duration for people: `48 s`, `3 min 5 s`, `2 h 10 min`. */
 export function formatDuration(seconds: number): string {
   const whole = Math.round(seconds);
   if (whole < 60) return `${whole} s`;

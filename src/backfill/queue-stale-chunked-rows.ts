@@ -6,10 +6,10 @@ import { hasText, isHeldRow, vectorTableOf, watchedRows } from "../sources/sourc
 import type { ChunkedSource } from "../sources/chunked-source.ts";
 
 /**
- * Queues the rows whose passages are not those of their text, as `queueStaleRows` does rows without a vector: a text
- * without passages, passages without a text, passages that do not stand in the text where they say, or a text that goes
- * on behind the last. How a text would be cut now is not asked: `all` cuts every one anew.
- * @yields how many rows each page added.
+ * Queues the rows whose chunks do not match their text, as `queueStaleRows` queues rows without a vector: a text without
+ * chunks, chunks without a text, a chunk that differs from the text at its position, or a text that continues after
+ * its last chunk. It does not check whether the text would be cut differently now: `all` cuts every text again.
+ * @yields the number of rows that each page added.
  */
 export async function* queueStaleChunkedRows(
   db: Database,

@@ -12,17 +12,17 @@ import type { ChunkedSource } from "../sources/chunked-source.ts";
 import { queueStaleRows } from "./find-work.ts";
 import { pollUntil, pendingRows, waitForPending } from "../queue/wait-for-pending.ts";
 import type { Progress, ProgressFigures } from "./progress.ts";
-import { tellPaused } from "./tell-paused.ts";
+import { reportPaused } from "./report-paused.ts";
 
 interface BackfillOptions {
-  /** What cuts texts into the passages that the sources embed. */
+  /** The sources whose texts are cut into the chunks that `sources` embed. */
   readonly chunked?: readonly ChunkedSource[];
-  /** Every row, whether it has a vector or not. */
+  /** Queues every row, even if it has a current vector. */
   readonly all: boolean;
   readonly progress: Progress;
-  /** Told why a source cannot be embedded just now: it is waited for, and should not be in silence. */
-  readonly onTrouble?: (problem: string) => void;
-  /** Told which sources were paused meanwhile: they are waited for as well. */
+  /** Receives the reason when a source cannot be embedded for now. The backfill keeps waiting for it. */
+  readonly onProblem?: (problem: string) => void;
+  /** Receives the names of sources that were paused during the backfill. The backfill keeps waiting for them. */
   readonly onPaused?: (names: readonly string[]) => void;
   readonly signal: AbortSignal;
 }
@@ -30,16 +30,16 @@ interface BackfillOptions {
 export interface BackfillReport extends ProgressFigures {
   readonly sources: readonly string[];
   readonly seconds: number;
-  /** Left pending: the backfill was interrupted, or rows are locked. */
+  /** Rows left pending: the backfill was interrupted, or rows are locked. */
   readonly pending: number;
 }
 
-/** Looking through a large table and its cache takes long in one statement, and holds nothing up. */
+/** Comparing a large table with its cache takes one long statement, which blocks no other. */
 const LONGEST_STATEMENT_MS = 3_600_000;
 
 /**
- * Queues every row that has no current vector and drains the queue, together with whatever listener runs beside. What
- * is done is done: interrupted, it goes on where it stopped.
+ * Queues every row that has no current vector and drains the queue, together with the listeners that are running. An
+ * interrupted backfill loses nothing: the next one continues where it stopped.
  */
 export async function runBackfill(
   config: Config & { readonly DATABASE_URL: string },
@@ -54,7 +54,7 @@ export async function runBackfill(
   }
 }
 
-/** The same with a listener that is kept when it has ended, and whose start is waited for. */
+/** The same with the caller's listener, which keeps running afterwards. `started` is the result of its `start()`. */
 export async function backfillWith(
   { events }: Listener,
   started: Promise<void>,
@@ -72,9 +72,9 @@ export async function backfillWith(
     queryTimeoutMs: LONGEST_STATEMENT_MS,
   });
   const counts = countEvents(events, all);
-  const tell = tellOnce(all, options.onTrouble);
-  events.on("troubled", tell);
-  // Thrown where they are awaited; until then they are not unheard, which would end the process.
+  const reportProblem = reportOnce(all, options.onProblem);
+  events.on("troubled", reportProblem);
+  // An error is thrown where `started` is awaited. Until then this handler keeps it from ending the process.
   started.catch(() => undefined);
   const ending = new AbortController();
   let queued: Promise<void> | undefined;
@@ -82,14 +82,14 @@ export async function backfillWith(
     let total = await pendingRows(db, all);
     let pending = total;
     events.on("split", ({ passages }) => (total += passages));
-    const lookForPaused = tellPaused(db, all, options.onPaused);
+    const reportPausedSources = reportPaused(db, all, options.onPaused);
     const show = async (rows: number): Promise<void> => {
       pending = rows;
-      if (rows > 0) await lookForPaused();
+      if (rows > 0) await reportPausedSources();
       progress.show({ ...counts, done: Math.max(0, total - pending), total });
     };
     let queueing = true;
-    // While the listener starts: a provider may take long to answer for the first time.
+    // Queue rows while the listener starts: a provider's first answer may take long.
     const until = AbortSignal.any([signal, ending.signal]);
     queued = queueAll(db, config, sources, started, { ...options, signal: until }, (rows) => (total += rows));
     void queued.catch(() => undefined).then(() => (queueing = false));
@@ -97,7 +97,7 @@ export async function backfillWith(
     const look = { db, events, show, signal };
     await pollUntil(() => !queueing, { ...look, sources: all });
     await queued;
-    // Texts first: their passages are queued as they are cut.
+    // Texts first: their chunks are queued as they are cut.
     const showAll = async (): Promise<void> => {
       await show(await pendingRows(db, all));
     };
@@ -113,8 +113,8 @@ export async function backfillWith(
     };
   } finally {
     ending.abort();
-    await queued?.catch(() => undefined); // thrown already
-    events.off("troubled", tell);
+    await queued?.catch(() => undefined); // already thrown above
+    events.off("troubled", reportProblem);
     progress.end();
     await db.destroy();
   }
@@ -144,7 +144,7 @@ async function queueAll(
   }
 }
 
-/** Asks the provider, after the listener has, only where nothing else tells how long its vectors are. */
+/** Probes the provider, after the listener has, only if no setting and no column gives the length of its vectors. */
 async function cacheModelOf(
   config: Config,
   source: Source,
@@ -162,7 +162,7 @@ async function cacheModelOf(
   return cacheModel(provider);
 }
 
-/** What was done for these sources: the listener works for all that there are. */
+/** Counts what was done for these sources. The listener works for every source. */
 function countEvents(
   events: Events,
   sources: readonly Source[],
@@ -176,12 +176,12 @@ function countEvents(
   return counts;
 }
 
-/** Tells a problem of one of these sources, or of all, when it is another than the last. */
-function tellOnce(sources: readonly Source[], onTrouble: BackfillOptions["onTrouble"]) {
-  let told: string | undefined;
+/** Reports a problem of one of these sources, or of all sources, unless it is the same as the last one. */
+function reportOnce(sources: readonly Source[], onProblem: BackfillOptions["onProblem"]) {
+  let last: string | undefined;
   return ({ source, problem }: { readonly source: string; readonly problem: string }): void => {
-    if (problem === told || (source !== "" && !sources.some(({ name }) => name === source))) return;
-    told = problem;
-    onTrouble?.(source === "" ? problem : `${source}: ${problem}`);
+    if (problem === last || (source !== "" && !sources.some(({ name }) => name === source))) return;
+    last = problem;
+    onProblem?.(source === "" ? problem : `${source}: ${problem}`);
   };
 }

@@ -1,6 +1,6 @@
 import { segmentEnds } from "./segment.ts";
 
-/** How good a place is to cut at, the best last. */
+/** How well a boundary suits a cut: the higher, the better. */
 export const RANK = { codePoint: 0, grapheme: 1, wordPart: 2, word: 3, line: 4, sentence: 5, paragraph: 6 };
 
 /** A place where a text may be cut. */
@@ -10,23 +10,24 @@ export interface Boundary {
   readonly rank: number;
 }
 
-/** Whether a stretch of a text has to be cut at finer places than sentences. */
+/** Whether a range of a text is so long that it needs boundaries within its sentences. */
 type IsTooHeavy = (from: number, to: number) => boolean;
 
-/** A line with the white space behind it, empty lines and the next one's indent included. */
+/** A line with the white space after it, including empty lines and the next line's indent. */
 const LINES = /[^\n\r\u2028\u2029]*\s*/gu;
-/** Without one of these there is no sentence's end within a line. */
+/** A line without one of these characters contains no end of a sentence. */
 const MAY_END_A_SENTENCE = /\p{Sentence_Terminal}/u;
 const ENDS_A_SENTENCE = /[.!?。！？…:]["'”’)\]]*$/u;
-/** What a full stop does not end a sentence after. */
+/** Abbreviations, whose full stop does not end a sentence. */
 const ABBREVIATION =
   /(?:^|[\s(])(?:\p{Lu}|Dr|Drs|Mr|Mrs|Ms|Prof|St|Jr|Sr|No|Nr|Fig|vs|approx|ca|cf|e\.g|i\.e|z\.B|d\.h)\.\s+$/u;
 const LONGEST_ABBREVIATION = 12;
 
 /**
- * The places where a text may be cut, in their order; the last is its end. Those of paragraphs, lines and sentences,
- * and within one that is too heavy those of words, then of a word's parts (languages without spaces), graphemes, and,
- * within a monstrous one, code points: never inside a surrogate pair.
+ * The places where a text may be cut, in text order; the last is its end. These are the ends of paragraphs, lines and
+ * sentences; within a sentence that is too long, of words; within a word that is too long, of its parts (languages
+ * without spaces), then of graphemes, and within a grapheme that is too long, of code points: never inside a surrogate
+ * pair.
  */
 export function* findBoundaries(text: string, isTooHeavy: IsTooHeavy): Generator<Boundary> {
   let start = 0;
@@ -58,7 +59,7 @@ function rankOf(line: string, content: string): number {
   return ENDS_A_SENTENCE.test(content) ? RANK.sentence : RANK.line;
 }
 
-/** Each finer than the one before. */
+/** Ordered from coarse to fine. */
 const FINER: readonly { rank: number; ends: (text: string, from: number, to: number) => Iterable<number> }[] =
   [
     { rank: RANK.word, ends: wordEnds },
@@ -67,7 +68,7 @@ const FINER: readonly { rank: number; ends: (text: string, from: number, to: num
     { rank: RANK.codePoint, ends: codePointEnds },
   ];
 
-/** The boundary, behind the finer ones that a stretch from `from` to it needs. */
+/** The finer boundaries that the range from `from` to the boundary needs, then the boundary itself. */
 function* withFiner(
   text: string,
   from: number,
@@ -88,7 +89,7 @@ function* withFiner(
   }
 }
 
-/** The ends of words, each with the white space behind it, and `to`. */
+/** The ends of words, each including the white space after it, and `to`. */
 export function* wordEnds(text: string, from: number, to: number): Generator<number> {
   for (const { index, 0: space } of text.slice(from, to).matchAll(/\s+/gu)) {
     const end = from + index + space.length;

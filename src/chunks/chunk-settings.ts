@@ -1,23 +1,23 @@
 import { UsageError } from "../errors.ts";
 
-/** How a text is cut: what `embedding_source.passages` holds. */
+/** How a text is cut, as stored in `embedding_source.passages`. */
 export interface ChunkSettings {
-  /** A passage's length, at most, its overlap with the one before included. */
+  /** The greatest length of a chunk, including its overlap with the previous chunk. */
   readonly chunk: number;
-  /** How much of the end of one passage is said again at the start of the next, at most. */
+  /** How much of the end of one chunk is repeated at the start of the next, at most. */
   readonly overlap: number;
   readonly unit: SplitUnit;
 }
 
 /**
- * `characters` are counted as Postgres's `char_length` does. `tokens` are estimated, one for every three bytes of UTF-8:
- * no count is exact for every model, and this one is above that of the usual models for most prose.
+ * `characters` are counted as Postgres's `char_length` does. `tokens` are estimated as one per three bytes of UTF-8: no
+ * count is exact for every model, and for most prose this estimate is above the count of the usual models.
  */
 type SplitUnit = "characters" | "tokens";
 
-/** Below that a passage says nothing. */
+/** A shorter chunk has no meaning of its own. */
 const SHORTEST_CHUNK = 20;
-/** About an eighth of a passage is said twice, where nothing else is asked. */
+/** The overlap, as a share of the chunk, if none is given. */
 const DEFAULT_OVERLAP = 1 / 8;
 
 export interface ChunkOptions {
@@ -26,25 +26,25 @@ export interface ChunkOptions {
   readonly unit?: SplitUnit | undefined;
 }
 
-/** @throws {UsageError} where no text can be cut like that. */
+/** @throws {UsageError} if the options cannot be used. */
 export function chunkSettings({ chunk, overlap, unit = "characters" }: ChunkOptions): ChunkSettings {
   if (!Number.isInteger(chunk) || chunk < SHORTEST_CHUNK) {
     throw new UsageError(
-      `A passage has at least ${SHORTEST_CHUNK} ${unit}, and --chunk is ${chunk}.`,
+      `A chunk has at least ${SHORTEST_CHUNK} ${unit}, and --chunk is ${chunk}.`,
       "Such as: --chunk 800 --overlap 100",
     );
   }
-  const said = overlap ?? Math.floor(chunk * DEFAULT_OVERLAP);
-  if (!Number.isInteger(said) || said < 0 || said > chunk / 2) {
+  const overlapOrDefault = overlap ?? Math.floor(chunk * DEFAULT_OVERLAP);
+  if (!Number.isInteger(overlapOrDefault) || overlapOrDefault < 0 || overlapOrDefault > chunk / 2) {
     throw new UsageError(
-      `--overlap is ${said}, and takes a whole number from 0 to half of --chunk, which is ${chunk}.`,
+      `--overlap is ${overlapOrDefault}, and takes a whole number from 0 to half of --chunk, which is ${chunk}.`,
       `Such as: --chunk ${chunk} --overlap ${Math.floor(chunk * DEFAULT_OVERLAP)}`,
     );
   }
-  return { chunk, overlap: said, unit };
+  return { chunk, overlap: overlapOrDefault, unit };
 }
 
-/** As a person reads it. */
+/** The settings in words: `into chunks of at most 800 characters, overlapping by up to 100`. */
 export function describeChunking({ chunk, overlap, unit }: ChunkSettings): string {
-  return `into passages of at most ${chunk} ${unit}, up to ${overlap} of them said twice`;
+  return `into chunks of at most ${chunk} ${unit}, overlapping by up to ${overlap}`;
 }

@@ -1,16 +1,16 @@
-/** ICU's rules for text of no particular language, so that every process cuts alike. */
+/** ICU's rules for one fixed locale, so that every process cuts the same way. */
 const SEGMENTERS = {
   sentence: new Intl.Segmenter("en", { granularity: "sentence" }),
   word: new Intl.Segmenter("en", { granularity: "word" }),
   grapheme: new Intl.Segmenter("en", { granularity: "grapheme" }),
 };
 
-/** Segmenting takes time with the square of what it is given: 40 s for a megabyte at once, 70 ms in pieces. */
+/** Segmenting takes time that grows with the square of the length: 40 s for a megabyte at once, 70 ms in pieces. */
 const PIECE = 1_024;
 
 /**
- * Where the segments of `text` between two places end, `to` included.
- * @param from where a segment begins, in UTF-16 units like all places here.
+ * The ends of the segments of `text` between two positions, `to` included.
+ * @param from where a segment begins. All positions are in UTF-16 units.
  */
 export function* segmentEnds(
   text: string,
@@ -24,7 +24,7 @@ export function* segmentEnds(
     const isLast = start + piece.length === to;
     let end = 0;
     for (const { index, segment } of SEGMENTERS[granularity].segment(piece)) {
-      // The piece may have cut its last segment short: the next piece begins with it.
+      // The end of the piece may cut its last segment short, so the next piece begins with that segment.
       if (!isLast && index + segment.length === piece.length) break;
       end = index + segment.length;
       yield start + end;

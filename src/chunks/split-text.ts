@@ -2,7 +2,7 @@ import { findBoundaries, RANK, wordEnds, type Boundary } from "./boundaries.ts";
 import { segmentEnds } from "./segment.ts";
 import type { ChunkSettings } from "./chunk-settings.ts";
 
-/** A piece of a text, without the white space around it. */
+/** A piece of a text, without white space at its ends. */
 export interface Chunk {
   /** Code points of the text before it: `substr(text, start + 1, end - start)` in SQL. */
   readonly start: number;
@@ -11,29 +11,29 @@ export interface Chunk {
 }
 
 /** Bytes of UTF-8 that are counted as one token. */
-const BYTES_A_TOKEN = 3;
-/** UTF-16 units on each side of a place that tell it from others. */
+const BYTES_PER_TOKEN = 3;
+/** UTF-16 units on each side of a place that its hash covers. */
 const NEIGHBOURHOOD = 24;
 
-/** A boundary, and what the text up to it weighs: in characters, or in bytes where tokens are counted. */
+/** A boundary, and the length of the text before it: in characters, or in bytes if tokens are counted. */
 interface Place extends Boundary {
   readonly weight: number;
 }
 
 /**
- * Cuts a text into passages of at most `chunk`, each with the end of the one before at its start. Nothing but white
- * space is left out.
+ * Cuts a text into chunks of at most `chunk`, each beginning with the end of the previous chunk. Only white space is
+ * left out.
  *
- * A cut falls somewhere in the second half of what a passage may hold: at the best kind of place there, and among
- * several of that kind at the one whose neighbourhood has the lowest hash. So cuts hang on the text around them and not
- * on how much text is before them: soon behind an edit they are where they were. Filling each passage up would move
- * every cut behind it, and have the whole rest embedded again.
+ * A cut falls in the second half of what a chunk may hold: at the best kind of boundary there, and among several of that
+ * kind at the one whose neighbourhood has the lowest hash. So a cut depends on the text around it and not on how much
+ * text comes before: shortly after an edit, the cuts are where they were. If each chunk were filled up, an edit would
+ * move every later cut, and the whole rest of the text would be embedded again.
  */
 export function splitText(text: string, { chunk, overlap, unit }: ChunkSettings): Chunk[] {
-  const [scale, weigh] = unit === "tokens" ? [BYTES_A_TOKEN, bytes] : [1, codePoints];
+  const [scale, weigh] = unit === "tokens" ? [BYTES_PER_TOKEN, bytes] : [1, codePoints];
   const longest = (chunk - overlap) * scale;
   const places = findPlaces(text, longest / 2, weigh);
-  const passages: Chunk[] = [];
+  const chunks: Chunk[] = [];
   const startOf = counter(text);
   const endOf = counter(text);
   let from = 0;
@@ -44,14 +44,14 @@ export function splitText(text: string, { chunk, overlap, unit }: ChunkSettings)
     const trimmed = piece.trim();
     const start = from + piece.length - piece.trimStart().length;
     const end = start + trimmed.length;
-    // Behind the last one may be nothing but white space, and what was said already.
+    // The last chunk may hold only white space and its overlap: skip it.
     if (trimmed !== "" && end > covered) {
-      passages.push({ start: startOf(start), end: endOf(end), text: trimmed });
+      chunks.push({ start: startOf(start), end: endOf(end), text: trimmed });
       covered = end;
     }
     from = overlapStart(text, places, cut, overlap * scale, weigh);
   }
-  return passages;
+  return chunks;
 }
 
 type Weigh = (text: string, from: number, to: number) => number;
@@ -68,7 +68,7 @@ function findPlaces(text: string, heaviest: number, weigh: Weigh): Place[] {
   return places;
 }
 
-/** @yields indices of `places`, the last one's at the end. */
+/** @yields indices of `places`; the last is that of the text's end. */
 function* chooseCuts(text: string, places: readonly Place[], longest: number): Generator<number> {
   let weight = 0;
   for (let next = 0; next < places.length;) {
@@ -77,7 +77,7 @@ function* chooseCuts(text: string, places: readonly Place[], longest: number): G
     let end = middle;
     while (weightAt(places, end) - weight <= longest) end++;
     const later = bestOf(text, places, middle, end);
-    // Before words are torn from their sentence, it is left to the next passage.
+    // Rather than cut within a sentence, leave the whole sentence to the next chunk.
     const earlier = isTorn(places, later) ? bestOf(text, places, next, middle) : undefined;
     const best =
       end === places.length
@@ -97,7 +97,7 @@ function isTorn(places: readonly Place[], index: number | undefined): boolean {
   return index === undefined || (places[index]?.rank ?? 0) < RANK.line;
 }
 
-/** Of the best kind among places `from` to `to`, that with the lowest hash; undefined where there is none. */
+/** Among the places of the best kind from `from` to `to`, the one with the lowest hash; undefined if there is none. */
 function bestOf(text: string, places: readonly Place[], from: number, to: number): number | undefined {
   let best: { index: number; rank: number; hash: number | undefined } | undefined;
   for (let index = from; index < to; index++) {
@@ -113,7 +113,7 @@ function bestOf(text: string, places: readonly Place[], from: number, to: number
   return best?.index;
 }
 
-/** Where the passage behind a cut begins: at the first line, sentence or paragraph within the overlap, else at a word. */
+/** Where the chunk after a cut begins: at the first line, sentence or paragraph within the overlap, else at a word. */
 function overlapStart(
   text: string,
   places: readonly Place[],
@@ -138,7 +138,7 @@ function overlapStart(
   return end.at;
 }
 
-/** FNV-1a. */
+/** FNV-1a */
 function neighbourhoodHash(text: string, at: number): number {
   let hash = 0x811c9dc5;
   const to = Math.min(text.length, at + NEIGHBOURHOOD);
@@ -158,7 +158,7 @@ function bytes(text: string, from: number, to: number): number {
   return Buffer.byteLength(text.slice(from, to));
 }
 
-/** Code points before a place; to be asked for places in their order. */
+/** Counts the code points before a place. Each call's place must not be before the previous call's. */
 function counter(text: string): (at: number) => number {
   let last = 0;
   let count = 0;

@@ -46,14 +46,14 @@ export const backfill: Command = {
         console.log(json ? JSON.stringify({ rows }) : `${rows} rows embedded, one at a time.`);
         return signal.aborted ? 1 : 0;
       }
-      const onTrouble = (problem: string): void => {
+      const onProblem = (problem: string): void => {
         console.error(problem);
       };
       const report = await runBackfill(config, notPaused(sources), {
         chunked: chunked.filter((chunkedSource) => !chunkedSource.paused),
         all,
         progress,
-        onTrouble,
+        onProblem,
         onPaused: (names) => {
           const remedy = renderCommands(`npm run resume -- ${names[0] ?? ""}`);
           console.error(`${names.join(", ")} is paused: what is pending waits. To go on: ${remedy}`);

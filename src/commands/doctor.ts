@@ -11,7 +11,7 @@ import { withDatabase } from "./with-database.ts";
 export const doctor: Command = {
   usage: "npm run doctor -- [--json]",
   summary:
-    "look for what is wrong with the database, the triggers, the indexes and the provider, and say what to do",
+    "check the database, the triggers, the indexes and the provider; report each problem and what to do",
   async run(args) {
     const { values } = parseCommand(doctor, args, { options: { json: { type: "boolean", default: false } } });
     return await withDatabase(async (db, config) => {

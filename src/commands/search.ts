@@ -3,7 +3,8 @@ import { describeDatabaseError, harmlessMessage } from "../database/database-fau
 import { UsageError } from "../errors.ts";
 import { openProvider } from "../providers/open-provider.ts";
 import { embedQuery } from "../search/embed-query.ts";
-import { searchChosen, type Found } from "../search/search-source.ts";
+import { searchChosen } from "../search/search-source.ts";
+import type { Neighbour } from "../search/searched-rows.ts";
 import { chooseOne } from "../sources/choose-sources.ts";
 import { resolveProviderSettings } from "../providers/resolve-provider-settings.ts";
 import { renderCommands } from "./render-commands.ts";
@@ -69,14 +70,14 @@ function explainRefusal(error: unknown): never {
 
 const SHOWN_CHARACTERS = 90;
 
-function describe(source: string, found: readonly Found[]): string {
+function describe(source: string, found: readonly Neighbour[]): string {
   if (found.length === 0) return renderCommands(`${source} has no embedded rows yet: see npm run status.`);
   const width = Math.max(...found.map(({ key }) => key.length), 3);
-  const lines = found.map(({ key, distance, text, passage }) =>
+  const lines = found.map(({ key, distance, text, chunk }) =>
     [
       key.padStart(width),
       distance.toFixed(4).padStart(8),
-      passage === undefined ? "" : `passage ${passage.chunk} (${passage.start}-${passage.end})`,
+      chunk === undefined ? "" : `chunk ${chunk.number} (${chunk.start}-${chunk.end})`,
       text === null ? "" : beginning(text),
     ]
       .filter((column) => column !== "")

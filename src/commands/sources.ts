@@ -19,13 +19,13 @@ export const sources: Command = {
 };
 
 function describe(source: ListedSource): string {
-  const model = [source.backend ?? "EMBEDDING_BACKEND", source.model ?? "its model as configured"].join(", ");
+  const model = [source.backend ?? "EMBEDDING_BACKEND", source.model ?? "its configured model"].join(", ");
   return [
     source.name,
     `  table   ${source.table ?? "-"}, key ${source.key.join(", ")}`,
     `  text    ${source.text}`,
     `  vector  ${source.vector ?? "-"}`,
-    ...(source.passages === null ? [] : [`  cut     ${describeChunking(source.passages)}`]),
+    ...(source.chunks === null ? [] : [`  cut     ${describeChunking(source.chunks)}`]),
     `  model   ${model}`,
     `  state   ${source.state}${source.trouble === null ? "" : `: ${source.trouble}`}`,
   ].join("\n");

@@ -1,5 +1,5 @@
 import { UsageError } from "../errors.ts";
-import { verifyChunks, type PassagesReport } from "../verify/verify-chunks.ts";
+import { verifyChunks, type ChunksReport } from "../verify/verify-chunks.ts";
 import { choose } from "../sources/choose-sources.ts";
 import { verifySource, type VerifyReport } from "../verify/verify-source.ts";
 import { renderCommands } from "./render-commands.ts";
@@ -31,7 +31,7 @@ export const verify: Command = {
       interrupted.abort(new Error("interrupted"));
     });
     return await withDatabase(async (db, config) => {
-      const reports: (VerifyReport | PassagesReport)[] = [];
+      const reports: (VerifyReport | ChunksReport)[] = [];
       const { sources, chunked } = await choose(db, values.source);
       for (const chunkedSource of chunked) {
         reports.push(await verifyChunks(db, chunkedSource, { ...options, signal: interrupted.signal }));
@@ -56,18 +56,18 @@ function share(option: string, value: string): number {
   return number;
 }
 
-function describe(report: VerifyReport | PassagesReport): string {
-  return "model" in report ? describeVectors(report) : describePassages(report);
+function describe(report: VerifyReport | ChunksReport): string {
+  return "model" in report ? describeVectors(report) : describeChunks(report);
 }
 
-function describePassages({ source, sampled, different, different_rows, ok }: PassagesReport): string {
+function describeChunks({ source, sampled, different, different_rows, ok }: ChunksReport): string {
   return [
-    `${source}: ${ok ? "unchanged" : "CUT OTHERWISE"}. ${sampled} texts cut again; nothing was written.`,
+    `${source}: ${ok ? "unchanged" : "CUT DIFFERENTLY"}. ${sampled} texts cut again; nothing was written.`,
     ...(ok
       ? []
       : [
-          `  ${different_rows} rows have other passages, such as: ${different.join(", ")}`,
-          `  Cut them anew: npm run backfill -- --source ${source} --all`,
+          `  ${different_rows} rows have different chunks, such as: ${different.join(", ")}`,
+          `  Cut them again: npm run backfill -- --source ${source} --all`,
         ]),
   ].join("\n");
 }
@@ -88,6 +88,6 @@ function describeVectors({
     `  top-10 overlap  mean ${(100 * overlap.mean).toFixed(1)} %, lowest ${(100 * overlap.lowest).toFixed(0)} %, over ${overlap.searches} searches`,
     ...(drifted_rows === 0 ? [] : [`  ${drifted_rows} rows differ, such as:`]),
     ...drifted.map(({ key, cosine: lower }) => `    key ${key}  cosine ${lower.toFixed(5)}`),
-    ...(ok ? [] : [`  Embed them anew: npm run backfill -- --source ${source} --all`]),
+    ...(ok ? [] : [`  Embed them again: npm run backfill -- --source ${source} --all`]),
   ].join("\n");
 }

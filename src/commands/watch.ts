@@ -9,8 +9,7 @@ import { sources } from "./sources.ts";
 export const watch: Command = {
   usage:
     "npm run watch -- TABLE --text COLUMN|EXPRESSION [--key COLUMN]... [--vector embedding] [--into TABLE [--chunk N [--overlap N] [--unit characters|tokens]]] [--type vector|halfvec] [--dim N] [--name NAME] [--backend llm_api|ollama|local] [--model MODEL] [--base-url URL] [--api-key-env NAME_API_KEY] [--json] | --list",
-  summary:
-    "keep a vector of any table's text; the vector column, or a table for the vectors, is added where it is missing",
+  summary: "keep a vector of any table's text; a missing vector column, or table for the vectors, is created",
   async run(args) {
     const { values, positionals } = parseCommand(watch, args, {
       allowPositionals: true,
@@ -48,7 +47,7 @@ export const watch: Command = {
       key: values.key?.flatMap((columns) => columns.split(",")),
       vector: values.vector,
       into: values.into,
-      passages: passagesAsked(values),
+      chunks: chunkOptions(values),
       type: oneOf("--type", values.type, ["vector", "halfvec"]),
       dimensions: values.dim === undefined ? undefined : wholeNumber("--dim", values.dim),
       name: values.name,
@@ -67,10 +66,10 @@ export const watch: Command = {
   },
 };
 
-function passagesAsked({ chunk, overlap, unit }: Partial<Record<"chunk" | "overlap" | "unit", string>>) {
+function chunkOptions({ chunk, overlap, unit }: Partial<Record<"chunk" | "overlap" | "unit", string>>) {
   if (chunk === undefined) {
     if (overlap === undefined && unit === undefined) return undefined;
-    throw new UsageError("--overlap and --unit are for --chunk.", "Such as: --chunk 800 --overlap 100");
+    throw new UsageError("--overlap and --unit need --chunk.", "Such as: --chunk 800 --overlap 100");
   }
   return {
     chunk: wholeNumber("--chunk", chunk),
@@ -79,17 +78,17 @@ function passagesAsked({ chunk, overlap, unit }: Partial<Record<"chunk" | "overl
   };
 }
 
-function describe({ name, table, key, text, vector, columnAdded, into, view, passages }: Watched): string {
+function describe({ name, table, key, text, vector, columnAdded, into, view, chunks }: Watched): string {
   const type = `${vector.type}${vector.dimensions === null ? "" : `(${vector.dimensions})`}`;
   return [
-    `${name}: ${text} of ${table} is watched, by its key ${key.join(", ")}; the vector goes to ${into === null ? "" : `${into}, column `}${vector.name} ${type}${columnAdded ? ", which was added" : ""}.`,
-    ...(passages === null
+    `${name}: ${text} of ${table} is watched, by the key ${key.join(", ")}; the vector goes to ${into === null ? "" : `${into}, column `}${vector.name} ${type}${columnAdded ? ", which was added" : ""}.`,
+    ...(chunks === null
       ? []
       : [
-          `It is cut ${describeChunking(passages)}. Rows that were cut otherwise before: add --all to the backfill.`,
+          `Each text is cut ${describeChunking(chunks)}. To cut existing texts again, add --all to the backfill.`,
         ]),
-    ...(view === null ? [] : [`Both together: select * from ${view};`]),
-    `Rows that are there already: npm run backfill -- --source ${name}`,
-    `An index for searches, when they are embedded: create index concurrently on ${into ?? table} using hnsw (${vector.name} ${vector.type}_cosine_ops);`,
+    ...(view === null ? [] : [`Rows with their vectors: select * from ${view};`]),
+    `To embed existing rows: npm run backfill -- --source ${name}`,
+    `To index the vectors for searches, after that: create index concurrently on ${into ?? table} using hnsw (${vector.name} ${vector.type}_cosine_ops);`,
   ].join("\n");
 }

@@ -7,10 +7,10 @@ import { listenerStatus } from "../status/collect-status.ts";
 import { VERSION } from "../version.ts";
 import { ok, problem, warning, type Finding } from "./finding.ts";
 
-const HEARD_WITHIN_MS = 3_000;
+const ARRIVES_WITHIN_MS = 3_000;
 const SILENT_SECONDS = 10;
 
-/** Whether a notification arrives, as a transaction pooler keeps it from doing; and whether anybody listens. */
+/** Checks whether a notification arrives (a transaction pooler would swallow it) and whether a listener is running. */
 export async function examineListening(
   db: Database,
   config: Config & { readonly DATABASE_URL: string },
@@ -18,38 +18,44 @@ export async function examineListening(
   const url = config.LISTEN_DATABASE_URL ?? config.DATABASE_URL;
   const remedy =
     config.LISTEN_DATABASE_URL === undefined
-      ? "DATABASE_URL seems to go through a transaction pooler: set LISTEN_DATABASE_URL to a direct connection. Until then changes are found by the poll (EMBED_POLL_MS)."
+      ? "DATABASE_URL seems to go through a transaction pooler: set LISTEN_DATABASE_URL to a direct connection. Until then only the poll (EMBED_POLL_MS) finds changes."
       : "Set LISTEN_DATABASE_URL to a direct connection to the same database.";
-  const heard = await hears(url, config.DATABASE_URL);
+  const arrived = await notificationArrives(url, config.DATABASE_URL);
   const listeners = (await listenerStatus(db)).filter((listener) => listener.silent_seconds < SILENT_SECONDS);
   const versions = new Set([VERSION, ...listeners.map(({ version }) => version)]);
   return [
-    heard === true
-      ? ok("A notification is heard")
-      : problem(`A notification is not heard${heard === false ? "" : ` (${heard})`}.`, remedy),
+    arrived === true
+      ? ok("A notification arrives")
+      : problem(`A notification does not arrive${arrived === false ? "" : ` (${arrived})`}.`, remedy),
     listeners.length === 0
       ? warning("No listener is running, so nothing is embedded.", "npm start")
       : ok(`${listeners.length} ${listeners.length === 1 ? "listener is" : "listeners are"} running`),
     ...(versions.size > 1
       ? [
           warning(
-            `Several versions run beside each other: ${[...versions].join(", ")}.`,
-            "Fine during an upgrade; finish it.",
+            `Several versions run at the same time: ${[...versions].join(", ")}.`,
+            "This is fine during an upgrade. Finish the upgrade.",
           ),
         ]
       : []),
   ];
 }
 
-/** @returns true or false, or why it could not be tried. */
-async function hears(listenUrl: string, notifyUrl: string): Promise<boolean | string> {
+/** @returns whether it arrived, or why this could not be tried. */
+async function notificationArrives(listenUrl: string, notifyUrl: string): Promise<boolean | string> {
   const channel = `embedding_doctor_${randomBytes(6).toString("hex")}`;
-  const listening = new pg.Client({ connectionString: listenUrl, connectionTimeoutMillis: HEARD_WITHIN_MS });
-  const notifying = new pg.Client({ connectionString: notifyUrl, connectionTimeoutMillis: HEARD_WITHIN_MS });
+  const listening = new pg.Client({
+    connectionString: listenUrl,
+    connectionTimeoutMillis: ARRIVES_WITHIN_MS,
+  });
+  const notifying = new pg.Client({
+    connectionString: notifyUrl,
+    connectionTimeoutMillis: ARRIVES_WITHIN_MS,
+  });
   for (const client of [listening, notifying]) client.on("error", () => undefined);
   try {
     await Promise.all([listening.connect(), notifying.connect()]);
-    const notified = once(listening, "notification", { signal: AbortSignal.timeout(HEARD_WITHIN_MS) }).then(
+    const notified = once(listening, "notification", { signal: AbortSignal.timeout(ARRIVES_WITHIN_MS) }).then(
       () => true,
       () => false,
     );
@@ -57,7 +63,7 @@ async function hears(listenUrl: string, notifyUrl: string): Promise<boolean | st
     await notifying.query(`notify ${channel}`);
     return await notified;
   } catch (error) {
-    return error instanceof Error && "code" in error ? String(error.code) : "it cannot be connected to";
+    return error instanceof Error && "code" in error ? String(error.code) : "no connection";
   } finally {
     await Promise.all([listening.end(), notifying.end()].map((end) => end.catch(() => undefined)));
   }

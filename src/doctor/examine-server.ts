@@ -3,7 +3,7 @@ import { formatDuration } from "../backfill/progress.ts";
 import type { Database } from "../database/connect.ts";
 import { ok, problem, warning, type Finding } from "./finding.ts";
 
-/** Bloat worth a word: this many times as many dead rows as live ones, beyond what autovacuum leaves lying. */
+/** Bloat is reported from this many dead rows on, if they also outnumber the live rows two to one. */
 const DEAD_ROWS = 50_000;
 const LONG_TRANSACTION_SECONDS = 600;
 const SKEW_MS = 5_000;
@@ -25,7 +25,7 @@ interface Server {
   readonly now_ms: number;
 }
 
-/** pgvector, our own tables and their grants, the queue's bloat, and the clocks. */
+/** Checks pgvector, the grants on our own tables, the queue's bloat, long transactions and the clocks. */
 export async function examineServer(db: Database): Promise<Finding[]> {
   const asked = Date.now();
   const { rows } = await sql<Server>`
@@ -58,7 +58,7 @@ function pgvector({ version, installed, available }: Server): Finding {
       available !== null && !isOlder(available, [0, 8])
         ? "As its owner: alter extension vector update;"
         : "Update pgvector on the server, then: alter extension vector update;";
-    return warning(`${what}: before 0.8 a filtered search may find fewer rows than there are.`, remedy);
+    return warning(`${what}: before 0.8, a filtered search may miss rows.`, remedy);
   }
   return ok(what);
 }
@@ -70,7 +70,7 @@ async function grants(db: Database, role: string): Promise<Finding> {
     where exists (select from unnest(string_to_array(n.privileges, ', ')) p where not has_table_privilege(n.relation, p))`.execute(
     db,
   );
-  if (rows.length === 0) return ok(`The role ${role} may do what a listener does`);
+  if (rows.length === 0) return ok(`The role ${role} has the rights of a listener`);
   return problem(
     `The role ${role} lacks rights on tables of pg-autoembed.`,
     rows.map(({ missing }) => `${missing} to "${role}";`).join(" "),
@@ -86,7 +86,7 @@ async function bloat(db: Database): Promise<Finding> {
   if (dead < DEAD_ROWS || dead < 2 * live) return ok(size);
   return warning(
     `Autovacuum falls behind: ${size}.`,
-    "End the transactions that hold it back (below, if there are any), then: vacuum autoembed.embedding_queue;",
+    "End the long transactions listed below, if there are any, then: vacuum autoembed.embedding_queue;",
   );
 }
 
@@ -99,19 +99,19 @@ async function longTransactions(db: Database): Promise<Finding[]> {
     order by xact_start limit 5`.execute(db);
   return rows.map(({ pid, seconds, state }) =>
     warning(
-      `Process ${pid} has had a transaction open for ${formatDuration(seconds)} (${state ?? "state unknown"}): nothing newer can be vacuumed.`,
-      `End it where it was begun, or: select pg_terminate_backend(${pid});`,
+      `Process ${pid} has had a transaction open for ${formatDuration(seconds)} (${state ?? "state unknown"}): no row that died since can be vacuumed.`,
+      `End it in the program that began it, or: select pg_terminate_backend(${pid});`,
     ),
   );
 }
 
-/** Nothing depends on the clocks agreeing; graphs and logs are hard to read when they do not. */
+/** Nothing depends on equal clocks, but graphs and logs are hard to read without them. */
 function clocks(serverMs: number, askedMs: number): Finding {
   const skewMs = serverMs - (askedMs + Date.now()) / 2;
   if (Math.abs(skewMs) < SKEW_MS) return ok("The clocks here and on the server agree");
   return warning(
     `The server's clock is ${formatDuration(Math.abs(skewMs) / 1000)} ${skewMs > 0 ? "ahead of" : "behind"} this machine's.`,
-    "Embedding goes by the server's alone; set both by NTP so that logs and metrics can be read together.",
+    "Embedding uses only the server's clock. Set both by NTP, so that logs and metrics can be compared.",
   );
 }
 

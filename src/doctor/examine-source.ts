@@ -12,10 +12,10 @@ import { resolveProviderSettings } from "../providers/resolve-provider-settings.
 import type { Source } from "../sources/source.ts";
 import { ok, problem, warning, type Finding } from "./finding.ts";
 
-/** From here on a search without an index is slow enough to be noticed. */
+/** With more rows, a search without an index is noticeably slow. */
 const ROWS_WORTH_AN_INDEX = 10_000;
 
-/** Triggers and grants of one source; index and provider, where it embeds. */
+/** Checks one source's triggers and grants; if it embeds, also its index and its provider. */
 export async function examineSource(
   db: Database,
   config: Config,
@@ -54,31 +54,31 @@ async function triggers(db: Database, { id, name, schema, table }: Source): Prom
     const enable = disabled.map(
       ({ wanted }) => `alter table "${schema}"."${table}" enable trigger ${wanted};`,
     );
-    return [problem(`triggers are disabled: changes are not queued.`, `${enable.join(" ")} ${backfill}`)];
+    return [problem("the triggers are disabled: changes are not queued.", `${enable.join(" ")} ${backfill}`)];
   }
-  return [ok("the triggers are there and enabled")];
+  return [ok("the triggers are installed and enabled")];
 }
 
 async function grants(db: Database, source: Source): Promise<Finding> {
   const missing = await missingGrants(db, source);
   return missing === null
     ? ok("the role may read it and write its vectors")
-    : problem(`the role ${missing.role} may not read it and write its vectors.`, missing.grants);
+    : problem(`the role ${missing.role} may not read it or may not write its vectors.`, missing.grants);
 }
 
-/** Without it, a deleted row leaves its vector behind. */
+/** Checks the foreign key of a table of vectors: without it, a deleted row leaves its vector behind. */
 async function foreignKey(db: Database, { schema, table, key, vectorTable }: Source): Promise<Finding[]> {
   if (vectorTable === null) return [];
   const { rows } = await sql`
     select from pg_constraint where contype = 'f' and conrelid = ${vectorTable.oid}::oid and confdeltype = 'c' and confupdtype = 'c'
       and confrelid = format('%I.%I', ${schema}::text, ${table}::text)::regclass`.execute(db);
   const name = `"${vectorTable.schema}"."${vectorTable.table}"`;
-  if (rows.length > 0) return [ok(`its vectors are in ${name}, and follow its rows by a foreign key`)];
+  if (rows.length > 0) return [ok(`its vectors are in ${name}, with a foreign key to its rows`)];
   const keys = key.map((column) => `"${column.name}"`).join(", ");
   return [
     problem(
       `${name} has lost its foreign key: the vectors of deleted rows stay there.`,
-      `alter table ${name} add foreign key (${keys}) references "${schema}"."${table}" (${keys}) on delete cascade on update cascade; delete first what has no row any more.`,
+      `Delete the vectors that have no row, then: alter table ${name} add foreign key (${keys}) references "${schema}"."${table}" (${keys}) on delete cascade on update cascade;`,
     ),
   ];
 }
@@ -89,18 +89,18 @@ async function indexes(db: Database, source: Source): Promise<Finding[]> {
   if (invalid.length > 0) {
     return invalid.map(({ name }) =>
       problem(
-        `index ${name} is invalid: its building was interrupted; it costs writes and serves no search.`,
-        `npm run index -- ${source.name} (builds it anew)`,
+        `index ${name} is invalid: its build was interrupted. It slows writes and serves no search.`,
+        `npm run index -- ${source.name} (builds it again)`,
       ),
     );
   }
   if (found.length > 0) return [ok(`vectors are indexed by ${found.map(({ name }) => name).join(", ")}`)];
-  const beside = source.vectorTable ?? source;
+  const vectors = source.vectorTable ?? source;
   const { rows } = await sql<{ rows: number }>`
     select greatest(reltuples, 0)::float8 as rows from pg_class
-    where oid = format('%I.%I', ${beside.schema}::text, ${beside.table}::text)::regclass`.execute(db);
+    where oid = format('%I.%I', ${vectors.schema}::text, ${vectors.table}::text)::regclass`.execute(db);
   if ((rows[0]?.rows ?? 0) < ROWS_WORTH_AN_INDEX)
-    return [ok("no index on the vectors, and few enough rows to do without")];
+    return [ok("no index on the vectors, and too few rows to need one")];
   return [
     warning(
       "no index on the vectors: every search reads the whole table.",
@@ -128,7 +128,7 @@ async function provider(config: Config, source: Source): Promise<Finding> {
     if (error instanceof ProviderError) {
       return problem(
         error.message,
-        "See the guide to providers for what each answer means. Rows wait meanwhile, and none is lost.",
+        "docs/providers.md explains each answer. Rows wait until the provider works again, and none is lost.",
       );
     }
     throw error;

@@ -1,4 +1,4 @@
-/** What an examination found: all right, worth knowing, or broken; and what to do about it. */
+/** The result of one check: fine, worth knowing or broken, and what to do about it. */
 export interface Finding {
   readonly level: "ok" | "warning" | "problem";
   readonly what: string;

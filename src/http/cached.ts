@@ -1,9 +1,9 @@
-/** How many times as long as it took is an answer served again: asking costs the database a tenth of its time at most. */
-const COST_SHARE = 10;
+/** A value is reused for ten times as long as its fetch took: fetching uses at most a tenth of the database's time. */
+const REUSE_FACTOR = 10;
 
 /**
- * An answer that many ask for and that costs the database something. It is fetched again when it is older than
- * `freshMs`, or than ten times the time that fetching it took; who asks meanwhile shares the one fetch.
+ * Caches a value that the database computes and that many requests ask for. The value is fetched again when it is older
+ * than both `freshMs` and ten times the duration of its fetch. Requests during a fetch share it.
  */
 export class Cached<T> {
   readonly #fetch: () => Promise<T>;
@@ -26,7 +26,7 @@ export class Cached<T> {
       () => {
         const now = performance.now();
         if (this.#value === value)
-          this.#staleAt = now + Math.max(this.#freshMs, COST_SHARE * (now - started));
+          this.#staleAt = now + Math.max(this.#freshMs, REUSE_FACTOR * (now - started));
       },
       () => {
         if (this.#value === value) this.forget();
@@ -35,7 +35,7 @@ export class Cached<T> {
     return value;
   }
 
-  /** The next one who asks gets a new answer. */
+  /** Makes the next `get` fetch a new value. */
   forget(): void {
     this.#value = undefined;
     this.#staleAt = 0;

@@ -2,20 +2,20 @@ import { createHash, createHmac, randomBytes, timingSafeEqual } from "node:crypt
 import type { IncomingMessage } from "node:http";
 import { isLoopback } from "../config.ts";
 
-/** Why a request is not served: a status, and a line for the person who sees it. */
+/** Why a request is not served: a status code, and one line for its sender. */
 export interface Refusal {
   readonly status: 401 | 403 | 421;
   readonly message: string;
 }
 
 /**
- * Who may ask, and whether it is they who ask.
+ * Decides which requests are served.
  *
- * - With a token: whoever knows it, as a bearer token or as the password of HTTP basic authentication.
- * - Without one (loopback only): whoever is on this machine; `Host` must be a loopback name, so that a web page
- *   elsewhere cannot reach us under a name of its own that it points at 127.0.0.1.
- * - What changes something must also come from our own page: `Sec-Fetch-Site` or `Origin` say so, and the form
- *   carries a token that no other site can read.
+ * - With a token: a request must carry it, as a bearer token or as the password of HTTP basic authentication.
+ * - Without a token (loopback only): every request from this machine is served. `Host` must be a loopback name, so that
+ *   a foreign web page cannot reach us under a name that it points at 127.0.0.1 (DNS rebinding).
+ * - A request that changes something must also come from our own page: `Sec-Fetch-Site` or `Origin` must match, and the
+ *   form carries a token that no other site can read (CSRF).
  */
 export class Guard {
   readonly #token: string | undefined;
@@ -23,19 +23,19 @@ export class Guard {
 
   constructor(token: string | undefined) {
     this.#token = token;
-    // Listeners behind one address accept each other's forms, where they share a token.
+    // Listeners behind one address accept each other's forms if they share a token.
     this.#formToken =
       token === undefined
         ? randomBytes(24).toString("base64url")
         : createHmac("sha256", token).update("pg-autoembed form").digest("base64url");
   }
 
-  /** Belongs into every form, in a hidden field called `token`. */
+  /** Every form must send this value in a hidden field called `token`. */
   get formToken(): string {
     return this.#formToken;
   }
 
-  /** Undefined where the request may see the page and the metrics. */
+  /** Undefined if the request may see the page and the metrics. */
   refusal(request: IncomingMessage): Refusal | undefined {
     if (this.#token === undefined) {
       return isLoopback(hostName(request))
@@ -47,10 +47,10 @@ export class Guard {
     return { status: 401, message: "Give EMBED_HTTP_TOKEN as the password, or as a bearer token." };
   }
 
-  /** Undefined where the form came from our own page. */
+  /** Undefined if the form came from our own page. */
   formRefusal(request: IncomingMessage, form: URLSearchParams): Refusal | undefined {
     if (!isSameOrigin(request)) {
-      return { status: 403, message: "This request came from another site, and was not carried out." };
+      return { status: 403, message: "This request came from another site, so nothing was done." };
     }
     if (!same(form.get("token") ?? "", this.#formToken)) {
       return { status: 403, message: "This form is out of date: reload the page and try again." };
@@ -59,7 +59,7 @@ export class Guard {
   }
 }
 
-/** `Sec-Fetch-Site` cannot be forged by a page; `Origin` is what older browsers send with every POST. */
+/** A web page cannot forge `Sec-Fetch-Site`. Older browsers send only `Origin`, with every POST. */
 function isSameOrigin({ headers }: IncomingMessage): boolean {
   const site = headers["sec-fetch-site"];
   if (site !== undefined) return site === "same-origin";
@@ -80,7 +80,7 @@ function credentials(authorization = ""): string | undefined {
   return pair.slice(pair.indexOf(":") + 1);
 }
 
-/** Compares hashes, so that the time it takes tells nothing. */
+/** Compares hashes in constant time, so that timing reveals nothing about the token. */
 function same(given: string, expected: string): boolean {
   const hash = (text: string): Buffer => createHash("sha256").update(text).digest();
   return timingSafeEqual(hash(given), hash(expected));

@@ -1,10 +1,10 @@
 import type { Events } from "../events.ts";
 import type { SourceSample } from "../status/sample-sources.ts";
 
-/** How often the queue is looked at, and how far back the charts go. */
+/** How often the queue is sampled, and how far back the charts go. */
 const SAMPLE_MS = 5_000;
 export const HISTORY_MS = 600_000;
-/** Freshness is told from the rows of the last minutes, at most this many of them. */
+/** Freshness is computed from the rows of the last minutes, at most from this many. */
 const REMEMBERED_AGES = 5_000;
 
 export interface Moment {
@@ -12,8 +12,8 @@ export interface Moment {
   readonly at: number;
   /** Rows pending and in flight, over all sources. */
   readonly queued: number;
-  /** Rows that had received a vector by then, since counting began. */
-  readonly settled: number;
+  /** Rows that had received a vector by then, since pg-autoembed was installed. */
+  readonly written: number;
 }
 
 export interface Freshness {
@@ -22,7 +22,7 @@ export interface Freshness {
   readonly rows: number;
 }
 
-/** The last minutes, in memory: what the page draws. Throughput is of all listeners, freshness of this one. */
+/** The last minutes, in memory, for the page's charts. Throughput covers all listeners, freshness only this one. */
 export class History {
   readonly #sample: () => Promise<readonly SourceSample[]>;
   readonly #moments: Moment[] = [];
@@ -45,8 +45,8 @@ export class History {
   }
 
   start(): void {
-    void this.#look();
-    this.#timer = setInterval(() => void this.#look(), SAMPLE_MS);
+    void this.#takeSample();
+    this.#timer = setInterval(() => void this.#takeSample(), SAMPLE_MS);
     this.#timer.unref();
   }
 
@@ -54,15 +54,15 @@ export class History {
     clearInterval(this.#timer);
   }
 
-  /** Rows a minute over the last `windowMs`; null until there are two looks at the queue. */
+  /** Rows per minute over the last `windowMs`; null until the queue has been sampled twice. */
   rowsPerMinute(windowMs = 60_000): number | null {
     const last = this.#moments.at(-1);
     const first = this.#moments.find((moment) => last !== undefined && moment.at >= last.at - windowMs);
     if (last === undefined || first === undefined || first === last) return null;
-    return ((last.settled - first.settled) / (last.at - first.at)) * 60_000;
+    return ((last.written - first.written) / (last.at - first.at)) * 60_000;
   }
 
-  /** Undefined where nothing was embedded here in the last minutes. */
+  /** Undefined if this listener has embedded nothing in the last minutes. */
   freshness(): Freshness | undefined {
     const since = Date.now() - HISTORY_MS;
     const ages = this.#ages.filter(({ at }) => at >= since).map(({ ms }) => ms);
@@ -72,8 +72,8 @@ export class History {
     return { medianSeconds: at(0.5), p95Seconds: at(0.95), rows: ages.length };
   }
 
-  async #look(): Promise<void> {
-    // A database that is away leaves a gap.
+  async #takeSample(): Promise<void> {
+    // While the database cannot be reached, the charts have a gap.
     const samples = await this.#sample().catch(() => undefined);
     if (samples === undefined) return;
     const sum = (of: (each: SourceSample) => number): number =>
@@ -82,7 +82,7 @@ export class History {
     this.#moments.push({
       at,
       queued: sum((each) => each.pending + each.in_flight),
-      settled: sum((each) => each.settled),
+      written: sum((each) => each.written),
     });
     while ((this.#moments[0]?.at ?? at) < at - HISTORY_MS) this.#moments.shift();
   }

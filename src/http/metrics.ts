@@ -9,8 +9,8 @@ const FRESHNESS_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60,
 const STATES = ["closed", "throttled", "open"] as const;
 
 /**
- * What Prometheus reads. Gauges by source are of the whole database, the same from every listener; counters and
- * histograms are this process's own. Labels are names of sources and models: no key, no text.
+ * The metrics that Prometheus reads. Gauges per source describe the whole database and are the same from every listener;
+ * counters and histograms describe this process. Labels are names of sources and models, never a key or a text.
  */
 export function createMetrics(
   listener: Pick<Listener, "events" | "describeProviders">,
@@ -38,14 +38,16 @@ export function createMetrics(
 
   countEvents(listener, counter, histogram, gauge);
 
-  const pending = gauge("pending_rows", "Rows that wait for their vector.", ["source"]);
+  const pending = gauge("pending_rows", "Rows that wait for a listener.", ["source"]);
   const oldest = gauge("oldest_pending_seconds", "Age of the oldest change that has no vector yet.", [
     "source",
   ]);
   const inFlight = gauge("in_flight_rows", "Rows claimed by a listener, in any process.", ["source"]);
-  const failed = gauge("failed_rows", "Rows given up until their text changes or they are retried.", [
-    "source",
-  ]);
+  const failed = gauge(
+    "failed_rows",
+    "Failed rows: they wait until their text changes or they are retried.",
+    ["source"],
+  );
   const paused = gauge("paused", "1 while the source is paused.", ["source"]);
   const state = gauge("provider_state", "1 for the state that the provider is in.", [
     "backend",
@@ -54,7 +56,7 @@ export function createMetrics(
   ]);
   new Gauge({
     name: name("up"),
-    help: "1 when the database answered the questions behind the gauges, 0 when they are missing.",
+    help: "1 when the database answered the gauges' queries, 0 when the gauges are missing.",
     registers,
     async collect() {
       for (const one of [pending, oldest, inFlight, failed, paused, state]) one.reset();
@@ -96,32 +98,32 @@ function countEvents(
 ): void {
   const embedded = counter("embedded_rows_total", "Rows whose vector a provider made.", ["source"]);
   const cached = counter("cached_rows_total", "Rows whose vector came from the cache.", ["source"]);
-  const failures = counter("failures_total", "Rows given up, by kind.", ["source", "kind"]);
+  const failures = counter("failures_total", "Rows that failed, by kind.", ["source", "kind"]);
   const truncated = counter("truncated_rows_total", "Rows whose text was cut to the model's limit.", [
     "source",
   ]);
-  const tokens = counter("tokens_total", "Tokens that the provider says it charged.", ["source"]);
-  const requests = counter("requests_total", "Requests to a provider, retries included, by how they ended.", [
+  const tokens = counter("tokens_total", "Tokens that the provider reports as charged.", ["source"]);
+  const requests = counter("requests_total", "Requests to a provider, including retries, by outcome.", [
     "backend",
     "model",
     "outcome",
   ]);
   const request = histogram(
     "request_seconds",
-    "One request to a provider, from sending it to the last byte of its answer.",
+    "One request to a provider, from its start to the last byte of the answer.",
     ["backend", "model"],
     REQUEST_SECONDS,
   );
   const write = histogram("write_seconds", "One write-back of a batch.", ["source"], WRITE_SECONDS);
   const freshness = histogram(
     "freshness_seconds",
-    "From the change of a text to its vector being in place.",
+    "From the change of a text to the commit of its vector.",
     ["source"],
     FRESHNESS_SECONDS,
   );
   const listening = gauge(
     "listening",
-    "1 while notifications are heard, 0 while only the poll finds changes.",
+    "1 while notifications arrive, 0 while only the poll finds changes.",
     [],
   );
 

@@ -1,6 +1,6 @@
 import type { ServerResponse } from "node:http";
 
-/** Nothing is cached, framed or told to other sites. The page adds its own Content-Security-Policy. */
+/** Responses are not cached, framed or shown to other sites. The page adds its own Content-Security-Policy. */
 const HEADERS = {
   "cache-control": "no-store",
   "content-security-policy": "default-src 'none'; frame-ancestors 'none'",

@@ -26,17 +26,17 @@ const SAMPLE_FRESH_MS = 1_000;
 const PAGE_FRESH_MS = 500;
 const READY_WITHIN_MS = 3_000;
 const READY_FRESH_MS = 500;
-/** What a database that is gone may still cost at a shutdown. */
-const LAST_WORD_MS = 2_000;
-/** A client that neither takes its answer nor says anything is hung up on. */
+/** How long a shutdown waits for a database that does not answer. */
+const LEAVE_WITHIN_MS = 2_000;
+/** A client that neither reads nor sends for this long is disconnected. */
 const STALLED_MS = 60_000;
-/** Given up here, a count would go on in Postgres, and the next beside it. */
+/** With a shorter limit, a count would continue in Postgres while the next one starts. */
 const LONGEST_COUNT_MS = 3_600_000;
 
 /**
- * The page, `/metrics`, `/healthz` and `/readyz`, beside a listener, with two connections of its own, and one to count
- * rows: whoever looks delays no write, and a long count nobody who looks.
- * @throws {SetupError} where the address is not free.
+ * Serves the page, `/metrics`, `/healthz` and `/readyz` for a listener. Page and metrics use two connections of their
+ * own, so that they never delay writes; row counts use a third, so that a slow count never delays the page.
+ * @throws {SetupError} if the address is not free.
  */
 export async function startHttp(
   config: Config & { readonly DATABASE_URL: string; readonly EMBED_HTTP_PORT: number },
@@ -64,7 +64,7 @@ export async function startHttp(
     answer(request, response).catch((error: unknown) => {
       log.error({ problem: error instanceof Error ? error.name : "unknown" }, "the page could not be served");
       if (response.headersSent) response.destroy();
-      else sendText(response, 503, "The database does not answer just now. Try again in a moment.");
+      else sendText(response, 503, "The database does not answer. Try again in a moment.");
     });
   });
 
@@ -100,15 +100,15 @@ export async function startHttp(
       history.stop();
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
-      // Behind a pooler a count cannot be ended, and is not waited for; nor is a database that answers no more.
+      // Not awaited: behind a pooler a count cannot be cancelled, and the database may not answer.
       void counting.destroy();
       const leave = rowCounts.cancel(db).then(() => db.destroy());
-      await withTimeout(LAST_WORD_MS, leave, () => undefined);
+      await withTimeout(LEAVE_WITHIN_MS, leave, () => undefined);
     },
   };
 }
 
-/** Ready is who can reach the database: what the provider does is on the page, and no reason to restart anything. */
+/** A listener is ready if it can reach the database. A failing provider is shown on the page; a restart would not help. */
 async function sendReadiness(readiness: Cached<unknown>, response: ServerResponse): Promise<void> {
   const late = new Promise<boolean>((resolve) => {
     setTimeout(resolve, READY_WITHIN_MS, false).unref();

@@ -68,7 +68,7 @@ export async function remodel(
       onStep(
         `embedding ${next.name} by ${whoEmbeds(config, next)}; the old vectors stay searchable and fresh`,
       );
-      const backfill = { all: false, progress, onTrouble: onStep, signal };
+      const backfill = { all: false, progress, onProblem: onStep, signal };
       const { done } = await backfillWith(listener, listener.start(), config, [next], backfill);
       signal.throwIfAborted();
       if (!force) refuseFailed(await failedRows(db, next));

@@ -14,15 +14,16 @@ export interface BuiltIndex {
   readonly seconds: number;
 }
 
-const LOOK_MS = 1_000;
-/** So few are no backfill. */
+const POLL_MS = 1_000;
+/** With so few rows pending, no backfill is under way. */
 const FEW_PENDING = 1_000;
 
 /**
- * Builds the HNSW index that searches of a source use, by cosine distance, after the backfill; leaves one alone that is
- * there and valid.
- * @param options `now` begins while rows are still pending: each is then inserted into the graph, at 8 times the cost.
- * @throws {SetupError} where the vectors cannot be indexed.
+ * Builds the HNSW index that searches of a source use, by cosine distance, after the backfill. Keeps an existing valid
+ * index.
+ * @param options `now` builds at once: rows that are still pending are then inserted into the graph one by one, at 8
+ * times the cost.
+ * @throws {SetupError} if the vectors cannot be indexed.
  */
 export async function buildIndex(
   db: Database,
@@ -51,8 +52,8 @@ async function waitForBackfill(
     const pending = rows[0]?.pending ?? 0;
     if (pending <= FEW_PENDING) return;
     onProgress(
-      `waiting for ${pending} pending rows: an index built last costs an eighth (--now begins at once)`,
+      `waiting for ${pending} pending rows: an index built after them costs an eighth (--now starts at once)`,
     );
-    await delay(LOOK_MS, undefined, { signal });
+    await delay(POLL_MS, undefined, { signal });
   }
 }

@@ -5,7 +5,7 @@ import { cacheVectors } from "../queue/cache-vectors.ts";
 import { cacheModel, type Provider } from "../providers/provider.ts";
 import { vectorTypeOid } from "../database/connect.ts";
 
-/** The vector of a query, from the cache where the same words were asked or embedded before. */
+/** The vector of a query; from the cache if the same text was embedded before. */
 export async function embedQuery(
   db: Database,
   provider: Provider,

@@ -8,7 +8,7 @@ import { indexesOn, isAlike, type IndexShape, type VectorIndex } from "./vector-
 export interface WantedIndex {
   /** Qualified and quoted. */
   readonly table: string;
-  /** The vector's, by its exact spelling. */
+  /** The vector column, by its exact spelling. */
   readonly column: string;
   readonly shape: IndexShape;
 }
@@ -18,13 +18,13 @@ interface Work extends Pick<BuildOptions, "onProgress" | "signal"> {
   readonly build: Build;
 }
 
-const LOOK_MS = 500;
+const POLL_MS = 500;
 
 /**
- * Sees to it that a table has an index, without keeping anybody from reading or writing. What is there and valid is
- * taken; what a killed process left half built is dropped and built anew; what is still being built, by another
- * process or by a server that has not noticed that its client is gone, is waited for. So it goes on after any stop.
- * @returns its name, with its schema, quoted.
+ * Makes sure that a table has an index, without blocking readers or writers. A valid index is kept. One that a killed
+ * process left half built is dropped and built again. One that is still being built, by another process or by a server
+ * that has not noticed that its client is gone, is waited for. So it can be called again after any interruption.
+ * @returns the index's name, with its schema, quoted.
  */
 export async function ensureIndex(wanted: WantedIndex, options: BuildOptions): Promise<string> {
   return await withBuilder(wanted.table, options, async (db, build) => {
@@ -48,9 +48,9 @@ async function ensure(work: Work, wanted: WantedIndex, whole: string | null): Pr
 }
 
 /**
- * Postgres builds no index on a partitioned table concurrently. So the table gets one that is empty and not valid, each
- * partition's is built and made a part of it, and with the last it is valid. From the first step on a partition that is
- * made comes with its own.
+ * Postgres cannot build an index on a partitioned table concurrently. So the table first gets an empty, invalid index;
+ * then each partition's index is built and attached to it, and with the last one it becomes valid. A partition that is
+ * created after the first step gets its index from Postgres.
  */
 async function onPartitions(work: Work, wanted: WantedIndex, whole: string | null): Promise<VectorIndex> {
   const { db, signal } = work;
@@ -86,7 +86,7 @@ async function onTable(work: Work, wanted: WantedIndex, whole: string | null): P
       return await made(db, wanted, () => build(statement));
     }
     if (await isBeingBuilt(db, index.name)) {
-      await delay(LOOK_MS, undefined, { signal });
+      await delay(POLL_MS, undefined, { signal });
     } else {
       onProgress(`dropping ${index.name}, which an interrupted build left behind`);
       await build(`drop index concurrently if exists ${index.name}`);
@@ -94,7 +94,7 @@ async function onTable(work: Work, wanted: WantedIndex, whole: string | null): P
   }
 }
 
-/** Indexes on the table that will do, or would if they were valid: on their own, or parts of `whole`. */
+/** Indexes on the table with the wanted shape, valid or not: standing alone, or attached to `whole`. */
 async function alike(db: Database, wanted: WantedIndex, whole: string | null): Promise<VectorIndex[]> {
   const present = await on(db, wanted);
   return present.filter(
@@ -102,13 +102,14 @@ async function alike(db: Database, wanted: WantedIndex, whole: string | null): P
   );
 }
 
-/** The index that `work` makes: Postgres gives it a name that is free. */
+/** The index that `work` makes. Postgres chooses its name. */
 async function made(db: Database, wanted: WantedIndex, work: () => Promise<unknown>): Promise<VectorIndex> {
   const before = await on(db, wanted);
   await work();
   const now = await on(db, wanted);
   const index = now.find(({ name }) => !before.some((other) => other.name === name));
-  if (index === undefined) throw new Error(`the index on ${wanted.table} was dropped as soon as it was made`);
+  if (index === undefined)
+    throw new Error(`the index on ${wanted.table} was dropped right after it was built`);
   return index;
 }
 

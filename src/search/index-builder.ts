@@ -4,21 +4,24 @@ import { connect, type Database } from "../database/connect.ts";
 
 export interface BuildOptions {
   readonly databaseUrl: string;
-  /** For this build alone, as `maintenance_work_mem` takes it: a graph that fits is built several times faster. */
+  /** `maintenance_work_mem` for this build: a graph that fits into it is built several times faster. */
   readonly memory?: string | undefined;
   readonly onProgress: (line: string) => void;
-  /** Interrupted, the build is cancelled. */
+  /** Cancels the build. */
   readonly signal: AbortSignal;
 }
 
-/** Runs a statement that takes as long as it takes, and tells how far it is. */
+/** Runs a statement without a time limit, and reports its progress. */
 export type Build = (statement: string) => Promise<void>;
 
-const LOOK_MS = 1_000;
-/** Of an advisory lock, before the table's oid: two concurrent builds on one table would deadlock. */
+const POLL_MS = 1_000;
+/** The upper half of an advisory lock; the lower is the table's oid. Two concurrent builds on one table would deadlock. */
 const BUILDING = 0x65_6d_62_69;
 
-/** A session that builds indexes on a table, one process at a time, beside a connection for what is looked up meanwhile. */
+/**
+ * Runs `work` with a session that builds indexes on a table, for one process at a time, and with a second connection
+ * for queries during a build.
+ */
 export async function withBuilder<T>(
   table: string,
   options: BuildOptions,
@@ -28,17 +31,17 @@ export async function withBuilder<T>(
   const db = connect({ databaseUrl, maxConnections: 2, ownSessions: false, queryTimeoutMs: 2 ** 31 - 1 });
   try {
     return await db.connection().execute(async (session) => {
-      // A build waits for whoever was there before it, however long they take.
+      // A build waits for every older transaction, however long it takes.
       const { rows } = await sql<{ pid: number }>`
         select pg_backend_pid() as pid, set_config('lock_timeout', '0', false), set_config('statement_timeout', '0', false),
           set_config('maintenance_work_mem', coalesce(${memory ?? null}, current_setting('maintenance_work_mem')), false)`.execute(
         session,
       );
       try {
-        // Asked for again and again: who waits in a statement has a snapshot, which the other's build would wait for.
-        for (let looks = 0; !(await tryLock(session, table)); looks++) {
-          if (looks === 0) onProgress(`waiting for another process, which builds an index on ${table}`);
-          await delay(LOOK_MS, undefined, { signal });
+        // Polled: a statement that waits for the lock holds a snapshot, which the other process's build would wait for.
+        for (let tries = 0; !(await tryLock(session, table)); tries++) {
+          if (tries === 0) onProgress(`waiting for another process that is building an index on ${table}`);
+          await delay(POLL_MS, undefined, { signal });
         }
         return await work(db, (statement) => run(session, db, rows[0]?.pid ?? 0, statement, options));
       } finally {
@@ -76,12 +79,12 @@ async function run(
     () => true,
   );
   try {
-    let told = "";
-    while (!(await Promise.race([ended, delay(LOOK_MS, false)]))) {
+    let reported = "";
+    while (!(await Promise.race([ended, delay(POLL_MS, false)]))) {
       if (signal.aborted) cancel();
       const line = await progressOf(db, pid);
-      if (line !== null && line !== told) onProgress(line);
-      told = line ?? told;
+      if (line !== null && line !== reported) onProgress(line);
+      reported = line ?? reported;
     }
     await running;
   } catch (error) {

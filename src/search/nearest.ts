@@ -1,66 +1,89 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
-import { queueKey, rowsWithVectors, vectorType } from "../sources/source-sql.ts";
+import { keysOf, queueKey, vectorType } from "../sources/source-sql.ts";
 import { withPerRowFallback } from "../sources/per-row-fallback.ts";
 import type { Source } from "../sources/source.ts";
 import { compared } from "./comparable.ts";
+import {
+  neighbourOf,
+  searchedRows,
+  type FoundRow,
+  type Neighbour,
+  type SearchOptions,
+} from "./searched-rows.ts";
 import { tuneSearch } from "./tune-search.ts";
 
-export interface Neighbour {
-  /** The row's key, as the queue writes it. */
-  readonly key: string;
-  /** Cosine distance: 0 the same direction, 1 unrelated, 2 opposite. */
-  readonly distance: number;
-  /** The text, where it was asked for. */
-  readonly text: string | null;
-}
-
-export interface SearchOptions {
-  readonly limit: number;
-  readonly withText: boolean;
-  /** A condition over the table's own columns, in SQL, by whoever runs the search: it is not checked, and not escaped. */
-  readonly where?: string | undefined;
-}
-
 /**
- * Rows looked at for each that is wanted, where they are filtered: an index gives those that pass in the order in which it
- * comes upon them, and the first are not the nearest where the filter leaves out what lies about the query.
+ * Candidates per wanted row when the rows are filtered. An index returns the rows that pass in the order in which it
+ * meets them, and the first ones are not the nearest if the filter excludes the rows around the query.
  */
-const FILTERED_A_ROW = 4;
+const FILTERED_PER_ROW = 4;
+/** Chunks examined per wanted row, round by round; if both rounds find too few rows, all chunks are. */
+const CHUNKS_PER_ROW = [10, 100];
 
 /**
- * The rows whose vectors are nearest to a vector, by cosine distance; an index that `npm run index` made is used where
- * there is one. @throws the database's own error for a condition that is no SQL.
+ * The rows whose vectors are nearest to a vector, by cosine distance; uses the index that `npm run index` makes, if
+ * there is one. Of a text in chunks, the row is found once, by its best chunk: where many chunks belong to the same
+ * rows, more chunks are examined until there are enough rows, and in the end all of them, without the index.
+ * @throws the database's own error if `where` is not valid SQL.
  */
 export async function nearest(
   db: Database,
   source: Source,
   vector: Float32Array,
-  { limit, withText, where }: SearchOptions,
+  options: SearchOptions,
 ): Promise<Neighbour[]> {
   return await withPerRowFallback(source, (source) =>
-    nearestOnce(db, source, vector, { limit, withText, where }),
+    db.transaction().execute((transaction) => nearestOnce(transaction, source, vector, options)),
   );
 }
 
 async function nearestOnce(
-  db: Database,
+  transaction: Database,
   source: Source,
   vector: Float32Array,
-  { limit, withText, where }: SearchOptions,
+  options: SearchOptions,
 ): Promise<Neighbour[]> {
-  const looked = where === undefined ? limit : FILTERED_A_ROW * limit;
-  const query = sql`${`[${vector.join(",")}]`}::${vectorType(source)}`;
-  return await db.transaction().execute(async (transaction) => {
+  const { limit, where, chunkedSource } = options;
+  if (chunkedSource === undefined) {
     await tuneSearch(transaction, limit, where !== undefined);
-    const { rows } = await sql<Neighbour>`
-      with near as materialized (
-        select t.* from ${rowsWithVectors(source, where)} t where t.vector is not null
-        order by ${compared(source, sql`t.vector`)} <=> ${compared(source, query)} limit ${looked}
-      )
-      select ${queueKey(source, "n")} as key, n.vector <=> ${query} as distance,
-        ${withText ? sql`n.content` : sql`null::text`} as text
-      from near n order by 2, 1 limit ${limit}`.execute(transaction);
-    return rows;
-  });
+    const candidates = where === undefined ? limit : FILTERED_PER_ROW * limit;
+    return (await find(transaction, source, vector, options, candidates)).found;
+  }
+  for (const chunks of CHUNKS_PER_ROW) {
+    const candidates = chunks * limit;
+    await tuneSearch(transaction, candidates, where !== undefined);
+    const { found, examined } = await find(transaction, source, vector, options, candidates);
+    if (found.length === limit) return found;
+    if (examined < candidates) break;
+  }
+  return (await find(transaction, source, vector, options, null)).found;
+}
+
+/** @param candidates rows or chunks that are examined; null examines all of them. */
+async function find(
+  transaction: Database,
+  source: Source,
+  vector: Float32Array,
+  options: SearchOptions,
+  candidates: number | null,
+): Promise<{ found: Neighbour[]; examined: number }> {
+  const { keyed, rows: searched, position } = searchedRows(source, options);
+  const query = sql`${`[${vector.join(",")}]`}::${vectorType(source)}`;
+  const nearestFirst =
+    candidates === null
+      ? sql``
+      : sql`order by ${compared(source, sql`t.vector`)} <=> ${compared(source, query)} limit ${candidates}`;
+  const { rows } = await sql<FoundRow & { examined: string }>`
+    with near as materialized (
+      select t.* from ${searched} t where t.vector is not null ${nearestFirst}
+    ), best as (
+      select distinct on (${keysOf(keyed, "n")}) ${queueKey(keyed, "n")} as key, n.vector <=> ${query} as distance,
+        n.content, ${position("n")}
+      from near n order by ${keysOf(keyed, "n")}, n.vector <=> ${query}, chunk
+    )
+    select b.key, b.distance, ${options.withText ? sql`b.content` : sql`null::text`} as text,
+      b.chunk, b.start_char, b.end_char, (select count(*) from near) as examined
+    from best b order by b.distance, b.key limit ${options.limit}`.execute(transaction);
+  return { found: rows.map(neighbourOf), examined: Number(rows[0]?.examined ?? 0) };
 }

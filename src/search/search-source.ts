@@ -1,27 +1,22 @@
 import type { Database } from "../database/connect.ts";
-import { hybridByChunks } from "./hybrid-by-chunks.ts";
-import { nearestByChunks, type ChunkNeighbour } from "./nearest-by-chunks.ts";
 import type { Chosen } from "../sources/choose-sources.ts";
 import { hybrid, type HybridOptions } from "./hybrid.ts";
-import { nearest, type Neighbour, type SearchOptions } from "./nearest.ts";
+import { nearest } from "./nearest.ts";
+import type { Neighbour, SearchOptions } from "./searched-rows.ts";
 
-/** A row; of a text in passages, with its best. */
-export type Found = Neighbour & Partial<Pick<ChunkNeighbour, "passage">>;
-
-/** The rows of what was chosen nearest to a vector, the nearest first; with `query` and `language`, also by their words. */
+/**
+ * The rows of the chosen source that are nearest to a vector, nearest first. With `query` and `language`, a hybrid
+ * search that also ranks rows by their words.
+ */
 export async function searchChosen(
   db: Database,
-  { sources: [source], chunked: [chunkedSource] }: Chosen,
+  { sources: [source], chunked }: Chosen,
   vector: Float32Array,
   options: SearchOptions | HybridOptions,
-): Promise<Found[]> {
+): Promise<Neighbour[]> {
   if (source === undefined) return [];
-  if (chunkedSource?.embeddedBy === source.id) {
-    return "query" in options
-      ? await hybridByChunks(db, chunkedSource, source, vector, options)
-      : await nearestByChunks(db, chunkedSource, source, vector, options);
-  }
+  const chunkedSource = chunked.find(({ embeddedBy }) => embeddedBy === source.id);
   return "query" in options
-    ? await hybrid(db, source, vector, options)
-    : await nearest(db, source, vector, options);
+    ? await hybrid(db, source, vector, { ...options, chunkedSource })
+    : await nearest(db, source, vector, { ...options, chunkedSource });
 }

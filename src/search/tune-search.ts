@@ -1,16 +1,16 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 
-/** pgvector's own bounds of `hnsw.ef_search`; its default of 40 would also be the most rows that a search returns. */
+/** Bounds for `hnsw.ef_search`. With pgvector's default of 40, a search would return at most 40 rows. */
 const LEAST_CANDIDATES = 100;
 const MOST_CANDIDATES = 1_000;
-/** Where rows are filtered most candidates may not pass. */
+/** Of filtered rows, most candidates may fail the filter. */
 const LEAST_FILTERED = 400;
 
 /**
- * For the rest of the transaction: enough candidates for `limit` rows, and, where the rows are filtered, a scan that
- * goes on until it has found them (pgvector 0.8). Without an index none of it matters. More rows than an index gives are
- * looked for without one: even a scan that goes on ends where its memory does, and says nothing.
+ * Sets, for the rest of the transaction, enough candidates for `limit` rows and, if the rows are filtered, a scan that
+ * continues until it has found them (pgvector 0.8). Without an index this has no effect. A search for more than 1,000
+ * rows skips the index: even an iterative scan stops, without a warning, when its memory is full.
  */
 export async function tuneSearch(transaction: Database, limit: number, isFiltered: boolean): Promise<void> {
   const least = isFiltered ? LEAST_FILTERED : LEAST_CANDIDATES;

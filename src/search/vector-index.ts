@@ -2,33 +2,36 @@ import { sql, type RawBuilder } from "kysely";
 import type { Database } from "../database/connect.ts";
 import type { Source } from "../sources/source.ts";
 
-/** What makes an index what it is, as SQL. */
+/** The definition of an index, as SQL. */
 export interface IndexShape {
   readonly method: string;
   /** The column, or an expression over it in brackets. */
   readonly expression: string;
   /** The operator class, such as `vector_cosine_ops`. */
   readonly operators: string;
-  /** The rows that it has; null where it has all. */
+  /** The predicate of a partial index; null if it has all rows. */
   readonly predicate: string | null;
-  /** `with (…)` and `tablespace …`, or nothing. */
+  /** `with (…)` and `tablespace …`, or empty. */
   readonly storage: string;
 }
 
 export interface VectorIndex extends IndexShape {
   /** With its schema, quoted. */
   readonly name: string;
-  /** The table that it is on: the source's, or a partition of that. With its schema, quoted. */
+  /** The indexed table: the source's, or a partition of it. With its schema, quoted. */
   readonly table: string;
-  /** False while it is being built, and for ever when that was interrupted; of a partitioned table, while a partition lacks its own. */
+  /**
+   * False while the index is being built, and for ever if that was interrupted. On a partitioned table, false while a
+   * partition lacks its index.
+   */
   readonly valid: boolean;
-  /** The index of the partitioned table that this one is a part of. */
+  /** The partitioned table's index that this one is attached to. */
   readonly partOf: string | null;
 }
 
 /**
- * Indexes of pgvector on a source's vector column, or on an expression over it. Those of partitions are listed where
- * they are not part of the table's own.
+ * pgvector's indexes on a source's vector column, or on an expression over it. Indexes of partitions are listed only if
+ * they are not attached to the table's own.
  */
 export async function vectorIndexes(db: Database, source: Source): Promise<VectorIndex[]> {
   const table = regclassOf(source);
@@ -40,7 +43,7 @@ export async function vectorIndexes(db: Database, source: Source): Promise<Vecto
   return indexes.filter(({ partOf }) => !indexes.some(({ name }) => name === partOf));
 }
 
-/** The indexes on a vector column of some tables, a subquery of `regclass`; a partition's and its table's alike. */
+/** The indexes on a vector column of some tables and partitions. @param tables a subquery of `regclass` */
 export async function indexesOn(
   db: Database,
   tables: RawBuilder<unknown>,
@@ -68,15 +71,15 @@ export async function indexesOn(
   return rows;
 }
 
-/** Whether one serves as well as the other, and could be its part: Postgres compares all but the storage. */
+/** Whether an index can replace another, and be attached to it: Postgres compares all but the storage. */
 export function isAlike(a: IndexShape, b: IndexShape): boolean {
-  // Names are quoted by us always, and by Postgres where they must be.
+  // We quote every name; Postgres quotes only the names that need it.
   const plain = ({ method, expression, operators, predicate }: IndexShape): string =>
     [method, expression, operators, predicate ?? ""].join("\n").replaceAll('"', "");
   return plain(a) === plain(b);
 }
 
-/** The table that has the vectors, as a `regclass`. */
+/** The table that holds the vectors, as a `regclass`. */
 export function regclassOf(source: Source): RawBuilder<unknown> {
   const { schema, table } = source.vectorTable ?? source;
   return sql`format('%I.%I', ${schema}::text, ${table}::text)::regclass`;

@@ -12,7 +12,7 @@ export interface SourceStatus {
   readonly name: string;
   /** Rows with a text. */
   readonly rows: number;
-  /** Of them, those whose vector is there and not about to be replaced. */
+  /** Of them, the rows that have a vector and are not queued. */
   readonly current: number;
   readonly pending: number;
   readonly in_flight: number;
@@ -20,7 +20,7 @@ export interface SourceStatus {
   readonly oldest_pending_seconds: number | null;
   readonly paused: boolean;
   readonly trouble: string | null;
-  /** The latest failures, a line a reason. Keys and reasons, never a text. */
+  /** The latest failures, one entry per reason, with an example key and never a text. */
   readonly errors: readonly { readonly key: string; readonly reason: string; readonly rows: number }[];
   readonly today: Readonly<
     Record<"embedded" | "cached" | "failed" | "truncated" | "requests" | "tokens", number>
@@ -33,7 +33,7 @@ export interface ListenerStatus {
   readonly pid: number;
   readonly version: string;
   readonly silent_seconds: number;
-  /** What it says of itself; empty until its first heartbeat. */
+  /** What the listener reports; empty until its first heartbeat. */
   readonly state: Partial<ListenerState>;
 }
 
@@ -47,7 +47,7 @@ export async function collectStatus(db: Database): Promise<Status> {
   const { usable, chunked, broken } = await loadSources(db);
   const sources: SourceStatus[] = [];
   for (const source of usable) {
-    // Before its passages.
+    // The texts come before their chunks.
     for (const chunkedSource of chunked) {
       if (chunkedSource.embeddedBy === source.id) sources.push(await sourceStatus(db, chunkedSource));
     }
@@ -66,7 +66,7 @@ export async function listenerStatus(db: Database): Promise<ListenerStatus[]> {
   return rows;
 }
 
-/** Counts a small cache, and estimates a large one as the planner does. */
+/** Counts a small cache exactly; for a large one, returns the planner's estimate. */
 async function cacheStatus(db: Database): Promise<Status["cache"]> {
   const { rows } = await sql<Status["cache"]>`
     select pg_total_relation_size('autoembed.embedding_cache')::float8 as bytes,
@@ -75,7 +75,7 @@ async function cacheStatus(db: Database): Promise<Status["cache"]> {
   return rows[0] ?? { vectors: 0, bytes: 0 };
 }
 
-/** Rows with a text, and those of them that are current: with passages, those that are all embedded. Reads the whole table. */
+/** Counts the rows with a text and those that are current; of a text in chunks, all must be embedded. Reads the whole table. */
 export async function countRows(
   db: Database,
   source: Source | ChunkedSource,
@@ -125,7 +125,7 @@ async function queueStatus(db: Database, sourceId: number): Promise<QueueStatus>
   return { ...counts, errors: errors.rows, today: await usageToday(db, sourceId) };
 }
 
-/** What a source did and cost since midnight, UTC. */
+/** The source's counters since midnight, UTC. */
 export async function usageToday(db: Database, sourceId: number): Promise<QueueStatus["today"]> {
   const { rows } = await sql<QueueStatus["today"]>`
     select embedded::float8, cached::float8, failed::float8, truncated::float8, requests::float8, tokens::float8

@@ -4,7 +4,7 @@ import type { SourceStatus } from "./collect-status.ts";
 import { hasText, isHeldRow, queueKey, vectorTableOf, watchedRows } from "../sources/source-sql.ts";
 import type { ChunkedSource } from "../sources/chunked-source.ts";
 
-/** Rows with a text, and those whose passages are all there and embedded. Reads both tables whole. */
+/** Counts the rows with a text and those whose chunks are all stored and embedded. Reads both tables whole. */
 export async function countChunkedRows(
   db: Database,
   chunkedSource: ChunkedSource,

@@ -2,7 +2,7 @@ import pc from "picocolors";
 import { formatDuration } from "../backfill/progress.ts";
 import type { ListenerStatus, SourceStatus, Status } from "./collect-status.ts";
 
-/** The status as a person reads it: a source a line, then what needs attention. */
+/** The status as text: one line per source, then what needs attention. */
 export function describeStatus(status: Status): string {
   const header = ["source", "current", "pending", "in flight", "failed", "oldest", "tokens today"];
   const rows = status.sources.map((source) => [
@@ -23,8 +23,8 @@ export function describeStatus(status: Status): string {
   ].join("\n");
 }
 
-/** A provider's state, as people say it. */
-const HOW = { open: "not answering", throttled: "throttling us", closed: "well" } as const;
+/** A provider's state in words. */
+const STATE_WORDS = { open: "not answering", throttled: "throttling us", closed: "well" } as const;
 
 function describeListeners(listeners: readonly ListenerStatus[]): string[] {
   if (listeners.length === 0)
@@ -34,8 +34,8 @@ function describeListeners(listeners: readonly ListenerStatus[]): string[] {
     ...(state.budget === undefined ? [] : [pc.red(`  ${state.budget}`)]),
     ...(state.providers ?? [])
       .filter((provider) => provider.state !== "closed")
-      .map(({ backend, model, state: how, reason }) =>
-        pc.yellow(`  ${backend} (${model}) is ${HOW[how]}: ${reason ?? ""}`),
+      .map(({ backend, model, state: now, reason }) =>
+        pc.yellow(`  ${backend} (${model}) is ${STATE_WORDS[now]}: ${reason ?? ""}`),
       ),
   ]);
 }

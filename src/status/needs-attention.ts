@@ -4,7 +4,7 @@ import type { ListenerStatus, Status } from "./collect-status.ts";
 /** Longer than several heartbeats. */
 const SILENT_SECONDS = 10;
 
-/** What does not pass by itself, a sentence each; none when all is well. A paused source was paused by a person. */
+/** What needs an operator, one sentence each; empty if all is well. A paused source is not listed: a person paused it. */
 export function needsAttention(
   { sources, listeners }: Status,
   { maxAgeSeconds }: { readonly maxAgeSeconds: number },
@@ -23,7 +23,7 @@ export function needsAttention(
   ];
 }
 
-/** `state` is what a listener, perhaps of another version, wrote. */
+/** Checks the type of `state`: the listener that wrote it may have another version. */
 function openCircuits({ state }: ListenerStatus): string[] {
   const providers = (state as { providers?: unknown }).providers;
   if (!Array.isArray(providers)) return [];

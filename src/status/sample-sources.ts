@@ -1,27 +1,27 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 
-/** What a source's queue and its day's counters say now: one statement for all sources, that reads no user's table. */
+/** A source's queue and counters at one moment: one statement for all sources, which reads no watched table. */
 export interface SourceSample {
   readonly id: number;
   readonly name: string;
   readonly trouble: string | null;
   readonly paused: boolean;
-  /** Waiting for a listener. */
+  /** Rows that wait for a listener. */
   readonly pending: number;
-  /** Claimed by a listener, in any process. */
+  /** Rows that a listener, in any process, has claimed. */
   readonly in_flight: number;
   readonly failed: number;
-  /** Seconds since the oldest change that is not embedded; null where there is none. */
+  /** Age of the oldest change that is not embedded, in seconds; null if there is none. */
   readonly oldest_pending_seconds: number | null;
-  /** Rows that received a vector, since counting began. */
-  readonly settled: number;
+  /** Rows that received a vector, since pg-autoembed was installed. */
+  readonly written: number;
 }
 
 export async function sampleSources(db: Database): Promise<SourceSample[]> {
   const { rows } = await sql<SourceSample>`
     select s.id, s.name, s.paused, s.trouble, coalesce(q.pending, 0)::float8 as pending, coalesce(q.in_flight, 0)::float8 as in_flight,
-      coalesce(q.failed, 0)::float8 as failed, q.oldest_pending_seconds, coalesce(u.settled, 0)::float8 as settled
+      coalesce(q.failed, 0)::float8 as failed, q.oldest_pending_seconds, coalesce(u.written, 0)::float8 as written
     from autoembed.embedding_source s
     left join (
       select source_id, count(*) filter (where failed_at is null and owner is null) as pending,
@@ -31,7 +31,7 @@ export async function sampleSources(db: Database): Promise<SourceSample[]> {
       from autoembed.embedding_queue group by source_id
     ) q on q.source_id = s.id
     left join (
-      select source_id, sum(embedded + cached) as settled from autoembed.embedding_usage group by source_id
+      select source_id, sum(embedded + cached) as written from autoembed.embedding_usage group by source_id
     ) u on u.source_id = s.id
     order by s.id`.execute(db);
   return rows;

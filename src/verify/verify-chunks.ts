@@ -13,11 +13,11 @@ import type { Source } from "../sources/source.ts";
 import { splitText, type Chunk } from "../chunks/split-text.ts";
 import type { ChunkedSource } from "../sources/chunked-source.ts";
 
-export interface PassagesReport {
+export interface ChunksReport {
   readonly source: string;
   /** Rows whose text was cut again. */
   readonly sampled: number;
-  /** Keys of rows whose passages are others, at most ten. */
+  /** Keys of rows whose chunks differ, at most ten. */
   readonly different: readonly string[];
   readonly different_rows: number;
   readonly ok: boolean;
@@ -25,17 +25,17 @@ export interface PassagesReport {
 
 const SHOWN = 10;
 
-/** Cuts a random sample of texts again and holds the stored passages against them. Writes nothing, and asks no provider. */
+/** Cuts a random sample of texts again and compares the result with the stored chunks. Writes nothing, sends no request. */
 export async function verifyChunks(
   db: Database,
   chunkedSource: ChunkedSource,
   { sample, signal }: { readonly sample: number; readonly signal: AbortSignal },
-): Promise<PassagesReport> {
+): Promise<ChunksReport> {
   const different: string[] = [];
   const keys = await withPerRowFallback(chunkedSource, (source) => sampleKeys(db, source, sample));
   for (const key of keys) {
     signal.throwIfAborted();
-    if ((await isCutSo(db, chunkedSource, key)) === false) different.push(key);
+    if ((await isCutTheSame(db, chunkedSource, key)) === false) different.push(key);
   }
   return {
     source: chunkedSource.name,
@@ -55,8 +55,8 @@ async function sampleKeys(db: Database, chunkedSource: Source, sample: number): 
   return rows.map(({ key }) => key);
 }
 
-/** Undefined where the row is gone or has been changed meanwhile. */
-async function isCutSo(
+/** Undefined if the row was deleted or changed since the sample was taken. */
+async function isCutTheSame(
   db: Database,
   chunkedSource: ChunkedSource,
   key: string,

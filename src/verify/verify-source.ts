@@ -14,12 +14,12 @@ export interface VerifyReport {
   readonly model: string;
   /** Rows whose text was embedded again. */
   readonly sampled: number;
-  /** Cosine similarity of the stored vector and the new one: 1 is the same direction. */
+  /** Cosine similarity between the stored vector and the new one: 1 is the same direction. */
   readonly cosine: { readonly lowest: number; readonly median: number };
-  /** Keys of the rows under `minCosine`, the worst first, at most ten. */
+  /** Keys of the rows below `minCosine`, the worst first, at most ten. */
   readonly drifted: readonly { readonly key: string; readonly cosine: number }[];
   readonly drifted_rows: number;
-  /** How much of the ten nearest rows stays the same when a row's new vector searches in place of its stored one. */
+  /** The share of the ten nearest rows that stays the same when a search uses a row's new vector instead of the stored. */
   readonly overlap: { readonly searches: number; readonly mean: number; readonly lowest: number };
   readonly ok: boolean;
 }
@@ -27,17 +27,17 @@ export interface VerifyReport {
 export interface VerifyOptions {
   readonly sample: number;
   readonly minCosine: number;
-  /** The mean that top-10 overlap must reach. */
+  /** The least mean top-10 overlap that passes. */
   readonly minOverlap: number;
   readonly signal: AbortSignal;
 }
 
-/** Searches read the whole table where it has no index: enough of them for a mean, not more. */
+/** Without an index, each search reads the whole table: so only as many as a mean needs. */
 const SEARCHES = 50;
 const SHOWN = 10;
 const NEIGHBOURS = 10;
 
-/** Embeds a random sample again, past the cache, and holds the stored vectors against it. Writes nothing. */
+/** Embeds a random sample again, without the cache, and compares the stored vectors with it. Writes nothing. */
 export async function verifySource(
   db: Database,
   config: Config,
@@ -68,7 +68,7 @@ export async function verifySource(
           const key = sample[position]?.key;
           if (key === undefined) continue;
           const cosine = await cosineWith(db, source, key, fresh);
-          if (cosine === undefined) continue; // changed or gone meanwhile
+          if (cosine === undefined) continue; // deleted or cleared since the sample was taken
           cosines.push({ key, cosine });
           if (overlaps.length === SEARCHES) continue;
           const overlap = await overlapOf(db, source, key, fresh);
@@ -91,7 +91,7 @@ async function sampleRows(db: Database, source: Source, sample: number, maxChara
   return rows;
 }
 
-/** A vector of zeros has no direction: its cosine is NaN, with any but one of zeros too. */
+/** Cosine similarity. A vector of zeros has no direction, so its cosine is NaN: 1 with another of zeros, else 0. */
 async function cosineWith(
   db: Database,
   source: Source,
@@ -106,7 +106,7 @@ async function cosineWith(
   return rows[0]?.cosine;
 }
 
-/** Rows at the same distance as the tenth may stand in for it. Undefined where the row's vector is gone meanwhile. */
+/** Top-10 overlap. Rows at the same distance as the tenth count as the tenth. Undefined if the row's vector is gone. */
 async function overlapOf(
   db: Database,
   source: Source,

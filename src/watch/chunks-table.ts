@@ -6,19 +6,19 @@ import type { FoundTable } from "./find-table.ts";
 import { columnType, type VectorColumn } from "./vector-column.ts";
 import { explainForeignKey, primaryKey, type VectorTable } from "./vector-table.ts";
 
-/** What is said of a passage beside the key of its row and its vector. */
+/** The columns of a chunk, without its row's key and its vector. */
 const COLUMNS = ["passage_id", "chunk", "start_char", "end_char", "passage"];
 
 /**
- * Makes a table of passages. A passage has a key of its own, so that one whose number changes, since another came before
- * it, is neither embedded again nor put into the vectors' index again: its number and range are in no index, and an
- * update of them stays on its page while there is room.
- * @throws {SetupError} where the watched table's key cannot be referred to.
+ * Creates a table of chunks. A chunk has a key of its own. So if its number changes because a chunk was inserted before
+ * it, it is neither embedded nor indexed again: number and range are in no index, and updating them is a HOT update
+ * while its page has room.
+ * @throws {SetupError} if a foreign key cannot refer to the watched table's key.
  */
 export async function createChunksTable(
   transaction: Database,
   watched: FoundTable,
-  passages: VectorTable,
+  chunks: VectorTable,
   key: readonly string[] | undefined,
   column: VectorColumn,
 ): Promise<void> {
@@ -26,15 +26,15 @@ export async function createChunksTable(
   const clash = [...COLUMNS, column.name].find((name) => names.includes(name));
   if (clash !== undefined) {
     throw new SetupError(
-      `The key of ${watched.schema}.${watched.table} has a column ${clash}, and so have passages.`,
+      `The key of ${watched.schema}.${watched.table} has a column ${clash}, which the table of chunks needs for itself.`,
       "Rename it, or choose another --key.",
     );
   }
   const keys = sql.join(names.map((name) => sql.id(name)));
   const from = sql.id(watched.schema, watched.table);
-  const table = sql.id(passages.schema, passages.table);
+  const table = sql.id(chunks.schema, chunks.table);
   try {
-    // So that the key's types and collations are the watched table's own.
+    // `create table as` copies the key's types and collations.
     await sql`create table ${table} with (fillfactor = 70) as select ${keys} from ${from} with no data`.execute(
       transaction,
     );
@@ -46,7 +46,7 @@ export async function createChunksTable(
       add foreign key (${keys}) references ${from} (${keys}) on delete cascade on update cascade`.execute(
       transaction,
     );
-    await sql`create index ${sql.id(identifierOf(passages.table, "_of"))} on ${table} (${keys})`.execute(
+    await sql`create index ${sql.id(identifierOf(chunks.table, "_of"))} on ${table} (${keys})`.execute(
       transaction,
     );
   } catch (error) {

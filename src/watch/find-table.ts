@@ -4,7 +4,7 @@ import type { Database } from "../database/connect.ts";
 import { SetupError } from "../errors.ts";
 
 export interface FoundTable {
-  /** A bigint as text, to be cast to `regclass`. */
+  /** A number as text, to be cast to `oid`. */
   readonly oid: string;
   readonly schema: string;
   readonly table: string;
@@ -15,9 +15,9 @@ interface Candidate extends FoundTable {
 }
 
 /**
- * The table that a person names: as SQL writes it (`tickets`, `public.tickets`, `"Support"."Tickets"`), or its exact
- * spelling without the quotes, which shells tend to eat.
- * @throws {SetupError} that says which table was probably meant.
+ * Finds a table by its name: as SQL writes it (`tickets`, `public.tickets`, `"Support"."Tickets"`), or by its exact
+ * spelling without the quotes, which shells tend to remove.
+ * @throws {SetupError} if there is no such table; the error names the closest match.
  */
 export async function findTable(db: Database, name: string): Promise<FoundTable> {
   const { rows } = await sql<Candidate>`
@@ -38,7 +38,7 @@ export async function findTable(db: Database, name: string): Promise<FoundTable>
   );
 }
 
-/** Schema and table as Postgres reads an SQL name: unquoted parts in lower case. */
+/** Schema and table as Postgres reads an SQL name: unquoted parts become lower case. */
 export function nameParts(name: string): [schema: string | undefined, table: string | undefined] {
   const parts = [...name.matchAll(/"((?:[^"]|"")*)"|([^."]+)/g)].map(
     ([, quoted, plain]) => quoted?.replaceAll('""', '"') ?? plain?.trim().toLowerCase(),

@@ -9,19 +9,19 @@ export interface ListedSource {
   readonly key: readonly string[];
   /** SQL over the table's columns. */
   readonly text: string;
-  /** `column type(dimensions)`; with its schema and table where that is not the watched one. */
+  /** `column type(dimensions)`; with schema and table if the vectors are not in the watched table. */
   readonly vector: string | null;
-  /** How the text is cut into passages, each with a vector; null where it is embedded whole. */
-  readonly passages: ChunkSettings | null;
-  /** Null: as the environment says. */
+  /** How the text is cut into chunks, each with a vector; null if it is embedded whole. */
+  readonly chunks: ChunkSettings | null;
+  /** Null: the environment's. */
   readonly backend: string | null;
   readonly model: string | null;
   readonly state: "watched" | "paused" | "broken";
-  /** Why nothing is embedded, and what to do. */
+  /** Why nothing is embedded, and what to do; null if nothing is wrong. */
   readonly trouble: string | null;
 }
 
-/** Every source; one that embeds the passages of another is part of that. */
+/** Every source. A source of texts in chunks and the source that embeds the chunks are one entry. */
 export async function listSources(db: Database): Promise<ListedSource[]> {
   const { usable, chunked, broken } = await loadSources(db);
   const rows = await db.selectFrom("autoembed.embedding_source").selectAll().orderBy("id").execute();
@@ -41,7 +41,7 @@ export async function listSources(db: Database): Promise<ListedSource[]> {
         source === undefined
           ? null
           : `${source.vectorTable === null ? row.vector_column : whereVectorsAre(source)} ${source.vectorType}${dimensions === null ? "" : `(${dimensions})`}`,
-      passages: chunkedSource?.passages ?? null,
+      chunks: chunkedSource?.passages ?? null,
       backend: embedded?.backend ?? null,
       model: embedded?.model ?? null,
       state: source === undefined ? "broken" : row.paused ? "paused" : "watched",

@@ -7,24 +7,25 @@ import { explainRefusal } from "./explain-refusal.ts";
 import { withTableLock } from "../database/with-table-lock.ts";
 
 /**
- * Stops watching; with a text in passages, those too, and a change of the model that is under way. The table, its texts and its vectors stay as they are.
- * @throws {UsageError} where no source has that name.
+ * Stops watching a source; also the chunks of its texts, and a model change that is under way. The table, its texts and
+ * its vectors stay as they are.
+ * @throws {UsageError} if no source has that name.
  */
 export async function unwatch(db: Database, name: string): Promise<void> {
   const { usable, chunked } = await loadSources(db);
-  const passages = usable.find((source) => source.name === name);
-  const chunkedSource = chunked.find(({ embeddedBy }) => embeddedBy === passages?.id);
+  const named = usable.find((source) => source.name === name);
+  const chunkedSource = chunked.find(({ embeddedBy }) => embeddedBy === named?.id);
   if (chunkedSource !== undefined) {
     throw new UsageError(
-      `${name} embeds the passages of ${chunkedSource.name}, and is watched with it.`,
-      `Both: npm run unwatch -- ${chunkedSource.name}`,
+      `${name} embeds the chunks of ${chunkedSource.name}, and both are watched together.`,
+      `Unwatch both: npm run unwatch -- ${chunkedSource.name}`,
     );
   }
   const [, changed] = /^(.+)@(?:next|previous)$/.exec(name) ?? [];
   if (changed !== undefined && (await isWatched(db, changed))) {
     throw new UsageError(
-      `${name} belongs to a change of the model of ${changed}.`,
-      `End that: npm run remodel -- ${changed} --finish, or --cancel before its switch.`,
+      `${name} belongs to a model change of ${changed}.`,
+      `End the model change: npm run remodel -- ${changed} --finish, or --cancel before the switch.`,
     );
   }
   const watched = await withTableLock(db, async (transaction) => {

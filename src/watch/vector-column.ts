@@ -8,14 +8,14 @@ export type VectorType = "vector" | "halfvec";
 export interface VectorColumn {
   readonly name: string;
   readonly type: VectorType;
-  /** Null where the column takes any length. */
+  /** Null if the column accepts vectors of any length. */
   readonly dimensions: number | null;
 }
 
-/** What HNSW and IVFFlat take: https://github.com/pgvector/pgvector#hnsw */
+/** The most dimensions that HNSW and IVFFlat can index: https://github.com/pgvector/pgvector#hnsw */
 export const LONGEST_INDEXED = { vector: 2_000, halfvec: 4_000 } as const;
 
-/** The column, or undefined where the table has none of that name. @throws {SetupError} where it is of another type. */
+/** The column, or undefined if the table has none of that name. @throws {SetupError} if the column has another type. */
 export async function findVectorColumn(
   db: Database,
   { oid, schema, table }: FoundTable,
@@ -32,13 +32,13 @@ export async function findVectorColumn(
   if (column.type !== "vector" && column.type !== "halfvec") {
     throw new SetupError(
       `Column ${name} of ${schema}.${table} is ${column.type}, neither vector nor halfvec.`,
-      "Name another column with --vector: it is added where it is missing.",
+      "Name another column with --vector. A missing column is added.",
     );
   }
   return { name, type: column.type, dimensions: column.dimensions };
 }
 
-/** The type that an HNSW index can be built on. */
+/** The type with which HNSW can index vectors of that length. */
 export function vectorTypeFor(dimensions: number): VectorType {
   return dimensions > LONGEST_INDEXED.vector ? "halfvec" : "vector";
 }

@@ -7,19 +7,22 @@ import type { TableName } from "../sources/source.ts";
 import { nameParts, type FoundTable } from "./find-table.ts";
 import { columnType, type VectorColumn } from "./vector-column.ts";
 
-/** A table for the vectors of a watched one. */
+/** A separate table for the vectors of a watched table. */
 export interface VectorTable extends TableName {
-  /** Null where it is still to be made. */
+  /** Null if the table does not exist yet. */
   readonly oid: string | null;
 }
 
 const NO_UNIQUE_CONSTRAINT = "42830";
 
-/** The table that a person names for the vectors of `watched`; without a schema, in that one's schema. */
+/** Finds the table named for the vectors of `watched`. A name without a schema means the watched table's schema. */
 export async function findVectorTable(db: Database, name: string, watched: FoundTable): Promise<VectorTable> {
   const [schema = watched.schema, table] = nameParts(name);
   if (table === undefined)
-    throw new SetupError(`${JSON.stringify(name)} names no table.`, "Such as: --into documents_embeddings");
+    throw new SetupError(
+      `${JSON.stringify(name)} is not a table name.`,
+      "Such as: --into documents_embeddings",
+    );
   const { rows } = await sql<VectorTable & { spelled: boolean; kind: string }>`
     select c.oid::text, c.relkind as kind, n.nspname as schema, c.relname as table, n.nspname = ${schema} and c.relname = ${table} as spelled
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
@@ -29,14 +32,17 @@ export async function findVectorTable(db: Database, name: string, watched: Found
   const [found] = rows;
   if (found !== undefined && !["r", "p"].includes(found.kind)) {
     throw new SetupError(
-      `${found.schema}.${found.table} is there already, and is no table that can hold vectors.`,
-      "Name another with --into: it is made where it is missing.",
+      `${found.schema}.${found.table} exists, but is not a table that can hold vectors.`,
+      "Name another table with --into. A missing table is created.",
     );
   }
   return found ?? { schema, table, oid: null };
 }
 
-/** Makes the table of vectors: the key, referring to the watched table, and the vector. @throws {SetupError} where the key cannot be referred to. */
+/**
+ * Creates the table of vectors: the key, with a foreign key to the watched table, and the vector.
+ * @throws {SetupError} if a foreign key cannot refer to the key.
+ */
 export async function createVectorTable(
   transaction: Database,
   watched: FoundTable,
@@ -49,7 +55,7 @@ export async function createVectorTable(
   const from = sql.id(watched.schema, watched.table);
   const table = sql.id(vectors.schema, vectors.table);
   try {
-    // So that the key's types and collations are the watched table's own.
+    // `create table as` copies the key's types and collations.
     await sql`create table ${table} as select ${keys} from ${from} with no data`.execute(transaction);
     await sql`alter table ${table} add column ${sql.id(column.name)} ${columnType(column)}, add primary key (${keys}),
       add foreign key (${keys}) references ${from} (${keys}) on delete cascade on update cascade`.execute(
@@ -60,20 +66,21 @@ export async function createVectorTable(
   }
 }
 
-/** What a foreign key to the watched table's key needs, where the error says that it cannot be made. */
+/** If `error` says that the foreign key cannot be made, a SetupError that says what it needs; else `error`. */
 export function explainForeignKey(error: unknown, watched: FoundTable, key: readonly string[]): unknown {
   if (!(error instanceof pg.DatabaseError) || error.code !== NO_UNIQUE_CONSTRAINT) return error;
   return new SetupError(
     `A foreign key cannot refer to (${key.join(", ")}) of ${watched.schema}.${watched.table}.`,
-    "It needs a primary key, or a unique index on just these columns, not deferrable. Or leave out --into.",
+    "These columns need a primary key, or a unique index on exactly them that is not deferrable. Or leave out --into.",
     { cause: error },
   );
 }
 
 /**
- * Makes the view `TABLE_with_COLUMN`, beside the table of vectors: the watched table's columns and the vector. It asks
- * for its reader's own rights where Postgres can (15). Nothing of ours reads it, and one that is there is left alone.
- * @returns its name, qualified and quoted.
+ * Creates the view `TABLE_with_COLUMN` in the schema of the table of vectors: the watched table's columns and the
+ * vector. On Postgres 15 and later it is a `security_invoker` view. pg-autoembed never reads it. An existing view is
+ * kept.
+ * @returns the view's name, qualified and quoted.
  */
 export async function createVectorView(
   transaction: Database,
@@ -104,7 +111,7 @@ export async function createVectorView(
   return found.name;
 }
 
-/** @throws {SetupError} where the table has none. */
+/** @throws {SetupError} if the table has no primary key. */
 export async function primaryKey(db: Database, { oid, schema, table }: FoundTable): Promise<string[]> {
   const { rows } = await sql<{ key: string[] | null }>`
     select autoembed.primary_key(${oid}::oid::regclass) as key`.execute(db);
@@ -112,6 +119,6 @@ export async function primaryKey(db: Database, { oid, schema, table }: FoundTabl
   if (key !== null) return key;
   throw new SetupError(
     `${schema}.${table} has no primary key.`,
-    "Name columns that are NOT NULL and have a unique index as its --key.",
+    "With --key, name columns that are NOT NULL and have a unique index.",
   );
 }

@@ -21,32 +21,33 @@ import {
 } from "./vector-column.ts";
 
 export interface WatchOptions {
-  /** As SQL writes it, or its exact spelling: `tickets`, `public.tickets`, `"Support"."Tickets"`. */
+  /** The table's name in SQL, or its exact spelling: `tickets`, `public.tickets`, `"Support"."Tickets"`. */
   readonly table: string;
   /** A column, or an SQL expression over the table's columns: `title || ' ' || body`. */
   readonly text: string;
-  /** Columns that tell one row from another; the primary key where not given. */
+  /** Columns that identify a row; the primary key by default. */
   readonly key?: readonly string[] | undefined;
-  /** The column that receives the vector, added where it is missing; `embedding` where not given. */
+  /** The column that receives the vector; added if it is missing. `embedding` by default. */
   readonly vector?: string | undefined;
   /**
-   * A table to keep the vectors in, made where it is missing: its key refers to the watched table's, and a view joins
-   * the two. Named as `table` is, without a schema in that one's schema. The watched table itself where not given.
+   * A separate table for the vectors; created if it is missing. Its key refers to the watched table's key, and a view
+   * joins the two. Named like `table`; without a schema, it is in the watched table's schema. By default the vectors are
+   * in the watched table.
    */
   readonly into?: string | undefined;
   /**
-   * Cuts the text into passages of at most that length, which are kept in `into` with a vector each. `overlap` is an
-   * eighth of it, and `unit` is `characters`, where not given.
+   * Cuts the text into chunks of at most the given length, which are kept in `into` with one vector each. By default,
+   * `overlap` is an eighth of the length and `unit` is `characters`.
    */
-  readonly passages?: ChunkOptions | undefined;
-  /** Of the column that is added; `vector` up to 2,000 dimensions and `halfvec` above where not given. */
+  readonly chunks?: ChunkOptions | undefined;
+  /** The type of an added column; by default `vector` up to 2,000 dimensions and `halfvec` above. */
   readonly type?: VectorType | undefined;
-  /** What commands and messages call it; the table's name where not given. */
+  /** The source's name in commands and messages; the table's name by default. */
   readonly name?: string | undefined;
   readonly backend?: "llm_api" | "ollama" | "local" | undefined;
   readonly model?: string | undefined;
   readonly dimensions?: number | undefined;
-  /** What the provider of this source has of its own. */
+  /** Settings of this source's provider that replace the environment's. */
   readonly settings?: SourceSettings | undefined;
 }
 
@@ -60,27 +61,24 @@ export interface Watched {
   readonly text: string;
   readonly vector: VectorColumn;
   readonly columnAdded: boolean;
-  /** Qualified and quoted; null where the vectors are in the watched table. */
+  /** Qualified and quoted; null if the vectors are in the watched table. */
   readonly into: string | null;
-  /** How the text is cut into the passages of `into`; null where it is embedded whole. */
-  readonly passages: ChunkSettings | null;
-  /** The view that joins the watched table and its vectors, qualified and quoted; null where there is nothing to join. */
+  /** How the text is cut into the chunks of `into`; null if it is embedded whole. */
+  readonly chunks: ChunkSettings | null;
+  /** The view that joins the watched table and its vectors, qualified and quoted; null if there is none. */
   readonly view: string | null;
 }
 
 /**
- * Watches a text of a table, from now on: every change of it is queued. Rows that are there already wait for a
- * backfill. Called again with the same name, it changes the source. All of it happens or nothing.
- * @throws {SetupError} where it cannot be watched, with what to do.
+ * Watches a text of a table: from now on every change of it is queued. Existing rows wait for a backfill. A second call
+ * with the same name changes the source. It runs in one transaction.
+ * @throws {SetupError} if the text cannot be watched; the error says what to do.
  */
 export async function watch(db: Database, config: Config, options: WatchOptions): Promise<Watched> {
-  if (options.passages !== undefined && options.into === undefined) {
-    throw new UsageError(
-      "Passages need a table of their own.",
-      "Such as: --into documents_passages --chunk 800",
-    );
+  if (options.chunks !== undefined && options.into === undefined) {
+    throw new UsageError("Chunks need a table of their own.", "Such as: --into documents_chunks --chunk 800");
   }
-  const passages = options.passages === undefined ? null : chunkSettings(options.passages);
+  const chunks = options.chunks === undefined ? null : chunkSettings(options.chunks);
   const table = await findTable(db, options.table);
   const vectors = options.into === undefined ? undefined : await findVectorTable(db, options.into, table);
   const existing = await existingColumn(db, table, vectors, options.vector ?? "embedding");
@@ -90,7 +88,7 @@ export async function watch(db: Database, config: Config, options: WatchOptions)
     return await withTableLock(db, async (transaction) => {
       await sql`select autoembed.check_table(${table.oid}::oid::regclass)`.execute(transaction);
       if (vectors?.oid === null) {
-        const create = passages === null ? createVectorTable : createChunksTable;
+        const create = chunks === null ? createVectorTable : createChunksTable;
         await create(transaction, table, vectors, options.key, column);
       } else if (existing === undefined) {
         if (vectors !== undefined) await lockWatchedTableFirst(transaction, table, "access exclusive");
@@ -98,12 +96,12 @@ export async function watch(db: Database, config: Config, options: WatchOptions)
         await sql`alter table ${sql.id(schema, name)}
           add column ${sql.id(column.name)} ${columnType(column)}`.execute(transaction);
       }
-      const watched = await callEmbedWatch(transaction, table, vectors, column, options, passages);
+      const watched = await callWatch(transaction, table, vectors, column, options, chunks);
       const view =
-        vectors === undefined || passages !== null
+        vectors === undefined || chunks !== null
           ? null
           : await createVectorView(transaction, table, vectors, watched.key, column.name);
-      return { ...watched, vector: column, columnAdded: existing === undefined, passages, view };
+      return { ...watched, vector: column, columnAdded: existing === undefined, chunks, view };
     });
   } catch (error) {
     throw explainRefusal(error, "watch");
@@ -121,13 +119,13 @@ async function existingColumn(
   return oid === null ? undefined : await findVectorColumn(db, { oid, ...rest }, name);
 }
 
-async function callEmbedWatch(
+async function callWatch(
   db: Database,
   table: FoundTable,
   vectors: VectorTable | undefined,
   column: VectorColumn,
   options: WatchOptions,
-  passages: ChunkSettings | null,
+  chunks: ChunkSettings | null,
 ): Promise<Pick<Watched, "name" | "table" | "key" | "text" | "into">> {
   const hasOwnModel = options.backend !== undefined || options.model !== undefined;
   const { rows } = await sql<{
@@ -149,9 +147,9 @@ async function callEmbedWatch(
       dimensions => ${options.dimensions ?? (hasOwnModel ? column.dimensions : null)}::int,
       settings => ${JSON.stringify(sourceSettings(options.settings ?? {}))}::jsonb,
       vector_table => ${vectors === undefined ? sql`null` : sql`format('%I.%I', ${vectors.schema}::text, ${vectors.table}::text)::regclass`},
-      passages => ${passages === null ? null : JSON.stringify(passages)}::jsonb)`.execute(db);
+      passages => ${chunks === null ? null : JSON.stringify(chunks)}::jsonb)`.execute(db);
   const [watched] = rows;
-  if (watched === undefined) throw new Error("autoembed.watch() gave no source");
+  if (watched === undefined) throw new Error("autoembed.watch() returned no source");
   return watched;
 }
 
@@ -161,11 +159,11 @@ function checkAgainst(
   { type, dimensions }: WatchOptions,
 ): void {
   if (column === undefined) return;
-  const isOther = (asked: unknown, is: unknown): boolean =>
+  const differs = (asked: unknown, is: unknown): boolean =>
     asked !== undefined && is !== null && asked !== is;
-  if (isOther(type, column.type) || isOther(dimensions, column.dimensions)) {
+  if (differs(type, column.type) || differs(dimensions, column.dimensions)) {
     throw new SetupError(
-      `Column ${column.name} of ${schema}.${table} is there already, as ${column.type}(${String(column.dimensions)}).`,
+      `Column ${column.name} of ${schema}.${table} already exists, as ${column.type}(${String(column.dimensions)}).`,
       "Leave out --type and --dim, or name another column with --vector. To change the model, see `npm run remodel`.",
     );
   }
@@ -183,9 +181,9 @@ async function plannedColumn(config: Config, options: WatchOptions): Promise<Vec
   return { name: options.vector ?? "embedding", type, dimensions };
 }
 
-/** Asks the provider: what it makes is what the column must take. */
+/** The length of the provider's vectors, found by a probe unless it is configured. */
 async function dimensionsOf(config: Config, options: WatchOptions): Promise<number> {
-  const wishes = {
+  const overrides = {
     backend: options.backend ?? null,
     model: options.model ?? null,
     dimensions: null,
@@ -194,7 +192,7 @@ async function dimensionsOf(config: Config, options: WatchOptions): Promise<numb
   const hasOwnModel = options.backend !== undefined || options.model !== undefined;
   if (!hasOwnModel && config.EMBEDDING_DIM !== undefined) return config.EMBEDDING_DIM;
   const provider = await openProvider(
-    resolveProviderSettings(hasOwnModel ? { ...config, EMBEDDING_DIM: undefined } : config, wishes),
+    resolveProviderSettings(hasOwnModel ? { ...config, EMBEDDING_DIM: undefined } : config, overrides),
   );
   await provider.close();
   return provider.dimensions;

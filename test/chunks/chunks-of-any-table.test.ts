@@ -91,7 +91,7 @@ test.each(TABLES)("passages of $what follow its rows, and are found", async (giv
     table: "app.docs",
     text: "body",
     into: "docs_passages",
-    passages: SPLIT,
+    chunks: SPLIT,
     ...options,
   });
   const listener = await listen();
@@ -119,7 +119,7 @@ test.each(TABLES)("passages of $what follow its rows, and are found", async (giv
   expect(await buildIndex(db, source, building)).toMatchObject({ built: true });
   const passage = splitText(OTHER, SPLIT)[1]?.text ?? "";
   const query = oracleVector(passage, DIMENSIONS);
-  const best = { key: found, passage: { chunk: 2 } };
+  const best = { key: found, chunk: { number: 2 } };
   const asked = { limit: 5, withText: true };
   expect(await searchChosen(db, chosen, query, asked)).toMatchObject([{ ...best, text: passage }, {}]);
   const words = { ...asked, query: "rivers", language: "english" };

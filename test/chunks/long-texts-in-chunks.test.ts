@@ -27,7 +27,7 @@ const INTO: WatchOptions = {
   table: "app.documents",
   text: "body",
   into: "documents_passages",
-  passages: SPLIT,
+  chunks: SPLIT,
 };
 
 async function prepareDocuments(create = "create table app.documents (id bigint primary key, body text)") {
@@ -114,7 +114,7 @@ async function expectAllTrue(client: Listening["client"]): Promise<void> {
 test("a long text becomes passages with their vectors, and they follow it", async () => {
   const { client, listen, watch } = await prepareDocuments();
   const watched = await watch();
-  expect(watched).toMatchObject({ name: "app.documents", passages: SPLIT, columnAdded: true });
+  expect(watched).toMatchObject({ name: "app.documents", chunks: SPLIT, columnAdded: true });
   const listener = await listen();
   await client.query("insert into app.documents values (1, $1), (2, 'short'), (3, ' '), (4, null)", [
     prose(40),
@@ -195,7 +195,7 @@ test("a search finds each row once, by its best passage, however many passages o
   );
   const expected = best.toSorted((a, b) => a.distance - b.distance);
   const found = await search(config, asked, { source: "app.documents", limit: 6, withText: true });
-  expect(found.map(({ key, passage }) => ({ key, chunk: passage?.chunk }))).toEqual(
+  expect(found.map(({ key, chunk }) => ({ key, chunk: chunk?.number }))).toEqual(
     expected.map(({ key, chunk }) => ({ key, chunk })),
   );
   expect(found[0]).toMatchObject({ key: "1", text: asked });
@@ -234,7 +234,7 @@ test("a backfill cuts what was there before, mends what was changed unseen, and 
   await backfill();
   await expectAllTrue(client);
 
-  await watch({ passages: { chunk: 300, overlap: 0 } });
+  await watch({ chunks: { chunk: 300, overlap: 0 } });
   expect(await verify()).toMatchObject({ ok: false });
   await backfill(true);
   expect(await verify()).toMatchObject({ sampled: 5, ok: true });
@@ -253,8 +253,8 @@ test("the pair is paused, listed and given up as one", async () => {
   );
   expect(rows).toEqual([{ name: "app.documents" }, { name: "app.documents_passages" }]);
   const listed = (await listSources(db)).filter(({ name }) => name.startsWith("app."));
-  expect(listed).toMatchObject([{ name: "app.documents", state: "paused", passages: SPLIT }]);
-  await expect(unwatch("app.documents_passages")).rejects.toThrow(/watched with it/);
+  expect(listed).toMatchObject([{ name: "app.documents", state: "paused", chunks: SPLIT }]);
+  await expect(unwatch("app.documents_passages")).rejects.toThrow(/both are watched together/);
   await unwatch("app.documents");
   expect(
     (await client.query("select from autoembed.embedding_source where name like 'app.%'")).rowCount,
@@ -269,9 +269,9 @@ test("the pair is paused, listed and given up as one", async () => {
 
 test.each([
   ["no table for the passages", { into: undefined }, /table of their own/],
-  ["an overlap as long as a passage", { passages: { chunk: 100, overlap: 100 } }, /half of --chunk/],
-  ["a passage of nothing", { passages: { chunk: 0 } }, /at least 20/],
-  ["a length that is no number", { passages: { chunk: Number.NaN } }, /at least 20/],
+  ["an overlap as long as a passage", { chunks: { chunk: 100, overlap: 100 } }, /half of --chunk/],
+  ["a passage of nothing", { chunks: { chunk: 0 } }, /at least 20/],
+  ["a length that is no number", { chunks: { chunk: Number.NaN } }, /at least 20/],
   ["a table that is something else", { into: "app.others" }, /cannot hold passages|no key column/],
 ] as const)("refuses %s", async (_, options, message) => {
   const { watch, client } =

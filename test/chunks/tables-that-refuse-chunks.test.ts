@@ -40,7 +40,7 @@ test.each(Object.entries(REFUSALS))(
       table: "documents",
       text: "body",
       into: "documents_passages",
-      passages: SPLIT,
+      chunks: SPLIT,
     });
     const listener = await listen();
     await client.query("insert into documents values (1, $1), (2, $1)", [`${ONE} ${TWO}`]);

@@ -133,7 +133,7 @@ test(
     expect(well.problems).toEqual([]);
     expect(well.code).toBe(0);
     expect(well.found.map(({ what }) => what).join("\n")).toMatch(
-      /A notification is heard[\s\S]+vectors of 8 dimensions/,
+      /A notification arrives[\s\S]+vectors of 8 dimensions/,
     );
 
     await on.client.query(`alter table patient_embeddings disable trigger autoembed_1_update`);

@@ -40,7 +40,7 @@ test("the model of a text in passages is changed under the text's name, there, b
     "drop schema if exists app cascade; create schema app; create table app.documents (id bigint primary key, body text)",
   );
   const options = { table: "app.documents", text: "body", into: "documents_passages" };
-  await watch(db, config, { ...options, passages: { chunk: 120 } });
+  await watch(db, config, { ...options, chunks: { chunk: 120 } });
   const listener = await listen();
   const insert = (id: number, of: string) =>
     client.query("insert into app.documents values ($1, $2)", [id, prose(10, of)]);

@@ -29,7 +29,7 @@ test("takes the change with it when it is watched no more; neither half can be g
   const { client, db, config, begin } = await prepareChange(5);
   await begin();
   await client.query("update patient_embeddings set context_text = context_text || '!'");
-  await expect(unwatch(db, `${NAME}@next`)).rejects.toThrow(/belongs to a change of the model/);
+  await expect(unwatch(db, `${NAME}@next`)).rejects.toThrow(/belongs to a model change/);
   await unwatch(db, NAME);
   onTestFinished(async () => {
     await client.query("alter table patient_embeddings drop embedding_next");

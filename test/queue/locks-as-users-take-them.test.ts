@@ -18,7 +18,7 @@ const DOCS: WatchOptions = { table: "app.documents", text: "body", into: "docume
 const PASSAGES: WatchOptions = {
   ...DOCS,
   into: "documents_passages",
-  passages: { chunk: 60, overlap: 0, unit: "characters" },
+  chunks: { chunk: 60, overlap: 0, unit: "characters" },
 };
 
 interface Given {

@@ -270,7 +270,7 @@ test("verify finds a wrong vector, and doctor a foreign key that is gone", async
 
   const findings = async () =>
     (await examineSource(db, config, await source())).map(({ what }) => what).join("\n");
-  expect(await findings()).toMatch(/follow its rows by a foreign key/);
+  expect(await findings()).toMatch(/with a foreign key to its rows/);
   await client.query("alter table app.documents_embeddings drop constraint documents_embeddings_id_fkey");
   expect(await findings()).toMatch(/lost its foreign key/);
 });
@@ -308,7 +308,7 @@ test.each([
       embedding vector(3))`,
     /dimensions|there already/,
   ],
-  ["it is a view", "create view app.documents_embeddings as select 1 as id", /no table that can hold/],
+  ["it is a view", "create view app.documents_embeddings as select 1 as id", /not a table that can hold/],
 ])(
   "refuses an existing table where %s, says what to do, and changes nothing",
   async (_what, create, says) => {

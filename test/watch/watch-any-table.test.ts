@@ -212,7 +212,7 @@ test.each([
     "a vector column of another length",
     `create table app.t (id int primary key, body text, embedding vector(3))`,
     { table: "app.t", text: "body", dimensions: 4 },
-    /there already, as vector\(3\)/,
+    /already exists, as vector\(3\)/,
   ],
   [
     "a vector column that another source fills",

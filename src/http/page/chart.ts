@@ -4,9 +4,9 @@ import { html, type Html } from "./html.ts";
 
 const WIDTH = 480;
 const HEIGHT = 96;
-/** Gaps longer than this are shown as gaps. */
+/** A longer time between two samples is drawn as a gap. */
 const GAP_MS = 20_000;
-/** Throughput is told over this long: heartbeats add to the counters once a second. */
+/** Throughput is averaged over this time: heartbeats update the counters once a second. */
 const WINDOW_MS = 15_000;
 
 interface Point {
@@ -14,12 +14,12 @@ interface Point {
   readonly value: number;
 }
 
-/** Two small charts of the last ten minutes: what waits, and what is done. */
+/** Two small charts of the last ten minutes: queued rows and throughput. */
 export function charts(moments: readonly Moment[]): Html {
   const queued = moments.map(({ at, queued: value }) => ({ at, value }));
   return html`<div class="charts">
     ${chart("Queue", "rows waiting or in flight", queued, "queue")}
-    ${chart("Throughput", "rows a minute, all listeners", throughput(moments), "pace")}
+    ${chart("Throughput", "rows per minute, all listeners", throughput(moments), "pace")}
   </div>`;
 }
 
@@ -27,7 +27,7 @@ function throughput(moments: readonly Moment[]): Point[] {
   return moments.flatMap((moment) => {
     const earlier = moments.find(({ at }) => at >= moment.at - WINDOW_MS);
     if (earlier === undefined || earlier.at === moment.at) return [];
-    const rows = Math.max(0, moment.settled - earlier.settled);
+    const rows = Math.max(0, moment.written - earlier.written);
     return [{ at: moment.at, value: (rows / (moment.at - earlier.at)) * 60_000 }];
   });
 }
@@ -51,7 +51,7 @@ function chart(title: string, unit: string, points: readonly Point[], kind: "que
   </figure>`;
 }
 
-/** The runs of points without a gap between them. */
+/** Splits the points wherever there is a gap. */
 function stretches(points: readonly Point[]): Point[][] {
   const runs: Point[][] = [];
   for (const point of points) {

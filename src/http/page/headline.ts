@@ -3,7 +3,7 @@ import { formatDuration } from "../../backfill/progress.ts";
 import { count } from "./format.ts";
 import type { PageData, PageSource } from "./page-data.ts";
 
-/** How things stand, in a sentence: `good` needs nobody, `busy` ends by itself, `bad` needs a person. */
+/** The overall state in one sentence: `good` and `busy` need no action, `bad` needs a person. */
 export interface Headline {
   readonly tone: "good" | "busy" | "bad";
   readonly sentence: string;
@@ -17,7 +17,7 @@ export function headline(
 ): Headline {
   const working = sources.filter((source) => !source.paused);
   const waiting = sum(working, (source) => source.pending + source.in_flight);
-  const details = [...concerns(sources, providers)];
+  const details = [...problems(sources, providers)];
   const stuck =
     sources.some((source) => source.trouble !== null) || providers.some(({ state }) => state === "open");
   const failed = sum(sources, (source) => source.failed);
@@ -32,15 +32,19 @@ export function headline(
     };
   }
   if (failed > 0) {
-    return { tone: "bad", sentence: `Everything is current but for ${count(failed)} that failed.`, details };
+    return {
+      tone: "bad",
+      sentence: `Everything is current except ${count(failed)} failed ${failed === 1 ? "row" : "rows"}.`,
+      details,
+    };
   }
   if (sources.length === 0) return { tone: "busy", sentence: "No table is watched yet.", details };
   const paused = sum(sources, (source) => (source.paused ? source.pending : 0));
-  if (paused > 0) return { tone: "busy", sentence: "Everything is current but what is paused.", details };
+  if (paused > 0) return { tone: "busy", sentence: "Everything is current except paused sources.", details };
   return { tone: details.length > 0 ? "busy" : "good", sentence: "Everything is current.", details };
 }
 
-function* concerns(
+function* problems(
   sources: readonly PageSource[],
   providers: readonly ProviderDescription[],
 ): Generator<string> {

@@ -30,10 +30,10 @@ interface FailedRow {
   readonly failed_at: string;
 }
 
-export interface PageSource extends Omit<SourceSample, "settled">, Pick<QueueStatus, "today"> {
-  /** Rows with a text and those that are current; undefined while they are counted for the first time. */
+export interface PageSource extends Omit<SourceSample, "written">, Pick<QueueStatus, "today"> {
+  /** Rows with a text and current rows; undefined until the first count has finished. */
   readonly progress: { readonly rows: number; readonly current: number } | undefined;
-  /** The latest of them. Keys and reasons, never a text. */
+  /** The latest failures: keys and reasons, never a text. */
   readonly failures: readonly FailedRow[];
 }
 

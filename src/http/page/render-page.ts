@@ -22,14 +22,14 @@ export interface PageView {
   readonly history: History;
   readonly providers: readonly ProviderDescription[];
   readonly formToken: string;
-  /** For a million tokens; undefined where it is not set. */
+  /** Price per million tokens; undefined if it is not configured. */
   readonly price: number | undefined;
-  /** What the last form did, in a sentence. */
+  /** One sentence about what the last form did. */
   readonly notice: string | undefined;
   readonly search: SearchOutcome | undefined;
 }
 
-/** Nothing but what this page carries itself, and forms to itself alone. */
+/** Allows only the page's own style and script, and forms to its own address. */
 export const PAGE_POLICY = [
   "default-src 'none'",
   `style-src '${digest(STYLE)}'`,
@@ -41,7 +41,7 @@ export const PAGE_POLICY = [
   "frame-ancestors 'none'",
 ].join("; ");
 
-// Whole, so that not a space comes between: their hashes are in the policy.
+// Made here as a whole, so that the formatter adds no space: the policy holds their hashes.
 const STYLE_ELEMENT = new Html(`<style>${STYLE}</style>`);
 const SCRIPT_ELEMENT = new Html(`<script>${SCRIPT}</script>`);
 
@@ -72,7 +72,7 @@ export function renderPage(view: PageView): string {
   return page.markup;
 }
 
-/** The part that changes by itself. */
+/** The part of the page that is refreshed automatically. */
 export function renderLive(view: PageView): string {
   return html`${clock(view.data.at)}${live(view)}`.markup;
 }

@@ -10,29 +10,29 @@ export interface RowCount {
 }
 
 const FRESH_MS = 1_500;
-/** A count that takes longer than this goes on by itself; the page shows the one before meanwhile. */
-const PATIENCE_MS = 700;
+/** A longer count continues in the background, and the page shows the previous count. */
+const WAIT_MS = 700;
 
-/** How many rows each source has, counted in the background: that reads the whole table, and a page must not wait for it. */
+/** Each source's number of rows, counted in the background: a count reads the whole table, and the page must not wait. */
 export class RowCounts {
   readonly #db: Database;
   readonly #ownSessions: boolean;
   readonly #counts = new Map<string, { readonly cached: Cached<RowCount>; last: RowCount | undefined }>();
 
-  /** Of the session that counts now. */
+  /** The backend of the session that is counting now. */
   #pid: number | undefined;
   #stopped = false;
 
   /**
-   * @param db with one connection, so that counts follow each other.
-   * @param ownSessions whether no pooler gives a session to others between two statements.
+   * @param db a pool of one connection, so that only one count runs at a time.
+   * @param ownSessions false behind a pooler that may give a session to another client between two statements.
    */
   constructor(db: Database, ownSessions: boolean) {
     this.#db = db;
     this.#ownSessions = ownSessions;
   }
 
-  /** Ends the count that is under way, which may take long yet. */
+  /** Cancels the running count, which could still take long. */
   async cancel(db: Database): Promise<void> {
     this.#stopped = true;
     if (this.#pid === undefined) return;
@@ -50,7 +50,7 @@ export class RowCounts {
     });
   }
 
-  /** The newest count there is; undefined while there is none. */
+  /** The newest finished count; undefined if there is none. */
   async of(source: Source): Promise<RowCount | undefined> {
     const id = JSON.stringify(source);
     const entry = this.#counts.get(id) ?? {
@@ -65,7 +65,7 @@ export class RowCounts {
     const late = new Promise<RowCount | undefined>((resolve) => {
       setTimeout(() => {
         resolve(entry.last);
-      }, PATIENCE_MS).unref();
+      }, WAIT_MS).unref();
     });
     return await Promise.race([counting, late]);
   }

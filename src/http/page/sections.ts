@@ -1,14 +1,14 @@
 import { formatDuration } from "../../backfill/progress.ts";
 import type { ProviderDescription } from "../../providers/registry.ts";
 import type { ListenerStatus } from "../../status/collect-status.ts";
-import type { Neighbour } from "../../search/nearest.ts";
+import type { Neighbour } from "../../search/searched-rows.ts";
 import type { Freshness } from "../history.ts";
 import { brief, cost, count, percent, span } from "./format.ts";
 import type { Headline } from "./headline.ts";
 import { html, type Html } from "./html.ts";
 import type { PageData, PageSource } from "./page-data.ts";
 
-/** What the page shows of a search. */
+/** The result of a search, as the page shows it. */
 export interface SearchOutcome {
   readonly source: string;
   readonly query: string;
@@ -32,14 +32,14 @@ export function headlineSection({ tone, sentence, details }: Headline): Html {
 export function figures(data: PageData, freshness: Freshness | undefined, price: number | undefined): Html {
   const today = (of: keyof PageSource["today"]): number =>
     data.sources.reduce((sum, source) => sum + source.today[of], 0);
-  const settled = today("embedded") + today("cached");
+  const written = today("embedded") + today("cached");
   const tokens = today("tokens");
   return html`<dl class="figures">
-    ${figure("Freshness", freshness === undefined ? "–" : span(freshness.medianSeconds), freshness === undefined ? "nothing changed lately" : `median; 95 % within ${span(freshness.p95Seconds)}`)}
-    ${figure("Embedded today", brief(settled), `${count(today("requests"))} requests`)}
-    ${figure("From the cache", settled === 0 ? "–" : percent(today("cached"), settled), `${brief(today("cached"))} rows at no cost`)}
+    ${figure("Freshness", freshness === undefined ? "–" : span(freshness.medianSeconds), freshness === undefined ? "no recent changes" : `median; 95 % within ${span(freshness.p95Seconds)}`)}
+    ${figure("Embedded today", brief(written), `${count(today("requests"))} requests`)}
+    ${figure("From the cache", written === 0 ? "–" : percent(today("cached"), written), `${brief(today("cached"))} rows at no cost`)}
     ${figure("Tokens today", brief(tokens), "since midnight, UTC")}
-    ${figure("Cost today", price === undefined ? "–" : cost(tokens, price), price === undefined ? "set EMBED_PRICE_PER_MILLION_TOKENS" : `at ${String(price)} a million tokens`)}
+    ${figure("Cost today", price === undefined ? "–" : cost(tokens, price), price === undefined ? "set EMBED_PRICE_PER_MILLION_TOKENS" : `at ${String(price)} per million tokens`)}
   </dl>`;
 }
 
@@ -137,7 +137,7 @@ export function failuresSection(sources: readonly PageSource[], formToken: strin
             <p>
               <strong>${source.name}</strong>: ${count(source.failed)}
               failed${source.failures.length < source.failed && html`, the latest ${source.failures.length} of them here`}.
-              A row is tried again when its text changes, or when you say so.
+              A row is retried when its text changes, or when you press Retry.
             </p>
             ${retry(source.name, "Retry all")}
           </div>
@@ -187,7 +187,7 @@ export function machinerySection(
             <strong>${model}</strong>
             <span class="quiet"
               >${backend}, ${concurrency} in flight at
-              most${pace !== null && html`, ${brief(pace)} requests a minute`}</span
+              most${pace !== null && html`, ${brief(pace)} requests per minute`}</span
             >${reason !== null && html`<br /><span class="quiet">${reason}</span>`}
           </li>`,
       )}

@@ -13,9 +13,9 @@ import type { SearchOutcome } from "./sections.ts";
 
 const LONGEST_FORM = 64 * 1024;
 const SEARCH_LIMIT = 10;
-const SEARCH_PATIENCE_MS = 10_000;
+const SEARCH_TIMEOUT_MS = 10_000;
 
-/** `/`, `/live` and the forms. The caller has found that the request may see the page. */
+/** Serves `/`, `/live` and the forms. The caller has already checked that the request may see the page. */
 export async function servePage(
   page: PageContext,
   path: string,
@@ -30,7 +30,7 @@ export async function servePage(
   const allowed = isForm ? ["POST"] : ["GET", "HEAD"];
   if (!allowed.includes(request.method ?? "")) {
     response.setHeader("allow", allowed.join(", "));
-    sendText(response, 405, "This takes another method.");
+    sendText(response, 405, `Use ${allowed.join(" or ")} here.`);
     return;
   }
   if (!isForm) {
@@ -40,7 +40,7 @@ export async function servePage(
   }
   const form = await readForm(request);
   if (form === undefined) {
-    sendText(response, 413, "That is too long.");
+    sendText(response, 413, "The form is too long.");
     return;
   }
   const refusal = page.guard.formRefusal(request, form);
@@ -76,7 +76,7 @@ async function viewOf(page: PageContext, more: Pick<PageView, "notice" | "search
   };
 }
 
-/** @returns what was done, for the address that the browser is sent to. */
+/** @returns the query string that tells the next page what was done. */
 async function carryOut({ db, log }: PageContext, path: string, form: URLSearchParams): Promise<string> {
   const source = form.get("source") ?? "";
   if (path === "/retry") {
@@ -91,16 +91,16 @@ async function carryOut({ db, log }: PageContext, path: string, form: URLSearchP
   return found ? (paused ? "paused" : "resumed") : "unknown";
 }
 
-/** Only what we wrote into the address ourselves is said, and none of it is repeated. */
+/** The notice for a query string that `carryOut` wrote. Text from the address is never shown. */
 function noticeOf(request: IncomingMessage): string | undefined {
-  const said = new URLSearchParams((request.url ?? "").split("?", 2)[1]);
-  const rows = Number(said.get("retried"));
-  if (said.has("retried") && Number.isInteger(rows)) {
+  const parameters = new URLSearchParams((request.url ?? "").split("?", 2)[1]);
+  const rows = Number(parameters.get("retried"));
+  if (parameters.has("retried") && Number.isInteger(rows)) {
     return rows === 1 ? "One row is waiting again." : `${String(rows)} rows are waiting again.`;
   }
-  if (said.has("paused")) return "Paused. Changes are still queued, and nothing is lost.";
-  if (said.has("resumed")) return "Resumed.";
-  if (said.has("unknown")) return "That source is no longer there.";
+  if (parameters.has("paused")) return "Paused. Changes are still queued, and nothing is lost.";
+  if (parameters.has("resumed")) return "Resumed.";
+  if (parameters.has("unknown")) return "That source is no longer there.";
   return undefined;
 }
 
@@ -115,7 +115,7 @@ async function search(page: PageContext, form: URLSearchParams): Promise<SearchO
     const [source] = chosen.sources;
     if (source === undefined) return outcome;
     const provider = await page.listener.provider(source);
-    const vector = await embedQuery(page.db, provider, query, AbortSignal.timeout(SEARCH_PATIENCE_MS));
+    const vector = await embedQuery(page.db, provider, query, AbortSignal.timeout(SEARCH_TIMEOUT_MS));
     return {
       ...outcome,
       found: await searchChosen(page.db, chosen, vector, { limit: SEARCH_LIMIT, withText }),
@@ -131,7 +131,7 @@ function problemOf(error: unknown): string {
   throw error;
 }
 
-/** Undefined where it is longer than any form of ours. */
+/** Undefined if the body is longer than any of our forms. */
 async function readForm(request: IncomingMessage): Promise<URLSearchParams | undefined> {
   const chunks: Buffer[] = [];
   let length = 0;

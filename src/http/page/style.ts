@@ -1,4 +1,4 @@
-/** The page's whole style. Colours are named once, for light and for dark; contrast is 4.5:1 and more. */
+/** The page's style. Colours are defined once for light and once for dark; contrast is at least 4.5:1. */
 export const STYLE = `
 :root{color-scheme:light dark;--paper:#fbfaf8;--card:#fff;--ink:#1c1b19;--quiet:#67635c;--line:#e4e0d8;--accent:#2b5f8a;--good:#27704a;--busy:#8a5a00;--bad:#b3261e;--fill:#2b5f8a1f}
 @media (prefers-color-scheme:dark){:root{--paper:#161614;--card:#1f1f1c;--ink:#ecebe6;--quiet:#a5a198;--line:#34332f;--accent:#8bbbe4;--good:#7fcb9f;--busy:#e2b35a;--bad:#f2948b;--fill:#8bbbe42b}}
@@ -51,8 +51,8 @@ button{cursor:pointer;border-color:var(--quiet)}button:hover{border-color:var(--
 `;
 
 /**
- * Brings the figures up to date every few seconds, unless the box is not ticked, the page is not looked at, or the
- * keyboard's focus is among them. Without it (no script) the page is reloaded by hand.
+ * Refreshes the figures every few seconds, unless the box is unticked, the page is hidden, or the keyboard focus is
+ * among the figures. Without scripts, the reader reloads the page.
  */
 export const SCRIPT = `
 const box=document.querySelector("#live");

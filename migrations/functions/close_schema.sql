@@ -1,7 +1,7 @@
 -- Default privileges may give any role rights on what is made here, and so may a dump that is restored where there are
 -- such. Taken away from: PUBLIC, and the roles that default privileges of this schema or of the whole database name.
 -- What was granted to any other role was granted on purpose. So was what a listener's role has, even where default
--- privileges name it: docs/grants.sql gives it a column of embedding_source, which default privileges cannot.
+-- privileges name it: grant_listener() gives it a column of embedding_source, which default privileges cannot.
 create or replace function autoembed.close_schema() returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -27,14 +27,14 @@ begin
       where d.defaclnamespace in (0, 'autoembed'::regnamespace)
     ), on_purpose as (
       select a.grantee from pg_attribute c, aclexplode(c.attacl) a
-      where c.attrelid = 'autoembed.embedding_source'::regclass
+      where c.attrelid = 'autoembed.embedding_source'::regclass and a.grantee <> 0
     )
     select distinct format('revoke all on %s from %s', o.object,
       case a.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(a.grantee)) end)
     from ours o, aclexplode(o.acl) a
-    where a.grantee <> o.owner
+    where a.grantee <> o.owner and pg_has_role(o.owner, 'usage')
       and a.grantee in (select grantee from by_default)
-      and a.grantee not in (select grantee from on_purpose where grantee <> 0)
+      and a.grantee not in (select grantee from on_purpose)
   loop
     execute statement;
   end loop;

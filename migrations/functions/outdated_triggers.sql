@@ -1,5 +1,6 @@
+-- With its owner's rights, so that a listener's role can find out: it runs nothing of what it is given.
 create or replace function autoembed.outdated_triggers(source autoembed.embedding_source) returns text[]
-language sql stable
+language sql stable security definer
 set search_path = pg_catalog, pg_temp
 as $$
   with wanted as (

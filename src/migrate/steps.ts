@@ -64,7 +64,7 @@ export function pendingSteps(files: MigrationFiles, applied: Applied, options: S
   return [
     { title: "settings", sql: SETTINGS },
     ...steps,
-    { title: "rights", sql: "do $$ begin perform autoembed.close_schema(); end $$;\n" },
+    { title: "rights", sql: "do $$ begin perform autoembed.close_schema(), autoembed.renew_grants(); end $$;\n" },
     { title: "settings as before", sql: RESET },
   ];
 }

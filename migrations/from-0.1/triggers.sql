@@ -47,14 +47,14 @@ drop table public.embedding_source, public.embedding_queue, public.embedding_res
   public.embedding_usage;
 drop sequence public.embedding_ticket;
 
--- Version 0.1 wrote into the one history that graphile-migrate keeps per database.
+-- Version 0.1 wrote into the one history that graphile-migrate keeps per database, by numbers: these seven can be no
+-- other application's, for graphile-migrate would not have run ours.
 do $$ begin
   if to_regclass('graphile_migrate.migrations') is null then
     return;
   end if;
   delete from graphile_migrate.migrations where filename in (
-    '000001-tables.sql', '000002-watch.sql', '000003-patients.sql', '000004-free-claims.sql', '000005-search.sql',
-    '000006-reserve.sql', '000007-try-text.sql');
+    '000001.sql', '000002.sql', '000003.sql', '000004.sql', '000005.sql', '000006.sql', '000007.sql');
   if not exists (select from graphile_migrate.migrations) and not exists (select from graphile_migrate.current)
     and not exists (
       select from pg_class where relnamespace = 'graphile_migrate'::regnamespace and relkind in ('r', 'v', 'm', 'p')

@@ -21,15 +21,12 @@
 --
 --   create policy autoembed on my_schema.my_table to autoembed_listener using (true);
 --
--- Application roles need nothing of ours: the triggers write the queue as the role that called autoembed.watch().
+-- Application roles need nothing of ours: the triggers write the queue as the role that called autoembed.watch(). One that
+-- calls autoembed.search() itself, and may read the table, needs: select autoembed.grant_search('my_role');
+--
+-- Both are done again by `npm run migrate`, for what a newer version needs besides.
 
+select autoembed.grant_listener(quote_ident(:'listener')::regrole);
 grant usage on schema public to :"listener";
-grant select, update (trouble) on autoembed.embedding_source to :"listener";
-grant select, insert, update, delete on autoembed.embedding_queue to :"listener";
-grant select, insert, delete on autoembed.embedding_cache to :"listener";
-grant select, insert, update, delete on autoembed.embedding_reservation to :"listener";
-grant select, insert, update, delete on autoembed.embedding_listener to :"listener";
-grant select, insert, update on autoembed.embedding_usage to :"listener";
-grant usage on sequence autoembed.embedding_ticket to :"listener";
 grant select on public.patient_embeddings to :"listener";
 grant update (embedding) on public.patient_embeddings to :"listener";

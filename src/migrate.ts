@@ -1,57 +1,66 @@
-import { fileURLToPath } from "node:url";
-import { Logger, migrate as runMigrations } from "graphile-migrate";
-import pg from "pg";
-import { setTimeout as delay } from "node:timers/promises";
-import { SetupError } from "./errors.ts";
+import pg, { type ClientBase } from "pg";
 import { checkServer } from "./database/check-server.ts";
+import { SetupError } from "./errors.ts";
+import { checkApplied, readState } from "./migrate/applied.ts";
+import { lockedTransaction } from "./migrate/locked-transaction.ts";
+import { readMigrationFiles, type MigrationFiles } from "./migrate/migration-files.ts";
+import { pendingSteps } from "./migrate/steps.ts";
+import { updateTriggers } from "./migrate/update-triggers.ts";
 
 export interface MigrateOptions {
   readonly databaseUrl: string;
   /** Length of the vectors of `patient_embeddings`; used when the table is made. */
   readonly dimensions: number;
-  /** Told what is being done, a line a step. Never a value from the database. */
+  /** Whether a database of version 0.1 is taken over: what is watched, pending and cached. */
+  readonly adoptsFirstVersion?: boolean;
+  /** Called with what is being done, a line per step. Never a value of a user's row. */
   readonly onMessage?: (message: string) => void;
 }
 
-const MIGRATIONS = fileURLToPath(new URL("../migrations", import.meta.url));
-/** How long one deploy waits for another that is migrating the same database. */
-const PATIENCE_MS = 120_000;
-
 /**
- * Brings a database up to date. Safe to run from several deploys at once, and again.
+ * Brings a database up to date: tables, functions, and the triggers of every source. Safe to run from several deploys
+ * at once, and again.
+ *
+ * Tables and functions change in one transaction: a deploy that fails leaves the database as it was, and no listener
+ * finds the functions of one version with the tables of another.
  * @throws {SetupError} where the server, its pgvector or its permissions do not allow it, with what to do.
  */
 export async function migrate(options: MigrateOptions): Promise<void> {
   await checkServer(options.databaseUrl);
-  const deadline = Date.now() + PATIENCE_MS;
-  for (;;) {
-    try {
-      await runMigrations({
-        connectionString: options.databaseUrl,
-        rootConnectionString: differentFrom(options.databaseUrl),
-        migrationsFolder: MIGRATIONS,
-        placeholders: { ":EMBEDDING_DIM": String(options.dimensions) },
-        logger: new Logger(() => (_level, message) => options.onMessage?.(withoutPaths(message))),
-      });
-      return;
-    } catch (error) {
-      if (!isLockedByAnother(error) || Date.now() > deadline) throw explain(error);
-      await delay(250 + Math.random() * 250);
-    }
+  const files = await readMigrationFiles();
+  const client = new pg.Client({
+    connectionString: options.databaseUrl,
+    connectionTimeoutMillis: 10_000,
+    application_name: "pg-autoembed migrate",
+  });
+  client.on("error", () => undefined);
+  try {
+    await client.connect();
+    await lockedTransaction(client, () => applyPending(client, files, options));
+    await updateTriggers(client, options.onMessage ?? (() => undefined));
+  } catch (error) {
+    throw explain(error);
+  } finally {
+    await client.end();
   }
 }
 
-/** graphile-migrate insists on a root connection that is not the database's own, and never opens it here. */
-function differentFrom(databaseUrl: string): string {
-  return `${databaseUrl}${databaseUrl.includes("?") ? "&" : "?"}application_name=pg-autoembed-migrate`;
+async function applyPending(client: ClientBase, files: MigrationFiles, options: MigrateOptions): Promise<void> {
+  const { applied, isFirstVersion } = await readState(client);
+  if (isFirstVersion && options.adoptsFirstVersion !== true) throw firstVersion();
+  checkApplied(files, applied);
+  for (const { title, sql } of pendingSteps(files, applied, { ...options, adopts: isFirstVersion })) {
+    options.onMessage?.(`Applying ${title}`);
+    await client.query(sql);
+  }
 }
 
-function withoutPaths(message: string): string {
-  return message.replaceAll(MIGRATIONS, "migrations");
-}
-
-function isLockedByAnother(error: unknown): boolean {
-  return error instanceof Error && error.message.includes("exclusive lock");
+/** What a database of version 0.1 needs. */
+export function firstVersion(): SetupError {
+  return new SetupError(
+    "This database is of pg-autoembed 0.1, which had its tables in public; this version has them in a schema autoembed.",
+    "Stop every listener of 0.1, then run: npm run migrate -- --from-0.1 (it takes over what is watched, pending and cached: nothing is embedded again)",
+  );
 }
 
 function explain(error: unknown): unknown {
@@ -59,13 +68,13 @@ function explain(error: unknown): unknown {
   if (error.code === "42501") {
     return new SetupError(
       `The role may not migrate this database: ${error.message}.`,
-      "Migrate as the owner of the database (or grant create on schema public), and listen as a lesser role.",
+      "Migrate as the owner of the database (or of the schema autoembed), and listen as a lesser role.",
       { cause: error },
     );
   }
   return new SetupError(
     `A migration failed: ${error.message}.`,
-    "Nothing of it was kept. Put right what the message names, then run `npm run migrate` again.",
+    error.hint ?? "Nothing of it was kept. Fix what the message names, then run `npm run migrate` again.",
     { cause: error },
   );
 }

@@ -1,15 +1,77 @@
 --! Previous: -
---! Hash: sha1:9b65695c676a3fb92f7fc4bdde413da0e51754aa
+--! Hash: sha1:4e635cc4d6788dab603890840d2eee7436d75852
 --! Message: tables
 
 -- What must not be lost is a row in one of these tables; everything else can be killed at any moment.
 
 create extension if not exists vector;
-create schema autoembed;
 
--- Tickets are taken from one sequence for all sources, fresh at every enqueue. A ticket is both the order of the
+-- pgvector may be in any schema; from here on its types are found without naming it.
+do $$ begin
+  perform set_config('search_path', format('pg_catalog, %I, pg_temp', n.nspname), false)
+  from pg_extension e join pg_namespace n on n.oid = e.extnamespace where e.extname = 'vector';
+end $$;
+
+-- The owner of a schema may put a function of their own in place of ours, which then runs with our rights. So a
+-- schema that exists already must belong to a role that is trusted anyway, and must be empty.
+do $$
+declare
+  found pg_namespace;
+begin
+  select * into found from pg_namespace where nspname = 'autoembed';
+  if found.oid is null then
+    create schema autoembed;
+    return;
+  end if;
+  if not (
+    select r.rolsuper or r.rolname in (current_user, 'pg_database_owner') or r.oid = d.datdba
+      or (not u.rolsuper and pg_has_role(r.oid, 'member'))
+    from pg_roles r, pg_roles u, pg_database d
+    where r.oid = found.nspowner and u.rolname = current_user and d.datname = current_database())
+  then
+    raise exception 'the schema autoembed belongs to the role %', quote_ident(found.nspowner::regrole::text)
+      using hint = format('drop schema autoembed; or: alter schema autoembed owner to %I;', current_user);
+  end if;
+  if exists (select from pg_class where relnamespace = found.oid)
+    or exists (select from pg_proc where pronamespace = found.oid)
+  then
+    raise exception 'the schema autoembed exists and has something in it that this did not make'
+      using hint = 'Rename it: alter schema autoembed rename to something_else;';
+  end if;
+end $$;
+comment on schema autoembed is
+  'pg-autoembed: what is watched, what is pending, and the functions that keep it so. select autoembed.watch(…)';
+
+create table autoembed.migration (
+  filename text primary key,
+  hash text not null,
+  version text not null,
+  applied_at timestamptz not null default now()
+);
+comment on table autoembed.migration is
+  'What was applied to this schema. Kept apart from graphile_migrate, which has one history per database.';
+comment on column autoembed.migration.filename is
+  'A file of migrations/committed or migrations/once, or "functions" for migrations/functions and migrations/triggers.';
+comment on column autoembed.migration.hash is
+  'Of the file as it was applied. A committed file is never edited, so another hash is refused; functions with another '
+  'hash are applied again.';
+comment on column autoembed.migration.version is 'The version of pg-autoembed that applied it.';
+comment on column autoembed.migration.applied_at is 'When.';
+
+create table autoembed.trigger_template (
+  name text primary key check (name in ('insert', 'row', 'delete', 'truncate')),
+  body text not null
+);
+comment on table autoembed.trigger_template is
+  'The trigger functions of every source, with {{named}} placeholders: the files of migrations/triggers. In the '
+  'database, so that autoembed.watch() can be called from any migration.';
+comment on column autoembed.trigger_template.name is 'The function is called source_<id>_<name>.';
+comment on column autoembed.trigger_template.body is
+  'A "create or replace function", once autoembed.render() has filled it in.';
+
+-- Tickets are taken from one sequence for all sources, a new one at every enqueue. A ticket is both the order of the
 -- claim and the guard of the write-back: a version that restarts at 1 is not safe when a row is dequeued and
--- queued again meanwhile.
+-- queued again in the meantime.
 create sequence autoembed.embedding_ticket as bigint;
 
 create table autoembed.embedding_source (
@@ -27,23 +89,38 @@ create table autoembed.embedding_source (
   settings jsonb not null default '{}',
   paused boolean not null default false,
   trouble text,
+  triggers jsonb not null default '{}',
   created_at timestamptz not null default now()
 );
-comment on table autoembed.embedding_source is 'One row a watched text: where it is, where its vector goes, who embeds it. Written by autoembed.watch().';
+comment on table autoembed.embedding_source is
+  'One row per watched text: where it is, where its vector goes, who embeds it. Written by autoembed.watch().';
 comment on column autoembed.embedding_source.id is 'Names the trigger functions and triggers of this source.';
 comment on column autoembed.embedding_source.name is 'What commands and messages call this source.';
-comment on column autoembed.embedding_source.watched_table is 'The user''s table; follows a rename, and dangles when the table is dropped.';
-comment on column autoembed.embedding_source.key_columns is 'The columns, unique and not null together, that tell one row of the table from another.';
-comment on column autoembed.embedding_source.text_expression is 'SQL over the table''s columns that gives the text: a quoted column, or an expression.';
+comment on column autoembed.embedding_source.watched_table is
+  'The user''s table; follows a rename, and dangles when the table is dropped.';
+comment on column autoembed.embedding_source.key_columns is
+  'The columns, unique and not null together, that tell one row of the table from another.';
+comment on column autoembed.embedding_source.text_expression is
+  'SQL over the table''s columns that gives the text: a quoted column, or an expression.';
 comment on column autoembed.embedding_source.vector_column is 'The column that receives the vector.';
-comment on column autoembed.embedding_source.vector_table is 'The table that has that column, where the vectors are kept in a table of their own; null for the watched table itself.';
-comment on column autoembed.embedding_source.passages is 'How the text is cut into passages, as {chunk, overlap, unit}; null where it is embedded whole. The passages are rows of vector_table, which is watched by a source of its own.';
-comment on column autoembed.embedding_source.backend is 'Who embeds: llm_api, ollama or local; null follows EMBEDDING_BACKEND.';
+comment on column autoembed.embedding_source.vector_table is
+  'The table that has that column, where the vectors are kept in a table of their own; null for the watched table '
+  'itself.';
+comment on column autoembed.embedding_source.passages is
+  'How the text is cut into passages, as {chunk, overlap, unit}; null where it is embedded whole. The passages are '
+  'rows of vector_table, which is watched by a source of its own.';
+comment on column autoembed.embedding_source.backend is
+  'Who embeds: llm_api, ollama or local; null follows EMBEDDING_BACKEND.';
 comment on column autoembed.embedding_source.model is 'The model; null follows the environment.';
-comment on column autoembed.embedding_source.dimensions is 'The length of the vectors; null follows the column''s type.';
-comment on column autoembed.embedding_source.settings is 'Provider settings of this source alone. Never a secret: keys come from the environment.';
+comment on column autoembed.embedding_source.dimensions is
+  'The length of the vectors; null follows the column''s type.';
+comment on column autoembed.embedding_source.settings is
+  'Provider settings of this source alone. Never a secret: keys come from the environment.';
 comment on column autoembed.embedding_source.paused is 'While true, changes are queued and nothing is embedded.';
-comment on column autoembed.embedding_source.trouble is 'Why nothing is embedded for this source, and what to do; null when all is well.';
+comment on column autoembed.embedding_source.trouble is
+  'Why nothing is embedded for this source, and what to do; null when all is well.';
+comment on column autoembed.embedding_source.triggers is
+  'What autoembed.install_triggers() made last: the MD5 of each definition, by the name of the function or trigger.';
 comment on column autoembed.embedding_source.created_at is 'When the table was first watched.';
 
 create table autoembed.embedding_queue (
@@ -56,7 +133,8 @@ create table autoembed.embedding_queue (
   attempts smallint not null default 0,
   key text not null,
   last_error text,
-  primary key (source_id, key)
+  primary key (source_id, key),
+  constraint embedding_queue_failed_is_not_claimed check (failed_at is null or owner is null)
 ) with (
   -- Room on the page keeps the claim's update HOT; the queue turns over, so it is vacuumed early and without delay.
   fillfactor = 70,
@@ -64,17 +142,25 @@ create table autoembed.embedding_queue (
   autovacuum_vacuum_threshold = 1000,
   autovacuum_vacuum_cost_delay = 0
 );
--- The claim walks this index from a cursor: 1.3 ms a batch, with a thousand or ten million rows pending. Failed
+-- The claim walks this index from a cursor: 1.3 ms per batch, with a thousand or ten million rows pending. Failed
 -- rows are not in it, so they are out of the claim's way.
 create unique index embedding_queue_pending on autoembed.embedding_queue (source_id, ticket) where failed_at is null;
-comment on table autoembed.embedding_queue is 'What is pending or failed, one row a (source, key): a hundred edits of one row are one job. No foreign key: it would lock the source''s row at every enqueue.';
-comment on column autoembed.embedding_queue.ticket is 'Fresh at every enqueue: the claim''s order, and the guard of the write-back.';
-comment on column autoembed.embedding_queue.queued_at is 'When the change that is pending was made (the start of its transaction).';
-comment on column autoembed.embedding_queue.not_before is 'The claim leaves the row alone until then: its row was locked by a user, or it is being retried.';
-comment on column autoembed.embedding_queue.failed_at is 'When the row was given up for a fault of its own; null while pending. A change of its text clears it.';
+comment on table autoembed.embedding_queue is
+  'What is pending or failed, one row per (source, key): a hundred edits of one row are one job. No foreign key: it '
+  'would lock the source''s row at every enqueue.';
+comment on column autoembed.embedding_queue.ticket is
+  'New at every enqueue: the claim''s order, and the guard of the write-back.';
+comment on column autoembed.embedding_queue.queued_at is
+  'When the change that is pending was made (the start of its transaction).';
+comment on column autoembed.embedding_queue.not_before is
+  'The claim leaves the row alone until then: its row was locked by a user, or it is being retried.';
+comment on column autoembed.embedding_queue.failed_at is
+  'When the row failed for a fault of its own; null while pending. A change of its text clears it.';
 comment on column autoembed.embedding_queue.source_id is 'embedding_source.id';
-comment on column autoembed.embedding_queue.owner is 'embedding_listener.id of the listener that claimed the row; null while it waits.';
-comment on column autoembed.embedding_queue.attempts is 'How often the row was refused for a fault of its own; an outage does not count.';
+comment on column autoembed.embedding_queue.owner is
+  'embedding_listener.id of the listener that claimed the row; null while it waits.';
+comment on column autoembed.embedding_queue.attempts is
+  'How often the row was refused for a fault of its own; an outage does not count.';
 comment on column autoembed.embedding_queue.key is 'The row''s key as text; a composite key as a JSON array of texts.';
 comment on column autoembed.embedding_queue.last_error is 'Why the row failed: the provider''s reason, never the text.';
 
@@ -85,16 +171,19 @@ create table autoembed.embedding_cache (
   created_at timestamptz not null default now(),
   primary key (model, text_hash)
 )
--- A vector that fits its page stays on it: 140 us of Postgres a row written against 165 with four TOAST chunks and
+-- A vector that fits its page stays on it: 140 us of Postgres per row written against 165 with four TOAST chunks and
 -- their index (1536 dimensions). Longer ones go to TOAST as ever.
 with (toast_tuple_target = 8160);
-comment on table autoembed.embedding_cache is 'Every vector that was paid for, by model and text, so that no text is paid for twice. Shared by all sources; holds no text.';
-comment on column autoembed.embedding_cache.model is 'backend/model@dimensions: vectors under one name may stand in for one another.';
+comment on table autoembed.embedding_cache is
+  'Every vector that was paid for, by model and text, so that no text is paid for twice. Shared by all sources; holds '
+  'no text.';
+comment on column autoembed.embedding_cache.model is
+  'backend/model@dimensions: vectors under one name may stand in for one another.';
 comment on column autoembed.embedding_cache.text_hash is 'sha256 of the exact text in UTF-8.';
 comment on column autoembed.embedding_cache.embedding is 'The model''s vector for that text.';
 comment on column autoembed.embedding_cache.created_at is 'When it was embedded; retention counts from here.';
 
--- Unlogged: after a crash of the server nobody's request is worth waiting for.
+-- Unlogged: after a crash of the server no request is left that is worth waiting for.
 create unlogged table autoembed.embedding_reservation (
   text_hash bytea not null,
   cache_model text not null,
@@ -103,12 +192,18 @@ create unlogged table autoembed.embedding_reservation (
   reserved_at timestamptz not null default now(),
   primary key (text_hash, cache_model)
 ) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
-comment on table autoembed.embedding_reservation is 'Which texts are being embedded now, so that two listeners do not pay for one. It holds for as long as its owner is listed; a vector in the cache outranks it.';
+comment on table autoembed.embedding_reservation is
+  'Which texts are being embedded now, so that two listeners do not pay for one. It holds for as long as its owner is '
+  'registered; a vector in the cache outranks it.';
 comment on column autoembed.embedding_reservation.text_hash is 'sha256 of the text, as in embedding_cache.';
 comment on column autoembed.embedding_reservation.cache_model is 'embedding_cache.model';
-comment on column autoembed.embedding_reservation.ticket is 'embedding_queue.ticket of the row that was claimed for it: whoever drops a reservation drops this one, and not its successor.';
-comment on column autoembed.embedding_reservation.owner is 'embedding_listener.id of the listener that embeds it. No foreign key: it would cost more than the reservation.';
-comment on column autoembed.embedding_reservation.reserved_at is 'Since when; others look again the later, the longer it takes.';
+comment on column autoembed.embedding_reservation.ticket is
+  'embedding_queue.ticket of the row that was claimed for it: a listener that drops a reservation drops this one, and '
+  'not its successor.';
+comment on column autoembed.embedding_reservation.owner is
+  'embedding_listener.id of the listener that embeds it. No foreign key: it would cost more than the reservation.';
+comment on column autoembed.embedding_reservation.reserved_at is
+  'Since when; others look again the later, the longer it takes.';
 
 create table autoembed.embedding_listener (
   id integer generated always as identity primary key,
@@ -120,15 +215,18 @@ create table autoembed.embedding_listener (
   version text not null,
   state jsonb not null default '{}'
 ) with (fillfactor = 50, autovacuum_vacuum_threshold = 200, autovacuum_vacuum_scale_factor = 0);
-comment on table autoembed.embedding_listener is 'The listeners that are alive, by their heartbeat; claims of one that fell silent are taken over.';
+comment on table autoembed.embedding_listener is
+  'The listeners that are alive, by their heartbeat; claims of one that fell silent are taken over.';
 comment on column autoembed.embedding_listener.id is 'embedding_queue.owner of its claims.';
 comment on column autoembed.embedding_listener.seen_at is 'The last heartbeat, by the server''s clock alone.';
-comment on column autoembed.embedding_listener.idle is 'True when it may be asleep, so that a change must NOTIFY. False only while it keeps looking by itself.';
+comment on column autoembed.embedding_listener.idle is
+  'True when it may be asleep, so that a change must NOTIFY. False only while it keeps looking without being woken.';
 comment on column autoembed.embedding_listener.started_at is 'When it started.';
 comment on column autoembed.embedding_listener.host is 'The machine it runs on.';
 comment on column autoembed.embedding_listener.pid is 'Its process on that machine.';
 comment on column autoembed.embedding_listener.version is 'The version of pg-autoembed it runs.';
-comment on column autoembed.embedding_listener.state is 'What it says of its providers (throttled, circuit open) and of itself.';
+comment on column autoembed.embedding_listener.state is
+  'What it says of its providers (throttled, circuit open) and of itself.';
 
 create table autoembed.embedding_usage (
   source_id integer not null,
@@ -141,12 +239,12 @@ create table autoembed.embedding_usage (
   tokens bigint not null default 0,
   primary key (source_id, day)
 ) with (fillfactor = 50);
-comment on table autoembed.embedding_usage is 'What each source did and cost, a row a day (UTC).';
+comment on table autoembed.embedding_usage is 'What each source did and cost, one row per day (UTC).';
 comment on column autoembed.embedding_usage.source_id is 'embedding_source.id';
 comment on column autoembed.embedding_usage.day is 'The day in UTC.';
 comment on column autoembed.embedding_usage.embedded is 'Rows whose vector came from a provider.';
 comment on column autoembed.embedding_usage.cached is 'Rows whose vector came from the cache.';
-comment on column autoembed.embedding_usage.failed is 'Rows given up for a fault of their own.';
+comment on column autoembed.embedding_usage.failed is 'Rows that failed for a fault of their own.';
 comment on column autoembed.embedding_usage.truncated is 'Rows whose text was cut to the model''s limit.';
 comment on column autoembed.embedding_usage.requests is 'Requests sent to the provider.';
 comment on column autoembed.embedding_usage.tokens is 'Tokens the provider said it charged.';

@@ -32,7 +32,12 @@ export async function openDatabase(
     return { config: { ...config, DATABASE_URL: embedded }, embedded: undefined, close: nothing };
   }
   try {
-    await migrate({ databaseUrl: embedded.url, dimensions: await dimensionsOf(config) });
+    // No listener of an older version can be at work in it: it is ours alone.
+    await migrate({
+      databaseUrl: embedded.url,
+      dimensions: await dimensionsOf(config),
+      adoptsFirstVersion: true,
+    });
   } catch (error) {
     await embedded.close();
     throw error;

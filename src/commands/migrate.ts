@@ -1,32 +1,51 @@
-import { readConfig } from "../config.ts";
+import { readConfig, type Config } from "../config.ts";
 import { directUrl } from "../database/connect.ts";
 import { UsageError } from "../errors.ts";
 import { migrate as runMigrations } from "../migrate.ts";
+import { printMigrations } from "../migrate/print.ts";
 import { parseCommand, type Command } from "./command.ts";
 import { dimensionsOf } from "./dimensions-of.ts";
 
 export const migrate: Command = {
-  usage: "npm run migrate",
+  usage: "npm run migrate -- [--from-0.1] | --print [--after FILE]",
   summary:
-    "bring the database of DATABASE_URL up to date; safe to run again, and from several deploys at once",
+    "bring the database of DATABASE_URL up to date; safe to run again, and from several deploys at once; --print writes the SQL for another tool",
   async run(args) {
-    parseCommand(migrate, args, { options: {} });
-    const config = readConfig(process.env);
-    if (config.DATABASE_URL === undefined) {
-      throw new UsageError(
-        "DATABASE_URL is not set, so there is nothing to migrate.",
-        "Set it in the environment or in .env. (The embedded default migrates itself at `npm start`.)",
-      );
-    }
-    const dimensions = await dimensionsOf(config);
-    await runMigrations({
-      databaseUrl: directUrl({ ...config, DATABASE_URL: config.DATABASE_URL }),
-      dimensions,
-      onMessage: (message) => {
-        console.error(message);
+    const { values } = parseCommand(migrate, args, {
+      options: {
+        "from-0.1": { type: "boolean", default: false },
+        print: { type: "boolean", default: false },
+        after: { type: "string" },
       },
     });
-    console.log(`The database is up to date (vectors of ${dimensions} dimensions).`);
-    return 0;
+    const config = readConfig(process.env);
+    if (values.after !== undefined && !values.print) {
+      throw new UsageError("--after is for --print.", `Usage: ${migrate.usage}`);
+    }
+    if (values.print) {
+      process.stdout.write(await printMigrations(await dimensionsOf(config), values.after));
+      return 0;
+    }
+    return await run(config, values["from-0.1"]);
   },
 };
+
+async function run(config: Config, adoptsFirstVersion: boolean): Promise<number> {
+  if (config.DATABASE_URL === undefined) {
+    throw new UsageError(
+      "DATABASE_URL is not set, so there is nothing to migrate.",
+      "Set it in the environment or in .env. (The embedded default migrates itself at `npm start`.)",
+    );
+  }
+  const dimensions = await dimensionsOf(config);
+  await runMigrations({
+    databaseUrl: directUrl({ ...config, DATABASE_URL: config.DATABASE_URL }),
+    dimensions,
+    adoptsFirstVersion,
+    onMessage: (message) => {
+      console.error(message);
+    },
+  });
+  console.log(`The database is up to date (vectors of ${dimensions} dimensions).`);
+  return 0;
+}

@@ -1,22 +1,46 @@
 import pg from "pg";
 import { SetupError } from "../errors.ts";
+import { firstVersion } from "../migrate.ts";
+import { FUNCTIONS, isNewer, readState, type DatabaseState } from "../migrate/applied.ts";
+import { readMigrationFiles } from "../migrate/migration-files.ts";
 import { connectionProblem } from "./check-server.ts";
 
-/** @throws {SetupError} where the database cannot be reached, or has not been migrated. */
+/** @throws {SetupError} where the database cannot be reached, or has not been migrated as far as this code needs. */
 export async function requireMigrated(databaseUrl: string): Promise<void> {
+  const { applied, isFirstVersion } = await stateOf(databaseUrl);
+  if (isFirstVersion) throw firstVersion();
+  if (applied.size === 0) throw new SetupError("This database has not been migrated.", "Run: npm run migrate");
+  const { committed, functionsHash } = await readMigrationFiles();
+  const functions = applied.get(FUNCTIONS);
+  // A newer version's are right for this code too: it is being replaced, listener by listener.
+  const isOlder =
+    committed.some(({ filename }) => !applied.has(filename)) ||
+    functions === undefined ||
+    (functions.hash !== functionsHash && !isNewer(functions.version));
+  if (!isOlder) return;
+  throw new SetupError(
+    `This database was migrated by an older version${functions === undefined ? "" : ` (${functions.version})`}.`,
+    "Run: npm run migrate",
+  );
+}
+
+async function stateOf(databaseUrl: string): Promise<DatabaseState> {
   const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 10_000 });
-  // A server that ends the connection is told by the query that fails.
+  // A server that ends the connection shows in the query that fails.
   client.on("error", () => undefined);
   try {
     await client.connect();
-    const { rows } = await client.query<{ migrated: boolean }>(
-      "select to_regclass('autoembed.embedding_reservation') is not null as migrated",
-    );
-    if (rows[0]?.migrated === true) return;
+    return await readState(client);
   } catch (error) {
+    if (error instanceof pg.DatabaseError && error.code === "42501") {
+      throw new SetupError(
+        `The role ${client.user ?? "of DATABASE_URL"} may not read the schema autoembed: ${error.message}.`,
+        "Grant it what a listener needs: docs/grants.sql",
+        { cause: error },
+      );
+    }
     throw connectionProblem(error);
   } finally {
     await client.end().catch(() => undefined);
   }
-  throw new SetupError("This database has not been migrated.", "Run: npm run migrate");
 }

@@ -54,7 +54,7 @@ export interface AutoembedEmbeddingListener {
    */
   id: Generated<number>;
   /**
-   * True when it may be asleep, so that a change must NOTIFY. False only while it keeps looking by itself.
+   * True when it may be asleep, so that a change must NOTIFY. False only while it keeps looking without being woken.
    */
   idle: Generated<boolean>;
   /**
@@ -85,7 +85,7 @@ export interface AutoembedEmbeddingQueue {
    */
   attempts: Generated<number>;
   /**
-   * When the row was given up for a fault of its own; null while pending. A change of its text clears it.
+   * When the row failed for a fault of its own; null while pending. A change of its text clears it.
    */
   failed_at: Timestamp | null;
   /**
@@ -113,7 +113,7 @@ export interface AutoembedEmbeddingQueue {
    */
   source_id: number;
   /**
-   * Fresh at every enqueue: the claim's order, and the guard of the write-back.
+   * New at every enqueue: the claim's order, and the guard of the write-back.
    */
   ticket: Generated<Int8>;
 }
@@ -136,7 +136,7 @@ export interface AutoembedEmbeddingReservation {
    */
   text_hash: Buffer;
   /**
-   * embedding_queue.ticket of the row that was claimed for it: whoever drops a reservation drops this one, and not its successor.
+   * embedding_queue.ticket of the row that was claimed for it: a listener that drops a reservation drops this one, and not its successor.
    */
   ticket: Int8;
 }
@@ -187,6 +187,10 @@ export interface AutoembedEmbeddingSource {
    */
   text_expression: string;
   /**
+   * What autoembed.install_triggers() made last: the MD5 of each definition, by the name of the function or trigger.
+   */
+  triggers: Generated<Json>;
+  /**
    * Why nothing is embedded for this source, and what to do; null when all is well.
    */
   trouble: string | null;
@@ -218,7 +222,7 @@ export interface AutoembedEmbeddingUsage {
    */
   embedded: Generated<Int8>;
   /**
-   * Rows given up for a fault of their own.
+   * Rows that failed for a fault of their own.
    */
   failed: Generated<Int8>;
   /**

@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import { formatDuration } from "../backfill/progress.ts";
 import type { Database } from "../database/connect.ts";
+import { quote } from "../database/identifier.ts";
 import { ok, problem, warning, type Finding } from "./finding.ts";
 
 /** Bloat is reported from this many dead rows on, if they also outnumber the live rows two to one. */
@@ -9,7 +10,7 @@ const LONG_TRANSACTION_SECONDS = 600;
 const SKEW_MS = 5_000;
 
 const NEEDED = [
-  ["autoembed.embedding_source", "select, update"],
+  ["autoembed.embedding_source", "select"],
   ["autoembed.embedding_queue", "select, insert, update, delete"],
   ["autoembed.embedding_cache", "select, insert"],
   ["autoembed.embedding_reservation", "select, insert, update, delete"],
@@ -65,15 +66,17 @@ function pgvector({ version, installed, available }: Server): Finding {
 
 async function grants(db: Database, role: string): Promise<Finding> {
   const { rows } = await sql<{ missing: string }>`
-    select format('grant %s on %s', n.privileges, n.relation) as missing
+    select n.relation as missing
     from unnest(${NEEDED.map(([table]) => table)}::text[], ${NEEDED.map(([, needed]) => needed)}::text[]) as n(relation, privileges)
-    where exists (select from unnest(string_to_array(n.privileges, ', ')) p where not has_table_privilege(n.relation, p))`.execute(
+    where exists (select from unnest(string_to_array(n.privileges, ', ')) p where not has_table_privilege(n.relation, p))
+    union all
+    select 'autoembed.embedding_source' where not has_column_privilege('autoembed.embedding_source', 'trouble', 'update')`.execute(
     db,
   );
   if (rows.length === 0) return ok(`The role ${role} has the rights of a listener`);
   return problem(
-    `The role ${role} lacks rights on tables of pg-autoembed.`,
-    rows.map(({ missing }) => `${missing} to "${role}";`).join(" "),
+    `The role ${role} lacks rights on ${[...new Set(rows.map(({ missing }) => missing))].join(", ")}.`,
+    `As the owner of the schema autoembed: select autoembed.grant_listener('${quote(role)}');`,
   );
 }
 

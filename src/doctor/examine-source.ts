@@ -56,7 +56,20 @@ async function triggers(db: Database, { id, name, schema, table }: Source): Prom
     );
     return [problem("the triggers are disabled: changes are not queued.", `${enable.join(" ")} ${backfill}`)];
   }
-  return [ok("the triggers are installed and enabled")];
+  const outdated = await outdatedTriggers(db, id);
+  if (outdated.length > 0) {
+    return [problem(`outdated: ${outdated.join(", ")}.`, "As the owner of the schema autoembed: npm run migrate")];
+  }
+  return [ok("the triggers are installed, enabled and up to date")];
+}
+
+/** By comparing what is installed with what would be installed now. */
+async function outdatedTriggers(db: Database, id: number): Promise<readonly string[]> {
+  const { rows } = await sql<{ outdated: string[] }>`
+    select autoembed.outdated_triggers(s) as outdated from autoembed.embedding_source s where s.id = ${id}`.execute(
+    db,
+  );
+  return rows[0]?.outdated ?? [];
 }
 
 async function grants(db: Database, source: Source): Promise<Finding> {

@@ -102,7 +102,8 @@ export function hasText(row: string): RawBuilder<boolean> {
   const content = sql.ref(`${row}.content`);
   return sql`coalesce(
     case when ascii(${content}) between 33 and 126 then true
-      when octet_length(${content}) > 1000000 and left(${content}, 1000) ~ '\\S' then true else ${content} ~ '\\S' end, false)`;
+      when octet_length(${content}) > 1000000 and left(${content}, 1000) ~ '[^[:space:]]' then true
+      else ${content} ~ '[^[:space:]]' end, false)`;
 }
 
 /**

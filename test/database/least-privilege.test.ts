@@ -225,7 +225,7 @@ describeNative("least privilege", "needs roles of its own", () => {
     });
 
     await expect(found("notes")).rejects.toMatchObject({ code: "42501" });
-    await client.query(`grant select on autoembed.embedding_source to ${name}`);
+    await client.query(`select autoembed.grant_search('${name}')`);
     for (const source of ["patient_embeddings", "notes"])
       await expect(found(source)).rejects.toMatchObject({ code: "42501" });
     await client.query(`grant select on patient_embeddings, notes_vectors to ${name}`);

@@ -45,11 +45,16 @@ export async function prepareSnapshots(): Promise<void> {
 /** Named after everything that is in them, so that no run starts from what another has left behind. */
 async function snapshotFiles(): Promise<Snapshots> {
   const hash = createHash("sha256");
-  const migrations = join(PROJECT, "migrations/committed");
+  const files = async (folder: string): Promise<string[]> =>
+    (await readdir(join(PROJECT, folder), { recursive: true, withFileTypes: true }))
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name))
+      .sort();
   const sources = [
     join(PROJECT, "package-lock.json"),
     join(PROJECT, "src/migrate.ts"),
-    ...(await readdir(migrations)).sort().map((name) => join(migrations, name)),
+    ...(await files("src/migrate")),
+    ...(await files("migrations")),
   ];
   for (const source of sources) hash.update(await readFile(source));
   const key = hash.digest("hex").slice(0, 16);

@@ -22,7 +22,7 @@ export function nameIn(url: string): string {
 /** What docs/grants.sql gives. */
 export async function grant(client: pg.Client, listener: string): Promise<void> {
   const script = await readFile(new URL("../../docs/grants.sql", import.meta.url), "utf8");
-  await client.query(script.replaceAll(':"listener"', listener));
+  await client.query(script.replaceAll(':"listener"', listener).replaceAll(":'listener'", `'${listener}'`));
 }
 
 export async function session(url: string): Promise<pg.Client> {

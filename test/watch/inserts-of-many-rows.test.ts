@@ -71,9 +71,9 @@ test.each(["'abc'", "'99999999999'", "'-5'", "''"])(
   "many rows are queued whatever a setting of ours was before: %s",
   async (value) => {
     const { client } = await prepare();
-    await client.query(`set pg_autoembed.plain_inserts = ${value}`);
+    await client.query(`set autoembed.plain_inserts = ${value}`);
     await client.query(insertFrom(1));
-    await client.query("reset pg_autoembed.plain_inserts");
+    await client.query("reset autoembed.plain_inserts");
     expect(await queued(client)).toHaveLength(MANY);
   },
 );

@@ -1,5 +1,5 @@
---! Previous: sha1:6e52b4c73a7056728dca187eabefec4ca9051020
---! Hash: sha1:ceede35745afdbcde6ed3b3e77c4b95531c89fd8
+--! Previous: sha1:03b751d0817dd05cfb630f49124627159447d99b
+--! Hash: sha1:fc1c399488ac3a3e7c661b0002707054b04ff4ba
 --! Message: patients
 
 -- The first watched table. No status column on it: with an HNSW index every update of a row, even of another
@@ -14,4 +14,4 @@ comment on column public.patient_embeddings.patient_id is 'The patient.';
 comment on column public.patient_embeddings.context_text is 'What is known of the patient, as text: what is embedded.';
 comment on column public.patient_embeddings.embedding is 'The vector of context_text; null until it is embedded, and while the text is blank.';
 
-select autoembed.watch('public.patient_embeddings', 'context_text', source_name => 'patient_embeddings');
+select public.embed_watch('public.patient_embeddings', 'context_text', source_name => 'patient_embeddings');

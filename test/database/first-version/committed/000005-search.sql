@@ -1,15 +1,15 @@
---! Previous: sha1:45b23f5cbebfe5fa317c9ffebe481f8372af2278
---! Hash: sha1:058ece38ca96003c64b3ef8ad5343c4b81d9398d
+--! Previous: sha1:479df5c31c290156674676f8666f94e58be1013c
+--! Hash: sha1:ea279506cb800d9feae863300019887fbc06f2c2
 --! Message: search
 
 -- Search from SQL. It runs as its caller: who may not read the table finds nothing in it. The comparison is spelled
 -- as the index of `npm run index` is, so that it is used: vectors of more than 2,000 dimensions as halfvec.
-create function autoembed.search(source_name text, query_vector vector, k integer default 10)
+create function public.embed_search(source_name text, query_vector vector, k integer default 10)
 returns table (key text, distance double precision, chunk integer, start_char integer, end_char integer)
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column
 declare
-  source autoembed.embedding_source;
+  source public.embedding_source;
   extension_schema constant text := (
     select quote_ident(n.nspname) from pg_extension e join pg_namespace n on n.oid = e.extnamespace where e.extname = 'vector');
   column_type text;
@@ -23,7 +23,7 @@ declare
   candidates constant text := current_setting('hnsw.ef_search', true);
   index_scans constant text := current_setting('enable_indexscan');
 begin
-  select s.* into source from autoembed.embedding_source s where s.name = source_name;
+  select s.* into source from public.embedding_source s where s.name = source_name;
   if not found then
     raise exception 'no source is called %', quote_literal(source_name)
       using hint = 'select name from embedding_source;', errcode = 'undefined_object';
@@ -50,7 +50,7 @@ begin
   end if;
   nearest := format(
     'select %1$s as key, (%2$s operator(%3$s.<=>) $1::%3$s.%4$I)::double precision as distance, %7$s from %5$s where v.%6$I is not null',
-    autoembed.key_sql('v', source.key_columns), format('(' || compared || ')', format('v.%I', source.vector_column)),
+    public.embed_key_sql('v', source.key_columns), format('(' || compared || ')', format('v.%I', source.vector_column)),
     extension_schema, column_type, vectors, source.vector_column,
     case when source.passages is null then 'null::int, null::int, null::int' else 'v.chunk, v.start_char, v.end_char' end);
   -- A row has many passages, and only its best counts: more are looked at until k rows are found, and in the end all.
@@ -74,4 +74,4 @@ begin
   perform set_config('enable_indexscan', index_scans, true);
 end
 $$;
-comment on function autoembed.search is 'The k rows of a source nearest to a vector, by cosine distance: keys as the queue writes them, nearest first; of a text in passages, with the number and the range of its best.';
+comment on function public.embed_search is 'The k rows of a source nearest to a vector, by cosine distance: keys as the queue writes them, nearest first; of a text in passages, with the number and the range of its best.';

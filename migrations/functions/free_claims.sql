@@ -1,11 +1,9 @@
---! Previous: sha1:ceede35745afdbcde6ed3b3e77c4b95531c89fd8
---! Hash: sha1:45b23f5cbebfe5fa317c9ffebe481f8372af2278
---! Message: free-claims
-
--- Three statements in one round trip. A transaction of the listener's own would keep queue rows locked, and with them
--- the users who write those rows, for as long as its process is stopped or its network is half-open.
-create function autoembed.free_claims(listener_id integer, silence interval) returns integer
-language plpgsql strict set search_path = pg_catalog, pg_temp as $$
+-- Three statements in one round trip. In a transaction of the listener's own, queue rows would stay locked, and with
+-- them the users who write those rows, for as long as its process is stopped or its network is half-open.
+create or replace function autoembed.free_claims(listener_id integer, silence interval) returns integer
+language plpgsql strict
+set search_path = pg_catalog, pg_temp
+as $$
 declare
   freed integer;
 begin
@@ -22,7 +20,8 @@ begin
   where q.source_id = o.source_id and q.key = o.key;
   get diagnostics freed = row_count;
   delete from autoembed.embedding_reservation r
-  where r.ticket in (select ticket from autoembed.embedding_reservation where owner = listener_id for update skip locked);
+  where r.ticket in (
+    select ticket from autoembed.embedding_reservation where owner = listener_id for update skip locked);
   delete from autoembed.embedding_listener l
   where l.id = listener_id and not exists (select from autoembed.embedding_queue q where q.owner = l.id);
   if freed > 0 then
@@ -31,4 +30,6 @@ begin
   return freed;
 end
 $$;
-comment on function autoembed.free_claims is 'Frees whatever a listener has claimed, if it has been silent that long, and strikes it off the list once nothing of it is left. What a user holds locked is freed by a later call.';
+comment on function autoembed.free_claims is
+  'Frees what a listener has claimed, if it has been silent that long, and deregisters it once nothing of it is left. '
+  'What a user holds locked is freed by a later call.';

@@ -1,10 +1,10 @@
---! Previous: sha1:ad974277a05ca811e41950960eebb141dc283bd2
---! Hash: sha1:ec5e92022d220c6146aa953debad92f1d21f10d2
+--! Previous: sha1:a5025e2269586993413d50a6f8713ed25e320c75
+--! Hash: sha1:c60bfd5a9a4d64d8b40aedf13e98627428df2163
 --! Message: try-text
 
 -- A text expression may raise for one row: a division by zero, a cast, a function of the user's. A statement over many
 -- rows is then made again with this in its place. The database's message may hold the row's text: its code alone is told.
-create function autoembed.evaluate_text(watched_row anyelement, text_expression text, table_name text) returns text[]
+create function public.embed_try_text(watched_row anyelement, text_expression text, table_name text) returns text[]
 language plpgsql stable as $$
 declare
   content text;
@@ -15,4 +15,4 @@ exception when others then
   return array[null, sqlstate];
 end
 $$;
-comment on function autoembed.evaluate_text is 'The text of a row, or null and the SQLSTATE that its expression raises.';
+comment on function public.embed_try_text is 'The text of a row, or null and the SQLSTATE that its expression raises.';

@@ -1,0 +1,33 @@
+-- After every migration this is done again for roles that have it, so that what a newer listener needs besides is not
+-- missing.
+create or replace function autoembed.grant_listener(listener regrole) returns void
+language plpgsql strict
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  granted text;
+begin
+  foreach granted in array array[
+    'usage on schema autoembed',
+    'select on autoembed.migration',
+    -- The right to a column is how a listener's role is told from one that default privileges have let in.
+    'select, update (trouble) on autoembed.embedding_source',
+    'select, insert, update, delete on autoembed.embedding_queue',
+    'select, insert, delete on autoembed.embedding_cache',
+    'select, insert, update, delete on autoembed.embedding_reservation',
+    'select, insert, update, delete on autoembed.embedding_listener',
+    'select, insert, update on autoembed.embedding_usage',
+    'usage on sequence autoembed.embedding_ticket',
+    'execute on function autoembed.free_claims(integer, interval)',
+    'execute on function autoembed.reserve_texts(text, bytea[], bigint[], integer)',
+    'execute on function autoembed.evaluate_text(anyelement, text, text)',
+    'execute on function autoembed.hides_rows(oid, "char"[])',
+    'execute on function autoembed.may_alter(oid)',
+    'execute on function autoembed.outdated_triggers(autoembed.embedding_source)'
+  ] loop
+    execute format('grant %s to %s', granted, listener::text);
+  end loop;
+end
+$$;
+comment on function autoembed.grant_listener is
+  'Gives a role what a listener needs of ours; of each watched table it needs more, see docs/grants.sql.';

@@ -1,0 +1,14 @@
+-- The probe of the insert trigger fails, before anything is written, when a column was renamed, and finds out whether
+-- the rows are many (64 and more). It looks at no column of a row, unless an expression may raise for one.
+create or replace function autoembed.probe_sql(source autoembed.embedding_source) returns text
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select format(
+    case when autoembed.text_is_plain(source)
+      then 'perform from new_rows n where true or %1$s and %2$s is null offset 63 limit 1;'
+      else 'perform bool_or(%1$s), max(%2$s) from new_rows n having count(*) > 63;' end,
+    autoembed.needs_vector_sql(source), autoembed.key_sql('n', source.key_columns))
+$$;
+comment on function autoembed.probe_sql is
+  'What the insert trigger of a source tries first, as a statement of PL/pgSQL.';

@@ -1,0 +1,24 @@
+-- Takes no lock on the user's table: a statement that is under way ends with the function that it began with.
+create or replace function autoembed.replace_trigger_functions(source autoembed.embedding_source) returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  made record;
+begin
+  -- A value with this in it would end the function's body early.
+  if strpos(source.text_expression || array_to_string(source.key_columns, '') || source.vector_column,
+    '$autoembed$') > 0
+  then
+    raise exception 'neither the text nor a column of % may have $autoembed$ in it', source.watched_table
+      using hint = 'Rename the column, or spell the text otherwise.', errcode = 'invalid_object_definition';
+  end if;
+  perform autoembed.check_key(source.watched_table, source.key_columns);
+  for made in select f.name, f.definition from autoembed.rendered_functions(source) f loop
+    execute made.definition;
+    perform autoembed.close_function(format('autoembed.%I()', made.name)::regprocedure);
+  end loop;
+end
+$$;
+comment on function autoembed.replace_trigger_functions is
+  'Makes the trigger functions of a source, or makes them again.';

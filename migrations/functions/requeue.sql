@@ -1,0 +1,34 @@
+create or replace function autoembed.requeue(
+  before autoembed.embedding_source, source autoembed.embedding_source, unseen boolean
+) returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set standard_conforming_strings = on
+set datestyle = 'ISO, MDY'
+set timezone = 'UTC'
+set intervalstyle = 'postgres'
+set bytea_output = 'hex'
+set extra_float_digits = 1
+as $$
+declare
+  -- Out of the way of the new ones. Every ticket changes, so that a listener that has claimed under the old definition
+  -- can complete nothing.
+  parked constant integer := -source.id;
+begin
+  if before.watched_table <> source.watched_table then
+    delete from autoembed.embedding_queue where source_id = source.id;
+    return;
+  end if;
+  update autoembed.embedding_queue set source_id = parked where source_id = source.id;
+  if before.key_columns = source.key_columns then
+    insert into autoembed.embedding_queue (source_id, key, queued_at)
+    select source.id, q.key, q.queued_at from autoembed.embedding_queue q where q.source_id = parked order by q.ticket;
+  else
+    perform autoembed.requeue_by_new_key(before, source, unseen, parked);
+  end if;
+  delete from autoembed.embedding_queue where source_id = parked;
+end
+$$;
+comment on function autoembed.requeue is
+  'Makes what is pending or failed of a source that was changed pending again, under the keys that it has now; unseen '
+  'says that changes may have gone unqueued. Used by autoembed.watch().';

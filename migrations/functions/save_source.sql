@@ -1,0 +1,19 @@
+create or replace function autoembed.save_source(wanted autoembed.embedding_source)
+returns autoembed.embedding_source
+language sql
+set search_path = pg_catalog, pg_temp
+as $$
+  insert into autoembed.embedding_source as s (
+    name, watched_table, key_columns, text_expression, vector_column, vector_table, passages, backend, model,
+    dimensions, settings)
+  values (
+    wanted.name, wanted.watched_table, wanted.key_columns, wanted.text_expression, wanted.vector_column,
+    wanted.vector_table, wanted.passages, wanted.backend, wanted.model, wanted.dimensions, wanted.settings)
+  on conflict (name) do update set
+    watched_table = excluded.watched_table, key_columns = excluded.key_columns,
+    text_expression = excluded.text_expression, vector_column = excluded.vector_column,
+    vector_table = excluded.vector_table, passages = excluded.passages, backend = excluded.backend,
+    model = excluded.model, dimensions = excluded.dimensions, settings = excluded.settings, trouble = null
+  returning s.*
+$$;
+comment on function autoembed.save_source is 'Adds a source, or changes the one of that name.';

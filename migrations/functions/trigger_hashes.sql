@@ -1,0 +1,14 @@
+create or replace function autoembed.trigger_hashes(source autoembed.embedding_source) returns jsonb
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_object_agg(d.name, md5(d.definition))
+  from (
+    select f.name, f.definition from autoembed.rendered_functions(source) f
+    union all
+    -- Without the table: a trigger stays with its table when that is renamed.
+    select t.name, t.event || ' ' || t.action from autoembed.rendered_triggers(source) t
+  ) d
+$$;
+comment on function autoembed.trigger_hashes is
+  'The MD5 of each trigger function and trigger that a source is to have, by name.';

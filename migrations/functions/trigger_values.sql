@@ -1,0 +1,44 @@
+create or replace function autoembed.trigger_values(source autoembed.embedding_source) returns jsonb
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_build_object(
+    'source_id', source.id,
+    'settings', autoembed.trigger_settings(source),
+    'watched_table', source.watched_table::text,
+    'watched_name', quote_literal(source.watched_table::text),
+    'watched_oid', source.watched_table::oid || '::oid',
+    -- So that a key's columns are found under the names that they have later.
+    'key_numbers', (
+      select quote_literal(array_agg(a.attnum order by k.n)) || '::int2[]'
+      from unnest(source.key_columns) with ordinality as k(c, n)
+      join pg_attribute a on a.attrelid = source.watched_table and a.attname = k.c and not a.attisdropped),
+    'key_of_n', autoembed.key_sql('n', source.key_columns),
+    'key_of_o', autoembed.key_sql('o', source.key_columns),
+    'key_of_new', autoembed.key_sql('new', source.key_columns),
+    'key_of_old', autoembed.key_sql('old', source.key_columns),
+    'key_is_the_same', (select string_agg(format('t.%1$I = o.%1$I', c), ' and ') from unnest(source.key_columns) c),
+    'key_is_changed', (
+      select string_agg(format('old.%1$I is distinct from new.%1$I', c), ' or ') from unnest(source.key_columns) c),
+    -- While a key that is checked at the end of a transaction is not, two rows may have it; the queue has it once.
+    'select_keys', case when autoembed.key_is_immediate(source.watched_table, source.key_columns)
+      then 'select' else 'select distinct' end,
+    'deleted_rows', case when autoembed.fires_by_row(source) then '(select old.*)' else 'old_rows' end,
+    'has_no_vector', autoembed.has_no_vector_sql(source),
+    'needs_vector', autoembed.needs_vector_sql(source),
+    'probe', autoembed.probe_sql(source),
+    -- The WHEN of the update's trigger has compared a plain column already.
+    'text_is_the_same', case when autoembed.text_is_plain(source) then 'false' else format(
+      $sql$(select (%1$s)::text collate "C" from (select old.*) t)
+        is not distinct from (select (%1$s)::text collate "C" from (select new.*) t)$sql$, source.text_expression) end,
+    'requeue', 'on conflict (source_id, key) do update set ticket = excluded.ticket, '
+      'queued_at = excluded.queued_at, not_before = excluded.not_before,'
+      '
+        failed_at = null, owner = null, attempts = 0, last_error = null',
+    -- NOTIFY takes a server-wide lock at commit, so it is sent only when a listener may be asleep. A transaction whose
+    -- snapshot is older than its statement cannot see whether one is, and always sends.
+    'wake', format($sql$perform pg_notify('autoembed', '%s')
+        where current_setting('transaction_isolation') <> 'read committed'
+          or exists (select from autoembed.embedding_listener where idle);$sql$, source.id))
+$$;
+comment on function autoembed.trigger_values is 'What the placeholders of the trigger templates stand for in a source.';

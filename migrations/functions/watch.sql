@@ -1,0 +1,52 @@
+create or replace function autoembed.watch(
+  watched_table regclass,
+  text_expression text,
+  key_columns text[] default null,
+  vector_column text default 'embedding',
+  source_name text default null,
+  backend text default null,
+  model text default null,
+  dimensions integer default null,
+  settings jsonb default '{}',
+  vector_table regclass default null,
+  passages jsonb default null
+) returns autoembed.embedding_source
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  wanted autoembed.embedding_source;
+  before autoembed.embedding_source;
+  source autoembed.embedding_source;
+  unseen boolean;
+begin
+  wanted := autoembed.wanted_source(watched_table, text_expression, key_columns, vector_column, source_name, backend,
+    model, dimensions, settings, vector_table, passages);
+  select * into before from autoembed.embedding_source s where s.name = wanted.name for update;
+  perform autoembed.check_model_is_settled(before, wanted);
+  perform autoembed.release_former(before, wanted);
+  if passages is not null then
+    perform autoembed.watch_passages(wanted);
+  end if;
+  source := autoembed.save_source(wanted);
+  -- A column that a trigger names is dropped with the trigger.
+  unseen := not exists (
+    select from pg_trigger
+    where tgrelid = watched_table and tgname = format('autoembed_%s_update', before.id) and not tgisinternal);
+  perform autoembed.install_triggers(source);
+  if before.id is not null
+    and (before.watched_table, before.key_columns, before.text_expression, before.vector_column, before.vector_table,
+      before.passages)
+    is distinct from (source.watched_table, source.key_columns, source.text_expression, source.vector_column,
+      source.vector_table, source.passages)
+  then
+    perform autoembed.requeue(before, source, unseen);
+  end if;
+  perform pg_notify('autoembed', '');
+  return source;
+end
+$$;
+comment on function autoembed.watch is
+  'Watches a text of a table: from now on every change of it is queued. Called again with the same name, it changes '
+  'the source. With passages, the text is cut into rows of vector_table, and those are watched too. Rows that exist '
+  'already wait for a backfill.';

@@ -1,0 +1,23 @@
+-- A deleted row leaves the queue at once, unless the same statement put another row in its place.
+create or replace function autoembed.source_{{source_id}}_delete() returns trigger
+language plpgsql security definer
+{{settings}}
+as $autoembed$
+begin
+  -- Attached to another table, by a role that was given the right to execute it, this would dequeue rows of ours.
+  if tg_relid <> {{watched_oid}} and pg_partition_root(tg_relid) is distinct from {{watched_oid}}
+    and not autoembed.is_watched({{source_id}}, tg_relid)
+  then
+    return null;
+  end if;
+  delete from autoembed.embedding_queue q using {{deleted_rows}} o
+  where q.source_id = {{source_id}} and q.key = {{key_of_o}}
+    and not exists (select from {{watched_table}} t where {{key_is_the_same}})
+    -- Where rows are hidden from this function's owner, another row may be in its place. By the table's name: its
+    -- number is another table's after a restore.
+    and not row_security_active({{watched_name}});
+  return null;
+exception when syntax_error_or_access_rule_violation then
+  return null;  -- the table was renamed, or what is known of it: the drain drops a queue row that has no row any more
+end
+$autoembed$;

@@ -1,0 +1,62 @@
+-- Rows that came in by one statement.
+create or replace function autoembed.source_{{source_id}}_insert() returns trigger
+language plpgsql security definer
+{{settings}}
+as $autoembed$
+#variable_conflict use_column
+begin
+  -- Attached to another table, by a role that was given the right to execute it, this would queue rows of that one.
+  if tg_relid <> {{watched_oid}} and not autoembed.is_watched({{source_id}}, tg_relid) then
+    return null;
+  end if;
+  -- The user's write must not fail: neither for a column that was renamed, nor for a text that raises for a row.
+  begin
+    {{probe}}
+  exception
+    when syntax_error_or_access_rule_violation then
+      -- Without a key no row has a name. The source is in trouble, and watching it again looks at every row.
+      execute coalesce(
+        'insert into autoembed.embedding_queue (source_id, key) select distinct {{source_id}}, '
+        || autoembed.current_key_sql('n', {{watched_oid}}, {{key_numbers}}, tg_relid)
+        || ' from new_rows n {{requeue}}', 'select');
+      {{wake}}
+      return null;
+    when others then
+      -- The row is queued, and the claim finds out.
+      insert into autoembed.embedding_queue (source_id, key)
+      {{select_keys}} {{source_id}}, {{key_of_n}} from new_rows n where {{has_no_vector}}
+      {{requeue}};
+      if found then
+        {{wake}}
+      end if;
+      return null;
+  end;
+  -- A plain insert costs a large statement a quarter less than "on conflict", and fails when a key is queued already.
+  -- It takes a subtransaction, of which Postgres keeps 64 per transaction at hand: with more, every session is slower.
+  -- So only the first eight such statements of a transaction have one; whatever the setting was before, it is a mark
+  -- each.
+  if found and length(coalesce(current_setting('autoembed.plain_inserts', true), '')) < 8 then
+    perform set_config('autoembed.plain_inserts',
+      coalesce(current_setting('autoembed.plain_inserts', true), '') || '+', true);
+    begin
+      insert into autoembed.embedding_queue (source_id, key)
+      {{select_keys}} {{source_id}}, {{key_of_n}} from new_rows n
+      where {{needs_vector}};
+      if found then
+        {{wake}}
+      end if;
+      return null;
+    exception when unique_violation then
+      null;  -- and inserted below
+    end;
+  end if;
+  insert into autoembed.embedding_queue (source_id, key)
+  {{select_keys}} {{source_id}}, {{key_of_n}} from new_rows n
+  where {{needs_vector}}
+  {{requeue}};
+  if found then
+    {{wake}}
+  end if;
+  return null;
+end
+$autoembed$;

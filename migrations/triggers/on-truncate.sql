@@ -1,0 +1,14 @@
+-- No row is left, so nothing is pending.
+create or replace function autoembed.source_{{source_id}}_truncate() returns trigger
+language plpgsql security definer
+{{settings}}
+as $autoembed$
+begin
+  -- Attached to another table, by a role that was given the right to execute it, this would empty our queue.
+  if tg_relid <> {{watched_oid}} and not autoembed.is_watched({{source_id}}, tg_relid) then
+    return null;
+  end if;
+  delete from autoembed.embedding_queue where source_id = {{source_id}};
+  return null;
+end
+$autoembed$;

@@ -1,0 +1,29 @@
+import pg, { type ClientBase } from "pg";
+import { lockedTransaction } from "./locked-transaction.ts";
+
+/**
+ * Makes the triggers of every source what this version's are, source by source, so that no user waits for more than
+ * one. A source whose table or columns are gone is left as it is: what is wrong with it is its own.
+ */
+export async function updateTriggers(client: ClientBase, onMessage: (message: string) => void): Promise<void> {
+  const { rows } = await client.query<{ id: number; name: string }>(`
+    select s.id, s.name from autoembed.embedding_source s
+    join pg_catalog.pg_class c on c.oid = s.watched_table order by s.id`);
+  for (const { id, name } of rows) {
+    try {
+      const outdated = await lockedTransaction(client, () => updateTriggersOf(client, id));
+      if (outdated.length > 0) onMessage(`${name}: ${outdated.join(", ")} brought up to date`);
+    } catch (error) {
+      if (!(error instanceof pg.DatabaseError)) throw error;
+      onMessage(`${name}: its triggers could not be brought up to date: ${error.message}. Watch it again.`);
+    }
+  }
+}
+
+async function updateTriggersOf(client: ClientBase, id: number): Promise<readonly string[]> {
+  const { rows } = await client.query<{ outdated: string[] }>(
+    "select autoembed.update_triggers(s) as outdated from autoembed.embedding_source s where s.id = $1",
+    [id],
+  );
+  return rows[0]?.outdated ?? [];
+}

@@ -1,0 +1,53 @@
+--! Previous: sha1:ea279506cb800d9feae863300019887fbc06f2c2
+--! Hash: sha1:a5025e2269586993413d50a6f8713ed25e320c75
+--! Message: reserve
+
+-- Part of the claim. It waits for nothing but other claims, and drops of reservations, which wait for no user; and only
+-- where it inserts, in the order of the hashes: claims cannot deadlock. Its later statements see what was committed
+-- since the claim began.
+create function public.embed_reserve(model text, hashes bytea[], tickets bigint[], claimant integer)
+returns table (text_hash bytea, state text, since_ms float8)
+language plpgsql strict rows 8
+-- These plans are kept, and are made while the cache may still be empty.
+set enable_seqscan = off set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+begin
+  begin
+    -- Almost always nobody has any of them, and this costs half of what "on conflict" does.
+    insert into public.embedding_reservation (text_hash, cache_model, ticket, owner)
+    select n.text_hash, model, min(n.ticket), claimant from unnest(hashes, tickets) as n(text_hash, ticket)
+    group by n.text_hash order by n.text_hash;
+    if not exists (select from public.embedding_listener l where l.id <> claimant) then
+      return;
+    end if;
+  exception when unique_violation then
+    insert into public.embedding_reservation (text_hash, cache_model, ticket, owner)
+    select n.text_hash, model, min(n.ticket), claimant from unnest(hashes, tickets) as n(text_hash, ticket)
+    group by n.text_hash order by n.text_hash
+    on conflict do nothing;
+  end;
+
+  return query
+  with others as materialized (
+    select n.text_hash, r.reserved_at, r.owner, r.ticket, case when e.text_hash is not null then 'cached' else 'taken' end as state
+    from (select distinct unnest(hashes) as text_hash) n
+    left join lateral (select e.text_hash from public.embedding_cache e
+      where e.model = embed_reserve.model and e.text_hash = n.text_hash offset 0) e on true
+    left join lateral (select r.reserved_at, r.owner, r.ticket from public.embedding_reservation r
+      where r.text_hash = n.text_hash and r.cache_model = model offset 0) r on true
+    where e.text_hash is not null or r.ticket is null or r.ticket <> all(tickets)
+  ), needless as materialized (
+    select r.text_hash from others o join public.embedding_reservation r on r.text_hash = o.text_hash and r.cache_model = model
+    where o.state = 'cached' or not exists (select from public.embedding_listener l where l.id = o.owner)
+      -- Nobody works for it any more: no text must wait for ever for what one process forgot.
+      or (o.reserved_at not between now() - interval '1 minute' and now() + interval '1 minute' and not exists (
+        select from public.embedding_source s join public.embedding_queue q on q.source_id = s.id and q.ticket = o.ticket
+        where q.failed_at is null and q.owner is not null offset 0))
+    for update of r skip locked
+  ), dropped as (
+    delete from public.embedding_reservation r using needless where r.text_hash = needless.text_hash and r.cache_model = model
+  )
+  select o.text_hash, o.state, coalesce(extract(epoch from clock_timestamp() - o.reserved_at) * 1000, 0)::float8 from others o;
+end
+$$;
+comment on function public.embed_reserve is 'Reserves texts for a claim. Returns those that are not its to embed: taken, because they are being embedded already, or cached by now.';

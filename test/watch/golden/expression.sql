@@ -1,0 +1,212 @@
+CREATE OR REPLACE FUNCTION autoembed.source_12_delete()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET standard_conforming_strings TO 'on'
+ SET "DateStyle" TO 'ISO, MDY'
+ SET "TimeZone" TO 'UTC'
+ SET "IntervalStyle" TO 'postgres'
+ SET bytea_output TO 'hex'
+ SET extra_float_digits TO '1'
+AS $function$
+begin
+  -- Attached to another table, by a role that was given the right to execute it, this would dequeue rows of ours.
+  if tg_relid <> <oid>::oid and pg_partition_root(tg_relid) is distinct from <oid>::oid
+    and not autoembed.is_watched(12, tg_relid)
+  then
+    return null;
+  end if;
+  delete from autoembed.embedding_queue q using old_rows o
+  where q.source_id = 12 and q.key = (o.id::text collate "default")
+    and not exists (select from app.articles t where t.id = o.id)
+    -- Where rows are hidden from this function's owner, another row may be in its place. By the table's name: its
+    -- number is another table's after a restore.
+    and not row_security_active('app.articles');
+  return null;
+exception when syntax_error_or_access_rule_violation then
+  return null;  -- the table was renamed, or what is known of it: the drain drops a queue row that has no row any more
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION autoembed.source_12_insert()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET standard_conforming_strings TO 'on'
+ SET "DateStyle" TO 'ISO, MDY'
+ SET "TimeZone" TO 'UTC'
+ SET "IntervalStyle" TO 'postgres'
+ SET bytea_output TO 'hex'
+ SET extra_float_digits TO '1'
+AS $function$
+#variable_conflict use_column
+begin
+  -- Attached to another table, by a role that was given the right to execute it, this would queue rows of that one.
+  if tg_relid <> <oid>::oid and not autoembed.is_watched(12, tg_relid) then
+    return null;
+  end if;
+  -- The user's write must not fail: neither for a column that was renamed, nor for a text that raises for a row.
+  begin
+    perform bool_or((n.embedding is null) = coalesce(case
+      when ascii(((title || ' ' || coalesce(body, '') || published::text)::text collate "default")) between 33 and 126 then true
+      when octet_length(((title || ' ' || coalesce(body, '') || published::text)::text collate "default")) > 1000000 and left(((title || ' ' || coalesce(body, '') || published::text)::text collate "default"), 1000) ~ '[^[:space:]]' then true
+      else ((title || ' ' || coalesce(body, '') || published::text)::text collate "default") ~ '[^[:space:]]' end, false)), max((n.id::text collate "default")) from new_rows n having count(*) > 63;
+  exception
+    when syntax_error_or_access_rule_violation then
+      -- Without a key no row has a name. The source is in trouble, and watching it again looks at every row.
+      execute coalesce(
+        'insert into autoembed.embedding_queue (source_id, key) select distinct 12, '
+        || autoembed.current_key_sql('n', <oid>::oid, '{1}'::int2[], tg_relid)
+        || ' from new_rows n on conflict (source_id, key) do update set ticket = excluded.ticket, queued_at = excluded.queued_at, not_before = excluded.not_before,
+        failed_at = null, owner = null, attempts = 0, last_error = null', 'select');
+      perform pg_notify('autoembed', '12')
+        where current_setting('transaction_isolation') <> 'read committed'
+          or exists (select from autoembed.embedding_listener where idle);
+      return null;
+    when others then
+      -- The row is queued, and the claim finds out.
+      insert into autoembed.embedding_queue (source_id, key)
+      select 12, (n.id::text collate "default") from new_rows n where n.embedding is null
+      on conflict (source_id, key) do update set ticket = excluded.ticket, queued_at = excluded.queued_at, not_before = excluded.not_before,
+        failed_at = null, owner = null, attempts = 0, last_error = null;
+      if found then
+        perform pg_notify('autoembed', '12')
+        where current_setting('transaction_isolation') <> 'read committed'
+          or exists (select from autoembed.embedding_listener where idle);
+      end if;
+      return null;
+  end;
+  -- A plain insert costs a large statement a quarter less than "on conflict", and fails when a key is queued already.
+  -- It takes a subtransaction, of which Postgres keeps 64 per transaction at hand: with more, every session is slower.
+  -- So only the first eight such statements of a transaction have one; whatever the setting was before, it is a mark
+  -- each.
+  if found and length(coalesce(current_setting('autoembed.plain_inserts', true), '')) < 8 then
+    perform set_config('autoembed.plain_inserts',
+      coalesce(current_setting('autoembed.plain_inserts', true), '') || '+', true);
+    begin
+      insert into autoembed.embedding_queue (source_id, key)
+      select 12, (n.id::text collate "default") from new_rows n
+      where (n.embedding is null) = coalesce(case
+      when ascii(((title || ' ' || coalesce(body, '') || published::text)::text collate "default")) between 33 and 126 then true
+      when octet_length(((title || ' ' || coalesce(body, '') || published::text)::text collate "default")) > 1000000 and left(((title || ' ' || coalesce(body, '') || published::text)::text collate "default"), 1000) ~ '[^[:space:]]' then true
+      else ((title || ' ' || coalesce(body, '') || published::text)::text collate "default") ~ '[^[:space:]]' end, false);
+      if found then
+        perform pg_notify('autoembed', '12')
+        where current_setting('transaction_isolation') <> 'read committed'
+          or exists (select from autoembed.embedding_listener where idle);
+      end if;
+      return null;
+    exception when unique_violation then
+      null;  -- and inserted below
+    end;
+  end if;
+  insert into autoembed.embedding_queue (source_id, key)
+  select 12, (n.id::text collate "default") from new_rows n
+  where (n.embedding is null) = coalesce(case
+      when ascii(((title || ' ' || coalesce(body, '') || published::text)::text collate "default")) between 33 and 126 then true
+      when octet_length(((title || ' ' || coalesce(body, '') || published::text)::text collate "default")) > 1000000 and left(((title || ' ' || coalesce(body, '') || published::text)::text collate "default"), 1000) ~ '[^[:space:]]' then true
+      else ((title || ' ' || coalesce(body, '') || published::text)::text collate "default") ~ '[^[:space:]]' end, false)
+  on conflict (source_id, key) do update set ticket = excluded.ticket, queued_at = excluded.queued_at, not_before = excluded.not_before,
+        failed_at = null, owner = null, attempts = 0, last_error = null;
+  if found then
+    perform pg_notify('autoembed', '12')
+        where current_setting('transaction_isolation') <> 'read committed'
+          or exists (select from autoembed.embedding_listener where idle);
+  end if;
+  return null;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION autoembed.source_12_row()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET standard_conforming_strings TO 'on'
+ SET "DateStyle" TO 'ISO, MDY'
+ SET "TimeZone" TO 'UTC'
+ SET "IntervalStyle" TO 'postgres'
+ SET bytea_output TO 'hex'
+ SET extra_float_digits TO '1'
+AS $function$
+#variable_conflict use_column
+declare
+  new_key text;
+  old_key text;
+begin
+  -- Attached to another table, by a role that was given the right to execute it, this would queue rows of that one.
+  if tg_relid <> <oid>::oid and pg_partition_root(tg_relid) is distinct from <oid>::oid
+    and not autoembed.is_watched(12, tg_relid)
+  then
+    return null;
+  end if;
+  -- The user's write must not fail: neither for a column that was renamed, nor for a text that raises for the row.
+  begin
+    if tg_op = 'UPDATE' and not (old.id is distinct from new.id)
+      and (select (title || ' ' || coalesce(body, '') || published::text)::text collate "C" from (select old.*) t)
+        is not distinct from (select (title || ' ' || coalesce(body, '') || published::text)::text collate "C" from (select new.*) t)
+    then
+      return null;
+    end if;
+    new_key := (new.id::text collate "default");
+    old_key := case when tg_op = 'UPDATE' then (old.id::text collate "default") end;
+  exception
+    when syntax_error_or_access_rule_violation then
+      execute 'select '
+        || coalesce(autoembed.current_key_sql('($1)', <oid>::oid, '{1}'::int2[], tg_relid), 'null')
+      into new_key using new;
+      if new_key is null then
+        return null;
+      end if;
+      old_key := new_key;
+    when others then
+      -- The row is queued, and the claim finds out.
+      new_key := (new.id::text collate "default");
+      old_key := case when tg_op = 'UPDATE' then (old.id::text collate "default") end;
+  end;
+  insert into autoembed.embedding_queue (source_id, key) values (12, new_key)
+  on conflict (source_id, key) do update set ticket = excluded.ticket, queued_at = excluded.queued_at, not_before = excluded.not_before,
+        failed_at = null, owner = null, attempts = 0, last_error = null;
+  if old_key <> new_key then
+    insert into autoembed.embedding_queue (source_id, key) values (12, old_key)
+    on conflict (source_id, key) do update set ticket = excluded.ticket, queued_at = excluded.queued_at, not_before = excluded.not_before,
+        failed_at = null, owner = null, attempts = 0, last_error = null;
+  end if;
+  perform pg_notify('autoembed', '12')
+        where current_setting('transaction_isolation') <> 'read committed'
+          or exists (select from autoembed.embedding_listener where idle);
+  return null;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION autoembed.source_12_truncate()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET standard_conforming_strings TO 'on'
+ SET "DateStyle" TO 'ISO, MDY'
+ SET "TimeZone" TO 'UTC'
+ SET "IntervalStyle" TO 'postgres'
+ SET bytea_output TO 'hex'
+ SET extra_float_digits TO '1'
+AS $function$
+begin
+  -- Attached to another table, by a role that was given the right to execute it, this would empty our queue.
+  if tg_relid <> <oid>::oid and not autoembed.is_watched(12, tg_relid) then
+    return null;
+  end if;
+  delete from autoembed.embedding_queue where source_id = 12;
+  return null;
+end
+$function$;
+
+CREATE TRIGGER autoembed_12_delete AFTER DELETE ON app.articles REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION autoembed.source_12_delete();
+
+CREATE TRIGGER autoembed_12_insert AFTER INSERT ON app.articles REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION autoembed.source_12_insert();
+
+CREATE TRIGGER autoembed_12_truncate AFTER TRUNCATE ON app.articles FOR EACH STATEMENT EXECUTE FUNCTION autoembed.source_12_truncate();
+
+CREATE TRIGGER autoembed_12_update AFTER UPDATE ON app.articles FOR EACH ROW WHEN (((old.id IS DISTINCT FROM new.id) OR (old.* *<> new.*))) EXECUTE FUNCTION autoembed.source_12_row();

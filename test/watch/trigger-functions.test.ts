@@ -1,0 +1,55 @@
+import { readFile, writeFile } from "node:fs/promises";
+import pg from "pg";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { openTestDatabase, type TestDatabase } from "../support/database.ts";
+import { SHAPES } from "../support/shapes.ts";
+
+let database: TestDatabase;
+let client: pg.Client;
+beforeAll(async () => {
+  database = await openTestDatabase();
+  client = new pg.Client(database.url);
+  await client.connect();
+  await client.query("create schema app");
+});
+afterAll(async () => {
+  await client.end();
+  await database.close();
+});
+
+/** The newest source's functions and triggers as Postgres has them; a table's number differs from run to run. */
+async function installed(): Promise<string> {
+  const { rows } = await client.query<{ definition: string }>(`
+    with source as (select * from autoembed.embedding_source order by id desc limit 1)
+    select d.definition from source s, lateral (
+      select 1 as kind, p.proname as name, pg_get_functiondef(p.oid) as definition from pg_proc p
+      where p.pronamespace = 'autoembed'::regnamespace and starts_with(p.proname, format('source_%s_', s.id))
+      union all
+      select 2, g.tgname, pg_get_triggerdef(g.oid) from pg_trigger g
+      where g.tgrelid = s.watched_table and not g.tgisinternal
+    ) d order by d.kind, d.name`);
+  return rows
+    .map(({ definition }) => `${definition.trim()};\n`)
+    .join("\n")
+    .replaceAll(/\d+::oid/g, "<oid>::oid");
+}
+
+describe("the trigger functions that autoembed.watch() makes", () => {
+  for (const [i, [shape, watch]] of Object.entries(SHAPES).entries()) {
+    // Written again by: UPDATE_GOLDEN=1 npx vitest run test/watch/trigger-functions.test.ts
+    test(`of a source of the shape ${shape} are those of test/watch/golden/${shape}.sql`, async () => {
+      await client.query(`alter table autoembed.embedding_source alter id restart with ${i + 11}; ${watch}`);
+      const file = new URL(`golden/${shape}.sql`, import.meta.url);
+      const made = await installed();
+      if (process.env["UPDATE_GOLDEN"] !== undefined) await writeFile(file, made);
+      expect(made).toBe(await readFile(file, "utf8"));
+    });
+  }
+
+  test("are up to date when they were just made", async () => {
+    const { rows } = await client.query(
+      "select name from autoembed.embedding_source s where autoembed.outdated_triggers(s) <> '{}'",
+    );
+    expect(rows).toEqual([]);
+  });
+});

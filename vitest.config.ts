@@ -4,9 +4,11 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     globalSetup: ["test/support/global-setup.ts"],
-    // Two cores are common: a Postgres and a listener beside each test file are load enough.
+    // Titles of parametrized tests are printed whole.
+    chaiConfig: { truncateThreshold: 200 },
+    // Two cores are common: each test file already runs a Postgres and a listener.
     maxWorkers: 2,
-    // Long enough for a machine that is busy with other things: no test tells by them how fast anything is.
+    // Long enough for a busy machine: no test measures speed by them.
     testTimeout: 60_000,
     hookTimeout: 120_000,
     expect: { poll: { timeout: 30_000 } },

@@ -42,7 +42,7 @@ async function unseen({ client }: Listening, statement: string): Promise<void> {
   await client.query("alter table patient_embeddings enable trigger user");
 }
 
-test("rows restored with triggers disabled are embedded", async () => {
+test("A backfill embeds rows that were restored with triggers disabled", async () => {
   const on = await prepare();
   await unseen(
     on,
@@ -56,7 +56,7 @@ test("rows restored with triggers disabled are embedded", async () => {
   expect(report).toMatchObject({ done: 200, pending: 0, failed: 0 });
 });
 
-test("the rows are looked for while the provider has not answered for the first time", async () => {
+test("A backfill looks for rows before the provider has answered for the first time", async () => {
   const on = await prepare();
   await unseen(on, "insert into patient_embeddings select i, 'row ' || i from generate_series(1, 20) i");
   on.provider.latencyMs = 6_000;
@@ -68,7 +68,7 @@ test("the rows are looked for while the provider has not answered for the first 
   expect(await ended).toMatchObject({ done: 20, pending: 0 });
 });
 
-test("a key that the provider refuses ends the backfill, and the next one does all of it", async () => {
+test("A key that the provider refuses ends the backfill, and the next backfill does all of it", async () => {
   const on = await prepare();
   await unseen(on, "insert into patient_embeddings select i, 'row ' || i from generate_series(1, 20) i");
   on.provider.apiKey = "another-key";
@@ -78,7 +78,7 @@ test("a key that the provider refuses ends the backfill, and the next one does a
   expect(await wrongRows(on.client)).toEqual([]);
 });
 
-test("a database that cannot be reached is told once, to whoever asked", async () => {
+test("A database that cannot be reached fails the backfill's call, and is reported nowhere else", async () => {
   const on = await prepare();
   const unheard: unknown[] = [];
   const hear = (reason: unknown): void => void unheard.push(reason);
@@ -93,7 +93,7 @@ test("a database that cannot be reached is told once, to whoever asked", async (
   expect(unheard).toEqual([]);
 });
 
-test("a start that fails while rows are looked for ends the backfill, and the next one does all of it", async () => {
+test("A listener that fails to start ends the backfill, and the next backfill does all of it", async () => {
   const on = await prepare();
   await unseen(on, "insert into patient_embeddings values (1, 'one')");
   await withSource(on, async (_db, config, source) => {
@@ -110,7 +110,7 @@ test("a start that fails while rows are looked for ends the backfill, and the ne
   expect(await backfill(on)).toMatchObject({ done: 1, pending: 0 });
 });
 
-test("vectors that exist already are left alone, and cost nothing", async () => {
+test("A backfill leaves existing vectors alone, and pays nothing for them", async () => {
   const on = await prepare();
   const vector = `[${oracleVector("another tool's", DIMENSIONS).join(",")}]`;
   await unseen(
@@ -127,7 +127,7 @@ test("vectors that exist already are left alone, and cost nothing", async () => 
   expect(rows).toHaveLength(1);
 });
 
-test("a text changed with triggers disabled loses the vector of the text before", async () => {
+test("A backfill replaces the vector of a text that was changed with triggers disabled", async () => {
   const on = await prepare();
   const listener = await on.listen();
   await on.client.query("insert into patient_embeddings values (1, 'before'), (2, 'stays'), (3, 'blanked')");
@@ -141,7 +141,7 @@ test("a text changed with triggers disabled loses the vector of the text before"
   expect(await wrongRows(on.client)).toEqual([]);
 });
 
-test("--all looks at every row, and pays only for texts that are not cached", async () => {
+test("A backfill with --all looks at every row, and pays only for texts that are not cached", async () => {
   const on = await prepare();
   await unseen(on, "insert into patient_embeddings values (1, 'a'), (2, 'b'), (3, 'a')");
   await backfill(on);
@@ -157,7 +157,7 @@ test("--all looks at every row, and pays only for texts that are not cached", as
   expect(await wrongRows(on.client)).toEqual([]);
 });
 
-test("a dry run asks for a sample, counts what is left after dedupe and cache, and writes nothing", async () => {
+test("A dry run sends a sample, counts what is left after dedupe and cache, and writes nothing", async () => {
   const on = await prepare({ EMBED_PRICE_PER_MILLION_TOKENS: "1000000", EMBED_BATCH_SIZE: "10" });
   await unseen(
     on,
@@ -176,7 +176,7 @@ test("a dry run asks for a sample, counts what is left after dedupe and cache, a
   expect(rows).toEqual([{ embedded: 0, queued: 0, cached: 0 }]);
 });
 
-test("the per-row way gives the same vectors", async () => {
+test("A backfill with --per-row gives the same vectors", async () => {
   const on = await prepare();
   await unseen(on, "insert into patient_embeddings select i, 'row ' || i from generate_series(1, 12) i");
 
@@ -188,7 +188,7 @@ test("the per-row way gives the same vectors", async () => {
   expect(await wrongRows(on.client)).toEqual([]);
 });
 
-test("beside a running listener, each text is still paid for once", async () => {
+test("A backfill next to a running listener pays for each text once", async () => {
   const on = await prepare();
   await unseen(on, "insert into patient_embeddings select i, 'shared ' || i from generate_series(1, 400) i");
   await on.listen();
@@ -201,7 +201,7 @@ test("beside a running listener, each text is still paid for once", async () => 
   expect(sent).toHaveLength(400);
 });
 
-test("beside a writer who never rests, a backfill ends when the rows that it found are done", async () => {
+test("A backfill next to a writer that never stops ends when the rows that it found are done", async () => {
   const on = await prepare();
   await unseen(on, "insert into patient_embeddings select i, 'found ' || i from generate_series(1, 300) i");
   on.provider.latencyMs = 50;
@@ -223,7 +223,7 @@ test("beside a writer who never rests, a backfill ends when the rows that it fou
   expect((await wrongRows(on.client)).filter((id) => id !== "7")).toEqual([]);
 });
 
-test("a backfill whose table is dropped meanwhile fails, and ends nothing else with it", async () => {
+test("A backfill whose table is dropped fails with the table's name, and ends nothing else with it", async () => {
   const on = await prepare();
   await on.client
     .query(`create table dropped_notes (id bigint primary key, note text, embedding vector(${DIMENSIONS}));
@@ -238,7 +238,7 @@ test("a backfill whose table is dropped meanwhile fails, and ends nothing else w
   });
 });
 
-test("a backfill whose source is paused half-way says so once, and goes on when it is resumed", async () => {
+test("A backfill whose source is paused half-way reports it once, and goes on when the source is resumed", async () => {
   const on = await prepare({ EMBED_BATCH_SIZE: "8" });
   on.provider.latencyMs = 50;
   await unseen(on, "insert into patient_embeddings select i, 'paused ' || i from generate_series(1, 400) i");
@@ -258,7 +258,7 @@ test("a backfill whose source is paused half-way says so once, and goes on when 
   expect(await wrongRows(on.client)).toEqual([]);
 }, 60_000);
 
-test("a backfill that has to wait for its provider says why, and goes on when that is mended; a paused one is refused", async () => {
+test("A backfill that waits for its provider reports why and goes on when that is fixed, and one of a paused source is refused", async () => {
   const on = await prepare({ EMBED_BATCH_SIZE: "8" });
   await unseen(on, "insert into patient_embeddings select i, 'row ' || i from generate_series(1, 60) i");
   // Not at its end before it is looked at.
@@ -278,7 +278,7 @@ test("a backfill that has to wait for its provider says why, and goes on when th
   expect(paused.stderr()).toContain("npm run resume -- patient_embeddings");
 }, 120_000);
 
-test("a backfill of one source counts that one's rows alone, whatever else is done beside", async () => {
+test("A backfill of one source counts that source's rows alone, whatever else the listener does", async () => {
   const on = await prepare();
   await on.client.query(
     "drop table if exists others; create table others (id int primary key, words text, embedding vector(8))",

@@ -7,7 +7,7 @@ import { oracleVector } from "../support/oracle-vector.ts";
 
 const vectorOf = (text: string): string => JSON.stringify([...oracleVector(text, DIMENSIONS)]);
 
-test("its oracle tells a lost row, a stale vector, one of a blank text, and what is only pending", async () => {
+test("The oracle of the chaos run tells apart a lost row, a stale vector, a blank text's vector and a pending row", async () => {
   const { client } = await prepare();
   const verdict = () => verify(client, "patient_embeddings", DIMENSIONS);
   await client.query("insert into patient_embeddings values (1, 'one', $1), (2, 'two', $2)", [
@@ -63,7 +63,7 @@ function report(overrides: Partial<Report>): Report {
   };
 }
 
-test("a clean run is one in which something happened, and all of it is right", () => {
+test("A chaos run is clean only when something happened in it and all of it is right", () => {
   const clean = report({});
   const none = new Tally();
   const unclean: Partial<Report>[] = [

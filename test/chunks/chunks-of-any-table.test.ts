@@ -80,7 +80,7 @@ async function expectAllTrue(client: Listening["client"], columns: string, texts
   expect(count.rows[0]?.count).toBe(rows.flatMap(({ passages }) => passages).length);
 }
 
-test.each(TABLES)("passages of $what follow its rows, and are found", async (given) => {
+test.each(TABLES)("Chunks of $what follow its rows, and are found by searches", async (given) => {
   const { create, columns, keys, rekey, found, options } = given;
   const { client, database, environment, listen } = await prepare();
   await client.query(`drop schema if exists app cascade; create schema app; ${create}`);

@@ -111,7 +111,7 @@ async function expectAllTrue(client: Listening["client"]): Promise<void> {
   expect((await client.query("select from autoembed.embedding_queue")).rowCount).toBe(0);
 }
 
-test("a long text becomes passages with their vectors, and they follow it", async () => {
+test("A long text becomes chunks with vectors, and the chunks follow the text", async () => {
   const { client, listen, watch } = await prepareDocuments();
   const watched = await watch();
   expect(watched).toMatchObject({ name: "app.documents", chunks: SPLIT, columnAdded: true });
@@ -141,7 +141,7 @@ test("a long text becomes passages with their vectors, and they follow it", asyn
   await expectAllTrue(client);
 });
 
-test("an edit in the middle of a long text asks the provider for the changed passages alone, and moves no vector", async () => {
+test("An edit in the middle of a long text sends the changed chunks alone to the provider, and moves no vector", async () => {
   const { client, listen, watch, provider } = await prepareDocuments();
   await watch();
   const listener = await listen();
@@ -174,7 +174,7 @@ test("an edit in the middle of a long text asks the provider for the changed pas
   }
 });
 
-test("a search finds each row once, by its best passage, however many passages others have", async () => {
+test("A search finds each row once by its best chunk, however many chunks other rows have", async () => {
   const { client, listen, watch, config } = await prepareDocuments();
   await watch();
   const listener = await listen();
@@ -211,7 +211,7 @@ test("a search finds each row once, by its best passage, however many passages o
   expect(await search(config, asked, { source: "app.documents", limit: 2 })).toHaveLength(2);
 });
 
-test("a backfill cuts what was there before, mends what was changed unseen, and cuts all anew for other sizes", async () => {
+test("A backfill cuts existing texts, repairs chunks of texts that were changed with triggers disabled, and cuts all texts again for other sizes", async () => {
   const { client, watch, backfill, verify, db } = await prepareDocuments();
   await client.query("insert into app.documents select n, $1 || n from generate_series(1, 5) n", [prose(20)]);
   await watch();
@@ -241,7 +241,7 @@ test("a backfill cuts what was there before, mends what was changed unseen, and 
   expect((await passagesOf(client, 5)).some(({ passage }) => passage.length > 150)).toBe(true);
 });
 
-test("the pair is paused, listed and given up as one", async () => {
+test("A chunked source and the source of its chunks are paused, listed and unwatched as one", async () => {
   const { client, listen, watch, unwatch, db } = await prepareDocuments();
   await watch();
   const listener = await listen();
@@ -268,12 +268,12 @@ test("the pair is paused, listed and given up as one", async () => {
 });
 
 test.each([
-  ["no table for the passages", { into: undefined }, /table of their own/],
-  ["an overlap as long as a passage", { chunks: { chunk: 100, overlap: 100 } }, /half of --chunk/],
-  ["a passage of nothing", { chunks: { chunk: 0 } }, /at least 20/],
+  ["a missing table for the chunks", { into: undefined }, /table of their own/],
+  ["an overlap as long as a chunk", { chunks: { chunk: 100, overlap: 100 } }, /half of --chunk/],
+  ["a chunk of nothing", { chunks: { chunk: 0 } }, /at least 20/],
   ["a length that is no number", { chunks: { chunk: Number.NaN } }, /at least 20/],
-  ["a table that is something else", { into: "app.others" }, /cannot hold passages|no key column/],
-] as const)("refuses %s", async (_, options, message) => {
+  ["a table of another shape", { into: "app.others" }, /cannot hold passages|no key column/],
+] as const)("Watching in chunks is refused for %s", async (_, options, message) => {
   const { watch, client } =
     await prepareDocuments(`create table app.documents (id bigint primary key, body text);
     create table app.others (id bigint primary key references app.documents on delete cascade on update cascade, embedding vector(8))`);
@@ -283,14 +283,14 @@ test.each([
   ).toBe(0);
 });
 
-test("refuses a key that has the name of what a passage has", async () => {
+test("Watching in chunks is refused for a key column with the name of a chunk's column", async () => {
   const { watch } = await prepareDocuments(
     "create table app.documents (chunk bigint primary key, body text)",
   );
   await expect(watch()).rejects.toThrow(/column chunk/);
 });
 
-test("partitioned parents and composite keys work", async () => {
+test("Chunks follow their rows in a partitioned table with a composite key", async () => {
   const { client, listen, watch } = await prepareDocuments(
     `create table app.documents (tenant text, id bigint, body text, primary key (tenant, id)) partition by list (tenant);
      create table app.documents_a partition of app.documents for values in ('a');
@@ -310,7 +310,7 @@ test("partitioned parents and composite keys work", async () => {
   await expectAllTrue(client);
 });
 
-test("words and meaning together find each row once", async () => {
+test("Hybrid search over chunks finds each row once", async () => {
   const { client, listen, watch, db } = await prepareDocuments();
   await watch();
   const listener = await listen();
@@ -331,7 +331,7 @@ test("words and meaning together find each row once", async () => {
   expect(found[0]?.text).toMatch(/Amlodipine/);
 });
 
-test("a listener that is killed between cutting and embedding loses nothing", async () => {
+test("A listener that is killed between cutting and embedding loses no chunk", async () => {
   const { client, listen, watch, environment } = await prepareDocuments();
   await watch();
   const doomed = runCommand(["start"], { ...environment, OPENAI_BASE_URL: "http://127.0.0.1:9/v1" });
@@ -344,8 +344,8 @@ test("a listener that is killed between cutting and embedding loses nothing", as
   await expectAllTrue(client);
 });
 
-describeNative("beside users", "needs transactions that run at the same time", () => {
-  test("a text that a user holds, changes or gives up changing is cut as it is in the end, and nobody waits", async () => {
+describeNative("Cutting texts blocks no user", "needs transactions that run at the same time", () => {
+  test("A text that a user holds, changes or rolls back is cut as it is in the end, and no user waits", async () => {
     const { client, database, listen, watch } = await prepareDocuments();
     await watch();
     const listener = await listen();
@@ -376,8 +376,8 @@ describeNative("beside users", "needs transactions that run at the same time", (
   });
 });
 
-describeNative("the replacement of passages", "needs transactions that run at the same time", () => {
-  test("does nothing for another text, nor while somebody holds one of them", async () => {
+describeNative("Chunks are replaced with care", "needs transactions that run at the same time", () => {
+  test("Chunks are replaced neither for another text nor while a user holds one of them", async () => {
     const { client, database, watch, db } = await prepareDocuments();
     await watch();
     await client.query(`insert into app.documents values (1, 'one'); insert into app.documents_passages

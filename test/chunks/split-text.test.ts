@@ -37,12 +37,12 @@ const anySettings = fc
   )
   .map(([chunk, share, unit]) => chunkSettings({ chunk, overlap: Math.floor(chunk * share), unit }));
 
-test("white space at the end is no passage of its own, though it take the overlap with it", () => {
+test("White space at the end of a text is no chunk of its own, even together with the overlap", () => {
   const passages = splitText("a aaaaa   \n\n", { chunk: 20, overlap: 9, unit: "characters" });
   expect(passages).toEqual([{ start: 0, end: 7, text: "a aaaaa" }]);
 });
 
-test("passages say where they stand, cover the text but for white space, and are as short as asked", () => {
+test("Chunks carry their positions, cover the text except for white space, and are as short as asked", () => {
   fc.assert(
     fc.property(anyText, anySettings, (text, settings) => {
       const points = Array.from(text);
@@ -74,7 +74,7 @@ function length(points: readonly string[], unit: "characters" | "tokens"): numbe
   return unit === "characters" ? points.length : Buffer.byteLength(points.join("")) / 3;
 }
 
-test("cuts at the ends of sentences where it can, and not behind an abbreviation", () => {
+test("A text is cut at the ends of sentences where possible, and not after an abbreviation", () => {
   const text =
     "Dr. Smith saw the patient today. He was well and went home. He comes back on Monday for tests.";
   expect(
@@ -86,12 +86,12 @@ test("cuts at the ends of sentences where it can, and not behind an abbreviation
   ]);
 });
 
-test("prefers the end of a paragraph", () => {
+test("A text is cut at the end of a paragraph in preference to the end of a sentence", () => {
   const text = `${"One two three. ".repeat(3)}\n\nNext. ${"Four five six. ".repeat(3)}`;
   expect(splitText(text, { chunk: 70, overlap: 0, unit: "characters" })[1]?.text).toMatch(/^Next\./);
 });
 
-test("a longer sentence is cut at words, and the next passage begins with words of the last", () => {
+test("A sentence longer than a chunk is cut between words, and the next chunk begins with words of the last", () => {
   const text = Array.from({ length: 60 }, (_, i) => `word${i}`).join(" ");
   const passages = splitText(text, CHARACTERS);
   for (const [i, { text: passage, start }] of passages.entries()) {
@@ -100,12 +100,12 @@ test("a longer sentence is cut at words, and the next passage begins with words 
   }
 });
 
-test("a blank text has no passages", () => {
+test("A blank text has no chunks", () => {
   expect(splitText("", CHARACTERS)).toEqual([]);
   expect(splitText(" \n\t ", CHARACTERS)).toEqual([]);
 });
 
-test("wherever a long text is edited, few passages change", () => {
+test("An edit anywhere in a long text changes few chunks", () => {
   const sentences = Array.from(
     { length: 600 },
     (_, i) => `Sentence ${i} says ${(i * 7919) % 1009} and then ${(i * 104729) % 977}.`,
@@ -127,7 +127,7 @@ test.each([
   ["a megabyte without a sentence's end", "word ".repeat(200_000)],
   ["a megabyte without a space", "x".repeat(1_000_000)],
   ["a megabyte of lines", "an item\n".repeat(125_000)],
-])("%s is cut whole", (_, text) => {
+])("A text of %s is cut to its end", (_, text) => {
   const passages = splitText(text, chunkSettings({ chunk: 800 }));
   expect(passages.at(-1)?.end).toBe(text.trimEnd().length);
   expect(passages.length).toBeGreaterThan(1_000);

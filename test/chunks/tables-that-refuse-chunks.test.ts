@@ -16,8 +16,8 @@ const THREE = "The third sentence.";
 const REFUSALS = {
   "swallows an insert": { when: "insert", body: "return null;", text: `${ONE} ${TWO} ${THREE}` },
   "swallows a change": { when: "update", body: "return null;", text: `${ONE} ${THREE}` },
-  "keeps the old passage": { when: "update", body: "return old;", text: `${ONE} ${THREE}` },
-  "makes another of it": {
+  "keeps the old chunk": { when: "update", body: "return old;", text: `${ONE} ${THREE}` },
+  "changes the chunk": {
     when: "update",
     body: "new.passage := upper(new.passage); return new;",
     text: `${ONE} ${THREE}`,
@@ -28,7 +28,7 @@ const REFUSALS = {
 } as const;
 
 test.each(Object.entries(REFUSALS))(
-  "a trigger on the passages that %s fails the text, with a reason, until it is gone",
+  "A trigger on the chunks that %s fails the text with a reason until the trigger is dropped",
   async (_what, { when, body, text }) => {
     const { client, database, environment, listen } = await prepare();
     await client.query("drop table if exists documents, documents_passages cascade");

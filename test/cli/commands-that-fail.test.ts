@@ -9,7 +9,7 @@ async function run(environment: Readonly<Record<string, string>>, ...args: strin
   return { code, stdout: command.stdout(), stderr: command.stderr() };
 }
 
-test("what cannot be understood is exit code 2, with a line on what can", { timeout: 120_000 }, async () => {
+test("A wrong command line exits with 2 and says what is accepted", { timeout: 120_000 }, async () => {
   const { environment } = await prepare();
   const misused: [args: string[], says: RegExp][] = [
     [["constructor"], /There is no command "constructor"/],
@@ -36,7 +36,7 @@ test("what cannot be understood is exit code 2, with a line on what can", { time
 });
 
 test(
-  "a source that is not there is exit code 2 for every command, and the names that are",
+  "Every command that names an unknown source exits with 2 and the names of the known ones",
   { timeout: 120_000 },
   async () => {
     const { environment } = await prepare();
@@ -66,7 +66,7 @@ test(
   },
 );
 
-test("a database that is away is exit code 1, and what to do", { timeout: 60_000 }, async () => {
+test("A command whose database is away exits with 1 and says what to do", { timeout: 60_000 }, async () => {
   for (const args of [["status", "--json"], ["doctor"], ["retry"], ["cache", "prune"]]) {
     const { code, stdout, stderr } = await run(
       { DATABASE_URL: "postgres://user:pass-phrase@127.0.0.1:1/nowhere" },
@@ -78,7 +78,7 @@ test("a database that is away is exit code 1, and what to do", { timeout: 60_000
   }
 });
 
-test("a certificate that cannot be read is exit code 2, and which", { timeout: 60_000 }, async () => {
+test("An unreadable certificate exits with 2 and is named", { timeout: 60_000 }, async () => {
   for (const [name, file, code] of [
     ["sslrootcert", "/nowhere/ca.pem", "ENOENT"],
     ["sslkey", "/", "EISDIR"],
@@ -99,7 +99,7 @@ test("a certificate that cannot be read is exit code 2, and which", { timeout: 6
   }
 });
 
-test("a reader that goes away (| head) ends a command without a stack", { timeout: 60_000 }, async () => {
+test("A command whose reader goes away (| head) shows no stack trace", { timeout: 60_000 }, async () => {
   const { environment } = await prepare();
   const watching = runCommand(["status", "--watch"], environment);
   const { stdout } = watching.process;
@@ -110,7 +110,7 @@ test("a reader that goes away (| head) ends a command without a stack", { timeou
   expect(watching.stderr()).toBe("");
 });
 
-test("of a database's error no row is repeated, whoever put it there", { timeout: 120_000 }, async () => {
+test("A command that fails by a database error repeats no row", { timeout: 120_000 }, async () => {
   const { client, environment } = await prepare();
   await client.query(`create or replace function refuse() returns trigger language plpgsql as $$
     begin

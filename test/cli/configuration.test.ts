@@ -16,7 +16,7 @@ const faultsOf = (environment: Record<string, string>): string => {
   throw new Error("expected the configuration to be refused");
 };
 
-test(".env.example documents every setting, in the order of config.ts, with the default that it has", () => {
+test(".env.example documents every setting, in the order of config.ts, with its default", () => {
   const lines = readFileSync(".env.example", "utf8").split("\n");
   const documented = lines.flatMap((line) => /^# ([A-Z_]+)=(.*)$/.exec(line)?.slice(1, 3) ?? []);
   const names = documented.filter((_, i) => i % 2 === 0);
@@ -32,7 +32,7 @@ test(".env.example documents every setting, in the order of config.ts, with the 
   }
 });
 
-test("every fault is told at once: what was expected and what came", () => {
+test("Every fault of the configuration is reported at once, with what was expected and what came", () => {
   const message = faultsOf({
     EMBED_BATCH_SIZE: "many",
     EMBEDDING_BACKEND: "openai",
@@ -44,18 +44,18 @@ test("every fault is told at once: what was expected and what came", () => {
   expect(message).not.toContain("hunter2");
 });
 
-test("a name that is nearly ours is pointed out with the right one", () => {
+test("A misspelled setting is reported with the right name", () => {
   expect(faultsOf({ EMBED_BATCHSIZE: "64" })).toContain(
     "EMBED_BATCHSIZE: no such setting; did you mean EMBED_BATCH_SIZE?",
   );
   expect(faultsOf({ EMBEDDING_DIMENSIONS: "64" })).toContain("did you mean EMBEDDING_DIM");
 });
 
-test("an empty value counts as not set", () => {
+test("An empty setting counts as not set", () => {
   expect(readConfig({ EMBED_BATCH_SIZE: "", DATABASE_URL: "" })).toMatchObject({ EMBED_BATCH_SIZE: 64 });
 });
 
-test("the key may be in a file, and a missing file is told by its name", async () => {
+test("The API key may be in a file, and a missing file is reported by its name", async () => {
   const file = join(await mkdtemp(join(tmpdir(), "autoembed-")), "key");
   writeFileSync(file, "sk-from-file\n");
   expect(readConfig({ OPENAI_API_KEY_FILE: file }).OPENAI_API_KEY).toBe("sk-from-file");

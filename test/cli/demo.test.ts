@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { runCommand } from "../support/command.ts";
 import { prepare, wrongRows } from "../support/listening.ts";
 
-test("the demo shows and changes its own patients alone, and takes them away again", async () => {
+test("The demo shows and changes its own patients alone, and removes them at the end", async () => {
   const { client, environment } = await prepare();
   // Enough for one of them to be, by chance, among the nearest or the last of those that the demo ranks.
   await client.query(

@@ -33,7 +33,7 @@ const embedded = (url: string) =>
   );
 
 test(
-  "with nothing configured: an embedded Postgres, a vector for a row, a clean stop, and all of it again",
+  "A start with nothing configured embeds rows in an embedded Postgres, stops cleanly, and goes on after a restart and a kill",
   { timeout: 240_000 },
   async () => {
     const folder = await mkdtemp(join(tmpdir(), "autoembed-first-run-"));
@@ -77,7 +77,7 @@ test(
 );
 
 test(
-  "a database that is not migrated, and one that is not there, are told with what to do",
+  "A start without a reachable database exits with 1 and names DATABASE_URL, without its password",
   { timeout: 60_000 },
   async () => {
     const nowhere = runCommand(["start"], { DATABASE_URL: "postgres://user:hunter2@127.0.0.1:1/none" });
@@ -93,7 +93,7 @@ test.each([
   [["search"], "What should be searched for?"],
   [["backfill", "--limit", "few"], "--limit takes a whole number"],
   [["status", "--jsno"], "jsno"],
-])("bad usage (%j) exits with 2 and says what is right", async (args, message) => {
+])("A command with bad usage (%j) exits with 2 and says what is right", async (args, message) => {
   const command = runCommand(args, {});
   expect(await command.exited).toBe(2);
   expect(command.stderr()).toContain(message);

@@ -24,7 +24,7 @@ async function prepareProject(): Promise<string> {
   return folder;
 }
 
-test("its commands are called by npx, and its help and its remedies say so", async () => {
+test("A package that is installed as a dependency names npx in its help", async () => {
   const folder = await prepareProject();
   const cli = join(folder, "node_modules/pg-autoembed/dist/cli.js");
   const { stdout } = await run(process.execPath, [cli, "help"], { cwd: folder });
@@ -33,7 +33,7 @@ test("its commands are called by npx, and its help and its remedies say so", asy
 });
 
 test.each(["import { watch } from 'pg-autoembed'", "const { watch } = require('pg-autoembed')"])(
-  "it is loaded by %s",
+  "A package that is installed as a dependency is loaded by %s",
   async (statement) => {
     const type = statement.startsWith("import") ? "module" : "commonjs";
     const script = `${statement}; console.log(typeof watch)`;
@@ -43,7 +43,7 @@ test.each(["import { watch } from 'pg-autoembed'", "const { watch } = require('p
   },
 );
 
-test("every command's usage is told in both ways", () => {
+test("The usage of every command can be shown for npm and for npx", () => {
   for (const [name, { usage }] of Object.entries(COMMANDS)) {
     expect(renderCommands(usage, false)).toBe(usage);
     expect(renderCommands(usage, true)).toMatch(

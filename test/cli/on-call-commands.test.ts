@@ -9,7 +9,7 @@ async function run({ environment }: Listening, ...args: string[]) {
 }
 
 test(
-  "status --check is 0 while all is well, and 1 with the reasons when a person is needed",
+  "`status --check` exits with 0 while all is well, and with 1 and the reasons when attention is needed",
   { timeout: 60_000 },
   async () => {
     const on = await prepare();
@@ -41,7 +41,7 @@ test(
   },
 );
 
-test("status --watch draws again until it is stopped", { timeout: 60_000 }, async () => {
+test("`status --watch` draws again until it is stopped", { timeout: 60_000 }, async () => {
   const on = await prepare();
   const watching = runCommand(["status", "--watch"], on.environment);
   await vi.waitFor(
@@ -54,7 +54,7 @@ test("status --watch draws again until it is stopped", { timeout: 60_000 }, asyn
   expect(await watching.exited).toBe(0);
 });
 
-test("retry, pause and resume do what they say", { timeout: 60_000 }, async () => {
+test("`retry`, `pause` and `resume` change rows and sources as named", { timeout: 60_000 }, async () => {
   const on = await prepare();
   await on.client.query(`insert into patient_embeddings values (1, 'one'), (2, 'two'), (3, 'three');
     update autoembed.embedding_queue set failed_at = now(), last_error = 'refused', attempts = 1`);
@@ -83,7 +83,7 @@ test("retry, pause and resume do what they say", { timeout: 60_000 }, async () =
 });
 
 test(
-  "verify finds vectors that are not the model's, and passes those that are",
+  "`verify` finds vectors that are not the model's, and passes those that are",
   { timeout: 60_000 },
   async () => {
     const on = await prepare();
@@ -119,7 +119,7 @@ test(
 );
 
 test(
-  "doctor finds a disabled trigger, a missing one and a provider that refuses, each with its remedy",
+  "`doctor` finds a disabled trigger, a missing trigger and a provider that refuses, each with its remedy",
   { timeout: 90_000 },
   async () => {
     const on = await prepare();

@@ -46,7 +46,7 @@ test.each([
   ["Node", ["--module", "nodenext"]],
   ["a bundler", ["--module", "esnext", "--moduleResolution", "bundler"]],
 ])(
-  "an application compiles against the published types, resolved as %s does",
+  "An application compiles against the published types, resolved as %s does",
   async (_name, options) => {
     const compiled = run(
       process.execPath,
@@ -65,7 +65,7 @@ test.each([
   120_000,
 );
 
-test("Node loads the package by its name, and starts nothing by that", async () => {
+test("Node loads the package by its name, and loading starts nothing", async () => {
   const { stdout } = await run(
     process.execPath,
     ["--input-type=module", "-e", "console.log(Object.keys(await import('pg-autoembed')).join(' '))"],

@@ -5,8 +5,8 @@ import { DIMENSIONS, prepare, wrongRows } from "../support/listening.ts";
 import { oracleVector } from "../support/oracle-vector.ts";
 import { grant, nameIn, role, session } from "../support/roles.ts";
 
-describeNative("least privilege", "needs roles of its own", () => {
-  test("a listener works with docs/grants.sql alone, and an application with nothing but its table", async () => {
+describeNative("Least privileges are enough, and are kept", "needs roles of its own", () => {
+  test("A listener works with docs/grants.sql alone, and an application with rights on its table alone", async () => {
     const { client, database, listen } = await prepare();
     const listenerUrl = await role(client, database.url, "listener");
     const applicationUrl = await role(client, database.url, "application");
@@ -30,7 +30,7 @@ describeNative("least privilege", "needs roles of its own", () => {
     expect((await client.query("select from autoembed.embedding_listener")).rowCount).toBe(0);
   });
 
-  test("a listener of vectors in their own table needs what docs/grants.sql says, and no update of the texts", async () => {
+  test("A listener whose vectors go to their own table works with the documented rights, and may not update the texts", async () => {
     const { client, database, listen } = await prepare();
     const listenerUrl = await role(client, database.url, "listener");
     const name = nameIn(listenerUrl);
@@ -64,7 +64,7 @@ describeNative("least privilege", "needs roles of its own", () => {
     });
   });
 
-  test("a listener that may not write a table's vectors says so, pays for none, delays no other, and goes on when it may", async () => {
+  test("A listener that may not write a table's vectors reports it, pays for none of them, delays no other source, and goes on once it may", async () => {
     const { client, database, provider, environment, listen } = await prepare();
     const listenerUrl = await role(client, database.url, "listener");
     const name = nameIn(listenerUrl);
@@ -98,7 +98,7 @@ describeNative("least privilege", "needs roles of its own", () => {
     ).toBe(0);
   });
 
-  test("an application can neither read nor write what is ours, nor turn our triggers on other tables", async () => {
+  test("An application can neither read nor write our tables, nor attach our trigger functions to other tables", async () => {
     const { client, database } = await prepare();
     const applicationUrl = await role(client, database.url, "application");
     const name = nameIn(applicationUrl);
@@ -126,7 +126,7 @@ describeNative("least privilege", "needs roles of its own", () => {
     }
   });
 
-  test("what a writer puts on its search_path is never called with the owner's rights", async () => {
+  test("Objects that a writer puts on its search_path are never called with the owner's rights", async () => {
     const { client, database, listen } = await prepare();
     const applicationUrl = await role(client, database.url, "application");
     const name = nameIn(applicationUrl);
@@ -156,7 +156,7 @@ describeNative("least privilege", "needs roles of its own", () => {
     expect(rows).toEqual([]);
   });
 
-  test("rows that row-level security hides are not taken for deleted ones, and are embedded once they show", async () => {
+  test("Rows that row-level security hides are not taken for deleted rows, and are embedded once they are visible", async () => {
     const { client, database, listen } = await prepare();
     const listenerUrl = await role(client, database.url, "listener");
     const listenerRole = nameIn(listenerUrl);
@@ -200,7 +200,7 @@ describeNative("least privilege", "needs roles of its own", () => {
     expect(await trouble()).toBeNull();
   });
 
-  test("autoembed.search finds what its caller may read, and no row that is hidden from it", async () => {
+  test("autoembed.search finds what its caller may read, and no row that is hidden from the caller", async () => {
     const { client, database, listen } = await prepare();
     const applicationUrl = await role(client, database.url, "application");
     const name = nameIn(applicationUrl);

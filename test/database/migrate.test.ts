@@ -11,8 +11,8 @@ async function emptyDatabase(): Promise<string> {
   return database.url;
 }
 
-describeNative("npm run migrate", "needs several databases and connections", () => {
-  test("from three deploys at once, and again, ends with one schema", async () => {
+describeNative("A database is migrated once", "needs several databases and connections", () => {
+  test("Migrating from three deploys at once, and once more, makes one schema", async () => {
     const databaseUrl = await emptyDatabase();
     await Promise.all([1, 2, 3].map(() => migrate({ databaseUrl, dimensions: 8 })));
     await migrate({ databaseUrl, dimensions: 8 });
@@ -24,13 +24,13 @@ describeNative("npm run migrate", "needs several databases and connections", () 
     expect(rows).toEqual([{ name: "patient_embeddings" }]);
   });
 
-  test("`npm start` on a database that is not migrated says what to run", async () => {
+  test("`npm start` on a database that is not migrated reports the command to run", async () => {
     const start = runCommand(["start"], { DATABASE_URL: await emptyDatabase() });
     expect(await start.exited).toBe(1);
     expect(start.stderr()).toContain("This database has not been migrated.\nRun: npm run migrate");
   });
 
-  test("a provider whose vectors do not fit stops at once and names EMBEDDING_DIM", async () => {
+  test("`npm start` with a provider whose vectors do not fit the column exits at once and names EMBEDDING_DIM", async () => {
     const databaseUrl = await emptyDatabase();
     await migrate({ databaseUrl, dimensions: 8 });
     const start = runCommand(["start"], { DATABASE_URL: databaseUrl });
@@ -39,7 +39,7 @@ describeNative("npm run migrate", "needs several databases and connections", () 
     expect(start.stderr()).toContain("EMBEDDING_DIM=8");
   });
 
-  test("a role that may not create is told who may", async () => {
+  test("Migrating as a role that may not create objects is refused", async () => {
     const databaseUrl = await emptyDatabase();
     const role = `autoembed_lesser_${process.pid}`;
     const owner = new pg.Client(databaseUrl);

@@ -3,7 +3,7 @@ import { promisify } from "node:util";
 import { expect, onTestFinished, test } from "vitest";
 import { openTestDatabase } from "../support/database.ts";
 
-test("src/database/schema.ts is what kysely-codegen makes of the migrated database", async () => {
+test("src/database/schema.ts is what kysely-codegen generates from the migrated database", async () => {
   const database = await openTestDatabase();
   onTestFinished(() => database.close());
   const verified = promisify(execFile)("npm", [

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { openTestDatabase } from "../support/database.ts";
 
 test.each([512, 8])(
-  "a test gets a fresh database, migrated for vectors of %i dimensions",
+  "A test gets a fresh database that is migrated for vectors of %i dimensions",
   async (dimensions) => {
     const first = await openTestDatabase({ dimensions });
     const second = await openTestDatabase({ dimensions });

@@ -13,14 +13,14 @@ const scripts = Object.keys(
   (JSON.parse(readFileSync("package.json", "utf8")) as { scripts: object }).scripts,
 );
 
-test.each(PAGES)("every link of %s leads to a file", (page) => {
+test.each(PAGES)("Every link of %s leads to a file", (page) => {
   const links = [...readFileSync(page, "utf8").matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)].map(
     ([, target]) => target ?? "",
   );
   expect(links.filter((target) => !existsSync(join(dirname(page), target)))).toEqual([]);
 });
 
-test("every command is in the README, and is a script of the package", () => {
+test("Every command is in the README, and is a script of the package", () => {
   const readme = readFileSync("README.md", "utf8");
   const names = Object.keys(COMMANDS);
   expect(
@@ -34,7 +34,7 @@ test("every command is in the README, and is a script of the package", () => {
   expect(names.filter((name) => !scripts.includes(name))).toEqual([]);
 });
 
-test.each(PAGES)("every script that %s tells to run exists", (page) => {
+test.each(PAGES)("Every script that %s tells to run exists", (page) => {
   const told = [...readFileSync(page, "utf8").matchAll(/npm run (?:-s |--silent )?([a-z]+)/g)].map(
     ([, name]) => name ?? "",
   );
@@ -44,7 +44,7 @@ test.each(PAGES)("every script that %s tells to run exists", (page) => {
 test.each([
   ["README.md", "## Guarantees", /\]\(test\/[\w/-]+\.test\.ts\)/],
   ["docs/safety.md", "## The proofs", /\]\(\.\.\/test\/[\w/-]+\.test\.ts\)/],
-])("every promise of %s, %s, links to the test that holds it", (page, heading, link) => {
+])("Every promise of %s under %s links to the test that holds it", (page, heading, link) => {
   const section = readFileSync(page, "utf8").split(`${heading}\n`)[1]?.split("\n## ", 1)[0] ?? "";
   const promises = section
     .split("\n")

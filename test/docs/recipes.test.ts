@@ -55,7 +55,7 @@ async function followAll(recipes: readonly Recipe[], kitchen: Awaited<ReturnType
   }
 }
 
-test("every block of docs/sources.md does, in its order and as it is written, what the page says", async () => {
+test("Every block of docs/sources.md does what the page says, in its order and as it is written", async () => {
   const kitchen = await prepareKitchen();
   const recipes = await recipesOf("docs/sources.md");
   expect(recipes.length).toBeGreaterThan(15);
@@ -99,7 +99,7 @@ test("every block of docs/sources.md does, in its order and as it is written, wh
 }, 600_000);
 
 test.each(["docs/guide.md", "docs/search.md"])(
-  "every block of %s works as it is written",
+  "Every block of %s works as it is written",
   async (page) => {
     const kitchen = await prepareKitchen();
     await follow({ page, line: 0, language: "sh", body: "npm run backfill" }, kitchen);
@@ -108,7 +108,7 @@ test.each(["docs/guide.md", "docs/search.md"])(
   300_000,
 );
 
-test("a block that nothing runs fails the test", async () => {
+test("A block of a language that cannot be run fails the test", async () => {
   const kitchen = { databaseUrl: "", environment: {}, dimensions: DIMENSIONS };
   const block = { page: "docs/sources.md", line: 7, body: "select 1" };
   await expect(follow({ ...block, language: "" }, kitchen)).rejects.toThrow(

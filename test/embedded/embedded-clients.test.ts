@@ -11,7 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => postgres.close());
 
-test("transactions of 20 clients at once neither lose nor mix updates", async () => {
+test("Transactions of 20 clients at once neither lose nor mix updates", async () => {
   await withClient(postgres.url, (client) =>
     client.query("create table accounts as select id, 100 as balance from generate_series(1, 10) id"),
   );
@@ -41,7 +41,7 @@ test("transactions of 20 clients at once neither lose nor mix updates", async ()
   });
 });
 
-test("large binary parameters of concurrent clients arrive in their own rows", async () => {
+test("Large binary parameters of concurrent clients arrive in their own rows", async () => {
   await withClient(postgres.url, (client) =>
     client.query("create table blobs (id int primary key, body bytea)"),
   );
@@ -62,7 +62,7 @@ test("large binary parameters of concurrent clients arrive in their own rows", a
   });
 });
 
-test("prepared statements of the same name do not meet", async () => {
+test("Prepared statements of the same name are separate for each client", async () => {
   await withClient(postgres.url, (one) =>
     withClient(postgres.url, async (two) => {
       const ask = (client: pg.Client, text: string) =>
@@ -77,7 +77,7 @@ test("prepared statements of the same name do not meet", async () => {
   );
 });
 
-test("a client's settings are its own", async () => {
+test("A client's settings change no other client's", async () => {
   await withClient(postgres.url, (one) =>
     withClient(postgres.url, async (two) => {
       const settingsOf = async (client: pg.Client) =>
@@ -99,7 +99,7 @@ test("a client's settings are its own", async () => {
   );
 });
 
-test("an error in a transaction is the client's own", async () => {
+test("An error in a client's transaction disturbs no other client", async () => {
   await withClient(postgres.url, (one) =>
     withClient(postgres.url, async (two) => {
       await one.query("begin");
@@ -112,7 +112,7 @@ test("an error in a transaction is the client's own", async () => {
   );
 });
 
-test("a statement that takes the engine down costs connections, not rows", async () => {
+test("A statement that crashes the engine costs connections, and no rows", async () => {
   await withClient(postgres.url, async (client) => {
     await client.query("create table kept as select 1 as id");
     await client.query(
@@ -129,7 +129,7 @@ test("a statement that takes the engine down costs connections, not rows", async
   });
 });
 
-test("a parameter and a result of 60 MB pass", async () => {
+test("A parameter and a result of 60 MB arrive whole", async () => {
   await withClient(postgres.url, async (client) => {
     const body = Buffer.alloc(60_000_000, "vector");
     const { rows } = await client.query<{ length: number; body: Buffer }>({

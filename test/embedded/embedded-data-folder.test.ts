@@ -43,7 +43,7 @@ async function countRows(url: string): Promise<number> {
 }
 
 test(
-  "kill -9 loses no acknowledged row, and leaves a lock that the next start takes over",
+  "A process killed by kill -9 loses no acknowledged row, and leaves a lock that the next start takes over",
   { timeout: 120_000 },
   async () => {
     // Making the database here, from the snapshot, is cheaper than in the process.
@@ -79,7 +79,7 @@ test(
   },
 );
 
-test("a closed folder opens again, with everything in it and no lock left", async () => {
+test("A closed data folder opens again, with everything in it and no lock left", async () => {
   const first = await startEmbedded({ dataDirectory: folder, snapshot: await emptySnapshot() });
   await withClient(first.url, (client) =>
     client.query("create table kept as select generate_series(1, 1000) id"),
@@ -91,7 +91,7 @@ test("a closed folder opens again, with everything in it and no lock left", asyn
   await second.close();
 });
 
-test("a snapshot starts another database, which goes its own way", async () => {
+test("A snapshot starts another database, whose changes are its own", async () => {
   const first = await startEmbedded({ dataDirectory: undefined, snapshot: await emptySnapshot() });
   await withClient(first.url, (client) => client.query("create table kept as select 1 as id"));
   const second = await startEmbedded({ dataDirectory: undefined, snapshot: await first.dumpSnapshot() });
@@ -101,7 +101,7 @@ test("a snapshot starts another database, which goes its own way", async () => {
   await Promise.all([first.close(), second.close()]);
 });
 
-test("a port that is taken is refused by name", async () => {
+test("A port that is taken is refused with its number", async () => {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const address = server.address();
@@ -113,7 +113,7 @@ test("a port that is taken is refused by name", async () => {
   server.close();
 });
 
-test("a lock is stale when its process is gone, or is another one by now, or its host has fallen silent", async () => {
+test("A lock is stale when its process is gone or replaced, or its host has fallen silent", async () => {
   const path = join(folder, "lock.json");
   const own = await lockDataDirectory(folder);
   const owner = JSON.parse(await readFile(path, "utf8")) as Record<string, unknown>;
@@ -139,7 +139,7 @@ test("a lock is stale when its process is gone, or is another one by now, or its
   await (await lockDataDirectory(folder)).release();
 });
 
-test("of many starts on a stale lock one wins, whatever was left of a start that died as it took one over", async () => {
+test("Of many starts on a stale lock exactly one wins, also after a start that died as it took the lock over", async () => {
   const path = join(folder, "lock.json");
   const stale = (id: string) => JSON.stringify({ id, pid: 2 ** 22 + 1, host: hostname() });
   for (let round = 0; round < 50; round++) {
@@ -156,7 +156,7 @@ test("of many starts on a stale lock one wins, whatever was left of a start that
   }
 });
 
-test("dead rows are vacuumed and the log is checkpointed without anybody asking", async () => {
+test("Dead rows are vacuumed and the log is checkpointed automatically", async () => {
   const postgres = await startEmbedded({
     dataDirectory: undefined,
     snapshot: await emptySnapshot(),

@@ -22,7 +22,7 @@ afterAll(() => postgres.close());
 const count = (table: string) =>
   withClient(postgres.url, (client) => numberOf(client, `select count(*) as n from ${table}`));
 
-test("COPY FROM STDIN takes its data, and a failing one fails alone", async () => {
+test("COPY FROM STDIN stores its data, and a COPY that fails stores nothing", async () => {
   const client = await RawClient.connect(postgres.port);
   await client.query("create table copied (id int primary key, body text)");
   client.send(frame("Q", "copy copied from stdin"));
@@ -44,7 +44,7 @@ test("COPY FROM STDIN takes its data, and a failing one fails alone", async () =
   client.socket.destroy();
 });
 
-test("a COPY without data, in the extended protocol, is an error and not the end", async () => {
+test("A COPY without data in the extended protocol is an error, and the connection goes on", async () => {
   const client = await RawClient.connect(postgres.port);
   await client.query("create table if not exists uncopied (id int)");
   client.send(
@@ -58,7 +58,7 @@ test("a COPY without data, in the extended protocol, is an error and not the end
   client.socket.destroy();
 });
 
-test("text that only mentions a COPY is no COPY", async () => {
+test("A query that only mentions COPY in its text is run as a query", async () => {
   await withClient(postgres.url, async (client) => {
     const { rows } = await client.query(
       "select 'x; copy t from stdin' as a, $$;copy t from stdin$$ as b -- ;copy t from stdin",
@@ -67,7 +67,7 @@ test("text that only mentions a COPY is no COPY", async () => {
   });
 });
 
-test("who disconnects in a transaction is rolled back, and the others go on", async () => {
+test("A client that disconnects in a transaction is rolled back, and other clients go on", async () => {
   await withClient(postgres.url, (client) => client.query("create table undone (id int)"));
   const client = await RawClient.connect(postgres.port);
   await client.query("begin; insert into undone values (1)");
@@ -76,7 +76,7 @@ test("who disconnects in a transaction is rolled back, and the others go on", as
   expect(await waiting).toBe(0);
 });
 
-test("who disconnects in the middle of a message or before Sync harms nobody", async () => {
+test("A client that disconnects within a message or before Sync is rolled back, and other clients go on", async () => {
   await withClient(postgres.url, (client) => client.query("create table whole (id int)"));
   const cut = await RawClient.connect(postgres.port);
   cut.socket.write(frame("Q", "insert into whole values (1)").subarray(0, 20));
@@ -94,7 +94,7 @@ test("who disconnects in the middle of a message or before Sync harms nobody", a
   expect(await waiting).toBe(0);
 });
 
-test("what was asked for before saying goodbye is done", async () => {
+test("A statement that is sent before the client's goodbye is run", async () => {
   await withClient(postgres.url, (client) => client.query("create table goodbye (id int)"));
   const client = await RawClient.connect(postgres.port);
   client.send(frame("Q", "insert into goodbye values (1)"), frame("X"));
@@ -105,7 +105,7 @@ test("what was asked for before saying goodbye is done", async () => {
 test.each([
   ["an unknown message", Buffer.from("?\0\0\0\x04")],
   ["an impossible length", Buffer.from("Q\0\0\0\x02")],
-])("%s ends one connection only", async (_name, bytes) => {
+])("A client that sends %s loses its own connection only", async (_name, bytes) => {
   const client = await RawClient.connect(postgres.port);
   client.socket.write(bytes);
   expect(types(await client.until("E"))).toBe("E");
@@ -113,7 +113,7 @@ test.each([
   expect(await count("pg_class")).toBeGreaterThan(0);
 });
 
-test("an unnamed statement lives on while others use theirs", async () => {
+test("A client's unnamed statement is kept while other clients use theirs", async () => {
   const one = await RawClient.connect(postgres.port);
   const two = await RawClient.connect(postgres.port);
   for (const [client, word] of [
@@ -137,7 +137,7 @@ test("an unnamed statement lives on while others use theirs", async () => {
   two.socket.destroy();
 });
 
-test("encryption is declined, and a cancel request stops nothing", async () => {
+test("A request for encryption is declined, and a cancel request stops nothing", async () => {
   for (const code of [SSL_REQUEST, GSS_REQUEST]) {
     const socket = connect(postgres.port, "127.0.0.1");
     socket.write(Buffer.concat([int32(8), int32(code)]));
@@ -154,7 +154,7 @@ test("encryption is declined, and a cancel request stops nothing", async () => {
   });
 });
 
-test("a notification reaches every listener, at commit, and nobody else", async () => {
+test("A notification reaches every client that listens, at commit, and no other client", async () => {
   const subscriber = createSubscriber.default(
     { connectionString: postgres.url },
     { parse: (payload) => payload },

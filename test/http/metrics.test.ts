@@ -14,7 +14,7 @@ function parse(text: string): Record<string, number> {
   );
 }
 
-test("metrics tell what waits, what was done, what failed and how long it took", async () => {
+test("Metrics report what is pending, what was done, what failed and how long it took", async () => {
   const { client, provider, listen, database } = await prepare();
   const listener = await listen();
   const http = await serve(listener, database.url);
@@ -52,7 +52,7 @@ test("metrics tell what waits, what was done, what failed and how long it took",
   expect(Object.keys(metrics).some((name) => name.includes('state="closed"'))).toBe(true);
 });
 
-test("where the database is away, readiness says so and the process stays healthy", async () => {
+test("When the database is away, readiness reports it and the process stays healthy", async () => {
   const { listen, database } = await prepare();
   const listener = await listen();
   const http = await serve(listener, database.url);
@@ -67,8 +67,8 @@ test("where the database is away, readiness says so and the process stays health
   expect(await (await of("/metrics")).text()).toContain("pg_autoembed_up 0");
 });
 
-describeNative("rows that take long to count", "needs several sessions at once", () => {
-  test("keep nobody from the page, metrics and readiness, and not the listener from stopping", async () => {
+describeNative("Rows that take long to count delay no request", "needs several sessions at once", () => {
+  test("Rows that take long to count delay neither the page, metrics and readiness nor the listener's stop", async () => {
     const { client, listen, database } = await prepare();
     await client.query(`drop table if exists slow_one, slow_two, slow_three;
       create or replace function slowly(body text) returns text language plpgsql stable as

@@ -12,7 +12,7 @@ const isThere = existsSync(CHROMIUM);
 if (!isThere)
   console.info(`skipped: the page in a browser: there is no ${CHROMIUM} (apt-get install chromium)`);
 
-describe.skipIf(!isThere)(`the page in a browser (skipped without ${CHROMIUM})`, () => {
+describe.skipIf(!isThere)(`The page works in a real browser (skipped without ${CHROMIUM})`, () => {
   let browser: Browser;
   beforeAll(async () => {
     browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
@@ -32,7 +32,7 @@ describe.skipIf(!isThere)(`the page in a browser (skipped without ${CHROMIUM})`,
     return { client, provider, listener, http, page, complaints };
   }
 
-  test("it follows the work by itself, with no complaint about its own policy", async () => {
+  test("The page follows the work automatically, and the browser reports no breach of its policy", async () => {
     const { client, listener, http, page, complaints } = await open();
     await page.goto(http.url);
     await page.getByRole("heading", { name: "Everything is current." }).waitFor();
@@ -47,7 +47,7 @@ describe.skipIf(!isThere)(`the page in a browser (skipped without ${CHROMIUM})`,
     expect(complaints).toEqual([]);
   });
 
-  test("a search, a retry, a pause and a resume work with the keyboard alone, and without scripts", async () => {
+  test("A search, a retry, a pause and a resume work with the keyboard alone, and without scripts", async () => {
     const { client, provider, listener, http, page, complaints } = await open({ javaScriptEnabled: false });
     provider.poison = (text) => text === "unspeakable";
     await client.query(
@@ -77,7 +77,7 @@ describe.skipIf(!isThere)(`the page in a browser (skipped without ${CHROMIUM})`,
     expect(complaints).toEqual([]);
   });
 
-  test("a form on another site cannot pause a source", async () => {
+  test("A form on another site cannot pause a source", async () => {
     const { client, http, page } = await open();
     await page.goto("data:text/html,<title>elsewhere</title>");
     await page.setContent(
@@ -92,7 +92,7 @@ describe.skipIf(!isThere)(`the page in a browser (skipped without ${CHROMIUM})`,
   });
 
   test.each(["light", "dark"] as const)(
-    "its text is easy to read in %s colours, on a small screen too",
+    "The page's text is easy to read in %s colours, on a small screen too",
     async (colorScheme) => {
       const { client, provider, listener, http, page } = await open();
       provider.poison = (text) => text === "unspeakable";

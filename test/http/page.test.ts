@@ -11,7 +11,7 @@ async function prepared(settings: Record<string, string> = {}) {
   return { client, provider, listener, http };
 }
 
-test("the page says that everything is current, and carries all it needs in less than 100 kB", async () => {
+test("The page reports that everything is current, and carries all it needs in less than 100 kB", async () => {
   const { client, listener, http } = await prepared();
   await client.query(
     "insert into patient_embeddings select i, 'patient ' || i from generate_series(1, 50) i",
@@ -37,7 +37,7 @@ test("the page says that everything is current, and carries all it needs in less
   expect(page.answer.headers.get("cache-control")).toBe("no-store");
 });
 
-test("a failed row is shown with its key and reason, not its text, and can be retried", async () => {
+test("The page shows a failed row with its key and reason, not its text, and can retry it", async () => {
   const { client, provider, listener, http } = await prepared();
   provider.poison = (text) => text.includes("unspeakable");
   await client.query("insert into patient_embeddings values (7, 'unspeakable'), (8, 'asthma')");
@@ -57,7 +57,7 @@ test("a failed row is shown with its key and reason, not its text, and can be re
     .toBe(0);
 });
 
-test("a source is paused and resumed; what changes meanwhile waits", async () => {
+test("The page pauses and resumes a source, and rows that change during the pause wait", async () => {
   const { client, listener, http } = await prepared();
 
   await http.post("/pause", { source: "patient_embeddings" });
@@ -73,7 +73,7 @@ test("a source is paused and resumed; what changes meanwhile waits", async () =>
   );
 });
 
-test("a search shows the nearest keys and distances, and texts only when asked", async () => {
+test("A search on the page shows the nearest keys and distances, and texts only when asked", async () => {
   const { client, listener, http } = await prepared();
   await client.query("insert into patient_embeddings values (1, 'a <b>bold</b> asthma'), (2, 'migraine')");
   await listener.settled();
@@ -86,7 +86,7 @@ test("a search shows the nearest keys and distances, and texts only when asked",
   expect(await texts.text()).toContain("a &#60;b&#62;bold&#60;/b&#62; asthma");
 });
 
-test("a search while the provider is down says so, and the page stays up", async () => {
+test("A search on the page while the provider is down reports it, and the page stays up", async () => {
   const { provider, http } = await prepared({ OPENAI_API_KEY: "x" });
   provider.always(401);
   const answer = await http.post("/search", { source: "patient_embeddings", query: "anything" });
@@ -94,7 +94,7 @@ test("a search while the provider is down says so, and the page stays up", async
   expect(await answer.text()).toMatch(/role="alert"/);
 });
 
-test("forms from another site, without a token, or with a wrong one change nothing", async () => {
+test("Forms from another site, without a token, or with a wrong token change nothing", async () => {
   const { client, http } = await prepared();
   const form = { source: "patient_embeddings" };
   const foreign = await http.post("/pause", form, { "sec-fetch-site": "cross-site" });
@@ -114,7 +114,7 @@ test("forms from another site, without a token, or with a wrong one change nothi
   expect((await http.post("/search", { query: "x".repeat(100_000) })).status).toBe(413);
 });
 
-test("a name that another site points at this machine is not answered", async () => {
+test("A host name that another site points at this machine is not answered", async () => {
   const { http } = await prepared();
   const status = await new Promise((resolve, reject) => {
     request(http.url, { headers: { host: "rebound.example" } }, (answer) => {
@@ -127,7 +127,7 @@ test("a name that another site points at this machine is not answered", async ()
   expect(status).toBe(421);
 });
 
-test("with a token, only who knows it sees the page and the metrics; health needs none", async () => {
+test("With EMBED_HTTP_TOKEN set, the page and the metrics need the token, and health needs none", async () => {
   const token = "a-token-of-enough-length";
   const { http } = await prepared({ EMBED_HTTP_TOKEN: token });
   const status = async (path: string, authorization?: string) =>
@@ -142,7 +142,7 @@ test("with a token, only who knows it sees the page and the metrics; health need
   expect(await status("/readyz")).toBe(200);
 });
 
-test("an address that others can reach is refused without a token", () => {
+test("An address that other machines can reach is refused without a token", () => {
   expect(() => readConfig({ EMBED_HTTP_HOST: "0.0.0.0" })).toThrow(/EMBED_HTTP_TOKEN: has to be set/);
   expect(() => readConfig({ EMBED_HTTP_TOKEN: "short" })).toThrow(/at least 16 characters/);
   expect(readConfig({ EMBED_HTTP_HOST: "::1" }).EMBED_HTTP_HOST).toBe("::1");

@@ -14,7 +14,7 @@ const CLIENTS = {
   "reads nothing of what it asked for": "GET /metrics HTTP/1.1\r\nhost: here\r\n\r\n".repeat(200),
 } as const;
 
-test("clients that say nothing, or read nothing, keep nobody from /healthz, nor the server from closing", async () => {
+test("Clients that send nothing or read nothing delay neither /healthz nor the server's close", async () => {
   const { database, listen } = await prepare();
   const serving = await serve(await listen(), database.url);
   for (const said of Object.values(CLIENTS)) await linger(new URL(serving.url), said);
@@ -27,8 +27,8 @@ test("clients that say nothing, or read nothing, keep nobody from /healthz, nor 
   expect(performance.now() - closing).toBeLessThan(3_000);
 });
 
-describeNative("with a database that answers no more", "needs a connection that dies silently", () => {
-  test("a shutdown ends in time although somebody looks at the page", { timeout: 60_000 }, async () => {
+describeNative("A dead database delays no shutdown", "needs a connection that dies silently", () => {
+  test("A shutdown ends in time although a browser waits for the page", { timeout: 60_000 }, async () => {
     const around = await prepare({ EMBED_SHUTDOWN_MS: "500" });
     const proxy = await startHalfOpenProxy(around.database.url);
     onTestFinished(() => proxy.close());

@@ -4,7 +4,7 @@ import { prepare } from "../support/listening.ts";
 
 vi.setConfig({ testTimeout: 90_000 });
 
-test("an application watches a table of its own, waits for its vectors, and searches it", async () => {
+test("An application watches its own table, waits for the vectors, and searches it", async () => {
   const { client, database, environment } = await prepare();
   await client.query(`drop schema if exists shop cascade; create schema shop;
     create table shop.products (sku text primary key, description text not null)`);

@@ -15,7 +15,7 @@ const TABLES = [
 ];
 
 test(
-  "no text is ever logged, printed, served, notified or kept beside its row",
+  "No text is ever logged, printed, served, notified or stored outside its row",
   { timeout: 120_000 },
   async () => {
     const { client, provider, environment, database } = await prepare({

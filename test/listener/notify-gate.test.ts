@@ -31,7 +31,7 @@ async function prepareIdleness() {
   return { idleness, said };
 }
 
-test("a change that comes after a long rest is no long drain: the next one notifies as well", async () => {
+test("A change after a long rest does not count as a long drain, so that the next change notifies too", async () => {
   const { idleness, said } = await prepareIdleness();
   for (let change = 0; change < 3; change++) {
     vi.advanceTimersByTime(60_000);
@@ -41,7 +41,7 @@ test("a change that comes after a long rest is no long drain: the next one notif
   }
 });
 
-test("a drain that lasts is said, and so is its end", async () => {
+test("A drain that lasts is announced as busy, and its end as idle", async () => {
   const { idleness, said } = await prepareIdleness();
   idleness.onClaimed();
   vi.advanceTimersByTime(1_000);
@@ -53,7 +53,7 @@ test("a drain that lasts is said, and so is its end", async () => {
   await expect.poll(said).toBe(true);
 });
 
-test("a drain that ends while it is being said to last is over all the same", async () => {
+test("A drain that ends while it is being announced as busy is announced as idle", async () => {
   const { idleness, said } = await prepareIdleness();
   idleness.onClaimed();
   vi.advanceTimersByTime(1_000);
@@ -64,7 +64,7 @@ test("a drain that ends while it is being said to last is over all the same", as
   await expect.poll(said).toBe(true);
 });
 
-test("a change that comes while answers are awaited does not wait for them, while changes notify and while they do not", async () => {
+test("A change that comes while requests are in flight does not wait for them, whether changes notify or not", async () => {
   const { client, provider, listen } = await prepare();
   const listener = await listen({ EMBED_POLL_MS: "60000", EMBED_MAX_CONCURRENCY: "64" });
   const insert = (text: string) =>

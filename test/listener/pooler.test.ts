@@ -22,8 +22,8 @@ async function prepareBehindAPooler() {
   };
 }
 
-describeNative("behind a pooler that refuses settings of a session", "needs several sessions", () => {
-  test("a listener works, and hears of changes over its direct connection", async () => {
+describeNative("All works behind a pooler without session settings", "needs several sessions", () => {
+  test("A listener behind a pooler works, and hears of changes over its direct connection", async () => {
     const { client, environment, listen } = await prepareBehindAPooler();
     // Nothing is found by the poll.
     const listener = await listen({ ...environment, EMBED_POLL_MS: "600000" });
@@ -43,7 +43,7 @@ describeNative("behind a pooler that refuses settings of a session", "needs seve
     ["index", "patient_embeddings", "--now"],
     ["watch", "patient_embeddings", "--text", "context_text"],
     ["remodel", "patient_embeddings", "--model", "other", "--dry-run"],
-  ])("npm run %s", async (...args) => {
+  ])("`npm run %s` works behind a pooler", async (...args) => {
     const { client, environment } = await prepareBehindAPooler();
     await client.query("insert into patient_embeddings values (1, 'embedded')");
     const command = runCommand(args, environment);

@@ -7,8 +7,8 @@ import { startProcess } from "../support/start-process.ts";
 
 vi.setConfig({ testTimeout: 120_000 });
 
-describeNative("processes that die", "needs a server that outlives them", () => {
-  test("a killed listener's claims are taken over by another within five seconds", async () => {
+describeNative("Processes that die lose no row", "needs a server that outlives them", () => {
+  test("A killed listener's claims are taken over by another listener within five seconds", async () => {
     const around = await prepare();
     const { client, provider } = around;
     const first = await startProcess(around, { EMBEDDING_TIMEOUT: "60000" });
@@ -28,7 +28,7 @@ describeNative("processes that die", "needs a server that outlives them", () => 
     expect(await wrongRows(client)).toEqual([]);
   });
 
-  test("a backfill that is killed half-way goes on where it stopped, and pays for nothing twice but what was in flight", async () => {
+  test("A backfill that is killed half-way goes on where it stopped, and pays again only for what was in flight", async () => {
     const around = await prepare({ EMBED_BATCH_SIZE: "16" });
     const { client, provider, environment } = around;
     await client.query("alter table patient_embeddings disable trigger user");
@@ -47,7 +47,7 @@ describeNative("processes that die", "needs a server that outlives them", () => 
     expect(provider.counts.inputs).toBeLessThan(400 + 2 + 3 * 16);
   });
 
-  test("the first signal puts back what is in flight by the deadline and exits 0; a second exits 1 at once", async () => {
+  test("The first signal releases what is in flight by the deadline and exits with 0, and a second signal exits with 1 at once", async () => {
     const around = await prepare({ EMBED_SHUTDOWN_MS: "500", EMBEDDING_TIMEOUT: "60000" });
     const { client, provider } = around;
     const polite = await startProcess(around);
@@ -73,7 +73,7 @@ describeNative("processes that die", "needs a server that outlives them", () => 
     expect(await hasty.exited).toBe(1);
   });
 
-  test("a shutdown ends in time although the database answers no more", async () => {
+  test("A shutdown ends in time although the database answers no more", async () => {
     const around = await prepare({ EMBED_SHUTDOWN_MS: "500" });
     const proxy = await startHalfOpenProxy(around.database.url);
     onTestFinished(() => proxy.close());
@@ -85,7 +85,7 @@ describeNative("processes that die", "needs a server that outlives them", () => 
     expect(performance.now() - asked).toBeLessThan(20_000);
   });
 
-  test("a connection that hears notifications and died silently is noticed, and another hears again", async () => {
+  test("A LISTEN connection that died silently is noticed, and a new one hears notifications again", async () => {
     const around = await prepare({ EMBED_POLL_MS: "600000" });
     const proxy = await startHalfOpenProxy(around.database.url);
     onTestFinished(() => proxy.close());
@@ -103,7 +103,7 @@ describeNative("processes that die", "needs a server that outlives them", () => 
     expect(await wrongRows(around.client)).toEqual([]);
   });
 
-  test("four listeners at once embed every row, and no text twice", async () => {
+  test("Four listeners at once embed every row, and no text twice", async () => {
     const around = await prepare({ EMBED_BATCH_SIZE: "16" });
     const { client, provider } = around;
     provider.latencyMs = 30;

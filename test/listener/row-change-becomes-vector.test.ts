@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { prepare, wrongRows } from "../support/listening.ts";
 
-test("an inserted row receives its vector by itself", async () => {
+test("An inserted row receives its vector automatically", async () => {
   const { client, listen } = await prepare();
   const listener = await listen();
 
@@ -11,7 +11,7 @@ test("an inserted row receives its vector by itself", async () => {
   expect(await wrongRows(client)).toEqual([]);
 });
 
-test("a changed text replaces its vector; an update that leaves the text alone queues nothing", async () => {
+test("A changed text gets a new vector, and an update that leaves the text alone queues nothing", async () => {
   const { client, provider, listen } = await prepare();
   const listener = await listen();
   await client.query("insert into patient_embeddings values (1, 'asthma'), (2, 'migraine')");
@@ -28,7 +28,7 @@ test("a changed text replaces its vector; an update that leaves the text alone q
   expect(provider.counts.inputs - asked).toBe(1);
 });
 
-test("rows that were there before the listener started are embedded when it starts", async () => {
+test("Rows that existed before the listener started are embedded when it starts", async () => {
   const { client, listen } = await prepare();
   await client.query(
     "insert into patient_embeddings select i, 'patient ' || i from generate_series(1, 300) i",
@@ -42,7 +42,7 @@ test("rows that were there before the listener started are embedded when it star
 
 test.each([
   [
-    "on conflict do update",
+    "an insert on conflict do update",
     "insert into patient_embeddings values (1, 'new') on conflict (patient_id) do update set context_text = excluded.context_text",
   ],
   ["a text set to blank", "update patient_embeddings set context_text = e' \\n\\t' where patient_id = 1"],
@@ -53,12 +53,12 @@ test.each([
     "a delete and an insert in one statement",
     "with gone as (delete from patient_embeddings where patient_id = 1) insert into patient_embeddings values (50, 'back')",
   ],
-  ["truncate", "truncate patient_embeddings"],
+  ["a truncate", "truncate patient_embeddings"],
   [
     "a hundred edits in one transaction",
     `do $$ begin for i in 1..100 loop update patient_embeddings set context_text = 'edit ' || i where patient_id = 1; end loop; end $$`,
   ],
-])("%s ends in the right state", async (_what, statement) => {
+])("Every row has the right vector and the queue is empty after %s", async (_what, statement) => {
   const { client, listen } = await prepare();
   const listener = await listen();
   await client.query("insert into patient_embeddings values (1, 'one'), (2, 'two'), (3, 'three')");
@@ -72,7 +72,7 @@ test.each([
   expect(rows).toEqual([]);
 });
 
-test("a deleted row leaves the queue at once, and so does a truncated table", async () => {
+test("A deleted row leaves the queue at once, and so do all rows of a truncated table", async () => {
   const { client } = await prepare();
   await client.query("insert into patient_embeddings values (1, 'one'), (2, 'two'), (3, 'three')");
   const queued = async () =>
@@ -88,7 +88,7 @@ test("a deleted row leaves the queue at once, and so does a truncated table", as
   expect(await queued()).toEqual([]);
 });
 
-test("a rolled-back change is never embedded", async () => {
+test("A change that is rolled back is never embedded", async () => {
   const { client, provider, listen } = await prepare();
   const listener = await listen();
   await client.query("begin; insert into patient_embeddings values (1, 'never said'); rollback");

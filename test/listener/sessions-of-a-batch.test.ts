@@ -11,7 +11,7 @@ const SETTINGS = [
   "enable_bitmapscan",
 ];
 
-test("a trigger of the user's is planned under Postgres's own settings", async () => {
+test("A user's trigger is planned under Postgres's own planner settings", async () => {
   const { client, listen } = await prepare();
   const settings = SETTINGS.map((name) => `current_setting('${name}')`).join(" || ' ' || ");
   await client.query(`
@@ -35,7 +35,7 @@ test("a trigger of the user's is planned under Postgres's own settings", async (
   await client.query("drop table seen; drop function see cascade");
 });
 
-test("a queue that is rewritten while answers are awaited loses nothing, and no text is paid for twice", async () => {
+test("A queue table that is rewritten while requests are in flight loses no row, and no text is paid for twice", async () => {
   const { client, provider, listen } = await prepare();
   const listener = await listen();
   provider.latencyMs = 1_000;

@@ -4,14 +4,14 @@ import { runCommand } from "../support/command.ts";
 import { describeNative } from "../support/database.ts";
 import { prepare } from "../support/listening.ts";
 
-describeNative("a listener that is still starting", "needs several sessions", () => {
+describeNative("A starting listener stops at the first signal", "needs several sessions", () => {
   test.each([
     ["SIGTERM", "autoembed.embedding_source"],
     ["SIGINT", "autoembed.embedding_source"],
     ["SIGTERM", "autoembed.embedding_listener"],
     ["SIGTERM", "autoembed.embedding_usage"],
   ] as const)(
-    "ends with 0 at the first %s while it waits for %s, is told of as stopped, and leaves nothing",
+    "A listener that gets %s while its start waits for %s exits with 0, logs that it stopped, and leaves nothing",
     async (signal, table) => {
       const { client, database, environment } = await prepare();
       const holder = new pg.Client(database.url);

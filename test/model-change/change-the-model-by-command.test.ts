@@ -38,7 +38,7 @@ const modelsOf = ({ requests }: Awaited<ReturnType<typeof startProviderServer>>)
       .map(({ body }) => body["model"]),
   );
 
-test("another model alone is another model of the source's own provider: no text goes elsewhere", async () => {
+test("A change of the model's name alone stays with the source's own provider, and no text goes elsewhere", async () => {
   const { client, remodel, own, provider } = await prepareOwn();
   const plan = await remodel("--model", "new-model", "--dry-run");
   expect(plan).toMatchObject({ code: 0, stdout: expect.stringContaining(own.url) as string });
@@ -55,7 +55,7 @@ test("another model alone is another model of the source's own provider: no text
   ]);
 });
 
-test("another server gets neither the key nor the settings of the one before", async () => {
+test("A change to another server passes on neither the key nor the settings of the old server", async () => {
   const { client, remodel, own } = await prepareOwn();
   const other = await startProviderServer({ dimensions: DIMENSIONS });
   onTestFinished(() => other.close());
@@ -68,7 +68,7 @@ test("another server gets neither the key nor the settings of the one before", a
   expect(rows).toEqual([{ settings: { base_url: other.openAiUrl } }]);
 });
 
-test("a change that is under way is not gone on with for another server", async () => {
+test("A change of the model in progress is not continued for another server", async () => {
   const { client, remodel, own } = await prepareOwn();
   own.poison = (text) => text === "private 3";
   expect(await remodel("--model", "new-model")).toMatchObject({ code: 1 });

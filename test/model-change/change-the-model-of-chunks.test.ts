@@ -29,7 +29,7 @@ function prose(sentences: number, of: string): string {
   );
 }
 
-test("the model of a text in passages is changed under the text's name, there, back and to the end", async () => {
+test("The model of a chunked text is changed under the text's name, rolled back, changed again and finished", async () => {
   const { client, database, environment, listen } = await prepare();
   const theirs = await startProviderServer({ dimensions: NEW_DIMENSIONS });
   onTestFinished(() => theirs.close());

@@ -18,7 +18,7 @@ import { oracleVector } from "../support/oracle-vector.ts";
 
 vi.setConfig({ testTimeout: 120_000 });
 
-test("a model is changed, followed by what comes after, rolled back, changed again and finished", async () => {
+test("A model is changed, used for later rows, rolled back, changed again and finished", async () => {
   const { client, db, change, listener } = await prepareChange(40);
   await client.query("create index on patient_embeddings using hnsw (embedding vector_cosine_ops)");
 
@@ -52,7 +52,7 @@ test("a model is changed, followed by what comes after, rolled back, changed aga
     update autoembed.embedding_source set backend = null, model = null, dimensions = null, settings = '{}'`);
 });
 
-test("stopped halfway, or paused, the change goes on where it was, and pays for nothing twice", async () => {
+test("A change of the model that was stopped or paused goes on where it was, and pays for nothing twice", async () => {
   const { client, db, change, theirs } = await prepareChange(300);
   const stopping = new AbortController();
   await expect(
@@ -80,7 +80,7 @@ test("stopped halfway, or paused, the change goes on where it was, and pays for 
   expect(new Set(sent).size).toBe(sent.length);
 });
 
-test("rows that the new model refuses are told before anything is switched", async () => {
+test("Rows that the new model refuses are reported before anything is switched", async () => {
   const { client, db, change, theirs } = await prepareChange(5);
   theirs.poison = (text) => text === "text 3";
   await expect(change()).rejects.toThrow(/1 rows cannot be embedded/);
@@ -88,14 +88,14 @@ test("rows that the new model refuses are told before anything is switched", asy
   expect(await wrongRows(client)).toEqual([]);
 });
 
-test("recall@10 is that of the neighbours of each row, itself left out", async () => {
+test("recall@10 is measured over the neighbours of each row, without the row itself", async () => {
   const { change } = await prepareChange(20);
   const { comparison } = await change();
   expect(comparison.rows).toBe(20);
   expect(comparison.recall).toBeCloseTo(recallOf(Array.from({ length: 20 }, (_, i) => `text ${i + 1}`)), 10);
 });
 
-test("rows of equal texts are equally near: which of them are among the ten is no difference of the models", async () => {
+test("recall@10 counts rows of equal texts as equally near, so that their order is no difference of the models", async () => {
   const { client, change } = await prepareChange(0);
   await client.query(
     "insert into patient_embeddings select n, case when n % 2 = 0 then 'one' else 'other' end from generate_series(1, 40) n",
@@ -103,7 +103,7 @@ test("rows of equal texts are equally near: which of them are among the ten is n
   expect((await change()).comparison).toEqual({ rows: 20, recall: 1 });
 });
 
-test("the new column's index is made as the old one's: its method, its distance and its options", async () => {
+test("The new column's index has the method, the distance and the options of the old column's index", async () => {
   const { client, change } = await prepareChange(5);
   await client.query(
     "create index on patient_embeddings using hnsw (embedding vector_l2_ops) with (m = 8, ef_construction = 32)",
@@ -121,7 +121,7 @@ test("the new column's index is made as the old one's: its method, its distance 
   );
 });
 
-test("every index of the old column is copied, with its rows, its options and the default of its type", async () => {
+test("Every index of the old column is copied, with its condition, its options and the default of its type", async () => {
   const { client, change } = await prepareChange(5);
   await client.query(`create index only_some on patient_embeddings using hnsw (embedding vector_cosine_ops) with (m = 8)
       where patient_id > 2 and embedding is not null and context_text <> 'an embedding';
@@ -142,7 +142,7 @@ test("every index of the old column is copied, with its rows, its options and th
   );
 });
 
-test("vectors that are too long for the old column's index are told before anything is added or embedded", async () => {
+test("Vectors that are too long for the old column's index are reported before anything is added or embedded", async () => {
   const { client, change, theirs } = await prepareChange(5);
   await client.query("create index too_short on patient_embeddings using hnsw (embedding vector_cosine_ops)");
   const model = {
@@ -159,7 +159,7 @@ test("vectors that are too long for the old column's index are told before anyth
   await client.query("drop index too_short");
 });
 
-test("many changes while the index is built, and no other listener beside, do not keep the switch waiting", async () => {
+test("Many changes while the index is built do not delay the switch, even without another listener", async () => {
   const { client, change, listener, listen } = await prepareChange(20);
   await listener.stop();
   await client.query("create index on patient_embeddings using hnsw (embedding vector_cosine_ops)");
@@ -179,7 +179,7 @@ test("many changes while the index is built, and no other listener beside, do no
   expect(await notOfTheNewModel(client)).toEqual([]);
 });
 
-test("of two changes at once one switches, the other goes along with it or says so, and none is half done", async () => {
+test("Of two changes of the model at once one switches, the other is refused, and none is half done", async () => {
   const { client, change } = await prepareChange(40);
   const ends = await Promise.allSettled([change(), change()]);
   const refusals = ends.flatMap((end) => (end.status === "rejected" ? [end.reason as unknown] : []));
@@ -188,7 +188,7 @@ test("of two changes at once one switches, the other goes along with it or says 
   expect(await vectorColumns(client)).toHaveLength(2);
 });
 
-test("columns that have the names already are told at the start, and long names are cut as Postgres would", async () => {
+test("Column names that are taken are reported at the start, and long names are cut as Postgres cuts them", async () => {
   const { client, change, db, theirs } = await prepareChange(3);
   await client.query("alter table patient_embeddings add embedding_previous text");
   await expect(change()).rejects.toThrow(/has a column embedding_previous already/);
@@ -213,7 +213,7 @@ test("columns that have the names already are told at the start, and long names 
     select autoembed.install_triggers(s) from autoembed.embedding_source s`);
 });
 
-test("nothing is switched back while rows that came since have no old vector", async () => {
+test("A rollback is refused while rows that came after the switch have no vector by the old model", async () => {
   const { client, change, db, listener, provider } = await prepareChange(5);
   await change();
   provider.poison = (text) => text === "came since";
@@ -250,8 +250,8 @@ function cosine(a: Float32Array, b: Float32Array): number {
   return dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b));
 }
 
-describeNative("beside writers and searches", "needs transactions that run at the same time", () => {
-  test("a statement that another session has prepared goes on, but for one that returns the vector: that is prepared anew", async () => {
+describeNative("A model change blocks no user", "needs transactions that run at the same time", () => {
+  test("A statement that another session has prepared works after the switch, and one that returns the vector has to be prepared again", async () => {
     const { database, change } = await prepareChange(10);
     const session = new pg.Client(database.url);
     await session.connect();
@@ -278,7 +278,7 @@ describeNative("beside writers and searches", "needs transactions that run at th
     }
   });
 
-  test("a pause after the embedding is heeded: nothing is switched", async () => {
+  test("A pause after the embedding ends the change before anything is switched", async () => {
     const { client, database, db, begin, change } = await prepareChange(10);
     const pause = async () => {
       const now = await readModelChange(db, NAME);
@@ -301,7 +301,7 @@ describeNative("beside writers and searches", "needs transactions that run at th
     expect((await readModelChange(db, NAME)).state).toBe("building");
   });
 
-  test("a change of the model and its way back fail nobody, hold nobody up, and hide no row", async () => {
+  test("A change of the model and its rollback fail no user, delay no user, and hide no row", async () => {
     const { client, db, database, change, listener } = await prepareChange(200);
     const stop = new AbortController();
     let slowest = 0;

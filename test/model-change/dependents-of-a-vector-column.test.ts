@@ -29,7 +29,7 @@ async function seenThrough(client: pg.Client, view: string): Promise<unknown> {
   return rows[0];
 }
 
-test("views over the watched table, and over those, follow the change there and back, and keep nothing from its end", async () => {
+test("Views over the watched table, direct and indirect, follow a change of the model and its rollback, and do not block its end", async () => {
   const { client, db, change } = await prepareChange(5);
   const reader = await createRole(client);
   const denied = await createRole(client);
@@ -87,7 +87,7 @@ test.each([
     create function typed() returns setof seen language sql as 'select * from seen'`,
     "drop view seen cascade",
   ],
-])("a %s is told at the start, before anything is paid for", async (what, create, drop) => {
+])("A change of the model is refused for a %s, before anything is paid for", async (what, create, drop) => {
   const { client, db, change, theirs } = await prepareChange(5);
   await client.query(create);
   onTestFinished(async () => {
@@ -98,7 +98,7 @@ test.each([
   expect((await readModelChange(db, NAME)).state).toBe("none");
 });
 
-test("rights on the column go to the new one, while it is filled and when it has the name", async () => {
+test("Rights on the vector column go to the new column, while it is filled and after the switch", async () => {
   const { client, begin, change } = await prepareChange(5);
   const writer = await createRole(client);
   await client.query(`grant update (embedding), select (embedding) on patient_embeddings to ${writer}`);
@@ -118,7 +118,7 @@ test("rights on the column go to the new one, while it is filled and when it has
   expect([await may("embedding"), await may("embedding_previous")]).toEqual(["update", "update"]);
 });
 
-test("what depends on the old column alone is told when that is to be dropped", async () => {
+test("An object that depends on the old column alone is reported when that column is to be dropped", async () => {
   const { client, db, change } = await prepareChange(2);
   await change();
   const now = await readModelChange(db, NAME);

@@ -45,8 +45,8 @@ async function prepareKilling(rows: number) {
   };
 }
 
-describeNative("a change that is killed", "needs a server that outlives it", () => {
-  test("while it embeds, goes on where it stopped, and pays for nothing twice but what was in flight", async () => {
+describeNative("A killed change of the model goes on", "needs a server that outlives it", () => {
+  test("A change of the model that is killed while it embeds goes on where it stopped, and pays again only for what was in flight", async () => {
     const { theirs, begin, goOn, texts, ended } = await prepareKilling(400);
     theirs.latencyMs = 200;
     const first = begin();
@@ -61,7 +61,7 @@ describeNative("a change that is killed", "needs a server that outlives it", () 
     expect(texts().length).toBeLessThan(400 + 3 * 16);
   });
 
-  test("while the index is built, waits for the server to end that, builds no second one and embeds nothing again", async () => {
+  test("A change of the model that is killed while it builds the index waits for that build, starts no second one and embeds nothing again", async () => {
     const { client, begin, run, goOn, texts, theirs, ended, database } = await prepareKilling(50);
     // Long enough for the old transaction to begin before the build.
     theirs.latencyMs = 1_000;
@@ -90,7 +90,7 @@ describeNative("a change that is killed", "needs a server that outlives it", () 
     expect(texts()).toHaveLength(50);
   });
 
-  test("after the switch, is a change whose old vectors are kept until --finish", async () => {
+  test("A change of the model that is killed after the switch keeps the old vectors until --finish", async () => {
     const { client, db, listen, begin, goOn, texts, ended } = await prepareKilling(20);
     const first = begin();
     await expect

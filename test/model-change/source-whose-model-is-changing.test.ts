@@ -10,7 +10,7 @@ vi.setConfig({ testTimeout: 120_000 });
 
 const AS_IT_IS: WatchOptions = { table: NAME, text: "context_text" };
 
-test("cannot be watched in another way meanwhile, before the switch nor after it; as it is, it can", async () => {
+test("A source whose model is changing cannot be watched with other options, and with the same options only before the switch", async () => {
   const { client, db, config, begin, change } = await prepareChange(5);
   const another = () => watch(db, config, { ...AS_IT_IS, text: "upper(context_text)" });
   await begin();
@@ -25,7 +25,7 @@ test("cannot be watched in another way meanwhile, before the switch nor after it
   expect(await notOfTheNewModel(client)).toEqual([]);
 });
 
-test("takes the change with it when it is watched no more; neither half can be given up by itself", async () => {
+test("A source whose model is changing is unwatched together with the change, and the change alone cannot be unwatched", async () => {
   const { client, db, config, begin } = await prepareChange(5);
   await begin();
   await client.query("update patient_embeddings set context_text = context_text || '!'");
@@ -42,7 +42,7 @@ test("takes the change with it when it is watched no more; neither half can be g
   expect(rows).toEqual([{ sources: 0, queued: 0, triggers: 0 }]);
 });
 
-test("can be given its old model back although its text was renamed meanwhile", async () => {
+test("A change of the model can be cancelled although the source's text column was renamed", async () => {
   const { client, db, config, environment, begin, listener } = await prepareChange(5);
   await begin();
   await client.query("alter table patient_embeddings rename context_text to words");

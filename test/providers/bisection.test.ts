@@ -1,6 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { embedWithBisection, type EmbedResult } from "../../src/providers/isolate/bisect.ts";
 import { PROBE_TEXT } from "../../src/providers/isolate/probe-text.ts";
 import { ProviderError } from "../../src/providers/provider-error.ts";
@@ -28,8 +28,8 @@ async function isolate(
 const refusedOf = (settled: readonly EmbedResult[]): number[] =>
   settled.flatMap((part) => (part.kind === "refused" ? [part.index] : [])).sort((a, b) => a - b);
 
-describe("a batch with texts that are refused", () => {
-  it("settles every text once: the offenders refused, the others with their own vectors, in few requests", async () => {
+describe("A batch with refused texts is divided until they stand alone", () => {
+  test("A batch reports every text once, refused or with its own vector, in few requests", async () => {
     const batches = fc
       .integer({ min: 2, max: 130 })
       .chain((n) => fc.tuple(fc.constant(n), fc.uniqueArray(fc.nat({ max: n - 1 }), { maxLength: 6 })));
@@ -55,13 +55,13 @@ describe("a batch with texts that are refused", () => {
     );
   });
 
-  it("is one request when nobody offends", async () => {
+  test("A batch without refused texts is one request", async () => {
     const provider = new ScriptedProvider();
     await isolate(provider, ["a", "b", "c"]);
     expect(provider.calls).toEqual([["a", "b", "c"]]);
   });
 
-  it("delivers the innocent before the last offender is found", async () => {
+  test("Vectors are delivered before the last refused text is found", async () => {
     const provider = poisoned((text) => text === "x");
     const order: string[] = [];
     provider.script = (texts) => {
@@ -82,7 +82,7 @@ describe("a batch with texts that are refused", () => {
     ]);
   });
 
-  it("accuses nobody when everything is refused, even a harmless text", async () => {
+  test("No text is reported when everything is refused, even a harmless text", async () => {
     const provider = new ScriptedProvider(() => {
       throw refusal();
     });
@@ -92,12 +92,12 @@ describe("a batch with texts that are refused", () => {
     expect(settled).toEqual([]);
   });
 
-  it("accuses all when only the harmless text is taken", async () => {
+  test("Every text is reported when only the harmless text is accepted", async () => {
     const provider = poisoned((text) => text !== PROBE_TEXT);
     expect(refusedOf(await isolate(provider, ["a", "b", "c"]))).toEqual([0, 1, 2]);
   });
 
-  it("accuses nobody of being too many", async () => {
+  test("No text is reported when the provider refuses a batch for its size", async () => {
     const provider = new ScriptedProvider((texts) => {
       if (texts.length > 3) throw new ProviderError("row", "too many", { status: 413 });
     });
@@ -111,7 +111,7 @@ describe("a batch with texts that are refused", () => {
     expect(provider.calls.every((texts) => texts.length > 1)).toBe(true);
   });
 
-  it("waits until a part is stored before it asks for the next", async () => {
+  test("A part of a batch is stored before the next part is sent", async () => {
     const provider = poisoned((text) => text === "x");
     let isStoring = false;
     provider.script = (texts) => {
@@ -125,7 +125,7 @@ describe("a batch with texts that are refused", () => {
     });
   });
 
-  it("keeps the provider's whole patience for texts that stand alone", async () => {
+  test("Only texts that stand alone get all of the provider's retries", async () => {
     const asked: [texts: number, attempts: number | undefined][] = [];
     const provider = new ScriptedProvider((texts, _call, options) => {
       asked.push([texts.length, options?.attempts]);
@@ -140,7 +140,7 @@ describe("a batch with texts that are refused", () => {
     ]);
   });
 
-  it("keeps what succeeded and passes on what is nobody's fault", async () => {
+  test("Vectors that arrived are kept when a later request fails for another reason than its texts", async () => {
     const provider = poisoned((text) => text === "x");
     provider.script = (texts, call) => {
       if (texts.includes("x")) throw refusal();
@@ -156,7 +156,7 @@ describe("a batch with texts that are refused", () => {
   });
 });
 
-describe("a text that is too long", () => {
+describe("A text that is too long fails or is cut, and its batch is embedded", () => {
   const long = "long ".repeat(100);
   function limited(): ScriptedProvider {
     return new ScriptedProvider((texts) => {
@@ -166,17 +166,17 @@ describe("a text that is too long", () => {
     });
   }
 
-  it("fails by itself", async () => {
+  test("A text that is too long fails alone", async () => {
     expect(refusedOf(await isolate(limited(), ["a", long, "b"], { onTooLong: "fail" }))).toEqual([1]);
   });
 
-  it("is cut until the model takes it, and reported as cut", async () => {
+  test("A text that is too long is cut until the model accepts it, and is reported as cut", async () => {
     const settled = await isolate(limited(), ["a", long, "b"], { onTooLong: "truncate" });
     expect(refusedOf(settled)).toEqual([]);
     expect(settled.flatMap((part) => (part.kind === "embedded" ? part.truncated : []))).toEqual([1]);
   });
 
-  it("is refused or cut before it is sent where the limit is known", async () => {
+  test("A text over a known limit is refused or cut before it is sent", async () => {
     const provider = limited();
     provider.limits = { ...provider.limits, textCharacters: 150 };
     const failed = await isolate(provider, ["a", long], { onTooLong: "fail" });

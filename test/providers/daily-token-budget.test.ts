@@ -3,7 +3,7 @@ import { prepare, wrongRows } from "../support/listening.ts";
 
 vi.setConfig({ testTimeout: 150_000 });
 
-test("a day's budget that is used up pauses embedding, loudly, and the next day goes on", async () => {
+test("A day's token budget that is used up pauses embedding and is reported, and embedding goes on the next day", async () => {
   const { client, provider, listen } = await prepare();
   const listener = await listen({ EMBED_DAILY_TOKEN_BUDGET: "60", EMBED_BATCH_SIZE: "4" });
   const told = new Promise<string>((resolve) =>

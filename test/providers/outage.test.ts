@@ -4,7 +4,7 @@ import { prepare, wrongRows } from "../support/listening.ts";
 const failedRows = "select count(*)::int as rows from autoembed.embedding_queue where failed_at is not null";
 
 test(
-  "a provider that goes away fails no row, and all is current soon after it is back",
+  "A provider that goes away fails no row, and every row is current soon after it is back",
   { timeout: 90_000 },
   async () => {
     const { client, provider, listen } = await prepare({ EMBED_MAX_RETRIES: "1" });
@@ -28,7 +28,7 @@ test(
 );
 
 test(
-  "a listener starts while its provider is down, and works when it is back",
+  "A listener starts while its provider is down, and embeds when the provider is back",
   { timeout: 90_000 },
   async () => {
     const { client, provider, listen } = await prepare({ EMBED_MAX_RETRIES: "0" });
@@ -43,7 +43,7 @@ test(
   },
 );
 
-test("one poisoned text among many fails alone, with the provider's reason and without its text", async () => {
+test("One text among many that the provider refuses fails alone, with a reason that does not quote it", async () => {
   const { client, provider, listen } = await prepare();
   const listener = await listen();
   provider.poison = (text) => text.includes("unspeakable");

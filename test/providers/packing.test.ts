@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { backoffMs } from "../../src/providers/traffic/backoff.ts";
 import { packTexts } from "../../src/providers/isolate/pack.ts";
 
@@ -9,8 +9,8 @@ const limits = fc.record({
   characters: fc.integer({ min: 1, max: 60 }),
 });
 
-describe("packing", () => {
-  it("puts every text into exactly one request, equal ones once", () => {
+describe("Texts are packed into requests within the limits", () => {
+  test("Every text is packed into exactly one request, equal texts once", () => {
     fc.assert(
       fc.property(texts, limits, (all, limit) => {
         const requests = packTexts(all, limit);
@@ -30,7 +30,7 @@ describe("packing", () => {
     );
   });
 
-  it("keeps every request within both limits, but for a text that is over them by itself", () => {
+  test("Every packed request keeps both limits, unless it is a single text over them", () => {
     fc.assert(
       fc.property(texts, limits, (all, limit) => {
         for (const request of packTexts(all, limit)) {
@@ -42,7 +42,7 @@ describe("packing", () => {
     );
   });
 
-  it("begins a new request only when the next text would not fit", () => {
+  test("A new request begins only when the next text would not fit", () => {
     fc.assert(
       fc.property(texts, limits, (all, limit) => {
         const requests = packTexts(all, limit);
@@ -56,8 +56,8 @@ describe("packing", () => {
   });
 });
 
-describe("backoff", () => {
-  it("is anything up to a bound that doubles with each attempt and stops at the cap", () => {
+describe("The backoff is random and bounded", () => {
+  test("The backoff is any time up to a bound that doubles with each attempt and stops at the cap", () => {
     const numbers = fc.record({
       attempt: fc.nat({ max: 100 }),
       base: fc.integer({ min: 1, max: 5000 }),

@@ -19,23 +19,26 @@ test.each<[string, unknown]>([
   ["a long string alone", vector],
   ["nothing long", { ok: true, none: null, some: [1, "two", {}] }],
   ["nothing", ""],
-])("reads %s as JSON.parse does", (_, value) => {
+])("parseJson reads %s as JSON.parse does", (_, value) => {
   for (const written of [JSON.stringify(value), JSON.stringify(value, null, 2)]) {
     expect(parseJson(Buffer.from(written))).toEqual(JSON.parse(written));
     expect(parseJson(Buffer.from(`\ufeff${written}`))).toEqual(JSON.parse(written));
   }
 });
 
-test("an answer cut anywhere is no JSON", () => {
+test("parseJson finds no JSON in an answer that is cut anywhere", () => {
   const written = Buffer.from(JSON.stringify({ data: [{ embedding: vector }, { embedding: vector }] }));
   for (let length = 0; length < written.length; length++) {
     expect(parseJson(written.subarray(0, length)), `the first ${length} bytes`).toBeUndefined();
   }
 });
 
-test.each(["<html>busy</html>", "", "\ufeff", `{"a": "${vector}"`, `{"a": "${vector}" "b"}`])(
-  "%j is no JSON",
-  (body) => {
-    expect(parseJson(Buffer.from(body))).toBeUndefined();
-  },
-);
+test.each([
+  ["HTML", "<html>busy</html>"],
+  ["nothing", ""],
+  ["a byte order mark alone", "\ufeff"],
+  ["an object that is not closed", `{"a": "${vector}"`],
+  ["an object with two strings for one key", `{"a": "${vector}" "b"}`],
+])("parseJson finds no JSON in %s", (_, body) => {
+  expect(parseJson(Buffer.from(body))).toBeUndefined();
+});

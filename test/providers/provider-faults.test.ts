@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { openProvider, openProviderWithoutProbe } from "../../src/providers/open-provider.ts";
 import type { ProviderError, ProviderFault } from "../../src/providers/provider-error.ts";
 import type { OpenAiSettings } from "../../src/providers/provider-settings.ts";
@@ -80,21 +80,24 @@ const countFaults: [Fault, ProviderFault, RegExp][] = [
   ["one short vector", "unwell", /expected 8 dimensions, got 7/],
 ];
 
-describe("llm_api", () => {
-  it.each([
+describe("llm_api tells kinds of faults apart", () => {
+  test.each([
     ...faults,
     ...countFaults,
     ["duplicate index", "unwell", /two vectors with the index 0/],
     ["index out of range", "unwell", /index is 3/],
     ["no index", "unwell", /index is missing/],
     ["truncated base64", "unwell", /a vector that is none/],
-  ] as [Fault, ProviderFault, RegExp][])("calls %j %s", async (fault, kind, message) => {
-    const error = await fail("llm_api", fault);
-    expect(error).toMatchObject({ name: "ProviderError", fault: kind });
-    expect(error.message).toMatch(message);
-  });
+  ] as [Fault, ProviderFault, RegExp][])(
+    "llm_api reports the fault %j as %s",
+    async (fault, kind, message) => {
+      const error = await fail("llm_api", fault);
+      expect(error).toMatchObject({ name: "ProviderError", fault: kind });
+      expect(error.message).toMatch(message);
+    },
+  );
 
-  it("puts an answer that is out of order back into order", async () => {
+  test("llm_api puts an answer that is out of order back into order", async () => {
     const provider = await openProvider(settings());
     server.next("out of order");
     const { vectors } = await provider.embed(TEXTS, never);
@@ -104,7 +107,7 @@ describe("llm_api", () => {
     await provider.close();
   });
 
-  it("tells a text that is too long from one that is refused", async () => {
+  test("llm_api reports a text over the model's limit as too long", async () => {
     server.longestText = 20;
     const provider = openProviderWithoutProbe({ ...settings(), dimensions: DIMENSIONS });
     const refused = provider.embed(TEXTS, never);
@@ -112,22 +115,22 @@ describe("llm_api", () => {
     await provider.close();
   });
 
-  it.each([
+  test.each([
     ["insufficient_quota", 429, "setup", /billing/],
     ["model_not_found", 400, "setup", /OPENAI_EMBED_MODEL/],
     ["rate_limit_exceeded", 429, "throttled", /slower/],
-  ] as const)("reads the code %s of a %d", async (code, status, kind, message) => {
+  ] as const)("llm_api reads the error code %s of a %d as %s", async (code, status, kind, message) => {
     const error = await fail("llm_api", { status, body: { error: { message: "…", code } } });
     expect(error.fault).toBe(kind);
     expect(error.message).toMatch(message);
   });
 
-  it("believes the status in the body of a 200", async () => {
+  test("llm_api believes the status in the body of a 200", async () => {
     const error = await fail("llm_api", { status: 200, body: { error: { code: 429, message: "slower" } } });
     expect(error).toMatchObject({ fault: "throttled", status: 429 });
   });
 
-  it("says which of its settings to look at when nobody is there", async () => {
+  test("llm_api names the setting to look at when no server answers", async () => {
     const nobody = openProvider({ ...settings(), baseUrl: "http://127.0.0.1:9/v1" });
     await expect(nobody).rejects.toMatchObject({ fault: "unwell", message: /ECONNREFUSED/ });
     const nameless = openProvider({ ...settings(), baseUrl: "http://no-such-host.invalid/v1" });
@@ -139,25 +142,28 @@ describe("llm_api", () => {
   }
 });
 
-describe("ollama", () => {
-  it.each([...faults, ...countFaults])("calls %j %s", async (fault, kind, message) => {
-    // A 404 on the batch endpoint is an old server, not a fault.
-    if (fault === 404) return;
-    const error = await fail("ollama", fault);
-    expect(error).toMatchObject({ name: "ProviderError", fault: kind });
-    expect(error.message).toMatch(message);
-  });
+describe("ollama tells kinds of faults apart", () => {
+  test.each([...faults, ...countFaults])(
+    "ollama reports the fault %j as %s",
+    async (fault, kind, message) => {
+      // A 404 on the batch endpoint is an old server, not a fault.
+      if (fault === 404) return;
+      const error = await fail("ollama", fault);
+      expect(error).toMatchObject({ name: "ProviderError", fault: kind });
+      expect(error.message).toMatch(message);
+    },
+  );
 
-  it.each(faults)("before it took batches, calls %j %s", async (fault, kind) => {
+  test.each(faults)("ollama without batches reports the fault %j as %s", async (fault, kind) => {
     const error = await fail("old ollama", fault);
     // Among several answers one of another length is a slip; only when all agree is it the setup.
     expect(error.fault).toBe(fault === "wrong dimension" ? "unwell" : kind);
   });
 });
 
-describe.each(["llm_api", "ollama"] as const)("%s", (backend) => {
-  it.each(["hang", "slow drip"] as const)(
-    "gives up on a server that does %j after EMBEDDING_TIMEOUT",
+describe.each(["llm_api", "ollama"] as const)("A fault of %s costs and shows little", (backend) => {
+  test.each(["hang", "slow drip"] as const)(
+    `${backend} fails a request to a server that does %j after EMBEDDING_TIMEOUT`,
     async (fault) => {
       const startedAt = performance.now();
       const error = await fail(backend, fault, 1_500);
@@ -166,7 +172,7 @@ describe.each(["llm_api", "ollama"] as const)("%s", (backend) => {
     },
   );
 
-  it("says no word of a text and no key, whatever the provider says", async () => {
+  test(`${backend} quotes no word of a text and no key, whatever the provider answers`, async () => {
     const echo = `I refuse "${TEXTS.join(" / ")}" of ${KEY} (okonkwo's HIV)`;
     for (const status of [200, 400, 401, 403, 413, 422, 429, 500, 503]) {
       for (const body of [
@@ -182,13 +188,13 @@ describe.each(["llm_api", "ollama"] as const)("%s", (backend) => {
     }
   });
 
-  it("tells no proxy's, redirect's or URL's secrets", async () => {
+  test(`${backend} shows no secret of a proxy, a redirect or a URL`, async () => {
     expect((await fail(backend, "redirect")).message).not.toMatch(/secret/);
   });
 });
 
-describe("what a provider says about the pace", () => {
-  it.each([
+describe("A provider's answer about its rate limit is understood", () => {
+  test.each([
     [{ "retry-after": "7" }, 7000],
     [{ "retry-after": "0.5" }, 500],
     [{ "retry-after": "Wed, 21 Oct 2026 07:28:30 GMT" }, 30_000],
@@ -199,22 +205,22 @@ describe("what a provider says about the pace", () => {
     [{ "x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "8m38.4s" }, 518_400],
     [{ "x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "20ms" }, 20],
     [{ "x-ratelimit-remaining-requests": "5", "x-ratelimit-reset-requests": "1s" }, undefined],
-  ])("reads %j as a pause of %s ms", (headers, ms) => {
+  ])("The headers %j are read as a pause of %s ms", (headers, ms) => {
     expect(retryAfterMs(headers, Date.parse("2026-10-21T07:28:00Z"))).toBe(ms);
   });
 
-  it.each([
+  test.each([
     ["6m0s", 360_000],
     ["1h2m", 3_720_000],
     ["1.5s", 1500],
     ["12", 12_000],
     ["", undefined],
     ["never", undefined],
-  ])("reads the duration %j as %s ms", (text, ms) => {
+  ])("The duration %j is read as %s ms", (text, ms) => {
     expect(durationMs(text)).toBe(ms);
   });
 
-  it("reads what is left of a limit", () => {
+  test("Headers are read for what is left of a rate limit", () => {
     const hints = rateHints({
       "x-ratelimit-remaining-requests": "59",
       "x-ratelimit-remaining-tokens": "149984",
@@ -223,20 +229,20 @@ describe("what a provider says about the pace", () => {
   });
 });
 
-describe("a provider's message", () => {
-  it("keeps what helps", () => {
+describe("A provider's message loses what it quotes of a text", () => {
+  test("A provider's message keeps what helps", () => {
     const message =
       "This model's maximum context length is 8192 tokens, however you requested 9001 tokens. Please reduce your prompt.";
     expect(scrub(message, ["the patient is on a maximum dose"], [])).toBe(message);
   });
 
-  it.each([
+  test.each([
     ["a name", "cannot embed Okonkwo", "seen by Dr Okonkwo", /okonkwo/i],
     ["a cut word", "cannot embed Okonk", "seen by Dr Okonkwo", /okonk/i],
     ["a word with more around it", "bad:xxOkonkwoxx", "Okonkwo", /okonkwo/i],
     ["a script without spaces", "拒否:患者は糖尿病である", "昨日、患者は糖尿病であると診断", /患者は糖尿病/],
     ["a number", "at 77123", "MRN 77123", /77123/],
-  ])("loses %s that is in a text", (_what, message, text, secret) => {
+  ])("A provider's message loses %s that is in a text", (_what, message, text, secret) => {
     expect(scrub(message, [text], [])).not.toMatch(secret);
   });
 });

@@ -3,7 +3,7 @@ import { createServer as createHttpServer } from "node:http";
 import { createServer } from "node:https";
 import { connect, type AddressInfo, type Server } from "node:net";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openProvider } from "../../src/providers/open-provider.ts";
 import type { OpenAiSettings } from "../../src/providers/provider-settings.ts";
 import { startProviderServer, type ProviderServer } from "../support/provider-server.ts";
@@ -74,8 +74,8 @@ const settings = (more: Partial<OpenAiSettings>): OpenAiSettings => ({
   ...more,
 });
 
-describe("a provider behind TLS", () => {
-  it("is not trusted with a certificate that nobody vouches for", async () => {
+describe("A provider behind TLS is trusted by its certificate alone", () => {
+  test("A provider with a self-signed certificate is not trusted", async () => {
     const baseUrl = `https://127.0.0.1:${await startTlsFront()}/v1`;
     await expect(openProvider(settings({ baseUrl }))).rejects.toMatchObject({
       fault: "setup",
@@ -83,14 +83,14 @@ describe("a provider behind TLS", () => {
     });
   });
 
-  it("is trusted with an authority of the user's own", async () => {
+  test("A provider whose authority is in EMBED_CA_FILE is trusted", async () => {
     const baseUrl = `https://127.0.0.1:${await startTlsFront()}/v1`;
     const provider = await openProvider(settings({ baseUrl, caFile: tls("certificate.pem") }));
     expect(provider.dimensions).toBe(8);
     await provider.close();
   });
 
-  it("says so when it speaks plain HTTP instead", async () => {
+  test("A provider that speaks plain HTTP in place of TLS is reported with its setting", async () => {
     const baseUrl = server.openAiUrl.replace("http:", "https:");
     await expect(openProvider(settings({ baseUrl }))).rejects.toMatchObject({
       fault: "setup",
@@ -98,7 +98,7 @@ describe("a provider behind TLS", () => {
     });
   });
 
-  it("says which file of authorities cannot be read", async () => {
+  test("A file of authorities that cannot be read is reported by name", async () => {
     const opened = openProvider(settings({ caFile: "/no/such.pem" }));
     await expect(opened).rejects.toMatchObject({
       fault: "setup",
@@ -107,8 +107,8 @@ describe("a provider behind TLS", () => {
   });
 });
 
-describe("a proxy", () => {
-  it("carries what is meant for another machine", async () => {
+describe("A proxy is used for other machines alone", () => {
+  test("A proxy carries requests to another machine", async () => {
     const asked: string[] = [];
     const http = `http://user:secret@127.0.0.1:${await startProxy(asked)}`;
     const provider = await openProvider(settings({ baseUrl: "http://provider.test/v1", proxy: { http } }));
@@ -117,7 +117,7 @@ describe("a proxy", () => {
     await provider.close();
   });
 
-  it("is left aside for this machine and for the hosts that are excepted", async () => {
+  test("A proxy is not used for this machine and for excepted hosts", async () => {
     const asked: string[] = [];
     const http = `http://127.0.0.1:${await startProxy(asked)}`;
     const provider = await openProvider(settings({ proxy: { http } }));
@@ -129,7 +129,7 @@ describe("a proxy", () => {
     expect(asked).toEqual([]);
   });
 
-  it("keeps its password to itself when it is not there", async () => {
+  test("A proxy that does not answer is reported without its password", async () => {
     const http = "http://user:secret@127.0.0.1:9";
     const opened = openProvider(settings({ baseUrl: "http://provider.test/v1", proxy: { http } }));
     await expect(opened).rejects.toMatchObject({ fault: "unwell", message: /^((?!secret).)*$/ });

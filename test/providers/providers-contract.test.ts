@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { openProvider } from "../../src/providers/open-provider.ts";
 import type { Provider } from "../../src/providers/provider.ts";
 import { ProviderError } from "../../src/providers/provider-error.ts";
@@ -49,7 +49,7 @@ const contenders: Contender[] = [
   { name: "local", settings: () => ({ backend: "local", timeoutMs: 60_000 }), vector: undefined },
 ];
 
-describe.each(contenders)("$name", ({ settings, vector, prepare }) => {
+describe.each(contenders)("The backend $name keeps the contract", ({ name, settings, vector, prepare }) => {
   let provider: Provider;
   beforeAll(async () => {
     prepare?.();
@@ -61,11 +61,11 @@ describe.each(contenders)("$name", ({ settings, vector, prepare }) => {
     server.isOldOllama = false;
   });
 
-  it("finds out its dimensions", () => {
+  test(`The backend ${name} finds out its dimensions`, () => {
     expect(provider.dimensions).toBe(vector === undefined ? 512 : DIMENSIONS);
   });
 
-  it("gives each text its own vector, in the order of the texts", async () => {
+  test(`The backend ${name} gives each text its own vector, in the order of the texts`, async () => {
     const { vectors } = await provider.embed(TEXTS, never);
     expect(vectors.count).toBe(TEXTS.length);
     for (const [i, text] of TEXTS.entries()) {
@@ -74,13 +74,13 @@ describe.each(contenders)("$name", ({ settings, vector, prepare }) => {
     }
   });
 
-  it("refuses an empty text as the row's own fault, before anything is sent", async () => {
+  test(`The backend ${name} refuses an empty text as the row's own fault, before anything is sent`, async () => {
     const before = server.counts.requests;
     await expect(provider.embed(["", "a"], never)).rejects.toMatchObject({ fault: "row" });
     expect(server.counts.requests).toBe(before);
   });
 
-  it("stops as soon as it is aborted, with the caller's own reason", async () => {
+  test(`The backend ${name} stops as soon as a call is aborted, with the caller's own reason`, async () => {
     if (vector !== undefined) server.next("hang");
     const controller = new AbortController();
     const reason = new Error("the listener stops");
@@ -92,11 +92,11 @@ describe.each(contenders)("$name", ({ settings, vector, prepare }) => {
     await expect(provider.embed(TEXTS, controller.signal)).rejects.toBe(reason);
   });
 
-  it("works again after an abort", async () => {
+  test(`The backend ${name} works again after an abort`, async () => {
     expect((await provider.embed(["again"], never)).vectors.count).toBe(1);
   });
 
-  it("refuses to open when the vectors are not as long as they were said to be", async () => {
+  test(`The backend ${name} refuses to open when its vectors are not of the length that is set`, async () => {
     const opened = openProvider({ ...settings(), dimensions: 1000 });
     await expect(opened).rejects.toThrow(ProviderError);
     await expect(opened).rejects.toMatchObject({
@@ -106,7 +106,7 @@ describe.each(contenders)("$name", ({ settings, vector, prepare }) => {
   });
 });
 
-describe("llm_api", () => {
+describe("The backend llm_api adapts to its server", () => {
   afterEach(() => {
     server.base64 = undefined;
     server.apiKey = undefined;
@@ -117,7 +117,7 @@ describe("llm_api", () => {
     return { backend: "llm_api", model: "m", baseUrl: server.openAiUrl, timeoutMs: 20_000, ...more };
   }
 
-  it("asks for base64 once, and no more after a refusal", async () => {
+  test("llm_api asks for base64 once, and no more after a refusal", async () => {
     server.base64 = "refused";
     const provider = await openProvider(settings());
     const before = server.counts.requests;
@@ -127,7 +127,7 @@ describe("llm_api", () => {
     await provider.close();
   });
 
-  it("takes floats from a server that was asked for base64", async () => {
+  test("llm_api accepts floats from a server that was asked for base64", async () => {
     server.base64 = "ignored";
     const provider = await openProvider(settings());
     const { vectors, tokens } = await provider.embed(TEXTS, never);
@@ -136,7 +136,7 @@ describe("llm_api", () => {
     await provider.close();
   });
 
-  it("sends dimensions to the models that take them, extra headers, a path and fields of the user's own", async () => {
+  test("llm_api sends dimensions to the models that accept them, and the user's own headers, path and fields", async () => {
     const provider = await openProvider(
       settings({
         model: "text-embedding-3-small",
@@ -156,7 +156,7 @@ describe("llm_api", () => {
     await provider.close();
   });
 
-  it.each([
+  test.each([
     ["", "/v1/embeddings"],
     ["/", "/v1/embeddings"],
     ["/v1", "/v1/embeddings"],
@@ -164,13 +164,13 @@ describe("llm_api", () => {
     ["/v1/embeddings", "/v1/embeddings"],
     ["/api/v3", "/api/v3/embeddings"],
     ["/v1?api-version=1", "/v1/embeddings?api-version=1"],
-  ])("makes of the base URL's path %j the path %j", async (base, path) => {
+  ])("llm_api turns the base URL's path %j into the request path %j", async (base, path) => {
     const provider = await openProvider(settings({ baseUrl: server.url + base }));
     expect(server.requests.at(-1)?.path).toBe(path);
     await provider.close();
   });
 
-  it("keeps its connection between requests", async () => {
+  test("llm_api keeps its connection between requests", async () => {
     const provider = await openProvider(settings());
     const before = server.counts.connections;
     for (let i = 0; i < 20; i++) await provider.embed([`text ${i}`], never);
@@ -179,8 +179,8 @@ describe("llm_api", () => {
   });
 });
 
-describe("ollama", () => {
-  it("says how to pull a model that is not there, with old servers too", async () => {
+describe("The backend ollama sends what Ollama needs", () => {
+  test("ollama reports how to pull a model that is missing, with old servers too", async () => {
     server.models = ["another"];
     for (const old of [false, true]) {
       server.isOldOllama = old;
@@ -199,7 +199,7 @@ describe("ollama", () => {
     server.isOldOllama = false;
   });
 
-  it("sends keep_alive, options and truncate", async () => {
+  test("ollama sends keep_alive, options and truncate", async () => {
     const provider = await openProvider({
       backend: "ollama",
       model: "m",
@@ -217,8 +217,8 @@ describe("ollama", () => {
   });
 });
 
-describe("local", () => {
-  it("reads the start of a text, and never half a character", async () => {
+describe("The backend local embeds any text", () => {
+  test("local reads the start of a text, and never half a character", async () => {
     const provider = await openProvider({ backend: "local", timeoutMs: 60_000 });
     const start = "has a cough ".repeat(90).slice(0, 999);
     const { vectors } = await provider.embed([`${start}🫀 and more`, start, start.slice(0, 100)], never);
@@ -227,16 +227,19 @@ describe("local", () => {
     await provider.close();
   });
 
-  it.each([" ", "\n\t ", "\u0000", "\ud800", "患者", "🫀", "​"])("survives the text %j", async (text) => {
-    const provider = await openProvider({ backend: "local", timeoutMs: 60_000 });
-    const outcome = await provider.embed([text], never).then(
-      ({ vectors }) => vectors.count,
-      (error: unknown) => (error as ProviderError).fault,
-    );
-    expect([1, "row"]).toContain(outcome);
-    expect((await provider.embed(["fine"], never)).vectors.count).toBe(1);
-    await provider.close();
-  });
+  test.each([" ", "\n\t ", "\u0000", "\ud800", "患者", "🫀", "​"])(
+    "local survives the text %j",
+    async (text) => {
+      const provider = await openProvider({ backend: "local", timeoutMs: 60_000 });
+      const outcome = await provider.embed([text], never).then(
+        ({ vectors }) => vectors.count,
+        (error: unknown) => (error as ProviderError).fault,
+      );
+      expect([1, "row"]).toContain(outcome);
+      expect((await provider.embed(["fine"], never)).vectors.count).toBe(1);
+      await provider.close();
+    },
+  );
 });
 
 function expectNear(actual: Float32Array, expected: Float32Array): void {

@@ -7,7 +7,7 @@ import { prepare, wrongRows } from "../support/listening.ts";
 
 const BATCH = 10;
 
-test("cache hits among the rows leave no request half empty but the last", async () => {
+test("Cache hits among the rows leave only the last request partly filled", async () => {
   const { client, provider, listen } = await prepare({
     EMBED_BATCH_SIZE: String(BATCH),
     EMBED_MAX_CONCURRENCY: "4",
@@ -34,7 +34,7 @@ test("cache hits among the rows leave no request half empty but the last", async
   expect(await wrongRows(client)).toEqual([]);
 });
 
-test("a claim fills the lanes that are free, takes most where all are cache hits, and few texts that are long", async () => {
+test("A claim fills the free request slots, takes most rows where all are cache hits, and few where texts are long", async () => {
   const lanes = new ConcurrencyLimit(4);
   const limits = { characters: 100_000 };
   const size = new ClaimSize({ provider: { limits }, settings: { batchSize: 64 } } as SourceContext, lanes);

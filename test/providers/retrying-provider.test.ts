@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import {
   RetryingProvider,
   type RetryPolicy,
@@ -46,8 +46,8 @@ function failing(fault: ProviderError, calls: number): ScriptedProvider["script"
   };
 }
 
-describe("a provider that is unwell for a moment", () => {
-  it("is asked again until it answers", async () => {
+describe("A provider that fails for a moment is asked again", () => {
+  test("A request that fails for a moment is sent again until it is answered", async () => {
     const { inner, provider } = patient(failing(unwell(), 2));
     const retries: number[] = [];
     provider.on("retry", ({ attempt }) => void retries.push(attempt));
@@ -57,7 +57,7 @@ describe("a provider that is unwell for a moment", () => {
     expect(provider.state.name).toBe("closed");
   });
 
-  it("is not asked before the time that it named", async () => {
+  test("A provider is not asked again before the time that it named", async () => {
     const fault = new ProviderError("unwell", "later", { status: 503, retryAfterMs: 7000 });
     const at: number[] = [];
     const { provider } = patient((_texts, call) => {
@@ -68,7 +68,7 @@ describe("a provider that is unwell for a moment", () => {
     expect((at[1] ?? 0) - (at[0] ?? 0)).toBeGreaterThanOrEqual(7000);
   });
 
-  it("stops waiting at once when it is aborted", async () => {
+  test("Waiting for a retry stops at once when the call is aborted", async () => {
     const { provider } = patient(failing(new ProviderError("unwell", "later", { retryAfterMs: 50_000 }), 1));
     const controller = new AbortController();
     const call = provider.embed(["a"], controller.signal);
@@ -78,8 +78,8 @@ describe("a provider that is unwell for a moment", () => {
   });
 });
 
-describe("an outage", () => {
-  it("opens the circuit after a few failures, gives all texts back, and blames none", async () => {
+describe("An outage opens the circuit and fails no text", () => {
+  test("An outage opens the circuit after a few failures, releases all texts, and fails none", async () => {
     const { inner, provider, states } = patient(() => {
       throw unwell();
     });
@@ -96,7 +96,7 @@ describe("an outage", () => {
     await provider.close();
   });
 
-  it("is probed with growing pauses, by a text of nobody's, and over within one of them", async () => {
+  test("An outage is probed with growing pauses by a harmless text, and is over within one pause of its end", async () => {
     // The middle of the jitter: how far into a pause the outage ends must not be a matter of luck.
     const random = vi.spyOn(Math, "random").mockReturnValue(0.5);
     onTestFinished(() => {
@@ -123,7 +123,7 @@ describe("an outage", () => {
     expect((await settle(provider.embed(["a"], never))).vectors.count).toBe(1);
   });
 
-  it("never pauses longer than it may between two probes", async () => {
+  test("Two probes in an outage are never further apart than the longest pause", async () => {
     const probes: number[] = [];
     const { provider } = patient(() => {
       probes.push(performance.now());
@@ -138,7 +138,7 @@ describe("an outage", () => {
     await provider.close();
   });
 
-  it("is over when a request that was under way is answered", async () => {
+  test("An outage is over when a request that was in flight is answered", async () => {
     let answer: () => void = () => undefined;
     const { provider, states } = patient((texts) => {
       if (texts[0] === "slow") return new Promise((resolve) => (answer = resolve));
@@ -152,7 +152,7 @@ describe("an outage", () => {
     expect(states).toEqual(["open", "closed"]);
   });
 
-  it("that ends while a text without retries fails in it is not that text's fault", async () => {
+  test("A text without retries that fails as an outage ends is sent again and embedded", async () => {
     const { inner, provider } = patient(failing(unwell(), 1), { maxRetries: 0 });
     const { vectors } = await settle(provider.embed(["a"], never));
     expect(vectors.count).toBe(1);
@@ -161,8 +161,8 @@ describe("an outage", () => {
   });
 });
 
-describe("a wrong setup", () => {
-  it("opens the circuit at once, says why, and closes it when somebody has acted", async () => {
+describe("A wrong setup opens the circuit", () => {
+  test("A wrong setup opens the circuit at once, reports why, and closes it once the setup is right", async () => {
     let isWrong = true;
     const { inner, provider } = patient(() => {
       if (isWrong) throw new ProviderError("setup", "Check OPENAI_API_KEY.", { status: 401 });
@@ -176,11 +176,11 @@ describe("a wrong setup", () => {
   });
 });
 
-describe("a failure that follows a text", () => {
-  it.each([
-    ["the server breaks at it", unwell()],
-    ["a firewall refuses it", new ProviderError("setup", "403", { status: 403 })],
-  ])("is the row's own when others are answered: %s", async (_name, fault) => {
+describe("A failure that follows a text is told apart from a wrong setup", () => {
+  test.each([
+    ["the server breaks at the text", unwell()],
+    ["a firewall refuses the text", new ProviderError("setup", "403", { status: 403 })],
+  ])("A failure of one text alone is the row's own: %s", async (_name, fault) => {
     const { provider, states } = patient((texts) => {
       if (texts.includes("bad")) throw fault;
     });
@@ -189,13 +189,13 @@ describe("a failure that follows a text", () => {
     expect((await settle(provider.embed(["good"], never))).vectors.count).toBe(1);
   });
 
-  it("is passed on as it is, with no second request, where the provider says so itself", async () => {
+  test("A text that the provider refuses fails with the provider's own answer, with no second request", async () => {
     const { inner, provider } = patient(failing(refusal(), 1));
     await expect(settle(provider.embed(["bad"], never))).rejects.toMatchObject({ fault: "row", status: 400 });
     expect(inner.calls).toHaveLength(1);
   });
 
-  it("is the setup's when the harmless text fails like it", async () => {
+  test("A refusal of the harmless text is reported as a wrong setup", async () => {
     const { provider } = patient(() => {
       throw refusal();
     });
@@ -203,11 +203,11 @@ describe("a failure that follows a text", () => {
   });
 });
 
-describe("throttling", () => {
+describe("Throttling slows requests down and fails no text", () => {
   const slower = (retryAfterMs?: number): ProviderError =>
     new ProviderError("throttled", "slower", { status: 429, retryAfterMs });
 
-  it("pauses every lane for the time named, and blames nobody", async () => {
+  test("Throttling pauses every request for the time that the provider named, and fails no text", async () => {
     const at: number[] = [];
     const { provider, states } = patient((_texts, call) => {
       at.push(performance.now());
@@ -219,7 +219,7 @@ describe("throttling", () => {
     expect(states).toEqual(["throttled", "closed"]);
   });
 
-  it("comes back with one request, not with all", async () => {
+  test("One request is sent after a pause for throttling, not all of them", async () => {
     let inFlight = 0;
     let most = 0;
     const { inner, provider } = patient(async (_texts, call) => {
@@ -236,7 +236,7 @@ describe("throttling", () => {
     await settle(Promise.all(calls));
   });
 
-  it("halves what is in flight at once at the first complaint, and not again at its echoes", async () => {
+  test("The first refusal halves the requests in flight, and stale refusals do not halve them again", async () => {
     const { provider } = patient(async (_texts, call) => {
       await new Promise((resolve) => setTimeout(resolve, 10));
       if (call <= 4) throw slower(1000);
@@ -247,7 +247,7 @@ describe("throttling", () => {
     await settle(Promise.all(calls));
   });
 
-  it("is not provoked where an answer says that nothing is left", async () => {
+  test("No request is sent before the reset when an answer says that nothing is left of the limit", async () => {
     const at: number[] = [];
     const { provider } = patient((_texts, call, options) => {
       at.push(performance.now());
@@ -259,7 +259,7 @@ describe("throttling", () => {
     expect((at[1] ?? 0) - (at[0] ?? 0)).toBeGreaterThanOrEqual(7000);
   });
 
-  it("gives the texts back when its patience ends", async () => {
+  test("A throttled text is released when the time for retries is over", async () => {
     const { provider } = patient(
       () => {
         throw slower(30_000);
@@ -269,14 +269,14 @@ describe("throttling", () => {
     await expect(settle(provider.embed(["a"], never))).rejects.toMatchObject({ fault: "throttled" });
   });
 
-  it("lets nobody wait longer than the cap, whatever the provider asks for", async () => {
+  test("A pause never exceeds the longest one that is set, whatever the provider asks for", async () => {
     const { provider } = patient(failing(slower(86_400_000), 1), { maxPauseMs: 10_000 });
     const startedAt = performance.now();
     await settle(provider.embed(["a"], never));
     expect(performance.now() - startedAt).toBeLessThan(11_000);
   });
 
-  it("serves lanes in the order of their arrival", async () => {
+  test("Requests are sent in the order of their arrival", async () => {
     const { inner, provider } = patient(() => new Promise((resolve) => setTimeout(resolve, 10)), {
       maxConcurrency: 1,
     });
@@ -285,7 +285,7 @@ describe("throttling", () => {
     expect(inner.calls).toEqual(names.map((name) => [name]));
   });
 
-  it("keeps to the requests and the tokens a minute that were set", async () => {
+  test("The requests per minute and the tokens per minute that are set are kept", async () => {
     const at: number[] = [];
     const { provider } = patient(() => void at.push(performance.now()), { requestsPerMinute: 60 });
     await settle(Promise.all(Array.from({ length: 30 }, (_, i) => provider.embed([`text ${i}`], never))));
@@ -300,7 +300,7 @@ describe("throttling", () => {
 });
 
 /** A minute of the provider's is a minute of fake time here. */
-describe("draining against a limit of R requests a minute", () => {
+describe("Draining against a rate limit takes little longer than the limit makes it", () => {
   const limits = [
     { requests: 600, windowMs: 60_000, drained: 3000 },
     { requests: 3000, windowMs: 60_000, drained: 9000 },
@@ -317,8 +317,8 @@ describe("draining against a limit of R requests a minute", () => {
   ] as const;
 
   for (const { drained, ...limit } of limits) {
-    it.each(shapes)(
-      `R = ${limit.requests}, $kind, says $says, headers $headers: within 10 % of the time, under 5 % refused`,
+    test.each(shapes)(
+      `Draining against ${limit.requests} requests per minute ($kind, says $says, headers $headers) takes under 110 % of the time, with under 5 % refused`,
       async (shape) => {
         for (const lanes of [2, 8]) {
           const latencyMs = 30;

@@ -39,7 +39,7 @@ async function prepareOwnProvider() {
   };
 }
 
-test("each source is embedded by its own provider, with its own model, length and key", async () => {
+test("Each source is embedded by its own provider, with its own model, vector length and key", async () => {
   const { client, own, provider, listen, watch } = await prepareOwnProvider();
   vi.stubEnv("THEIR_API_KEY", "their-key");
   onTestFinished(() => {
@@ -58,7 +58,7 @@ test("each source is embedded by its own provider, with its own model, length an
   expect(own.requests.map(({ body }) => body["model"])).toContain("their-model");
 });
 
-test("the environment's key is not sent to a server that a source names", async () => {
+test("The environment's key is not sent to a server that a source names", async () => {
   const { client, own, listen, watch } = await prepareOwnProvider();
   await watch();
   const listener = await listen();
@@ -69,7 +69,7 @@ test("the environment's key is not sent to a server that a source names", async 
 });
 
 test.each(["hang", 401, 503] as const)(
-  "a provider that answers with %s delays no other source",
+  "A provider that answers with %s delays no other source",
   async (fault) => {
     const { client, own, listen, watch } = await prepareOwnProvider();
     await watch();
@@ -85,7 +85,7 @@ test.each(["hang", 401, 503] as const)(
   },
 );
 
-test("a provider that hangs when the listener starts keeps it from nothing else, and can be replaced meanwhile", async () => {
+test("A provider that hangs when the listener starts delays nothing else, and can be replaced while it hangs", async () => {
   const { client, provider, own, listen, watch } = await prepareOwnProvider();
   provider.always("hang");
   const listener = await listen({ EMBEDDING_TIMEOUT: "60000" });
@@ -114,7 +114,7 @@ test("a provider that hangs when the listener starts keeps it from nothing else,
   await listener.stop();
 });
 
-test("a key that the environment does not have is said", async () => {
+test("A source whose key is not in the environment is reported by status", async () => {
   const { db, listen, watch } = await prepareOwnProvider();
   await watch({ api_key_env: "ABSENT_API_KEY" });
   await listen();

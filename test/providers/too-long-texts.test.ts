@@ -8,7 +8,7 @@ import { prepare, wrongRows } from "../support/listening.ts";
 const LONG = { EMBED_MAX_TEXT_CHARACTERS: "100" };
 const insert = "insert into patient_embeddings values (1, repeat('long ', 1000)), (2, 'short')";
 
-test("a text over the limit fails alone, and says what to do", async () => {
+test("A text over the limit fails alone, with a reason that says what to do", async () => {
   const { client, listen } = await prepare(LONG);
   const listener = await listen();
   await client.query(insert);
@@ -22,7 +22,7 @@ test("a text over the limit fails alone, and says what to do", async () => {
   expect(rows[0]?.last_error).toContain("EMBED_ON_TOO_LONG=truncate");
 });
 
-test("with EMBED_ON_TOO_LONG=truncate its beginning is embedded, and status tells how many were cut", async () => {
+test("With EMBED_ON_TOO_LONG=truncate the beginning of a long text is embedded, and status reports how many were cut", async () => {
   const { client, database, environment, listen } = await prepare({ ...LONG, EMBED_ON_TOO_LONG: "truncate" });
   expect(readConfig(environment).EMBED_ON_TOO_LONG).toBe("truncate");
   const listener = await listen();

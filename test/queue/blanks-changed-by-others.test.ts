@@ -45,12 +45,12 @@ async function prepareBlank(into?: string) {
   return { client, tickets, settle: () => clearVector(db, source, tickets) };
 }
 
-describeNative("a blank row that is changed as its vector is taken away", "needs several sessions", () => {
+describeNative("A blank row that changes stays queued", "needs several sessions", () => {
   test.each([
-    ["by the user, in the watched table", undefined, "update app.documents set embedding = null"],
-    ["by another source, in a table of vectors", "vectors", "update app.vectors set other = null"],
-    ["with all its vectors, in a table of vectors", "vectors", "delete from app.vectors"],
-  ])("%s, is looked at again", async (_, into, change) => {
+    ["by the user in the watched table", undefined, "update app.documents set embedding = null"],
+    ["by another source in a table of vectors", "vectors", "update app.vectors set other = null"],
+    ["by a delete of all its vectors", "vectors", "delete from app.vectors"],
+  ])("A blank row changed %s as its vector is cleared is looked at again", async (_, into, change) => {
     const { client, tickets, settle } = await prepareBlank(into);
     if (into !== undefined) {
       await client.query(

@@ -7,8 +7,8 @@ import { describeNative } from "../support/database.ts";
 import { startHalfOpenProxy, through } from "../support/half-open-proxy.ts";
 import { prepare, wrongRows } from "../support/listening.ts";
 
-describeNative("a claim", "needs several sessions", () => {
-  test("whose answer was lost with its connection is freed by the listener that made it", async () => {
+describeNative("A claim is never lost with its listener or its connection", "needs several sessions", () => {
+  test("A claim whose answer was lost with its connection is freed by the listener that made it", async () => {
     const { client, database, listen } = await prepare();
     await listen();
     const other = await secondSession(database.url);
@@ -34,7 +34,7 @@ describeNative("a claim", "needs several sessions", () => {
       .toBe(1);
   });
 
-  test("of a listener that was struck off finds nothing to claim, and the listener goes on under a new id", async () => {
+  test("A deregistered listener claims nothing under its old id, and goes on under a new id", async () => {
     const { client, listen } = await prepare();
     const listener = await listen();
     const before = await client.query<{ id: number }>(
@@ -51,10 +51,10 @@ describeNative("a claim", "needs several sessions", () => {
   });
 
   test.each([
-    ["among the oldest", 0],
-    ["behind many that are put off", 600],
+    ["among the oldest rows", 0],
+    ["behind many postponed rows", 600],
   ])(
-    "%s, whose answer had not come when its listener left, is taken up within seconds",
+    "A claim %s whose answer had not come when its listener left is taken over within seconds",
     async (_where, rows) => {
       const { client, database, listen } = await prepare();
       const proxy = await startHalfOpenProxy(database.url);
@@ -92,11 +92,11 @@ describeNative("a claim", "needs several sessions", () => {
     },
   );
 
-  test.each(["of nobody who is listed", "made after its listener left the list"])(
-    "%s is free again within seconds",
+  test.each(["of an unregistered listener", "made after its listener was deregistered"])(
+    "A claim %s is free again within seconds",
     async (what) => {
       const { client, listen } = await prepare();
-      const early = what === "of nobody who is listed" ? undefined : await listen();
+      const early = what === "of an unregistered listener" ? undefined : await listen();
       await client.query(
         "update autoembed.embedding_source set paused = true; select pg_notify('autoembed', '')",
       );
@@ -111,7 +111,7 @@ describeNative("a claim", "needs several sessions", () => {
     },
   );
 
-  test("under way while its listener leaves the list is made before, or not at all", async () => {
+  test("A claim that runs while its listener is deregistered is made before that, or not at all", async () => {
     const { client, database } = await prepare();
     await client.query("insert into patient_embeddings values (1, 'one')");
     const { rows } = await client.query<{ id: number }>(
@@ -148,7 +148,7 @@ describeNative("a claim", "needs several sessions", () => {
     ).toBe(0);
   });
 
-  test("that a user's transaction keeps from being put back is freed when the listener has gone", async () => {
+  test("A claim that a user's transaction keeps from being released is freed when the listener has gone", async () => {
     const { client, database, provider, listen } = await prepare();
     const listener = await listen({ EMBED_SHUTDOWN_MS: "0" });
     const user = await secondSession(database.url);
@@ -171,7 +171,7 @@ describeNative("a claim", "needs several sessions", () => {
     expect(await wrongRows(client)).toEqual([]);
   });
 
-  test("of a listener that fell silent is taken over within five seconds", async () => {
+  test("A claim of a listener that fell silent is taken over within five seconds", async () => {
     const { client, listen } = await prepare();
     await client.query(
       "insert into autoembed.embedding_listener (host, pid, version, seen_at) values ('elsewhere', 1, '0', now())",
@@ -190,7 +190,7 @@ describeNative("a claim", "needs several sessions", () => {
     expect(await wrongRows(client)).toEqual([]);
   });
 
-  test("is free, and a row is due, although the server's clock was set back by an hour", async () => {
+  test("A claim is freed and a postponed row is due although the server's clock was set back by an hour", async () => {
     const { client, listen } = await prepare();
     await client.query(
       "insert into autoembed.embedding_listener (host, pid, version, seen_at) values ('elsewhere', 1, '0', now() + interval '1 hour')",
@@ -209,7 +209,7 @@ describeNative("a claim", "needs several sessions", () => {
     expect(await wrongRows(client)).toEqual([]);
   });
 
-  test("survives a clock that jumps an hour ahead, by which every listener has been silent for long", async () => {
+  test("A claim survives a clock that jumps an hour ahead, by which every listener has been silent for long", async () => {
     const { client, provider, listen } = await prepare({ EMBED_BATCH_SIZE: "4" });
     const listeners = [await listen(), await listen()];
     provider.latencyMs = 300;

@@ -8,7 +8,7 @@ import { describeNative } from "../support/database.ts";
 import { notOfTheNewModel, prepareChange } from "../support/changing-model.ts";
 import { prepare } from "../support/listening.ts";
 
-test("a deleted row leaves the queue at once, and prune removes the vectors that no row's text has", async () => {
+test("A deleted row leaves the queue at once, and prune removes the cached vectors that no row's text has", async () => {
   const { client, database, provider, listen } = await prepare();
   const listener = await listen();
   await client.query(
@@ -44,8 +44,8 @@ test("a deleted row leaves the queue at once, and prune removes the vectors that
   expect(provider.counts.inputs).toBeGreaterThan(requests);
 });
 
-describeNative("prune beside a listener", "needs two sessions at once", () => {
-  test("removes no vector that a change of the model has made or needs, of either model", async () => {
+describeNative("Prune removes no vector that a listener has just made", "needs two sessions at once", () => {
+  test("Prune removes no vector that a change of the model has made or needs, of either model", async () => {
     const { client, database, theirs, change } = await prepareChange(100);
     theirs.latencyMs = 50;
     const db = connect({ databaseUrl: database.url, maxConnections: 1, ownSessions: false });
@@ -71,7 +71,7 @@ describeNative("prune beside a listener", "needs two sessions at once", () => {
     expect(texts).toHaveLength(100);
   });
 
-  test("spares what is embedded while it reads the texts", async () => {
+  test("Prune keeps a vector that is made while it reads the texts", async () => {
     const { client, database, listen } = await prepare();
     await client.query(`drop table if exists notes;
       create table notes (id int primary key, body text, embedding vector(8));

@@ -11,8 +11,8 @@ import { oracleVector } from "../support/oracle-vector.ts";
 const SECRET = "xylophonic";
 const EXPRESSION = "label || ' costs ' || (100 / parts) || ' for ' || age::int";
 
-describe("a text expression that raises for one row", () => {
-  test("fails no user's write, and that row alone, with a reason that quotes nothing", async () => {
+describe("A text expression that raises for one row fails that row alone", () => {
+  test("A text expression that raises fails no user's write, and its own row alone, with a reason that quotes nothing", async () => {
     const { client, listen } = await prepareGoods();
     const listener = await listen();
     await client.query(
@@ -34,7 +34,7 @@ describe("a text expression that raises for one row", () => {
     expect(await failures(client)).toEqual([]);
   });
 
-  test("keeps neither a backfill nor status from the others", async () => {
+  test("A text expression that raises for some rows keeps neither a backfill nor status from other rows", async () => {
     const { client, database, environment, listen } = await prepareGoods();
     await client.query("alter table goods disable trigger user");
     await client.query(
@@ -65,7 +65,7 @@ describe("a text expression that raises for one row", () => {
   });
 });
 
-test("an expression over a table with a column that cannot be compared fails no update", async () => {
+test("A text expression over a table with a column that cannot be compared fails no update", async () => {
   const { client } = await prepare();
   await client.query(`drop table if exists papers;
     create table papers (id int primary key, body text, extra json, embedding vector(${DIMENSIONS}))`);

@@ -32,30 +32,30 @@ const STEPS: readonly {
   readonly before?: (given: Given) => Promise<unknown>;
   readonly step: (given: Given) => Promise<unknown>;
 }[] = [
-  { what: "a second model", step: ({ db }) => addModel(db) },
+  { what: "adding a second model", step: ({ db }) => addModel(db) },
   {
-    what: "the end of one",
+    what: "dropping a second model",
     before: ({ db }) => addModel(db),
     step: ({ db }) => dropModel(db, { name: "docs@next" }),
   },
   {
-    what: "another column of vectors",
+    what: "adding another column of vectors",
     step: (given) => given.watch({ ...DOCS, name: "titles", text: "title", vector: "of_title" }),
   },
-  { what: "a source that is watched again", step: (given) => given.watch({ ...DOCS, text: "title" }) },
+  { what: "watching a source again", step: (given) => given.watch({ ...DOCS, text: "title" }) },
   {
-    what: "passages that are cut otherwise",
+    what: "watching with other chunks",
     first: PASSAGES,
     step: (given) => given.watch({ ...PASSAGES, text: "title" }),
   },
   {
-    what: "the end of passages, whose text is embedded whole from now on",
+    what: "replacing chunks by whole texts",
     first: PASSAGES,
     before: ({ db }) => sql`alter table app.documents add column embedding vector(8)`.execute(db),
     step: (given) => given.watch({ table: "app.documents", text: "body", name: "docs" }),
   },
-  { what: "the end of a source", step: ({ db }) => unwatch(db, "docs") },
-  { what: "the end of passages", first: PASSAGES, step: ({ db }) => unwatch(db, "docs") },
+  { what: "unwatching a source", step: ({ db }) => unwatch(db, "docs") },
+  { what: "unwatching a chunked source", first: PASSAGES, step: ({ db }) => unwatch(db, "docs") },
 ];
 
 async function addModel(db: Database): Promise<void> {
@@ -68,9 +68,9 @@ async function addModel(db: Database): Promise<void> {
  * A delete comes down from the watched table to that of the vectors. Who took the second first and waited for the first
  * would hold such a user up until it gives way, again and again.
  */
-describeNative("beside a user who has changed a row of the watched table", "needs two sessions", () => {
+describeNative("Locks are taken as users take them", "needs two sessions", () => {
   test.for(STEPS)(
-    "$what holds nothing of the vectors' table while it waits",
+    "A wait of $what for a user holds no lock on the table of vectors",
     async ({ first = DOCS, before, step }) => {
       const { client, database, environment } = await prepare();
       await client.query(`drop schema if exists app cascade; create schema app;

@@ -12,35 +12,39 @@ const KEYS: readonly {
 }[] = [
   { what: "a primary key", create: "create table t (id int primary key, body text)", expected: true },
   {
-    what: "other indexes that have nothing to do with it, or begin with it",
+    what: "other indexes that are without its key or begin with it",
     create:
       "create table t (id int primary key, body text); create index on t (body); create index on t (id, body)",
     expected: true,
   },
   {
-    what: "an index that has it second",
+    what: "an index that has its key second",
     create: "create table t (id int primary key, body text); create index on t (body, id)",
     expected: false,
   },
   {
-    what: "an index that carries it along",
+    what: "an index that includes its key",
     create: "create table t (id int primary key, body text); create index on t (body) include (id)",
     expected: false,
   },
   {
-    what: "two columns",
+    what: "a key of two columns",
     create: "create table t (id int, part int, body text, primary key (id, part))",
     expected: false,
   },
-  { what: "an array", create: "create table t (id int[] primary key, body text)", expected: false },
   {
-    what: "a table in partitions",
+    what: "an array as its key",
+    create: "create table t (id int[] primary key, body text)",
+    expected: false,
+  },
+  {
+    what: "partitions",
     create:
       "create table t (id int primary key, body text) partition by range (id); create table t_1 partition of t default",
     expected: false,
   },
   {
-    what: "a table with children, which have no index",
+    what: "child tables, which have no index",
     create: "create table t (id int primary key, body text); create table t_1 () inherits (t)",
     expected: false,
   },
@@ -52,16 +56,19 @@ const KEYS: readonly {
   },
 ];
 
-describe("a key is looked up, whatever Postgres believes of the table", () => {
-  test.for(KEYS)("where there is $what: $expected", async ({ create, key = "null", expected }) => {
-    const { client, database } = await prepare();
-    await client.query(`drop schema if exists app cascade; create schema app; set search_path = app, public; ${create};
+describe("A source has a single-key lookup where one index scan finds the key", () => {
+  test.for(KEYS)(
+    "A table with $what has a single-key lookup: $expected",
+    async ({ create, key = "null", expected }) => {
+      const { client, database } = await prepare();
+      await client.query(`drop schema if exists app cascade; create schema app; set search_path = app, public; ${create};
       alter table t add column embedding vector(8); set search_path to default;
       select autoembed.watch('app.t', 'body', ${key})`);
-    const db = connect({ databaseUrl: database.url, maxConnections: 1, ownSessions: true });
-    const [source] = await chooseSources(db, "app.t");
-    await db.destroy();
-    expect(source?.hasSingleKeyLookup).toBe(expected);
-    await client.query("select autoembed.unwatch('app.t'); drop schema app cascade");
-  });
+      const db = connect({ databaseUrl: database.url, maxConnections: 1, ownSessions: true });
+      const [source] = await chooseSources(db, "app.t");
+      await db.destroy();
+      expect(source?.hasSingleKeyLookup).toBe(expected);
+      await client.query("select autoembed.unwatch('app.t'); drop schema app cascade");
+    },
+  );
 });

@@ -9,7 +9,7 @@ const ONE_ROW_A_CLAIM = { EMBED_BATCH_SIZE: "1", EMBED_MAX_CONCURRENCY: "1" };
 const LEAST_SHARE = 0.2;
 const LARGEST_SHARE = 3;
 
-test("a text that two sources of one process find at once is paid for once", async () => {
+test("A text that two sources of one process find at once is paid for once", async () => {
   const { client, provider, listen } = await prepare();
   provider.latencyMs = 100;
   await client.query(`drop table if exists other_notes;
@@ -25,8 +25,8 @@ test("a text that two sources of one process find at once is paid for once", asy
   expect(await wrongRows(client, "other_notes")).toEqual([]);
 });
 
-describeNative("a text that two listeners find at once", "needs several sessions", () => {
-  test("is paid for once, and every row has its vector", async () => {
+describeNative("Two listeners embed a text once", "needs several sessions", () => {
+  test("A text that two listeners find at once is paid for once, and every row has its vector", async () => {
     const around = await prepare(ONE_ROW_A_CLAIM);
     const { client, provider, listen } = around;
     provider.latencyMs = 400;
@@ -39,7 +39,7 @@ describeNative("a text that two listeners find at once", "needs several sessions
     await expect.poll(() => reserved(around)).toBe(0);
   });
 
-  test("is left alone by the one that came later, which does not spin", async () => {
+  test("A text that another listener has reserved is left alone, without spinning", async () => {
     const { client, provider, listen } = await prepare(ONE_ROW_A_CLAIM);
     const listeners = [await listen(), await listen()];
     provider.latencyMs = 2_000;
@@ -53,7 +53,7 @@ describeNative("a text that two listeners find at once", "needs several sessions
     expect(claims).toBeLessThan(16);
   });
 
-  test("is embedded by the other when the one that reserved it is killed", async () => {
+  test("A text whose reserving listener is killed is embedded by another listener", async () => {
     const around = await prepare({ ...ONE_ROW_A_CLAIM, EMBEDDING_TIMEOUT: "60000" });
     const { client, provider } = around;
     const first = await startProcess(around);
@@ -74,9 +74,9 @@ describeNative("a text that two listeners find at once", "needs several sessions
   });
 
   test.each([
-    ["nobody who is listed", "0", "now()"],
-    ["a listener that does not work for it any more", "id", "now() - interval '2 minutes'"],
-  ])("and whose reservation was left behind by %s is embedded all the same", async (_who, owner, since) => {
+    ["an unregistered listener", "0", "now()"],
+    ["a listener that no longer works on it", "id", "now() - interval '2 minutes'"],
+  ])("A text that is still reserved by %s is embedded", async (_who, owner, since) => {
     const around = await prepare();
     const { client, listen } = around;
     const listener = await listen();
@@ -89,7 +89,7 @@ describeNative("a text that two listeners find at once", "needs several sessions
     await expect.poll(() => reserved(around)).toBe(0);
   });
 
-  test("and that the provider refuses is judged for each row by itself", async () => {
+  test("A text that two listeners find and the provider refuses fails for each of its rows", async () => {
     const around = await prepare(ONE_ROW_A_CLAIM);
     const { client, provider, listen } = around;
     provider.latencyMs = 100;
@@ -105,7 +105,7 @@ describeNative("a text that two listeners find at once", "needs several sessions
     await expect.poll(() => reserved(around)).toBe(0);
   });
 
-  test("and that is too long fails for each row, and is reserved no longer", async () => {
+  test("A text that two listeners find and that is too long fails for each of its rows, and is reserved no longer", async () => {
     const around = await prepare({ ...ONE_ROW_A_CLAIM, EMBED_MAX_TEXT_CHARACTERS: "100" });
     const { client, listen } = around;
     const listeners = [await listen(), await listen()];
@@ -121,7 +121,7 @@ describeNative("a text that two listeners find at once", "needs several sessions
     await expect.poll(() => reserved(around)).toBe(0);
   });
 
-  test("during an outage goes back to pending, and is embedded by whoever comes first afterwards", async () => {
+  test("A text that two listeners find in an outage returns to pending, and is embedded when the provider is back", async () => {
     const around = await prepare({ ...ONE_ROW_A_CLAIM, EMBED_MAX_RETRIES: "0" });
     const { client, provider, listen } = around;
     const listeners = [await listen(), await listen()];
@@ -142,7 +142,7 @@ describeNative("a text that two listeners find at once", "needs several sessions
     expect(failed).toBe(0);
   });
 
-  test("is a cache hit although it was embedded after the claim had begun", async () => {
+  test("A text that was embedded after the claim began is a cache hit", async () => {
     const around = await prepare();
     const { client, database, provider, listen } = around;
     const other = new pg.Client(database.url);
@@ -183,9 +183,9 @@ describeNative("a text that two listeners find at once", "needs several sessions
   });
 });
 
-describeNative("several processes on one queue", "needs a server of its own", () => {
+describeNative("Several processes on one queue share the work", "needs a server of its own", () => {
   test.each([1, 2, 4, 8])(
-    "%i of them send each text once, and share the work",
+    "%i processes on one queue send each text once, and share the work",
     { timeout: 180_000 },
     async (processes) => {
       const around = await prepare({ EMBED_BATCH_SIZE: "8", EMBED_MAX_CONCURRENCY: "1" });
@@ -232,7 +232,7 @@ async function reserved({ client }: Listening): Promise<number> {
   return (await client.query("select from autoembed.embedding_reservation")).rowCount ?? 0;
 }
 
-test("vectors that the server does not take in time are not paid for again", async () => {
+test("Vectors that the server does not accept in time are not paid for again", async () => {
   const { client, provider, listen } = await prepare();
   await client.query(`create or replace function too_slow() returns trigger language plpgsql as $$
     begin raise exception 'canceling statement due to statement timeout' using errcode = 'query_canceled'; end $$;

@@ -40,19 +40,22 @@ async function open(plans: "kept" | "made", rows: 0 | 1, into?: string): Promise
   await prepareStatements(into ?? "patient_embeddings");
 }
 
-describe("the statements of a batch, prepared on empty tables", () => {
-  test.for(["kept", "made"] as const)("have plans that are %s", async (plans, context) => {
-    await open(plans, 0);
-    if (database.engine === "embedded" && plans === "kept") context.skip(ONE_SESSION);
-    const { rows } = await sql<{ kept: number; made: number }>`
+describe("The statements of a batch, prepared on empty tables, have the plans that are set", () => {
+  test.for(["kept", "made"] as const)(
+    "A batch prepared on empty tables has %s plans",
+    async (plans, context) => {
+      await open(plans, 0);
+      if (database.engine === "embedded" && plans === "kept") context.skip(ONE_SESSION);
+      const { rows } = await sql<{ kept: number; made: number }>`
       select generic_plans::int as kept, custom_plans::int as made
       from pg_prepared_statements where statement like '%autoembed.embedding_queue%'`.execute(db);
-    expect(rows).toHaveLength(3);
-    for (const used of rows) {
-      expect(used[plans]).toBeGreaterThan(5);
-      expect(used[plans === "kept" ? "made" : "kept"]).toBe(0);
-    }
-  });
+      expect(rows).toHaveLength(3);
+      for (const used of rows) {
+        expect(used[plans]).toBeGreaterThan(5);
+        expect(used[plans === "kept" ? "made" : "kept"]).toBe(0);
+      }
+    },
+  );
 });
 
 describe.each([
@@ -61,7 +64,7 @@ describe.each([
   { rowsAtFirst: 0, apart: true },
   { rowsAtFirst: 1, apart: true },
 ] as const)(
-  "the statements of a batch, prepared on $rowsAtFirst rows, vectors in a table of their own: $apart",
+  "The statements of a batch find their rows by an index, whatever the size at which they were prepared",
   ({ rowsAtFirst, apart }) => {
     test.for([
       ["kept", "never analyzed since"],
@@ -69,7 +72,7 @@ describe.each([
       ["made", "never analyzed since"],
       ["made", "analyzed"],
     ] as const)(
-      "find their rows one by one among 100,000 that are pending and as many in the cache, with plans that are %s, %s",
+      `The statements of a batch, prepared on ${rowsAtFirst} rows${apart ? ", vectors in their own table" : ""}, find their rows one by one among 100,000 pending and as many cached ones, with plans that are %s, %s`,
       async ([plans, analyzed], context) => {
         await open(plans, rowsAtFirst, apart ? "patient_vectors" : undefined);
         if (database.engine === "embedded" && plans === "kept") context.skip(ONE_SESSION);

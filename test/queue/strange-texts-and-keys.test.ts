@@ -6,7 +6,7 @@ import { peakMegabytes } from "../support/peak-megabytes.ts";
 import { startProcess } from "../support/start-process.ts";
 import { DIMENSIONS, prepare, wrongRows } from "../support/listening.ts";
 
-test("texts of any script arrive whole, and equal ones are sent once", async () => {
+test("Texts of any script arrive whole, and equal texts are sent once", async () => {
   const { client, provider, listen } = await prepare();
   const listener = await listen();
   const texts = [
@@ -32,7 +32,7 @@ test("texts of any script arrive whole, and equal ones are sent once", async () 
   for (const text of texts) expect(sent).toContain(text);
 });
 
-test("a text far beyond the model's limit fails alone, with a reason that does not repeat it", async () => {
+test("A text far beyond the model's limit fails alone, with a reason that does not repeat it", async () => {
   const { client, listen } = await prepare();
   const listener = await listen({ EMBED_MAX_TEXT_CHARACTERS: "1000" });
   await client.query("insert into patient_embeddings select 1, repeat('secret ', 1000000)");
@@ -48,12 +48,12 @@ test("a text far beyond the model's limit fails alone, with a reason that does n
   expect((await client.query("select from patient_embeddings where embedding is not null")).rowCount).toBe(1);
 });
 
-describeNative("a text of 100 MB", "needs more memory than WebAssembly has", () => {
+describeNative("A text of 100 MB stops no other row", "needs more memory than WebAssembly has", () => {
   test.each([
     ["truncate", 1],
     ["fail", 0],
   ])(
-    "with EMBED_ON_TOO_LONG=%s harms nobody, and never reaches the listener whole",
+    "A text of 100 MB with EMBED_ON_TOO_LONG=%s stops no other row, and never reaches the listener whole",
     { timeout: 90_000 },
     async (onTooLong, embedded) => {
       const around = await prepare({ EMBED_ON_TOO_LONG: onTooLong, EMBED_MAX_TEXT_CHARACTERS: "20000" });
@@ -87,7 +87,7 @@ describeNative("a text of 100 MB", "needs more memory than WebAssembly has", () 
   );
 });
 
-test("a text is cut between characters, and never within one", () => {
+test("A text is cut between characters, and never within one", () => {
   const text = "ab👩c";
   for (let length = 0; length <= text.length; length++) {
     const cut = cutText(text, length);
@@ -106,7 +106,7 @@ test.each([
   ["char(8)", "'k' || n"],
   ["bytea", "decode(lpad(n::text, 4, '0'), 'hex')"],
   ["double precision", "n / 3.0"],
-])("a key of type %s finds its row, whatever the writer's settings are", async (type, value) => {
+])("A key of type %s finds its row, whatever the writer's settings are", async (type, value) => {
   const { client, listen } = await prepare();
   await client.query(`drop table if exists "Odd ""Table""";
     create table "Odd ""Table""" ("the Key" ${type} primary key, "select" text, "vec tor" vector(${DIMENSIONS}))`);

@@ -9,7 +9,7 @@ const TRIGGERS = {
 } as const;
 
 test.each(Object.entries(TRIGGERS))(
-  "a trigger that %s fails the rows it is for, with a reason, and asks for their texts once",
+  "A trigger that %s fails its rows with a reason, and their texts are sent once",
   async (_what, body) => {
     const { client, provider, listen } = await prepare();
     await guard(client, "patient_embeddings", "new.context_text like 'guarded%'", body);
@@ -31,7 +31,7 @@ test.each(Object.entries(TRIGGERS))(
   },
 );
 
-test("a vector that the table keeps, or makes another of, is not taken for that of the new text", async () => {
+test("A vector that a trigger keeps or changes is not taken for the new text's vector", async () => {
   const { client, listen } = await prepare();
   const listener = await listen();
   await client.query("insert into patient_embeddings values (1, 'one'), (2, 'two'), (3, 'three')");
@@ -48,7 +48,7 @@ test("a vector that the table keeps, or makes another of, is not taken for that 
   await client.query("drop trigger turn on patient_embeddings");
 });
 
-test("a trigger that names what is not there fails its own row, and keeps no other waiting", async () => {
+test("A trigger that names a missing table fails its own row, and keeps no other row waiting", async () => {
   const { client, listen } = await prepare();
   await guard(client, "patient_embeddings", "new.patient_id = 2", "perform from nowhere; return new;");
   const listener = await listen();
@@ -60,7 +60,7 @@ test("a trigger that names what is not there fails its own row, and keeps no oth
   await client.query("drop trigger guard on patient_embeddings");
 });
 
-test("nor does a row lose its place in the queue whose blank text could not lose its vector", async () => {
+test("A blank row whose vector a trigger keeps fails, and stays in the queue", async () => {
   const { client, listen } = await prepare();
   const listener = await listen();
   await client.query("insert into patient_embeddings values (1, 'one'), (2, 'two')");
@@ -75,7 +75,7 @@ test("nor does a row lose its place in the queue whose blank text could not lose
   expect(await wrongRows(client)).toEqual(["1"]);
 });
 
-test("in a table of their own: neither a vector that is refused nor one that stays is forgotten", async () => {
+test("A row whose vector a trigger refuses or keeps in a table of vectors fails, and stays in the queue", async () => {
   const { client, listen } = await prepare();
   await client.query(`drop table if exists texts, texts_vectors cascade;
     create table texts (id int primary key, body text);

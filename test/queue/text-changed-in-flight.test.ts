@@ -2,8 +2,8 @@ import { expect, test } from "vitest";
 import { describeNative } from "../support/database.ts";
 import { prepare, wrongRows } from "../support/listening.ts";
 
-describeNative("a text that changes while it is being embedded", "needs two sessions at a time", () => {
-  test("never keeps the old text's vector, and the user's update does not wait for the call", async () => {
+describeNative("A text that changes in flight ends right", "needs two sessions at a time", () => {
+  test("A text that changes in flight never keeps its old vector, and the user's update does not wait for the call", async () => {
     const { client, provider, listen } = await prepare();
     const listener = await listen();
     provider.latencyMs = 3_000;
@@ -19,7 +19,7 @@ describeNative("a text that changes while it is being embedded", "needs two sess
     expect(await wrongRows(client)).toEqual([]);
   });
 
-  test("going there and back still ends right", async () => {
+  test("A text that changes back and forth in flight ends with the right vector", async () => {
     const { client, provider, listen } = await prepare();
     const listener = await listen();
     provider.latencyMs = 200;
@@ -37,7 +37,7 @@ describeNative("a text that changes while it is being embedded", "needs two sess
     expect(await wrongRows(client)).toEqual([]);
   });
 
-  test("a deleted row brings nothing back", async () => {
+  test("A row that is deleted in flight does not come back", async () => {
     const { client, provider, listen } = await prepare();
     const listener = await listen();
     provider.latencyMs = 1_000;

@@ -6,7 +6,7 @@ import { prepare, wrongRows } from "../support/listening.ts";
 const sizes = (parts: readonly (readonly number[])[]): number[] => parts.map(({ length }) => length);
 const rows = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 
-test("rows that are slow to write are written in parts of about a quarter of a second, none left out", () => {
+test("Rows that are slow to write are written in parts of about a quarter of a second, and none is left out", () => {
   const size = new WriteSize();
   expect(sizes(size.cut(rows(128)))).toEqual([32, 32, 32, 32]);
   size.wrote(32, 3);
@@ -21,7 +21,7 @@ test("rows that are slow to write are written in parts of about a quarter of a s
   expect(size.cut([])).toEqual([]);
 });
 
-test("where every commit is slow, writes are no smaller: that would only be more commits", () => {
+test("Writes are not made smaller where every commit is slow, since that would only be more commits", () => {
   const size = new WriteSize();
   for (let i = 0; i < 20; i++) {
     size.claimed(300);
@@ -30,7 +30,7 @@ test("where every commit is slow, writes are no smaller: that would only be more
   expect(sizes(size.cut(rows(512)))).toEqual([512]);
 });
 
-test("rows of one text are written in parts as well, each with its vector", () => {
+test("Rows of one text are written in parts too, each with its vector", () => {
   const vectors = new VectorArray(3, 1);
   for (const i of rows(3)) vectors.setFloats(i, [i]);
   const pieces = [2, 70, 3].map((count, i) => ({
@@ -59,7 +59,7 @@ test("rows of one text are written in parts as well, each with its vector", () =
   );
 });
 
-test("a part of a batch has the vectors of its own texts", () => {
+test("A part of a batch has the vectors of its own texts", () => {
   const vectors = new VectorArray(5, 3);
   for (const i of rows(5)) vectors.setFloats(i, [i, i + 0.5, -i]);
   const part = vectors.slice(2, 4);
@@ -69,29 +69,26 @@ test("a part of a batch has the vectors of its own texts", () => {
 
 test.each([
   ["different", "'row ' || n"],
-  ["the same", "'one text'"],
-])(
-  "of a table whose rows are slow to write, none is held for a whole batch; texts are %s",
-  async (_, text) => {
-    const { client, listen } = await prepare({ EMBED_BATCH_SIZE: "128", EMBED_MAX_CONCURRENCY: "1" });
-    onTestFinished(async () => {
-      await client.query("drop trigger slowly on patient_embeddings");
-    });
-    await client.query(`
+  ["equal", "'one text'"],
+])("Rows that are slow to write are not held for a whole batch where texts are %s", async (_, text) => {
+  const { client, listen } = await prepare({ EMBED_BATCH_SIZE: "128", EMBED_MAX_CONCURRENCY: "1" });
+  onTestFinished(async () => {
+    await client.query("drop trigger slowly on patient_embeddings");
+  });
+  await client.query(`
     create or replace function slowly() returns trigger language plpgsql as $$
     begin
       perform pg_sleep(0.01);
       return new;
     end $$;
     create trigger slowly before update of embedding on patient_embeddings for each row execute function slowly()`);
-    await client.query(`insert into patient_embeddings select n, ${text} from generate_series(1, 256) n`);
-    const listener = await listen();
-    const written: number[] = [];
-    const count = (event: { rows: number }): void => void written.push(event.rows);
-    listener.events.on("embedded", count).on("cached", count);
-    await listener.settled(AbortSignal.timeout(30_000));
-    expect(await wrongRows(client)).toEqual([]);
-    expect(written.reduce((sum, rows) => sum + rows)).toBe(256);
-    expect(Math.max(...written)).toBeLessThanOrEqual(32);
-  },
-);
+  await client.query(`insert into patient_embeddings select n, ${text} from generate_series(1, 256) n`);
+  const listener = await listen();
+  const written: number[] = [];
+  const count = (event: { rows: number }): void => void written.push(event.rows);
+  listener.events.on("embedded", count).on("cached", count);
+  await listener.settled(AbortSignal.timeout(30_000));
+  expect(await wrongRows(client)).toEqual([]);
+  expect(written.reduce((sum, rows) => sum + rows)).toBe(256);
+  expect(Math.max(...written)).toBeLessThanOrEqual(32);
+});

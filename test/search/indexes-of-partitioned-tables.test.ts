@@ -75,7 +75,7 @@ const WHOLE = [
   "visits_embedding_idx < -",
 ];
 
-test("an index on a partitioned table is put together of its partitions', and a partition that comes has its own", async () => {
+test("An index on a partitioned table consists of its partitions' indexes, and a new partition gets its own", async () => {
   const { client, db, build, source } = await prepareVisits();
   expect(await build()).toMatchObject({ name: "app.visits_embedding_idx", built: true });
   expect(await indexes(client)).toEqual(WHOLE);
@@ -92,7 +92,7 @@ test("an index on a partitioned table is put together of its partitions', and a 
   expect(best).toMatchObject({ text: "visit 150" });
 });
 
-test("what is there already is taken over, and what an interrupted build left is built anew", async () => {
+test("Existing indexes of partitions are used, and an index that an interrupted build left is built again", async () => {
   const { client, build, lines } = await prepareVisits();
   await client.query(`create index mine on app.january_1 using hnsw (embedding vector_cosine_ops) with (m = 8);
     create index left_behind on app."February" using hnsw (embedding vector_l2_ops);
@@ -113,7 +113,7 @@ test("what is there already is taken over, and what an interrupted build left is
   expect(lines).toContain("dropping app.left_behind, which an interrupted build left behind");
 });
 
-test("a change of the model copies it", async () => {
+test("A change of the model copies the index of a partitioned table", async () => {
   const { client, db, build, config, listener } = await prepareVisits();
   await build();
   await client.query(`create index only_here on app."February" using hnsw (embedding vector_l2_ops)`);
@@ -146,8 +146,8 @@ test("a change of the model copies it", async () => {
   ]);
 });
 
-describeNative("a build on a partitioned table", "needs a server that outlives a killed command", () => {
-  test("that is killed goes on where it stopped; writers go on all the while", async () => {
+describeNative("An index build can be stopped", "needs a server that outlives a killed command", () => {
+  test("An index build on a partitioned table that is killed goes on where it stopped, and writers are not blocked", async () => {
     const { client, database, environment } = await prepareVisits();
     // An old transaction keeps the build on the last partition from its end.
     const old = new pg.Client(database.url);
@@ -175,7 +175,7 @@ describeNative("a build on a partitioned table", "needs a server that outlives a
     expect(await indexes(client)).toEqual(WHOLE);
   });
 
-  test("that is interrupted is cancelled at once", async () => {
+  test("An index build on a partitioned table that is interrupted is cancelled at once", async () => {
     const { client, database, environment } = await prepareVisits();
     const old = new pg.Client(database.url);
     await old.connect();

@@ -40,8 +40,8 @@ async function withSource<T>(
 
 const keys = (rows: readonly { key: string }[]): string[] => rows.map(({ key }) => key);
 
-describe("search", () => {
-  test("finds the nearest rows, from TypeScript and from SQL alike", async () => {
+describe("Searches find the nearest rows", () => {
+  test("A search finds the nearest rows, from TypeScript and from SQL alike", async () => {
     const { client, database } = await prepared();
     const vector = oracleVector("patient 42", DIMENSIONS);
     const found = await withSource(database.url, (db, source) =>
@@ -62,7 +62,7 @@ describe("search", () => {
   });
 
   test(
-    "a condition filters by the table's own columns; one that is no SQL is refused, not run",
+    "A search condition filters by the table's own columns, and one that is no SQL is refused",
     { timeout: 60_000 },
     async () => {
       const on = await prepared();
@@ -78,7 +78,7 @@ describe("search", () => {
     },
   );
 
-  test("hybrid search puts a row with the very words first, whatever its vector says", async () => {
+  test("Hybrid search puts a row with the query's words first, whatever its vector", async () => {
     const { database } = await prepared(80);
     const vector = oracleVector("something else", DIMENSIONS);
     const found = await withSource(database.url, (db, source) =>
@@ -88,7 +88,7 @@ describe("search", () => {
     expect(found[0]?.score).toBeGreaterThan(found[1]?.score ?? 1);
   });
 
-  test("a text with more words than Postgres indexes does not keep hybrid search from the others", async () => {
+  test("A text with more words than Postgres indexes does not keep hybrid search from other texts", async () => {
     const { client, database } = await prepared(20);
     const words = Array.from({ length: 200_000 }, (_, i) => `w${i.toString(36)}x`);
     await client.query("insert into patient_embeddings values (1000, $1, $2)", [
@@ -106,7 +106,7 @@ describe("search", () => {
     expect(found[0]).toMatchObject({ key: "13" });
   });
 
-  test("the words of a query are paid for once", { timeout: 60_000 }, async () => {
+  test("A query that is searched twice is paid for once", { timeout: 60_000 }, async () => {
     const on = await prepared(20);
     const ask = async () => await runCommand(["search", "chest pain", "--json"], on.environment).exited;
     await ask();
@@ -116,7 +116,7 @@ describe("search", () => {
     expect(texts()).toBe(1);
   });
 
-  test("vectors too long for an index are refused at once, with what to do, however much is pending", async () => {
+  test("Vectors too long for an index are refused at once with what to do, however many rows are pending", async () => {
     const { client, database } = await prepare();
     await client.query(`drop table if exists too_long; create table too_long (id int primary key, body text, embedding halfvec(4001));
       select autoembed.watch('too_long', 'body');
@@ -141,13 +141,13 @@ describe("search", () => {
   });
 });
 
-describeNative("an index", "plans and concurrent builds need a native server", () => {
+describeNative("An index serves searches", "plans and concurrent builds need a native server", () => {
   test.each([
     ["patient_embeddings", DIMENSIONS, "vector_cosine_ops"],
     ["long_vectors", 2_500, "halfvec_cosine_ops"],
     ["half_vectors", 16, "halfvec_cosine_ops"],
   ])(
-    "of %s is built concurrently, fits its type, and is what searches use",
+    "An index of %s is built concurrently, fits the vectors' type, and is used by searches",
     async (name, dimensions, operators) => {
       const on = await prepared(50);
       const { client, database } = on;
@@ -206,7 +206,7 @@ describeNative("an index", "plans and concurrent builds need a native server", (
     },
   );
 
-  test("keeps no search from more rows than it gives by itself", { timeout: 60_000 }, async () => {
+  test("A search gives more rows than its index returns at once", { timeout: 60_000 }, async () => {
     const { client, database } = await prepared(0);
     await client.query(`insert into patient_embeddings
       select i, 'patient ' || i, (select array_agg(random() - 0.5) from generate_series(1, ${DIMENSIONS}) where i > 0)::vector

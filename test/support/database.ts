@@ -1,9 +1,10 @@
 import { describe } from "vitest";
 import { openEmbeddedDatabase } from "./embedded-database.ts";
 import { openNativeDatabase } from "./native-database.ts";
+import { skippedTitle } from "./skipped-suites.ts";
 
 export interface TestDatabase {
-  /** A connection string of a migrated database that nobody else uses. */
+  /** The connection string of a migrated database that no other test uses. */
   readonly url: string;
   readonly engine: "embedded" | "native";
   /** @throws on the native engine when a connection was left open */
@@ -23,8 +24,8 @@ export async function openTestDatabase(options: TestDatabaseOptions = {}): Promi
 }
 
 /**
- * A `describe` for what the embedded Postgres cannot show, having one session. Without TEST_DATABASE_URL it is
- * skipped, and the report says why.
+ * A `describe` for what the embedded Postgres cannot show, because it has one session. Without TEST_DATABASE_URL it is
+ * skipped, and the run says why at its end.
  * @param reason what the tests need, as in "needs transactions that run at the same time"
  */
 export function describeNative(name: string, reason: string, tests: () => void): void {
@@ -32,6 +33,5 @@ export function describeNative(name: string, reason: string, tests: () => void):
     describe(name, tests);
     return;
   }
-  console.info(`skipped: ${name}: ${reason}; set TEST_DATABASE_URL to run it on a native Postgres`);
-  describe.skip(`${name} (skipped: ${reason}; set TEST_DATABASE_URL)`, tests);
+  describe.skip(skippedTitle(name, reason), tests);
 }

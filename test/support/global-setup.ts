@@ -1,6 +1,7 @@
 import type { TestProject } from "vitest/node";
 import { prepareSnapshots } from "./embedded-database.ts";
 import { dropDatabasesOf } from "./native-database.ts";
+import { describeSkippedSuites } from "./skipped-suites.ts";
 
 declare module "vitest" {
   export interface ProvidedContext {
@@ -14,8 +15,11 @@ export default async function globalSetup(project: TestProject): Promise<() => P
   const runName = `autoembed_test_${process.pid}`;
   project.provide("runName", runName);
   const server = process.env["TEST_DATABASE_URL"];
+  // Made here and not by the first test that needs one, whose time would run out on a busy machine.
   await prepareSnapshots();
   return async () => {
     if (server !== undefined) await dropDatabasesOf(server, runName);
+    // On stderr, so that a report on stdout stays whole.
+    for (const line of describeSkippedSuites(project.vitest.state.getTestModules())) console.error(line);
   };
 }

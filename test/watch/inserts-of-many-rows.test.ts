@@ -21,7 +21,7 @@ async function queued(client: pg.Client): Promise<Queued[]> {
   return rows;
 }
 
-test("each of many rows of one statement is queued once, blank ones and those with a vector not at all", async () => {
+test("An insert of many rows queues each row once, and skips blank texts and rows that have a vector", async () => {
   const { client } = await prepare();
   await client.query(`insert into patient_embeddings
     select n, case n % 4 when 0 then ' ' else 'note ' || n end, case n % 4 when 1 then '[1,0,0,0,0,0,0,0]'::vector end
@@ -30,7 +30,7 @@ test("each of many rows of one statement is queued once, blank ones and those wi
   expect((await queued(client)).map(({ key }) => Number(key))).toEqual(wanted);
 });
 
-test("many rows of which one is queued already all get a fresh ticket, and what failed is pending again", async () => {
+test("An insert of many rows gives each a fresh ticket, and makes a row that had failed pending again", async () => {
   const { client, listen } = await prepare();
   await client.query(
     "insert into autoembed.embedding_queue (source_id, key, failed_at, last_error, attempts) select 1, key, now(), 'before', 1 from unnest('{7,1000}'::text[]) key",
@@ -50,7 +50,7 @@ test("many rows of which one is queued already all get a fresh ticket, and what 
   expect(await wrongRows(client)).toEqual([]);
 });
 
-test("many rows that are deleted and inserted again in one transaction are queued as they are at its end", async () => {
+test("Many rows that are deleted and inserted again in one transaction are queued as they are at its end", async () => {
   const { client, listen } = await prepare();
   await client.query("begin");
   for (let i = 0; i < 3; i++) {
@@ -68,7 +68,7 @@ test("many rows that are deleted and inserted again in one transaction are queue
 });
 
 test.each(["'abc'", "'99999999999'", "'-5'", "''"])(
-  "many rows are queued whatever a setting of ours was before: %s",
+  "An insert of many rows queues them all when our session setting was %s before",
   async (value) => {
     const { client } = await prepare();
     await client.query(`set autoembed.plain_inserts = ${value}`);
@@ -78,7 +78,7 @@ test.each(["'abc'", "'99999999999'", "'-5'", "''"])(
   },
 );
 
-test("many rows of a table whose columns have odd names, and others later, are queued", async () => {
+test("An insert of many rows queues them all where columns have odd names, and after a column is renamed", async () => {
   const { client } = await prepare();
   await client.query("drop table if exists odd");
   for (const name of ["plain", "n", "q", "found"]) {
@@ -99,9 +99,9 @@ test("many rows of a table whose columns have odd names, and others later, are q
   }
 });
 
-describeNative("many rows of one statement", "needs several sessions", () => {
+describeNative("An insert of many rows notifies listeners at once", "needs several sessions", () => {
   test.each(["read committed", "repeatable read", "serializable"])(
-    "are heard of at once, though one was queued already: %s",
+    "An insert of many rows notifies at once though one row was queued already, at isolation level %s",
     async (level) => {
       const { client, database } = await prepare();
       const hearing = new pg.Client(database.url);
@@ -124,13 +124,13 @@ describeNative("many rows of one statement", "needs several sessions", () => {
   );
 });
 
-describeNative("many statements of many rows", "Postgres tells of subtransactions from 16 on", () => {
-  test("in one transaction use few of the subtransactions that Postgres keeps at hand", async (context) => {
+describeNative("Inserts use few subtransactions", "needs a session of Postgres 16", () => {
+  test("A hundred inserts of many rows in one transaction use eight subtransactions and do not overflow", async (context) => {
     const { client } = await prepare();
     const { rows: functions } = await client.query<{ tells: boolean }>(
       "select to_regproc('pg_stat_get_backend_subxact') is not null as tells",
     );
-    if (functions[0]?.tells !== true) context.skip("Postgres tells of subtransactions from 16 on");
+    if (functions[0]?.tells !== true) context.skip("Postgres reports subtransactions from version 16 on");
     await client.query("begin");
     for (let i = 0; i < 100; i++) await client.query(insertFrom(i * MANY + 1));
     const { rows } = await client.query<{ count: number; overflowed: boolean }>(`

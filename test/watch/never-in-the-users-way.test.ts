@@ -13,8 +13,8 @@ const WAITED_FOR = `
 
 const WATCHED_MS = 3_000;
 
-describeNative("beside a drain", "needs several sessions", () => {
-  test("a row that a user holds is left pending without spinning, and taken up when it is free", async () => {
+describeNative("Draining the queue blocks no user", "needs several sessions", () => {
+  test("A row that a user holds stays pending without spinning, and is embedded once it is free", async () => {
     const { client, database, provider, listen } = await prepare();
     const listener = await listen();
     const [user] = await sessions(database.url, 1);
@@ -39,7 +39,7 @@ describeNative("beside a drain", "needs several sessions", () => {
     expect(await wrongRows(client)).toEqual([]);
   });
 
-  test("no user ever waits for more than one short write of ours while a provider hangs", async () => {
+  test("While a provider hangs, no user waits for more than one short write of a listener", async () => {
     const { client, database, provider, listen } = await prepare({
       EMBED_BATCH_SIZE: "8",
       EMBED_SHUTDOWN_MS: "200",
@@ -87,7 +87,7 @@ describeNative("beside a drain", "needs several sessions", () => {
     expect(provider.requests.length).toBeGreaterThan(5);
   });
 
-  test("users who update many rows in opposite orders never see a deadlock of ours", async () => {
+  test("Users who update many rows in opposite orders never deadlock with a listener", async () => {
     const { client, database, listen } = await prepare();
     const listener = await listen({ EMBED_MAX_CONCURRENCY: "4", EMBED_BATCH_SIZE: "16" });
     await client.query("insert into patient_embeddings select n, 'row ' || n from generate_series(1, 200) n");
@@ -126,7 +126,7 @@ describeNative("beside a drain", "needs several sessions", () => {
     expect(await wrongRows(client)).toEqual([]);
   });
 
-  test("TRUNCATE, ALTER TABLE, VACUUM FULL and REINDEX pass, and every row ends right", async () => {
+  test("TRUNCATE, ALTER TABLE, VACUUM FULL and REINDEX pass during a drain, and every row ends with the right vector", async () => {
     const { client, provider, listen } = await prepare();
     const listener = await listen({ EMBED_BATCH_SIZE: "16", EMBED_MAX_CONCURRENCY: "2" });
     provider.latencyMs = 30;
@@ -154,7 +154,7 @@ describeNative("beside a drain", "needs several sessions", () => {
     expect(await wrongRows(client)).toEqual([]);
   });
 
-  test("a backfill waits for no user who holds a queue row, and comes back for his row", async () => {
+  test("A backfill does not wait for a user who holds a queue row, and queues that row later", async () => {
     const { client, database, listen } = await prepare();
     await client.query("alter table patient_embeddings disable trigger user");
     await client.query("insert into patient_embeddings select n, 'row ' || n from generate_series(1, 50) n");

@@ -6,7 +6,7 @@ import { DIMENSIONS, prepare } from "../support/listening.ts";
 
 vi.setConfig({ testTimeout: 60_000 });
 
-test("a partition that is watched by itself, beside its parent or alone, misses nothing that comes through the parent", async () => {
+test("A partition that is watched itself, with its parent or alone, misses no row that comes through the parent", async () => {
   const { client, listen } = await prepareVisits();
   await client.query(`select autoembed.watch('app.visits', 'what', source_name => 'all');
     select autoembed.watch('app.visits_1', 'what', vector_column => 'own', source_name => 'january')`);
@@ -30,7 +30,7 @@ test("a partition that is watched by itself, beside its parent or alone, misses 
   expect(await pending(client)).toEqual([]);
 });
 
-test("a table that becomes a partition after it was watched is told, and watching it again heals it", async () => {
+test("A watched table that becomes a partition is reported, and watching it again repairs it", async () => {
   const { client, database } = await prepareVisits();
   const db = connect({ databaseUrl: database.url, maxConnections: 1, ownSessions: true });
   onTestFinished(() => db.destroy());

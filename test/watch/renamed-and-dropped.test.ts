@@ -33,20 +33,25 @@ async function prepareTwoSources(text = "body") {
 
 test.each([
   [
-    "its text column is renamed",
+    "a source's text column is renamed",
     "alter table app.tickets rename body to content",
     /column/,
     { text: "content" },
   ],
   [
-    "its vector column is renamed",
+    "a source's vector column is renamed",
     "alter table app.tickets rename embedding to vec",
     /no column embedding/,
     { vector: "vec" },
   ],
-  ["its vector column is dropped", "alter table app.tickets drop embedding", /no column embedding/, {}],
+  [
+    "a source's vector column is dropped",
+    "alter table app.tickets drop embedding",
+    /no column embedding/,
+    {},
+  ],
 ])(
-  "when %s: writes go on, status says it, other sources work, and watching again heals it",
+  "When %s, writes go on, status reports it, other sources work, and watching again repairs it",
   async (_what, alter, says, heal) => {
     const { client, listen, watchAgain, troubleOf } = await prepareTwoSources();
     const listener = await listen();
@@ -77,7 +82,7 @@ test.each([
   },
 );
 
-test("when a column of its expression is renamed, writes go on and status says it", async () => {
+test("When a column of a source's text expression is renamed, writes go on and status reports it", async () => {
   const { client, listen, troubleOf, watchAgain } = await prepareTwoSources("title || body");
   const listener = await listen();
   await client.query("alter table app.tickets rename body to content");
@@ -90,7 +95,7 @@ test("when a column of its expression is renamed, writes go on and status says i
   expect(rows).toEqual([]);
 });
 
-test("a renamed table is followed", async () => {
+test("A renamed table is still watched", async () => {
   const { client, listen } = await prepareTwoSources();
   const listener = await listen();
   await client.query("alter table app.tickets rename to issues");
@@ -101,7 +106,7 @@ test("a renamed table is followed", async () => {
   expect(rows).toEqual([{ id: 1, embedded: true }]);
 });
 
-test("a dropped table is said, and stalls no other source", async () => {
+test("A dropped table is reported by status, and delays no other source", async () => {
   const { client, listen, troubleOf } = await prepareTwoSources();
   await listen();
   await client.query("insert into app.tickets values (1, 'a', 'one')");
@@ -114,10 +119,10 @@ test("a dropped table is said, and stalls no other source", async () => {
 });
 
 describeNative(
-  "trouble that cannot be said while somebody holds the source",
+  "A source's problem is recorded although another session holds the source",
   "needs several sessions",
   () => {
-    test("is said later, and what changes among the sources is followed on", async () => {
+    test("A problem that cannot be recorded while a session holds the source is recorded later, and later changes of sources are followed", async () => {
       const { client, database, listen, watchAgain } = await prepareTwoSources();
       const said = async (): Promise<string | null | undefined> => {
         const sources = await client.query<{ trouble: string | null }>(

@@ -8,13 +8,13 @@ vi.setConfig({ testTimeout: 60_000 });
 const RULES = {
   "swallows every update": "on update to patient_embeddings do instead nothing",
   "swallows some updates": "on update to patient_embeddings where new.patient_id = 1 do instead nothing",
-  "does something beside": "on update to patient_embeddings do also notify somebody",
-  "puts another update in the place":
+  "does something more": "on update to patient_embeddings do also notify somebody",
+  "replaces the update by another one":
     "on update to patient_embeddings do instead update elsewhere set vector = new.embedding where id = new.patient_id returning id, '', vector",
 } as const;
 
 test.each(Object.entries(RULES))(
-  "a rule that %s is the source's trouble until it is dropped, and no row leaves the queue",
+  "A rule that %s is reported as the source's problem until it is dropped, and no row leaves the queue",
   async (_what, rule) => {
     const { client, listen } = await prepare();
     await client.query("create table if not exists elsewhere (id bigint primary key, vector vector)");
@@ -34,7 +34,7 @@ test.each(Object.entries(RULES))(
   },
 );
 
-test("a rule that is turned off, or is for what we never do, troubles nobody", async () => {
+test("A rule that is disabled, or is on a command that the listener never runs, is no problem", async () => {
   const { client, listen } = await prepare();
   await client.query(`create rule off as on update to patient_embeddings do instead nothing;
     alter table patient_embeddings disable rule off;
@@ -48,7 +48,7 @@ test("a rule that is turned off, or is for what we never do, troubles nobody", a
   expect(await wrongRows(client)).toEqual([]);
 });
 
-test("a rule on the table that the vectors are kept in is the source's trouble too", async () => {
+test("A rule on the table of the vectors is reported as the source's problem too", async () => {
   const { client, listen } = await prepare();
   await makeApart(client);
   await client.query("create rule aside as on insert to texts_vectors do instead nothing");
@@ -62,17 +62,17 @@ test("a rule on the table that the vectors are kept in is the source's trouble t
 });
 
 const POLICIES = {
-  "lets nothing be updated": "create policy reading on %t for select to %r using (true)",
-  "lets some rows be updated": `create policy reading on %t for select to %r using (true);
+  "allows no update": "create policy reading on %t for select to %r using (true)",
+  "allows updates of some rows only": `create policy reading on %t for select to %r using (true);
     create policy writing on %t for update to %r using (%k <> 1)`,
-  "takes no vectors": "create policy writing on %t to %r using (true) with check (embedding is null)",
-  "takes not everything, among others": `create policy writing on %t to %r using (true);
+  "accepts no vectors": "create policy writing on %t to %r using (true) with check (embedding is null)",
+  "refuses some rows by a restrictive policy": `create policy writing on %t to %r using (true);
     create policy but on %t as restrictive for update to %r using (true) with check (%k <> 1)`,
 } as const;
 
-describeNative("row-level security", "needs roles of its own", () => {
+describeNative("Row-level security that hinders us is reported", "needs roles of its own", () => {
   test.each(Object.entries(POLICIES))(
-    "that %s is the source's trouble, and no row leaves the queue",
+    "Row-level security that %s is reported as the source's problem, and no row leaves the queue",
     async (_what, policies) => {
       const { client, database, listen } = await prepare();
       const listenerUrl = await role(client, database.url, "listener");
@@ -89,7 +89,7 @@ describeNative("row-level security", "needs roles of its own", () => {
   );
 
   test.each(["insert", "delete"])(
-    "of the table that the vectors are kept in must let us %s too",
+    "Row-level security on the table of the vectors is reported until the listener may %s there",
     async (command) => {
       const { client, database, listen } = await prepare();
       const listenerUrl = await role(client, database.url, "listener");

@@ -6,11 +6,11 @@ import { oracleVector } from "../support/oracle-vector.ts";
 
 const VECTOR = `embedding vector(${DIMENSIONS})`;
 
-describeNative("a collation that takes two texts for equal", "needs ICU", () => {
+describeNative("A collation under which different texts are equal fails no write", "needs ICU", () => {
   test.each([
     ["a column", "body"],
     ["an expression", "title || body"],
-  ])("fails no write to %s, and hides no change of case", async (_what, text) => {
+  ])("A collation without case fails no write and hides no change of %s", async (_what, text) => {
     const { client, listen } = await prepareTable(`
       create collation if not exists app.caseless (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
       create table app.t (code text collate app.caseless primary key, title text collate "C" default '',
@@ -30,7 +30,7 @@ describeNative("a collation that takes two texts for equal", "needs ICU", () => 
   });
 });
 
-test("a deferrable key may be there twice until the transaction ends", async () => {
+test("A deferrable key may occur twice until the transaction ends, and the rows that remain are embedded", async () => {
   const { client, listen } = await prepareTable(`create table app.t
     (code int not null unique deferrable initially deferred, body text, ${VECTOR})`);
   await client.query("select autoembed.watch('app.t', 'body', key_columns => array['code'])");
@@ -55,7 +55,7 @@ test.each([
   "tg_op",
   "t",
   "n",
-])("names with %s in them are names and nothing else", async (odd) => {
+])("A table whose names contain %s is watched and embedded as any other", async (odd) => {
   const { client, listen } = await prepareTable("select 1");
   const name = (part: string) => client.escapeIdentifier(part + odd);
   const plain = client.escapeIdentifier(odd);

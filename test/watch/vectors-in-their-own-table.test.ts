@@ -83,7 +83,7 @@ async function keysBeside(client: pg.Client): Promise<string[]> {
   return rows.map(({ id }) => id);
 }
 
-test("the vectors go to a table that watch makes, follow every change, and a view joins the two", async () => {
+test("Vectors go to a table that watch makes, follow every change, and a view joins both tables", async () => {
   const { client, watched, db, listen } = await prepareApart();
   expect(watched).toMatchObject({
     into: "app.documents_embeddings",
@@ -157,7 +157,7 @@ test.each([
     table: "app.events",
   },
   {
-    what: "a unique index in the place of a primary key, and another schema",
+    what: "a unique index in place of a primary key, and another schema",
     create: `create schema if not exists elsewhere; create table app.codes (code varchar(20) not null, body text); create unique index on app.codes (code)`,
     watch: { table: "app.codes", text: "upper(body)", key: ["code"], into: "elsewhere.codes_vectors" },
     insert: "insert into app.codes values ('x', 'one'), ('y', 'two')",
@@ -166,7 +166,7 @@ test.each([
     join: "t.code = v.code",
     table: "app.codes",
   },
-])("keeps apart the vectors of $what", async (given) => {
+])("Vectors in their own table are right for $what", async (given) => {
   const { client, listen } = await prepareApart(given.create, given.watch);
   onTestFinished(async () => {
     await client.query("drop schema if exists elsewhere cascade");
@@ -188,7 +188,7 @@ test.each([
   expect(beside.rowCount).toBe(found.rowCount);
 });
 
-test("searches find them, by an index on their table, with conditions on the watched one", async () => {
+test("Searches find vectors in their own table, by its index, with conditions on the watched table", async () => {
   const { client, db, listen, source, config } = await prepareApart();
   const listener = await listen();
   await client.query(
@@ -232,7 +232,7 @@ test("searches find them, by an index on their table, with conditions on the wat
   );
 });
 
-test("backfill finds rows with no vector, with another text's and with no text; dry run and status count them", async () => {
+test("A backfill finds rows with no vector, with another text's vector and with no text, and dry run and status count them", async () => {
   const { client, db, config, source, backfill } = await prepareApart();
   await client.query("insert into app.documents values (1, 'a', 'one'), (2, 'b', 'two'), (3, 'c', 'three')");
   await client.query("truncate autoembed.embedding_queue");
@@ -255,7 +255,7 @@ test("backfill finds rows with no vector, with another text's and with no text; 
   expect(status).toMatchObject({ rows: 3, current: 3, pending: 0, trouble: null });
 });
 
-test("verify finds a wrong vector, and doctor a foreign key that is gone", async () => {
+test("Verify finds a wrong vector in a table of vectors, and doctor a foreign key that is gone", async () => {
   const { client, db, config, source, listen } = await prepareApart();
   const listener = await listen();
   await client.query("insert into app.documents select n, 't', 'text ' || n from generate_series(1, 20) n");
@@ -297,7 +297,7 @@ test.each([
     /does not follow.*add foreign key \(id\) references app\.documents \(id\) on delete cascade on update cascade/s,
   ],
   [
-    "it demands what we do not know",
+    "it has another column that is NOT NULL",
     `create table app.documents_embeddings (id bigint primary key references app.documents on delete cascade on update cascade,
       embedding vector(8), author text not null)`,
     /author.*NOT NULL.*drop not null/s,
@@ -310,7 +310,7 @@ test.each([
   ],
   ["it is a view", "create view app.documents_embeddings as select 1 as id", /not a table that can hold/],
 ])(
-  "refuses an existing table where %s, says what to do, and changes nothing",
+  "An existing table of vectors is refused where %s, with what to do, and nothing changes",
   async (_what, create, says) => {
     const { client, watchAgain } = await prepareWithout();
     await client.query(create);
@@ -332,7 +332,7 @@ async function prepareWithout() {
   return apart;
 }
 
-test("takes an existing table of the right shape, whose other columns and vectors it leaves alone", async () => {
+test("An existing table of the right shape is used for vectors, and its other columns and vectors stay as they are", async () => {
   const { client, listen, watchAgain } = await prepareWithout();
   await client.query(`create table app.documents_embeddings (
     id bigint primary key references app.documents on delete cascade on update cascade,
@@ -350,7 +350,7 @@ test("takes an existing table of the right shape, whose other columns and vector
   expect(rows).toEqual([{ id: "1", embedding: null, title_vector: null, note: "mine" }]);
 });
 
-test("unwatch leaves the table, its vectors and the view; watching again takes them up", async () => {
+test("Unwatch keeps the table of vectors and the view, and watching again uses them", async () => {
   const { client, db, listen, watchAgain } = await prepareApart();
   const listener = await listen();
   await client.query("insert into app.documents values (1, 'a', 'one')");
@@ -364,26 +364,26 @@ test("unwatch leaves the table, its vectors and the view; watching again takes t
 });
 
 test.each([
-  ["dropped", "drop table app.documents_embeddings cascade", /vectors was dropped.*--into/, {}],
+  ["the table is dropped", "drop table app.documents_embeddings cascade", /vectors was dropped.*--into/, {}],
   [
-    "bereft of its vector column",
+    "its vector column is dropped",
     "alter table app.documents_embeddings drop embedding cascade",
     /documents_embeddings has no column embedding/,
     {},
   ],
   [
-    "renamed in its vector column",
+    "its vector column is renamed",
     "alter table app.documents_embeddings rename embedding to vec",
     /documents_embeddings has no column embedding/,
     { vector: "vec" },
   ],
   [
-    "renamed in its key",
+    "its key column is renamed",
     "alter table app.documents_embeddings rename id to document_id",
     /key column id of app\.documents is not in app\.documents_embeddings/,
     "alter table app.documents_embeddings rename document_id to id",
   ],
-])("a table of vectors that is %s is said, stalls nothing, and heals", async (_what, alter, says, heal) => {
+])("A table of vectors is reported when %s, and delays no other source", async (_what, alter, says, heal) => {
   const { client, listen, troubleOf, watchAgain, backfill } = await prepareApart();
   const listener = await listen();
   await client.query("insert into app.documents values (1, 'a', 'before')");
@@ -404,7 +404,7 @@ test.each([
   expect(await wrong(client)).toEqual([]);
 });
 
-test("a statement that was made before the vectors got a table of their own settles nothing", async () => {
+test("A statement that was made before the vectors got their own table clears no vector", async () => {
   const { client, db, watched, watchAgain, source } = await prepareApart(DOCUMENTS, {
     ...INTO,
     into: undefined,
@@ -422,7 +422,7 @@ test("a statement that was made before the vectors got a table of their own sett
   );
 });
 
-test("an expression that raises for a row fails that row alone, and no search", async () => {
+test("A text expression that raises for one row fails that row alone, and no search, where vectors have their own table", async () => {
   const { client, listen, db, source } = await prepareApart(DOCUMENTS, {
     ...INTO,
     text: "body || (10 / id)",
@@ -442,7 +442,7 @@ test("an expression that raises for a row fails that row alone, and no search", 
   expect(best).toMatchObject({ key: "5", text: "five 2" });
 });
 
-test("a renamed table of vectors is followed", async () => {
+test("A renamed table of vectors is still filled", async () => {
   const { client, listen } = await prepareApart();
   const listener = await listen();
   await client.query("insert into app.documents values (1, 'a', 'one')");
@@ -456,7 +456,7 @@ test("a renamed table of vectors is followed", async () => {
   expect(rows).toEqual([{ id: "1" }, { id: "2" }]);
 });
 
-test("an update of another column leaves the table of vectors and its index as they are", async () => {
+test("An update of another column leaves the table of vectors and its index as they are", async () => {
   const { client, listen } = await prepareApart();
   const listener = await listen();
   await client.query("insert into app.documents select n, 't', 'text ' || n from generate_series(1, 50) n");
@@ -501,7 +501,7 @@ async function prepareChange() {
   };
 }
 
-test("the model of such a source is changed with no downtime; the view and its grants follow", async () => {
+test("The model of a source with a table of vectors changes with no downtime, and the view and its grants follow", async () => {
   const { client, db, listen, watched, change } = await prepareChange();
   const listener = await listen();
   await client.query("insert into app.documents select n, 't', 'text ' || n from generate_series(1, 30) n");
@@ -540,8 +540,8 @@ test("the model of such a source is changed with no downtime; the view and its g
   }
 });
 
-describeNative("vectors apart, beside users", "needs several sessions", () => {
-  test("a text that changes in flight never keeps the old vector, and nobody waits for the call", async () => {
+describeNative("Vectors in their own table stay right while users work", "needs several sessions", () => {
+  test("A text that changes in flight never keeps its old vector in a table of vectors, and no user waits for the call", async () => {
     const { client, provider, listen } = await prepareApart();
     const listener = await listen();
     provider.latencyMs = 3_000;
@@ -566,7 +566,7 @@ describeNative("vectors apart, beside users", "needs several sessions", () => {
     ["a first vector that is not committed", "insert into app.documents_embeddings (id) values (3)"],
     ["a row of the watched table", "select from app.documents where id = 1 for update"],
   ])(
-    "a user who holds %s is not waited for, does not wait, and is no obstacle to others",
+    "A user who holds %s neither waits nor makes the listener wait, and other rows are embedded",
     async (_what, hold) => {
       const { client, database, listen } = await prepareApart();
       const listener = await listen();
@@ -597,7 +597,7 @@ describeNative("vectors apart, beside users", "needs several sessions", () => {
     },
   );
 
-  test("a change of the model beside writers and readers of the view fails nobody and hides no row", async () => {
+  test("A change of the model fails no writer and no reader of the view, and hides no row from them", async () => {
     const { client, database, db, listen, change } = await prepareChange();
     const listener = await listen();
     await client.query(
@@ -648,7 +648,7 @@ describeNative("vectors apart, beside users", "needs several sessions", () => {
     expect(slowest).toBeLessThan(5_000);
   });
 
-  test("users who write both tables in any order see no deadlock and no failure, and every row ends right", async () => {
+  test("Users who write the watched table and the table of vectors in any order see no deadlock, and every row ends right", async () => {
     const { client, database, listen } = await prepareApart();
     const listener = await listen({ EMBED_MAX_CONCURRENCY: "4", EMBED_BATCH_SIZE: "16" });
     await client.query("insert into app.documents select n, 't', 'row ' || n from generate_series(1, 200) n");

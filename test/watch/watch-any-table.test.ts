@@ -57,7 +57,7 @@ const TABLES: readonly {
   rows: number;
 }[] = [
   {
-    what: "a table with an identity key",
+    what: "an identity key",
     create: "create table app.tickets (id bigint generated always as identity primary key, body text)",
     watch: { table: "app.tickets", text: "body" },
     table: "app.tickets",
@@ -124,7 +124,7 @@ const TABLES: readonly {
     rows: 2,
   },
   {
-    what: "a partitioned table with a partition that comes later",
+    what: "partitions, of which one comes later",
     create: `create table app.events (id int, at date, what text, primary key (id, at)) partition by range (at);
       create table app.events_1 partition of app.events for values from ('2025-01-01') to ('2025-02-01')`,
     watch: { table: "app.events", text: "what" },
@@ -138,7 +138,7 @@ const TABLES: readonly {
   },
 ];
 
-test.each(TABLES)("watches $what", async (given) => {
+test.each(TABLES)("Vectors follow a table with $what, and stay after unwatch", async (given) => {
   const { client, listen, watch, unwatch } = await prepareWatching();
   await client.query(given.create);
   const watched = await watch(given.watch);
@@ -160,7 +160,7 @@ test.each(TABLES)("watches $what", async (given) => {
   expect(rows).toEqual([]);
 });
 
-test("a change of another column of an expression's table queues nothing", async () => {
+test("An update of a column outside the text expression queues nothing", async () => {
   const { client, watch } = await prepareWatching();
   await client.query("create table app.posts (id int primary key, title text, body text, views int)");
   await watch({ table: "app.posts", text: "title || body" });
@@ -197,13 +197,13 @@ test.each([
     /not unique/,
   ],
   [
-    "a table that is not there",
+    "a table that does not exist",
     "create table app.tickets (id int primary key, body text)",
     { table: "app.tickest", text: "body" },
     /Did you mean app\.tickets/,
   ],
   [
-    "a text that is not there",
+    "a text column that does not exist",
     "create table app.t (id int primary key, body text)",
     { table: "app.t", text: "boddy" },
     /neither a column of app\.t nor an expression/,
@@ -239,28 +239,31 @@ test.each([
     { table: "app.t", text: "body" },
     /column embedding of app\.t is NOT NULL.*alter table app\.t alter column embedding drop not null;/s,
   ],
-])("refuses %s, says what to do, and leaves the table as it was", async (_what, create, options, says) => {
-  const { client, db, watch } = await prepareWatching();
-  onTestFinished(async () => {
-    await client.query("drop foreign data wrapper if exists nothing cascade");
-  });
-  await client.query(create);
-  const before = await client.query(
-    "select attrelid, attname from pg_attribute where attrelid >= 16384 order by 1, 2",
-  );
-  const refusal = await watch(options).then(
-    () => "was watched",
-    (error: unknown) => `${(error as Error).message} ${(error as { remedy?: string }).remedy ?? ""}`,
-  );
-  expect(refusal).toMatch(says);
-  const after = await client.query(
-    "select attrelid, attname from pg_attribute where attrelid >= 16384 order by 1, 2",
-  );
-  expect(after.rows).toEqual(before.rows);
-  expect((await listSources(db)).map(({ name }) => name)).toEqual(["patient_embeddings"]);
-});
+])(
+  "Watching is refused for %s with what to do, and the table stays as it was",
+  async (_what, create, options, says) => {
+    const { client, db, watch } = await prepareWatching();
+    onTestFinished(async () => {
+      await client.query("drop foreign data wrapper if exists nothing cascade");
+    });
+    await client.query(create);
+    const before = await client.query(
+      "select attrelid, attname from pg_attribute where attrelid >= 16384 order by 1, 2",
+    );
+    const refusal = await watch(options).then(
+      () => "was watched",
+      (error: unknown) => `${(error as Error).message} ${(error as { remedy?: string }).remedy ?? ""}`,
+    );
+    expect(refusal).toMatch(says);
+    const after = await client.query(
+      "select attrelid, attname from pg_attribute where attrelid >= 16384 order by 1, 2",
+    );
+    expect(after.rows).toEqual(before.rows);
+    expect((await listSources(db)).map(({ name }) => name)).toEqual(["patient_embeddings"]);
+  },
+);
 
-test("refuses a temporary table, which only its own session sees", async () => {
+test("Watching is refused for a temporary table, which only its own session sees", async () => {
   const { client, watch } = await prepareWatching();
   await client.query(
     `create temporary table drafts (id int primary key, body text, embedding vector(${DIMENSIONS}))`,
@@ -278,7 +281,7 @@ test("refuses a temporary table, which only its own session sees", async () => {
   );
 });
 
-test("a source that is watched again on another table leaves no trigger on the first", async () => {
+test("A source that is watched again on another table leaves no trigger on the first table", async () => {
   const { client, watch } = await prepareWatching();
   await client.query(
     "create table app.a (id int primary key, body text); create table app.b (id int primary key, body text)",
@@ -298,7 +301,7 @@ test.each([
   ["(select max(other.body) from app.t other)", /not made of one row alone/],
   ["max(body)", /not made of one row alone/],
   ["regexp_split_to_table(body, ',')", /not made of one row alone/],
-])("refuses the text %s, from SQL too, and says what to do", async (text, says) => {
+])("The text expression %s is refused with what to do, from SQL too", async (text, says) => {
   const { client, db, watch } = await prepareWatching();
   await client.query(`create table app.t (id int primary key, body text, born timestamp);
     create function app.unmarked(text) returns text language sql as 'select $1'`);
@@ -321,7 +324,7 @@ test.each([
   "born::text || cost",
   "case when cost > 10 then upper(title) else body end",
   "app.marked(body)",
-])("takes the text %s", async (text) => {
+])("The text expression %s is accepted", async (text) => {
   const { client, watch } = await prepareWatching();
   await client.query(`create table app.t (id int primary key, title text, body text, born timestamptz, notes jsonb, tags text[], cost numeric);
     create function app.marked(text) returns text language sql stable as 'select $1'`);

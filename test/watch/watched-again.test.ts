@@ -9,7 +9,7 @@ import { oracleVector } from "../support/oracle-vector.ts";
 
 vi.setConfig({ testTimeout: 60_000 });
 
-test("by another key: what was pending or failed is pending under the new one, and nothing else", async () => {
+test("A source that is watched by another key has its pending and failed rows, and no others, pending under the new key", async () => {
   const { client, watch, pending } = await prepareNotes();
   await client.query(
     `insert into notes (id, number, body) values (1, 2, 'a'), (2, 1, 'b'), (3, 30, 'c'), (4, 4, 'd')`,
@@ -24,7 +24,7 @@ test("by another key: what was pending or failed is pending under the new one, a
   expect(await pending()).toEqual(['["1", "2"]', '["2", "1"]', '["3", "30"]']);
 });
 
-test("by a key whose column was renamed keeps what is pending; where it was dropped, every row is looked at", async () => {
+test("A source whose key column was renamed keeps its pending rows, and one whose key column was dropped queues every row", async () => {
   const { client, watch, pending } = await prepareNotes();
   await client.query("insert into notes (id, number, body) values (1, 10, 'a'), (2, 20, 'b')");
   await client.query("delete from autoembed.embedding_queue where key = '2'");
@@ -40,7 +40,7 @@ test("by a key whose column was renamed keeps what is pending; where it was drop
   expect(await pending()).toEqual(["10", "20", "30"]);
 });
 
-test("a key that is not the primary key, and was renamed, is still that by which rows are queued", async () => {
+test("A key that is not the primary key and was renamed is still the key by which rows are queued", async () => {
   const { client, watch, pending } = await prepareNotes();
   await watch("body", ["number"]);
   await client.query("alter table notes rename number to note_number");
@@ -49,7 +49,7 @@ test("a key that is not the primary key, and was renamed, is still that by which
   expect(await pending()).toEqual(["10", "20"]);
 });
 
-test("as it is already: what is pending, failed or claimed stays as it is", async () => {
+test("A source that is watched again with the same options keeps its pending, failed and claimed rows as they are", async () => {
   const { client, watch } = await prepareNotes();
   await client.query("insert into notes (id, number, body) values (1, 10, 'a'), (2, 20, 'b')");
   await client.query(
@@ -62,7 +62,7 @@ test("as it is already: what is pending, failed or claimed stays as it is", asyn
   );
 });
 
-test("a statement that was made before settles nothing after: not the row that its key names now, and none as gone", async () => {
+test("A statement that was made for the old key claims no row and drops no row once the source has another key", async () => {
   const { client, watch, pending, db, source } = await prepareNotes();
   await client.query("insert into notes (id, number, body) values (1, 2, 'a'), (2, 1, 'b'), (3, 30, 'c')");
   const { rows } = await client.query<{ id: number }>(
@@ -89,9 +89,12 @@ test.each([
   ["another key", "select autoembed.watch('notes', 'body', array['number'])"],
   ["another text", "select autoembed.watch('notes', 'upper(body)')"],
   ["another vector", "select autoembed.watch('notes', 'body', vector_column => 'other')"],
-  ["unwatched between", "select autoembed.unwatch('notes'); select autoembed.watch('notes', 'body')"],
+  [
+    "a new source after unwatch",
+    "select autoembed.unwatch('notes'); select autoembed.watch('notes', 'body')",
+  ],
 ])(
-  "while listeners work, %s: every row that is pending or changed after has its vector",
+  "After a change to %s while listeners work, every pending or changed row gets its vector",
   async (what, again) => {
     const { client, provider, listen } = await prepareNotes();
     provider.latencyMs = 50;

@@ -11,8 +11,8 @@ import { DIMENSIONS, prepare } from "../support/listening.ts";
 /** Of a user's statement for a lock. Ours gives way after half a second; the rest is for a machine that is busy. */
 const USERS_PATIENCE = "set lock_timeout = '2500ms'";
 
-describeNative("watching a table", "needs several sessions", () => {
-  test("that a user holds waits for him, and lets writers through meanwhile", async () => {
+describeNative("Watching a table blocks no user", "needs several sessions", () => {
+  test("Watching or unwatching a table that a user holds waits for that user, and other writers pass", async () => {
     const { client, db, config, session } = await prepareTable();
     const holder = await session();
     const writer = await session();
@@ -32,7 +32,7 @@ describeNative("watching a table", "needs several sessions", () => {
     await unwatched;
   });
 
-  test("keeps nobody waiting when its process stops with the table locked", async () => {
+  test("A process that stops while it has the table locked keeps no writer waiting", async () => {
     const { db, session } = await prepareTable();
     const writer = await session();
     let goOn = (): void => undefined;

@@ -82,7 +82,7 @@ test("every block of docs/sources.md does, in its order and as it is written, wh
   expect(
     await rows(
       kitchen.databaseUrl,
-      "select id, chunk, passage, embedding is not null from documents_passages order by id",
+      "select id, chunk, passage, embedding is not null from documents_chunks order by id",
     ),
   ).toEqual([
     [1, 1, "the first", true],

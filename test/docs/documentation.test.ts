@@ -20,6 +20,25 @@ test.each(PAGES)("Every link of %s leads to a file", (page) => {
   expect(links.filter((target) => !existsSync(join(dirname(page), target)))).toEqual([]);
 });
 
+/** The anchors of a page, as GitHub makes them of its headings. */
+function anchorsOf(page: string): string[] {
+  return [...readFileSync(page, "utf8").matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N} _-]/gu, "")
+      .replaceAll(" ", "-"),
+  );
+}
+
+test.each(PAGES)("Every link of %s to a heading leads to one", (page) => {
+  const links = [...readFileSync(page, "utf8").matchAll(/\]\(([^)#:]*\.md|)#([^)]+)\)/g)];
+  const broken = links.filter(([, target = "", anchor = ""]) => {
+    const linked = target === "" ? page : join(dirname(page), target);
+    return !existsSync(linked) || !anchorsOf(linked).includes(anchor);
+  });
+  expect(broken.map(([link]) => link)).toEqual([]);
+});
+
 test("Every command is in the README, and is a script of the package", () => {
   const readme = readFileSync("README.md", "utf8");
   const names = Object.keys(COMMANDS);

@@ -1,3 +1,4 @@
+import { rm } from "node:fs/promises";
 import { expect, onTestFinished, test } from "vitest";
 import { openTestDatabase } from "../support/database.ts";
 import { startProviderServer } from "../support/provider-server.ts";
@@ -13,6 +14,20 @@ const EXCEPTIONS: readonly { page: string; contains: string; because: string }[]
     because:
       "its figures are of one run over 5,128 rows; test/backfill/backfill.test.ts holds what is printed",
   },
+  ...[
+    "$ npm run -s migrate\nApplying 000001",
+    'psql "$DATABASE_URL" --single-transaction',
+    "npm run unwatch -- NAME\n",
+  ].map((contains) => ({
+    page: "docs/install.md",
+    contains,
+    because: "it is for a database that has not been migrated, or is to be rid of what migrate made",
+  })),
+  ...["$ npm run -s migrate\nThis database is of", "$ npm run -s migrate -- --from-0.1"].map((contains) => ({
+    page: "docs/install.md",
+    contains,
+    because: "it is for a database of version 0.1; test/database/from-first-version.test.ts has one",
+  })),
 ];
 
 /** What `query` gives, a row a line. */
@@ -43,6 +58,11 @@ async function prepareKitchen() {
     NO_COLOR: "1",
   };
   return { databaseUrl: database.url, environment, dimensions: DIMENSIONS, hosted, ollama };
+}
+
+/** What the blocks of docs/install.md write into the project. */
+async function removeWritten(files: readonly string[]): Promise<void> {
+  await Promise.all(files.map((file) => rm(file, { force: true })));
 }
 
 async function followAll(recipes: readonly Recipe[], kitchen: Awaited<ReturnType<typeof prepareKitchen>>) {
@@ -82,7 +102,7 @@ test("Every block of docs/sources.md does what the page says, in its order and a
   expect(
     await rows(
       kitchen.databaseUrl,
-      "select id, chunk, passage, embedding is not null from documents_passages order by id",
+      "select id, chunk, passage, embedding is not null from documents_chunks order by id",
     ),
   ).toEqual([
     [1, 1, "the first", true],
@@ -98,10 +118,11 @@ test("Every block of docs/sources.md does what the page says, in its order and a
   expect(models.flat()).not.toContain("notes");
 }, 600_000);
 
-test.each(["docs/guide.md", "docs/search.md"])(
+test.each(["docs/guide.md", "docs/install.md", "docs/search.md"])(
   "Every block of %s works as it is written",
   async (page) => {
     const kitchen = await prepareKitchen();
+    onTestFinished(() => removeWritten(["autoembed.sql", "autoembed-upgrade.sql"]));
     await follow({ page, line: 0, language: "sh", body: "npm run backfill" }, kitchen);
     await followAll(await recipesOf(page), kitchen);
   },

@@ -24,13 +24,13 @@ function report(error: unknown): number {
   return exitCodeOf(error);
 }
 
-// Node itself would print all that an error carries, and a database's error carries rows.
+// Node would print all properties of an error, and a database's error contains rows.
 process.on("uncaughtException", (error) => process.exit(report(error)));
-// A reader that has seen enough (`| head`) is no failure.
+// It is no failure if the reader of a pipe (`| head`) has gone.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code !== "EPIPE") throw error;
 });
 
 process.exitCode = await main(process.argv.slice(2)).catch(report);
-// Nothing should be open any more; a connection that nobody answers must not keep the process.
+// Nothing should be open any more. A connection whose server does not answer must not keep the process alive.
 setTimeout(() => process.exit(), 1_000).unref();

@@ -33,7 +33,7 @@ const record = text.transform((value, context): Readonly<Record<string, unknown>
   }
 });
 
-/** Those of a connection string's parameters that name files. */
+/** The parameters of a connection string that name files. */
 const TLS_FILES = ["sslrootcert", "sslcert", "sslkey"] as const;
 const POSTGRES = url(/^postgres(ql)?:$/, "postgres://user@host:5432/database").superRefine(
   (value, context) => {
@@ -50,7 +50,7 @@ const POSTGRES = url(/^postgres(ql)?:$/, "postgres://user@host:5432/database").s
 );
 const HTTP = url(/^https?:$/, "https://host/v1");
 
-/** Every setting, in the order of `.env.example`; a test holds the two together. Times are milliseconds. */
+/** Every setting, in the order of `.env.example`; a test compares the two. Times are in milliseconds. */
 const SETTINGS = z.object({
   DATABASE_URL: POSTGRES.optional(),
   LISTEN_DATABASE_URL: POSTGRES.optional(),
@@ -98,10 +98,10 @@ const SETTINGS = z.object({
   EMBED_HTTP_TOKEN: text.min(16, "expected at least 16 characters").optional(),
 });
 
-/** The settings, parsed and frozen. An empty value counts as not set. */
+/** The parsed and frozen settings. An empty value counts as not set. */
 export type Config = Readonly<z.infer<typeof SETTINGS>>;
 
-/** Names that the environment may set, in the order of `.env.example`. */
+/** The names of all settings, in the order of `.env.example`. */
 export const SETTING_NAMES: readonly string[] = Object.keys(SETTINGS.shape);
 
 const SECRETS = new Set([
@@ -115,7 +115,7 @@ const OURS = /^EMBED/;
 
 /**
  * Reads the settings from an environment.
- * @throws {UsageError} that names every fault at once: what was expected, what came, what to do.
+ * @throws {UsageError} that lists every error at once: what was expected, what was given, and what to do.
  */
 export function readConfig(environment: Readonly<Record<string, string | undefined>>): Config {
   const given = Object.fromEntries(
@@ -127,16 +127,16 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     problems.push(
       ...parsed.error.issues.map((issue) => {
         const name = String(issue.path[0]);
-        const came = SECRETS.has(name) ? "a value that is not repeated here" : JSON.stringify(given[name]);
-        return `${name}: ${issue.message}, got ${came}`;
+        const value = SECRETS.has(name) ? "a value that is not repeated here" : JSON.stringify(given[name]);
+        return `${name}: ${issue.message}, got ${value}`;
       }),
     );
   } else if (!isLoopback(parsed.data.EMBED_HTTP_HOST) && parsed.data.EMBED_HTTP_TOKEN === undefined) {
-    problems.push("EMBED_HTTP_TOKEN: has to be set where EMBED_HTTP_HOST is not a loopback address");
+    problems.push("EMBED_HTTP_TOKEN: must be set if EMBED_HTTP_HOST is not a loopback address");
   }
   if (!parsed.success || problems.length > 0) {
     throw new UsageError(
-      `The configuration has ${problems.length === 1 ? "a fault" : `${problems.length} faults`}:\n${problems.map((problem) => `  ${problem}`).join("\n")}`,
+      `The configuration has ${problems.length === 1 ? "an error" : `${problems.length} errors`}:\n${problems.map((problem) => `  ${problem}`).join("\n")}`,
       "Correct the environment or .env; .env.example explains every setting.",
     );
   }
@@ -148,7 +148,7 @@ export function isLoopback(host: string): boolean {
   return /^(localhost|127(\.\d{1,3}){3}|\[?::1\]?)$/.test(host);
 }
 
-/** Names that look like ours and are not: most likely a typing error, which would otherwise go unnoticed. */
+/** Names that look like settings but are not: probably typing errors, which would otherwise go unnoticed. */
 function unknownNames(given: Readonly<Record<string, string | undefined>>): string[] {
   return Object.keys(given)
     .filter((name) => OURS.test(name) && !SETTING_NAMES.includes(name))

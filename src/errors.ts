@@ -1,4 +1,4 @@
-/** Something that the user must put right: what is wrong, and what to do about it. */
+/** An error that the user must fix: `message` says what is wrong, `remedy` what to do. */
 export class SetupError extends Error {
   override readonly name: string = "SetupError";
   readonly remedy: string;
@@ -9,7 +9,7 @@ export class SetupError extends Error {
   }
 }
 
-/** A command or a configuration that cannot be understood: exit code 2. */
+/** An invalid command line or configuration: exit code 2. */
 export class UsageError extends SetupError {
   override readonly name = "UsageError";
 }

@@ -3,24 +3,24 @@ import { describeDatabaseError, harmlessMessage } from "./database/database-faul
 import { SetupError, UsageError } from "./errors.ts";
 import { ProviderError } from "./providers/provider-error.ts";
 
-/** What pg says, besides a code of the system's, when a connection is lost or never came about. */
+/** pg's messages without an error code when a connection is lost or cannot be made. */
 const LOST = /^(Connection terminated|Query read timeout|timeout exceeded when trying to connect)/;
 const UNREACHABLE = /^(ECONN\w+|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|E(HOST|NET)UNREACH)$/;
 
 /**
- * Why a command failed, for its user: what is wrong, and what to do. What the database says is repeated only where no
- * value of a row can be in it.
+ * Why a command failed, for its user: what is wrong, and what to do. The database's message is repeated only if it
+ * cannot contain a value of a row.
  */
 export function describeFailure(error: unknown): string {
   if (error instanceof SetupError) return `${error.message}\n${error.remedy}`;
   if (error instanceof ProviderError) return error.message;
   if (error instanceof pg.DatabaseError) {
-    const said = harmlessMessage(error);
-    if (said !== undefined) return `${capitalised(describeDatabaseError(error))}: ${said}.`;
-    return `${capitalised(describeDatabaseError(error))}.\nWhat it said is not repeated, since it may quote a row: see the server's log.`;
+    const message = harmlessMessage(error);
+    if (message !== undefined) return `${capitalised(describeDatabaseError(error))}: ${message}.`;
+    return `${capitalised(describeDatabaseError(error))}.\nIts message is not repeated here, since it may quote a row: see the server's log.`;
   }
   if (isLostConnection(error)) {
-    return `${capitalised(describeDatabaseError(error))}.\nRun the command again when it is back.`;
+    return `${capitalised(describeDatabaseError(error))}.\nRun the command again when the database is back.`;
   }
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

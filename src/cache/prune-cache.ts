@@ -4,15 +4,15 @@ import { hasText, textHash, watchedRows } from "../sources/source-sql.ts";
 import { withPerRowFallback } from "../sources/per-row-fallback.ts";
 import type { Source } from "../sources/source.ts";
 
-/** Removed in one statement: a listener that writes one of these waits no longer than that. */
+/** Rows that one statement removes: a listener that writes one of them waits no longer than for that statement. */
 const PAGE = 1_000;
 
 /**
- * Removes cached vectors whose text no row of the sources has. A text that comes back later is embedded again; what is
- * embedded meanwhile is spared, since the texts were read before.
- * @param db with one connection, which keeps the texts' hashes in a temporary table meanwhile.
- * @param olderThanDays spares what was embedded since.
- * @returns how many were removed.
+ * Removes cached vectors whose text no row of the sources has. A text that comes back later is embedded again. Vectors
+ * that are cached while the texts are being read are kept.
+ * @param db a pool of one connection, which keeps the texts' hashes in a temporary table.
+ * @param olderThanDays keeps vectors that were cached within so many days.
+ * @returns the number of vectors removed.
  */
 export async function pruneCache(
   db: Database,
@@ -23,7 +23,7 @@ export async function pruneCache(
   await sql`truncate pg_temp.live_texts`.execute(db);
   const begun = await sql<{ at: string }>`select now()::text as at`.execute(db);
   const at = begun.rows[0]?.at;
-  if (at === undefined) throw new Error("the server did not tell the time");
+  if (at === undefined) throw new Error("the server returned no time");
   for (const source of sources) {
     await withPerRowFallback(source, (source) =>
       sql`

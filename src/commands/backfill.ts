@@ -12,7 +12,7 @@ import { stopSignal } from "./stop-signal.ts";
 
 export const backfill: Command = {
   usage: "npm run backfill -- [--source NAME] [--all] [--dry-run [--limit 50]] [--per-row] [--json]",
-  summary: "embed every row that has no current vector; --dry-run tells what it would take",
+  summary: "embed every row that has no current vector; --dry-run estimates what it would take",
   async run(args) {
     const { values } = parseCommand(backfill, args, {
       options: {
@@ -56,7 +56,7 @@ export const backfill: Command = {
         onProblem,
         onPaused: (names) => {
           const remedy = renderCommands(`npm run resume -- ${names[0] ?? ""}`);
-          console.error(`${names.join(", ")} is paused: what is pending waits. To go on: ${remedy}`);
+          console.error(`${names.join(", ")} is paused, so its pending rows wait. To continue: ${remedy}`);
         },
         signal,
       });
@@ -66,11 +66,11 @@ export const backfill: Command = {
   },
 };
 
-/** What is paused would be waited for until somebody resumes it. @throws {SetupError} where nothing else is left. */
+/** Leaves out paused sources: the backfill would wait until a person resumes them. @throws {SetupError} if none is left. */
 function notPaused<T extends Source>(sources: readonly T[]): T[] {
   const paused = sources.filter((source) => source.paused).map(({ name }) => name);
   if (paused.length === 0) return [...sources];
-  const problem = `Nothing is embedded of what is paused: ${paused.join(", ")}.`;
+  const problem = `Paused sources are not embedded: ${paused.join(", ")}.`;
   const remedy = `npm run resume -- ${paused[0] ?? ""}`;
   if (paused.length === sources.length) throw new SetupError(problem, remedy);
   console.error(renderCommands(`${problem} ${remedy}`));
@@ -79,9 +79,9 @@ function notPaused<T extends Source>(sources: readonly T[]): T[] {
 
 function describe({ done, cached, failed, pending, tokens, seconds }: BackfillReport): string {
   const speed = Math.round(done / seconds);
-  const left = pending > 0 ? ` ${pending} are still pending: run it again to go on.` : "";
-  const given = failed > 0 ? ` ${failed} failed: see npm run status.` : "";
-  return `${done} rows done in ${formatDuration(seconds)} (${speed} rows/s), ${cached} of them from the cache, ${tokens} tokens.${left}${given}`;
+  const left = pending > 0 ? ` ${pending} rows are still pending: run the command again to continue.` : "";
+  const failures = failed > 0 ? ` ${failed} rows failed: see npm run status.` : "";
+  return `${done} rows done in ${formatDuration(seconds)} (${speed} rows/s), ${cached} of them from the cache, ${tokens} tokens.${left}${failures}`;
 }
 
 function describeDryRun(report: DryRunReport): string {
@@ -90,7 +90,7 @@ function describeDryRun(report: DryRunReport): string {
     `${report.source}: nothing was written.`,
     `  sample        ${report.sampled} texts sent, ${report.sampled} vectors of ${report.dimensions} dimensions by ${report.model}, all valid`,
     `  rows          ${report.rows} to embed`,
-    `  texts         ${report.texts} to send, after equal and cached ones`,
+    `  texts         ${report.texts} to send, without duplicates and cached texts`,
     `  requests      ${report.requests}`,
     `  tokens        about ${report.tokens}`,
     `  time          about ${formatDuration(report.seconds)}`,

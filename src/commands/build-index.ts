@@ -7,12 +7,12 @@ import { parseCommand, type Command } from "./command.ts";
 import { stopSignal } from "./stop-signal.ts";
 import { withDatabase } from "./with-database.ts";
 
-/** As `maintenance_work_mem` takes it. */
+/** An amount that `maintenance_work_mem` accepts. */
 const AMOUNT = /^\d{1,9}(kB|MB|GB|TB)$/;
 
 export const buildIndex: Command = {
   usage: "npm run index -- SOURCE [--now] [--memory 2GB]",
-  summary: "build the HNSW index that searches use, after the backfill and beside all readers and writers",
+  summary: "build the HNSW index that searches use, after the backfill, without blocking readers and writers",
   async run(args) {
     const { values, positionals } = parseCommand(buildIndex, args, {
       allowPositionals: true,
@@ -46,8 +46,8 @@ export const buildIndex: Command = {
       });
       console.log(
         index.built
-          ? `${index.name} is built, in ${formatDuration(index.seconds)}. Searches use it from now on.`
-          : `${index.name} is there already, and valid.`,
+          ? `${index.name} was built in ${formatDuration(index.seconds)}. Searches use it from now on.`
+          : `${index.name} already exists and is valid.`,
       );
       return 0;
     });

@@ -6,14 +6,14 @@ import { withDatabase } from "./with-database.ts";
 
 export const cache: Command = {
   usage: "npm run cache -- prune [--older-than 90d]",
-  summary: "remove cached vectors that no watched row has any more, for erasure and for room",
+  summary: "remove cached vectors whose text no watched row has any more, for erasure and for space",
   async run(args) {
     const { values, positionals } = parseCommand(cache, args, {
       allowPositionals: true,
       options: { "older-than": { type: "string", default: "0d" } },
     });
     if (positionals.length !== 1 || positionals[0] !== "prune") {
-      throw new UsageError("What is to be done with the cache?", `Usage: ${cache.usage}`);
+      throw new UsageError("Say what to do with the cache.", `Usage: ${cache.usage}`);
     }
     const olderThanDays = days(values["older-than"]);
     await withDatabase(async (db) => {
@@ -21,7 +21,7 @@ export const cache: Command = {
       if (broken.length > 0) {
         throw new SetupError(
           `Nothing was removed: the texts of ${broken.map(({ name }) => name).join(", ")} cannot be read now.`,
-          "Put them right or unwatch them first: npm run sources says what is wrong.",
+          "Repair or unwatch them first: npm run sources shows what is wrong.",
         );
       }
       const removed = await pruneCache(db, usable, olderThanDays);
@@ -34,6 +34,9 @@ export const cache: Command = {
 function days(value: string): number {
   const found = /^(\d{1,5})d$/.exec(value);
   if (found === null)
-    throw new UsageError(`--older-than takes days, got ${JSON.stringify(value)}.`, "Such as: 90d");
+    throw new UsageError(
+      `--older-than takes a number of days, got ${JSON.stringify(value)}.`,
+      "Such as: 90d",
+    );
   return Number(found[1]);
 }

@@ -2,15 +2,15 @@ import { parseArgs, type ParseArgsConfig } from "node:util";
 import { UsageError } from "../errors.ts";
 
 export interface Command {
-  /** How it is called, as `npm run name -- …`; `asCalled` makes of it what a dependency's user types. */
+  /** How it is called, as `npm run name -- …`. `renderCommands` turns it into `npx pg-autoembed name …`. */
   readonly usage: string;
-  /** What it does, in one line. */
+  /** What the command does, in one line. */
   readonly summary: string;
   /** @returns the exit code: 0 done, 1 failed. @throws {UsageError} for 2. */
   readonly run: (args: readonly string[]) => Promise<number>;
 }
 
-/** `parseArgs`, with its complaints as usage errors. */
+/** `parseArgs`, with its errors as usage errors. */
 export function parseCommand<const T extends ParseArgsConfig>(
   command: Pick<Command, "usage">,
   args: readonly string[],
@@ -23,10 +23,10 @@ export function parseCommand<const T extends ParseArgsConfig>(
   }
 }
 
-/** What Postgres takes for an integer. */
+/** The largest `integer` of Postgres. */
 const LARGEST = 2_147_483_647;
 
-/** A whole number given to an option. @throws {UsageError} */
+/** The whole number given to an option. @throws {UsageError} */
 export function wholeNumber(option: string, value: string, min = 1): number {
   if (!/^\d+$/.test(value) || Number(value) < min || Number(value) > LARGEST) {
     throw new UsageError(
@@ -37,7 +37,7 @@ export function wholeNumber(option: string, value: string, min = 1): number {
   return Number(value);
 }
 
-/** One of the values that an option takes, or undefined where it is not given. @throws {UsageError} */
+/** The value given to an option that takes one of a list; undefined if none was given. @throws {UsageError} */
 export function oneOf<const T extends string>(
   option: string,
   value: string | undefined,

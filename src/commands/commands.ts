@@ -16,7 +16,7 @@ import { unwatch } from "./unwatch.ts";
 import { verify } from "./verify.ts";
 import { watch } from "./watch.ts";
 
-/** Every command, in the order in which a newcomer meets them. */
+/** Every command, in the order in which a newcomer needs them. */
 export const COMMANDS: Readonly<Record<string, Command>> = {
   start,
   demo,

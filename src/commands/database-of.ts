@@ -9,15 +9,15 @@ import { dimensionsOf } from "./dimensions-of.ts";
 
 export interface OpenDatabase {
   readonly config: Config & { readonly DATABASE_URL: string };
-  /** The embedded Postgres, where this process runs it. */
+  /** The embedded Postgres, if this process runs it. */
   readonly embedded: EmbeddedPostgres | undefined;
   close(): Promise<void>;
 }
 
 /**
- * The database to work on: `DATABASE_URL`'s, as a guest that finds it migrated; else the embedded one, started and
- * migrated here, or shared with the process that already runs it (`alone`: not shared).
- * @throws {SetupError} where it is not migrated, or cannot be used.
+ * Opens the database to work on. With `DATABASE_URL`, that database, which must already be migrated. Otherwise the
+ * embedded one: started and migrated here, or shared with the process that already runs it, unless `sharing` is `alone`.
+ * @throws {SetupError} if the database is not migrated or cannot be used.
  */
 export async function openDatabase(
   config: Config,
@@ -25,11 +25,11 @@ export async function openDatabase(
 ): Promise<OpenDatabase> {
   if (config.DATABASE_URL !== undefined) {
     await requireMigrated(config.DATABASE_URL);
-    return { config: { ...config, DATABASE_URL: config.DATABASE_URL }, embedded: undefined, close: nothing };
+    return { config: { ...config, DATABASE_URL: config.DATABASE_URL }, embedded: undefined, close: noop };
   }
   const embedded = await startOrJoin(config, sharing);
   if (typeof embedded === "string") {
-    return { config: { ...config, DATABASE_URL: embedded }, embedded: undefined, close: nothing };
+    return { config: { ...config, DATABASE_URL: embedded }, embedded: undefined, close: noop };
   }
   try {
     // No listener of an older version can be at work in it: it is ours alone.
@@ -52,7 +52,7 @@ export async function openDatabase(
   };
 }
 
-/** The running database's URL is left beside its data, so that a second command can join the first. */
+/** Writes the database's URL next to its data, so that a second command can join the first. */
 async function startOrJoin(config: Config, sharing: "shared" | "alone"): Promise<EmbeddedPostgres | string> {
   const dataDirectory = config.EMBED_DATA_DIR;
   try {
@@ -72,6 +72,6 @@ function urlFile(config: Config): string {
   return join(config.EMBED_DATA_DIR, "url");
 }
 
-async function nothing(): Promise<void> {
-  // A guest leaves the database as it is.
+async function noop(): Promise<void> {
+  // This process did not start the database, so it does not stop it.
 }

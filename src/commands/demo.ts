@@ -22,7 +22,7 @@ const EDIT = "Severe migraine: flashing lights, one-sided headache and vomiting.
 export const demo: Command = {
   usage: "npm run demo -- [--keep]",
   summary:
-    "a few hundred made-up patients: embeds them, searches, changes one; then removes them, unless --keep",
+    "insert a few hundred made-up patients, search them, change one, and remove them again, unless --keep",
   async run(args) {
     const { values } = parseCommand(demo, args, { options: { keep: { type: "boolean", default: false } } });
     const database = await openDatabase(readConfig(process.env));
@@ -46,11 +46,11 @@ async function show(db: Database, config: Config & { readonly DATABASE_URL: stri
   try {
     await listener.start();
     const started = performance.now();
-    console.log(`Inserting ${DEMO_PATIENTS.length} made-up patients; a trigger queues each of them …`);
+    console.log(`Inserting ${DEMO_PATIENTS.length} made-up patients; a trigger queues each one …`);
     await insertPatients(db);
     await listener.settled();
     const seconds = (performance.now() - started) / 1000;
-    console.log(`… and all of them are embedded, ${seconds.toFixed(1)} s later (${provider.model}).\n`);
+    console.log(`… and all of them are embedded ${seconds.toFixed(1)} s later (${provider.model}).\n`);
     for (const query of SEARCHES) await showSearch(db, source, provider, query);
     await showEdit(db, source, provider, () => listener.settled());
   } finally {
@@ -94,6 +94,6 @@ async function showEdit(
     .execute();
   await settled();
   const milliseconds = Math.round(performance.now() - started);
-  const place = (await rank()).findIndex(({ key }) => key === last.key) + 1;
-  console.log(`${milliseconds} ms later it is number ${place}, and no other code ran.`);
+  const rankAfter = (await rank()).findIndex(({ key }) => key === last.key) + 1;
+  console.log(`${milliseconds} ms later it is number ${rankAfter}, and no other code ran.`);
 }

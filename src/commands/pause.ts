@@ -12,7 +12,7 @@ export const pause: Command = {
 
 export const resume: Command = {
   usage: "npm run resume -- SOURCE",
-  summary: "go on embedding a source that was paused",
+  summary: "continue embedding a paused source",
   run: (args) => setFor(resume, args, false),
 };
 
@@ -24,7 +24,9 @@ async function setFor(command: Command, args: readonly string[], paused: boolean
   }
   return await withDatabase(async (db) => {
     if (!(await setPaused(db, source, paused))) throw await unknownSource(db, source);
-    console.log(paused ? `${source} is paused: changes are queued, and wait.` : `${source} is resumed.`);
+    console.log(
+      paused ? `${source} is paused: changes are still queued, but not embedded.` : `${source} is resumed.`,
+    );
     return 0;
   });
 }

@@ -4,8 +4,8 @@ import type { Database } from "../database/connect.ts";
 import { UsageError } from "../errors.ts";
 import { refuseObstacles } from "../model-change/obstacles.ts";
 import { plannedSource, type NewModel } from "../model-change/prepare.ts";
-import { askedModel, whoEmbeds } from "../model-change/asked-model.ts";
-import { remodel as runRemodel, type RemodelReport } from "../model-change/change-model.ts";
+import { askedModel, describeModel } from "../model-change/asked-model.ts";
+import { changeModel, type ModelChangeReport } from "../model-change/change-model.ts";
 import { readModelChange, secondSource } from "../model-change/model-change-state.ts";
 import { dropModel } from "../model-change/drop-model.ts";
 import { rollBack } from "../model-change/switch.ts";
@@ -24,7 +24,7 @@ export const remodel: Command = {
   usage:
     "npm run remodel -- NAME [--model MODEL] [--dim N] [--backend llm_api|ollama|local] [--base-url URL] [--api-key-env NAME_API_KEY] [--force] [--dry-run | --pause | --rollback | --finish | --cancel] [--json]",
   summary:
-    "change the model of a source while it is written to and searched; the same command goes on after a stop",
+    "change the model of a source while users write and search; after an interruption, the same command continues",
   async run(args) {
     const { values, positionals } = parseCommand(remodel, args, {
       allowPositionals: true,
@@ -43,18 +43,18 @@ export const remodel: Command = {
         json: { type: "boolean", default: false },
       },
     });
-    const [asked, ...rest] = positionals;
-    if (asked === undefined || rest.length > 0) {
-      throw new UsageError("The model of which source?", `Usage: ${remodel.usage}`);
+    const [given, ...rest] = positionals;
+    if (given === undefined || rest.length > 0) {
+      throw new UsageError("Name one source.", `Usage: ${remodel.usage}`);
     }
     const step = (["pause", "rollback", "finish", "cancel"] as const).find((option) => values[option]);
     return await withDatabase(async (db, config) => {
-      const name = await embeddingSource(db, asked);
+      const name = await embeddingSource(db, given);
       if (step !== undefined) {
         console.log(renderCommands(await STEPS[step](db, name, values.force)));
         return 0;
       }
-      const wishes = {
+      const asked = {
         backend: oneOf("--backend", values.backend, ["llm_api", "ollama", "local"]) ?? null,
         model: values.model ?? null,
         dimensions: values.dim === undefined ? undefined : wholeNumber("--dim", values.dim),
@@ -63,20 +63,21 @@ export const remodel: Command = {
           ...(values["api-key-env"] === undefined ? {} : { api_key_env: values["api-key-env"] }),
         },
       };
-      const isAsked =
-        wishes.backend !== null ||
-        wishes.model !== null ||
-        wishes.dimensions !== undefined ||
-        Object.keys(wishes.settings).length > 0;
+      const isNewModel =
+        asked.backend !== null ||
+        asked.model !== null ||
+        asked.dimensions !== undefined ||
+        Object.keys(asked.settings).length > 0;
       const now = await readModelChange(db, name);
       refuseSwitched(now);
-      const model = isAsked ? await askedModel(config, now.live, wishes) : null;
+      const model = isNewModel ? await askedModel(config, now.live, asked) : null;
       const interrupted = new AbortController();
       void stopSignal().then(() => {
         interrupted.abort(new Error("interrupted"));
       });
       if (values["dry-run"]) {
-        if (model === null) throw new UsageError("Which model?", `Usage: ${remodel.usage}`);
+        if (model === null)
+          throw new UsageError("Name the new model with --model.", `Usage: ${remodel.usage}`);
         const { live } = now;
         const planned = plannedSource(live, model);
         await refuseObstacles(db, now, planned);
@@ -88,7 +89,7 @@ export const remodel: Command = {
         console.log(
           values.json
             ? JSON.stringify({ ...report, bytes: bytes(report) })
-            : describePlan(report, whoEmbeds(config, model)),
+            : describePlan(report, describeModel(config, model)),
         );
         return 0;
       }
@@ -97,7 +98,7 @@ export const remodel: Command = {
   },
 };
 
-/** Of a text in passages, the source that embeds those. @throws {UsageError} where there is no such source. */
+/** The source of that name; for texts in chunks, the source that embeds the chunks. @throws {UsageError} if there is none. */
 async function embeddingSource(db: Database, name: string): Promise<string> {
   const { usable, chunked, broken } = await loadSources(db);
   if (![...usable, ...chunked, ...broken].some((source) => source.name === name))
@@ -107,7 +108,7 @@ async function embeddingSource(db: Database, name: string): Promise<string> {
 }
 
 async function change(
-  config: Parameters<typeof runRemodel>[0],
+  config: Parameters<typeof changeModel>[0],
   name: string,
   {
     model,
@@ -116,7 +117,7 @@ async function change(
     signal,
   }: { model: NewModel | null; force: boolean; json: boolean; signal: AbortSignal },
 ): Promise<number> {
-  const report = await runRemodel(config, name, {
+  const report = await changeModel(config, name, {
     model,
     force,
     signal,
@@ -132,13 +133,13 @@ async function change(
 const STEPS = {
   async pause(db: Database, name: string): Promise<string> {
     await setPaused(db, await second(db, name, "building"), true);
-    return `Paused. Go on: npm run remodel -- ${name}`;
+    return `Paused. To continue: npm run remodel -- ${name}`;
   },
   async rollback(db: Database, name: string, force: boolean): Promise<string> {
     const now = await readModelChange(db, name);
-    if (now.state !== "switched") throw notNow(name, "switched");
+    if (now.state !== "switched") throw notInState(name, "switched");
     await rollBack(db, now.live, now.previous, force);
-    return `${name} is back with its old model. The new vectors are kept and stay fresh: npm run remodel -- ${name} switches again, --cancel drops them.`;
+    return `${name} uses its old model again. The new vectors are kept fresh: npm run remodel -- ${name} switches again, --cancel drops them.`;
   },
   async finish(db: Database, name: string): Promise<string> {
     await dropModel(db, { name: await second(db, name, "switched") });
@@ -146,25 +147,22 @@ const STEPS = {
   },
   async cancel(db: Database, name: string): Promise<string> {
     await dropModel(db, { name: await second(db, name, "building") });
-    return `${name} stays with its model; what the change had made is dropped.`;
+    return `${name} keeps its model. The new column is dropped.`;
   },
 } as const;
 
-/** The second source, also where its table cannot be worked on. @throws {UsageError} where the change is not there. */
+/** The name of the second source, even if its table is broken. @throws {UsageError} if the model change is not in that state. */
 async function second(db: Database, name: string, state: "building" | "switched"): Promise<string> {
   const found = await secondSource(db, name);
   if (found?.state === state) return found.name;
-  throw notNow(name, state === "building" ? "being changed" : "switched");
+  throw notInState(name, state === "building" ? "being changed" : "switched");
 }
 
-function notNow(name: string, state: string): UsageError {
-  return new UsageError(
-    `${name} is not ${state} just now.`,
-    "npm run sources shows where each source stands.",
-  );
+function notInState(name: string, state: string): UsageError {
+  return new UsageError(`${name} is not ${state}.`, "npm run sources shows where each source stands.");
 }
 
-/** The vectors themselves (a header and 4 or 2 bytes a dimension), and as much again for an HNSW index. */
+/** The vectors (a header, and 4 or 2 bytes per dimension), and as much again for an HNSW index. */
 function bytes({ rows, dimensions }: DryRunReport): number {
   const vector = 8 + dimensions * (dimensions > 2_000 ? 2 : 4);
   return 2 * rows * vector;
@@ -175,20 +173,20 @@ function describePlan(report: DryRunReport, by: string): string {
   return [
     `${by}, ${report.dimensions} dimensions: nothing was written.`,
     `  rows          ${report.rows}`,
-    `  texts         ${report.texts} to send, after equal and cached ones`,
+    `  texts         ${report.texts} to send, without duplicates and cached texts`,
     `  tokens        about ${report.tokens}`,
     `  cost          ${cost}`,
     `  time          about ${formatDuration(report.seconds)}`,
-    `  disk          about ${(bytes(report) / 1_048_576).toFixed(0)} MB with an HNSW index, until --finish beside the old`,
+    `  disk          about ${(bytes(report) / 1_048_576).toFixed(0)} MB more until --finish, including an HNSW index`,
   ].join("\n");
 }
 
-function describe({ source, model, dimensions, failed, index, comparison }: RemodelReport): string {
+function describe({ source, model, dimensions, failed, index, comparison }: ModelChangeReport): string {
   const recall = comparison.recall === null ? "-" : comparison.recall.toFixed(2);
   return [
-    `${source} is now embedded by ${model} (${dimensions} dimensions)${failed > 0 ? `, but for ${failed} rows that failed` : ""}.`,
+    `${source} is now embedded by ${model} (${dimensions} dimensions)${failed > 0 ? `, except ${failed} failed rows` : ""}.`,
     `  index         ${index ?? "none, as before"}`,
     `  recall@10     ${recall} of the new model against the old, over ${comparison.rows} rows: not a grade, see docs/sources.md`,
-    `The old vectors are kept fresh: --rollback goes back to them, --finish drops them.`,
+    `The old vectors are kept fresh: --rollback switches back to them, --finish drops them.`,
   ].join("\n");
 }

@@ -1,7 +1,10 @@
-/** Whether this is a package that another project has installed, which has scripts of its own. */
+/** Whether this code runs as a dependency: another project installed the package and has npm scripts of its own. */
 const IS_DEPENDENCY = import.meta.url.includes("/node_modules/");
 
-/** A message with its commands as they can be called here: `npx pg-autoembed status` where `npm run status` is nobody's. */
+/**
+ * A message with its commands in the form that the user can call: `npm run status` in this project,
+ * `npx pg-autoembed status` in a project that depends on it.
+ */
 export function renderCommands(message: string, isDependency = IS_DEPENDENCY): string {
   if (!isDependency) return message;
   return message.replaceAll(

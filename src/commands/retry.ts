@@ -5,7 +5,7 @@ import { withDatabase } from "./with-database.ts";
 
 export const retry: Command = {
   usage: "npm run retry -- [--source NAME] [--key KEY]…",
-  summary: "give failed rows another chance: all of them, a source's, or those with these keys",
+  summary: "retry failed rows: all of them, those of one source, or those with the given keys",
   async run(args) {
     const { values } = parseCommand(retry, args, {
       options: { source: { type: "string" }, key: { type: "string", multiple: true } },

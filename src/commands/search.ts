@@ -14,7 +14,7 @@ import { withDatabase } from "./with-database.ts";
 export const search: Command = {
   usage: 'npm run search -- "QUERY" [--source NAME] [--limit 10] [--where SQL] [--hybrid] [--text] [--json]',
   summary:
-    "the nearest rows by meaning; --hybrid also by their words; --where filters by the table's columns; --text shows texts",
+    "find the nearest rows by meaning; --hybrid also by words; --where filters by the table's columns; --text shows texts",
   async run(args) {
     const { values, positionals } = parseCommand(search, args, {
       allowPositionals: true,
@@ -29,7 +29,7 @@ export const search: Command = {
       },
     });
     const query = positionals.join(" ").trim();
-    if (query === "") throw new UsageError("What should be searched for?", `Usage: ${search.usage}`);
+    if (query === "") throw new UsageError("Say what to search for.", `Usage: ${search.usage}`);
     const limit = wholeNumber("--limit", values.limit);
     return await withDatabase(async (db, config) => {
       const chosen = await chooseOne(db, values.source);
@@ -57,7 +57,7 @@ export const search: Command = {
   },
 };
 
-/** What the database says of SQL names no value; what it says of values might repeat a text. */
+/** The database's message is repeated only if it is about the SQL: a message about values could quote a text. */
 function explainRefusal(error: unknown): never {
   if (!(error instanceof pg.DatabaseError)) throw error;
   const what = harmlessMessage(error) ?? describeDatabaseError(error);

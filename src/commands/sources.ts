@@ -5,7 +5,7 @@ import { withDatabase } from "./with-database.ts";
 
 export const sources: Command = {
   usage: "npm run sources -- [--json]",
-  summary: "every watched text: its table, key, vector column and model",
+  summary: "list every watched text: its table, key, vector column and model",
   async run(args) {
     const { values } = parseCommand(sources, args, {
       options: { json: { type: "boolean", default: false } },

@@ -14,7 +14,7 @@ export const start: Command = {
     "keep every watched table embedded, until Ctrl-C or SIGTERM; without DATABASE_URL, on an embedded Postgres",
   async run(args) {
     parseCommand(start, args, { options: {} });
-    // From the first: what is stopped while it starts has claims and locks to leave as well.
+    // Before anything starts: a process that is stopped during its start also has claims and locks to release.
     const signalled = stopSignal();
     const database = await openDatabase(readConfig(process.env), "alone");
     try {
@@ -30,7 +30,7 @@ export const start: Command = {
           welcome(database);
         }
         const signal = early ?? (await stopping);
-        log.info({ signal }, "stopping: a second signal leaves at once");
+        log.info({ signal }, "stopping: a second signal ends the process at once");
       } finally {
         const [left] = await Promise.all([listener.stop(), http?.close()]);
         log.info({ rows_left_pending: left }, "stopped");
@@ -42,12 +42,12 @@ export const start: Command = {
   },
 };
 
-/** Rejects when the embedded Postgres, if it is that, stops by itself. */
+/** Promises that reject if the embedded Postgres stops unasked; none if there is no embedded Postgres. */
 function failing({ embedded }: OpenDatabase): Promise<never>[] {
   if (embedded === undefined) return [];
   return [
     embedded.stopped.then((error) => {
-      throw error ?? new Error("the embedded Postgres stopped by itself");
+      throw error ?? new Error("the embedded Postgres stopped unexpectedly");
     }),
   ];
 }
@@ -68,11 +68,11 @@ function welcome({ config, embedded }: OpenDatabase): void {
   if (embedded === undefined) return;
   console.log(
     renderCommands(`
-The embedded Postgres is ready, its data in ${config.EMBED_DATA_DIR}/. Connect with psql or any client:
+The embedded Postgres is ready; its data is in ${config.EMBED_DATA_DIR}/. Connect with psql or any client:
 
 ${embedded.url}
 
-Insert a patient, and the vector follows by itself:
+Insert a patient, and the vector is added automatically:
 
 psql ${embedded.url} -c "insert into patient_embeddings values (1, 'Type 2 diabetes, HbA1c 9.1 %, metformin 1 g twice daily')"
 

@@ -14,7 +14,7 @@ const CLEAR = "\u001b[H\u001b[2J";
 export const status: Command = {
   usage: "npm run status -- [--json | --watch] [--check [--max-age SECONDS]]",
   summary:
-    "what is current, pending and failed, a source a line; --watch redraws; --check exits 1 when a person is needed",
+    "show what is current, pending and failed, one line per source; --watch redraws; --check exits 1 if a person is needed",
   async run(args) {
     const { values } = parseCommand(status, args, {
       options: {
@@ -26,8 +26,8 @@ export const status: Command = {
     });
     if (values.watch && values.json) {
       throw new UsageError(
-        "--json prints one document, and --watch draws again and again.",
-        "Ask for one of them.",
+        "--json prints one document, but --watch prints repeatedly.",
+        "Use only one of them.",
       );
     }
     const maxAgeSeconds = wholeNumber("--max-age", values["max-age"]);
@@ -37,7 +37,7 @@ export const status: Command = {
         void stopSignal().then(() => {
           stopped.abort();
         });
-        // Whoever read it has gone.
+        // The reader of a pipe has gone.
         process.stdout.once("error", () => {
           stopped.abort();
         });
@@ -48,7 +48,7 @@ export const status: Command = {
         if (values.watch && process.stdout.isTTY) process.stdout.write(CLEAR);
         console.log(values.json ? JSON.stringify(collected) : renderCommands(describeStatus(collected)));
         if (values.check) {
-          for (const need of needs) console.error(renderCommands(`Needs a person: ${need}`));
+          for (const need of needs) console.error(renderCommands(`Needs attention: ${need}`));
           if (!values.watch) return needs.length > 0 ? 1 : 0;
         }
         if (!values.watch) return 0;

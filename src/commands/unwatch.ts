@@ -10,11 +10,11 @@ export const unwatch: Command = {
     const { positionals } = parseCommand(unwatch, args, { allowPositionals: true, options: {} });
     const [name, ...rest] = positionals;
     if (name === undefined || rest.length > 0) {
-      throw new UsageError("Which source?", `Usage: ${unwatch.usage}\nnpm run sources lists them.`);
+      throw new UsageError("Name one source.", `Usage: ${unwatch.usage}\nnpm run sources lists the sources.`);
     }
     return await withDatabase(async (db) => {
       await unwatchSource(db, name);
-      console.log(`${name} is watched no more. Its table and its vectors stay as they are.`);
+      console.log(`${name} is no longer watched. Its table and its vectors stay as they are.`);
       return 0;
     });
   },

@@ -37,7 +37,7 @@ export const watch: Command = {
     const { text } = values;
     if (table === undefined || rest.length > 0 || text === undefined) {
       throw new UsageError(
-        "Which text of which table?",
+        "Name one table, and its text with --text.",
         `Such as: npm run watch -- public.tickets --text body\nUsage: ${watch.usage}`,
       );
     }

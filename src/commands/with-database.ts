@@ -2,10 +2,10 @@ import { readConfig } from "../config.ts";
 import { connect, directUrl, type Database } from "../database/connect.ts";
 import { openDatabase, type OpenDatabase } from "./database-of.ts";
 
-/** Reading every text of a large table takes long in one statement, and holds nobody up. */
+/** Reading every text of a large table takes one long statement, which blocks no other. */
 const LONGEST_STATEMENT_MS = 3_600_000;
 
-/** Runs `work` on the configured database with one connection, and closes what was opened for it. */
+/** Runs `work` on the configured database with one connection, then closes the connection and the database. */
 export async function withDatabase<T>(
   work: (db: Database, config: OpenDatabase["config"]) => Promise<T>,
 ): Promise<T> {

@@ -5,31 +5,35 @@ import { resolveProviderSettings, type ProviderOverrides } from "../providers/re
 import type { Source } from "../sources/source.ts";
 import type { NewModel } from "./prepare.ts";
 
-/** What a person says of the new model; the rest is as the source has it. */
-export interface ModelWishes {
+/** The options that a person gives for the new model. Options that are not given stay as the source has them. */
+export interface ModelOptions {
   readonly backend: Source["backend"];
   readonly model: string | null;
   readonly dimensions: number | undefined;
   readonly settings: SourceSettings;
 }
 
-/** The model as it was asked for, its dimensions from the provider where they were not said. */
-export async function askedModel(config: Config, live: Source, asked: ModelWishes): Promise<NewModel> {
+/** The new model. If no dimensions were given, the provider is probed for them. */
+export async function askedModel(config: Config, live: Source, asked: ModelOptions): Promise<NewModel> {
   const environment = { ...config, EMBEDDING_DIM: undefined };
-  const wishes = withTheSameProvider(config, live, asked);
+  const overrides = withTheSameProvider(config, live, asked);
   const provider = await openProvider(
-    resolveProviderSettings(environment, { ...wishes, dimensions: asked.dimensions ?? null }),
+    resolveProviderSettings(environment, { ...overrides, dimensions: asked.dimensions ?? null }),
   );
   await provider.close();
-  return { ...wishes, model: provider.model, dimensions: provider.dimensions };
+  return { ...overrides, model: provider.model, dimensions: provider.dimensions };
 }
 
 /**
- * Another model alone is another model of the same provider: a source's texts do not go to the environment's provider
- * because only the model was named. Another backend follows the environment, and so does another server in what it
- * needs beside: the key for one is not sent to another.
+ * If only a model is given, the provider stays the source's own: its texts must not go to the environment's provider
+ * because the model was named alone. A different backend takes its settings from the environment. So does a different
+ * server, whose key is never the old server's key.
  */
-function withTheSameProvider(config: Config, live: Source, asked: ModelWishes): Omit<NewModel, "dimensions"> {
+function withTheSameProvider(
+  config: Config,
+  live: Source,
+  asked: ModelOptions,
+): Omit<NewModel, "dimensions"> {
   const backend = asked.backend ?? live.backend;
   const own = sourceSettings(live.settings);
   const isSameBackend = (backend ?? config.EMBEDDING_BACKEND) === (live.backend ?? config.EMBEDDING_BACKEND);
@@ -44,20 +48,20 @@ function withTheSameProvider(config: Config, live: Source, asked: ModelWishes): 
   };
 }
 
-/** Where the texts of a source go, for people: `text-embedding-3-large of llm_api at https://api.openai.com`. */
-export function whoEmbeds(config: Config, wishes: Omit<ProviderOverrides, "dimensions">): string {
-  const { backend } = providerOf(config, wishes);
-  const at = server(config, wishes);
-  return `${wishes.model ?? "its model"} of ${backend}${at === undefined ? "" : ` at ${at}`}`;
+/** Where the texts of a source go, in words: `text-embedding-3-large of llm_api at https://api.openai.com`. */
+export function describeModel(config: Config, overrides: Omit<ProviderOverrides, "dimensions">): string {
+  const { backend } = providerOf(config, overrides);
+  const at = server(config, overrides);
+  return `${overrides.model ?? "its model"} of ${backend}${at === undefined ? "" : ` at ${at}`}`;
 }
 
-/** Without what a URL may have of a password. */
-function server(config: Config, wishes: Omit<ProviderOverrides, "dimensions">): string | undefined {
-  const settings = providerOf(config, wishes);
+/** The server's origin, which contains no password. */
+function server(config: Config, overrides: Omit<ProviderOverrides, "dimensions">): string | undefined {
+  const settings = providerOf(config, overrides);
   return "baseUrl" in settings ? new URL(settings.baseUrl).origin : undefined;
 }
 
-/** Without the key, which may not be known here. */
+/** The provider's settings without the key: this process may not have it. */
 function providerOf(config: Config, { backend, model, settings }: Omit<ProviderOverrides, "dimensions">) {
   const { api_key_env: _, ...rest } = sourceSettings(settings);
   return resolveProviderSettings(config, { backend, model, dimensions: null, settings: rest });

@@ -4,7 +4,7 @@ import { backfillWith } from "../backfill/run-backfill.ts";
 import { connect, directUrl } from "../database/connect.ts";
 import { createListener } from "../listener/listener.ts";
 import { setPaused } from "../sources/set-paused.ts";
-import { whoEmbeds } from "./asked-model.ts";
+import { describeModel } from "./asked-model.ts";
 import { compareModels, type Comparison } from "./compare.ts";
 import { copyIndexes } from "./copy-indexes.ts";
 import type { NewModel } from "./prepare.ts";
@@ -13,46 +13,46 @@ import { switchModels } from "./switch.ts";
 import { openOrResume } from "./open-or-resume.ts";
 import { runUntilPaused } from "./run-until-paused.ts";
 
-export interface RemodelReport {
+export interface ModelChangeReport {
   readonly source: string;
   readonly model: string;
   readonly dimensions: number;
-  /** Rows that were embedded by this run. */
+  /** Rows that this run embedded. */
   readonly embedded: number;
   /** Rows that the new model could not embed. */
   readonly failed: number;
-  /** The method of the indexes that were built like the old ones; null where there were none to follow. */
+  /** The method of the new indexes, built like the old ones; null if there were none. */
   readonly index: string | null;
   readonly comparison: Comparison;
 }
 
-export interface RemodelOptions {
-  /** Null goes on with a change that is under way. */
+export interface ModelChangeOptions {
+  /** Null continues the model change that is under way. */
   readonly model: NewModel | null;
-  /** Switches although rows have failed with the new model: they are not found until they are embedded. */
+  /** Switches even if rows have failed with the new model. Searches do not find them until they are embedded. */
   readonly force: boolean;
   readonly progress: Progress;
-  /** Told what is being done, a line a step. */
+  /** Receives one line per step. */
   readonly onStep: (step: string) => void;
   readonly signal: AbortSignal;
 }
 
-/** Comparing models without an index reads the whole table for each row that it asks for. */
+/** Without an index, comparing the models reads the whole table for each sampled row. */
 const LONGEST_STATEMENT_MS = 24 * 3_600_000;
 
 /**
- * Changes the model of a source while it is written to and searched: embeds into a second column beside the first,
- * builds its index, compares, and swaps the two. Interrupted at any point, the same call goes on from there.
+ * Changes the model of a source while users write and search: embeds into a second column, builds its index, compares
+ * the models, and swaps the two columns. After an interruption at any point, the same call continues from there.
  *
- * A listener of its own works until the switch: it may be the only one, and what changes while the index is built must
- * not pile up.
- * @throws {SetupError} where it cannot go on, with what to do.
+ * It runs a listener of its own until the switch: there may be no other, and changes that users make while the index is
+ * being built must not pile up.
+ * @throws {SetupError} if it cannot continue; the error says what to do.
  */
-export async function remodel(
+export async function changeModel(
   config: Config & { readonly DATABASE_URL: string },
   name: string,
-  options: RemodelOptions,
-): Promise<RemodelReport> {
+  options: ModelChangeOptions,
+): Promise<ModelChangeReport> {
   const { onStep, progress, force } = options;
   const db = connect({
     databaseUrl: directUrl(config),
@@ -66,7 +66,7 @@ export async function remodel(
     await setPaused(db, next.name, false);
     return await runUntilPaused(db, next, options.signal, async (signal) => {
       onStep(
-        `embedding ${next.name} by ${whoEmbeds(config, next)}; the old vectors stay searchable and fresh`,
+        `embedding ${next.name} by ${describeModel(config, next)}; the old vectors stay searchable and fresh`,
       );
       const backfill = { all: false, progress, onProblem: onStep, signal };
       const { done } = await backfillWith(listener, listener.start(), config, [next], backfill);

@@ -3,8 +3,8 @@ import type { Database } from "../database/connect.ts";
 import type { Source } from "../sources/source.ts";
 
 /**
- * Gives a column just what is granted on the source's own: rights on a column stay with it when its name goes to
- * another, and a listener that may update `embedding` alone has to write both while a change is under way.
+ * Gives a column exactly the grants of the source's vector column. Grants stay with a column when its name goes to
+ * another column, and a listener that may update only `embedding` must write both columns during a model change.
  */
 export async function copyColumnGrants(transaction: Database, source: Source, to: string): Promise<void> {
   const { schema, table } = source.vectorTable ?? source;

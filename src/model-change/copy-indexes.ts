@@ -6,8 +6,8 @@ import { vectorIndexes, type IndexShape } from "../search/vector-index.ts";
 import type { Source } from "../sources/source.ts";
 
 /**
- * Gives the new column the indexes that the old column has, concurrently: writers and searches go on.
- * @returns their methods, or null where the old column has none.
+ * Builds on the new column the indexes that the old column has, concurrently: writers and searches continue.
+ * @returns their methods, or null if the old column has none.
  */
 export async function copyIndexes(
   db: Database,
@@ -25,7 +25,7 @@ export async function copyIndexes(
   return indexes.length === 0 ? null : [...new Set(indexes.map(({ method }) => method))].join(", ");
 }
 
-/** The same of the new column: its distance, rows and options. Other operators, such as those on bits, become cosine. */
+/** The same index on the new column: distance, predicate and options. Other operators, such as those on bits, become cosine. */
 function shapeFor(
   live: Source,
   next: Source,
@@ -41,7 +41,7 @@ function shapeFor(
   };
 }
 
-/** An expression as Postgres writes it, over another column: strings, quoted names and plain ones are told apart. */
+/** Renames a column in an expression that Postgres printed: strings are kept, quoted and plain names are renamed. */
 function renamed(expression: string, from: string, to: string): string {
   return expression.replaceAll(/'(?:[^']|'')*'|"(?:[^"]|"")*"|[\p{L}_][\p{L}\p{N}_$]*/gu, (token) =>
     token === from || token === quote(from) ? quote(to) : token,

@@ -3,15 +3,15 @@ import type { Database } from "../database/connect.ts";
 import { SetupError } from "../errors.ts";
 import { whereVectorsAre, type Source } from "../sources/source.ts";
 
-/** A view that shows a vector's column, or stands on one that does. */
+/** A view that shows the vector column, or reads from a view that does. */
 export interface View {
   /** Qualified and quoted. */
   readonly name: string;
-  /** Its query as the columns are called now. */
+  /** Its query, with the columns' current names. */
   readonly definition: string;
   readonly options: string;
   readonly owner: string;
-  /** `grant` and `comment` statements that make it what it is beside its query. */
+  /** Statements that restore its grants and comments. */
   readonly belongings: readonly string[];
 }
 
@@ -22,9 +22,10 @@ interface Dependent extends View {
 }
 
 /**
- * The views over a source's vector column and over those, each before what it stands on: as a reader locks them.
- * @throws {SetupError} where something depends on the column that cannot be made anew to show another: whatever names it
- * would go on with the old model's vectors, unseen.
+ * The views over a source's vector column, and the views over those. Each comes before the views that it reads from, the
+ * order in which a reader locks them.
+ * @throws {SetupError} if an object depends on the column that cannot be re-created over another column: it would
+ * silently keep using the old model's vectors.
  */
 export async function viewsOver(db: Database, source: Source): Promise<View[]> {
   const { schema, table } = source.vectorTable ?? source;
@@ -70,11 +71,11 @@ export async function viewsOver(db: Database, source: Source): Promise<View[]> {
   const stays = rows.filter(({ follows }) => !follows).map(({ description }) => description);
   if (stays.length === 0) return rows;
   throw new SetupError(
-    `${stays.join(" and ")} depends on ${whereVectorsAre(source)} and cannot be made to follow a change of the model.`,
-    "Drop it, and make it anew when the change is finished. (Views follow that belong to this role and have no rules, triggers or defaults of their own.)",
+    `${stays.join(" and ")} depends on ${whereVectorsAre(source)} and cannot follow a model change.`,
+    "Drop it, and create it again when the model change is finished. (A view can follow if it belongs to this role and has no rules, triggers or defaults of its own.)",
   );
 }
 
-/** Of an entry `a` of an access list. */
+/** Role and option of `a`, an entry of an access list. */
 const granted = sql`case a.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(a.grantee)) end as role,
   case when a.is_grantable then ' with grant option' else '' end as option`;

@@ -7,8 +7,8 @@ import { withTableLock } from "../database/with-table-lock.ts";
 const OTHERS_DEPEND_ON_IT = "2BP01";
 
 /**
- * Drops a source and its column, with the indexes on it; also where it cannot be worked on any more, since that may be
- * why it is given up. @throws {SetupError} where something else depends on the column.
+ * Drops a source and its column with its indexes. It also works for a broken source, which may be the reason for
+ * dropping it. @throws {SetupError} if another object depends on the column.
  */
 export async function dropModel(db: Database, { name }: { readonly name: string }): Promise<void> {
   await withTableLock(db, async (transaction) => {
@@ -23,8 +23,8 @@ export async function dropModel(db: Database, { name }: { readonly name: string 
   }).catch((error: unknown) => {
     if (!(error instanceof pg.DatabaseError) || error.code !== OTHERS_DEPEND_ON_IT) throw error;
     throw new SetupError(
-      `The column of ${name} cannot be dropped: something depends on it.`,
-      `Drop that, or let it show another column, and run this again. ${error.detail ?? ""}`,
+      `The column of ${name} cannot be dropped: another object depends on it.`,
+      `Drop that object, or change it to use another column, and run this again. ${error.detail ?? ""}`,
       { cause: error },
     );
   });

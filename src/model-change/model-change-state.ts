@@ -8,8 +8,8 @@ import type { Source } from "../sources/source.ts";
 import { unknownSource } from "../sources/unknown-source.ts";
 
 /**
- * Where a change of the model stands. It is all in the sources' names and columns, so that any process can go on with
- * it after any other was killed.
+ * The state of a model change. It is stored only in the names of sources and columns, so that any process can continue
+ * after another one was killed.
  *
  *   none ──prepare──▶ building ──switch──▶ switched ──finish──▶ none
  *                       │  ▲                  │
@@ -26,16 +26,16 @@ export type ModelChange =
 export const nextOf = (name: string): string => `${name}@next`;
 export const previousOf = (name: string): string => `${name}@previous`;
 
-/** The columns beside a source's own: where the new vectors grow, and where the old ones are kept. */
+/** The extra columns of a model change: for the new vectors, and for the old ones after the switch. */
 export const nextColumn = ({ vectorColumn }: Source): string => identifierOf(vectorColumn, "_next");
 export const previousColumn = ({ vectorColumn }: Source): string => identifierOf(vectorColumn, "_previous");
 
-/** @throws {UsageError} where there is no such source, {SetupError} where it cannot be worked on. */
+/** @throws {UsageError} if there is no such source. @throws {SetupError} if it is broken. */
 export async function readModelChange(db: Database, name: string): Promise<ModelChange> {
   const { usable, broken } = await loadSources(db);
   const find = (wanted: string): Source | undefined => {
-    const trouble = broken.find((source) => source.name === wanted)?.trouble;
-    if (trouble !== undefined) throw new SetupError(`Nothing can be done for ${wanted}.`, trouble);
+    const problem = broken.find((source) => source.name === wanted)?.trouble;
+    if (problem !== undefined) throw new SetupError(`Nothing can be done for ${wanted}.`, problem);
     return usable.find((source) => source.name === wanted);
   };
   const live = find(name);
@@ -46,7 +46,7 @@ export async function readModelChange(db: Database, name: string): Promise<Model
   return previous === undefined ? { state: "none", live } : { state: "switched", live, previous };
 }
 
-/** Where a change of the model stands by its sources' names alone: their table need not be usable. */
+/** The state of a model change, from the sources' names alone: their table may be broken. */
 export async function secondSource(
   db: Database,
   name: string,
@@ -61,7 +61,7 @@ export async function secondSource(
   return found === undefined || state === undefined ? null : { state, name: found.name };
 }
 
-/** Names a column anew; part of the short transaction that holds the table. */
+/** Renames a column. Part of the short transaction that locks the table. */
 export async function renameColumn(
   transaction: Database,
   source: Source,
@@ -73,8 +73,8 @@ export async function renameColumn(
   );
 }
 
-/** Names a source and its column anew, and writes its triggers for them. */
-export async function moveSource(
+/** Renames a source, points it at another column, and installs its triggers for both. */
+export async function renameSource(
   transaction: Database,
   source: Source,
   name: string,

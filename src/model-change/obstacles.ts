@@ -8,10 +8,10 @@ import { viewsOver } from "./dependents.ts";
 import { nextColumn, previousColumn, type ModelChange } from "./model-change-state.ts";
 
 /**
- * What would keep the switch from being made, told before anything is paid for.
- * @param next the source of the new model, which need not be there yet.
- * @throws {SetupError} where a column has a name that the change needs, something depends on the vector's column, or its
- * index cannot be had of the new vectors.
+ * Refuses a model change whose switch would fail, before anything is paid for.
+ * @param next the source of the new model, which need not exist yet.
+ * @throws {SetupError} if a column has a name that the change needs, if an object depends on the vector column that
+ * cannot follow, or if the new vectors are too long for the old column's index.
  */
 export async function refuseObstacles(
   db: Database,
@@ -26,8 +26,8 @@ export async function refuseObstacles(
       and attname = any(${names}::text[]) order by 1`.execute(db);
   if (rows.length > 0) {
     throw new SetupError(
-      `${schema}.${table} has a column ${rows.map(({ column }) => column).join(" and ")} already, and a change of the model needs the name.`,
-      `What an earlier change left behind may be dropped: alter table … drop column …; else rename it.`,
+      `${schema}.${table} already has a column ${rows.map(({ column }) => column).join(" and ")}, and a model change needs the name.`,
+      "If an earlier model change left it behind, drop it: alter table … drop column …; otherwise rename it.",
     );
   }
   await viewsOver(db, live);
@@ -45,6 +45,6 @@ async function refuseTooLong(
   if (indexes.length === 0) return;
   throw new SetupError(
     `The new vectors have ${long} dimensions, and the index of the old ones (${indexes.join(", ")}) takes at most ${LONGEST_INDEXED[vectorType]}.`,
-    "Ask for fewer, where the model can shorten them (--dim 3072); or drop the index first, and search without one.",
+    "Ask for fewer dimensions, if the model can shorten its vectors (--dim 3072). Or drop the index first, and search without one.",
   );
 }

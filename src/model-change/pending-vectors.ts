@@ -4,7 +4,7 @@ import { SetupError } from "../errors.ts";
 import { keyMatches, rowsWithVectors } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 
-/** Rows that a source may owe when the table is taken: few enough to be looked at while everybody waits. */
+/** A source may have so many pending rows when the table is locked: few enough to check while users wait. */
 const MOST_PENDING = 500;
 
 export async function hasFewPending(db: Database, { id }: Source): Promise<boolean> {
@@ -15,15 +15,15 @@ export async function hasFewPending(db: Database, { id }: Source): Promise<boole
   return rows.length <= MOST_PENDING;
 }
 
-/** Rows that searches would not find any more. */
+/** Rows that searches would no longer find. */
 export interface Lost {
   readonly pending: number;
   readonly failed: number;
 }
 
 /**
- * Rows with a vector of `shown` and none of `other`. Whatever has no vector is in
- * the queue, pending or failed.
+ * Counts the rows that have a vector of `shown` and none of `other`. A row without a vector is in the queue, pending or
+ * failed.
  */
 export async function vectorsThatWouldBeLost(db: Database, shown: Source, other: Source): Promise<Lost> {
   const { rows } = await sql<Lost>`
@@ -45,11 +45,11 @@ export async function failedRows(db: Database, { id }: Source): Promise<number> 
   return Number(rows);
 }
 
-/** @throws {SetupError} where there are any. */
+/** @throws {SetupError} if there are failed rows. */
 export function refuseFailed(rows: number): void {
   if (rows === 0) return;
   throw new SetupError(
-    `${rows} rows cannot be embedded by the new model, so nothing was switched.`,
-    `See npm run status. Mend or retry them and run this again, or give --force: they will not be found by searches.`,
+    `The new model cannot embed ${rows} rows, so nothing was switched.`,
+    "See npm run status. Fix or retry the rows and run this again. Or give --force: searches will then not find them.",
   );
 }

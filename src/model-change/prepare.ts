@@ -18,7 +18,7 @@ export interface NewModel {
   readonly settings: SourceSettings;
 }
 
-/** The source that the new model will have, as if it were there. */
+/** The source that the new model will have, before it exists. */
 export function plannedSource(live: Source, model: NewModel): Source {
   return {
     ...live,
@@ -34,8 +34,8 @@ export function plannedSource(live: Source, model: NewModel): Source {
 }
 
 /**
- * Adds the second column and the second source: from now on both models' vectors follow every change. Does nothing where
- * another process has done it meanwhile.
+ * Adds the second column and the second source: from now on both models' vectors follow every change. Does nothing if
+ * another process has just done so.
  */
 export async function prepare(db: Database, live: Source, model: NewModel): Promise<void> {
   const column = {
@@ -44,7 +44,7 @@ export async function prepare(db: Database, live: Source, model: NewModel): Prom
     dimensions: model.dimensions,
   };
   await withTableLock(db, async (transaction) => {
-    // One at a time: a second waits here, and finds the first one's work.
+    // One process at a time: a second one waits here, and then finds the first one's source.
     await sql`select from autoembed.embedding_source where id = ${live.id} for update`.execute(transaction);
     if ((await secondSource(transaction, live.name)) !== null) return;
     await refuseObstacles(transaction, { state: "none", live }, plannedSource(live, model));

@@ -2,11 +2,11 @@ import type { Database } from "../database/connect.ts";
 import { SetupError } from "../errors.ts";
 import type { Source } from "../sources/source.ts";
 
-const LOOK_MS = 1_000;
+const POLL_MS = 1_000;
 
 /**
- * Does `work` until somebody pauses the source, or gives it up, or until it is interrupted.
- * @throws {SetupError} where it was paused, whatever the work throws for it.
+ * Runs `work` until another process pauses, drops or switches the source, or until `signal` is aborted.
+ * @throws {SetupError} in the first case, in place of the error that `work` throws because of it.
  */
 export async function runUntilPaused<T>(
   db: Database,
@@ -20,20 +20,20 @@ export async function runUntilPaused<T>(
       (reason) => {
         if (reason !== undefined) stopped.abort(reason);
       },
-      () => undefined, // the database is away for a moment: the work itself finds out
+      () => undefined, // the database cannot be reached for a moment: `work` notices that itself
     );
-  }, LOOK_MS);
+  }, POLL_MS);
   try {
     return await work(AbortSignal.any([signal, stopped.signal]));
   } catch (error) {
-    // What went wrong may only follow from it: a column has another name by now.
+    // The error may only follow from it: for instance, a column was renamed.
     throw (await reasonToStop(db, source).catch(() => undefined)) ?? error;
   } finally {
     clearInterval(timer);
   }
 }
 
-/** Why nothing more is to be done for a source that a change of the model fills. */
+/** Why a model change must stop filling its second source; undefined if it may continue. */
 export async function reasonToStop(db: Database, { id, name }: Source): Promise<SetupError | undefined> {
   const row = await db
     .selectFrom("autoembed.embedding_source")
@@ -42,9 +42,11 @@ export async function reasonToStop(db: Database, { id, name }: Source): Promise<
     .executeTakeFirst();
   if (row?.name !== name) {
     return new SetupError(
-      `${name} was ${row === undefined ? "given up" : "switched"} meanwhile, by another process.`,
+      `Another process has ${row === undefined ? "dropped" : "switched"} ${name}.`,
       "npm run sources shows where each source stands.",
     );
   }
-  return row.paused ? new SetupError(`${name} was paused.`, "Run the same command to go on.") : undefined;
+  return row.paused
+    ? new SetupError(`${name} was paused.`, "Run the same command again to continue.")
+    : undefined;
 }

@@ -6,14 +6,14 @@ import type { View } from "./dependents.ts";
 
 const NO_SUCH_COLUMN = "42703";
 
-/** A view holds on to the column itself, whatever that is called, and cannot change its type: so each is made anew. */
+/** A view keeps its column when the column is renamed, and cannot change its type: so each view is re-created. */
 export async function dropViews(transaction: Database, views: readonly View[]): Promise<void> {
   for (const { name } of views) await sql`drop view ${sql.raw(name)}`.execute(transaction);
 }
 
 /**
- * Makes views that were dropped show the columns that have the names now, with owner, grants and comments.
- * @throws {SetupError} where one shows the second column as well, which has no name of its own any more.
+ * Creates the dropped views again over the columns that have the names now, with owner, grants and comments.
+ * @throws {SetupError} if a view also shows the second column, whose name has changed.
  */
 export async function makeViews(transaction: Database, views: readonly View[]): Promise<void> {
   for (const { name, definition, options, owner, belongings } of views.toReversed()) {
@@ -24,8 +24,8 @@ export async function makeViews(transaction: Database, views: readonly View[]): 
     } catch (error) {
       if (!(error instanceof pg.DatabaseError) || error.code !== NO_SUCH_COLUMN) throw error;
       throw new SetupError(
-        `The view ${name} shows both models' vectors, and cannot follow the change: ${error.message}.`,
-        "Drop it, or leave the second column out of it, and run this again.",
+        `The view ${name} shows both models' vectors, and cannot follow the model change: ${error.message}.`,
+        "Drop the view, or remove the second column from it, and run this again.",
         { cause: error },
       );
     }
@@ -35,7 +35,7 @@ export async function makeViews(transaction: Database, views: readonly View[]): 
   }
 }
 
-/** What `alter default privileges` gave to a new view, the old one may have been denied. */
+/** Revokes what `alter default privileges` grants on a new view: the old view may not have had these grants. */
 async function revokeDefaults(transaction: Database, view: string): Promise<void> {
   const { rows } = await sql<{ statement: string }>`
     select distinct format('revoke all on %s from %s', ${view}::text,

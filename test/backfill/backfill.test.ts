@@ -250,7 +250,7 @@ test("A backfill whose source is paused half-way reports it once, and goes on wh
     );
   await set(true);
   const said =
-    "patient_embeddings is paused: what is pending waits. To go on: npm run resume -- patient_embeddings\n";
+    "patient_embeddings is paused, so its pending rows wait. To continue: npm run resume -- patient_embeddings\n";
   await expect.poll(() => command.stderr(), { timeout: 30_000 }).toContain(said);
   await set(false);
   expect(await command.exited).toBe(0);

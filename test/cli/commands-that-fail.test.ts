@@ -21,8 +21,8 @@ test("A wrong command line exits with 2 and says what is accepted", { timeout: 1
     [["search", "x", "--hybrid", "--language", "klingon"], /configuration "klingon" does not exist/],
     [["index", "patient_embeddings", "--memory", "lots"], /--memory takes an amount such as 2GB, got "lots"/],
     [["cache"], /Usage: npm run cache -- prune/],
-    [["cache", "prune", "--older-than", "90"], /--older-than takes days, got "90"/],
-    [["cache", "prune", "--older-than=-1d"], /--older-than takes days, got "-1d"/],
+    [["cache", "prune", "--older-than", "90"], /--older-than takes a number of days, got "90"/],
+    [["cache", "prune", "--older-than=-1d"], /--older-than takes a number of days, got "-1d"/],
     [["status", "--watch", "--json"], /--json prints one document/],
     [["resume", "one", "two"], /Name one source/],
   ];

@@ -36,7 +36,7 @@ test(
       { timeout: 20_000 },
     );
     const failed = await run(on, "status", "--check");
-    expect(failed).toMatchObject({ code: 1, stderr: "Needs a person: patient_embeddings: 1 failed\n" });
+    expect(failed).toMatchObject({ code: 1, stderr: "Needs attention: patient_embeddings: 1 failed\n" });
     expect(failed.stdout).not.toContain("unspeakable");
   },
 );

@@ -143,7 +143,7 @@ test("With EMBED_HTTP_TOKEN set, the page and the metrics need the token, and he
 });
 
 test("An address that other machines can reach is refused without a token", () => {
-  expect(() => readConfig({ EMBED_HTTP_HOST: "0.0.0.0" })).toThrow(/EMBED_HTTP_TOKEN: has to be set/);
+  expect(() => readConfig({ EMBED_HTTP_HOST: "0.0.0.0" })).toThrow(/EMBED_HTTP_TOKEN: must be set/);
   expect(() => readConfig({ EMBED_HTTP_TOKEN: "short" })).toThrow(/at least 16 characters/);
   expect(readConfig({ EMBED_HTTP_HOST: "::1" }).EMBED_HTTP_HOST).toBe("::1");
 });

@@ -68,7 +68,7 @@ describeNative("Processes that die lose no row", "needs a server that outlives t
     await client.query("update patient_embeddings set context_text = 'in flight again'");
     await claimed(around, 1);
     hasty.process.kill("SIGINT");
-    await expect.poll(() => hasty.stderr()).toContain("a second signal leaves at once");
+    await expect.poll(() => hasty.stderr()).toContain("a second signal ends the process at once");
     hasty.process.kill("SIGTERM");
     expect(await hasty.exited).toBe(1);
   });

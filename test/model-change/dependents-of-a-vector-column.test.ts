@@ -125,7 +125,7 @@ test("An object that depends on the old column alone is reported when that colum
   if (now.state !== "switched") throw new Error(now.state);
   await client.query("create view older as select embedding_previous from patient_embeddings");
   try {
-    await expect(dropModel(db, now.previous)).rejects.toThrow(/something depends on it/);
+    await expect(dropModel(db, now.previous)).rejects.toThrow(/another object depends on it/);
     expect((await readModelChange(db, NAME)).state).toBe("switched");
   } finally {
     await client.query("drop view older");

@@ -5,7 +5,7 @@ import { readConfig } from "../../src/config.ts";
 import { connect } from "../../src/database/connect.ts";
 import { dropModel } from "../../src/model-change/drop-model.ts";
 import { readModelChange } from "../../src/model-change/model-change-state.ts";
-import { remodel } from "../../src/model-change/change-model.ts";
+import { changeModel } from "../../src/model-change/change-model.ts";
 import { buildIndex } from "../../src/search/build-index.ts";
 import { nearest } from "../../src/search/nearest.ts";
 import { chooseSources } from "../../src/sources/choose-sources.ts";
@@ -119,7 +119,7 @@ test("A change of the model copies the index of a partitioned table", async () =
   await client.query(`create index only_here on app."February" using hnsw (embedding vector_l2_ops)`);
   const theirs = await startProviderServer({ dimensions: 12 });
   onTestFinished(() => theirs.close());
-  const report = await remodel(config, "visits", {
+  const report = await changeModel(config, "visits", {
     model: {
       backend: "llm_api",
       model: "their-model",

@@ -3,7 +3,11 @@ import { expect, onTestFinished } from "vitest";
 import { showProgress } from "../../src/backfill/progress.ts";
 import { readConfig } from "../../src/config.ts";
 import { connect } from "../../src/database/connect.ts";
-import { remodel, type RemodelOptions, type RemodelReport } from "../../src/model-change/change-model.ts";
+import {
+  changeModel,
+  type ModelChangeOptions,
+  type ModelChangeReport,
+} from "../../src/model-change/change-model.ts";
 import { readModelChange } from "../../src/model-change/model-change-state.ts";
 import { dropModel } from "../../src/model-change/drop-model.ts";
 import { rollBack } from "../../src/model-change/switch.ts";
@@ -35,8 +39,8 @@ export async function prepareChange(rows: number) {
   const listener = await listening.listen();
   await listener.settled();
   const config = { ...readConfig(environment), DATABASE_URL: database.url };
-  const change = (overrides: Partial<RemodelOptions> = {}): Promise<RemodelReport> =>
-    remodel(config, NAME, {
+  const change = (overrides: Partial<ModelChangeOptions> = {}): Promise<ModelChangeReport> =>
+    changeModel(config, NAME, {
       model: {
         backend: "llm_api",
         model: "their-model",

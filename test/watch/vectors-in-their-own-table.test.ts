@@ -9,7 +9,7 @@ import { examineSource } from "../../src/doctor/examine-source.ts";
 import { buildIndex } from "../../src/search/build-index.ts";
 import { hybrid } from "../../src/search/hybrid.ts";
 import { clearVector } from "../../src/queue/settle-empty.ts";
-import { remodel, type RemodelOptions } from "../../src/model-change/change-model.ts";
+import { changeModel, type ModelChangeOptions } from "../../src/model-change/change-model.ts";
 import { readModelChange } from "../../src/model-change/model-change-state.ts";
 import { dropModel } from "../../src/model-change/drop-model.ts";
 import { rollBack } from "../../src/model-change/switch.ts";
@@ -489,8 +489,8 @@ async function prepareChange() {
   };
   return {
     ...apart,
-    change: (overrides: Partial<RemodelOptions> = {}) =>
-      remodel(apart.config, "docs", {
+    change: (overrides: Partial<ModelChangeOptions> = {}) =>
+      changeModel(apart.config, "docs", {
         model,
         force: false,
         progress: showProgress("none"),

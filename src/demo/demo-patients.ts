@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { syntheticPatients } from "./synthetic-patients.ts";
 
-/** Far from the ids of anybody's patients. */
+/** Far above the ids of real patients. */
 const FIRST_ID = 9_000_000_000_000;
 
 export const DEMO_PATIENTS = syntheticPatients(240).map(({ patient_id, context_text }) => ({
@@ -10,7 +10,7 @@ export const DEMO_PATIENTS = syntheticPatients(240).map(({ patient_id, context_t
   context_text,
 }));
 
-/** In SQL: a row of theirs, and of nobody else. */
+/** An SQL condition that selects exactly the demo's rows. */
 export const IS_DEMO_PATIENT = `patient_id > ${FIRST_ID} and patient_id <= ${FIRST_ID + DEMO_PATIENTS.length}`;
 
 export async function insertPatients(db: Database): Promise<void> {

@@ -1,4 +1,4 @@
-/** A patient that never was. */
+/** A made-up patient. */
 export interface SyntheticPatient {
   readonly patient_id: number;
   readonly context_text: string;
@@ -91,7 +91,7 @@ const HISTORIES = [
   "drinks ten units a week",
 ] as const;
 
-/** Patients made up from a seed: the same seed gives the same patients, each with its own mixture. */
+/** Patients made up from a seed: the same seed gives the same patients, each with its own mixture of conditions. */
 export function syntheticPatients(count: number, seed = 1): SyntheticPatient[] {
   const random = mulberry32(seed);
   const pick = <T>(values: readonly T[]): T => values[Math.floor(random() * values.length)] as T;
@@ -106,7 +106,7 @@ export function syntheticPatients(count: number, seed = 1): SyntheticPatient[] {
   });
 }
 
-/** A small generator of numbers from 0 to 1, public domain (Tommy Ettinger's mulberry32). */
+/** A small random number generator, from 0 to 1; public domain (Tommy Ettinger's mulberry32). */
 function mulberry32(seed: number): () => number {
   let state = seed;
   return () => {

@@ -1,12 +1,12 @@
 import { framesOf, stringAt, typeOf } from "./frames.ts";
 
-/** What came back from the engine, sorted by who it is for. */
+/** The engine's answer, split by recipient. */
 export interface Answer {
   /** Bytes for the client that asked. */
   readonly forClient: Buffer[];
-  /** NotificationResponse frames, for whoever listens. */
+  /** NotificationResponse frames, for the clients that listen. */
   readonly notifications: Notification[];
-  /** Command tags ("INSERT 0 1", "SET", …) of what was done. */
+  /** Command tags ("INSERT 0 1", "SET", …) of the statements that ran. */
   readonly tags: ReadonlySet<string>;
   /** The last ReadyForQuery: I idle, T in a transaction, E in a failed one. */
   readonly status: string | undefined;
@@ -22,7 +22,7 @@ export function sortAnswer(answer: Buffer): Answer {
   const notifications: Notification[] = [];
   const tags = new Set<string>();
   let status: string | undefined;
-  // Rows go out in one slice with their neighbours: a write for each would cost more than the query.
+  // Adjacent rows are sent as one slice: one write per row would cost more than the query.
   let from = 0;
   let at = 0;
   const leaveOut = (length: number) => {
@@ -35,7 +35,7 @@ export function sortAnswer(answer: Buffer): Answer {
       notifications.push({ channel: stringAt(part, 9), bytes: part });
       leaveOut(part.length);
     } else if (type === "G") {
-      // The client was asked for its data before the engine saw the COPY.
+      // The server has already asked the client for its data, before the engine saw the COPY.
       leaveOut(part.length);
     } else if (type === "C") tags.add(stringAt(part, 5));
     else if (type === "Z") status = String.fromCharCode(part[5] ?? 0);

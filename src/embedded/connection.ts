@@ -3,7 +3,7 @@ import { FrameReader, errorResponse, frame, int32, stringAt, typeOf } from "./fr
 import { type CopyIn, copiesFromStdin, mentionsStdin } from "./sql-text.ts";
 import { StatementNames } from "./statement-names.ts";
 
-/** Messages that run together: nothing of another client may come between them. */
+/** Messages that run together, without another client's messages between them. */
 export interface Turn {
   readonly messages: Buffer[];
   /** Whether Postgres answers the last of them with ReadyForQuery (all but Flush). */
@@ -13,13 +13,16 @@ export interface Turn {
 const SSL_REQUEST = 80877103;
 const GSS_REQUEST = 80877104;
 const CANCEL_REQUEST = 80877102;
-/** With this much waiting to be run, a client is not read from. */
+/** A client with this much waiting to run is not read from. */
 const ENOUGH_AHEAD_BYTES = 4 * 1024 * 1024;
-/** In a COPY, Postgres answers this by an error; anywhere else it ignores it. Without it, a COPY without data ends the engine. */
+/**
+ * In a COPY, Postgres answers this message with an error; elsewhere it ignores it. Without it, a COPY without data would
+ * end the engine.
+ */
 const NO_DATA = frame("f", "COPY FROM STDIN works here as a simple query only");
 
 /**
- * One client: its bytes become turns.
+ * One client. It cuts the client's bytes into turns.
  *
  *   starting ──startup packet──▶ ready ◀──CopyDone, CopyFail── copying
  *                                  └────copy … from stdin─────────▲
@@ -29,12 +32,12 @@ export class Connection {
   readonly socket: Socket;
   readonly names: StatementNames;
   readonly channels = new Set<string>();
-  /** The session settings that this client made, kept while another client has the engine. */
+  /** The session settings that this client changed, kept while another client has the engine. */
   settings: ReadonlyMap<string, string> = new Map();
   changedSettings = false;
   /** The client's last unnamed statement. */
   unnamedParse: Buffer | undefined;
-  /** The client has said goodbye: what it asked for before is still done. */
+  /** The client has asked to disconnect. What it requested before still runs. */
   leaving = false;
   gone = false;
   /** Whether the socket's buffer is full. */
@@ -48,7 +51,7 @@ export class Connection {
   #turns: Turn[] = [];
   #waitingBytes = 0;
 
-  /** @param onStartup called when the client has started up */
+  /** @param onStartup called after the client's startup packet */
   constructor(id: number, socket: Socket, onStartup: () => void) {
     this.id = id;
     this.socket = socket;
@@ -78,7 +81,7 @@ export class Connection {
     this.socket.uncork();
   }
 
-  /** No more will come: the socket is closed once everything asked for is done. */
+  /** The client sends nothing more: the socket is closed after everything that it requested has run. */
   leave(): void {
     this.leaving = true;
     this.leaveIfAsked();
@@ -88,7 +91,7 @@ export class Connection {
     if (this.leaving && !this.hasTurn) this.socket.end();
   }
 
-  /** Takes a client's bytes. */
+  /** Accepts bytes from the client. */
   receive(chunk: Buffer): void {
     this.#reader.push(chunk);
     try {
@@ -113,7 +116,7 @@ export class Connection {
     else if (code === CANCEL_REQUEST) this.leaving = true;
     else if (code >> 16 !== 3) this.#refuse("unsupported frontend protocol");
     else {
-      // Later minor versions ask for options that we do not have: protocol 3.0 is what we speak.
+      // Later minor versions of the protocol request options that we do not have: we speak protocol 3.0.
       if ((code & 0xffff) > 0) this.send([frame("v", int32(3 << 16), int32(0))]);
       this.#state = "ready";
       this.#onStartup();
@@ -145,7 +148,7 @@ export class Connection {
     } else this.#queueTurn(mentionsStdin(text) ? [message, NO_DATA] : [message], true);
   }
 
-  /** Postgres would read the data from the socket in the middle of the COPY, so that all of it has to be here first. */
+  /** Collects all of a COPY's data first: Postgres would read it from the socket in the middle of the COPY. */
   #acceptCopy(type: string, message: Buffer): void {
     if (type === "S" || type === "H") return;
     this.#group.push("dcf".includes(type) ? message : NO_DATA);

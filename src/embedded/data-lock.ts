@@ -12,7 +12,7 @@ const HEARTBEAT_MS = 10_000;
 export class DataDirectoryInUse extends SetupError {
   constructor(dataDirectory: string, path: string, owner: Owner) {
     super(
-      `The data folder ${dataDirectory} is in use by process ${owner.pid} on ${owner.host}. Two at once would destroy it.`,
+      `The data folder ${dataDirectory} is in use by process ${owner.pid} on ${owner.host}. Two processes at once would destroy it.`,
       `Stop that process, use its database through its connection string, or choose another folder. ` +
         `If no such process runs any more, delete ${path} and start again.`,
     );
@@ -20,8 +20,8 @@ export class DataDirectoryInUse extends SetupError {
 }
 
 /**
- * Makes this process the only one that uses a data folder, until it is released or the process is gone: Postgres' own
- * lock does not work in an embedded one, and a second process loses the commits of both.
+ * Makes this process the only one that uses a data folder, until it releases the lock or ends. Postgres' own lock does
+ * not work in the embedded Postgres, and a second process would lose the commits of both.
  * @throws {DataDirectoryInUse}
  */
 export async function lockDataDirectory(dataDirectory: string): Promise<DataLock> {
@@ -51,9 +51,9 @@ export async function lockDataDirectory(dataDirectory: string): Promise<DataLock
 }
 
 /**
- * Makes `draft` the lock. A link either makes the whole of it or fails: nobody ever reads half of one. A stale lock is
- * replaced by whoever holds the lock on replacing it, which is named after its owner and taken in the same way: whoever
- * comes later finds another owner's by then, and one who dies at it leaves a stale one.
+ * Makes `draft` the lock. A link is created whole or not at all, so no process ever reads half a lock. To replace a
+ * stale lock, a process must hold a second lock, which is named after the stale lock's owner and taken in the same way.
+ * A process that comes later then finds a new owner in the first lock; one that dies meanwhile leaves a stale second lock.
  * @throws {DataDirectoryInUse}
  */
 async function take(path: string, draft: string, dataDirectory: string): Promise<void> {

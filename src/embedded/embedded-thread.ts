@@ -9,10 +9,10 @@ interface Waiter {
   readonly reject: (error: Error) => void;
 }
 
-/** The thread of the embedded Postgres, seen from the main one. */
+/** The embedded Postgres' thread, as the main thread sees it. */
 export class EmbeddedThread {
   readonly started: Promise<Answered<"start">>;
-  /** Resolves when the thread is over: with an error, where it was not asked to close. */
+  /** Resolves when the thread has ended: with an error if it was not asked to close. */
   readonly ended: Promise<Error | undefined>;
   readonly #worker: Worker;
   #waiters: Waiter[] = [];
@@ -41,7 +41,7 @@ export class EmbeddedThread {
     return reply;
   }
 
-  /** What is left of an engine that failed can keep its thread alive for ever. */
+  /** Terminates the thread: the remains of a failed engine can keep it alive for ever. */
   async #end(): Promise<void> {
     await this.#worker.terminate();
   }

@@ -1,4 +1,4 @@
-/** The thread of the embedded Postgres: SQL blocks its event loop, and nobody else's. */
+/** The embedded Postgres' thread: SQL blocks this thread's event loop and no other. */
 import { parentPort, workerData } from "node:worker_threads";
 import { Engine, type EngineOptions } from "./engine.ts";
 import { Housekeeping } from "./housekeeping.ts";
@@ -10,7 +10,7 @@ export interface EmbeddedWorkerData {
   readonly housekeepingIntervalMs: number;
 }
 
-/** What the thread is asked for, and answers by the same name. */
+/** A request to the thread. The reply has the same name. */
 export type EmbeddedRequest = "snapshot" | "close";
 export type EmbeddedReply =
   | { readonly to: "start"; readonly port: number }

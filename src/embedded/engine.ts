@@ -13,23 +13,23 @@ export interface EngineOptions {
   readonly wasm: CompiledPostgres;
 }
 
-/** Postgres' defaults take 343 MB; these 193 MB. WAL is kept short because nothing but our timer checkpoints. */
+/** Postgres' defaults take 343 MB, these 193 MB. WAL is kept short because only our timer makes checkpoints. */
 const SETTINGS = {
   shared_buffers: "16MB",
   max_wal_size: "64MB",
   min_wal_size: "32MB",
-  // As our own sessions ask for (src/database/connect.ts): clients' startup options do not reach this one session.
+  // The mode that our own sessions request (src/database). Clients' startup options do not reach this one session.
   plan_cache_mode: "force_custom_plan",
 };
 
-/** Larger answers have to be fetched in parts: an answer is complete in memory before its first byte is sent. */
+/** Larger answers must be fetched in parts: an answer is complete in memory before its first byte is sent. */
 const LARGEST_ANSWER_BYTES = 1024 ** 3;
 
-/** The engine stopped answering, as it does after an endless recursion; its memory cannot be trusted any more. */
+/** The engine stopped answering, as it does after an endless recursion. Its memory can no longer be trusted. */
 export class EngineFailure extends Error {}
 export class AnswerTooLarge extends Error {
   constructor() {
-    super("the result is larger than 1 GiB; ask for it in parts, with a cursor or with limit");
+    super("the result is larger than 1 GiB; fetch it in parts, with a cursor or with limit");
   }
 }
 
@@ -47,7 +47,7 @@ export class Engine {
     return new Engine(options, await openPGlite(options, options.snapshot && new Blob([options.snapshot])));
   }
 
-  /** What a new client is told after it is let in: AuthenticationOk and every ParameterStatus. */
+  /** The messages that greet a new client: AuthenticationOk and every ParameterStatus. */
   async greeting(): Promise<Buffer> {
     const body = Buffer.concat([int32(3 << 16), Buffer.from("user\0postgres\0database\0postgres\0\0")]);
     const answer = await this.#pglite.execProtocolRaw(Buffer.concat([int32(body.length + 4), body]));
@@ -55,10 +55,10 @@ export class Engine {
   }
 
   /**
-   * Runs complete messages and returns everything Postgres answers.
-   * @param untilReady whether the messages end in one that Postgres answers with ReadyForQuery
-   * @throws {EngineFailure} when it did not: reopen it
-   * @throws {AnswerTooLarge} the messages were run, the answer is lost
+   * Runs complete messages and returns Postgres' whole answer.
+   * @param untilReady whether Postgres answers the last message with ReadyForQuery
+   * @throws {EngineFailure} if ReadyForQuery is missing: the engine must be reopened
+   * @throws {AnswerTooLarge} if the messages ran, but the answer is lost
    */
   async run(messages: readonly Buffer[], untilReady = true): Promise<Buffer> {
     const chunks: Buffer[] = [];
@@ -92,7 +92,7 @@ export class Engine {
     return tarOf(this.#pglite);
   }
 
-  /** Postgres recovers from its log, as after a crash: what was committed stays. */
+  /** Starts Postgres again. It recovers from its log, as after a crash: committed data stays. */
   async reopen(): Promise<void> {
     const old = this.#pglite;
     const inMemory = this.#options.dataDirectory === undefined;
@@ -104,7 +104,7 @@ export class Engine {
   }
 }
 
-/** ReadyForQuery is the last frame: 6 bytes, the last of them the transaction's status. */
+/** Whether ReadyForQuery is the last frame: 6 bytes, the last of which is the transaction's status. */
 function endsReady(answer: Buffer): boolean {
   return (
     answer.length >= 6 && answer.toString("latin1", answer.length - 6, answer.length - 1) === "Z\0\0\0\x05"
@@ -126,8 +126,8 @@ async function openPGlite(options: EngineOptions, loadDataDir: Blob | undefined)
       onStderr: (line) => log.push(line) > 0,
     });
   } catch (error) {
-    const said = log.filter((line) => /FATAL|PANIC|HINT|DETAIL/.test(line)).join("\n");
-    throw new Error(`The embedded Postgres did not start. ${said}`.trim(), { cause: error });
+    const reasons = log.filter((line) => /FATAL|PANIC|HINT|DETAIL/.test(line)).join("\n");
+    throw new Error(`The embedded Postgres did not start. ${reasons}`.trim(), { cause: error });
   }
 }
 

@@ -3,7 +3,7 @@
 /** Postgres' own limit for a message. */
 const LARGEST_FRAME = 0x3fffffff;
 
-/** A frame; strings in the body are written with their closing zero byte. */
+/** Makes a frame. Strings in the body are written with a closing zero byte. */
 export function frame(type: string, ...body: (string | Buffer)[]): Buffer {
   const parts = body.map((part) => (typeof part === "string" ? Buffer.from(`${part}\0`) : part));
   const head = Buffer.alloc(5);
@@ -48,8 +48,8 @@ export function errorResponse({ severity, code, message }: ErrorFields): Buffer 
 }
 
 /**
- * Cuts a client's bytes into frames. Chunks are joined once a frame is complete, so that a bind of 60 MB is copied
- * once and not once a chunk.
+ * Cuts a client's bytes into frames. Chunks are joined when a frame is complete, so that a bind of 60 MB is copied once
+ * and not once per chunk.
  */
 export class FrameReader {
   #chunks: Buffer[] = [];
@@ -60,14 +60,14 @@ export class FrameReader {
     this.#length += chunk.length;
   }
 
-  /** Bytes that have come and belong to no frame yet. */
+  /** Received bytes that are not part of a complete frame yet. */
   get length(): number {
     return this.#length;
   }
 
   /**
-   * The next complete frame. Before the startup packet is through, frames have no type byte.
-   * @throws {RangeError} where the length is impossible; the stream cannot be read on.
+   * The next complete frame. Until the startup packet, frames have no type byte.
+   * @throws {RangeError} if the length is impossible: the rest of the stream cannot be read.
    */
   next(typed: boolean): Buffer | undefined {
     const head = typed ? 1 : 0;

@@ -1,19 +1,19 @@
 import type { Engine } from "./engine.ts";
 import type { WireServer } from "./wire-server.ts";
 
-/** The log grows by this much at most before a checkpoint, however busy the clients are. */
+/** After so much new WAL, a checkpoint is made even if clients are busy. */
 const WAL_BYTES = 32 * 1024 * 1024;
-/** Clients are left alone while they had the engine this short a time ago. */
+/** Other work is done only if no client has used the engine for this long. */
 const IDLE_MS = 2000;
 
-/** As autovacuum's own rule (50 rows and a fifth of the table), for dead rows and for the planner's statistics. */
+/** Autovacuum's own rule: 50 rows plus a fifth of the table for dead rows, plus a tenth for the planner's statistics. */
 const OVERDUE = `
   select format('%I.%I', schemaname, relname) from pg_stat_user_tables
    where n_dead_tup > 50 + 0.2 * n_live_tup or n_mod_since_analyze > 50 + 0.1 * n_live_tup`;
 
 /**
- * Does what background processes of a server do: the embedded Postgres has none. Each table is vacuumed in a step of
- * its own, so that clients wait for one table at most.
+ * Does the work of a server's background processes, which the embedded Postgres does not have. Each table is vacuumed in
+ * a separate step, so that clients wait for at most one table.
  */
 export class Housekeeping {
   readonly #engine: Engine;
@@ -25,7 +25,7 @@ export class Housekeeping {
   constructor(engine: Engine, server: WireServer, intervalMs: number) {
     this.#engine = engine;
     this.#server = server;
-    // A failure is the wire server's to deal with: it opens the engine again.
+    // The wire server handles a failure: it opens the engine again.
     this.#timer = setInterval(() => {
       this.#running ??= this.#keepHouse().catch(() => {});
     }, intervalMs);
@@ -40,7 +40,7 @@ export class Housekeeping {
     try {
       await this.#checkpointIfDue();
       if (!this.#isIdle()) return;
-      // The session reports its counts about once a minute by itself; the report happens after this statement.
+      // Postgres updates the table counts about once a minute; this forces it at the end of the statement.
       await this.#query("select pg_stat_force_next_flush()");
       for (const [table = ""] of await this.#query(OVERDUE)) {
         if (this.#isIdle()) await this.#query(`vacuum (analyze) ${table}`);

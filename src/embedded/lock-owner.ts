@@ -2,34 +2,34 @@ import { randomUUID } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
 import { hostname } from "node:os";
 
-/** Whose a lock is, as its file says. */
+/** The owner of a lock, as its file describes it. */
 export interface Owner {
   readonly id: string;
   readonly pid: number;
   readonly host: string;
-  /** Tells a process from a later one with the same pid; empty where the system does not say. */
+  /** Distinguishes a process from a later one with the same pid; empty if the system does not provide it. */
   readonly processStart: string;
 }
 
-/** An owner on another host cannot be looked at: it is believed dead after this long without a heartbeat. */
+/** A process on another host cannot be checked: it counts as dead after this long without a heartbeat. */
 const SILENCE_MS = 60_000;
 
-/** Those of this very process. */
+/** The ids of the locks that this process owns. */
 const held = new Set<string>();
 
-/** This process, alive as the owner of one lock until it is disowned. */
+/** Makes this process the owner of one lock, until `disown`. */
 export async function newOwner(): Promise<Owner> {
   const id = randomUUID();
   held.add(id);
   return { id, pid: process.pid, host: hostname(), processStart: await startOf(process.pid) };
 }
 
-/** Not before its lock is gone: until then a lock that is not held would be taken for a stale one. */
+/** Ends the ownership. Call it only after the lock file is removed: until then the lock would look stale. */
 export function disown({ id }: Owner): void {
   held.delete(id);
 }
 
-/** Whether the owner of the lock at `path` lives. */
+/** Whether the owner of the lock at `path` is alive. */
 export async function isAlive(owner: Owner, path: string): Promise<boolean> {
   if (owner.host !== hostname()) {
     const file = await stat(path).catch(unlessMissing);
@@ -44,7 +44,7 @@ export async function isAlive(owner: Owner, path: string): Promise<boolean> {
   return owner.processStart === (await startOf(owner.pid));
 }
 
-/** Undefined where there is no lock. */
+/** The owner in the lock file; undefined if there is no lock. */
 export async function readOwner(path: string): Promise<Owner | undefined> {
   const text = await readFile(path, "utf8").catch(unlessMissing);
   if (text === undefined) return undefined;
@@ -55,10 +55,10 @@ export async function readOwner(path: string): Promise<Owner | undefined> {
   }
 }
 
-/** Of a file that a loss of power emptied: as an owner elsewhere, who has fallen silent. */
+/** Stands for the owner in a file that a power failure emptied: treated like a silent process on another host. */
 const ILLEGIBLE: Owner = { id: "illegible", pid: 0, host: "a machine that lost its power", processStart: "" };
 
-/** When a process started, in clock ticks since the boot that is named with it. Linux only. */
+/** When a process started: the id of the boot, and clock ticks since then. Linux only; empty elsewhere. */
 async function startOf(pid: number): Promise<string> {
   try {
     const boot = await readFile("/proc/sys/kernel/random/boot_id", "utf8");

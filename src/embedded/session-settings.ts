@@ -2,7 +2,7 @@ import type { Connection } from "./connection.ts";
 import type { Engine } from "./engine.ts";
 import { frame } from "./frames.ts";
 
-/** Settings that the engine would spin on for ever, once their time is up. */
+/** Settings that make the engine spin for ever when their time is up. */
 const NEVER = [
   "idle_in_transaction_session_timeout",
   "idle_session_timeout",
@@ -14,8 +14,8 @@ const OWN =
   ` union all select 'role', current_setting('role') where current_setting('role') <> 'none'`;
 
 /**
- * Gives every client session settings of its own in the engine's one session: a client's `set search_path` would
- * otherwise change where everybody's queries look. It costs nothing until a client sets something.
+ * Gives every client its own session settings in the engine's one session. Otherwise, a client's `set search_path` would
+ * change the path of every client's queries. It costs nothing until a client changes a setting.
  */
 export class SessionSettings {
   readonly #engine: Engine;
@@ -25,7 +25,7 @@ export class SessionSettings {
     this.#engine = engine;
   }
 
-  /** Makes the session look as `next` left it. Only between transactions. */
+  /** Applies the settings of `next` to the session. Only between transactions. */
   async switchTo(next: Connection): Promise<void> {
     const previous = this.#current;
     if (previous === next) return;
@@ -45,7 +45,7 @@ export class SessionSettings {
     }
   }
 
-  /** The client's settings end with it. */
+  /** Removes the settings of a client that has gone. */
   async forget(connection: Connection): Promise<void> {
     if (this.#current !== connection) return;
     this.#current = undefined;

@@ -7,20 +7,20 @@ import { channelChanges, quoted } from "./sql-text.ts";
 import { isUnnamedParse, usesUnnamedStatement } from "./statement-names.ts";
 
 const SYNC = frame("S");
-/** Fails, which undoes what an Execute before its Sync has done. */
+/** Fails on purpose: this rolls back an Execute that was not followed by a Sync. */
 const FAIL = frame("P", "", "?", Buffer.alloc(2));
 
-/** The engine's one session, made to look like a session of its own to every client. */
+/** The engine's one session, which looks to every client like its own session. */
 export class SharedSession {
   readonly #engine: Engine;
   readonly #connections: ReadonlySet<Connection>;
   readonly #settings: SessionSettings;
-  /** Whose statement the unnamed one is. */
+  /** The client whose statement is the session's unnamed statement. */
   #unnamedOf: Connection | undefined;
-  /** A client threw away what is the session's: the others' statements and channels. */
-  #thrownAwayBy: Connection | undefined;
+  /** A client that discarded the whole session's state, including other clients' statements and channels. */
+  #discardedBy: Connection | undefined;
 
-  /** @param connections all clients, kept up to date by the caller */
+  /** @param connections all clients; the caller keeps the set up to date */
   constructor(engine: Engine, connections: ReadonlySet<Connection>) {
     this.#engine = engine;
     this.#connections = connections;
@@ -29,20 +29,20 @@ export class SharedSession {
 
   /**
    * Runs a client's next turn and sends it the answer.
-   * @returns whether the client has to keep the engine: it is in a transaction, or before its Sync
+   * @returns whether the client must keep the engine: it is in a transaction, or has not sent its Sync
    */
   async runTurn(connection: Connection): Promise<boolean> {
     const turn = connection.takeTurn();
     if (!turn) return false;
     await this.#settings.switchTo(connection);
-    await this.#bringBackUnnamed(connection, turn.messages);
+    await this.#restoreUnnamed(connection, turn.messages);
     const messages = turn.messages.map((message) => connection.names.translate(message));
     try {
       const answer = sortAnswer(await this.#engine.run(messages, turn.untilReady));
       this.#note(connection, turn.messages, answer);
       connection.send(answer.forClient);
       this.#notify(answer.notifications);
-      if (answer.status === "I") await this.#giveBackToOthers();
+      if (answer.status === "I") await this.#restoreOthers();
       return answer.status !== "I";
     } catch (error) {
       if (!(error instanceof AnswerTooLarge)) throw error;
@@ -54,7 +54,7 @@ export class SharedSession {
     }
   }
 
-  /** Rolls back and forgets what a client left in the session. */
+  /** Rolls back and removes what a client left in the session. */
   async cleanUp(connection: Connection, inTurn: boolean): Promise<void> {
     if (inTurn) await this.#engine.run([FAIL, SYNC, frame("Q", "rollback")]);
     if (this.#unnamedOf === connection) this.#unnamedOf = undefined;
@@ -71,8 +71,8 @@ export class SharedSession {
     }
   }
 
-  /** Another client may have replaced the unnamed statement that this one binds. */
-  async #bringBackUnnamed(connection: Connection, messages: readonly Buffer[]): Promise<void> {
+  /** Prepares the unnamed statement that this client binds again, if another client has replaced it. */
+  async #restoreUnnamed(connection: Connection, messages: readonly Buffer[]): Promise<void> {
     const replaces = messages.findIndex((message) => isUnnamedParse(message) || typeOf(message) === "Q");
     const uses = messages.findIndex(usesUnnamedStatement);
     if (
@@ -96,22 +96,22 @@ export class SharedSession {
       if (channel === undefined) connection.channels.clear();
       else if (listens) connection.channels.add(channel);
       else connection.channels.delete(channel);
-      if (!listens) this.#thrownAwayBy = connection;
+      if (!listens) this.#discardedBy = connection;
     }
     if (tags.has("DISCARD ALL") || tags.has("DEALLOCATE ALL")) {
       connection.names.forgetAll();
-      this.#thrownAwayBy = connection;
+      this.#discardedBy = connection;
     }
     const sets = tags.has("SET") || tags.has("RESET") || tags.has("DISCARD ALL");
     if (sets || texts.some((text) => /\bset_config\b/i.test(text))) connection.changedSettings = true;
   }
 
-  async #giveBackToOthers(): Promise<void> {
-    const thrower = this.#thrownAwayBy;
-    if (!thrower) return;
-    this.#thrownAwayBy = undefined;
+  async #restoreOthers(): Promise<void> {
+    const discarder = this.#discardedBy;
+    if (!discarder) return;
+    this.#discardedBy = undefined;
     for (const other of this.#connections) {
-      if (other === thrower) continue;
+      if (other === discarder) continue;
       const listens = [...other.channels].map((channel) => frame("Q", `listen ${quoted(channel)}`));
       await this.#engine.run([...listens, ...other.names.parses(), SYNC]);
     }

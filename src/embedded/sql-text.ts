@@ -1,9 +1,9 @@
-/** What the wire server has to know about a query's text before the engine sees it. */
+/** What the wire server must know about a query's text before the engine runs it. */
 
 const SKIPPED =
   /--[^\n]*|\/\*[\s\S]*?\*\/|\be'(?:\\[\s\S]|''|[^'\\])*'|'(?:''|[^'])*'|\$(\w*)\$[\s\S]*?\$\1\$|"(?:""|[^"])*"|;/gi;
 
-/** Statements of a query text: comments gone, literals emptied, quoted names kept. */
+/** The statements of a query text, without comments and with empty literals; quoted names are kept. */
 function statementsOf(text: string): string[] {
   const statements = [""];
   let from = 0;
@@ -23,7 +23,7 @@ export interface CopyIn {
   readonly binary: boolean;
 }
 
-/** The `copy … from stdin` statements of a query text, in their order. */
+/** The `copy … from stdin` statements of a query text, in order. */
 export function copiesFromStdin(text: string): CopyIn[] {
   if (!mentionsStdin(text)) return [];
   return statementsOf(text)
@@ -41,7 +41,7 @@ export interface ChannelChange {
   readonly listens: boolean;
 }
 
-/** What LISTEN, UNLISTEN and DISCARD ALL in a query text do to the channels of the client. */
+/** How LISTEN, UNLISTEN and DISCARD ALL in a query text change the client's channels. */
 export function channelChanges(text: string): ChannelChange[] {
   if (!/\b(?:listen|unlisten|discard)\b/i.test(text)) return [];
   return statementsOf(text).flatMap((statement): ChannelChange[] => {

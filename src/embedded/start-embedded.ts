@@ -9,13 +9,13 @@ import { EmbeddedThread } from "./embedded-thread.ts";
 import type { CompiledPostgres } from "./engine.ts";
 
 export interface EmbeddedOptions {
-  /** Where the data is kept between runs; made where it is missing. undefined: in memory. */
+  /** The folder that keeps the data between runs; created if it is missing. undefined: in memory. */
   readonly dataDirectory: string | undefined;
-  /** A TCP port on 127.0.0.1; 0 (the default): any that is free. */
+  /** A TCP port on 127.0.0.1; 0 (the default): any free port. */
   readonly port?: number;
-  /** What `dumpSnapshot()` gave, for a new database. */
+  /** A result of `dumpSnapshot()`, as the content of a new database. */
   readonly snapshot?: Uint8Array;
-  /** How often to look whether a checkpoint or a vacuum is due, ms. */
+  /** How often to check whether a checkpoint or a vacuum is due, in ms. */
   readonly housekeepingIntervalMs?: number;
 }
 
@@ -23,32 +23,32 @@ export interface EmbeddedPostgres {
   /** A connection string for any Postgres client. User, password and database in it do not matter. */
   readonly url: string;
   readonly port: number;
-  /** Resolves when it has stopped: with an error, where nobody closed it. */
+  /** Resolves when Postgres has stopped: with an error if `close` was not called. */
   readonly stopped: Promise<Error | undefined>;
   /** A tar of the data folder (about 40 MB), taken between transactions. */
   dumpSnapshot(): Promise<Uint8Array>;
-  /** Rolls back what is open, writes everything and lets go of the data folder. May be called again. */
+  /** Rolls back open transactions, writes everything and releases the data folder. Can be called more than once. */
   close(): Promise<void>;
 }
 
 export class PortTaken extends SetupError {
   constructor(port: number, options?: ErrorOptions) {
     super(
-      `Port ${port} of 127.0.0.1 is taken, so that the embedded Postgres cannot be reached there.`,
-      "Stop the program that has it, or choose another port (EMBED_PORT).",
+      `Port ${port} of 127.0.0.1 is in use, so the embedded Postgres cannot listen there.`,
+      "Stop the program that uses it, or choose another port (EMBED_PORT).",
       options,
     );
   }
 }
 
 /**
- * Starts a Postgres 18 with pgvector inside this process, in a thread of its own.
- * @throws {DataDirectoryInUse} when another process has the data folder
+ * Starts a Postgres 18 with pgvector in a thread of this process.
+ * @throws {DataDirectoryInUse} if another process uses the data folder
  * @throws {PortTaken}
  */
 export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedPostgres> {
   const { dataDirectory, port = 0 } = options;
-  // The folder first: a second command finds its own database there, which has the port.
+  // The folder first: a second command must find that its database is running, not that the port is in use.
   const lock = dataDirectory === undefined ? undefined : await lockDataDirectory(dataDirectory);
   try {
     if (port !== 0) await assertFree(port);
@@ -88,7 +88,7 @@ function running(thread: EmbeddedThread, port: number, lock: DataLock | undefine
   };
 }
 
-/** Node's typings do not have it. */
+/** Node's types do not declare it. */
 const { WebAssembly } = globalThis as unknown as {
   readonly WebAssembly: { compile(bytes: Uint8Array): Promise<CompiledPostgres> };
 };
@@ -107,7 +107,7 @@ async function assertFree(port: number): Promise<void> {
 
 let compiling: Promise<CompiledPostgres> | undefined;
 
-/** Postgres is compiled once a process: every further start is 0.6 s faster. */
+/** Postgres is compiled once per process: every further start is 0.6 s faster. */
 async function compiledPostgres(): Promise<CompiledPostgres> {
   compiling ??= (async () => {
     const pglite = createRequire(import.meta.url).resolve("@electric-sql/pglite");

@@ -1,10 +1,10 @@
 import { frame, stringAt, typeOf } from "./frames.ts";
 
 /**
- * All clients share the engine's one session, so that a client's prepared statements get names of their own there.
- * They are numbered, not prefixed: Postgres cuts names at 63 bytes, where two long ones would become one.
+ * All clients share the engine's one session, so a client's prepared statements get unique names there. The names are
+ * numbered, not prefixed: Postgres cuts names at 63 bytes, which could make two long names equal.
  *
- * Portals keep their names: they end with the transaction, and a client has the engine to itself until then.
+ * Portals keep their names: they end with the transaction, and until then one client has the engine alone.
  */
 export class StatementNames {
   readonly #prefix: string;
@@ -15,7 +15,7 @@ export class StatementNames {
     this.#prefix = `c${connection}_`;
   }
 
-  /** The message under the engine's names. */
+  /** The message with the engine's names. */
   translate(message: Buffer): Buffer {
     switch (typeOf(message)) {
       case "P": {
@@ -50,12 +50,12 @@ export class StatementNames {
     }
   }
 
-  /** Messages that prepare everything again, for when another client threw all statements away. */
+  /** Messages that prepare all statements again, after another client has discarded them. */
   parses(): Buffer[] {
     return [...this.#known.values()].map(({ parse }) => parse);
   }
 
-  /** Messages that close everything, for when the client has gone. */
+  /** Messages that close all statements, after the client has gone. */
   closes(): Buffer[] {
     return [...this.#known.values()].map(({ name }) => frame("C", Buffer.from("S"), name));
   }

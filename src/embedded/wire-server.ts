@@ -6,16 +6,16 @@ import { type Engine, EngineFailure } from "./engine.ts";
 import { errorResponse, frame, int32 } from "./frames.ts";
 import { SharedSession } from "./shared-session.ts";
 
-/** How long turns may follow each other before sockets are looked at again. */
+/** How long turns may follow each other before sockets are read again. */
 const ROUND_MS = 10;
-/** graphile-migrate's pool stays for 200 ms after its work, and ends the process when it is sent away. */
+/** graphile-migrate's pool stays connected for 200 ms after its work, and ends the process if it is disconnected. */
 const LEAVING_MS = 400;
-/** How long a client that is sent away may take to read why. */
+/** How long a disconnected client may take to read the reason. */
 const GOODBYE_MS = 1000;
 
 /**
- * Serves Postgres' protocol on 127.0.0.1 to several clients over the engine's one session. A client has the engine
- * from Parse to Sync and for the whole of a transaction; the others wait for their turn.
+ * Serves Postgres' protocol on 127.0.0.1 to several clients over the engine's one session. A client keeps the engine
+ * from Parse to Sync and for a whole transaction; the others wait for their turn.
  */
 export class WireServer {
   readonly #engine: Engine;
@@ -23,7 +23,7 @@ export class WireServer {
   readonly #onDead: (error: unknown) => void;
   readonly #connections = new Set<Connection>();
   readonly #waiting = new Set<Connection>();
-  readonly #chores: (() => Promise<void>)[] = [];
+  readonly #tasks: (() => Promise<void>)[] = [];
   #departed: Connection[] = [];
   #session: SharedSession;
   #greeting: Buffer = Buffer.alloc(0);
@@ -33,7 +33,7 @@ export class WireServer {
   #serving = false;
   #lastTurnAt = 0;
 
-  /** @param onDead told when the engine failed and could not be opened again */
+  /** @param onDead called if the engine failed and could not be opened again */
   constructor(engine: Engine, onDead: (error: unknown) => void) {
     this.#engine = engine;
     this.#onDead = onDead;
@@ -44,7 +44,7 @@ export class WireServer {
   }
 
   /**
-   * @param port 0: any that is free
+   * @param port 0: any free port
    * @returns the port
    * @throws EADDRINUSE
    */
@@ -60,11 +60,11 @@ export class WireServer {
     return this.#lastTurnAt;
   }
 
-  /** Runs a chore of ours while no client is in a transaction. */
-  async betweenTransactions<T>(chore: () => Promise<T>): Promise<T> {
+  /** Runs our own task while no client is in a transaction. */
+  async betweenTransactions<T>(task: () => Promise<T>): Promise<T> {
     return new Promise<T>((resolve) => {
-      this.#chores.push(async () => {
-        const done = chore();
+      this.#tasks.push(async () => {
+        const done = task();
         resolve(done);
         await done.catch((error: unknown) => {
           if (error instanceof EngineFailure) throw error;
@@ -74,11 +74,11 @@ export class WireServer {
     });
   }
 
-  /** Sends everyone away; what they had not committed is rolled back. */
+  /** Disconnects all clients; their open transactions are rolled back. */
   async close(): Promise<void> {
-    const everyoneLeft = once(this.#server, "close");
+    const allLeft = once(this.#server, "close");
     this.#server.close();
-    await Promise.race([everyoneLeft, delay(LEAVING_MS, undefined, { ref: false })]);
+    await Promise.race([allLeft, delay(LEAVING_MS, undefined, { ref: false })]);
     this.#dismissAll("57P01", "terminating connection: the embedded Postgres is being stopped");
     await this.betweenTransactions(() => Promise.resolve());
   }
@@ -92,18 +92,18 @@ export class WireServer {
       ]);
     });
     this.#connections.add(connection);
-    const look = () => {
+    const enqueue = () => {
       if (connection.hasTurn) this.#waiting.add(connection);
       void this.#serve();
     };
     socket
       .on("data", (chunk) => {
         connection.receive(chunk);
-        look();
+        enqueue();
       })
       .on("drain", () => {
         connection.congested = false;
-        look();
+        enqueue();
       })
       .on("end", () => {
         connection.leave();
@@ -118,7 +118,7 @@ export class WireServer {
     if (!this.#connections.delete(connection)) return;
     connection.gone = true;
     this.#waiting.delete(connection);
-    // Whoever leaves in a transaction is cleaned up first: until then the session belongs to it.
+    // A client that leaves in the middle of a transaction is cleaned up first: until then it owns the session.
     if (connection === this.#holder) this.#departed.unshift(connection);
     else this.#departed.push(connection);
     void this.#serve();
@@ -143,8 +143,8 @@ export class WireServer {
     if (holder?.gone === false) return holder.canRun ? () => this.#runTurn(holder) : undefined;
     const departed = this.#departed.shift();
     if (departed) return () => this.#cleanUp(departed);
-    const chore = this.#chores.shift();
-    if (chore) return chore;
+    const task = this.#tasks.shift();
+    if (task) return task;
     for (const connection of this.#waiting) {
       this.#waiting.delete(connection);
       if (connection.canRun) return () => this.#runTurn(connection);
@@ -166,7 +166,7 @@ export class WireServer {
     await this.#session.cleanUp(connection, inTurn);
   }
 
-  /** One client's statement took the engine down: all of them lose their session, as after a crash of a server. */
+  /** One client's statement has crashed the engine: all clients lose their sessions, as when a server crashes. */
   async #startOver(_cause: unknown): Promise<void> {
     this.#dismissAll("57P02", "the embedded Postgres failed on a statement and is starting again");
     this.#connections.clear();

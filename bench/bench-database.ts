@@ -13,7 +13,7 @@ export class BenchServer {
     this.#url = url;
   }
 
-  /** A migrated database with `rows` notes, none of them embedded or queued; copied by `fresh`. */
+  /** Creates a migrated database with `rows` notes, none of them embedded or queued; `fresh` copies it. */
   async template(
     name: string,
     dimensions: number,
@@ -35,7 +35,7 @@ export class BenchServer {
     return database;
   }
 
-  /** A copy of a template, for one turn. */
+  /** Copies a template, for one turn. */
   async fresh(template: string): Promise<string> {
     const database = `${this.#prefix}_turn_${randomBytes(3).toString("hex")}`;
     await this.#whenUnused(`create database ${database} template ${template}`);
@@ -68,12 +68,12 @@ export class BenchServer {
           (select string_agg(name || '=' || current_setting(name), ' ' order by name) from pg_settings
            where name in ('shared_buffers', 'fsync', 'synchronous_commit', 'max_wal_size', 'full_page_writes')) as settings`);
       const [row] = rows;
-      if (row === undefined) throw new Error("the server answered nothing");
+      if (row === undefined) throw new Error("the server returned no row");
       return row;
     });
   }
 
-  /** Bytes of WAL written so far, by everybody on the server. */
+  /** Bytes of WAL that the whole server has written so far. */
   async walBytes(): Promise<number> {
     return withClient(this.#url, async (client) => {
       const { rows } = await client.query<{ bytes: number }>(
@@ -87,7 +87,7 @@ export class BenchServer {
     await withClient(this.#url, (client) => client.query(statement));
   }
 
-  /** A pool's connections linger for a moment after its end. */
+  /** Retries: a pool's connections stay for a moment after its end. */
   async #whenUnused(statement: string): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       try {

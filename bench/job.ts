@@ -1,18 +1,18 @@
-/** One turn of a subject, told to its process as JSON. */
+/** One turn of a subject, passed to its process as JSON. */
 export interface Job {
   readonly subject: SubjectName;
   readonly databaseUrl: string;
   readonly providerUrl: string;
   readonly rows: number;
-  /** Texts a request. */
+  /** Texts per request. */
   readonly batch: number;
-  /** Requests in flight. */
+  /** Concurrent requests. */
   readonly lanes: number;
 }
 
 export type SubjectName = "per-row" | "plan" | "graphile-worker" | "pg-boss" | "ours" | "ask-only";
 
-/** What the process says of itself when it is done. */
+/** What the process reports about itself when it is done. */
 export interface Account {
   readonly seconds: number;
   readonly cpuSeconds: number;

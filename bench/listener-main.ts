@@ -1,6 +1,6 @@
 /**
- * A listener as a process of its own, until its stdin ends; `--bare` the least that could do its work. A line on stdin
- * asks for its memory.
+ * Runs a listener in a process of its own, until its stdin ends; with `--bare`, the simplest program that does the same
+ * work. For each line on stdin it prints its memory.
  */
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";

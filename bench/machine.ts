@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { cpus, loadavg, release, totalmem } from "node:os";
 import type { BenchServer } from "./bench-database.ts";
 
-/** Where the figures come from: none of them means anything without it. */
+/** Describes the machine: without it, the figures mean nothing. */
 export async function describeMachine(server: BenchServer): Promise<Record<string, string>> {
   const [cpu] = cpus();
   const { postgres, settings } = await server.describe();

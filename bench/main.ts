@@ -28,7 +28,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   startup,
   soak,
 };
-/** Takes minutes of its own: run when it is named. */
+/** Parts that take minutes: they run only when they are named. */
 const ON_REQUEST = ["soak"];
 
 const { values, positionals } = parseArgs({
@@ -40,8 +40,8 @@ const url = process.env["TEST_DATABASE_URL"];
 if (unknown.length > 0 || url === undefined) {
   console.error(
     url === undefined
-      ? "Set TEST_DATABASE_URL to a native Postgres with pgvector that nobody else uses meanwhile."
-      : `No part is called ${unknown.join(", ")}. Parts: ${Object.keys(PARTS).join(" ")}.`,
+      ? "Set TEST_DATABASE_URL to a native Postgres with pgvector that no other program uses during the bench."
+      : `There is no part ${unknown.join(", ")}. Parts: ${Object.keys(PARTS).join(" ")}.`,
   );
   process.exit(2);
 }
@@ -66,5 +66,5 @@ const bars = sections.flatMap((section) => section.bars);
 console.log(
   `\n${bars.filter((bar) => bar.met).length} of ${bars.length} bars met; figures in ${values.json}`,
 );
-// A stand-in that is still ending must not keep the bench from doing so.
+// The bench must not wait for a stand-in provider that is still ending.
 process.exit(0);

@@ -3,7 +3,7 @@ import type { Section } from "./report.ts";
 
 export interface Bench {
   readonly server: BenchServer;
-  /** Fewer rows and turns: to see that it works, not to quote. */
+  /** Fewer rows and turns, to check that the bench works. Its figures should not be quoted. */
   readonly quick: boolean;
 }
 

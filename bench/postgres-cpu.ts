@@ -5,8 +5,8 @@ const SAMPLE_MS = 25;
 const NANOSECONDS = 1e9;
 
 /**
- * CPU seconds of the server processes that work for one database, read from /proc while they live: a backend that
- * ended may have used up to 25 ms more than was seen. Undefined where the server is on another machine.
+ * CPU seconds of the server processes that work for one database, read from /proc while they run: a backend that has
+ * ended may have used up to 25 ms more than was read. Undefined if the server is on another machine.
  */
 export class PostgresCpu {
   readonly #title: RegExp;

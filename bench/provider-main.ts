@@ -1,8 +1,8 @@
 /**
- * A provider that costs next to nothing, as a process of its own:
+ * A stand-in provider that costs almost no time, in a process of its own:
  *   tsx bench/provider-main.ts '{"dimensions": 1536, "latencyMs": 0}'
- * prints its URL, and on every line of stdin what it has answered since the last one.
- * Its vectors are made once and repeated: an answer is put together from ready pieces of base64 or JSON.
+ * It prints its URL, and for every line on stdin the counts of what it has answered since the previous line.
+ * Its vectors are made once and repeated: an answer is put together from prepared pieces of base64 or JSON.
  */
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -18,7 +18,7 @@ const { dimensions, latencyMs, vectors } = JSON.parse(process.argv[2] ?? "{}") a
 const base64 = Array.from({ length: vectors }, (_, seed) =>
   Buffer.from(`"${toBase64(randomVector(dimensions, seed))}"}`),
 );
-/** With nine decimals, as the large providers print them. */
+/** With nine decimals, like the large providers. */
 const json = Array.from({ length: vectors }, (_, seed) =>
   Buffer.from(`[${Array.from(randomVector(dimensions, seed), (float) => float.toFixed(9)).join(",")}]}`),
 );

@@ -1,4 +1,4 @@
-/** What one part of the bench found: a table, and the bars that it is held against. */
+/** The result of one part of the bench: a table, and the bars that it must meet. */
 export interface Section {
   readonly title: string;
   readonly columns: readonly string[];
@@ -20,7 +20,7 @@ export function atMost(bar: string, measured: number, wanted: number, unit = "")
   return { bar, measured: `${round(measured)}${unit}`, met: measured <= wanted };
 }
 
-/** Three digits that mean something. */
+/** Rounds to three significant digits; whole numbers from 100 on. */
 export function round(value: number): string {
   if (!Number.isFinite(value)) return "-";
   if (Math.abs(value) >= 100) return Math.round(value).toLocaleString("en");

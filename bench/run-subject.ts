@@ -12,17 +12,17 @@ const LONGEST_MS = 180_000;
 export interface Turn extends Account {
   readonly rowsPerSecond: number;
   readonly nodeCpu: number;
-  /** CPU seconds a 1,000 rows; undefined where the server is on another machine. */
+  /** CPU seconds per 1,000 rows; undefined if the server is on another machine. */
   readonly postgresCpu: number | undefined;
   readonly walBytesPerRow: number;
   readonly requests: number;
-  /** While the provider was being asked, without start and end. */
+  /** Rows per second from the first request to the last answer, without start and end. */
   readonly rowsPerSecondAsking: number;
 }
 
 type Task = Omit<Job, "databaseUrl" | "providerUrl">;
 
-/** Runs one subject once, on `database`, with nothing beside it that looks on: to be compared with what is timed alone. */
+/** Runs one subject once, on `database`, without measuring its CPU: to compare with other statements timed alone. */
 export async function timeSubject(
   server: BenchServer,
   provider: StandIn,
@@ -38,7 +38,7 @@ export async function timeSubject(
   return JSON.parse(stdout) as Account;
 }
 
-/** The same, and all that it cost. */
+/** Runs one subject once and measures everything that it cost. */
 export async function runSubject(
   server: BenchServer,
   provider: StandIn,

@@ -7,7 +7,7 @@ const MAIN = fileURLToPath(new URL("listener-main.ts", import.meta.url));
 
 export interface Memory {
   readonly residentMegabytes: number;
-  /** What is alive after a collection. */
+  /** The heap after a garbage collection. */
   readonly heapMegabytes: number;
   readonly bufferMegabytes: number;
 }
@@ -17,7 +17,7 @@ export interface ListenerProcess {
   stop(): Promise<void>;
 }
 
-/** Starts a listener in a process of its own, and waits until it hears notifications. */
+/** Starts a listener in a process of its own, and waits until it receives notifications. */
 export async function startListener(
   databaseUrl: string,
   providerUrl: string,

@@ -12,9 +12,9 @@ export interface Counts {
 }
 
 export interface StandIn {
-  /** As OPENAI_BASE_URL wants it. */
+  /** For OPENAI_BASE_URL. */
   readonly url: string;
-  /** What was answered since the last call. */
+  /** Counts of what was answered since the last call. */
   counts(): Promise<Counts>;
   close(): void;
 }
@@ -23,7 +23,7 @@ export interface StandIn {
 export async function startProvider(options: {
   readonly dimensions: number;
   readonly latencyMs: number;
-  /** Different vectors, which are given in turns. */
+  /** The number of different vectors, which are returned in turn. */
   readonly vectors?: number;
 }): Promise<StandIn> {
   const settings = JSON.stringify({ vectors: 1024, ...options });

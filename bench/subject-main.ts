@@ -1,4 +1,4 @@
-/** One turn in a process of its own, so that its CPU time and memory are its own: prints an `Account` as JSON. */
+/** Runs one turn in a process of its own, so that CPU time and memory can be measured. Prints an `Account` as JSON. */
 import type { Account, Job } from "./job.ts";
 import { closeProvider } from "./subjects/embed-as-floats.ts";
 import { askOnly } from "./subjects/ask-only.ts";

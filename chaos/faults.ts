@@ -10,7 +10,7 @@ import type { ChaosOptions } from "./options.ts";
 import type { Random } from "./random.ts";
 import type { Tally } from "./tally.ts";
 
-/** Everything the test provider can do but refuse a text: that is a row's own fault, and its row rightly fails. */
+/** Every fault of the test provider except refusing a text: a refused row rightly fails. */
 const PROVIDER_FAULTS: readonly Fault[] = [
   429, 500, 502, 503, 504, "hang", "reset", "drop mid-body", "slow drip", "out of order", "one too few", "one too many",
   "duplicate index", "index out of range", "no index", "NaN", "null", "infinity", "wrong dimension", "one short vector",
@@ -28,7 +28,7 @@ export interface Victims {
   readonly random: Random;
 }
 
-/** Makes every kind of fault, each at its own pace, until told to stop; then puts all right again. */
+/** Causes every kind of fault, each at its own interval, until `signal` is aborted; then repairs everything. */
 export async function causeFaults(victims: Victims, signal: AbortSignal): Promise<void> {
   const { options, faults, listeners, provider, random } = victims;
   let spoilAfter = 10;
@@ -37,7 +37,7 @@ export async function causeFaults(victims: Victims, signal: AbortSignal): Promis
     [options.killEveryMs * 4, () => freezeProcess(victims)],
     [3_000, () => terminateBackends(victims)],
     [500, () => {
-      // Every tenth request or so: a provider that never answers right has nothing to teach.
+      // About every tenth request: if every answer were spoiled, nothing would be embedded.
       if (provider.counts.requests < spoilAfter) return;
       spoilAfter = provider.counts.requests + random.whole(5, 15);
       provider.next(random.pick(PROVIDER_FAULTS));
@@ -84,7 +84,7 @@ function kill({ listeners, faults, random }: Victims): void {
   if (listeners.hit(random.whole(0, 100), signal)) faults.add(signal);
 }
 
-/** Long enough to be taken for dead; it lives, and finds that others have its work. */
+/** Freezes a listener until the others take it for dead. When it continues, other listeners have its claims. */
 async function freezeProcess({ listeners, faults, random }: Victims): Promise<void> {
   const place = random.whole(0, 100);
   if (!listeners.hit(place, "SIGSTOP")) return;
@@ -105,7 +105,7 @@ async function terminateBackends({ options, database, faults, random }: Victims)
     );
     faults.add("backends terminated", rowCount ?? 0);
   } catch {
-    // The server is just being restarted.
+    // The server is being restarted.
   } finally {
     await client.end().catch(() => undefined);
   }

@@ -9,14 +9,14 @@ const LAST_LINES = 8;
 
 interface Running {
   readonly process: ChildProcess;
-  /** It has said that it listens. */
+  /** The listener has logged that it listens. */
   ready: boolean;
-  /** The chaos has sent it a signal that ends it. */
+  /** The chaos has sent the listener a signal that ends it. */
   condemned: boolean;
   readonly lastLines: string[];
 }
 
-/** Listener processes, replaced as a supervisor would: whenever one ends, another starts. */
+/** Listener processes under supervision: whenever one ends, another is started. */
 export class Listeners {
   readonly crashes: string[] = [];
   readonly exits: Tally;
@@ -25,7 +25,7 @@ export class Listeners {
   readonly #running: (Running | undefined)[] = [];
   #closing = false;
 
-  /** @param environments one a listener */
+  /** @param environments one per listener */
   constructor(environments: readonly NodeJS.ProcessEnv[], exits: Tally) {
     this.#environments = environments;
     this.exits = exits;
@@ -37,12 +37,12 @@ export class Listeners {
     });
   }
 
-  /** Those that have said that they listen. */
+  /** The number of listeners that listen and have not been signalled. */
   get ready(): number {
     return this.#running.filter((listener) => listener?.ready === true && !listener.condemned).length;
   }
 
-  /** @returns whether there was one to be hit. */
+  /** Sends a signal to the listener at a place. @returns whether there was one. */
   hit(place: number, signal: NodeJS.Signals): boolean {
     const listener = this.#running[place % this.#environments.length];
     if (listener === undefined || !listener.ready) return false;
@@ -51,7 +51,7 @@ export class Listeners {
     return listener.process.kill(signal);
   }
 
-  /** Notes how much memory the largest one holds. */
+  /** Records the memory of the largest listener. */
   measure(): void {
     for (const listener of this.#running) {
       if (listener?.process.pid === undefined) continue;
@@ -60,13 +60,13 @@ export class Listeners {
     }
   }
 
-  /** For when the chaos itself fails: nothing of it stays behind. */
+  /** Ends all listeners if the chaos itself fails. */
   killAll(): void {
     this.#closing = true;
     for (const listener of this.#running) listener?.process.kill("SIGKILL");
   }
 
-  /** Asks all to stop, but for those that are on their way out: a second signal would cut that short. @returns how each ended. */
+  /** Asks all listeners to stop, except those that are already stopping: a second signal ends at once. @returns how each ended. */
   async close(): Promise<string[]> {
     this.#closing = true;
     const ended = this.#running.map(async (listener) => {
@@ -107,7 +107,7 @@ export class Listeners {
   }
 
   #ended(place: number, listener: Running, code: number | null, signal: NodeJS.Signals | null): void {
-    this.exits.add(`${listener.condemned ? "after our signal" : "by itself"}: ${String(code ?? signal)}`);
+    this.exits.add(`${listener.condemned ? "after our signal" : "unasked"}: ${String(code ?? signal)}`);
     if (this.#closing) return;
     if (listener.ready && !listener.condemned) this.crashes.push(listener.lastLines.join("\n"));
     this.#running[place] = undefined;

@@ -1,4 +1,4 @@
-/** `npm run chaos`: users write, everything that can die dies, and afterwards every row must be right. */
+/** `npm run chaos`: users write while everything that can fail fails; afterwards every row must be right. */
 import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
@@ -16,12 +16,12 @@ import { verify, type VectorsIn } from "./verify.ts";
 import { CUT, Writer, type WriterTallies } from "./writer.ts";
 
 const DIMENSIONS = 8;
-/** What `npm run watch -- patient_embeddings --into patient_vectors` makes, and no second column. */
+/** The result of `npm run watch -- patient_embeddings --into patient_vectors`, without the old vector column. */
 const VECTORS_APART = `alter table patient_embeddings drop column embedding;
   create table patient_vectors (embedding vector(${DIMENSIONS}),
     patient_id bigint primary key references patient_embeddings on delete cascade on update cascade);
   select autoembed.watch('public.patient_embeddings', 'context_text', source_name => 'patient_embeddings', vector_table => 'public.patient_vectors')`;
-const LOOK_MS = 5_000;
+const CHECK_MS = 5_000;
 /** Pause between two transactions of a writer, on average. */
 const WRITER_PAUSE_MS = 20;
 /** How long the queue may take to become empty once everything works again. */
@@ -50,7 +50,7 @@ async function main(options: ChaosOptions): Promise<Report> {
     EMBED_LOG_LEVEL: "info",
   };
   const listeners = new Listeners(
-    // Half of them reach Postgres and the provider by way of the proxies.
+    // Half of them connect to Postgres and the provider through the proxies.
     Array.from({ length: options.listeners }, (_, place) => ({
       ...environment,
       DATABASE_URL: place % 2 === 0 ? through(postgresProxy, url) : url,
@@ -86,11 +86,11 @@ async function main(options: ChaosOptions): Promise<Report> {
       { options, database: name, listeners, provider, postgresProxy, providerProxy, faults, random },
       ending,
     ),
-    lookAround(url, vectors, looks, ending),
+    checkDuringFaults(url, vectors, looks, ending),
   ]);
 
   const quietSince = performance.now();
-  const failedRows = await settle(url);
+  const failedRows = await waitUntilDrained(url);
   const quietMs = performance.now() - quietSince;
   const verdict = await onDatabase(url, (client) => verify(client, vectors, DIMENSIONS));
   const goodbyes = await listeners.close();
@@ -99,7 +99,7 @@ async function main(options: ChaosOptions): Promise<Report> {
       select (select count(*)::int from autoembed.embedding_queue) as queued,
         (select count(*)::int from autoembed.embedding_queue where owner is not null) as owned,
         (select count(*)::int from autoembed.embedding_listener) as listed`);
-    if (rows[0] === undefined) throw new Error("a count gave no row");
+    if (rows[0] === undefined) throw new Error("a count returned no row");
     return rows[0];
   });
   await Promise.all([provider.close(), postgresProxy.close(), providerProxy.close()]);
@@ -123,15 +123,15 @@ async function main(options: ChaosOptions): Promise<Report> {
   };
 }
 
-/** While everything breaks, a row that is not pending must be right at every moment. */
-async function lookAround(
+/** During the faults, every row that is not pending must be right at every moment. */
+async function checkDuringFaults(
   url: string,
   vectors: VectorsIn,
   looks: Report["looks"],
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {
-    await delay(LOOK_MS, undefined, { signal }).catch(() => undefined);
+    await delay(CHECK_MS, undefined, { signal }).catch(() => undefined);
     try {
       await onDatabase(url, async (client) => {
         const { lost, wrong } = await verify(client, vectors, DIMENSIONS);
@@ -145,14 +145,17 @@ async function lookAround(
         looks.mostConnections = Math.max(looks.mostConnections, rows[0]?.connections ?? 0);
       });
     } catch (error) {
-      // The chaos hit this connection too.
+      // The chaos may have cut this connection too.
       if (error instanceof pg.DatabaseError && !CUT.test(error.code ?? "")) throw error;
     }
   }
 }
 
-/** Waits until nothing is pending. Rows that a misbehaving provider made fail are retried, as `npm run retry` does. @returns how many those were */
-async function settle(url: string): Promise<number> {
+/**
+ * Waits until nothing is pending. Rows that failed because of the provider's answers are retried, as by `npm run retry`.
+ * @returns the number of retried rows
+ */
+async function waitUntilDrained(url: string): Promise<number> {
   const deadline = Date.now() + QUIET_MS;
   let failed = 0;
   for (;;) {

@@ -4,15 +4,15 @@ import { UsageError } from "../src/errors.ts";
 export interface ChaosOptions {
   /** A server whose user may create databases. */
   readonly server: string;
-  /** Crashes and restarts that server; undefined: it is left alone. */
+  /** Crashes and restarts that server; undefined: the server is not restarted. */
   readonly restartCommand: string | undefined;
-  /** Whether the vectors are kept in a table of their own. */
+  /** Whether the vectors are kept in a separate table. */
   readonly into: boolean;
   readonly seconds: number;
   readonly seed: number;
   readonly listeners: number;
   readonly writers: number;
-  /** Pauses between faults of one kind, in ms, on average. */
+  /** Average time between faults of one kind, in ms. */
   readonly killEveryMs: number;
   readonly restartEveryMs: number;
 }
@@ -23,7 +23,7 @@ const usage =
   "npm run chaos -- [--short | --seconds 60] [--seed 1] [--listeners 3] [--writers 6] [--kill-every 4] [--restart-every 40] [--into]";
 
 /**
- * As `usage` says, on the server of TEST_DATABASE_URL; CHAOS_RESTART_COMMAND crashes and restarts it.
+ * Reads the options of `usage`. The server is that of TEST_DATABASE_URL; CHAOS_RESTART_COMMAND crashes and restarts it.
  * @throws {UsageError}
  */
 export function readOptions(args: readonly string[], environment: NodeJS.ProcessEnv): ChaosOptions {

@@ -1,4 +1,4 @@
-/** The same choices for the same seed (mulberry32). */
+/** A random generator that makes the same choices for the same seed (mulberry32). */
 export class Random {
   #state: number;
 

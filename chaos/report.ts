@@ -8,14 +8,14 @@ export interface Report {
   readonly seconds: number;
   readonly users: WriterTallies;
   readonly faults: Tally;
-  /** What was seen while everything broke. */
+  /** The checks during the faults. */
   readonly looks: { snapshots: number; lost: number; wrong: number; mostConnections: number };
   readonly failedRows: number;
   readonly quietMs: number;
   readonly verdict: Verdict;
-  /** Exit codes of the last listeners, asked to stop with nothing wrong. */
+  /** Exit codes of the last listeners, which were asked to stop when all was well. */
   readonly goodbyes: readonly string[];
-  /** Queue rows, those of them that are claimed, and listeners: of rows that are there or not. */
+  /** Left at the end: queue rows, claimed queue rows, and registered listeners. */
   readonly left: { readonly queued: number; readonly owned: number; readonly listed: number };
   readonly exits: Tally;
   readonly crashes: readonly string[];
@@ -25,8 +25,8 @@ export interface Report {
 }
 
 /**
- * Whether nothing was lost, nothing wrong, no user failed by us, no listener crashed, nothing left behind; and whether
- * enough happened for that to mean something.
+ * Whether no row was lost or wrong, no user's statement failed because of us, no listener crashed and nothing was left
+ * behind; and whether enough happened to prove that.
  */
 export function isClean(report: Report): boolean {
   const { verdict, looks, users, crashes, goodbyes, left } = report;
@@ -42,13 +42,13 @@ export function isClean(report: Report): boolean {
     left.owned;
   return (
     bad === 0 &&
-    happenedNot(report).length === 0 &&
+    missingEvents(report).length === 0 &&
     goodbyes.every((code) => code === "0" || code.startsWith("was "))
   );
 }
 
-/** What a run must have, or it proves nothing. */
-function happenedNot({ verdict, looks, users, faults, texts }: Report): string[] {
+/** The events that did not happen, without which a run proves nothing. */
+function missingEvents({ verdict, looks, users, faults, texts }: Report): string[] {
   const happened = {
     "a user's statement": users.operations.total,
     "a row": verdict.rows,
@@ -67,15 +67,15 @@ export function describeReport(report: Report): string {
     `chaos: seed ${options.seed}, ${report.seconds.toFixed(0)} s, ${options.writers} writers, ${options.listeners} listeners`,
     `operations   ${users.operations.total} (${users.operations.toString()})`,
     `faults       ${faults.toString()}${options.restartCommand === undefined ? " (CHAOS_RESTART_COMMAND is not set: no server restarts)" : ""}`,
-    `users        ${users.failed.total} failed by us (${users.failed.toString()}); connections cut by the chaos: ${users.cut.toString()}; serialization retries: ${users.retried.toString()}`,
-    `user waits   median ${wait(0.5)} ms, 99 % ${wait(0.99)} ms, longest ${wait(1)} ms a statement, faults included`,
+    `users        ${users.failed.total} failed because of us (${users.failed.toString()}); connections cut by the chaos: ${users.cut.toString()}; serialization retries: ${users.retried.toString()}`,
+    `user waits   median ${wait(0.5)} ms, 99 % ${wait(0.99)} ms, longest ${wait(1)} ms per statement, faults included`,
     `listeners    ended ${report.exits.toString()}; crashed ${report.crashes.length}; asked to stop at the end: exit ${report.goodbyes.join(", ")}`,
     `resources    largest listener ${report.mostMegabytes} MB; most connections of all listeners ${looks.mostConnections}`,
-    `provider     ${report.requests} requests, ${report.texts} texts; rows given up for its answers and retried: ${report.failedRows}`,
+    `provider     ${report.requests} requests, ${report.texts} texts; rows that failed for its answers and were retried: ${report.failedRows}`,
     `while broken ${looks.snapshots} snapshots: ${looks.lost} lost, ${looks.wrong} wrong among rows that were not pending`,
     `quiet        ${left.queued === 0 ? "queue empty after" : `${left.queued} rows still queued after`} ${(report.quietMs / 1000).toFixed(1)} s; ${left.owned} claims and ${left.listed} listeners left behind`,
     `rows         ${verdict.rows}: ${verdict.lost} lost, ${verdict.wrong} wrong, ${verdict.pending} still pending`,
-    ...happenedNot(report).map((what) => `nothing proved: not ${what}`),
+    ...missingEvents(report).map((what) => `nothing proved: not ${what}`),
     ...report.crashes.map((lines) => `crash:\n${lines}`),
     isClean(report) ? "PASSED" : "FAILED",
   ].join("\n");

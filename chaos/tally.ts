@@ -1,4 +1,4 @@
-/** Counts by name, in the order in which the names came. */
+/** Counts by name, in the order in which the names first appeared. */
 export class Tally {
   readonly #counts = new Map<string, number>();
 

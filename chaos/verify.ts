@@ -4,16 +4,16 @@ import { oracleVector } from "../test/support/oracle-vector.ts";
 export interface Verdict {
   readonly rows: number;
   readonly pending: number;
-  /** Rows that are not pending, have a text and no vector. */
+  /** Rows that are not pending and have a text but no vector. */
   readonly lost: number;
-  /** Rows that are not pending and have a vector that is not that of their text. */
+  /** Rows that are not pending and have a vector of another text. */
   readonly wrong: number;
 }
 
-/** The table that the vectors are in: the watched one, or one of their own. */
+/** The table that holds the vectors: the watched one, or a separate one. */
 export type VectorsIn = "patient_embeddings" | "patient_vectors";
 
-/** Holds every row that is not pending against the oracle, in one snapshot: it must be right at every moment. */
+/** Compares every row that is not pending with the oracle, in one snapshot: each must be right at every moment. */
 export async function verify(client: pg.Client, vectors: VectorsIn, dimensions: number): Promise<Verdict> {
   const { rows } = await client.query<{ text: string; vector: string | null; pending: boolean }>(`
     select t.context_text as text, v.embedding::text as vector, q.key is not null as pending

@@ -6,26 +6,26 @@ import type { Tally } from "./tally.ts";
 const KEYS = 2_000;
 const TEXTS = 400;
 const BLANKS = ["", "   ", "\n\t"];
-/** What a user's connection says when the chaos, not the listener, has cut it. */
+/** The SQLSTATEs of a user's connection that the chaos, not the listener, has cut. */
 export const CUT = /^(57P0[123]|08\w{3})$/;
-/** No user may be kept waiting for this long by us: what is (57014) has failed, and does not hold up the chaos either. */
+/** We must never make a user wait this long: such a statement fails (57014), so that the chaos goes on. */
 const LONGEST_WAIT_MS = 20_000;
-/** What REPEATABLE READ and SERIALIZABLE ask every user to be ready for, whoever else writes. */
+/** Under REPEATABLE READ and SERIALIZABLE, every user must expect this error, whatever others write. */
 const SERIALIZATION_FAILURE = "40001";
 
 export interface WriterTallies {
   readonly operations: Tally;
   readonly cut: Tally;
   readonly retried: Tally;
-  /** SQLSTATEs that a user should never have seen: failed by us. */
+  /** SQLSTATEs that a user should never have seen: failures because of us. */
   readonly failed: Tally;
-  /** Milliseconds a statement took. */
+  /** Milliseconds that each statement took. */
   readonly waits: number[];
 }
 
 type Statement = readonly [name: string, sql: string, values: readonly unknown[]];
 
-/** A user who writes to `patient_embeddings` until told to stop, reconnecting whenever the chaos cuts in. */
+/** A user who writes to `patient_embeddings` until stopped, and reconnects whenever the chaos cuts the connection. */
 export class Writer {
   readonly #url: string;
   readonly #random: Random;
@@ -75,7 +75,7 @@ export class Writer {
     else this.#tallies.failed.add(code);
   }
 
-  /** One statement by itself, or several in a transaction; keys ascend, so that users never deadlock among themselves. */
+  /** Runs one statement, or several in a transaction. Keys ascend, so that users never deadlock with each other. */
   async #transaction(client: pg.Client): Promise<void> {
     const random = this.#random;
     if (random.chance(0.6)) {
@@ -126,7 +126,7 @@ export class Writer {
       return ["insert", `insert into ${table} values ($1, $2) on conflict do nothing`, [key, text]];
     if (roll < 0.9) return ["delete", `delete from ${table} where patient_id = $1`, [key]];
     if (roll < 0.95) {
-      // Nobody else knows the new key, so that no two users wait for one another's.
+      // No other user knows the new key, so two users never wait for each other's.
       return ["key", `update ${table} set patient_id = $2 where patient_id = $1`, [key, this.#freshKey()]];
     }
     return [

@@ -21,7 +21,7 @@ interface Contender {
 
 const OURS = `ours, ${BATCH} x ${LANES}`;
 const PLAN = `plan, ${BATCH} x ${LANES}`;
-/** Not dependencies of ours: they take part where they are installed. */
+/** Peers are not our dependencies: they take part if they are installed. */
 const QUEUES = [
   { subject: "graphile-worker", install: installGraphileWorker },
   { subject: "pg-boss", install: installPgBoss },
@@ -39,7 +39,12 @@ const CONTENDERS: readonly Contender[] = [
     lanes: LANES,
   })),
   { name: OURS, subject: "ours", batch: BATCH, lanes: LANES },
-  { name: `answers thrown away, ${BATCH} x ${LANES}`, subject: "ask-only", batch: BATCH, lanes: LANES },
+  {
+    name: `baseline (answers discarded), ${BATCH} x ${LANES}`,
+    subject: "ask-only",
+    batch: BATCH,
+    lanes: LANES,
+  },
 ];
 
 const FIGURES = [
@@ -51,7 +56,7 @@ const FIGURES = [
   ["walBytesPerRow", "WAL bytes/row"],
 ] as const satisfies readonly (readonly [keyof Turn, string])[];
 
-/** A table of rows without vectors, until every row has one. */
+/** Backfill of a table without vectors, until every row has one. */
 export async function backfill(bench: Bench): Promise<Section[]> {
   const rows = bench.quick ? 1_000 : 5_000;
   const template = await bench.server.template("backfill", DIMENSIONS, rows);
@@ -94,7 +99,7 @@ async function atLatency(bench: Bench, template: string, all: number, latencyMs:
   };
 }
 
-/** One row at a time takes minutes: fewer rows tell its rate as well. */
+/** Row by row, the whole table would take minutes: fewer rows show the same rate. */
 function fewRows(all: number, latencyMs: number): number {
   return latencyMs > 0 ? 50 : Math.min(all, 1_000);
 }

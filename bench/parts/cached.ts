@@ -7,7 +7,7 @@ import { startProvider } from "../start-provider.ts";
 
 const DIMENSIONS = 1536;
 
-/** Every text's vector is in the cache: no request, and no vector passes through Node. */
+/** Backfill with every text's vector in the cache: no request is sent, and no vector passes through Node. */
 export async function cached({ server, quick }: Bench): Promise<Section[]> {
   const rows = quick ? 2_000 : 20_000;
   const provider = await startProvider({ dimensions: DIMENSIONS, latencyMs: 0 });
@@ -50,7 +50,7 @@ export async function cached({ server, quick }: Bench): Promise<Section[]> {
   ];
 }
 
-/** The least that it can cost: one statement, no queue, no lock, no guard. */
+/** The least that this work can cost: one statement, without queue, locks and guards. */
 async function updateFromCache(url: string, rows: number): Promise<number> {
   return withClient(url, async (client) => {
     const started = performance.now();

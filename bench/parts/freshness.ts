@@ -13,7 +13,7 @@ const ROWS = 2_000;
 const LOAD_PER_SECOND = 200;
 const PATIENCE_MS = 30_000;
 
-/** From the moment an update is sent until its vector is committed. */
+/** Time from sending an update until its vector is committed. */
 export async function freshness({ server, quick }: Bench): Promise<Section[]> {
   const samples = quick ? 30 : 200;
   const idle = { ours: [] as number[], bare: [] as number[] };
@@ -76,7 +76,7 @@ export async function freshness({ server, quick }: Bench): Promise<Section[]> {
   ];
 }
 
-/** A lone change while a backlog is drained at the provider's pace. */
+/** A single change while a backlog is being drained at the provider's rate. */
 async function duringBackfill({ server, quick }: Bench): Promise<{ rows: number; times: number[] }> {
   const rows = quick ? 50_000 : 1_000_000;
   const template = await server.template("lone", 8, ROWS, async (client) => {
@@ -111,7 +111,7 @@ async function duringBackfill({ server, quick }: Bench): Promise<{ rows: number;
   return { rows, times };
 }
 
-/** Both tables tell when a vector of theirs is committed; rows below 1,000 are those that are watched. */
+/** Adds triggers that NOTIFY when a vector of a row below 1,000 is committed, in both tables. */
 async function prepare(client: pg.Client): Promise<void> {
   await client.query("insert into plain_embeddings select * from patient_embeddings");
   await client.query(`
@@ -126,7 +126,7 @@ async function prepare(client: pg.Client): Promise<void> {
 }
 
 interface Current {
-  /** Resolves when the vector of that row has been written. */
+  /** Resolves when the row's vector has been written. */
   of(id: number): Promise<void>;
   close(): Promise<void>;
 }
@@ -186,7 +186,7 @@ async function withPool<T>(url: string, work: (pool: pg.Pool) => Promise<T>): Pr
   }
 }
 
-/** Runs `work` while other rows are updated one by one at a steady pace. */
+/** Runs `work` while other rows are updated one by one at a steady rate. */
 async function underLoad(url: string, work: () => Promise<number[]>): Promise<number[]> {
   return withPool(url, async (pool) => {
     const writing = new Set<Promise<unknown>>();

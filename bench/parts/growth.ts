@@ -18,17 +18,17 @@ const SAMPLE_MS = 500;
 interface Drain {
   readonly rows: number;
   readonly rowsPerSecond: number;
-  /** CPU seconds a 1,000 rows: claim, write-back and counting; undefined where the server is on another machine. */
+  /** CPU seconds per 1,000 rows: claim, write-back and counting; undefined if the server is on another machine. */
   readonly postgresCpu: number | undefined;
-  /** Milliseconds a row in the last tenth, against the first. */
+  /** Milliseconds per row in the last tenth, as a multiple of the first tenth. */
   readonly lastAgainstFirst: number;
   readonly peakMegabytes: number;
-  /** The queue's table and indexes at their largest, megabytes; and the same before the drain. */
+  /** The queue's table and indexes at their largest, in megabytes; then the same before the drain. */
   readonly queueMegabytes: number;
   readonly queueAtStart: number;
 }
 
-/** How the queue behaves as it grows, along the drain, and while somebody keeps vacuum from its work. */
+/** How the queue behaves as it grows, during the drain, and while an open transaction holds vacuum back. */
 export async function growth({ server, quick }: Bench): Promise<Section[]> {
   const sizes = quick ? [10_000, 50_000] : [10_000, 100_000, 1_000_000];
   const provider = await startProvider({ dimensions: DIMENSIONS, latencyMs: 0 });
@@ -153,7 +153,7 @@ async function drain(url: string, provider: StandIn, rows: number): Promise<Drai
   });
 }
 
-/** Median milliseconds a row while the share of rows done was between the two. */
+/** Median milliseconds per row while the share of finished rows was between `from` and `to`. */
 function pace(
   points: readonly { ms: number; done: number }[],
   rows: number,

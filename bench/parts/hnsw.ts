@@ -14,7 +14,7 @@ const BATCH = 128;
 const WRITERS = 3;
 const INDEX = "create index on patient_embeddings using hnsw (embedding vector_cosine_ops)";
 
-/** What an index in place costs, and what building it last saves. */
+/** The cost of a backfill with an existing HNSW index, and the time saved by building the index last. */
 export async function hnsw({ server, quick }: Bench): Promise<Section[]> {
   const rows = quick ? 200 : 3_000;
   const provider = await startProvider({ dimensions: DIMENSIONS, latencyMs: 0, vectors: rows });
@@ -41,7 +41,7 @@ export async function hnsw({ server, quick }: Bench): Promise<Section[]> {
           return load.seconds + (await timed(server.urlOf(database), INDEX));
         }),
       );
-      // In turns of their own: a user who takes locks slows the others down.
+      // In separate turns: a user's locks slow the others down.
       await on(indexed, (database) =>
         locking(server.urlOf(database), rows, waits.bare, bareUpdate(server.urlOf(database), rows)),
       );
@@ -87,7 +87,7 @@ export async function hnsw({ server, quick }: Bench): Promise<Section[]> {
       title: "A user who locks a row meanwhile, ms",
       columns: ["", "median", "p99", "longest", "locks"],
       rows: [
-        beside(`beside bare updates of ${BATCH}, ${WRITERS} connections`, waits.bare),
+        beside(`during bare updates of ${BATCH}, ${WRITERS} connections`, waits.bare),
         beside("beside ours", waits.ours),
       ],
       bars: [],
@@ -95,7 +95,7 @@ export async function hnsw({ server, quick }: Bench): Promise<Section[]> {
   ];
 }
 
-/** Locks one row after the other, any of them, while `work` is done, and adds how long each took to `times`. */
+/** Locks random rows one after the other while `work` runs, and adds the time that each lock took to `times`. */
 async function locking<T>(url: string, rows: number, times: number[], work: Promise<T>): Promise<T> {
   const done = { now: false };
   void work.finally(() => (done.now = true)).catch(() => undefined);
@@ -111,7 +111,7 @@ async function locking<T>(url: string, rows: number, times: number[], work: Prom
   return await work;
 }
 
-/** The same vectors, already here, by the fastest update there is. */
+/** Writes the same vectors, already in memory, by the fastest possible update. */
 async function bareUpdate(url: string, rows: number): Promise<number> {
   const pool = new pg.Pool({ connectionString: url, max: WRITERS });
   const { rows: types } = await pool.query<{ oid: number }>("select 'vector'::regtype::oid as oid");

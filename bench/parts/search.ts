@@ -9,11 +9,11 @@ import { atLeast, type Section } from "../report.ts";
 
 const DIMENSIONS = 256;
 const NEIGHBOURS = 10;
-/** Texts are about something: their vectors lie in clusters. Vectors that do not are no test of an index. */
+/** Texts have topics, so their vectors lie in clusters. Vectors without clusters would not test an index. */
 const CLUSTERS = 100;
 const FILTER = "patient_id % 10 = 0";
 
-/** Recall against exact search, and queries a second on one connection, with the index that `npm run index` builds. */
+/** Recall against exact search, and queries per second on one connection, with the index that `npm run index` builds. */
 export async function search({ server, quick }: Bench): Promise<Section[]> {
   const rows = quick ? 2_000 : 20_000;
   const queries = quick ? 20 : 100;

@@ -19,7 +19,7 @@ interface Sample extends Memory {
   readonly connections: number;
 }
 
-/** Steady traffic for minutes: does the listener's memory stay where it is, and do its connections? */
+/** Steady traffic for minutes: do the listener's memory and its connections stay constant? */
 export async function soak({ server, quick }: Bench): Promise<Section[]> {
   const minutes = quick ? 0.5 : 5;
   const everyMs = (minutes * 60_000) / 20;

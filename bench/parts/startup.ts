@@ -12,7 +12,7 @@ import { startProvider } from "../start-provider.ts";
 const CLI = fileURLToPath(new URL("../../dist/cli.js", import.meta.url));
 const LONGEST_MS = 60_000;
 
-/** From the command to the moment at which a change would be heard. */
+/** Time from the command until a change would be noticed. */
 export async function startup({ server, quick }: Bench): Promise<Section[]> {
   const provider = await startProvider({ dimensions: 8, latencyMs: 0 });
   const database = await server.template("startup", 8, 0);
@@ -53,7 +53,7 @@ export async function startup({ server, quick }: Bench): Promise<Section[]> {
   ];
 }
 
-/** Seconds until `npm start`'s process says that it is ready. */
+/** Seconds until `npm start` reports that it is ready. */
 async function timeStart(environment: Record<string, string>, ready: RegExp): Promise<number> {
   const inherited = { PATH: process.env["PATH"], HOME: process.env["HOME"] };
   const started = performance.now();

@@ -15,7 +15,7 @@ const STATEMENTS_PER_SECOND = 25;
 const SETTINGS = ["no listener", "two listeners, idle", "two listeners, draining, provider 2 s"] as const;
 type Setting = (typeof SETTINGS)[number];
 
-/** How long a user's own statements take, with and without listeners at work: interleaved turns, steady writers. */
+/** How long users' statements take, with and without working listeners: interleaved turns, steady writers. */
 export async function waits({ server, quick }: Bench): Promise<Section[]> {
   const turns = quick ? 1 : 5;
   const seconds = quick ? 2 : 6;
@@ -24,9 +24,9 @@ export async function waits({ server, quick }: Bench): Promise<Section[]> {
   const provider = await startProvider({ dimensions: 8, latencyMs: 2_000 });
   const times = new Map<Setting, number[]>(SETTINGS.map((setting) => [setting, []]));
   for (let turn = 0; turn < turns; turn++) {
-    // Each setting has every place in the turns' order: what comes later finds more dead rows.
+    // Each setting takes every place in the order of turns: a later turn finds more dead rows.
     for (const setting of [...SETTINGS.slice(turn % 3), ...SETTINGS.slice(0, turn % 3)]) {
-      // What is paused is queued all the same, so that the statements cost what they always do.
+      // Rows of a paused source are still queued, so that the statements cost what they usually do.
       await withClient(url, (client) =>
         client.query("update autoembed.embedding_source set paused = $1", [
           setting === "two listeners, idle",
@@ -43,7 +43,7 @@ export async function waits({ server, quick }: Bench): Promise<Section[]> {
   const [none, , draining] = SETTINGS;
   return [
     {
-      title: `Waits of users: ${WRITERS} writers of one row and of twenty, ${STATEMENTS_PER_SECOND} statements/s each, ms a statement`,
+      title: `Waits of users: ${WRITERS} writers of one row and of twenty, ${STATEMENTS_PER_SECOND} statements/s each, ms per statement`,
       columns: ["", "median", "p99", "longest", "statements"],
       rows: SETTINGS.map((setting) => [
         setting,

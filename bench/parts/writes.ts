@@ -9,7 +9,7 @@ import { noteOf } from "../texts.ts";
 
 const COMMITTERS = 8;
 
-/** What a watched table costs its users, against the same table without triggers. A listener sleeps beside it. */
+/** What a watched table costs its users, compared with the same table without triggers. An idle listener is running. */
 export async function writes({ server, quick }: Bench): Promise<Section[]> {
   const template = await server.template("writes", 8, 0, prepare);
   const turns = quick ? 1 : 6;
@@ -29,7 +29,7 @@ export async function writes({ server, quick }: Bench): Promise<Section[]> {
       for (const [name, run] of Object.entries(workloads(scale))) {
         const both = times.get(name) ?? { watched: [], bare: [] };
         times.set(name, both);
-        // Who goes first alternates: the second finds files and pages warm.
+        // The order alternates: the second finds files and pages warm.
         const tables = turn % 2 === 0 ? (["watched", "bare"] as const) : (["bare", "watched"] as const);
         for (const table of tables) {
           const started = performance.now();
@@ -39,9 +39,9 @@ export async function writes({ server, quick }: Bench): Promise<Section[]> {
       }
       rates.bare.push(await commitRate(url, "bare", quick));
       await client.query("delete from autoembed.embedding_listener");
-      // Polling as often as it can, it does as much work where nobody notifies it: it takes its share of the cores there too.
+      // Polling at the shortest interval, the listener does the same work without notifications, so it uses the same CPU.
       const listener = await startListener(url, provider.url, { EMBED_POLL_MS: "100" });
-      // Here, too, whoever goes first finds the table cold.
+      // Here, too, the first turn finds the table cold.
       const order = ["flag", "silent", "always"] as const;
       for (const kind of turn % 2 === 0 ? order : order.toReversed()) {
         await client.query(NOTIFYING[kind]);
@@ -119,7 +119,7 @@ async function prepare(client: pg.Client): Promise<void> {
   await client.query("vacuum analyze notes");
 }
 
-/** The same trigger functions, that NOTIFY always or never. */
+/** Changes the trigger functions so that they NOTIFY always or never. */
 function changeNotify(always: "true" | "false"): string {
   return String.raw`do $do$
     declare definition text;
@@ -133,7 +133,7 @@ function changeNotify(always: "true" | "false"): string {
     end $do$`;
 }
 
-/** What makes the triggers NOTIFY while a listener sleeps, as they do, or never, or always. */
+/** Settings under which the triggers NOTIFY as usual, never, or always while a listener is idle. */
 const NOTIFYING = {
   flag: "select autoembed.watch('public.watched', 'note')",
   silent: changeNotify("false"),
@@ -166,7 +166,7 @@ function workloads(scale: number): Readonly<Record<string, Run>> {
   };
 }
 
-/** Commits a second of several connections, each inserting one row at a time. */
+/** Commits per second of several connections, each inserting one row at a time. */
 async function commitRate(url: string, table: string, quick: boolean): Promise<number> {
   const pool = new pg.Pool({ connectionString: url, max: COMMITTERS });
   const clients = await Promise.all(Array.from({ length: COMMITTERS }, () => pool.connect()));

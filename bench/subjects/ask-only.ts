@@ -2,7 +2,7 @@ import pg from "pg";
 import type { Job } from "../job.ts";
 import { ask } from "./embed-as-floats.ts";
 
-/** Asks for the same vectors in the same lanes and throws the answers away: what the provider and the machine allow. */
+/** Baseline: sends the same requests, equally many at once, and discards the answers. It shows what the provider allows. */
 export async function askOnly(job: Job): Promise<void> {
   const client = new pg.Client(job.databaseUrl);
   await client.connect();

@@ -2,7 +2,7 @@ import { Pool, type Dispatcher } from "undici";
 
 let pool: Pool | undefined;
 
-/** As most scripts do it: JSON in, arrays of numbers out, over kept-alive connections. */
+/** Embeds like most scripts: JSON in, arrays of numbers out, over kept-alive connections. */
 export async function embedAsFloats(providerUrl: string, texts: readonly string[]): Promise<number[][]> {
   const { body } = await ask(providerUrl, texts);
   const answer = (await body.json()) as { data: { index: number; embedding: number[] }[] };

@@ -6,7 +6,7 @@ interface Payload {
   readonly ids: readonly number[];
 }
 
-/** What is used of it. */
+/** The part of its API that the bench uses. */
 interface GraphileWorker {
   runMigrations(options: { readonly connectionString: string }): Promise<void>;
   runOnce(options: {
@@ -27,7 +27,7 @@ export async function installGraphileWorker(connectionString: string): Promise<v
   await open().runMigrations({ connectionString });
 }
 
-/** Jobs of a batch of rows each, added in one statement, worked off at once: its fastest form. */
+/** One job per batch of rows, all jobs added in one statement and then run with `runOnce`: its fastest form. */
 export async function graphileWorker(job: Job): Promise<void> {
   const worker = open();
   const pool = new pg.Pool({ connectionString: job.databaseUrl, max: 2 * job.lanes });

@@ -2,7 +2,7 @@ import pg from "pg";
 import pgListen from "pg-listen";
 import { embedAsFloats } from "./embed-as-floats.ts";
 
-/** NOTIFY with a key, one call, one update: no queue, no cache, and what it misses is lost. */
+/** NOTIFY with a key, one request, one update: no queue, no cache, and a missed notification is lost. */
 export async function listenBarely(databaseUrl: string, providerUrl: string): Promise<() => Promise<void>> {
   const pool = new pg.Pool({ connectionString: databaseUrl, max: 2 });
   const subscriber = pgListen.default<{ plain: string }>(

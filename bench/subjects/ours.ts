@@ -5,7 +5,7 @@ import { connect } from "../../src/database/connect.ts";
 import { chooseSources } from "../../src/sources/choose-sources.ts";
 import type { Job } from "../job.ts";
 
-/** What `npm run backfill` does, from finding the rows to the last commit. */
+/** The work of `npm run backfill`, from finding the rows to the last commit. */
 export async function ours(job: Job): Promise<void> {
   const config = {
     ...readConfig({

@@ -6,7 +6,7 @@ import { upsert, type Row } from "./upsert.ts";
 
 const require = createRequire(import.meta.url);
 
-/** Job queues that the bench runs beside ours where they are installed: `npm install --no-save graphile-worker@0.16 pg-boss@10`. */
+/** Job queues that the bench also runs if they are installed: `npm install --no-save graphile-worker@0.16 pg-boss@10`. */
 export function isInstalled(name: string): boolean {
   try {
     require.resolve(name);
@@ -20,7 +20,7 @@ export function load(name: string): unknown {
   return require(name);
 }
 
-/** What the handler of a job over several rows does: the plan's batch. */
+/** The handler of a job over several rows: the same batch as in `plan`. */
 export async function embedRows(pool: pg.Pool, job: Job, ids: readonly number[]): Promise<void> {
   const { rows } = await pool.query<Row>(
     "select patient_id, context_text from patient_embeddings where patient_id = any($1)",

@@ -2,7 +2,7 @@ import pg from "pg";
 import type { Job } from "../job.ts";
 import { embedAsFloats } from "./embed-as-floats.ts";
 
-/** One call, one insert and one commit a row. */
+/** One request, one insert and one commit per row. */
 export async function perRow(job: Job): Promise<void> {
   const client = new pg.Client(job.databaseUrl);
   await client.connect();

@@ -7,7 +7,7 @@ interface Fetched {
   readonly data: { readonly id: number };
 }
 
-/** What is used of it. */
+/** The part of its API that the bench uses. */
 interface Boss {
   start(): Promise<unknown>;
   stop(options: { readonly graceful: boolean; readonly wait: boolean }): Promise<void>;
@@ -31,7 +31,7 @@ export async function installPgBoss(connectionString: string): Promise<void> {
   await boss.stop({ graceful: false, wait: true });
 }
 
-/** A job a row, added in one statement; each lane fetches a batch of them, embeds it and completes it: its fastest form. */
+/** One job per row, all added in one statement; each lane fetches a batch of jobs, embeds and completes it: its fastest form. */
 export async function pgBoss(job: Job): Promise<void> {
   const boss = open(job.databaseUrl);
   await boss.start();

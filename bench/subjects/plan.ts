@@ -3,7 +3,7 @@ import type { Job } from "../job.ts";
 import { embedAsFloats } from "./embed-as-floats.ts";
 import { upsert, type Row } from "./upsert.ts";
 
-/** The batching plan as anyone would write it: a dimension probe, then batches, multi-row VALUES, a commit a batch. */
+/** Batching as most people would write it: a dimension probe, then batches, multi-row VALUES, one commit per batch. */
 export async function plan(job: Job): Promise<void> {
   const pool = new pg.Pool({ connectionString: job.databaseUrl, max: job.lanes });
   const { rows } = await pool.query<Row>(

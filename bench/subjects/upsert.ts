@@ -5,7 +5,7 @@ export interface Row {
   readonly context_text: string;
 }
 
-/** A batch written as anyone would: one statement of many VALUES, vectors as JSON. */
+/** Writes a batch as most people would: one statement of many VALUES, vectors as JSON. */
 export async function upsert(
   pool: pg.Pool,
   batch: readonly Row[],

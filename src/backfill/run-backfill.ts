@@ -1,6 +1,6 @@
-import { sql } from "kysely";
 import type { Config } from "../config.ts";
 import { connect, directUrl, type Database } from "../database/connect.ts";
+import { wakeListeners } from "../database/wake-listeners.ts";
 import { createListener, type Listener } from "../listener/listener.ts";
 import type { Events } from "../events.ts";
 import { cacheModel } from "../providers/provider.ts";
@@ -131,7 +131,7 @@ async function queueAll(
   const queue = async (source: Source, pages: AsyncGenerator<number>): Promise<void> => {
     for await (const rows of pages) {
       onQueued(rows);
-      if (rows > 0) await sql`select pg_notify('autoembed', ${String(source.id)})`.execute(db);
+      if (rows > 0) await wakeListeners(db, source.id);
       if (signal.aborted) return;
     }
   };

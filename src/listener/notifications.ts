@@ -1,4 +1,5 @@
 import pgListen, { type Subscriber } from "pg-listen";
+import { CHANNEL } from "../database/wake-listeners.ts";
 
 export interface NotificationHandlers {
   /** A change was committed; the source's id, or undefined where all should look (sources changed, a takeover). */
@@ -8,7 +9,6 @@ export interface NotificationHandlers {
   readonly onLost: (problem: string) => void;
 }
 
-const CHANNEL = "autoembed";
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 10_000;
 /** How long a half-open connection goes unnoticed, at most: one check, and the time it has to answer. */

@@ -136,7 +136,7 @@ export class SourceWorkers {
       this.#retired.add(worker);
       void worker.stop(AbortSignal.timeout(this.#around.config.EMBED_SHUTDOWN_MS));
     }
-    for (const source of sources.broken) await this.#troubles.troubled(source, source.trouble);
+    for (const source of sources.broken) await this.#troubles.troubled(source, source.problem);
     for (const source of toSplit.values())
       if (!this.#running.has(source.id)) await this.#beginSplitting(source);
     for (const source of wanted.values()) {

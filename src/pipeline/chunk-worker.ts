@@ -121,7 +121,7 @@ export class ChunkWorker {
         await this.#giveUp(ticket, "too_long", reason);
         return;
       }
-      const passages = found === undefined ? [] : splitText(found.text, source.passages);
+      const passages = found === undefined ? [] : splitText(found.text, source.chunkSettings);
       const replaced =
         found === undefined ? undefined : await replaceChunks(db, source, ticket, found.text_hash, passages);
       if (replaced === undefined) {

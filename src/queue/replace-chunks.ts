@@ -51,7 +51,7 @@ export async function replaceChunks(
       where q.source_id = ${source.id} and q.failed_at is null and q.ticket = ${ticket}::bigint
         and ${textHash("t")} is not distinct from ${hash}::bytea
         and ${isUnchanged(source)} and exists (
-          select from autoembed.embedding_source s where s.id = ${source.id} and s.passages = ${JSON.stringify(source.passages)}::jsonb)
+          select from autoembed.embedding_source s where s.id = ${source.id} and s.passages = ${JSON.stringify(source.chunkSettings)}::jsonb)
       for no key update of t skip locked for update of q skip locked
     ), locked as materialized (
       select p.passage_id, p.chunk, p.start_char, p.end_char, p.passage

@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
+import { wakeListeners } from "../database/wake-listeners.ts";
 
 export interface RetryOptions {
   /** Only of this source, and of the passages that its texts are cut into. */
@@ -25,6 +26,6 @@ export async function retryFailed(db: Database, { source, keys }: RetryOptions):
       ticket = nextval('autoembed.embedding_ticket'), queued_at = now(), not_before = now()
     from failed f where q.source_id = f.source_id and q.key = f.key
     returning q.source_id`.execute(db);
-  if (rows.length > 0) await sql`select pg_notify('autoembed', '')`.execute(db);
+  if (rows.length > 0) await wakeListeners(db);
   return rows.length;
 }

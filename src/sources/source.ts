@@ -1,8 +1,4 @@
-/** A table, by its exact spelling. */
-export interface TableName {
-  readonly schema: string;
-  readonly table: string;
-}
+import type { TableName } from "../database/identifier.ts";
 
 /** A watched text, with everything that its statements need to name. */
 export interface Source extends TableName {
@@ -49,5 +45,5 @@ export function whereVectorsAre({ vectorColumn, ...source }: Source): string {
 export interface BrokenSource {
   readonly id: number;
   readonly name: string;
-  readonly trouble: string;
+  readonly problem: string;
 }

@@ -53,8 +53,8 @@ export async function collectStatus(db: Database): Promise<Status> {
     }
     sources.push(await sourceStatus(db, source));
   }
-  for (const { id, name, trouble } of broken) {
-    sources.push({ ...(await queueStatus(db, id)), name, rows: 0, current: 0, paused: false, trouble });
+  for (const { id, name, problem } of broken) {
+    sources.push({ ...(await queueStatus(db, id)), name, rows: 0, current: 0, paused: false, trouble: problem });
   }
   return { sources, listeners: await listenerStatus(db), cache: await cacheStatus(db) };
 }

@@ -71,7 +71,7 @@ async function isCutTheSame(
   );
   const [row] = rows;
   if (row === undefined) return undefined;
-  const expected = splitText(row.text, chunkedSource.passages);
+  const expected = splitText(row.text, chunkedSource.chunkSettings);
   return (
     expected.length === row.passages.length &&
     expected.every(({ start, end, text }, i) => {

@@ -48,7 +48,7 @@ const SHOWN_FAILURES = 8;
 export async function collectPageData(db: Database, rowCounts: RowCounts): Promise<PageData> {
   const { usable, chunked, broken } = await loadSources(db);
   const byId = new Map<number, Source>([...usable, ...chunked].map((source) => [source.id, source]));
-  const trouble = new Map(broken.map((source) => [source.id, source.trouble]));
+  const trouble = new Map(broken.map((source) => [source.id, source.problem]));
   const sources: PageSource[] = [];
   for (const sample of await sampleSources(db)) {
     const source = byId.get(sample.id);

@@ -10,7 +10,8 @@ import type { Source } from "../sources/source.ts";
 import { queueStaleChunkedRows } from "./queue-stale-chunked-rows.ts";
 import type { ChunkedSource } from "../sources/chunked-source.ts";
 import { queueStaleRows } from "./find-work.ts";
-import { pollUntil, pendingRows, waitForPending } from "../queue/wait-for-pending.ts";
+import { pendingRows } from "../queue/counts.ts";
+import { pollUntil, waitForPending } from "../queue/wait-for-pending.ts";
 import type { Progress, ProgressFigures } from "./progress.ts";
 import { reportPaused } from "./report-paused.ts";
 

@@ -1,7 +1,8 @@
 import { hostname } from "node:os";
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
-import { freeClaims, freeOrphans, isSilent } from "./free-claims.ts";
+import { freeOrphans } from "../queue/free-orphans.ts";
+import { freeClaims, isSilent } from "./free-claims.ts";
 import type { ListenerState } from "./listener-state.ts";
 import { VERSION } from "../version.ts";
 

@@ -6,7 +6,7 @@ import { ClaimLedger } from "../queue/claim-ledger.ts";
 import { DrainLoop } from "./drain-loop.ts";
 import type { Events } from "../events.ts";
 import { giveBack, giveBackLocked } from "./give-back.ts";
-import { dropDeleted } from "../queue/settle-empty.ts";
+import { dropDeleted } from "../queue/drop-deleted.ts";
 import { claimRowsToChunk, type ClaimedRowToChunk } from "../queue/claim-rows-to-chunk.ts";
 import { readText } from "../queue/read-text.ts";
 import { replaceChunks } from "../queue/replace-chunks.ts";
@@ -86,7 +86,7 @@ export class ChunkWorker {
         await this.#dropGone(rows);
         for (const { ticket, state } of rows) {
           if (isStopping()) break;
-          if (state === "there") await this.#split(ticket);
+          if (state === "present") await this.#split(ticket);
         }
       } finally {
         const tickets = rows.map(({ ticket }) => ticket);
@@ -104,7 +104,7 @@ export class ChunkWorker {
 
   async #dropGone(rows: readonly ClaimedRowToChunk[]): Promise<void> {
     const { db, source, claims, events } = this.work;
-    const tickets = rows.filter(({ state }) => state === "gone").map(({ ticket }) => ticket);
+    const tickets = rows.filter(({ state }) => state === "deleted").map(({ ticket }) => ticket);
     if (tickets.length === 0) return;
     const done = await dropDeleted(db, source, tickets);
     claims.done(done.map(({ ticket }) => ticket));

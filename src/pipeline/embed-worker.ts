@@ -108,7 +108,7 @@ export class EmbedWorker {
         const found = this.#inFlight.park(rows, (parked) => this.#applying(parked));
         const joined = mergeRows(waiting, found.filter(isToEmbed));
         waiting = joined.pieces;
-        const taken = joined.others.filter((row) => row.state === "taken");
+        const taken = joined.others.filter((row) => row.state === "in_progress");
         const others = [
           ...found.filter(isSettledHere),
           ...joined.others.filter((row) => row.state === "new"),
@@ -202,7 +202,7 @@ export class EmbedWorker {
 
 /** It needs no vector, or can have none. */
 function isSettledHere({ state }: ClaimedRow): boolean {
-  return state === "blank" || state === "gone" || state === "unreadable";
+  return state === "blank" || state === "deleted" || state === "unreadable";
 }
 
 function aborted(signal: AbortSignal): Promise<unknown> {

@@ -22,7 +22,7 @@ const LONGEST_TAKEN_MS = 2_000;
  */
 export async function giveBackTaken(work: SourceContext, rows: readonly ClaimedRow[]): Promise<void> {
   if (rows.length === 0) return;
-  const longest = Math.max(...rows.map((row) => row.taken_ms ?? 0));
+  const longest = Math.max(...rows.map((row) => row.in_progress_ms ?? 0));
   const tickets = rows.map((row) => row.ticket);
   const delayMs = Math.min(Math.max(longest, LOCKED_DELAY_MS), LONGEST_TAKEN_MS);
   await giveBack(work, tickets, "its text is being embedded elsewhere", delayMs);

@@ -1,6 +1,7 @@
 import type { ClaimedRow, ClaimState } from "../queue/claim.ts";
 import { settleIsolating } from "./settle-isolating.ts";
-import { clearVector, dropDeleted } from "../queue/settle-empty.ts";
+import { clearVector } from "../queue/clear-vector.ts";
+import { dropDeleted } from "../queue/drop-deleted.ts";
 import { giveBackLocked } from "./give-back.ts";
 import { giveUpUndone } from "./give-up-undone.ts";
 import { groupByText, type UniqueText } from "./unique-text.ts";
@@ -9,7 +10,7 @@ import type { SourceContext } from "./source-context.ts";
 /** Settles claimed rows that need no vector, and gives up those that can have none. @returns the texts to embed, equal ones together. */
 export async function lookUp(work: SourceContext, rows: readonly ClaimedRow[]): Promise<UniqueText[]> {
   await Promise.all([
-    settleEmpty(work, "gone", ticketsIn(rows, "gone")),
+    settleEmpty(work, "deleted", ticketsIn(rows, "deleted")),
     settleEmpty(work, "blank", ticketsIn(rows, "blank")),
     giveUpUnreadable(work, rows),
   ]);
@@ -33,11 +34,11 @@ export async function applyCached(work: SourceContext, rows: readonly ClaimedRow
 
 async function settleEmpty(
   work: SourceContext,
-  state: "gone" | "blank",
+  state: "deleted" | "blank",
   tickets: readonly string[],
 ): Promise<void> {
   if (tickets.length === 0) return;
-  const settle = state === "gone" ? dropDeleted : clearVector;
+  const settle = state === "deleted" ? dropDeleted : clearVector;
   const done = await giveUpUndone(work, await settle(work.db, work.source, tickets));
   work.claims.done(done);
   work.events.emit("emptied", { source: work.source.name, rows: done.length });

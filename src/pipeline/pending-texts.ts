@@ -57,5 +57,5 @@ export class PendingTexts {
 
 /** Its text has no vector yet. */
 export function isToEmbed({ state }: ClaimedRow): boolean {
-  return state === "new" || state === "taken";
+  return state === "new" || state === "in_progress";
 }

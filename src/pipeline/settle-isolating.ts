@@ -10,10 +10,10 @@ import type { SourceContext } from "./source-context.ts";
  */
 export async function settleIsolating(work: SourceContext, tickets: readonly string[]): Promise<string[]> {
   try {
-    const places = work.claims.places(tickets);
+    const ctids = work.claims.ctids(tickets);
     return await giveUpUndone(
       work,
-      await writeCached(work.batches, work.source, tickets, places, work.cacheModel),
+      await writeCached(work.batches, work.source, tickets, ctids, work.cacheModel),
     );
   } catch (error) {
     if (databaseFault(error) !== "row") throw error;

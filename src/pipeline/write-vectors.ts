@@ -20,7 +20,7 @@ export async function writeVectors(
   const tickets = ticketsOf(pieces);
   const batch: WriteBack = {
     tickets,
-    places: work.claims.places(tickets),
+    ctids: work.claims.ctids(tickets),
     positions: pieces.flatMap((piece, position) => piece.tickets.map(() => position)),
     hashes: pieces.map((piece) => piece.hash),
     vectors,

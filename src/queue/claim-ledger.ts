@@ -6,7 +6,7 @@ import { ReservationLedger, type Reserving } from "./reservation-ledger.ts";
 
 /** A row as it is claimed. */
 export type Claimed = Reserving & {
-  readonly place: string;
+  readonly ctid: string;
   /** Milliseconds since the change was made, by the server's clock. */
   readonly age_ms: number;
 };
@@ -15,7 +15,7 @@ export type Claimed = Reserving & {
 const NOWHERE = "(0,0)";
 
 interface Held {
-  readonly place: string;
+  readonly ctid: string;
   /** When its change was made, on this process's own clock. */
   readonly queuedAt: number;
   /** The id that it was claimed under. */
@@ -73,8 +73,8 @@ export class ClaimLedger {
   }
 
   /** Where the queue's row of each ticket is. */
-  places(tickets: readonly string[]): string[] {
-    return tickets.map((ticket) => this.#held.get(ticket)?.place ?? NOWHERE);
+  ctids(tickets: readonly string[]): string[] {
+    return tickets.map((ticket) => this.#held.get(ticket)?.ctid ?? NOWHERE);
   }
 
   /** Makes a claim under that id, and holds its rows. @throws whatever `claim` does */
@@ -91,8 +91,8 @@ export class ClaimLedger {
 
   #add(rows: readonly Claimed[], owner: number): void {
     const now = performance.now();
-    for (const { ticket, place, age_ms } of rows)
-      this.#held.set(ticket, { place, queuedAt: now - age_ms, owner });
+    for (const { ticket, ctid, age_ms } of rows)
+      this.#held.set(ticket, { ctid, queuedAt: now - age_ms, owner });
     this.#reservations.add(rows);
   }
 

@@ -6,7 +6,7 @@ export interface Source extends TableName {
   readonly name: string;
   /** Of the watched table. */
   readonly oid: number;
-  /** In the order of `embedding_queue.key`; `type` is SQL, as `format_type` writes it. */
+  /** In the order of the parts of the queue's `key`; `type` is SQL, as `format_type` writes it. */
   readonly key: readonly KeyColumn[];
   /**
    * A row is found by one lookup in an index, whatever Postgres believes of the table when it plans: the key is one column,

@@ -74,7 +74,7 @@ export async function backfillWith(
   });
   const counts = countEvents(events, all);
   const reportProblem = reportOnce(all, options.onProblem);
-  events.on("troubled", reportProblem);
+  events.on("source_failing", reportProblem);
   // An error is thrown where `started` is awaited. Until then this handler keeps it from ending the process.
   started.catch(() => undefined);
   const ending = new AbortController();
@@ -82,7 +82,7 @@ export async function backfillWith(
   try {
     let total = await pendingRows(db, all);
     let pending = total;
-    events.on("split", ({ passages }) => (total += passages));
+    events.on("split", ({ chunks }) => (total += chunks));
     const reportPausedSources = reportPaused(db, all, options.onPaused);
     const show = async (rows: number): Promise<void> => {
       pending = rows;
@@ -115,7 +115,7 @@ export async function backfillWith(
   } finally {
     ending.abort();
     await queued?.catch(() => undefined); // already thrown above
-    events.off("troubled", reportProblem);
+    events.off("source_failing", reportProblem);
     progress.end();
     await db.destroy();
   }
@@ -180,9 +180,9 @@ function countEvents(
 /** Reports a problem of one of these sources, or of all sources, unless it is the same as the last one. */
 function reportOnce(sources: readonly Source[], onProblem: BackfillOptions["onProblem"]) {
   let last: string | undefined;
-  return ({ source, problem }: { readonly source: string; readonly problem: string }): void => {
-    if (problem === last || (source !== "" && !sources.some(({ name }) => name === source))) return;
+  return ({ source, problem }: { readonly source: string | undefined; readonly problem: string }): void => {
+    if (problem === last || (source !== undefined && !sources.some(({ name }) => name === source))) return;
     last = problem;
-    onProblem?.(source === "" ? problem : `${source}: ${problem}`);
+    onProblem?.(source === undefined ? problem : `${source}: ${problem}`);
   };
 }

@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import { formatDuration } from "../backfill/progress.ts";
+import { formatDuration } from "../timing/format-duration.ts";
 import type { Database } from "../database/connect.ts";
 import { quote } from "../database/identifier.ts";
 import { QUEUE_TABLE, queueBloat } from "../queue/bloat.ts";

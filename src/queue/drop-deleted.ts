@@ -26,6 +26,6 @@ export async function dropDeleted(
     delete from autoembed.embedding_queue q using held h
     where q.source_id = ${source.id} and ${isOpen()}
         and q.ticket = any(${tickets}::bigint[]) and q.ticket = h.ticket
-    returning q.ticket, true as done`.execute(db);
+    returning q.ticket, true as written`.execute(db);
   return rows;
 }

@@ -10,7 +10,7 @@ export interface Replaced {
   /** Passages that are to be embedded. */
   readonly fresh: number;
   /** False where the table took the passages and did not keep them as they are. */
-  readonly done: boolean;
+  readonly written: boolean;
 }
 
 /**
@@ -92,11 +92,11 @@ export async function replaceChunks(
         (select chunk, start_char, end_char, passage from kept where moved
           union all select chunk, start_char, end_char, passage from fresh)
         except all (select * from moved union all select * from changed union all select * from added)
-      ) and (select count(*) from removed) = greatest(0, (select count(*) from spare) - (select count(*) from fresh)) as done
+      ) and (select count(*) from removed) = greatest(0, (select count(*) from spare) - (select count(*) from fresh)) as written
     ), dequeued as (
       delete from autoembed.embedding_queue q using ready r, outcome o
-      where q.source_id = ${source.id} and ${isOpen()} and q.ticket = r.ticket and o.done
+      where q.source_id = ${source.id} and ${isOpen()} and q.ticket = r.ticket and o.written
     )
-    select o.fresh, o.done from outcome o where exists (select from ready)`.execute(db);
+    select o.fresh, o.written from outcome o where exists (select from ready)`.execute(db);
   return rows[0];
 }

@@ -33,8 +33,8 @@ export function writableCte(source: Source): RawBuilder<unknown> {
 /** A row that was held, and whether its vector is as it should be now, so that it is dequeued. */
 export interface Outcome {
   readonly ticket: string;
-  /** False where the table took the write and did not do it: a trigger of the user's returned null, or set another vector. */
-  readonly done: boolean;
+  /** False where the table took the write and did not keep it: a user trigger returned null, or set another vector. */
+  readonly written: boolean;
 }
 
 /**
@@ -73,14 +73,14 @@ function mayAlter(source: Source): RawBuilder<unknown> {
 }
 
 /**
- * The CTE that dequeues those rows of `held` whose tickets and places `done` selects, and the `Outcome` of every one. A row
+ * The CTE that dequeues those rows of `held` whose tickets and ctids `written` selects, and the `Outcome` of every one. A row
  * that did not get its vector stays in the queue.
  */
-function dequeue(held: string, done: RawBuilder<unknown>): RawBuilder<unknown> {
-  return sql`done as materialized ${done}, dequeued as (
-      delete from autoembed.embedding_queue q where q.ctid = any(array(select d.ctid from done d))
+function dequeue(held: string, written: RawBuilder<unknown>): RawBuilder<unknown> {
+  return sql`written as materialized ${written}, dequeued as (
+      delete from autoembed.embedding_queue q where q.ctid = any(array(select w.ctid from written w))
     )
-    select h.ticket, h.ticket in (select d.ticket from done d) as done from ${sql.id(held)} h`;
+    select h.ticket, h.ticket in (select w.ticket from written w) as written from ${sql.id(held)} h`;
 }
 
 /**
@@ -95,7 +95,7 @@ export function clearVectorCtes(source: Source): RawBuilder<unknown> {
   const column = sql.id(source.vectorColumn);
   const table = vectorTableOf(source);
   /** Of the CTE `free`, those that have nothing `to clear`, and those that were. */
-  const done = (toClear: RawBuilder<unknown>, cleared: RawBuilder<unknown>) =>
+  const written = (toClear: RawBuilder<unknown>, cleared: RawBuilder<unknown>) =>
     dequeue(
       "free",
       sql`(select h.ticket, h.ctid from free h where h.ticket in (${cleared})
@@ -109,7 +109,7 @@ export function clearVectorCtes(source: Source): RawBuilder<unknown> {
       update ${table} w set ${column} = null
       from free h where ${isHeldRow(source, "w", "h")} and w.${column} is not null
       returning h.ticket, w.${column} is null as is_clear
-    ), ${done(sql`w.${column} is not null`, sql`select c.ticket from cleared c where c.is_clear`)}`;
+    ), ${written(sql`w.${column} is not null`, sql`select c.ticket from cleared c where c.is_clear`)}`;
   }
   const own = sql.join(
     [...source.key.map(({ name }) => name), source.vectorColumn].map((name) => sql.lit(name)),
@@ -130,7 +130,7 @@ export function clearVectorCtes(source: Source): RawBuilder<unknown> {
       returning h.ticket, w.${column} is null as is_clear
     ), removed as (
       delete from ${table} w using free h where ${isHeldRow(source, "w", "h")} and not ${hasMore} returning h.ticket
-    ), ${done(sql`(w.${column} is not null or not ${hasMore})`, cleared)}`;
+    ), ${written(sql`(w.${column} is not null or not ${hasMore})`, cleared)}`;
 }
 
 function sameKeys(source: Source, a: string, b: string): RawBuilder<unknown> {

@@ -1,5 +1,5 @@
 import pc from "picocolors";
-import { formatDuration } from "../backfill/progress.ts";
+import { formatDuration } from "../timing/format-duration.ts";
 import type { ListenerStatus, Status } from "./collect-status.ts";
 import type { SourceStatus } from "./source-status.ts";
 

@@ -1,13 +1,13 @@
 import { EventEmitter } from "node:events";
 import type { ProviderFault } from "./providers/provider-error.ts";
 
-/** Whose doing it is that a row was given up: its text is too long, the provider refuses it, or the database its vector. */
-type FailureKind = "too_long" | "refused" | "database";
+/** Why a row failed: its text is too long, the provider refuses it, or the database refuses its vector. */
+export type FailureKind = "too_long" | "refused" | "database";
 
-/** How a request ended: with vectors, or with whose fault it was that it did not. */
+/** How a request ended: with vectors, or why not. */
 type RequestOutcome = "ok" | ProviderFault | "aborted";
 
-/** What a listener does, for whoever wants to know: the log, the metrics, the progress bar, a test. No event carries a text. */
+/** What a listener does, for the log, the metrics, the progress bar and tests. No event carries a text. */
 export interface PipelineEvents {
   /** Rows were claimed. */
   claimed: [{ source: string; rows: number }];
@@ -15,30 +15,30 @@ export interface PipelineEvents {
   embedded: [{ source: string; rows: number; freshnessMs: readonly number[]; writeMs: number }];
   /** Rows received a vector from the cache. */
   cached: [{ source: string; rows: number; freshnessMs: readonly number[]; writeMs: number }];
-  /** Rows needed no vector: their text is blank, or they are gone. */
+  /** Rows needed no vector: their text is blank, or they were deleted. */
   emptied: [{ source: string; rows: number }];
-  /** Texts were cut, and their rows have the passages of their texts; so many of these are new. */
-  split: [{ source: string; rows: number; passages: number }];
+  /** Texts were split, and their rows have the chunks of their texts; so many of these are new. */
+  split: [{ source: string; rows: number; chunks: number }];
   /** A provider answered. */
   answered: [{ source: string; texts: number; tokens: number; milliseconds: number }];
   /** A request to a provider ended: one that was retried ends more than once. */
   requested: [{ backend: string; model: string; outcome: RequestOutcome; milliseconds: number }];
-  /** Rows were given up for a fault of their own. */
+  /** Rows failed for a fault of their own. */
   failed: [{ source: string; rows: number; kind: FailureKind; reason: string }];
   /** Rows went back to pending. */
   released: [{ source: string; rows: number; reason: string }];
   /** A text was longer than the model takes, and was cut. */
   truncated: [{ source: string; rows: number }];
-  /** Nothing can be embedded for this source just now. */
-  troubled: [{ source: string; problem: string }];
+  /** Nothing can be embedded at present: for this source, or for all of them. */
+  source_failing: [{ source: string | undefined; problem: string }];
   /** It works again. */
-  recovered: [{ source: string }];
+  source_recovered: [{ source: string | undefined }];
   /** A drain ended: nothing was due any more. */
   drained: [{ source: string }];
-  /** The listener hears notifications. */
+  /** The listener receives notifications. */
   listening: [];
-  /** The connection that hears notifications was lost; the poll goes on. */
-  deaf: [{ problem: string }];
+  /** The connection that receives notifications was lost; the poll goes on. */
+  listen_lost: [{ problem: string }];
 }
 
 export class Events extends EventEmitter<PipelineEvents> {}

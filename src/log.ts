@@ -2,7 +2,7 @@ import { pino, type Logger } from "pino";
 import { pinoPretty } from "./log-pretty.ts";
 import type { Events } from "./events.ts";
 
-/** One structured line an event, on stderr; pretty on a terminal. No event carries a text, so no line does. */
+/** One structured line per event, on stderr; pretty on a terminal. No event carries a text, so no line does. */
 export function logEvents(events: Events, level: string): Logger {
   const log = pino({ level, base: { pid: process.pid } }, pinoPretty());
   events.on("claimed", (event) => {
@@ -12,37 +12,40 @@ export function logEvents(events: Events, level: string): Logger {
     log.info({ source, rows, write_ms: Math.round(writeMs) }, "embedded");
   });
   events.on("cached", ({ source, rows, writeMs }) => {
-    log.info({ source, rows, write_ms: Math.round(writeMs) }, "taken from the cache");
+    log.info({ source, rows, write_ms: Math.round(writeMs) }, "cache hit");
   });
   events.on("emptied", (event) => {
     log.debug(event, "nothing to embed");
   });
   events.on("split", (event) => {
-    log.info(event, "cut into passages");
+    log.info(event, "split into chunks");
   });
   events.on("answered", ({ milliseconds, ...event }) => {
     log.debug({ ...event, ms: Math.round(milliseconds) }, "provider answered");
   });
   events.on("failed", (event) => {
-    log.warn(event, "given up");
+    log.warn(event, "failed");
   });
   events.on("truncated", (event) => {
     log.warn(event, "cut to the model's limit");
   });
   events.on("released", (event) => {
-    log.debug(event, "put back");
+    log.debug(event, "released");
   });
-  events.on("troubled", (event) => {
+  events.on("source_failing", (event) => {
     log.error(event, "cannot embed");
   });
-  events.on("recovered", (event) => {
+  events.on("source_recovered", (event) => {
     log.info(event, "works again");
   });
   events.on("listening", () => {
-    log.debug("hearing notifications");
+    log.debug("receiving notifications");
   });
-  events.on("deaf", (event) => {
-    log.warn(event, "lost the connection that hears notifications: polling meanwhile");
+  events.on("listen_lost", (event) => {
+    log.warn(
+      event,
+      "lost the connection that receives notifications: changes are found by polling until it is back",
+    );
   });
   return log;
 }

@@ -1,6 +1,6 @@
 import { sql } from "kysely";
-import { queueByPages, queuePageOf } from "./find-work.ts";
 import type { Database } from "../database/connect.ts";
+import { enqueueByPages, enqueuePage } from "../queue/enqueue-pages.ts";
 import { withPerRowFallback } from "../sources/per-row-fallback.ts";
 import { hasText, isHeldRow, vectorTableOf, watchedRows } from "../sources/source-sql.ts";
 import type { ChunkedSource } from "../sources/chunked-source.ts";
@@ -17,7 +17,7 @@ export async function* queueStaleChunkedRows(
   all: boolean,
   signal: AbortSignal,
 ): AsyncGenerator<number> {
-  yield* queueByPages(
+  yield* enqueueByPages(
     (from) =>
       withPerRowFallback(chunkedSource, (source) => {
         const stale = sql`left join lateral (
@@ -31,7 +31,7 @@ export async function* queueStaleChunkedRows(
             : sql`${hasText("t")} = (p.count = 0) or p.differs
                 or p.last < char_length(regexp_replace(t.content, '\\s+$', ''))`
         }`;
-        return queuePageOf(db, source, { rows: watchedRows(source), stale }, from);
+        return enqueuePage(db, source, { rows: watchedRows(source), stale }, from);
       }),
     signal,
   );

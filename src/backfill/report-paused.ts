@@ -1,5 +1,5 @@
-import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
+import { pausedWithPending } from "../queue/counts.ts";
 import type { Source } from "../sources/source.ts";
 
 /** Finds those of these sources that are paused and have pending rows, and reports them each time the list changes. */
@@ -11,13 +11,7 @@ export function reportPaused(
   let reported = "";
   return async () => {
     if (onPaused === undefined) return;
-    const ids = sql`${sources.map(({ id }) => id)}::int[]`;
-    const { rows } = await sql<{ name: string }>`
-      select s.name from autoembed.embedding_source s
-      where s.paused and s.id = any(${ids}) and exists (
-        select from autoembed.embedding_queue q where q.source_id = s.id and q.failed_at is null)
-      order by array_position(${ids}, s.id)`.execute(db);
-    const names = rows.map(({ name }) => name);
+    const names = await pausedWithPending(db, sources);
     if (names.length > 0 && String(names) !== reported) onPaused(names);
     reported = String(names);
   };

@@ -1,6 +1,6 @@
-import { sql } from "kysely";
 import type { Config } from "../config.ts";
 import { connect, directUrl, type Database } from "../database/connect.ts";
+import { wakeListeners } from "../database/wake-listeners.ts";
 import { createListener, type Listener } from "../listener/listener.ts";
 import type { Events } from "../events.ts";
 import { cacheModel } from "../providers/provider.ts";
@@ -10,7 +10,8 @@ import type { Source } from "../sources/source.ts";
 import { queueStaleChunkedRows } from "./queue-stale-chunked-rows.ts";
 import type { ChunkedSource } from "../sources/chunked-source.ts";
 import { queueStaleRows } from "./find-work.ts";
-import { pollUntil, pendingRows, waitForPending } from "../queue/wait-for-pending.ts";
+import { pendingRows } from "../queue/counts.ts";
+import { pollUntil, waitForPending } from "../queue/wait-for-pending.ts";
 import type { Progress, ProgressFigures } from "./progress.ts";
 import { reportPaused } from "./report-paused.ts";
 
@@ -73,7 +74,7 @@ export async function backfillWith(
   });
   const counts = countEvents(events, all);
   const reportProblem = reportOnce(all, options.onProblem);
-  events.on("troubled", reportProblem);
+  events.on("source_failing", reportProblem);
   // An error is thrown where `started` is awaited. Until then this handler keeps it from ending the process.
   started.catch(() => undefined);
   const ending = new AbortController();
@@ -81,7 +82,7 @@ export async function backfillWith(
   try {
     let total = await pendingRows(db, all);
     let pending = total;
-    events.on("split", ({ passages }) => (total += passages));
+    events.on("split", ({ chunks }) => (total += chunks));
     const reportPausedSources = reportPaused(db, all, options.onPaused);
     const show = async (rows: number): Promise<void> => {
       pending = rows;
@@ -114,7 +115,7 @@ export async function backfillWith(
   } finally {
     ending.abort();
     await queued?.catch(() => undefined); // already thrown above
-    events.off("troubled", reportProblem);
+    events.off("source_failing", reportProblem);
     progress.end();
     await db.destroy();
   }
@@ -131,7 +132,7 @@ async function queueAll(
   const queue = async (source: Source, pages: AsyncGenerator<number>): Promise<void> => {
     for await (const rows of pages) {
       onQueued(rows);
-      if (rows > 0) await sql`select pg_notify('autoembed', ${String(source.id)})`.execute(db);
+      if (rows > 0) await wakeListeners(db, source.id);
       if (signal.aborted) return;
     }
   };
@@ -179,9 +180,9 @@ function countEvents(
 /** Reports a problem of one of these sources, or of all sources, unless it is the same as the last one. */
 function reportOnce(sources: readonly Source[], onProblem: BackfillOptions["onProblem"]) {
   let last: string | undefined;
-  return ({ source, problem }: { readonly source: string; readonly problem: string }): void => {
-    if (problem === last || (source !== "" && !sources.some(({ name }) => name === source))) return;
+  return ({ source, problem }: { readonly source: string | undefined; readonly problem: string }): void => {
+    if (problem === last || (source !== undefined && !sources.some(({ name }) => name === source))) return;
     last = problem;
-    onProblem?.(source === "" ? problem : `${source}: ${problem}`);
+    onProblem?.(source === undefined ? problem : `${source}: ${problem}`);
   };
 }

@@ -1,6 +1,7 @@
 import { dryRun, type DryRunReport } from "../backfill/dry-run.ts";
 import { backfillPerRow } from "../backfill/per-row.ts";
-import { formatDuration, showProgress } from "../backfill/progress.ts";
+import { showProgress } from "../backfill/progress.ts";
+import { formatDuration } from "../timing/format-duration.ts";
 import { runBackfill, type BackfillReport } from "../backfill/run-backfill.ts";
 import { SetupError } from "../errors.ts";
 import type { Source } from "../sources/source.ts";

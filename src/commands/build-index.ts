@@ -1,6 +1,6 @@
 import { directUrl } from "../database/connect.ts";
 import { UsageError } from "../errors.ts";
-import { formatDuration } from "../backfill/progress.ts";
+import { formatDuration } from "../timing/format-duration.ts";
 import { buildIndex as build } from "../search/build-index.ts";
 import { chooseSources } from "../sources/choose-sources.ts";
 import { parseCommand, type Command } from "./command.ts";

@@ -1,5 +1,6 @@
 import { dryRun, type DryRunReport } from "../backfill/dry-run.ts";
-import { formatDuration, showProgress } from "../backfill/progress.ts";
+import { showProgress } from "../backfill/progress.ts";
+import { formatDuration } from "../timing/format-duration.ts";
 import type { Database } from "../database/connect.ts";
 import { UsageError } from "../errors.ts";
 import { refuseObstacles } from "../model-change/obstacles.ts";

@@ -8,9 +8,9 @@ export function numbersParameter(numbers: readonly (number | string)[]): string 
   return `{${numbers.join()}}`;
 }
 
-/** For `$n::tid[]`: places as Postgres writes them, such as `(3,14)`. */
-export function placesParameter(places: readonly string[]): string {
-  return places.length === 0 ? "{}" : `{"${places.join('","')}"}`;
+/** For `$n::tid[]`: ctids as Postgres writes them, such as `(3,14)`. */
+export function ctidsParameter(ctids: readonly string[]): string {
+  return ctids.length === 0 ? "{}" : `{"${ctids.join('","')}"}`;
 }
 
 /** For `$n::bytea[]`: each element in hex. */

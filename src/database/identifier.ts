@@ -1,6 +1,12 @@
 /** Postgres cuts longer names. */
 const LONGEST_NAME_BYTES = 63;
 
+/** A table, by its exact spelling. */
+export interface TableName {
+  readonly schema: string;
+  readonly table: string;
+}
+
 /** A name within Postgres's limit: `start` is cut so that all of `ending` is there, as Postgres does for names it makes. */
 export function identifierOf(start: string, ending: string): string {
   const room = Math.max(0, LONGEST_NAME_BYTES - Buffer.byteLength(ending));
@@ -20,6 +26,6 @@ export function quote(name: string): string {
 }
 
 /** A table's name, qualified. */
-export function quoted({ schema, table }: { readonly schema: string; readonly table: string }): string {
+export function quoted({ schema, table }: TableName): string {
   return `${quote(schema)}.${quote(table)}`;
 }

@@ -3,7 +3,7 @@ import pg from "pg";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Database } from "./connect.ts";
 import { SetupError } from "../errors.ts";
-import type { TableName } from "../sources/source.ts";
+import type { TableName } from "./identifier.ts";
 
 /** How long a statement waits in the lock queue, where every writer that comes after it waits behind it. */
 const LOCK_WAIT_MS = 500;

@@ -3,12 +3,12 @@ import { once } from "node:events";
 import pg from "pg";
 import type { Config } from "../config.ts";
 import type { Database } from "../database/connect.ts";
+import { isAlive } from "../membership/alive.ts";
 import { listenerStatus } from "../status/collect-status.ts";
 import { VERSION } from "../version.ts";
 import { ok, problem, warning, type Finding } from "./finding.ts";
 
 const ARRIVES_WITHIN_MS = 3_000;
-const SILENT_SECONDS = 10;
 
 /** Checks whether a notification arrives (a transaction pooler would swallow it) and whether a listener is running. */
 export async function examineListening(
@@ -21,7 +21,7 @@ export async function examineListening(
       ? "DATABASE_URL seems to go through a transaction pooler: set LISTEN_DATABASE_URL to a direct connection. Until then only the poll (EMBED_POLL_MS) finds changes."
       : "Set LISTEN_DATABASE_URL to a direct connection to the same database.";
   const arrived = await notificationArrives(url, config.DATABASE_URL);
-  const listeners = (await listenerStatus(db)).filter((listener) => listener.silent_seconds < SILENT_SECONDS);
+  const listeners = (await listenerStatus(db)).filter(({ silent_seconds: silent }) => isAlive(silent));
   const versions = new Set([VERSION, ...listeners.map(({ version }) => version)]);
   return [
     arrived === true

@@ -1,7 +1,8 @@
 import { sql } from "kysely";
-import { formatDuration } from "../backfill/progress.ts";
+import { formatDuration } from "../timing/format-duration.ts";
 import type { Database } from "../database/connect.ts";
 import { quote } from "../database/identifier.ts";
+import { QUEUE_TABLE, queueBloat } from "../queue/bloat.ts";
 import { ok, problem, warning, type Finding } from "./finding.ts";
 
 /** Bloat is reported from this many dead rows on, if they also outnumber the live rows two to one. */
@@ -11,7 +12,7 @@ const SKEW_MS = 5_000;
 
 const NEEDED = [
   ["autoembed.embedding_source", "select"],
-  ["autoembed.embedding_queue", "select, insert, update, delete"],
+  [QUEUE_TABLE, "select, insert, update, delete"],
   ["autoembed.embedding_cache", "select, insert"],
   ["autoembed.embedding_reservation", "select, insert, update, delete"],
   ["autoembed.embedding_listener", "select, insert, update, delete"],
@@ -81,15 +82,12 @@ async function grants(db: Database, role: string): Promise<Finding> {
 }
 
 async function bloat(db: Database): Promise<Finding> {
-  const { rows } = await sql<{ dead: number; live: number; bytes: number }>`
-    select n_dead_tup::float8 as dead, n_live_tup::float8 as live, pg_total_relation_size(relid)::float8 as bytes
-    from pg_stat_user_tables where relid = 'autoembed.embedding_queue'::regclass`.execute(db);
-  const { dead, live, bytes } = rows[0] ?? { dead: 0, live: 0, bytes: 0 };
+  const { dead, live, bytes } = await queueBloat(db);
   const size = `the queue takes ${(bytes / 1_048_576).toFixed(1)} MB, with ${live} live and ${dead} dead rows`;
   if (dead < DEAD_ROWS || dead < 2 * live) return ok(size);
   return warning(
     `Autovacuum falls behind: ${size}.`,
-    "End the long transactions listed below, if there are any, then: vacuum autoembed.embedding_queue;",
+    `End the long transactions listed below, if there are any, then: vacuum ${QUEUE_TABLE};`,
   );
 }
 

@@ -150,7 +150,7 @@ function countEvents(
   events.on("listening", () => {
     listening.set(1);
   });
-  events.on("deaf", () => {
+  events.on("listen_lost", () => {
     listening.set(0);
   });
 }

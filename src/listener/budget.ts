@@ -3,20 +3,20 @@ import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import type { Events } from "../events.ts";
 
-const LOOK_MS = 500;
+const POLL_MS = 500;
 
 /**
  * The tokens that may be spent in a day (`EMBED_DAILY_TOKEN_BUDGET`), by all listeners of a database together. What the
- * requests in flight come to is known when they are answered, so it may be overrun by as much.
+ * requests in flight cost is known when they are answered, so the budget may be overrun by as much.
  */
 export class Budget {
   readonly #limit: number | undefined;
   readonly #events: Events;
-  /** Of the day, as `embedding_usage` had it at the last look. */
+  /** Spent today, as `embedding_usage` had it when it was last read. */
   #recorded = 0;
-  /** Counted here since then. */
+  /** Spent by this process since then. */
   #unrecorded = 0;
-  #told = false;
+  #isReported = false;
 
   constructor(limit: number | undefined, events: Events) {
     this.#limit = limit;
@@ -34,8 +34,8 @@ export class Budget {
     );
   }
 
-  /** Reads what the day has cost so far. To be called after this process has written its own counts. */
-  async look(db: Database): Promise<void> {
+  /** Reads what was spent today. To be called after this process has written its own counts. */
+  async refresh(db: Database): Promise<void> {
     if (this.#limit === undefined) return;
     const counted = this.#unrecorded;
     const { rows } = await sql<{ tokens: number }>`
@@ -43,18 +43,18 @@ export class Budget {
       where day = (now() at time zone 'utc')::date`.execute(db);
     this.#recorded = rows[0]?.tokens ?? 0;
     this.#unrecorded -= counted;
-    if (this.#told && this.exhausted === undefined) {
-      this.#told = false;
-      this.#events.emit("recovered", { source: "" });
+    if (this.#isReported && this.exhausted === undefined) {
+      this.#isReported = false;
+      this.#events.emit("source_recovered", { source: undefined });
     }
   }
 
   /** Resolves when there is room. Rejects when aborted. */
   async room(signal: AbortSignal): Promise<void> {
     for (let problem = this.exhausted; problem !== undefined; problem = this.exhausted) {
-      if (!this.#told) this.#events.emit("troubled", { source: "", problem });
-      this.#told = true;
-      await delay(LOOK_MS, undefined, { signal });
+      if (!this.#isReported) this.#events.emit("source_failing", { source: undefined, problem });
+      this.#isReported = true;
+      await delay(POLL_MS, undefined, { signal });
     }
   }
 }

@@ -2,41 +2,46 @@ import type { Config } from "../config.ts";
 import { connect, vectorTypeOid, type Database } from "../database/connect.ts";
 import { describeDatabaseError } from "../database/database-fault.ts";
 import { Events } from "../events.ts";
-import { ConcurrencyLimit } from "../timing/concurrency-limit.ts";
-import type { Provider } from "../providers/provider.ts";
-import { loadSources } from "../sources/load-sources.ts";
-import type { ProviderOverrides } from "../providers/resolve-provider-settings.ts";
-import { Budget } from "./budget.ts";
-import { NotifyGate } from "./notify-gate.ts";
-import type { ListenerState } from "../membership/listener-state.ts";
-import { Notifications } from "./notifications.ts";
 import { Membership } from "../membership/membership.ts";
+import type { Provider } from "../providers/provider.ts";
 import { Providers, type ProviderDescription } from "../providers/registry.ts";
+import type { ProviderOverrides } from "../providers/resolve-provider-settings.ts";
+import { waitUntilDrained } from "../queue/wait-until-drained.ts";
+import { loadSources } from "../sources/load-sources.ts";
+import { ConcurrencyLimit } from "../timing/concurrency-limit.ts";
+import { repeat } from "../timing/repeat.ts";
+import { withTimeout } from "../timing/with-timeout.ts";
+import { Budget } from "./budget.ts";
+import { Notifications } from "./notifications.ts";
+import { NotifyGate } from "./notify-gate.ts";
 import { SourceWorkers } from "./source-workers.ts";
 import { Usage } from "./usage.ts";
-import { waitUntilDrained } from "../queue/wait-until-drained.ts";
-import { withTimeout } from "../timing/with-timeout.ts";
 
-/** Write-backs in flight; one more connection claims. */
+/** Writes in flight; one more connection claims. */
 const WRITERS = 3;
-/** A heartbeat that has no answer by then was not heard. */
+/** A heartbeat that has no reply by then did not arrive. */
 const HEARTBEAT_TIMEOUT_MS = 5_000;
-/** After the deadline, what a database that is gone may still cost at a shutdown, a step. */
-const LAST_WORD_MS = 2_000;
+/** How often usage is written, the budget read, and what could not be released is tried again. */
+const MAINTENANCE_MS = 1_000;
+/** How long each step of a shutdown may wait, after the deadline, for a database that may be gone. */
+const GOODBYE_MS = 2_000;
 
 export interface Listener {
   readonly events: Events;
-  /** Connects, checks, and begins to work. @throws {SetupError} where it cannot ever work as configured. */
+  /**
+   * Connects, checks, and begins to work. Idempotent, as `stop` is; once stopped it does not start again.
+   * @throws {SetupError} where it cannot ever work as configured.
+   */
   start(): Promise<void>;
   /** Resolves when nothing is pending and nothing is in flight, in any listener: for tests and scripts. */
   settled(signal?: AbortSignal): Promise<void>;
-  /** The provider of a source, shared with the workers: its pace and its circuit are theirs. @throws {ProviderError} */
+  /** The provider of a source, shared with the workers: its rate and its circuit are theirs. @throws {ProviderError} */
   provider(source: ProviderOverrides): Promise<Provider>;
-  /** How each open provider is: names, states and reasons. */
+  /** Names, states and reasons of the open providers. */
   describeProviders(): ProviderDescription[];
   /**
-   * Claims nothing more, settles what is in flight until the deadline (`EMBED_SHUTDOWN_MS`), puts the rest back.
-   * Idempotent. @returns how many rows were put back.
+   * Claims nothing more, completes what is in flight until the deadline (`EMBED_SHUTDOWN_MS`), and releases the rest.
+   * @returns how many rows were released.
    */
   stop(): Promise<number>;
 }
@@ -54,15 +59,17 @@ class RunningListener implements Listener {
   readonly #config: Config;
   readonly #db: Database;
   readonly #batches: Database;
-  readonly #heart: Database;
-  readonly #presence: Membership;
+  readonly #heartbeatDb: Database;
+  readonly #membership: Membership;
   readonly #notifications: Notifications;
   readonly #workers: SourceWorkers;
   readonly #usage: Usage;
-  readonly #idleness: NotifyGate;
+  readonly #notifyGate: NotifyGate;
   readonly #providers: Providers;
   readonly #budget: Budget;
   #poll: NodeJS.Timeout | undefined;
+  #stopMaintenance: (() => void) | undefined;
+  #started: Promise<void> | undefined;
   #stopped: Promise<number> | undefined;
 
   constructor(config: Config & { readonly DATABASE_URL: string }) {
@@ -73,26 +80,19 @@ class RunningListener implements Listener {
     };
     this.#db = connect({ ...database, maxConnections: WRITERS + 2 });
     this.#batches = connect({ ...database, maxConnections: WRITERS + 1, plans: "kept" });
-    this.#heart = connect({ ...database, maxConnections: 1, queryTimeoutMs: HEARTBEAT_TIMEOUT_MS });
+    this.#heartbeatDb = connect({ ...database, maxConnections: 1, queryTimeoutMs: HEARTBEAT_TIMEOUT_MS });
     this.#usage = new Usage(this.events);
-    const budget = new Budget(config.EMBED_DAILY_TOKEN_BUDGET, this.events);
-    this.#budget = budget;
-    const providers = new Providers(config, this.events);
-    this.#providers = providers;
-    this.#presence = new Membership({
+    this.#budget = new Budget(config.EMBED_DAILY_TOKEN_BUDGET, this.events);
+    this.#providers = new Providers(config, this.events);
+    this.#membership = new Membership({
       db: this.#db,
-      heartbeatDb: this.#heart,
-      describe: (): ListenerState => ({
-        providers: providers.describe(),
+      heartbeatDb: this.#heartbeatDb,
+      describe: () => ({
+        providers: this.#providers.describe(),
         in_flight: this.#workers.inFlight,
-        budget: budget.exhausted,
+        budget: this.#budget.exhausted,
       }),
       holds: (id) => this.#workers.holds(id),
-      maintenance: () =>
-        Promise.all([
-          this.#workers.releaseStranded(),
-          this.#usage.flush(this.#db).then(() => budget.look(this.#db)),
-        ]),
       onFreed: () => {
         this.#workers.wakeAll();
       },
@@ -101,53 +101,43 @@ class RunningListener implements Listener {
       db: this.#db,
       batches: this.#batches,
       config,
-      providers,
-      budget,
+      providers: this.#providers,
+      budget: this.#budget,
       events: this.events,
       writes: new ConcurrencyLimit(WRITERS),
-      owner: this.#presence,
+      claimant: this.#membership,
     });
     this.#notifications = new Notifications(config.LISTEN_DATABASE_URL ?? config.DATABASE_URL, {
       onChange: (sourceId) => {
-        if (sourceId === undefined) void this.#look();
+        if (sourceId === undefined) void this.#refresh();
         else this.#workers.wake(sourceId);
       },
       onListening: () => {
         this.events.emit("listening");
-        void this.#look();
+        void this.#refresh();
       },
-      onLost: (problem) => this.events.emit("deaf", { problem }),
+      onLost: (problem) => this.events.emit("listen_lost", { problem }),
     });
-    this.#idleness = new NotifyGate({
+    this.#notifyGate = new NotifyGate({
       db: this.#db,
-      ids: () => this.#presence.ids,
-      look: () => {
+      ids: () => this.#membership.ids,
+      wakeAll: () => {
         this.#workers.wakeAll();
       },
       isDraining: () => this.#workers.isDraining,
-      sources: () => this.#workers.count,
+      workers: () => this.#workers.count,
     });
     this.events.on("claimed", () => {
-      this.#idleness.onClaimed();
+      this.#notifyGate.onClaimed();
     });
     this.events.on("drained", () => {
-      if (this.#workers.quiet) this.#idleness.onDrained();
+      if (this.#workers.inFlight === 0) this.#notifyGate.onDrained();
     });
   }
 
-  async start(): Promise<void> {
-    await this.#budget.look(this.#db);
-    if (this.#isStopped()) return;
-    // First: a worker claims under this listener's id as soon as it is open.
-    await this.#presence.start();
-    const [sources, vectorOid] = [await loadSources(this.#db), await vectorTypeOid(this.#db)];
-    if (this.#isStopped()) return;
-    await this.#workers.open(sources, vectorOid);
-    if (this.#isStopped()) return;
-    this.#notifications.start();
-    this.#workers.wakeAll();
-    this.#poll = setInterval(() => void this.#look(), this.#config.EMBED_POLL_MS);
-    await this.#workers.begun();
+  start(): Promise<void> {
+    this.#started ??= this.#start();
+    return this.#started;
   }
 
   async settled(signal?: AbortSignal): Promise<void> {
@@ -167,42 +157,68 @@ class RunningListener implements Listener {
     return this.#stopped;
   }
 
+  async #start(): Promise<void> {
+    await this.#budget.refresh(this.#db);
+    if (this.#isStopped()) return;
+    // Before the workers: each claims under this listener's id as soon as it is open.
+    await this.#membership.start();
+    if (this.#isStopped()) return;
+    this.#stopMaintenance = repeat(MAINTENANCE_MS, () => this.#maintain());
+    const [sources, vectorOid] = [await loadSources(this.#db), await vectorTypeOid(this.#db)];
+    if (this.#isStopped()) return;
+    await this.#workers.open(sources, vectorOid);
+    if (this.#isStopped()) return;
+    this.#notifications.start();
+    this.#workers.wakeAll();
+    this.#poll = setInterval(() => void this.#refresh(), this.#config.EMBED_POLL_MS);
+    await this.#workers.firstStarted();
+  }
+
   async #stop(): Promise<number> {
     clearInterval(this.#poll);
-    this.#idleness.stop();
+    this.#notifyGate.stop();
     const deadline = AbortSignal.timeout(this.#config.EMBED_SHUTDOWN_MS);
-    const deaf = this.#notifications.stop();
-    const left = await withTimeout(
-      this.#config.EMBED_SHUTDOWN_MS + LAST_WORD_MS,
+    const notifications = this.#notifications.stop();
+    const released = await withTimeout(
+      this.#config.EMBED_SHUTDOWN_MS + GOODBYE_MS,
       this.#workers.close(deadline),
       () => this.#workers.inFlight,
     );
-    const { inFlight, stranded, unanswered } = this.#workers;
-    const holdsNothing = inFlight + stranded + unanswered === 0;
-    const lastWords = [deaf, this.#usage.flush(this.#db), this.#presence.stop(holdsNothing)];
-    await Promise.all(lastWords.map((word) => withTimeout(LAST_WORD_MS, word, nothing)));
-    await Promise.all(
-      [this.#db, this.#batches, this.#heart].map((db) => withTimeout(LAST_WORD_MS, db.destroy(), nothing)),
-    );
-    return left;
+    this.#stopMaintenance?.();
+    const goodbyes = [
+      notifications,
+      this.#usage.flush(this.#db),
+      this.#membership.stop(this.#workers.holdsNothing),
+    ];
+    await Promise.all(goodbyes.map((goodbye) => withTimeout(GOODBYE_MS, goodbye, noop)));
+    const pools = [this.#db, this.#batches, this.#heartbeatDb];
+    await Promise.all(pools.map((pool) => withTimeout(GOODBYE_MS, pool.destroy(), noop)));
+    return released;
   }
 
   #isStopped(): boolean {
     return this.#stopped !== undefined;
   }
 
-  /** Sees what changed among the sources, and drains them all. */
-  async #look(): Promise<void> {
+  async #maintain(): Promise<void> {
+    await Promise.allSettled([
+      this.#workers.retryReleases(),
+      this.#usage.flush(this.#db).then(() => this.#budget.refresh(this.#db)),
+    ]);
+  }
+
+  /** Follows what has changed among the sources, and drains them all. */
+  async #refresh(): Promise<void> {
     if (this.#isStopped()) return;
     try {
       await this.#workers.refresh(await loadSources(this.#db));
     } catch (error) {
-      this.events.emit("troubled", { source: "", problem: describeDatabaseError(error) });
+      this.events.emit("source_failing", { source: undefined, problem: describeDatabaseError(error) });
     }
     this.#workers.wakeAll();
   }
 }
 
-function nothing(): void {
-  // A database that cannot be told finds out by the silence.
+function noop(): void {
+  // If a goodbye fails, the missed heartbeats free our claims anyway.
 }

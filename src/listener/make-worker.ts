@@ -1,20 +1,20 @@
 import type { Config } from "../config.ts";
 import type { Database } from "../database/connect.ts";
-import { ChunkWorker } from "../pipeline/chunk-worker.ts";
-import type { ChunkedSource } from "../sources/chunked-source.ts";
-import type { Claimant } from "../pipeline/claim-batch.ts";
-import { ClaimLedger } from "../queue/claim-ledger.ts";
 import type { Events } from "../events.ts";
-import type { ConcurrencyLimit } from "../timing/concurrency-limit.ts";
-import { withUsageEvents } from "../providers/with-usage-events.ts";
+import { ChunkWorker } from "../pipeline/chunk-worker.ts";
 import { EmbedWorker } from "../pipeline/embed-worker.ts";
 import type { Embedder } from "../pipeline/source-context.ts";
+import type { WorkerLoop } from "../pipeline/worker-loop.ts";
 import { WriteSize } from "../pipeline/write-size.ts";
 import { cacheModel } from "../providers/provider.ts";
-import { sourceSettings } from "../providers/source-settings.ts";
-import type { Source } from "../sources/source.ts";
-import type { Budget } from "./budget.ts";
 import type { Providers } from "../providers/registry.ts";
+import { sourceSettings } from "../providers/source-settings.ts";
+import { withUsageEvents } from "../providers/with-usage-events.ts";
+import type { Claimant } from "../queue/claim-ledger.ts";
+import type { ChunkedSource } from "../sources/chunked-source.ts";
+import type { Source } from "../sources/source.ts";
+import type { ConcurrencyLimit } from "../timing/concurrency-limit.ts";
+import type { Budget } from "./budget.ts";
 
 /** What the workers of all sources share. */
 export interface WorkerDependencies {
@@ -26,23 +26,20 @@ export interface WorkerDependencies {
   readonly budget: Budget;
   readonly events: Events;
   readonly writes: ConcurrencyLimit;
-  readonly owner: Claimant;
+  readonly claimant: Claimant;
 }
 
-/** Embeds the texts of a source, or cuts them into passages. */
-export type Worker = EmbedWorker | ChunkWorker;
-
-/** Requests that wait ready, beside the one that is being put together: more gained nothing at 0 and at 150 ms. */
+/** Requests that are ready to be sent, next to the one that is being put together: more gained nothing at 0 and at 150 ms. */
 const WAITING = 1;
 
 export function makeEmbedWorker(
-  { db, batches, config, budget, events, writes, owner }: WorkerDependencies,
+  { db, batches, config, budget, events, writes, claimant }: WorkerDependencies,
   source: Source,
   provider: Embedder,
   vectorOid: number,
-): EmbedWorker {
+): WorkerLoop {
   const own = sourceSettings(source.settings);
-  const work = {
+  const context = {
     db,
     batches: source.hasSingleKeyLookup ? batches : db,
     source,
@@ -52,23 +49,22 @@ export function makeEmbedWorker(
     settings: {
       batchSize: own.batch_size ?? config.EMBED_BATCH_SIZE,
       concurrency: own.concurrency ?? config.EMBED_MAX_CONCURRENCY,
-      // What waits is sent, though the day's budget be used up meanwhile.
+      // A request that is ready is sent, even when the day's budget has been used up since.
       waiting: config.EMBED_DAILY_TOKEN_BUDGET === undefined ? WAITING : 0,
       onTooLong: config.EMBED_ON_TOO_LONG,
     },
-    claims: new ClaimLedger(db, source, cacheModel(provider)),
     writes,
     writeSize: new WriteSize(),
     events,
   };
-  return new EmbedWorker(work, owner);
+  return new EmbedWorker(context, claimant).loop;
 }
 
-/** @param onSplit called when passages were made, which are embedded by another worker */
+/** @param onSplit called when chunks were made, which another worker embeds */
 export function makeChunkWorker(
-  { db, events, owner }: WorkerDependencies,
+  { db, events, claimant }: WorkerDependencies,
   source: ChunkedSource,
   onSplit: () => void,
-): ChunkWorker {
-  return new ChunkWorker({ db, source, events, onSplit }, owner);
+): WorkerLoop {
+  return new ChunkWorker({ db, source, events, onSplit }, claimant).loop;
 }

@@ -1,28 +1,28 @@
 import pgListen, { type Subscriber } from "pg-listen";
+import { CHANNEL } from "../database/wake-listeners.ts";
 
 export interface NotificationHandlers {
-  /** A change was committed; the source's id, or undefined where all should look (sources changed, a takeover). */
+  /** A change was committed: of this source, or of any where it is undefined (sources were changed, claims taken over). */
   readonly onChange: (sourceId: number | undefined) => void;
-  /** Heard again, or for the first time: what was missed meanwhile must be looked for. */
+  /** Notifications arrive from now on, for the first time or again: what came before must be looked for. */
   readonly onListening: () => void;
   readonly onLost: (problem: string) => void;
 }
 
-const CHANNEL = "autoembed";
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 10_000;
-/** How long a half-open connection goes unnoticed, at most: one check, and the time it has to answer. */
+/** A half-open connection goes unnoticed for as long as one check and the time that it has to answer. */
 const CHECK_MS = 10_000;
 const ANSWER_MS = 5_000;
 
 /**
- * Hears NOTIFY, for ever. A notification is only a hint: the poll finds what it misses.
+ * Receives NOTIFY until it is stopped. A notification is only a hint: the poll finds what it misses.
  *
  *   opening ──connected, LISTEN sent──▶ listening ──lost──▶ pausing (longer each time, with jitter) ──▶ opening
  *
- * pg-listen notices a lost connection; opening the next one is done here, with a fresh subscriber. Its own reconnection
- * ends after three seconds by default, stays dead when the connection is lost again while it sends LISTEN, and leaks a
- * connection when it is closed meanwhile.
+ * pg-listen notices a lost connection; the next one is opened here, with a new subscriber. Its own reconnection ends after
+ * three seconds by default, stays dead when the connection is lost again while it sends LISTEN, and leaks a connection when
+ * it is closed in the meantime.
  */
 export class Notifications {
   readonly #databaseUrl: string;

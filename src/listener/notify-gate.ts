@@ -2,125 +2,126 @@ import { setTimeout as delay } from "node:timers/promises";
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 
-/** Changes that keep coming for this long make NOTIFY a waste: the listener looks by itself until none comes any more. */
+/** Changes that keep coming for this long make NOTIFY a waste: the listener looks into the queue instead, until none comes any more. */
 const BUSY_AFTER_MS = 100;
-/** Those that come this far apart do not: one after the other is notified, and found at once. */
+/** Changes that come this far apart are better notified: each is found at once. */
 const APART_MS = 30;
-/** How often it looks: a claim of every source, so that more of them are looked at less often. */
+/** How often a busy listener looks: it claims from every source each time, so less often where there are many. */
 const LOOK_MS = 50;
-const LOOK_MS_A_SOURCE = 10;
+const LOOK_MS_PER_SOURCE = 10;
 const LONGEST_PAUSE_MS = 1_000;
 
 export interface NotifyGateOptions {
   readonly db: Database;
   /** The listener's rows in `embedding_listener`. */
   readonly ids: () => readonly number[];
-  /** Wakes every source. */
-  readonly look: () => void;
-  /** Whether any source is being claimed from, or waits to be. */
+  /** Wakes the worker of every source. */
+  readonly wakeAll: () => void;
+  /** Whether any worker claims, or waits to. */
   readonly isDraining: () => boolean;
-  /** How many there are. */
-  readonly sources: () => number;
+  /** How many workers there are. */
+  readonly workers: () => number;
 }
 
 /**
- * Tells the triggers whether to NOTIFY: every NOTIFY takes a server-wide lock at commit (8 committers: 11,400 tps
+ * Announces to the triggers whether to NOTIFY: every NOTIFY takes a server-wide lock at commit (8 committers: 11,400 tps
  * without, 4,300 with).
  *
  *   idle ──claims for long──▶ busy ──nothing comes──▶ idle is committed; S = pg_current_xact_id()
  *    ▲                       looks                         │ look at the queue, until every transaction older than S has ended
  *    └─────────────────────────────────────────────────────┘
  *
- * Answers that are awaited are no reason to be busy: a change must not wait for those of others.
+ * Requests that are not answered yet are no reason to be busy: a change must not wait for those of others.
  *
- * "Idle" is always safe to say. A transaction that read "busy" before it changed is older than S; once it has ended,
- * one more look finds what it queued. Without that wait wake-ups are lost (43 of 600).
+ * "Idle" is always safe to announce. A transaction that read "busy" before it changed a row is older than S; once it has
+ * ended, one more look finds what it queued. Without that wait wake-ups are lost (43 of 600).
  */
 export class NotifyGate {
   readonly #options: NotifyGateOptions;
-  #idle = true;
-  /** Undefined while nothing comes. */
+  /** What the database is known to say. */
+  #announcedIdle = true;
+  /** When claims began to come one upon the other; undefined while they do not. */
   #busySince: number | undefined;
-  #workedAt = 0;
-  #watching = false;
-  #changing = false;
+  #claimedAt = -Infinity;
+  #isWatching = false;
+  #isChanging = false;
 
   constructor(options: NotifyGateOptions) {
     this.#options = options;
   }
 
-  /** Something was claimed: after a while of this, changes need not notify. */
+  /** Something was claimed: when that goes on for a while, changes need not notify. */
   onClaimed(): void {
-    this.#workedAt = performance.now();
-    this.#busySince ??= this.#workedAt;
-    if (!this.#watching) void this.#watch();
-    if (!this.#idle || this.#changing || this.#workedAt - this.#busySince < BUSY_AFTER_MS) return;
-    this.#change(() => this.#say(false));
+    this.#claimedAt = performance.now();
+    this.#busySince ??= this.#claimedAt;
+    if (!this.#isWatching) void this.#watch();
+    if (!this.#announcedIdle || this.#isChanging || this.#claimedAt - this.#busySince < BUSY_AFTER_MS) return;
+    this.#change(() => this.#announce(false));
   }
 
   /** Nothing is due: from now on, changes notify. */
   onDrained(): void {
     this.#busySince = undefined;
-    if (this.#idle || this.#changing) return;
+    if (this.#announcedIdle || this.#isChanging) return;
     this.#change(async () => {
-      await this.#say(true);
-      await this.#lookUntilNobodyIsOlder();
+      await this.#announce(true);
+      await this.#lookUntilOlderTransactionsEnd();
     });
   }
 
-  /** Says nothing more. */
+  /** Announces nothing more. */
   stop(): void {
     this.#busySince = undefined;
   }
 
-  /** Until it rests: looks while changes do not notify, and notices that none comes any more. */
+  /** While busy: looks while changes do not notify, and notices when none comes any more. */
   async #watch(): Promise<void> {
-    this.#watching = true;
-    const { isDraining, look, sources } = this.#options;
+    this.#isWatching = true;
+    const { isDraining, wakeAll, workers } = this.#options;
     while (this.#busySince !== undefined) {
-      const pause = Math.max(LOOK_MS, LOOK_MS_A_SOURCE * sources());
+      const pause = Math.max(LOOK_MS, LOOK_MS_PER_SOURCE * workers());
       await delay(pause, undefined, { ref: false });
-      // Found by a look, changes are as far apart as looks are: two must have found nothing.
-      const apart = this.#idle ? APART_MS : 2.5 * pause;
-      if (!isDraining() && performance.now() - this.#workedAt > apart) this.onDrained();
-      else if (!this.#idle) look();
+      // Changes that are found by looking seem as far apart as the looks are: two must have found nothing.
+      const apart = this.#announcedIdle ? APART_MS : 2.5 * pause;
+      if (!isDraining() && performance.now() - this.#claimedAt > apart) this.onDrained();
+      else if (!this.#announcedIdle) wakeAll();
     }
-    this.#watching = false;
+    this.#isWatching = false;
   }
 
   #change(change: () => Promise<void>): void {
-    this.#changing = true;
+    this.#isChanging = true;
     void change().then(
       () => {
-        this.#changing = false;
-        // It may have ended while it was said to last.
+        this.#isChanging = false;
+        // The backlog may have drained while "busy" was still being announced.
         if (this.#busySince === undefined) this.onDrained();
       },
-      // A failure leaves the state unsaid: the next drain says it again, and the poll goes on.
-      () => (this.#changing = false),
+      // After a failure the state is not known: the next drain announces it again, and the poll goes on.
+      () => (this.#isChanging = false),
     );
   }
 
-  async #say(idle: boolean): Promise<void> {
-    // Until the database is known to say "idle" it may say "busy", and this is said again.
-    this.#idle = false;
+  async #announce(idle: boolean): Promise<void> {
+    // Until "idle" is known to be committed the database may say "busy", and "idle" is announced again.
+    this.#announcedIdle = false;
     const { db, ids } = this.#options;
     await db
       .updateTable("autoembed.embedding_listener")
       .set({ idle })
       .where("id", "in", [0, ...ids()])
       .execute();
-    this.#idle = idle;
+    this.#announcedIdle = idle;
   }
 
-  async #lookUntilNobodyIsOlder(): Promise<void> {
-    const { db, look } = this.#options;
-    const { rows } = await sql<{ said: string }>`select pg_current_xact_id()::text as said`.execute(db);
-    const said = rows[0]?.said ?? "0";
-    for (let pause = 10; this.#idle; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
+  async #lookUntilOlderTransactionsEnd(): Promise<void> {
+    const { db, wakeAll } = this.#options;
+    const { rows } = await sql<{ xid: string }>`select pg_current_xact_id()::text as xid`.execute(db);
+    const announcedBy = rows[0]?.xid ?? "0";
+    for (let pause = 10; this.#announcedIdle; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
       const older = await sql<{ ended: boolean }>`
-        select pg_snapshot_xmin(pg_current_snapshot()) >= ${said}::text::xid8 as ended`.execute(db);
-      look();
+        select pg_snapshot_xmin(pg_current_snapshot()) >= ${announcedBy}::text::xid8 as ended`.execute(db);
+      wakeAll();
       if (older.rows[0]?.ended === true) return;
       await delay(pause, undefined, { ref: false });
     }

@@ -1,78 +1,57 @@
 import { SetupError } from "../errors.ts";
-import type { ChunkedSource } from "../sources/chunked-source.ts";
+import type { WorkerLoop } from "../pipeline/worker-loop.ts";
 import { ProviderError } from "../providers/provider-error.ts";
-import { checkGrants } from "../sources/missing-grants.ts";
-import type { Sources } from "../sources/load-sources.ts";
-import type { Source } from "../sources/source.ts";
 import { checkDimensions } from "../sources/check-dimensions.ts";
-import { makeEmbedWorker, makeChunkWorker, type WorkerDependencies, type Worker } from "./make-worker.ts";
-import { SourceProblems } from "./source-problems.ts";
+import type { ChunkedSource } from "../sources/chunked-source.ts";
+import type { Sources } from "../sources/load-sources.ts";
+import { checkGrants } from "../sources/missing-grants.ts";
+import type { Source } from "../sources/source.ts";
 import { withTimeout } from "../timing/with-timeout.ts";
+import { makeChunkWorker, makeEmbedWorker, type WorkerDependencies } from "./make-worker.ts";
+import { SourceProblems } from "./source-problems.ts";
+import { fingerprintOf, SourceStates } from "./source-state.ts";
 
-interface Running {
-  /** The source as it was when its worker was made: another means another worker. */
-  readonly fingerprint: string;
-  readonly worker: Worker;
-}
-
-interface Beginning {
-  readonly fingerprint: string;
-  readonly begun: Promise<void>;
-}
-
-/** How long the start waits for a provider that does not answer; its source begins when it does. */
+/** How long the listener's start waits for a provider that does not answer; its source starts when it does. */
 const FIRST_ANSWER_MS = 5_000;
 
-/** One worker a source, so that a slow, broken or paused one delays no other. */
+/** One worker per source, so that a slow, broken or paused one delays no other. */
 export class SourceWorkers {
-  readonly #around: WorkerDependencies;
-  readonly #running = new Map<number, Running>();
-  /** Workers whose source has changed or gone, until the last of their claims has ended. */
-  readonly #retired = new Set<Worker>();
-  readonly #beginning = new Map<number, Beginning>();
-  readonly #troubles: SourceProblems;
-  /** The sources that were there at the start. */
-  #first: readonly Promise<void>[] | undefined;
+  readonly #dependencies: WorkerDependencies;
+  readonly #states = new SourceStates();
+  readonly #problems: SourceProblems;
+  /** The starts of the sources that were there when the listener started. */
+  #firstStarts: readonly Promise<void>[] | undefined;
   #vectorOid = 0;
   #refreshing: Promise<void> = Promise.resolve();
   #closed = false;
 
-  constructor(surroundings: WorkerDependencies) {
-    this.#around = surroundings;
-    this.#troubles = new SourceProblems(surroundings.db, surroundings.events);
+  constructor(dependencies: WorkerDependencies) {
+    this.#dependencies = dependencies;
+    this.#problems = new SourceProblems(dependencies.db, dependencies.events);
   }
 
+  /** Rows that are claimed and not ended yet. */
   get inFlight(): number {
-    return this.#all().reduce((sum, worker) => sum + worker.inFlight, 0);
+    return this.#sum((worker) => worker.ledger.held.size);
   }
 
-  /** Claims that have ended here and still stand in the queue. */
-  get stranded(): number {
-    return this.#all().reduce((sum, worker) => sum + worker.work.claims.stranded, 0);
-  }
-
-  /** Claims that were asked for, and are not answered yet. */
-  get unanswered(): number {
-    return this.#all().reduce((sum, worker) => sum + worker.work.claims.unanswered, 0);
+  /** Whether nothing is claimed, may be claimed without our knowledge, or waits to be released. */
+  get holdsNothing(): boolean {
+    return this.#sum(({ ledger }) => ledger.held.size + ledger.unreleased + ledger.awaitingReply) === 0;
   }
 
   /** Whether anything that was claimed under that `embedding_listener.id` is still held. */
   holds(owner: number): boolean {
-    return this.#all().some((worker) => worker.work.claims.holds(owner));
+    return this.#states.workers.some((worker) => worker.ledger.held.hasOwner(owner));
   }
 
   /** Whether any worker claims, or waits to. */
   get isDraining(): boolean {
-    return this.#all().some((worker) => worker.isDraining);
+    return this.#states.workers.some((worker) => worker.isDraining);
   }
 
   get count(): number {
-    return this.#all().length;
-  }
-
-  /** Whether nothing is claimed by any worker. */
-  get quiet(): boolean {
-    return this.inFlight === 0;
+    return this.#states.workers.length;
   }
 
   /** Starts a worker for every source; each works as soon as its provider answers. */
@@ -83,127 +62,126 @@ export class SourceWorkers {
 
   /**
    * Resolves when the first source can work, or after some seconds: a provider that hangs must not keep the listener
-   * from what it can do.
-   * @throws when none can until somebody acts, the first reason.
+   * from working on other sources.
+   * @throws the first reason, where no source can work until a person acts.
    */
-  async begun(): Promise<void> {
-    const first = Promise.any(this.#first ?? []);
-    const hopeless = first.then(nothing, (error: unknown) =>
-      error instanceof AggregateError ? (error.errors as unknown[]).find(needsSomebody) : undefined,
+  async firstStarted(): Promise<void> {
+    const first = Promise.any(this.#firstStarts ?? []);
+    const reason = first.then(noReason, (error: unknown) =>
+      error instanceof AggregateError ? (error.errors as unknown[]).find(needsAction) : undefined,
     );
-    const problem = await withTimeout(FIRST_ANSWER_MS, hopeless, nothing);
+    const problem = await withTimeout(FIRST_ANSWER_MS, reason, noReason);
     if (problem !== undefined) throw problem;
   }
 
-  /** Follows what has changed among the sources; a look that failed does not keep the next from doing so. */
+  /** Follows what has changed among the sources. A failure does not keep the next call from doing so. */
   async refresh(sources: Sources): Promise<void> {
-    this.#refreshing = this.#refreshing.catch(nothing).then(() => this.#follow(sources));
+    this.#refreshing = this.#refreshing.catch(() => undefined).then(() => this.#follow(sources));
     await this.#refreshing;
   }
 
   wake(sourceId: number): void {
-    this.#running.get(sourceId)?.worker.wake();
+    this.#states.worker(sourceId)?.wake();
   }
 
   wakeAll(): void {
-    for (const worker of this.#workers()) worker.wake();
+    for (const worker of this.#states.running) worker.wake();
   }
 
-  async releaseStranded(): Promise<void> {
-    for (const { work } of this.#all()) await work.claims.releaseStranded();
-    for (const worker of this.#retired) {
-      if (worker.inFlight === 0 && worker.work.claims.stranded === 0) this.#retired.delete(worker);
-    }
+  /** Tries again what could not be released. @throws when the database does not answer */
+  async retryReleases(): Promise<void> {
+    for (const { ledger } of this.#states.workers) await ledger.retryReleases();
+    this.#states.dropRetired();
   }
 
-  /** @returns how many rows were put back unsettled. */
+  /** @returns how many rows were released unfinished. */
   async close(deadline: AbortSignal): Promise<number> {
     this.#closed = true;
-    const left = await Promise.all(this.#all().map((worker) => worker.stop(deadline)));
-    await this.#around.providers.close();
-    return left.reduce((sum, rows) => sum + rows, 0);
+    const released = await Promise.all(this.#states.workers.map((worker) => worker.stop(deadline)));
+    await this.#dependencies.providers.close();
+    return released.reduce((sum, rows) => sum + rows, 0);
   }
 
-  async #follow(sources: Sources): Promise<void> {
-    const beginning: Promise<void>[] = [];
-    const active = <T extends Source>(all: readonly T[]): T[] => all.filter((source) => !source.paused);
-    const wanted = new Map(active(sources.usable).map((source) => [source.id, source]));
-    const toSplit = new Map(active(sources.chunked).map((source) => [source.id, source]));
-    for (const [id, { fingerprint, worker }] of this.#running) {
-      const source = wanted.get(id) ?? toSplit.get(id);
-      if (source !== undefined && fingerprintOf(source) === fingerprint) continue;
-      this.#running.delete(id);
-      this.#retired.add(worker);
-      void worker.stop(AbortSignal.timeout(this.#around.config.EMBED_SHUTDOWN_MS));
+  async #follow({ usable, chunked, broken }: Sources): Promise<void> {
+    const workable = new Map([...usable, ...chunked].map((source) => [source.id, source]));
+    for (const id of this.#states.ids) {
+      const source = workable.get(id);
+      if (source?.paused === true) this.#retire(id, "paused");
+      else if (source === undefined || !this.#isAtWork(source)) this.#retire(id, "absent");
     }
-    for (const source of sources.broken) await this.#troubles.troubled(source, source.trouble);
-    for (const source of toSplit.values())
-      if (!this.#running.has(source.id)) await this.#beginSplitting(source);
-    for (const source of wanted.values()) {
-      if (this.#running.has(source.id) || this.#isBeginning(source)) continue;
+    for (const source of broken) await this.#breakDown(source, source.problem);
+    for (const source of chunked) if (this.#mayStart(source)) await this.#startChunking(source);
+    const starts: Promise<void>[] = [];
+    for (const source of usable) {
+      if (!this.#mayStart(source)) continue;
       // Not awaited: a provider that does not answer keeps no other source waiting.
-      const begun = this.#begin(source).finally(() => {
-        if (this.#isBeginning(source)) this.#beginning.delete(source.id);
-      });
-      this.#beginning.set(source.id, { fingerprint: fingerprintOf(source), begun });
-      beginning.push(begun);
-      begun.catch(() => undefined); // told as trouble, and tried again at the next look
+      const start = this.#startEmbedding(source);
+      starts.push(start);
+      start.catch(() => undefined); // reported as a problem, and tried again when the sources are next read
     }
-    this.#first ??= beginning;
+    this.#firstStarts ??= starts;
   }
 
-  async #begin(source: Source): Promise<void> {
+  #isAtWork(source: Source): boolean {
+    return this.#states.is("running", source) || this.#states.is("starting", source);
+  }
+
+  #mayStart(source: Source): boolean {
+    return !source.paused && !this.#isAtWork(source);
+  }
+
+  async #startEmbedding(source: Source): Promise<void> {
+    this.#states.set(source.id, { name: "starting", fingerprint: fingerprintOf(source) });
+    // What was started may have been changed, paused or dropped by the time that its provider answers.
+    const isOutdated = (): boolean => this.#closed || !this.#states.is("starting", source);
     try {
-      const provider = await this.#around.providers.for(source);
+      const provider = await this.#dependencies.providers.for(source);
       checkDimensions(source, provider);
-      await checkGrants(this.#around.db, source);
-      await this.#troubles.recovered(source);
-      if (this.#closed || !this.#isBeginning(source)) return;
-      this.#run(source, makeEmbedWorker(this.#around, source, provider, this.#vectorOid));
+      await checkGrants(this.#dependencies.db, source);
+      await this.#problems.recovered(source);
+      if (isOutdated()) return;
+      this.#run(source, makeEmbedWorker(this.#dependencies, source, provider, this.#vectorOid));
     } catch (error) {
-      if (!this.#isBeginning(source)) return;
-      await this.#troubles.troubled(source, error instanceof Error ? error.message : "unknown");
+      if (!this.#states.is("starting", source)) return;
+      await this.#breakDown(source, error instanceof Error ? error.message : "unknown");
       throw error;
     }
   }
 
-  /** Whether the source is beginning as it is now: one whose provider hangs may have been changed meanwhile. */
-  #isBeginning(source: Source): boolean {
-    return this.#beginning.get(source.id)?.fingerprint === fingerprintOf(source);
-  }
-
-  async #beginSplitting(source: ChunkedSource): Promise<void> {
-    await this.#troubles.recovered(source);
+  async #startChunking(source: ChunkedSource): Promise<void> {
+    await this.#problems.recovered(source);
     if (this.#closed) return;
     const onSplit = (): void => {
       this.wake(source.embeddedBy);
     };
-    this.#run(source, makeChunkWorker(this.#around, source, onSplit));
+    this.#run(source, makeChunkWorker(this.#dependencies, source, onSplit));
   }
 
-  #run(source: Source, worker: Worker): void {
-    this.#running.set(source.id, { fingerprint: fingerprintOf(source), worker });
+  #run(source: Source, worker: WorkerLoop): void {
+    this.#states.set(source.id, { name: "running", fingerprint: fingerprintOf(source), worker });
     worker.wake();
   }
 
-  #workers(): Worker[] {
-    return [...this.#running.values()].map(({ worker }) => worker);
+  #retire(id: number, state: "paused" | "absent"): void {
+    const worker = this.#states.set(id, state === "absent" ? state : { name: state });
+    void worker?.stop(AbortSignal.timeout(this.#dependencies.config.EMBED_SHUTDOWN_MS));
   }
 
-  #all(): Worker[] {
-    return [...this.#workers(), ...this.#retired];
+  async #breakDown(source: Pick<Source, "id" | "name">, problem: string): Promise<void> {
+    this.#states.set(source.id, { name: "broken" });
+    await this.#problems.failing(source, problem);
+  }
+
+  #sum(count: (worker: WorkerLoop) => number): number {
+    return this.#states.workers.reduce((sum, worker) => sum + count(worker), 0);
   }
 }
 
-function fingerprintOf(source: Source): string {
-  return JSON.stringify(source);
-}
-
-/** An outage passes by itself; a wrong key, model or length does not. */
-function needsSomebody(error: unknown): error is Error {
+/** An outage passes; a wrong key, model or length of vectors does not. */
+function needsAction(error: unknown): error is Error {
   return error instanceof SetupError || (error instanceof ProviderError && error.fault === "setup");
 }
 
-function nothing(): undefined {
+function noReason(): undefined {
   return undefined;
 }

@@ -5,7 +5,7 @@ import type { Events } from "../events.ts";
 const COUNTERS = ["embedded", "cached", "failed", "truncated", "requests", "tokens"] as const;
 type Counter = (typeof COUNTERS)[number];
 
-/** Counts what each source does and costs, and adds it to `embedding_usage` with every heartbeat. */
+/** Counts what each source does and costs, until `flush` adds it to `embedding_usage`. */
 export class Usage {
   readonly #counts = new Map<string, Record<Counter, number>>();
 
@@ -28,7 +28,7 @@ export class Usage {
     });
   }
 
-  /** Adds what was counted since the last call. What cannot be written now is written with the next. */
+  /** Writes what was counted since the last call. What cannot be written now is written by the next call. */
   async flush(db: Database): Promise<void> {
     for (const [source, current] of this.#counts) {
       const counts = { ...current };
@@ -46,7 +46,7 @@ export class Usage {
   }
 
   #add(source: string, counter: Counter, amount: number): void {
-    const counts = this.#counts.get(source) ?? nothing();
+    const counts = this.#counts.get(source) ?? zeroCounters();
     counts[counter] += amount;
     this.#counts.set(source, counts);
   }
@@ -60,6 +60,6 @@ export class Usage {
   }
 }
 
-function nothing(): Record<Counter, number> {
+function zeroCounters(): Record<Counter, number> {
   return { embedded: 0, cached: 0, failed: 0, truncated: 0, requests: 0, tokens: 0 };
 }

@@ -1,182 +1,129 @@
-import { hostname } from "node:os";
-import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
-import { freeClaims, freeOrphans, isSilent } from "./free-claims.ts";
+import { repeat } from "../timing/repeat.ts";
+import { freeClaims } from "./free-claims.ts";
+import { deregister, isRegistered, markSeen, markSilent, register, type ListenerId } from "./listener-id.ts";
 import type { ListenerState } from "./listener-state.ts";
-import { VERSION } from "../version.ts";
+import { Takeover } from "./takeover.ts";
 
-/** How often a listener says that it is alive. */
+/** How often a listener reports that it is alive, and looks for others that are not. */
 const HEARTBEAT_MS = 1_000;
-/** How often claims are looked for whose owner is not listed at all. */
-const ORPHANS_MS = 5_000;
-/** How long a silent listener keeps its claims; taken over, at the latest, one heartbeat later. */
-const SILENCE_MS = 3_500;
 
 export interface MembershipOptions {
   readonly db: Database;
-  /** A connection of its own, so that no queue of statements silences a listener that lives. */
+  /** A connection of its own, so that no queue of statements silences a listener that is alive. */
   readonly heartbeatDb: Database;
-  /** What the listener says of itself, as JSON. */
+  /** What the listener reports of itself. */
   readonly describe: () => ListenerState;
   /** Whether claims made under that id are still held. */
   readonly holds: (id: number) => boolean;
-  /** Work that is due about once a second. */
-  readonly maintenance: () => Promise<unknown>;
-  /** It has a new id, or claims of nobody were found: there may be something to claim. */
+  /** It has a new id, or claims without an owner were freed: there may be something to claim. */
   readonly onFreed: () => void;
 }
 
 /**
- * This process's row in `embedding_listener`: alive by heartbeat, so that a killed listener's claims are free again
- * within five seconds however long its requests may take.
+ * This process among the listeners of its database: registered, and alive by heartbeat, so that a killed listener's claims
+ * are free again within five seconds, however long its requests may take.
  *
- *   known ──a claim's answer is lost, or others struck it off──▶ doubted ──next claim, or beat──▶ known by a new id
- *
- * Only the server's clock is asked, and nothing hangs on a session, so clocks may be wrong and poolers in between. A
- * listener that was merely slow loses nothing but a request: each write-back is guarded by the row's ticket and by the
- * hash of its text. A listener that cannot tell what it owns takes a new id, and frees the old one as soon as nothing
- * that it does know of is held under it.
+ * Only the server's clock is read, and nothing depends on a session, so clocks may be wrong and poolers in between. A
+ * listener that was merely slow loses nothing but a request: each write is guarded by the row's ticket and by the hash of
+ * its text. A listener that cannot tell what it owns takes a new id, and frees the old one as soon as it holds nothing
+ * that it knows to be claimed under it.
  */
 export class Membership {
   readonly #options: MembershipOptions;
-  #id: number | undefined;
-  #appearing: Promise<number> | undefined;
-  readonly #former = new Set<number>();
-  #beatTimer: NodeJS.Timeout | undefined;
-  #choreTimer: NodeJS.Timeout | undefined;
-  #orphansFreed = -ORPHANS_MS;
+  readonly #takeover: Takeover;
+  /** Rows may be claimed under any of them; one at most is registered, and new claims are made under that one. */
+  #ids: readonly ListenerId[] = [];
+  #registering: Promise<number> | undefined;
+  #stopTimers: readonly (() => void)[] = [];
   #stopped = false;
 
   constructor(options: MembershipOptions) {
     this.#options = options;
+    this.#takeover = new Takeover(options.db, options.onFreed);
   }
 
-  /** embedding_listener.id, to claim under. Takes a new one where the last is doubted. @throws once it has left */
+  /** The id to claim under; a new one where the last is no longer registered. @throws when it has stopped */
   async id(): Promise<number> {
-    if (this.#id !== undefined) return this.#id;
-    if (this.#stopped) throw new Error("this listener has left");
-    this.#appearing ??= this.#appear().finally(() => (this.#appearing = undefined));
-    return await this.#appearing;
+    const registered = this.#registered;
+    if (registered !== undefined) return registered;
+    if (this.#stopped) throw new Error("this listener has stopped");
+    this.#registering ??= this.#register().finally(() => (this.#registering = undefined));
+    return await this.#registering;
   }
 
-  /** Every id that claims may be held under. */
+  /** Every id that rows may be claimed under. */
   get ids(): number[] {
-    return this.#id === undefined ? [...this.#former] : [...this.#former, this.#id];
+    return this.#ids.map(({ id }) => id);
   }
 
-  /** The outcome of a claim under `id` is not known: it may have been committed, or yet be. */
+  /** A claim under that id got no reply: it may have been committed, or may yet be. */
   claimOutcomeUnknown(id: number): void {
-    if (this.#id !== id) return;
-    this.#former.add(id);
-    this.#id = undefined;
+    if (id === this.#registered) this.#set(id, "ambiguous");
   }
 
   async start(): Promise<void> {
     await this.id();
-    await this.#takeOver();
+    await this.#takeover.run(this.ids);
     if (this.#stopped) return;
-    this.#scheduleBeat();
-    this.#scheduleChores();
+    this.#stopTimers = [
+      // The workers notice and report a database that is away.
+      repeat(HEARTBEAT_MS, () => this.#beat()),
+      repeat(HEARTBEAT_MS, () => Promise.allSettled([this.#takeover.run(this.ids), this.#freePrevious()])),
+    ];
   }
 
-  /** @param holdsNothing whether every claim has ended; if not, others take over what is left at once. */
+  /** @param holdsNothing whether every claim has ended; if not, other listeners take over what is left at once. */
   async stop(holdsNothing: boolean): Promise<void> {
     this.#stopped = true;
-    clearTimeout(this.#beatTimer);
-    clearTimeout(this.#choreTimer);
-    // Stopped while it starts, it is just being listed: nobody else would strike it off.
-    await this.#appearing?.catch(() => undefined);
+    for (const stopTimer of this.#stopTimers) stopTimer();
+    // Stopped while it starts, it is just being registered: no other listener would deregister it before long.
+    await this.#registering?.catch(() => undefined);
     const { heartbeatDb } = this.#options;
-    if (holdsNothing && this.#id !== undefined) {
-      await heartbeatDb.deleteFrom("autoembed.embedding_listener").where("id", "=", this.#id).execute();
-      this.#id = undefined;
+    const registered = this.#registered;
+    if (holdsNothing && registered !== undefined) {
+      await deregister(heartbeatDb, registered);
+      this.#forget(registered);
     }
-    if (this.ids.length === 0) return;
-    await heartbeatDb
-      .updateTable("autoembed.embedding_listener")
-      .set({ seen_at: sql`'-infinity'` })
-      .where("id", "in", this.ids)
-      .execute();
+    await markSilent(heartbeatDb, this.ids);
+    for (const id of this.ids) this.#set(id, "silent");
   }
 
-  #scheduleBeat(): void {
-    this.#beatTimer = setTimeout(() => {
-      // A database that is away is noticed, and told, by the workers.
-      void this.#beat()
-        .catch(() => undefined)
-        .finally(() => {
-          if (!this.#stopped) this.#scheduleBeat();
-        });
-    }, HEARTBEAT_MS);
+  get #registered(): number | undefined {
+    return this.#ids.find(({ state }) => state === "registered")?.id;
   }
 
-  #scheduleChores(): void {
-    this.#choreTimer = setTimeout(() => {
-      void Promise.allSettled([this.#takeOver(), this.#leaveFormer(), this.#options.maintenance()]).finally(
-        () => {
-          if (!this.#stopped) this.#scheduleChores();
-        },
-      );
-    }, HEARTBEAT_MS);
+  #set(id: number, state: ListenerId["state"]): void {
+    this.#ids = this.#ids.map((known) => (known.id === id ? { id, state } : known));
+  }
+
+  #forget(id: number): void {
+    this.#ids = this.#ids.filter((known) => known.id !== id);
+  }
+
+  async #register(): Promise<number> {
+    const { heartbeatDb, describe } = this.#options;
+    const registered = await register(heartbeatDb, describe());
+    this.#ids = [...this.#ids, registered];
+    return registered.id;
   }
 
   async #beat(): Promise<void> {
     const { heartbeatDb, describe, onFreed } = this.#options;
-    const before = this.#id;
-    if (this.ids.length > 0) {
-      const seen = await heartbeatDb
-        .updateTable("autoembed.embedding_listener")
-        .set({ seen_at: sql`now()`, state: JSON.stringify(describe()) })
-        .where("id", "in", this.ids)
-        .returning("id")
-        .execute();
-      if (before !== undefined && !seen.some(({ id }) => id === before)) this.claimOutcomeUnknown(before);
-    }
-    if (this.#id !== undefined) return;
+    const before = this.#registered;
+    const seen = await markSeen(heartbeatDb, this.ids, describe());
+    if (before !== undefined && !seen.has(before)) this.#set(before, "deregistered");
+    if (this.#registered !== undefined) return;
     await this.id();
     onFreed();
   }
 
-  async #appear(): Promise<number> {
-    const { id } = await this.#options.heartbeatDb
-      .insertInto("autoembed.embedding_listener")
-      .values({
-        host: hostname(),
-        pid: process.pid,
-        version: VERSION,
-        state: JSON.stringify(this.#options.describe()),
-      })
-      .returning("id")
-      .executeTakeFirstOrThrow();
-    this.#id = id;
-    return id;
-  }
-
-  /** Frees the claims of listeners that fell silent. What a user holds locked is freed by a later look. */
-  async #takeOver(): Promise<void> {
-    const { db } = this.#options;
-    const silent = await db
-      .selectFrom("autoembed.embedding_listener")
-      .select("id")
-      .where(isSilent(SILENCE_MS))
-      .where("id", "not in", [0, ...this.ids])
-      .execute();
-    for (const { id } of silent) await freeClaims(db, id, SILENCE_MS);
-    if (performance.now() - this.#orphansFreed < ORPHANS_MS) return;
-    if ((await freeOrphans(db)) > 0) this.#options.onFreed();
-    this.#orphansFreed = performance.now();
-  }
-
-  async #leaveFormer(): Promise<void> {
-    for (const id of this.#former) {
-      if (this.#options.holds(id)) continue;
-      await freeClaims(this.#options.db, id);
-      const left = await this.#options.db
-        .selectFrom("autoembed.embedding_listener")
-        .select("id")
-        .where("id", "=", id)
-        .execute();
-      if (left.length === 0) this.#former.delete(id);
+  async #freePrevious(): Promise<void> {
+    const { db, holds } = this.#options;
+    for (const { id, state } of this.#ids) {
+      if (state === "registered" || holds(id)) continue;
+      await freeClaims(db, id);
+      if (!(await isRegistered(db, id))) this.#forget(id);
     }
   }
 }

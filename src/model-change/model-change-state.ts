@@ -34,7 +34,7 @@ export const previousColumn = ({ vectorColumn }: Source): string => identifierOf
 export async function readModelChange(db: Database, name: string): Promise<ModelChange> {
   const { usable, broken } = await loadSources(db);
   const find = (wanted: string): Source | undefined => {
-    const problem = broken.find((source) => source.name === wanted)?.trouble;
+    const problem = broken.find((source) => source.name === wanted)?.problem;
     if (problem !== undefined) throw new SetupError(`Nothing can be done for ${wanted}.`, problem);
     return usable.find((source) => source.name === wanted);
   };

@@ -1,21 +1,18 @@
-import { databaseFault, describeDatabaseError } from "../database/database-fault.ts";
+import { splitText } from "../chunks/split-text.ts";
 import type { Database } from "../database/connect.ts";
-import { claimBatch, type Claimant } from "./claim-batch.ts";
-import { ClaimCursor } from "../queue/claim-cursor.ts";
-import { ClaimLedger } from "../queue/claim-ledger.ts";
-import { DrainLoop } from "./drain-loop.ts";
+import { databaseFault, describeDatabaseError } from "../database/database-fault.ts";
 import type { Events } from "../events.ts";
-import { giveBack, giveBackLocked } from "./give-back.ts";
-import { dropDeleted } from "../queue/settle-empty.ts";
+import type { Claimant } from "../queue/claim-ledger.ts";
 import { claimRowsToChunk, type ClaimedRowToChunk } from "../queue/claim-rows-to-chunk.ts";
+import { dropDeleted } from "../queue/drop-deleted.ts";
 import { readText } from "../queue/read-text.ts";
 import { replaceChunks } from "../queue/replace-chunks.ts";
-import { splitText } from "../chunks/split-text.ts";
 import type { ChunkedSource } from "../sources/chunked-source.ts";
+import { WorkerLoop } from "./worker-loop.ts";
 
-/** Rows a claim. Their texts are read one at a time. */
-const CLAIM = 32;
-/** Cut in a second or so, during which this process does nothing else; its heartbeat may fail for three. */
+/** Rows per claim. Their texts are read one at a time. */
+const CLAIM_ROWS = 32;
+/** Split in a second or so, during which this process does nothing else; its heartbeat may be late by three. */
 const LONGEST_TEXT_CHARACTERS = 2_000_000;
 /** How long a row is left alone when a statement over it has failed. */
 const FAILED_DELAY_MS = 1_000;
@@ -23,125 +20,82 @@ const FAILED_DELAY_MS = 1_000;
 const NOT_KEPT =
   "the table took the passages and did not keep them: look for a BEFORE trigger of yours that returns null or changes them";
 
-export interface Chunking {
+export interface ChunkContext {
   readonly db: Database;
   readonly source: ChunkedSource;
   readonly events: Events;
-  /** Passages were changed: whoever embeds them has something to do. */
+  /** Called when chunks were changed: the worker that embeds them has something to do. */
   readonly onSplit: () => void;
 }
 
-/** Keeps the passages of one source true to its texts: claim, read, cut, replace, until nothing is due. No provider is asked. */
+/** Keeps the chunks of one source true to its texts: claim, read, split, replace, until nothing is due. Asks no provider. */
 export class ChunkWorker {
-  readonly work: Chunking & { readonly claims: ClaimLedger; readonly wakeIn: (milliseconds: number) => void };
-  readonly #owner: Claimant;
-  readonly #cursor: ClaimCursor;
-  readonly #loop: DrainLoop;
+  readonly loop: WorkerLoop;
+  readonly #context: ChunkContext;
 
-  constructor(splitting: Chunking, owner: Claimant) {
-    const { db, source, events } = splitting;
-    this.#owner = owner;
-    this.#cursor = new ClaimCursor(db, source);
-    this.#loop = new DrainLoop({
-      drain: () => this.#drain(),
-      onFailed: (error) =>
-        events.emit("troubled", { source: source.name, problem: describeDatabaseError(error) }),
-      onDrained: () => events.emit("drained", { source: source.name }),
-    });
-    this.work = {
-      ...splitting,
-      claims: new ClaimLedger(db, source, ""),
-      wakeIn: (milliseconds) => {
-        this.#loop.wakeIn(milliseconds);
-      },
-    };
-  }
-
-  get inFlight(): number {
-    return this.work.claims.size;
-  }
-
-  get isDraining(): boolean {
-    return this.#loop.isDraining;
-  }
-
-  wake(): void {
-    this.#loop.wake();
-  }
-
-  /** Claims nothing more; what is being written is written. @returns how many rows went back to pending. */
-  async stop(): Promise<number> {
-    await this.#loop.stop();
-    const left = await this.work.claims.releaseAll();
-    await this.work.claims.releaseStranded().catch(() => undefined);
-    return left;
+  constructor(context: ChunkContext, claimant: Claimant) {
+    const { db, source, events } = context;
+    this.#context = context;
+    this.loop = new WorkerLoop({ db, source, events, claimant, drain: () => this.#drain() });
   }
 
   async #drain(): Promise<void> {
-    const isStopping = (): boolean => this.#loop.stopping.aborted;
-    for (let more = true; more;) {
-      const rows = await this.#claim();
-      more = rows.length === CLAIM && !isStopping();
+    const { db, source } = this.#context;
+    const { ledger } = this.loop;
+    const isStopping = (): boolean => this.loop.stopping.aborted;
+    for (let more = true; more && !isStopping();) {
+      const { rows, isFull } = await ledger.claim(CLAIM_ROWS, (range) => claimRowsToChunk(db, source, range));
+      more = isFull;
       try {
-        await this.#dropGone(rows);
+        await this.#dropDeleted(rows);
         for (const { ticket, state } of rows) {
           if (isStopping()) break;
-          if (state === "there") await this.#split(ticket);
+          if (state === "present") await this.#split(ticket);
         }
       } finally {
         const tickets = rows.map(({ ticket }) => ticket);
-        await giveBack(this.work, tickets, "not cut", isStopping() ? 0 : FAILED_DELAY_MS);
+        await ledger.release(tickets, "not split", isStopping() ? 0 : FAILED_DELAY_MS);
       }
     }
   }
 
-  async #claim(): Promise<ClaimedRowToChunk[]> {
-    const { db, source } = this.work;
-    return claimBatch(this.work, this.#owner, (owner) =>
-      this.#cursor.next(CLAIM, (range) => claimRowsToChunk(db, source, { ...range, owner })),
-    );
-  }
-
-  async #dropGone(rows: readonly ClaimedRowToChunk[]): Promise<void> {
-    const { db, source, claims, events } = this.work;
-    const tickets = rows.filter(({ state }) => state === "gone").map(({ ticket }) => ticket);
+  async #dropDeleted(rows: readonly ClaimedRowToChunk[]): Promise<void> {
+    const { db, source, events } = this.#context;
+    const { ledger } = this.loop;
+    const tickets = rows.filter(({ state }) => state === "deleted").map(({ ticket }) => ticket);
     if (tickets.length === 0) return;
-    const done = await dropDeleted(db, source, tickets);
-    claims.done(done.map(({ ticket }) => ticket));
-    events.emit("emptied", { source: source.name, rows: done.length });
-    await giveBackLocked(this.work, tickets);
+    const dropped = await dropDeleted(db, source, tickets);
+    ledger.complete(dropped.map(({ ticket }) => ticket));
+    events.emit("emptied", { source: source.name, rows: dropped.length });
+    await ledger.releaseSkipped(tickets);
   }
 
   async #split(ticket: string): Promise<void> {
-    const { db, source, claims, events, onSplit } = this.work;
+    const { db, source, events, onSplit } = this.#context;
+    const { ledger } = this.loop;
     try {
       const found = await readText(db, source, ticket, LONGEST_TEXT_CHARACTERS);
       if (found?.too_long === true) {
         const reason = `the text is longer than ${LONGEST_TEXT_CHARACTERS} characters: store it in several rows`;
-        await this.#giveUp(ticket, "too_long", reason);
+        await ledger.fail([ticket], { kind: "too_long", reason });
         return;
       }
-      const passages = found === undefined ? [] : splitText(found.text, source.passages);
+      const chunks = found === undefined ? [] : splitText(found.text, source.chunkSettings);
       const replaced =
-        found === undefined ? undefined : await replaceChunks(db, source, ticket, found.text_hash, passages);
+        found === undefined ? undefined : await replaceChunks(db, source, ticket, found.text_hash, chunks);
       if (replaced === undefined) {
-        await giveBackLocked(this.work, [ticket]);
+        await ledger.releaseSkipped([ticket]);
         return;
       }
-      if (replaced.done) {
-        claims.done([ticket]);
-        events.emit("split", { source: source.name, rows: 1, passages: replaced.fresh });
-      } else await this.#giveUp(ticket, "database", NOT_KEPT);
+      if (replaced.written) {
+        ledger.complete([ticket]);
+        events.emit("split", { source: source.name, rows: 1, chunks: replaced.fresh });
+      } else await ledger.fail([ticket], { kind: "database", reason: NOT_KEPT });
       onSplit();
     } catch (error) {
       if (databaseFault(error) !== "row") throw error;
-      await this.#giveUp(ticket, "database", `${describeDatabaseError(error)} for this row when it was cut`);
+      const reason = `${describeDatabaseError(error)} for this row when it was split`;
+      await ledger.fail([ticket], { kind: "database", reason });
     }
-  }
-
-  async #giveUp(ticket: string, kind: "too_long" | "database", reason: string): Promise<void> {
-    const { source, claims, events } = this.work;
-    const rows = await claims.fail([ticket], reason);
-    events.emit("failed", { source: source.name, rows, kind, reason });
   }
 }

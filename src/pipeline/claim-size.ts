@@ -2,29 +2,29 @@ import type { ClaimedRow } from "../queue/claim.ts";
 import type { ConcurrencyLimit } from "../timing/concurrency-limit.ts";
 import type { SourceContext } from "./source-context.ts";
 
-/** Rows a claim while nearly all of them are cache hits, which cost no request; and for several requests, at most. */
+/** Rows per claim while nearly all of them are cache hits, which cost no request; and for several requests, at most. */
 const LARGEST = 512;
 
 /**
- * How many rows to claim next: enough for every lane that is free, so that none waits for the claims of the others, and
- * fewer of long texts, which are held in memory until they are sent.
+ * How many rows to claim next: enough for every request that may be sent now, so that none waits for the claims of the
+ * others, and fewer where texts are long, which are held in memory until they are sent.
  */
 export class ClaimSize {
-  readonly #work: Pick<SourceContext, "provider" | "settings">;
-  readonly #lanes: ConcurrencyLimit;
+  readonly #context: Pick<SourceContext, "provider" | "settings">;
+  readonly #requests: ConcurrencyLimit;
   #mostlyHits = false;
-  /** Characters a text, in the last claim that brought any. */
+  /** Characters per text, in the last claim that brought any. */
   #meanLength = 1;
 
-  constructor(work: Pick<SourceContext, "provider" | "settings">, lanes: ConcurrencyLimit) {
-    this.#work = work;
-    this.#lanes = lanes;
+  constructor(context: Pick<SourceContext, "provider" | "settings">, requests: ConcurrencyLimit) {
+    this.#context = context;
+    this.#requests = requests;
   }
 
   next(): number {
     if (this.#mostlyHits) return LARGEST;
-    const { provider, settings } = this.#work;
-    const free = this.#lanes.width - this.#lanes.busy;
+    const { provider, settings } = this.#context;
+    const free = this.#requests.width - this.#requests.busy;
     const texts = Math.min(settings.batchSize, Math.ceil(provider.limits.characters / this.#meanLength));
     return Math.max(settings.batchSize, Math.min(free * texts, LARGEST));
   }

@@ -1,6 +1,6 @@
 import { databaseFault } from "../database/database-fault.ts";
 
-/** How long a failed drain rests before the next try; doubled by its successors. */
+/** How long the loop rests after a failed drain before the next one; doubled with every failure in a row. */
 const FIRST_REST_MS = 250;
 const LONGEST_REST_MS = 5_000;
 
@@ -32,7 +32,7 @@ export class DrainLoop {
     this.#onDrained = options.onDrained;
   }
 
-  /** Aborted when it is to stop: no more is claimed. */
+  /** Aborted by `stop`: the drain must claim nothing more. */
   get stopping(): AbortSignal {
     return this.#stopping.signal;
   }
@@ -41,12 +41,12 @@ export class DrainLoop {
     return this.#draining !== undefined;
   }
 
-  /** How long what failed is left alone. */
+  /** How long rows over which a statement failed are left alone. */
   get restMs(): number {
     return this.#restMs;
   }
 
-  /** Drains what is due. Called while draining, it makes the drain look once more before it ends. */
+  /** Drains what is due. Called while a drain runs, it makes another one follow. */
   wake(): void {
     if (this.#stopping.signal.aborted) return;
     this.#again = true;
@@ -66,7 +66,7 @@ export class DrainLoop {
     this.#timers.add(timer);
   }
 
-  /** Something that a drain began has failed: it is said, and drained again after a rest. */
+  /** Reports the failure of a drain, or of something that it started, and drains again after a rest. */
   failed(error: unknown): void {
     if (this.#stopping.signal.aborted) return;
     this.#onFailed(error);
@@ -79,11 +79,10 @@ export class DrainLoop {
     while (this.#draining !== undefined) await this.#draining;
   }
 
-  /** Resolves when the drain that runs has ended, which it should do soon after its signal. */
-  async stop(): Promise<void> {
+  /** Starts no further drain. The one that runs should end soon after its signal: see `asleep`. */
+  stop(): void {
     this.#stopping.abort();
     for (const timer of this.#timers) clearTimeout(timer);
-    await this.#draining;
   }
 
   async #run(): Promise<void> {

@@ -1,61 +1,55 @@
+import { groupBy } from "./group-by.ts";
 import type { ClaimedRow } from "../queue/claim.ts";
-import type { UniqueText } from "./unique-text.ts";
 
-/** Texts that are being embedded now: a row with the same text waits for that vector, and is not paid for again. */
+/** Texts that were sent and whose vectors are not written yet: a row with the same text waits for that vector, and is not paid for again. */
 export class PendingTexts {
-  readonly #embedding = new Map<string, Promise<unknown>>();
-  readonly #parked = new Set<Promise<void>>();
-  #landed: { readonly hash: string; readonly embedded: Promise<unknown> }[] = [];
+  /** By the text's hash; settles when the vectors are written, or the request has failed. */
+  readonly #sent = new Map<string, Promise<unknown>>();
+  #completed: { readonly hash: string; readonly written: Promise<unknown> }[] = [];
+  readonly #waiting = new Set<Promise<void>>();
 
-  get hasParked(): boolean {
-    return this.#parked.size > 0;
+  has(hash: string): boolean {
+    return this.#sent.has(hash);
   }
 
-  /** Resolves when some of the parked rows have been applied. */
-  async unparked(): Promise<void> {
-    await Promise.race(this.#parked);
+  /** Whether any rows wait for the vectors of others. */
+  get hasWaiting(): boolean {
+    return this.#waiting.size > 0;
   }
 
-  /** Puts rows aside whose text is being embedded now, until `apply` can give them that vector. @returns the others. */
-  park(rows: readonly ClaimedRow[], apply: (rows: readonly ClaimedRow[]) => Promise<void>): ClaimedRow[] {
-    const waiting = new Map<Promise<unknown>, ClaimedRow[]>();
-    const others = rows.filter((row) => {
-      const embedded = isToEmbed(row) ? this.#embedding.get(row.text_hash ?? "") : undefined;
-      if (embedded === undefined) return true;
-      waiting.set(embedded, [...(waiting.get(embedded) ?? []), row]);
-      return false;
+  /** Resolves when some of the waiting rows have been handled. */
+  async someHandled(): Promise<void> {
+    await Promise.race(this.#waiting);
+  }
+
+  /** Keeps the texts until their vectors are written, and from then on until `evictCompleted`. */
+  add(hashes: readonly string[], written: Promise<unknown>): void {
+    for (const hash of hashes) this.#sent.set(hash, written);
+    void written.finally(() => {
+      for (const hash of hashes) this.#completed.push({ hash, written });
     });
-    for (const [embedded, parked] of waiting) {
-      const applied: Promise<void> = embedded
-        .then(() => apply(parked))
+  }
+
+  /** Has rows wait whose texts are pending; `handle` gets those of one request together when that has ended. */
+  attach(rows: readonly ClaimedRow[], handle: (rows: readonly ClaimedRow[]) => Promise<void>): void {
+    for (const [written, attached] of groupBy(rows, (row) => this.#sent.get(row.text_hash ?? ""))) {
+      if (written === undefined) throw new RangeError("a row whose text is not pending");
+      const handled: Promise<void> = written
+        .then(() => handle(attached))
         .catch(() => undefined)
-        .finally(() => this.#parked.delete(applied));
-      this.#parked.add(applied);
+        .finally(() => this.#waiting.delete(handled));
+      this.#waiting.add(handled);
     }
-    return others;
-  }
-
-  /** Holds the texts until `embedded` settles, and on until the next claim is about to be made. */
-  hold(pieces: readonly UniqueText[], embedded: Promise<unknown>): void {
-    for (const { hash } of pieces) this.#embedding.set(hash, embedded);
-    void embedded.finally(() => {
-      for (const { hash } of pieces) this.#landed.push({ hash, embedded });
-    });
   }
 
   /**
-   * Forgets the texts that have settled; to be called before each claim. A claim that is under way when they settle has
-   * looked into the cache before, and would take their text for new.
+   * Forgets the texts whose vectors are written; to be called before each claim. A claim that runs while they are written
+   * may have looked into the cache before, and calls their text new.
    */
-  forgetLanded(): void {
-    for (const { hash, embedded } of this.#landed) {
-      if (this.#embedding.get(hash) === embedded) this.#embedding.delete(hash);
+  evictCompleted(): void {
+    for (const { hash, written } of this.#completed) {
+      if (this.#sent.get(hash) === written) this.#sent.delete(hash);
     }
-    this.#landed = [];
+    this.#completed = [];
   }
-}
-
-/** Its text has no vector yet. */
-export function isToEmbed({ state }: ClaimedRow): boolean {
-  return state === "new" || state === "taken";
 }

@@ -1,44 +1,44 @@
 import type { Database } from "../database/connect.ts";
-import type { RetryingProvider } from "../providers/retrying-provider.ts";
-import type { Source } from "../sources/source.ts";
-import type { ClaimLedger } from "../queue/claim-ledger.ts";
 import type { Events } from "../events.ts";
+import type { RetryingProvider } from "../providers/retrying-provider.ts";
+import type { ClaimLedger } from "../queue/claim-ledger.ts";
+import type { Source } from "../sources/source.ts";
 import type { ConcurrencyLimit } from "../timing/concurrency-limit.ts";
+import type { WorkerLoop } from "./worker-loop.ts";
 import type { WriteSize } from "./write-size.ts";
 
-/** What the pipeline asks of a provider that waits, retries and paces itself; all lanes of a process share one. */
+/** What the pipeline asks of a provider that waits, retries and paces its requests; all sources of a process may share one. */
 export type Embedder = Pick<
   RetryingProvider,
   "backend" | "model" | "dimensions" | "limits" | "ready" | "embed" | "close"
 >;
 
-interface WorkSettings {
-  /** Texts a request, at most (`EMBED_BATCH_SIZE`). */
+interface EmbedSettings {
+  /** Texts per request, at most (`EMBED_BATCH_SIZE`). */
   readonly batchSize: number;
   /** Requests in flight, at most (`EMBED_MAX_CONCURRENCY`). */
   readonly concurrency: number;
-  /** Requests that wait for their turn beside those, so that the provider never waits for a claim. */
+  /** Further requests that are ready to be sent, so that the provider never waits for a claim. */
   readonly waiting: number;
   /** What becomes of a text that is longer than the model takes (`EMBED_ON_TOO_LONG`). */
   readonly onTooLong: "fail" | "truncate";
 }
 
-/** Everything that the steps of one source's pipeline share. */
+/** What the steps that embed one source share. */
 export interface SourceContext {
   readonly db: Database;
-  /** For the statements of a batch: claims and write-backs. */
+  /** For the statements of a batch: claims and writes. */
   readonly batches: Database;
   readonly source: Source;
   readonly provider: Embedder;
   readonly cacheModel: string;
   readonly vectorOid: number;
-  readonly settings: WorkSettings;
-  readonly claims: ClaimLedger;
-  /** Write-backs in flight: 2-3 connections saturate one Postgres, more gain nothing. */
+  readonly settings: EmbedSettings;
+  readonly events: Events;
+  /** Writes in flight, of all sources: 2-3 connections saturate one Postgres, more gain nothing. */
   readonly writes: ConcurrencyLimit;
   /** Learns from each claim and each write of this source. */
   readonly writeSize: WriteSize;
-  readonly events: Events;
-  /** Calls `EmbedWorker.wake` when that much time has passed: rows were put back until then. */
-  readonly wakeIn: (milliseconds: number) => void;
+  readonly ledger: ClaimLedger;
+  readonly loop: Pick<WorkerLoop, "failed" | "releasingOnError">;
 }

@@ -1,24 +1,24 @@
 import type { VectorArray } from "../database/vector-array.ts";
 import type { UniqueText } from "./unique-text.ts";
 
-/** How long a write should hold its rows, which users may be waiting for. */
+/** How long one write should hold its rows, for which users may be waiting. */
 const TARGET_MS = 250;
-/** While nothing is known yet. */
+/** While nothing has been measured yet. */
 const FIRST_ROWS = 32;
 const FEWEST_ROWS = 16;
-/** What the last write counts for, against all that were before it. */
+/** Of the last write, against all that were before it. */
 const WEIGHT = 0.5;
 
 /**
  * How many rows to write in one statement: all of a batch, unless rows are slow to write, as they are where an index of
- * vectors is in place (some 7 ms a row of 1536 dimensions, against 0.1). Then a batch is cut, so that nobody waits a
- * second for a row of it.
+ * vectors is in place (some 7 ms per row of 1536 dimensions, against 0.1). Then a batch is cut, so that no user waits a
+ * second for one of its rows.
  */
 export class WriteSize {
   #msPerRow: number | undefined;
   #claimMs = 0;
 
-  /** In parts of about one size. */
+  /** In parts of about equal size. */
   cut<T>(items: readonly T[]): (readonly T[])[] {
     const most =
       this.#msPerRow === undefined ? FIRST_ROWS : Math.max(FEWEST_ROWS, TARGET_MS / this.#msPerRow);
@@ -29,14 +29,14 @@ export class WriteSize {
   }
 
   /**
-   * A claim that took rows: about what any statement costs here that writes, however little. Where a commit is slow, smaller
-   * writes would only be more of them.
+   * To be called with the time of a claim that took rows: about what any statement costs here that writes, however little.
+   * Where a commit is slow, smaller writes would only be more of them.
    */
   claimed(milliseconds: number): void {
     this.#claimMs += WEIGHT * (milliseconds - this.#claimMs);
   }
 
-  /** A write of few rows tells little of what one costs. */
+  /** To be called with the time of a write. A write of few rows says little of what one row costs. */
   wrote(rows: number, milliseconds: number): void {
     if (rows < FEWEST_ROWS / 2) return;
     const msPerRow = Math.max(0, milliseconds - this.#claimMs) / rows;
@@ -45,18 +45,18 @@ export class WriteSize {
   }
 }
 
-/** Pieces and their vectors in the parts that are written by themselves: rows of one text may be in several. */
+/** Texts and their vectors in parts that are written one by one: the rows of one text may be in several. */
 export function partsOf(
   size: WriteSize,
-  pieces: readonly UniqueText[],
+  texts: readonly UniqueText[],
   vectors: VectorArray,
-): { readonly pieces: readonly UniqueText[]; readonly vectors: VectorArray }[] {
-  const rows = pieces.flatMap(({ tickets }, position) => tickets.map((ticket) => ({ ticket, position })));
+): { readonly texts: readonly UniqueText[]; readonly vectors: VectorArray }[] {
+  const rows = texts.flatMap(({ tickets }, position) => tickets.map((ticket) => ({ ticket, position })));
   return size.cut(rows).map((part) => {
     const first = part[0]?.position ?? 0;
     const end = (part.at(-1)?.position ?? 0) + 1;
-    const own = pieces.slice(first, end).map((piece) => ({ ...piece, tickets: [] as string[] }));
+    const own = texts.slice(first, end).map((text) => ({ ...text, tickets: [] as string[] }));
     for (const { ticket, position } of part) own[position - first]?.tickets.push(ticket);
-    return { pieces: own, vectors: vectors.slice(first, end) };
+    return { texts: own, vectors: vectors.slice(first, end) };
   });
 }

@@ -2,56 +2,57 @@ import { databaseFault, describeDatabaseError, mayBeCommitted } from "../databas
 import type { VectorArray } from "../database/vector-array.ts";
 import { cacheVectors } from "../queue/cache-vectors.ts";
 import { writeBack, type WriteBack } from "../queue/write-back.ts";
-import { giveBack, giveBackLocked } from "./give-back.ts";
-import { giveUpUndone } from "./give-up-undone.ts";
-import { ticketsOf, type UniqueText } from "./unique-text.ts";
-import { settleIsolating } from "./settle-isolating.ts";
+import { failRejectedWrites } from "./fail-rejected-writes.ts";
 import type { SourceContext } from "./source-context.ts";
+import { ticketsOf, type UniqueText } from "./unique-text.ts";
+import { writeCachedWithBisection } from "./write-cached-vectors.ts";
 
-/** How long rows wait when the database did not take their vectors. */
+/** How long rows are left alone when the database did not take their vectors. */
 const REFUSED_DELAY_MS = 1_000;
 
-/** Writes back the vectors of pieces. Never throws: what the database does not take goes back to pending. */
+/** Writes the vectors of texts to their rows and into the cache. Never throws: rows that the database refuses are released. */
 export async function writeVectors(
-  work: SourceContext,
-  pieces: readonly UniqueText[],
+  context: SourceContext,
+  texts: readonly UniqueText[],
   vectors: VectorArray,
 ): Promise<void> {
-  const tickets = ticketsOf(pieces);
+  const { cacheModel, events, ledger, source, vectorOid, writeSize } = context;
+  const tickets = ticketsOf(texts);
   const batch: WriteBack = {
     tickets,
-    places: work.claims.places(tickets),
-    positions: pieces.flatMap((piece, position) => piece.tickets.map(() => position)),
-    hashes: pieces.map((piece) => piece.hash),
+    ctids: ledger.held.ctidsOf(tickets),
+    positions: texts.flatMap((text, position) => text.tickets.map(() => position)),
+    hashes: texts.map((text) => text.hash),
     vectors,
-    cacheModel: work.cacheModel,
-    vectorOid: work.vectorOid,
+    cacheModel,
+    vectorOid,
   };
   const started = performance.now();
   try {
-    const done = await write(work, batch);
-    const freshnessMs = work.claims.ages(done);
-    work.claims.done(done);
+    const written = await write(context, batch);
+    const freshnessMs = ledger.held.agesOf(written);
+    ledger.complete(written);
     const writeMs = performance.now() - started;
-    work.writeSize.wrote(done.length, writeMs);
-    work.events.emit("embedded", { source: work.source.name, rows: done.length, freshnessMs, writeMs });
-    await giveBackLocked(work, tickets);
+    writeSize.wrote(written.length, writeMs);
+    events.emit("embedded", { source: source.name, rows: written.length, freshnessMs, writeMs });
+    await ledger.releaseSkipped(tickets);
   } catch (error) {
     const problem = describeDatabaseError(error);
-    await giveBack(work, tickets, problem, REFUSED_DELAY_MS);
-    work.events.emit("troubled", { source: work.source.name, problem });
+    await ledger.release(tickets, problem, REFUSED_DELAY_MS);
+    events.emit("source_failing", { source: source.name, problem });
   }
 }
 
-async function write(work: SourceContext, batch: WriteBack): Promise<string[]> {
+async function write(context: SourceContext, batch: WriteBack): Promise<string[]> {
+  const { batches, db, ledger, source } = context;
   try {
-    return await giveUpUndone(work, await writeBack(work.batches, work.source, batch));
+    return await failRejectedWrites(ledger, await writeBack(batches, source, batch));
   } catch (error) {
-    const isServers = databaseFault(error) === "server";
-    // A server that still answers (a statement timeout, a lock) may answer so again: what was paid for is kept.
-    if (isServers && !mayBeCommitted(error)) await cacheVectors(work.db, batch).catch(() => undefined);
-    if (isServers) throw error;
-    await cacheVectors(work.db, batch);
-    return await settleIsolating(work, batch.tickets);
+    const isOfServer = databaseFault(error) === "server";
+    // A server that still answers (a statement timeout, a lock) may fail in the same way again: what was paid for is kept.
+    if (isOfServer && !mayBeCommitted(error)) await cacheVectors(db, batch).catch(() => undefined);
+    if (isOfServer) throw error;
+    await cacheVectors(db, batch);
+    return await writeCachedWithBisection(context, batch.tickets);
   }
 }

@@ -1,151 +1,163 @@
 import type { Database } from "../database/connect.ts";
-import { fail } from "./fail.ts";
-import { release } from "./release.ts";
+import { mayBeCommitted } from "../database/database-fault.ts";
+import type { Events, FailureKind } from "../events.ts";
 import type { Source } from "../sources/source.ts";
-import { ReservationLedger, type Reserving } from "./reservation-ledger.ts";
+import type { ClaimRange } from "./claim.ts";
+import { ClaimCursor } from "./claim-cursor.ts";
+import { fail } from "./fail.ts";
+import { HeldClaims, type Claimed } from "./held-claims.ts";
+import { release } from "./release.ts";
+import type { ReservationLedger } from "./reservation-ledger.ts";
 
-/** A row as it is claimed. */
-export type Claimed = Reserving & {
-  readonly place: string;
-  /** Milliseconds since the change was made, by the server's clock. */
-  readonly age_ms: number;
-};
-
-/** Where no row is: of a row that is not held any more. */
-const NOWHERE = "(0,0)";
-
-interface Held {
-  readonly place: string;
-  /** When its change was made, on this process's own clock. */
-  readonly queuedAt: number;
-  /** The id that it was claimed under. */
-  readonly owner: number;
+/** The `embedding_listener.id` that rows are claimed under. */
+export interface Claimant {
+  id(): Promise<number>;
+  /** A claim under that id got no reply: it may have been committed, or may yet be. */
+  claimOutcomeUnknown(id: number): void;
 }
 
+interface LedgerOptions {
+  readonly db: Database;
+  readonly source: Source;
+  readonly events: Events;
+  readonly claimant: Claimant;
+  /** Of the texts that the claims reserve; left out where they reserve none. */
+  readonly reservations?: ReservationLedger;
+  /** Called when rows were released: when that much time has passed, they can be claimed again. */
+  readonly onReleased: (milliseconds: number) => void;
+}
+
+interface ClaimedBatch<Row> {
+  readonly rows: readonly Row[];
+  /** There may be more rows that are due. */
+  readonly isFull: boolean;
+}
+
+interface Failure {
+  readonly kind: FailureKind;
+  readonly reason: string;
+}
+
+/** How long a row that a user's transaction holds is left alone: long enough not to spin, short enough to follow its commit. */
+export const LOCKED_DELAY_MS = 250;
+
 /**
- * The rows that this process has claimed of one source. Every claim ends as done, failed or released; one that cannot
- * be ended now, because a user holds its queue row or the database is away, is released again and again until it is.
+ * What this process has claimed of one source: the only place that claims, releases or fails its rows, each of which is
+ * also an event.
+ *
+ *   claim ──▶ held ──complete──▶ (ended)
+ *              ├──fail─────────▶ (ended); a row that cannot be failed now is released
+ *              └──release──────▶ (ended), or unreleased: a user holds its queue row, or the database is away.
+ *                                `retryReleases` tries those again until they are
  */
 export class ClaimLedger {
-  readonly #db: Database;
-  readonly #source: Source;
-  readonly #held = new Map<string, Held>();
-  readonly #waiting: (() => void)[] = [];
+  readonly #options: LedgerOptions;
+  readonly #held = new HeldClaims();
+  readonly #cursor: ClaimCursor;
   /** Ticket to owner. */
-  readonly #stranded = new Map<string, number>();
-  readonly #reservations: ReservationLedger;
-  /** Claims whose answers are not there yet. */
-  #unanswered = 0;
+  readonly #unreleased = new Map<string, number>();
+  #awaitingReply = 0;
 
-  /** @param cacheModel whose texts may be reserved by what is claimed; empty where none are. */
-  constructor(db: Database, source: Source, cacheModel: string) {
-    this.#db = db;
-    this.#source = source;
-    this.#reservations = new ReservationLedger(db, cacheModel);
+  constructor(options: LedgerOptions) {
+    this.#options = options;
+    this.#cursor = new ClaimCursor(options.db, options.source);
   }
 
-  get size(): number {
-    return this.#held.size;
+  /** Rows that are claimed and not ended yet. */
+  get held(): Pick<HeldClaims, "size" | "hasOwner" | "agesOf" | "ctidsOf" | "empty"> {
+    return this.#held;
   }
 
-  /** Claims that were asked for: what they come to own is not known yet. */
-  get unanswered(): number {
-    return this.#unanswered;
+  /** Claims that were sent and have no reply yet: what they will own is not known. */
+  get awaitingReply(): number {
+    return this.#awaitingReply;
   }
 
   /** Claims and reservations that have ended here and still stand in the database. */
-  get stranded(): number {
-    return this.#stranded.size + this.#reservations.ended;
+  get unreleased(): number {
+    return this.#unreleased.size + (this.#options.reservations?.ended ?? 0);
   }
 
-  /** Whether anything that was claimed under that id is still held. */
-  holds(owner: number): boolean {
-    return [...this.#held.values()].some((held) => held.owner === owner);
-  }
-
-  /** Milliseconds from the change to now, for each of the tickets. */
-  ages(tickets: readonly string[]): number[] {
-    const now = performance.now();
-    return tickets.flatMap((ticket) => {
-      const held = this.#held.get(ticket);
-      return held === undefined ? [] : [now - held.queuedAt];
-    });
-  }
-
-  /** Where the queue's row of each ticket is. */
-  places(tickets: readonly string[]): string[] {
-    return tickets.map((ticket) => this.#held.get(ticket)?.place ?? NOWHERE);
-  }
-
-  /** Makes a claim under that id, and holds its rows. @throws whatever `claim` does */
-  async make<Row extends Claimed>(owner: number, claim: (owner: number) => Promise<Row[]>): Promise<Row[]> {
-    this.#unanswered++;
+  /** Claims up to `limit` rows by a statement such as `claim`. @throws what the statement throws */
+  async claim<Row extends Claimed>(
+    limit: number,
+    statement: (range: ClaimRange) => Promise<Row[]>,
+  ): Promise<ClaimedBatch<Row>> {
+    const { claimant, events, reservations, source } = this.#options;
+    const owner = await claimant.id();
+    this.#awaitingReply++;
     try {
-      const rows = await claim(owner);
-      this.#add(rows, owner);
-      return rows;
+      const rows = await this.#cursor.next(limit, (range) => statement({ ...range, owner }));
+      this.#held.add(rows, owner);
+      reservations?.add(rows);
+      if (rows.length > 0) events.emit("claimed", { source: source.name, rows: rows.length });
+      return { rows, isFull: rows.length === limit };
+    } catch (error) {
+      if (mayBeCommitted(error)) claimant.claimOutcomeUnknown(owner);
+      throw error;
     } finally {
-      this.#unanswered--;
+      this.#awaitingReply--;
     }
   }
 
-  #add(rows: readonly Claimed[], owner: number): void {
-    const now = performance.now();
-    for (const { ticket, place, age_ms } of rows)
-      this.#held.set(ticket, { place, queuedAt: now - age_ms, owner });
-    this.#reservations.add(rows);
+  /** These rows have left the queue. */
+  complete(tickets: readonly string[]): void {
+    this.#held.remove(tickets);
+    this.#options.reservations?.end(tickets);
   }
 
-  done(tickets: readonly string[]): void {
-    for (const ticket of tickets) this.#held.delete(ticket);
-    this.#reservations.end(tickets);
-    if (this.#held.size > 0) return;
-    for (const resolve of this.#waiting.splice(0)) resolve();
+  /** Marks rows as failed for a fault of their own. Never throws: a row that cannot be failed now is pending again. */
+  async fail(tickets: readonly string[], { kind, reason }: Failure): Promise<void> {
+    if (tickets.length === 0) return;
+    const { db, events, source } = this.#options;
+    const failed = await fail(db, source, tickets, reason).catch(() => []);
+    this.complete(failed);
+    if (failed.length > 0) events.emit("failed", { source: source.name, rows: failed.length, kind, reason });
+    await this.#endAsPending(tickets, 0);
   }
 
-  /** Resolves when every claim has ended. */
-  async ended(): Promise<void> {
-    while (this.#held.size > 0) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  /**
+   * Makes those of the rows that are still held pending again, no attempt counted. Never throws.
+   * @param delayMs how long the claim leaves them alone.
+   */
+  async release(tickets: readonly string[], reason: string, delayMs: number): Promise<void> {
+    const rows = await this.#endAsPending(tickets, delayMs);
+    if (rows === 0) return;
+    this.#options.events.emit("released", { source: this.#options.source.name, rows, reason });
+    this.#options.onReleased(delayMs);
   }
 
-  /** Gives rows up for a fault of their own. Never throws: what cannot be given up now goes back to pending. @returns how many. */
-  async fail(tickets: readonly string[], reason: string): Promise<number> {
-    const failed = await fail(this.#db, this.#source, tickets, reason).catch(() => []);
-    this.done(failed);
-    await this.release(tickets, 0);
-    return failed.length;
+  /** After a statement that skips rows which another transaction holds, or whose text has changed: releases what it skipped. */
+  async releaseSkipped(tickets: readonly string[]): Promise<void> {
+    await this.release(tickets, "its row is locked or has changed", LOCKED_DELAY_MS);
   }
 
-  /** Puts back to pending those that are still claimed. Never throws: what cannot be released now is tried again by `releaseStranded`. */
-  async release(tickets: readonly string[], delayMs: number): Promise<number> {
-    const releasing = new Map<string, number>();
-    for (const ticket of tickets) {
-      const held = this.#held.get(ticket);
-      if (held !== undefined) releasing.set(ticket, held.owner);
-    }
-    if (releasing.size === 0) return 0;
-    for (const [ticket, owner] of releasing) this.#stranded.set(ticket, owner);
-    this.done([...releasing.keys()]);
-    // First, so that whoever claims the rows next may embed them.
-    await this.#reservations.drop().catch(() => undefined);
-    await this.#release(releasing, delayMs).catch(() => undefined);
-    return releasing.size;
-  }
-
-  /** @throws when the database does not answer */
-  async releaseStranded(): Promise<void> {
-    await this.#reservations.drop();
-    if (this.#stranded.size > 0) await this.#release(new Map(this.#stranded), 0);
-  }
-
-  /** @returns how many were still claimed. */
+  /** @returns how many rows were still held. */
   async releaseAll(): Promise<number> {
-    return this.release([...this.#held.keys()], 0);
+    return await this.#endAsPending(this.#held.tickets, 0);
   }
 
-  async #release(tickets: ReadonlyMap<string, number>, delayMs: number): Promise<void> {
-    const owners = [...new Set(tickets.values())];
-    const released = await release(this.#db, this.#source, [...tickets.keys()], owners, delayMs);
-    for (const ticket of released) this.#stranded.delete(ticket);
+  /** Tries again what could not be released. @throws when the database does not answer */
+  async retryReleases(): Promise<void> {
+    await this.#options.reservations?.drop();
+    if (this.#unreleased.size > 0) await this.#release(new Map(this.#unreleased), 0);
+  }
+
+  async #endAsPending(tickets: readonly string[], delayMs: number): Promise<number> {
+    const owners = this.#held.ownersOf(tickets);
+    if (owners.size === 0) return 0;
+    for (const [ticket, owner] of owners) this.#unreleased.set(ticket, owner);
+    this.complete([...owners.keys()]);
+    // First, so that the listener that claims the rows next may embed their texts.
+    await this.#options.reservations?.drop().catch(() => undefined);
+    await this.#release(owners, delayMs).catch(() => undefined);
+    return owners.size;
+  }
+
+  async #release(ownersByTicket: ReadonlyMap<string, number>, delayMs: number): Promise<void> {
+    const { db, source } = this.#options;
+    const owners = [...new Set(ownersByTicket.values())];
+    const released = await release(db, source, [...ownersByTicket.keys()], owners, delayMs);
+    for (const ticket of released) this.#unreleased.delete(ticket);
   }
 }

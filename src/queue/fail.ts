@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import type { Source } from "../sources/source.ts";
+import { isOpen } from "./row-state.ts";
 
 /** Gives rows up for a fault of their own, until their text changes or somebody retries them. @returns the tickets that are done. */
 export async function fail(
@@ -12,11 +13,11 @@ export async function fail(
   const { rows } = await sql<{ ticket: string }>`
     with free as materialized (
       select q.ticket from autoembed.embedding_queue q
-      where q.source_id = ${source.id} and q.failed_at is null and q.ticket = any(${tickets}::bigint[])
+      where q.source_id = ${source.id} and ${isOpen()} and q.ticket = any(${tickets}::bigint[])
       for update skip locked
     )
     update autoembed.embedding_queue q set failed_at = now(), owner = null, attempts = attempts + 1, last_error = ${reason}
-    from free f where q.source_id = ${source.id} and q.failed_at is null
+    from free f where q.source_id = ${source.id} and ${isOpen()}
         and q.ticket = any(${tickets}::bigint[]) and q.ticket = f.ticket
     returning q.ticket`.execute(db);
   return rows.map((row) => row.ticket);

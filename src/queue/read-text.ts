@@ -1,7 +1,9 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
-import { hasText, keyMatches, textHash, watchedRows } from "../sources/source-sql.ts";
+import { hasText, textHash } from "../sources/source-sql.ts";
 import type { ChunkedSource } from "../sources/chunked-source.ts";
+import { queuedRows } from "./held-rows.ts";
+import { isOpen } from "./row-state.ts";
 
 export interface TextToChunk {
   /** Empty where it is null, blank, or longer than `maxCharacters`. */
@@ -22,7 +24,7 @@ export async function readText(
   const { rows } = await sql<TextToChunk>`
     select ${textHash("t")} as text_hash, coalesce(${isTooLong}, false) as too_long,
       case when ${hasText("t")} and not (${isTooLong}) then t.content else '' end as text
-    from autoembed.embedding_queue q join ${watchedRows(source)} t on ${keyMatches(source, "t", "q")}
-    where q.source_id = ${source.id} and q.failed_at is null and q.ticket = ${ticket}::bigint`.execute(db);
+    from ${queuedRows(source)}
+    where q.source_id = ${source.id} and ${isOpen()} and q.ticket = ${ticket}::bigint`.execute(db);
   return rows[0];
 }

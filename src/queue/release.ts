@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import type { Source } from "../sources/source.ts";
+import { isOpen } from "./row-state.ts";
 
 /**
  * Puts rows that `owners` have claimed back to pending, no attempt counted. A queue row that somebody holds is skipped:
@@ -16,7 +17,7 @@ export async function release(
   owners: readonly number[],
   delayMs: number,
 ): Promise<string[]> {
-  const claimed = sql`q.source_id = ${source.id} and q.failed_at is null and q.ticket = any(${tickets}::bigint[])
+  const claimed = sql`q.source_id = ${source.id} and ${isOpen()} and q.ticket = any(${tickets}::bigint[])
     and q.owner = any(${owners}::int[])`;
   const { rows } = await sql<{ ticket: string }>`
     with wanted as materialized (select unnest(${tickets}::bigint[]) as ticket),
@@ -26,7 +27,7 @@ export async function release(
       for update skip locked
     ), released as (
       update autoembed.embedding_queue q set owner = null, not_before = now() + ${delayMs} * interval '1 millisecond'
-      from free f where q.source_id = ${source.id} and q.failed_at is null
+      from free f where q.source_id = ${source.id} and ${isOpen()}
         and q.ticket = any(${tickets}::bigint[]) and q.ticket = f.ticket
     )
     select ticket from free

@@ -1,22 +1,16 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
-import {
-  isHeldRow,
-  isUnchanged,
-  keyMatches,
-  keysOf,
-  textHash,
-  vectorTableOf,
-  watchedRows,
-} from "../sources/source-sql.ts";
+import { isHeldRow, isUnchanged, keysOf, textHash, vectorTableOf } from "../sources/source-sql.ts";
 import type { ChunkedSource } from "../sources/chunked-source.ts";
+import { lockRowThenQueue, queuedRows } from "./held-rows.ts";
+import { isOpen } from "./row-state.ts";
 import type { Chunk } from "../chunks/split-text.ts";
 
 export interface Replaced {
   /** Passages that are to be embedded. */
   readonly fresh: number;
   /** False where the table took the passages and did not keep them as they are. */
-  readonly done: boolean;
+  readonly written: boolean;
 }
 
 /**
@@ -47,12 +41,12 @@ export async function replaceChunks(
   const { rows } = await sql<Replaced>`
     with held as materialized (
       select q.ticket, ${keysOf(source, "t")}
-      from autoembed.embedding_queue q join ${watchedRows(source)} t on ${keyMatches(source, "t", "q")}
-      where q.source_id = ${source.id} and q.failed_at is null and q.ticket = ${ticket}::bigint
+      from ${queuedRows(source)}
+      where q.source_id = ${source.id} and ${isOpen()} and q.ticket = ${ticket}::bigint
         and ${textHash("t")} is not distinct from ${hash}::bytea
         and ${isUnchanged(source)} and exists (
-          select from autoembed.embedding_source s where s.id = ${source.id} and s.passages = ${JSON.stringify(source.passages)}::jsonb)
-      for no key update of t skip locked for update of q skip locked
+          select from autoembed.embedding_source s where s.id = ${source.id} and s.passages = ${JSON.stringify(source.chunkSettings)}::jsonb)
+      ${lockRowThenQueue}
     ), locked as materialized (
       select p.passage_id, p.chunk, p.start_char, p.end_char, p.passage
       from ${table} p join held h on ${isHeldRow(source, "p", "h")} for update of p skip locked
@@ -72,10 +66,10 @@ export async function replaceChunks(
         n.passage, (o.chunk, o.start_char, o.end_char) is distinct from (n.chunk, n.start_char, n.end_char) as moved
       from old o join new n on n.passage = o.passage and n.copy = o.copy
     ), spare as materialized (
-      select o.passage_id, row_number() over (order by o.chunk, o.passage_id) as place
+      select o.passage_id, row_number() over (order by o.chunk, o.passage_id) as position
       from old o where o.passage_id <> all(array(select k.passage_id from kept k))
     ), fresh as materialized (
-      select n.*, row_number() over (order by n.chunk) as place
+      select n.*, row_number() over (order by n.chunk) as position
       from new n where n.chunk <> all(array(select k.chunk from kept k))
     ), moved as (
       update ${table} p set chunk = k.chunk, start_char = k.start_char, end_char = k.end_char
@@ -83,26 +77,26 @@ export async function replaceChunks(
       returning ${stored}
     ), changed as (
       update ${table} p set chunk = f.chunk, start_char = f.start_char, end_char = f.end_char, passage = f.passage
-      from spare s join fresh f on f.place = s.place where p.passage_id = s.passage_id
+      from spare s join fresh f on f.position = s.position where p.passage_id = s.passage_id
       returning ${stored}
     ), added as (
       insert into ${table} as p (${keys}, chunk, start_char, end_char, passage)
       select ${keysOf(source, "r")}, f.chunk, f.start_char, f.end_char, f.passage
-      from ready r cross join fresh f where f.place > (select count(*) from spare) order by f.chunk
+      from ready r cross join fresh f where f.position > (select count(*) from spare) order by f.chunk
       returning ${stored}
     ), removed as (
       delete from ${table} p using spare s
-      where p.passage_id = s.passage_id and s.place > (select count(*) from fresh) returning s.place
+      where p.passage_id = s.passage_id and s.position > (select count(*) from fresh) returning s.position
     ), outcome as materialized (
       select (select count(*)::int from fresh) as fresh, not exists (
         (select chunk, start_char, end_char, passage from kept where moved
           union all select chunk, start_char, end_char, passage from fresh)
         except all (select * from moved union all select * from changed union all select * from added)
-      ) and (select count(*) from removed) = greatest(0, (select count(*) from spare) - (select count(*) from fresh)) as done
+      ) and (select count(*) from removed) = greatest(0, (select count(*) from spare) - (select count(*) from fresh)) as written
     ), dequeued as (
       delete from autoembed.embedding_queue q using ready r, outcome o
-      where q.source_id = ${source.id} and q.failed_at is null and q.ticket = r.ticket and o.done
+      where q.source_id = ${source.id} and ${isOpen()} and q.ticket = r.ticket and o.written
     )
-    select o.fresh, o.done from outcome o where exists (select from ready)`.execute(db);
+    select o.fresh, o.written from outcome o where exists (select from ready)`.execute(db);
   return rows[0];
 }

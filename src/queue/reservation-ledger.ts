@@ -1,13 +1,13 @@
 import type { Database } from "../database/connect.ts";
 import { dropReservations, type Reservation } from "./drop-reservations.ts";
 
-/** Reservations of texts that were embedded hinder nobody, who finds the vector first: they are dropped together. */
+/** The reservation of a text that was embedded delays no other claim, which finds the vector first: they are dropped together. */
 const DROP_AFTER_MS = 100;
 
 /** A claimed row, whose text is reserved where it is `new`. */
-export interface Reserving {
+interface Reserving {
   readonly ticket: string;
-  readonly state: string;
+  readonly state?: string;
   readonly text_hash?: string | null;
 }
 
@@ -29,7 +29,7 @@ export class ReservationLedger {
     this.#cacheModel = cacheModel;
   }
 
-  /** Those that have ended here and still stand in the database. */
+  /** Reservations that have ended here and still stand in the database. */
   get ended(): number {
     return this.#ended.length;
   }
@@ -37,7 +37,7 @@ export class ReservationLedger {
   /** @param rows of one claim, in the order of their tickets: a text is reserved by the first that has it. */
   add(rows: readonly Reserving[]): void {
     for (const { ticket, state, text_hash } of rows) {
-      // A row that was taken from this process by mistake, and claimed again, is here already.
+      // A row that was freed while this process still held it, and claimed again, is here already.
       if (state !== "new" || text_hash === undefined || text_hash === null || this.#rows.has(ticket))
         continue;
       const text = this.#texts.get(text_hash);
@@ -47,7 +47,7 @@ export class ReservationLedger {
     }
   }
 
-  /** Rows have ended; their texts are dropped soon. */
+  /** These rows have ended; the reservations of their texts are dropped soon. */
   end(tickets: readonly string[]): void {
     for (const ticket of tickets) {
       const hash = this.#rows.get(ticket);

@@ -1,5 +1,7 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
+import { wakeListeners } from "../database/wake-listeners.ts";
+import { isFailed, requeued } from "./row-state.ts";
 
 export interface RetryOptions {
   /** Only of this source, and of the passages that its texts are cut into. */
@@ -16,15 +18,14 @@ export async function retryFailed(db: Database, { source, keys }: RetryOptions):
   const { rows } = await sql<{ source_id: number }>`
     with failed as materialized (
       select q.source_id, q.key from autoembed.embedding_queue q join autoembed.embedding_source s on s.id = q.source_id
-      where q.failed_at is not null
+      where ${isFailed()}
         and ${source === undefined ? sql`true` : sql`(s.name = ${source} or s.watched_table = (select p.vector_table from autoembed.embedding_source p where p.name = ${source} and p.passages is not null))`}
         and ${keys === undefined ? sql`true` : sql`q.key = any(${keys}::text[])`}
       for update of q skip locked
     )
-    update autoembed.embedding_queue q set failed_at = null, attempts = 0, last_error = null, owner = null,
-      ticket = nextval('autoembed.embedding_ticket'), queued_at = now(), not_before = now()
+    update autoembed.embedding_queue q set ${requeued}
     from failed f where q.source_id = f.source_id and q.key = f.key
     returning q.source_id`.execute(db);
-  if (rows.length > 0) await sql`select pg_notify('autoembed', '')`.execute(db);
+  if (rows.length > 0) await wakeListeners(db);
   return rows.length;
 }

@@ -5,7 +5,7 @@ import { isHeldRow, keysOf, tableOf, vectorTableOf } from "../sources/source-sql
 /*
  * Where vectors are kept in a table of their own, a row of that table may be locked too: a user writes to it, or holds
  * a row that it refers to. The fragments here follow a CTE `held`, the watched rows and queue rows that are locked
- * already, with the `ticket` and the `place` (ctid) of the latter, and leave out what would have to be waited for. The
+ * already, with the `ticket` and the `ctid` of the latter, and leave out what would have to be waited for. The
  * watched row is always taken first, as a user does whose delete or change of a key comes down to the vector by its
  * foreign key.
  */
@@ -30,17 +30,11 @@ export function writableCte(source: Source): RawBuilder<unknown> {
     )`;
 }
 
-/**
- * That the queue's row `q` is where, and what, was claimed as `c`: one that was changed since is elsewhere. No index serves
- * it, so that none can be chosen by mistake.
- */
-export const isClaimed = sql`q.ctid = c.place and q.ticket = c.ticket`;
-
 /** A row that was held, and whether its vector is as it should be now, so that it is dequeued. */
 export interface Outcome {
   readonly ticket: string;
-  /** False where the table took the write and did not do it: a trigger of the user's returned null, or set another vector. */
-  readonly done: boolean;
+  /** False where the table took the write and did not keep it: a user trigger returned null, or set another vector. */
+  readonly written: boolean;
 }
 
 /**
@@ -57,9 +51,9 @@ export function writeVectorCtes(source: Source, vector: RawBuilder<unknown>): Ra
   if (source.vectorTable === null) {
     return sql`, stored as (
       update ${tableOf(source)} w set ${column} = h.vector from (select h.*, ${vector} as vector from held h offset 0) h
-      where ${isHeldRow(source, "w", "h")} returning h.ticket, h.place,
+      where ${isHeldRow(source, "w", "h")} returning h.ticket, h.ctid,
         w.${column} is not null and (not ${mayAlter(source)} or w.${column} = h.vector) as is_stored
-    ), ${dequeue("held", sql`(select s.ticket, s.place from stored s where s.is_stored)`)}`;
+    ), ${dequeue("held", sql`(select s.ticket, s.ctid from stored s where s.is_stored)`)}`;
   }
   const keys = sql.join(source.key.map(({ name }) => sql.id(name)));
   const named = sql.join(source.key.map(({ name }, i) => sql`w.${sql.id(name)} as ${sql.id(`k${i}`)}`));
@@ -69,7 +63,7 @@ export function writeVectorCtes(source: Source, vector: RawBuilder<unknown>): Ra
       returning ${named}, w.${column} is not null as has_vector, case when ${mayAlter(source)} then w.${column} end as vector
     ), ${dequeue(
       "writable",
-      sql`(select h.ticket, h.place from writable h join stored s on ${sameKeys(source, "s", "h")} where s.has_vector and (not ${mayAlter(source)} or s.vector = ${vector}))`,
+      sql`(select h.ticket, h.ctid from writable h join stored s on ${sameKeys(source, "s", "h")} where s.has_vector and (not ${mayAlter(source)} or s.vector = ${vector}))`,
     )}`;
 }
 
@@ -79,19 +73,19 @@ function mayAlter(source: Source): RawBuilder<unknown> {
 }
 
 /**
- * The CTE that dequeues those rows of `held` whose tickets and places `done` selects, and the `Outcome` of every one. A row
+ * The CTE that dequeues those rows of `held` whose tickets and ctids `written` selects, and the `Outcome` of every one. A row
  * that did not get its vector stays in the queue.
  */
-function dequeue(held: string, done: RawBuilder<unknown>): RawBuilder<unknown> {
-  return sql`done as materialized ${done}, dequeued as (
-      delete from autoembed.embedding_queue q where q.ctid = any(array(select d.place from done d))
+function dequeue(held: string, written: RawBuilder<unknown>): RawBuilder<unknown> {
+  return sql`written as materialized ${written}, dequeued as (
+      delete from autoembed.embedding_queue q where q.ctid = any(array(select w.ctid from written w))
     )
-    select h.ticket, h.ticket in (select d.ticket from done d) as done from ${sql.id(held)} h`;
+    select h.ticket, h.ticket in (select w.ticket from written w) as written from ${sql.id(held)} h`;
 }
 
 /**
  * The end of a statement, as `store`: takes the vector from the rows of `held`, which has the watched rows' ctid as
- * `row_place`. A row of the table of vectors goes with its vector, unless something else is kept in it, such as another
+ * `row_ctid`. A row of the table of vectors goes with its vector, unless something else is kept in it, such as another
  * source's vector.
  *
  * A row that was changed between the statement's snapshot and its lock is left out as well: what is read of it here would
@@ -101,21 +95,21 @@ export function clearVectorCtes(source: Source): RawBuilder<unknown> {
   const column = sql.id(source.vectorColumn);
   const table = vectorTableOf(source);
   /** Of the CTE `free`, those that have nothing `to clear`, and those that were. */
-  const done = (toClear: RawBuilder<unknown>, cleared: RawBuilder<unknown>) =>
+  const written = (toClear: RawBuilder<unknown>, cleared: RawBuilder<unknown>) =>
     dequeue(
       "free",
-      sql`(select h.ticket, h.place from free h where h.ticket in (${cleared})
+      sql`(select h.ticket, h.ctid from free h where h.ticket in (${cleared})
         or not exists (select from ${table} w where ${isHeldRow(source, "w", "h")} and ${toClear}))`,
     );
   if (source.vectorTable === null) {
     return sql`, free as materialized (
       select h.* from held h
-      where exists (select from ${table} v where ${isHeldRow(source, "v", "h")} and v.ctid = h.row_place)
+      where exists (select from ${table} v where ${isHeldRow(source, "v", "h")} and v.ctid = h.row_ctid)
     ), cleared as (
       update ${table} w set ${column} = null
       from free h where ${isHeldRow(source, "w", "h")} and w.${column} is not null
       returning h.ticket, w.${column} is null as is_clear
-    ), ${done(sql`w.${column} is not null`, sql`select c.ticket from cleared c where c.is_clear`)}`;
+    ), ${written(sql`w.${column} is not null`, sql`select c.ticket from cleared c where c.is_clear`)}`;
   }
   const own = sql.join(
     [...source.key.map(({ name }) => name), source.vectorColumn].map((name) => sql.lit(name)),
@@ -123,20 +117,20 @@ export function clearVectorCtes(source: Source): RawBuilder<unknown> {
   const hasMore = sql`jsonb_strip_nulls(to_jsonb(w) - array[${own}]) <> '{}'`;
   const cleared = sql`select e.ticket from emptied e where e.is_clear union all select r.ticket from removed r`;
   return sql`, replaced as materialized (
-      select h.ticket, v.ctid as vector_place from ${table} v join held h on ${isHeldRow(source, "v", "h")}
+      select h.ticket, v.ctid as vector_ctid from ${table} v join held h on ${isHeldRow(source, "v", "h")}
       for update of v skip locked
     ), free as materialized (
       select h.* from held h
       where not exists (
         select from ${table} v
-        where ${isHeldRow(source, "v", "h")} and (h.ticket, v.ctid) not in (select r.ticket, r.vector_place from replaced r))
+        where ${isHeldRow(source, "v", "h")} and (h.ticket, v.ctid) not in (select r.ticket, r.vector_ctid from replaced r))
     ), emptied as (
       update ${table} w set ${column} = null
       from free h where ${isHeldRow(source, "w", "h")} and w.${column} is not null and ${hasMore}
       returning h.ticket, w.${column} is null as is_clear
     ), removed as (
       delete from ${table} w using free h where ${isHeldRow(source, "w", "h")} and not ${hasMore} returning h.ticket
-    ), ${done(sql`(w.${column} is not null or not ${hasMore})`, cleared)}`;
+    ), ${written(sql`(w.${column} is not null or not ${hasMore})`, cleared)}`;
 }
 
 function sameKeys(source: Source, a: string, b: string): RawBuilder<unknown> {

@@ -3,6 +3,7 @@ import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import type { Events } from "../events.ts";
 import type { Source } from "../sources/source.ts";
+import { pendingRows } from "./counts.ts";
 
 export interface Look {
   readonly db: Database;
@@ -29,7 +30,7 @@ export async function waitForPending(look: Look): Promise<void> {
 
 /** Looks at what is owed until `isDone`, or until it is interrupted. */
 export async function pollUntil(
-  isDone: (owed: number) => boolean,
+  isDone: (pending: number) => boolean,
   { db, sources, events, show, signal }: Look,
   upTo?: string,
 ): Promise<void> {
@@ -54,15 +55,6 @@ export async function pollUntil(
       events.off("drained", wake);
     }
   }
-}
-
-/** Rows of these sources that are pending: of all, or of those with tickets up to one. */
-export async function pendingRows(db: Database, sources: readonly Source[], upTo?: string): Promise<number> {
-  const { rows } = await sql<{ owed: number }>`
-    select count(*)::int as owed from autoembed.embedding_queue
-    where failed_at is null and source_id = any(${sources.map((source) => source.id)}::int[])
-      and ${upTo === undefined ? sql`true` : sql`ticket <= ${upTo}::bigint`}`.execute(db);
-  return rows[0]?.owed ?? 0;
 }
 
 /** Every ticket that was given out is up to this one. */

@@ -1,17 +1,18 @@
 import { sql } from "kysely";
-import { bytesParameter, numbersParameter, placesParameter } from "../database/array-parameter.ts";
+import { bytesParameter, numbersParameter, ctidsParameter } from "../database/array-parameter.ts";
 import type { Database } from "../database/connect.ts";
 import type { VectorArray } from "../database/vector-array.ts";
 import type { Source } from "../sources/source.ts";
 import { preparedPerSource } from "./prepared-per-source.ts";
 import { restorePlannerSettings } from "../database/kept-plan.ts";
-import { isClaimed, writeVectorCtes, writableCte, type Outcome } from "./vector-ctes.ts";
-import { keyMatches, keysOf, textHash, vectorType, watchedRows, isUnchanged } from "../sources/source-sql.ts";
+import { claimedRows, lockRowThenQueue } from "./held-rows.ts";
+import { writeVectorCtes, writableCte, type Outcome } from "./vector-ctes.ts";
+import { isUnchanged, keysOf, textHash, vectorType } from "../sources/source-sql.ts";
 
 export interface WriteBack {
   readonly tickets: readonly string[];
   /** Of each ticket. */
-  readonly places: readonly string[];
+  readonly ctids: readonly string[];
   /** For each ticket, which of `hashes` and `vectors` is its own, from 0: equal texts share one. */
   readonly positions: readonly number[];
   /** sha256 of each text, in hex. */
@@ -34,7 +35,7 @@ export interface WriteBack {
 export async function writeBack(db: Database, source: Source, batch: WriteBack): Promise<Outcome[]> {
   return await statement(db, source, [
     numbersParameter(batch.tickets),
-    placesParameter(batch.places),
+    ctidsParameter(batch.ctids),
     numbersParameter(batch.positions.map((position) => position + 1)),
     bytesParameter(batch.hashes),
     batch.cacheModel,
@@ -47,11 +48,10 @@ const statement = preparedPerSource<Outcome>((source) => {
   const cte = writableCte(source);
   return sql`
     with held as materialized (
-      select q.ticket, q.ctid as place, c.position, ${keysOf(source, "t")}
-      from unnest($1::bigint[], $2::tid[], $3::int[]) as c(ticket, place, position)
-        join autoembed.embedding_queue q on ${isClaimed} join ${watchedRows(source)} t on ${keyMatches(source, "t", "q")}
+      select q.ticket, q.ctid, c.position, ${keysOf(source, "t")}
+      from ${claimedRows(source, sql`unnest($1::bigint[], $2::tid[], $3::int[]) as c(ticket, ctid, position)`)}
       where ${textHash("t")} = ($4::bytea[])[c.position] and ${isUnchanged(source)} and ${restorePlannerSettings}
-      for no key update of t skip locked for update of q skip locked
+      ${lockRowThenQueue}
     )${cte}, cached as (
       insert into autoembed.embedding_cache (model, text_hash, embedding)
       select $5::text, h.text_hash, ($6::vector[])[h.position]

@@ -1,11 +1,12 @@
 import { sql } from "kysely";
-import { numbersParameter, placesParameter } from "../database/array-parameter.ts";
+import { numbersParameter, ctidsParameter } from "../database/array-parameter.ts";
 import type { Database } from "../database/connect.ts";
 import type { Source } from "../sources/source.ts";
 import { preparedPerSource } from "./prepared-per-source.ts";
 import { restorePlannerSettings } from "../database/kept-plan.ts";
-import { isClaimed, writeVectorCtes, writableCte, type Outcome } from "./vector-ctes.ts";
-import { keyMatches, keysOf, textHash, vectorType, watchedRows, isUnchanged } from "../sources/source-sql.ts";
+import { claimedRows, lockRowThenQueue } from "./held-rows.ts";
+import { writeVectorCtes, writableCte, type Outcome } from "./vector-ctes.ts";
+import { isUnchanged, keysOf, textHash, vectorType } from "../sources/source-sql.ts";
 
 /**
  * Gives rows the cached vectors of their texts as they stand, inside Postgres: no vector passes through Node. Rows
@@ -18,10 +19,10 @@ export async function writeCached(
   db: Database,
   source: Source,
   tickets: readonly string[],
-  places: readonly string[],
+  ctids: readonly string[],
   cacheModel: string,
 ): Promise<Outcome[]> {
-  return await statement(db, source, [numbersParameter(tickets), placesParameter(places), cacheModel]);
+  return await statement(db, source, [numbersParameter(tickets), ctidsParameter(ctids), cacheModel]);
 }
 
 const statement = preparedPerSource<Outcome>((source) => {
@@ -30,11 +31,10 @@ const statement = preparedPerSource<Outcome>((source) => {
       where e.model = $3 and e.text_hash = h.text_hash)`;
   return sql`
     with held as materialized (
-      select q.ticket, q.ctid as place, ${textHash("t")} as text_hash, ${keysOf(source, "t")}
-      from unnest($1::bigint[], $2::tid[]) as c(ticket, place)
-        join autoembed.embedding_queue q on ${isClaimed} join ${watchedRows(source)} t on ${keyMatches(source, "t", "q")}
+      select q.ticket, q.ctid, ${textHash("t")} as text_hash, ${keysOf(source, "t")}
+      from ${claimedRows(source, sql`unnest($1::bigint[], $2::tid[]) as c(ticket, ctid)`)}
       where exists (select from autoembed.embedding_cache e where e.model = $3 and e.text_hash = ${textHash("t")} offset 0)
         and ${isUnchanged(source)} and ${restorePlannerSettings}
-      for no key update of t skip locked for update of q skip locked
+      ${lockRowThenQueue}
     )${cte}${writeVectorCtes(source, cached)}`;
 });

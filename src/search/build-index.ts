@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { quoted } from "../database/identifier.ts";
+import { pendingRows } from "../queue/counts.ts";
 import type { Source } from "../sources/source.ts";
 import { searchedShape } from "./comparable.ts";
 import { ensureIndex } from "./ensure-index.ts";
@@ -46,10 +47,7 @@ async function waitForBackfill(
   { onProgress, signal }: BuildOptions,
 ): Promise<void> {
   for (;;) {
-    const { rows } = await sql<{ pending: number }>`
-      select count(*)::int as pending from autoembed.embedding_queue
-      where source_id = ${source.id} and failed_at is null`.execute(db);
-    const pending = rows[0]?.pending ?? 0;
+    const pending = await pendingRows(db, [source]);
     if (pending <= FEW_PENDING) return;
     onProgress(
       `waiting for ${pending} pending rows: an index built after them costs an eighth (--now starts at once)`,

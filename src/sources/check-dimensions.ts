@@ -1,9 +1,15 @@
 import { SetupError } from "../errors.ts";
-import type { Provider } from "../providers/provider.ts";
 import { whereVectorsAre, type Source } from "./source.ts";
 
+/** What a provider says of the vectors that it makes. */
+interface VectorMaker {
+  readonly backend: string;
+  readonly model: string;
+  readonly dimensions: number;
+}
+
 /** @throws {SetupError} where the column cannot hold what the provider makes, before anything is embedded. */
-export function checkDimensions(source: Source, provider: Provider): void {
+export function checkDimensions(source: Source, provider: VectorMaker): void {
   if (source.columnDimensions === null || source.columnDimensions === provider.dimensions) return;
   throw new SetupError(
     `${provider.backend} (${provider.model}) makes vectors of ${provider.dimensions} dimensions; ` +

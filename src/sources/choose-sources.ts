@@ -26,14 +26,14 @@ export async function choose(db: Database, name: string | undefined): Promise<Ch
     if (found !== undefined) {
       return { sources: [found], chunked: chunked.filter(({ embeddedBy }) => embeddedBy === found.id) };
     }
-    const trouble = broken.find((source) => source.name === name)?.trouble;
-    if (trouble !== undefined) throw new SetupError(`Nothing can be done for ${name}.`, trouble);
+    const problem = broken.find((source) => source.name === name)?.problem;
+    if (problem !== undefined) throw new SetupError(`Nothing can be done for ${name}.`, problem);
     throw await unknownSource(db, name);
   }
   if (usable.length === 0) {
     throw new SetupError(
       "No watched table can be worked on.",
-      broken.map((source) => `${source.name}: ${source.trouble}`).join("\n") ||
+      broken.map((source) => `${source.name}: ${source.problem}`).join("\n") ||
         "Watch one: see autoembed.watch() in the guide.",
     );
   }

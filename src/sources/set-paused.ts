@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
+import { wakeListeners } from "../database/wake-listeners.ts";
 
 /**
  * Stops or resumes embedding for a source, and for the passages that its texts are cut into; changes are queued all the
@@ -11,6 +12,6 @@ export async function setPaused(db: Database, source: string, paused: boolean): 
     where s.name = ${source} or exists (select from autoembed.embedding_source p
       where p.name = ${source} and p.passages is not null and p.vector_table = s.watched_table)`.execute(db);
   if (numAffectedRows === 0n) return false;
-  await sql`select pg_notify('autoembed', '')`.execute(db);
+  await wakeListeners(db);
   return true;
 }

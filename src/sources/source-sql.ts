@@ -13,12 +13,12 @@ export function vectorTableOf(source: Source): RawBuilder<unknown> {
 }
 
 /**
- * The watched rows as `(k0, k1, …, content, fault, place)`: the key's columns, the text, the SQLSTATE of a text that cannot
+ * The watched rows as `(k0, k1, …, content, fault, ctid)`: the key's columns, the text, the SQLSTATE of a text that cannot
  * be computed, where the source tries its texts, and the `ctid`. A subquery, so that the names of the
  * user's columns cannot meet ours; Postgres folds it into the statement around it, locks included.
  */
 export function watchedRows(source: Source): RawBuilder<unknown> {
-  return sql`(select ${keyNames(source)}, ${textOf(source)}, ctid as place from ${tableOf(source)})`;
+  return sql`(select ${keyNames(source)}, ${textOf(source)}, ctid from ${tableOf(source)})`;
 }
 
 /**

@@ -1,8 +1,4 @@
-/** A table, by its exact spelling. */
-export interface TableName {
-  readonly schema: string;
-  readonly table: string;
-}
+import type { TableName } from "../database/identifier.ts";
 
 /** A watched text, with everything that its statements need to name. */
 export interface Source extends TableName {
@@ -10,7 +6,7 @@ export interface Source extends TableName {
   readonly name: string;
   /** Of the watched table. */
   readonly oid: number;
-  /** In the order of `embedding_queue.key`; `type` is SQL, as `format_type` writes it. */
+  /** In the order of the parts of the queue's `key`; `type` is SQL, as `format_type` writes it. */
   readonly key: readonly KeyColumn[];
   /**
    * A row is found by one lookup in an index, whatever Postgres believes of the table when it plans: the key is one column,
@@ -49,5 +45,5 @@ export function whereVectorsAre({ vectorColumn, ...source }: Source): string {
 export interface BrokenSource {
   readonly id: number;
   readonly name: string;
-  readonly trouble: string;
+  readonly problem: string;
 }

@@ -1,31 +1,18 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import type { ListenerState } from "../membership/listener-state.ts";
+import { countQueue } from "../queue/counts.ts";
+import { failureReasons } from "../queue/failures.ts";
+import { joinQueue } from "../queue/is-queued.ts";
 import { loadSources } from "../sources/load-sources.ts";
-import { hasText, queueKey, rowsWithVectors } from "../sources/source-sql.ts";
+import { hasText, rowsWithVectors } from "../sources/source-sql.ts";
 import { withPerRowFallback } from "../sources/per-row-fallback.ts";
 import type { Source } from "../sources/source.ts";
 import { countChunkedRows } from "./count-chunked-rows.ts";
 import { isChunked, type ChunkedSource } from "../sources/chunked-source.ts";
+import type { QueueStatus, SourceStatus } from "./source-status.ts";
 
-export interface SourceStatus {
-  readonly name: string;
-  /** Rows with a text. */
-  readonly rows: number;
-  /** Of them, the rows that have a vector and are not queued. */
-  readonly current: number;
-  readonly pending: number;
-  readonly in_flight: number;
-  readonly failed: number;
-  readonly oldest_pending_seconds: number | null;
-  readonly paused: boolean;
-  readonly trouble: string | null;
-  /** The latest failures, one entry per reason, with an example key and never a text. */
-  readonly errors: readonly { readonly key: string; readonly reason: string; readonly rows: number }[];
-  readonly today: Readonly<
-    Record<"embedded" | "cached" | "failed" | "truncated" | "requests" | "tokens", number>
-  >;
-}
+const SHOWN_REASONS = 5;
 
 export interface ListenerStatus {
   readonly id: number;
@@ -53,8 +40,15 @@ export async function collectStatus(db: Database): Promise<Status> {
     }
     sources.push(await sourceStatus(db, source));
   }
-  for (const { id, name, trouble } of broken) {
-    sources.push({ ...(await queueStatus(db, id)), name, rows: 0, current: 0, paused: false, trouble });
+  for (const { id, name, problem } of broken) {
+    sources.push({
+      ...(await queueStatus(db, id)),
+      name,
+      rows: 0,
+      current: 0,
+      paused: false,
+      trouble: problem,
+    });
   }
   return { sources, listeners: await listenerStatus(db), cache: await cacheStatus(db) };
 }
@@ -94,9 +88,7 @@ async function countRowsOnce(
       count(*) filter (where t.vector is not null and q.key is null)::int as current,
       (select trouble from autoembed.embedding_source where id = ${source.id}) as trouble
     from ${rowsWithVectors(source)} t
-    left join autoembed.embedding_queue q on q.source_id = ${source.id} and q.key = ${queueKey(source, "t")}`.execute(
-    db,
-  );
+    ${joinQueue(source, "t")}`.execute(db);
   const [counted] = rows;
   if (counted === undefined) throw new Error("a count gave no row");
   return counted;
@@ -107,22 +99,12 @@ async function sourceStatus(db: Database, source: Source | ChunkedSource): Promi
   return { name: source.name, ...(await countRows(db, source)), ...queue, paused: source.paused };
 }
 
-export type QueueStatus = Omit<SourceStatus, "name" | "rows" | "current" | "paused" | "trouble">;
-
 async function queueStatus(db: Database, sourceId: number): Promise<QueueStatus> {
-  const queue = await sql<Omit<QueueStatus, "errors" | "today">>`
-    select count(*) filter (where failed_at is null and owner is null)::int as pending,
-      count(*) filter (where failed_at is null and owner is not null)::int as in_flight,
-      count(*) filter (where failed_at is not null)::int as failed,
-      extract(epoch from now() - min(queued_at) filter (where failed_at is null))::float8 as oldest_pending_seconds
-    from autoembed.embedding_queue where source_id = ${sourceId}`.execute(db);
-  const errors = await sql<QueueStatus["errors"][number]>`
-    select last_error as reason, count(*)::int as rows, max(key) as key
-    from autoembed.embedding_queue where source_id = ${sourceId} and failed_at is not null
-    group by last_error order by max(failed_at) desc limit 5`.execute(db);
-  const [counts] = queue.rows;
-  if (counts === undefined) throw new Error("a count gave no row");
-  return { ...counts, errors: errors.rows, today: await usageToday(db, sourceId) };
+  return {
+    ...(await countQueue(db, sourceId)),
+    errors: await failureReasons(db, sourceId, SHOWN_REASONS),
+    today: await usageToday(db, sourceId),
+  };
 }
 
 /** The source's counters since midnight, UTC. */

@@ -1,7 +1,8 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
-import type { SourceStatus } from "./collect-status.ts";
-import { hasText, isHeldRow, queueKey, vectorTableOf, watchedRows } from "../sources/source-sql.ts";
+import { isQueued, joinQueue } from "../queue/is-queued.ts";
+import type { SourceStatus } from "./source-status.ts";
+import { hasText, isHeldRow, vectorTableOf, watchedRows } from "../sources/source-sql.ts";
 import type { ChunkedSource } from "../sources/chunked-source.ts";
 
 /** Counts the rows with a text and those whose chunks are all stored and embedded. Reads both tables whole. */
@@ -14,10 +15,9 @@ export async function countChunkedRows(
       count(*) filter (where ${hasText("t")} and q.key is null and p.count > 0 and p.embedded = p.count)::int as current,
       (select trouble from autoembed.embedding_source where id = ${chunkedSource.id}) as trouble
     from ${watchedRows(chunkedSource)} t
-    left join autoembed.embedding_queue q on q.source_id = ${chunkedSource.id} and q.key = ${queueKey(chunkedSource, "t")}
+    ${joinQueue(chunkedSource, "t")}
     left join lateral (
-      select count(*) as count, count(*) filter (where p.${sql.id(chunkedSource.vectorColumn)} is not null and not exists (
-        select from autoembed.embedding_queue e where e.source_id = ${chunkedSource.embeddedBy} and e.key = p.passage_id::text)) as embedded
+      select count(*) as count, count(*) filter (where p.${sql.id(chunkedSource.vectorColumn)} is not null and not ${isQueued(chunkedSource.embeddedBy, sql`p.passage_id::text`)}) as embedded
       from ${vectorTableOf(chunkedSource)} p where ${isHeldRow(chunkedSource, "p", "t")} offset 0
     ) p on true`.execute(db);
   const [counted] = rows;

@@ -1,6 +1,7 @@
 import pc from "picocolors";
-import { formatDuration } from "../backfill/progress.ts";
-import type { ListenerStatus, SourceStatus, Status } from "./collect-status.ts";
+import { formatDuration } from "../timing/format-duration.ts";
+import type { ListenerStatus, Status } from "./collect-status.ts";
+import type { SourceStatus } from "./source-status.ts";
 
 /** The status as text: one line per source, then what needs attention. */
 export function describeStatus(status: Status): string {

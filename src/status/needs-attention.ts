@@ -1,15 +1,13 @@
-import { formatDuration } from "../backfill/progress.ts";
+import { formatDuration } from "../timing/format-duration.ts";
+import { isAlive } from "../membership/alive.ts";
 import type { ListenerStatus, Status } from "./collect-status.ts";
-
-/** Longer than several heartbeats. */
-const SILENT_SECONDS = 10;
 
 /** What needs an operator, one sentence each; empty if all is well. A paused source is not listed: a person paused it. */
 export function needsAttention(
   { sources, listeners }: Status,
   { maxAgeSeconds }: { readonly maxAgeSeconds: number },
 ): string[] {
-  const alive = listeners.filter((listener) => listener.silent_seconds < SILENT_SECONDS);
+  const alive = listeners.filter((listener) => isAlive(listener.silent_seconds));
   return [
     ...(alive.length === 0 ? ["no listener is running: npm start"] : []),
     ...sources.flatMap(({ name, trouble }) => (trouble === null ? [] : [`${name}: ${trouble}`])),

@@ -1,19 +1,13 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
+import { countsBySource, type QueueCounts } from "../queue/counts.ts";
 
 /** A source's queue and counters at one moment: one statement for all sources, which reads no watched table. */
-export interface SourceSample {
+export interface SourceSample extends QueueCounts {
   readonly id: number;
   readonly name: string;
   readonly trouble: string | null;
   readonly paused: boolean;
-  /** Rows that wait for a listener. */
-  readonly pending: number;
-  /** Rows that a listener, in any process, has claimed. */
-  readonly in_flight: number;
-  readonly failed: number;
-  /** Age of the oldest change that is not embedded, in seconds; null if there is none. */
-  readonly oldest_pending_seconds: number | null;
   /** Rows that received a vector, since pg-autoembed was installed. */
   readonly written: number;
 }
@@ -23,13 +17,7 @@ export async function sampleSources(db: Database): Promise<SourceSample[]> {
     select s.id, s.name, s.paused, s.trouble, coalesce(q.pending, 0)::float8 as pending, coalesce(q.in_flight, 0)::float8 as in_flight,
       coalesce(q.failed, 0)::float8 as failed, q.oldest_pending_seconds, coalesce(u.written, 0)::float8 as written
     from autoembed.embedding_source s
-    left join (
-      select source_id, count(*) filter (where failed_at is null and owner is null) as pending,
-        count(*) filter (where failed_at is null and owner is not null) as in_flight,
-        count(*) filter (where failed_at is not null) as failed,
-        extract(epoch from now() - min(queued_at) filter (where failed_at is null))::float8 as oldest_pending_seconds
-      from autoembed.embedding_queue group by source_id
-    ) q on q.source_id = s.id
+    left join ${countsBySource} q on q.source_id = s.id
     left join (
       select source_id, sum(embedded + cached) as written from autoembed.embedding_usage group by source_id
     ) u on u.source_id = s.id

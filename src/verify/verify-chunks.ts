@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
+import { isQueued, isQueuedByLookup } from "../queue/is-queued.ts";
 import { withPerRowFallback } from "../sources/per-row-fallback.ts";
 import {
   hasText,
@@ -49,8 +50,7 @@ export async function verifyChunks(
 async function sampleKeys(db: Database, chunkedSource: Source, sample: number): Promise<string[]> {
   const { rows } = await sql<{ key: string }>`
     select ${queueKey(chunkedSource, "t")} as key from ${watchedRows(chunkedSource)} t
-    where t.fault is null and not exists (
-      select from autoembed.embedding_queue q where q.source_id = ${chunkedSource.id} and q.key = ${queueKey(chunkedSource, "t")} offset 0)
+    where t.fault is null and not ${isQueuedByLookup(chunkedSource.id, queueKey(chunkedSource, "t"))}
     order by random() limit ${sample}`.execute(db);
   return rows.map(({ key }) => key);
 }
@@ -66,12 +66,10 @@ async function isCutTheSame(
       select coalesce(json_agg(json_build_object('start', p.start_char, 'end', p.end_char, 'text', p.passage) order by p.chunk), '[]')
       from ${vectorTableOf(chunkedSource)} p where ${isHeldRow(chunkedSource, "p", "t")}) as passages
     from (select ${key}::text as key) k join ${watchedRows(chunkedSource)} t on ${keyMatches(chunkedSource, "t", "k")}
-    where not exists (select from autoembed.embedding_queue q where q.source_id = ${chunkedSource.id} and q.key = k.key)`.execute(
-    db,
-  );
+    where not ${isQueued(chunkedSource.id, sql`k.key`)}`.execute(db);
   const [row] = rows;
   if (row === undefined) return undefined;
-  const expected = splitText(row.text, chunkedSource.passages);
+  const expected = splitText(row.text, chunkedSource.chunkSettings);
   return (
     expected.length === row.passages.length &&
     expected.every(({ start, end, text }, i) => {

@@ -4,6 +4,7 @@ import type { Database } from "../database/connect.ts";
 import { checkDimensions } from "../sources/check-dimensions.ts";
 import { openProvider } from "../providers/open-provider.ts";
 import { packTexts } from "../providers/isolate/pack.ts";
+import { isQueued } from "../queue/is-queued.ts";
 import { resolveProviderSettings } from "../providers/resolve-provider-settings.ts";
 import { hasText, keyMatches, queueKey, rowsWithVectors, vectorType } from "../sources/source-sql.ts";
 import { withPerRowFallback } from "../sources/per-row-fallback.ts";
@@ -86,7 +87,7 @@ async function sampleRows(db: Database, source: Source, sample: number, maxChara
   const { rows } = await sql<{ key: string; text: string }>`
     select ${queueKey(source, "t")} as key, left(t.content, ${maxCharacters}) as text from ${rowsWithVectors(source)} t
     where t.vector is not null and ${hasText("t")}
-      and not exists (select from autoembed.embedding_queue q where q.source_id = ${source.id} and q.key = ${queueKey(source, "t")})
+      and not ${isQueued(source.id, queueKey(source, "t"))}
     order by random() limit ${sample}`.execute(db);
   return rows;
 }

@@ -41,11 +41,11 @@ export async function listSources(db: Database): Promise<ListedSource[]> {
         source === undefined
           ? null
           : `${source.vectorTable === null ? row.vector_column : whereVectorsAre(source)} ${source.vectorType}${dimensions === null ? "" : `(${dimensions})`}`,
-      chunks: chunkedSource?.passages ?? null,
+      chunks: chunkedSource?.chunkSettings ?? null,
       backend: embedded?.backend ?? null,
       model: embedded?.model ?? null,
       state: source === undefined ? "broken" : row.paused ? "paused" : "watched",
-      trouble: broken.find(({ id }) => id === row.id)?.trouble ?? row.trouble ?? embedded?.trouble ?? null,
+      trouble: broken.find(({ id }) => id === row.id)?.problem ?? row.trouble ?? embedded?.trouble ?? null,
     };
   });
 }

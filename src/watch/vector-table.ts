@@ -3,7 +3,7 @@ import pg from "pg";
 import { identifierOf } from "../database/identifier.ts";
 import type { Database } from "../database/connect.ts";
 import { SetupError } from "../errors.ts";
-import type { TableName } from "../sources/source.ts";
+import type { TableName } from "../database/identifier.ts";
 import { nameParts, type FoundTable } from "./find-table.ts";
 import { columnType, type VectorColumn } from "./vector-column.ts";
 

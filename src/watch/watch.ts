@@ -7,7 +7,7 @@ import { createChunksTable } from "./chunks-table.ts";
 import { chunkSettings, type ChunkSettings, type ChunkOptions } from "../chunks/chunk-settings.ts";
 import { sourceSettings, type SourceSettings } from "../providers/source-settings.ts";
 import { resolveProviderSettings } from "../providers/resolve-provider-settings.ts";
-import type { TableName } from "../sources/source.ts";
+import type { TableName } from "../database/identifier.ts";
 import { explainRefusal } from "./explain-refusal.ts";
 import { findTable, type FoundTable } from "./find-table.ts";
 import { lockWatchedTableFirst, withTableLock } from "../database/with-table-lock.ts";

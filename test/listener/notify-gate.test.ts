@@ -19,9 +19,9 @@ async function prepareIdleness() {
   const idleness = new NotifyGate({
     db,
     ids: () => rows.map(({ id }) => id),
-    look: () => undefined,
+    wakeAll: () => undefined,
     isDraining: () => true,
-    sources: () => 1,
+    workers: () => 1,
   });
   onTestFinished(() => {
     idleness.stop();

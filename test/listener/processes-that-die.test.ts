@@ -90,7 +90,7 @@ describeNative("Processes that die lose no row", "needs a server that outlives t
     const proxy = await startHalfOpenProxy(around.database.url);
     onTestFinished(() => proxy.close());
     const listener = await around.listen({ LISTEN_DATABASE_URL: through(proxy, around.database.url) });
-    const deaf = new Promise((resolve) => listener.events.once("deaf", resolve));
+    const deaf = new Promise((resolve) => listener.events.once("listen_lost", resolve));
     const frozen = performance.now();
     proxy.freeze();
     await around.client.query("insert into patient_embeddings values (1, 'unheard of')");

@@ -7,7 +7,7 @@ test("A day's token budget that is used up pauses embedding and is reported, and
   const { client, provider, listen } = await prepare();
   const listener = await listen({ EMBED_DAILY_TOKEN_BUDGET: "60", EMBED_BATCH_SIZE: "4" });
   const told = new Promise<string>((resolve) =>
-    listener.events.on("troubled", ({ problem }) => {
+    listener.events.on("source_failing", ({ problem }) => {
       resolve(problem);
     }),
   );

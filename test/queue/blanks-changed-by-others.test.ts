@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test, vi } from "vitest";
 import { readConfig } from "../../src/config.ts";
 import { connect } from "../../src/database/connect.ts";
-import { clearVector } from "../../src/queue/settle-empty.ts";
+import { clearVector } from "../../src/queue/clear-vector.ts";
 import { chooseSources } from "../../src/sources/choose-sources.ts";
 import { watch } from "../../src/watch/watch.ts";
 import { describeNative } from "../support/database.ts";

@@ -235,7 +235,7 @@ const OFTEN = { interval: 5 };
 
 /** Claims that wait for a lock. */
 const CLAIMING = `from pg_stat_activity where datname = current_database() and application_name = 'pg-autoembed'
-  and wait_event_type = 'Lock' and query like '%listed as materialized%'`;
+  and wait_event_type = 'Lock' and query like '%registered as materialized%'`;
 
 /** By which the server knows the connections whose last statement was such. */
 async function portsOf(client: pg.Client, statement: string): Promise<number[]> {

@@ -126,7 +126,7 @@ describeNative("Two listeners embed a text once", "needs several sessions", () =
     const { client, provider, listen } = around;
     const listeners = [await listen(), await listen()];
     const [first] = listeners;
-    const released = new Promise((resolve) => first?.events.once("troubled", resolve));
+    const released = new Promise((resolve) => first?.events.once("source_failing", resolve));
     let failed = 0;
     for (const { events } of listeners) events.on("failed", ({ rows }) => (failed += rows));
     provider.always(503);
@@ -240,7 +240,7 @@ test("Vectors that the server does not accept in time are not paid for again", a
   const listener = await listen();
   try {
     const troubled: string[] = [];
-    listener.events.on("troubled", ({ problem }) => troubled.push(problem));
+    listener.events.on("source_failing", ({ problem }) => troubled.push(problem));
     await client.query("insert into patient_embeddings values (1, 'asthma')");
     await expect.poll(() => troubled.length).toBeGreaterThan(2);
     expect(provider.requests.flatMap(({ texts }) => texts).filter((text) => text === "asthma")).toHaveLength(

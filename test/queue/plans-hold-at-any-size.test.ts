@@ -149,7 +149,7 @@ async function prepareStatements(name: string): Promise<void> {
     await writeCached(db, source, [], [], MODEL);
     await writeBack(db, source, {
       tickets: [],
-      places: [],
+      ctids: [],
       positions: [],
       hashes: [`0${String(run)}`],
       vectors,

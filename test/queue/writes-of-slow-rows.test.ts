@@ -33,13 +33,13 @@ test("Writes are not made smaller where every commit is slow, since that would o
 test("Rows of one text are written in parts too, each with its vector", () => {
   const vectors = new VectorArray(3, 1);
   for (const i of rows(3)) vectors.setFloats(i, [i]);
-  const pieces = [2, 70, 3].map((count, i) => ({
+  const texts = [2, 70, 3].map((count, i) => ({
     hash: `hash ${i}`,
     text: `text ${i}`,
     tickets: rows(count).map((n) => `${i}.${n}`),
   }));
-  const parts = partsOf(new WriteSize(), pieces, vectors);
-  expect(parts.map((part) => part.pieces.map(({ tickets }) => tickets.length))).toEqual([
+  const parts = partsOf(new WriteSize(), texts, vectors);
+  expect(parts.map((part) => part.texts.map(({ tickets }) => tickets.length))).toEqual([
     [2, 23],
     [25],
     [22, 3],
@@ -49,13 +49,13 @@ test("Rows of one text are written in parts too, each with its vector", () => {
     [1],
     [1, 2],
   ]);
-  expect(parts.map((part) => part.pieces.map(({ hash }) => hash))).toEqual([
+  expect(parts.map((part) => part.texts.map(({ hash }) => hash))).toEqual([
     ["hash 0", "hash 1"],
     ["hash 1"],
     ["hash 1", "hash 2"],
   ]);
-  expect(parts.flatMap((part) => part.pieces.flatMap(({ tickets }) => tickets))).toEqual(
-    pieces.flatMap(({ tickets }) => tickets),
+  expect(parts.flatMap((part) => part.texts.flatMap(({ tickets }) => tickets))).toEqual(
+    texts.flatMap(({ tickets }) => tickets),
   );
 });
 

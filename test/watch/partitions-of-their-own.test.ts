@@ -34,7 +34,7 @@ test("A watched table that becomes a partition is reported, and watching it agai
   const { client, database } = await prepareVisits();
   const db = connect({ databaseUrl: database.url, maxConnections: 1, ownSessions: true });
   onTestFinished(() => db.destroy());
-  const trouble = async () => (await loadSources(db)).broken.map((source) => source.trouble);
+  const trouble = async () => (await loadSources(db)).broken.map((source) => source.problem);
   await client.query("alter table app.visits detach partition app.visits_1");
   await client.query(
     "select autoembed.watch('app.visits_1', 'what', vector_column => 'own', source_name => 'january')",

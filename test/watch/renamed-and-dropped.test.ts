@@ -137,7 +137,7 @@ describeNative(
       await holder.query("begin; select from autoembed.embedding_source where name = 'tickets' for update");
       await client.query("alter table app.tickets rename embedding to vec");
       await vi.waitFor(async () => {
-        const [trouble] = (await once(listener.events, "troubled")) as [{ source: string }];
+        const [trouble] = (await once(listener.events, "source_failing")) as [{ source: string }];
         expect(trouble.source).toBe("");
       }, WAIT);
       expect(await said()).toBeNull();

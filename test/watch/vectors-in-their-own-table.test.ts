@@ -8,7 +8,7 @@ import { connect } from "../../src/database/connect.ts";
 import { examineSource } from "../../src/doctor/examine-source.ts";
 import { buildIndex } from "../../src/search/build-index.ts";
 import { hybrid } from "../../src/search/hybrid.ts";
-import { clearVector } from "../../src/queue/settle-empty.ts";
+import { clearVector } from "../../src/queue/clear-vector.ts";
 import { changeModel, type ModelChangeOptions } from "../../src/model-change/change-model.ts";
 import { readModelChange } from "../../src/model-change/model-change-state.ts";
 import { dropModel } from "../../src/model-change/drop-model.ts";

@@ -2,7 +2,7 @@ import { expect, onTestFinished, test, vi } from "vitest";
 import type pg from "pg";
 import { connect } from "../../src/database/connect.ts";
 import { claim, newestTicket } from "../../src/queue/claim.ts";
-import { dropDeleted } from "../../src/queue/settle-empty.ts";
+import { dropDeleted } from "../../src/queue/drop-deleted.ts";
 import { loadSources } from "../../src/sources/load-sources.ts";
 import { DIMENSIONS, prepare } from "../support/listening.ts";
 import { oracleVector } from "../support/oracle-vector.ts";

@@ -1,4 +1,4 @@
-import { formatDuration } from "../../backfill/progress.ts";
+import { formatDuration } from "../../timing/format-duration.ts";
 
 /** 12,345 */
 export function count(value: number): string {

@@ -1,5 +1,5 @@
 import type { ProviderDescription } from "../../providers/registry.ts";
-import { formatDuration } from "../../backfill/progress.ts";
+import { formatDuration } from "../../timing/format-duration.ts";
 import { count } from "./format.ts";
 import type { PageData, PageSource } from "./page-data.ts";
 

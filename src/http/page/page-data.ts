@@ -1,12 +1,12 @@
-import { sql } from "kysely";
 import type { Logger } from "pino";
 import type { Config } from "../../config.ts";
 import type { Database } from "../../database/connect.ts";
 import type { Listener } from "../../listener/listener.ts";
+import { latestFailures, type FailedRow } from "../../queue/failures.ts";
 import { loadSources } from "../../sources/load-sources.ts";
 import type { Source } from "../../sources/source.ts";
 import { listenerStatus, usageToday, type ListenerStatus } from "../../status/collect-status.ts";
-import type { QueueStatus } from "../../status/collect-status.ts";
+import type { QueueStatus } from "../../status/source-status.ts";
 import { sampleSources, type SourceSample } from "../../status/sample-sources.ts";
 import type { Cached } from "../cached.ts";
 import type { Guard } from "../guard.ts";
@@ -21,13 +21,6 @@ export interface PageContext {
   readonly guard: Guard;
   readonly data: Cached<PageData>;
   readonly log: Logger;
-}
-
-interface FailedRow {
-  readonly key: string;
-  readonly reason: string;
-  /** ISO 8601, UTC. */
-  readonly failed_at: string;
 }
 
 export interface PageSource extends Omit<SourceSample, "written">, Pick<QueueStatus, "today"> {
@@ -48,7 +41,7 @@ const SHOWN_FAILURES = 8;
 export async function collectPageData(db: Database, rowCounts: RowCounts): Promise<PageData> {
   const { usable, chunked, broken } = await loadSources(db);
   const byId = new Map<number, Source>([...usable, ...chunked].map((source) => [source.id, source]));
-  const trouble = new Map(broken.map((source) => [source.id, source.trouble]));
+  const trouble = new Map(broken.map((source) => [source.id, source.problem]));
   const sources: PageSource[] = [];
   for (const sample of await sampleSources(db)) {
     const source = byId.get(sample.id);
@@ -57,17 +50,8 @@ export async function collectPageData(db: Database, rowCounts: RowCounts): Promi
       trouble: trouble.get(sample.id) ?? sample.trouble,
       today: await usageToday(db, sample.id),
       progress: source === undefined ? undefined : await rowCounts.of(source),
-      failures: sample.failed === 0 ? [] : await latestFailures(db, sample.id),
+      failures: sample.failed === 0 ? [] : await latestFailures(db, sample.id, SHOWN_FAILURES),
     });
   }
   return { at: new Date(), sources, listeners: await listenerStatus(db) };
-}
-
-async function latestFailures(db: Database, sourceId: number): Promise<FailedRow[]> {
-  const { rows } = await sql<FailedRow>`
-    select key, coalesce(last_error, 'unknown') as reason,
-      to_char(failed_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as failed_at
-    from autoembed.embedding_queue where source_id = ${sourceId} and failed_at is not null
-    order by autoembed.embedding_queue.failed_at desc, key limit ${SHOWN_FAILURES}`.execute(db);
-  return rows;
 }

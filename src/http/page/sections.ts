@@ -1,4 +1,5 @@
-import { formatDuration } from "../../backfill/progress.ts";
+import { isAlive } from "../../membership/alive.ts";
+import { formatDuration } from "../../timing/format-duration.ts";
 import type { ProviderDescription } from "../../providers/registry.ts";
 import type { ListenerStatus } from "../../status/collect-status.ts";
 import type { Neighbour } from "../../search/searched-rows.ts";
@@ -194,7 +195,9 @@ export function machinerySection(
       ${listeners.map(
         ({ pid, host, version, silent_seconds: silent }) =>
           html`<li>
-            <span class="tag ${silent < 5 ? "good" : "bad"}">${silent < 5 ? "alive" : "silent"}</span>
+            <span class="tag ${isAlive(silent) ? "good" : "bad"}"
+              >${isAlive(silent) ? "alive" : "silent"}</span
+            >
             <strong>listener</strong>
             <span class="quiet"
               >process ${pid} on ${host}, version ${version}, seen ${formatDuration(Math.max(0, silent))}

@@ -1,0 +1,81 @@
+import { groupBy } from "./group-by.ts";
+import type { ClaimedRow } from "../queue/claim.ts";
+import { LOCKED_DELAY_MS } from "../queue/claim-ledger.ts";
+import { clearVector } from "../queue/clear-vector.ts";
+import { dropDeleted } from "../queue/drop-deleted.ts";
+import type { Outcome } from "../queue/vector-ctes.ts";
+import { failRejectedWrites } from "./fail-rejected-writes.ts";
+import type { RequestBatch } from "./request-batch.ts";
+import type { SourceContext } from "./source-context.ts";
+
+/*
+ * Handlers of claimed rows that are not sent to the provider now. Those that run a statement over user rows release
+ * what it skipped, and everything when it fails.
+ */
+
+/** A row whose text is being embedded elsewhere is looked at again no later than this. */
+const LONGEST_IN_PROGRESS_MS = 2_000;
+
+/** Rows of no text lose their vectors. */
+export async function clearVectors(context: SourceContext, rows: readonly ClaimedRow[]): Promise<void> {
+  await withoutText(context, rows, (tickets) => clearVector(context.db, context.source, tickets));
+}
+
+/** Deleted rows leave the queue. */
+export async function dropDeletedRows(context: SourceContext, rows: readonly ClaimedRow[]): Promise<void> {
+  await withoutText(context, rows, (tickets) => dropDeleted(context.db, context.source, tickets));
+}
+
+async function withoutText(
+  context: SourceContext,
+  rows: readonly ClaimedRow[],
+  statement: (tickets: readonly string[]) => Promise<Outcome[]>,
+): Promise<void> {
+  const { events, ledger, loop, source } = context;
+  const tickets = ticketsOf(rows);
+  await loop.releasingOnError(tickets, async () => {
+    const written = await failRejectedWrites(ledger, await statement(tickets));
+    ledger.complete(written);
+    events.emit("emptied", { source: source.name, rows: written.length });
+    await ledger.releaseSkipped(tickets);
+  });
+}
+
+/**
+ * Releases rows whose text another process is embedding, or another source of this one: later they are cache hits. The
+ * longer that takes, the longer they are left alone.
+ */
+export async function releaseInProgress(
+  { ledger }: SourceContext,
+  rows: readonly ClaimedRow[],
+): Promise<void> {
+  const longest = Math.max(...rows.map((row) => row.in_progress_ms ?? 0));
+  const delayMs = Math.min(Math.max(longest, LOCKED_DELAY_MS), LONGEST_IN_PROGRESS_MS);
+  await ledger.release(ticketsOf(rows), "its text is being embedded elsewhere", delayMs);
+}
+
+export async function failUnreadable({ ledger }: SourceContext, rows: readonly ClaimedRow[]): Promise<void> {
+  for (const [fault, failing] of groupBy(rows, (row) => row.fault)) {
+    const reason = `the text expression raises SQLSTATE ${fault ?? "unknown"} for this row: change the row, or the expression`;
+    await ledger.fail(ticketsOf(failing), { kind: "database", reason });
+  }
+}
+
+/** Rows whose text is longer than the model takes fail; or their texts, which the claim has cut, are embedded so. */
+export async function failOrTruncateTooLong(
+  { events, ledger, provider, settings, source }: SourceContext,
+  rows: readonly ClaimedRow[],
+  batch: RequestBatch,
+): Promise<void> {
+  if (settings.onTooLong === "truncate") {
+    events.emit("truncated", { source: source.name, rows: rows.length });
+    batch.add(rows);
+    return;
+  }
+  const reason = `the text is longer than ${provider.limits.textCharacters} characters: shorten it, or set EMBED_ON_TOO_LONG=truncate`;
+  await ledger.fail(ticketsOf(rows), { kind: "too_long", reason });
+}
+
+function ticketsOf(rows: readonly ClaimedRow[]): string[] {
+  return rows.map((row) => row.ticket);
+}

@@ -1,0 +1,55 @@
+import { embedWithBisection, type EmbedResult } from "../providers/isolate/bisect.ts";
+import { ProviderError } from "../providers/provider-error.ts";
+import type { SourceContext } from "./source-context.ts";
+import { ticketsOf, type UniqueText } from "./unique-text.ts";
+import { partsOf } from "./write-size.ts";
+import { writeVectors } from "./write-vectors.ts";
+
+/**
+ * Embeds texts with one request, or with more where the provider refuses one of them, and writes the vectors of each part
+ * as soon as they are there. Never throws: rows without a result are released.
+ * @returns when the provider has answered; `written` resolves when the vectors are written too.
+ */
+export async function sendRequest(
+  context: SourceContext,
+  texts: readonly UniqueText[],
+  signal: AbortSignal,
+): Promise<{ readonly written: Promise<unknown> }> {
+  const { provider, settings, events, source, ledger, writes, writeSize } = context;
+  const writing: Promise<void>[] = [];
+  const unanswered = new Set(texts);
+  const answered = (index: number): UniqueText => {
+    const text = texts[index];
+    if (text === undefined) throw new RangeError(`no text ${index} in a request of ${texts.length}`);
+    unanswered.delete(text);
+    return text;
+  };
+  const onResult = async (result: EmbedResult): Promise<void> => {
+    if (result.kind === "refused") {
+      const { message: reason, tooLong } = result.error;
+      await ledger.fail(answered(result.index).tickets, { kind: tooLong ? "too_long" : "refused", reason });
+      return;
+    }
+    const embedded = result.indices.map(answered);
+    if (result.truncated.length > 0) {
+      events.emit("truncated", { source: source.name, rows: result.truncated.length });
+    }
+    // The next request is sent while the vectors are written.
+    for (const part of partsOf(writeSize, embedded, result.vectors)) {
+      await writes.start(() => {
+        const written = writeVectors(context, part.texts, part.vectors);
+        writing.push(written);
+        return written;
+      });
+    }
+  };
+  const inputs = texts.map(({ text }) => text);
+  try {
+    await embedWithBisection(provider, inputs, signal, onResult, { onTooLong: settings.onTooLong });
+  } catch (error) {
+    const problem = error instanceof ProviderError ? error.message : "stopping";
+    await ledger.release(ticketsOf([...unanswered]), problem, 0);
+    if (error instanceof ProviderError) events.emit("source_failing", { source: source.name, problem });
+  }
+  return { written: Promise.all(writing) };
+}

@@ -1,0 +1,108 @@
+import { once } from "node:events";
+import type { Database } from "../database/connect.ts";
+import { describeDatabaseError } from "../database/database-fault.ts";
+import type { Events } from "../events.ts";
+import { ClaimLedger, type Claimant } from "../queue/claim-ledger.ts";
+import type { ReservationLedger } from "../queue/reservation-ledger.ts";
+import type { Source } from "../sources/source.ts";
+import { DrainLoop } from "./drain-loop.ts";
+
+interface WorkerOptions {
+  readonly db: Database;
+  readonly source: Source;
+  readonly events: Events;
+  readonly claimant: Claimant;
+  readonly reservations?: ReservationLedger;
+  /** Claims and works until nothing is due. */
+  readonly drain: () => Promise<void>;
+}
+
+/**
+ * What the workers of a source have in common, whatever they do with its rows: a drain loop and the ledger of what it has
+ * claimed. A drain may leave work in flight behind it; the source counts as drained when that has ended too.
+ */
+export class WorkerLoop {
+  readonly ledger: ClaimLedger;
+  readonly #source: string;
+  readonly #events: Events;
+  readonly #loop: DrainLoop;
+  readonly #aborting = new AbortController();
+
+  constructor({ drain, ...options }: WorkerOptions) {
+    const { events, source } = options;
+    this.#source = source.name;
+    this.#events = events;
+    this.#loop = new DrainLoop({
+      drain,
+      onFailed: (error) =>
+        events.emit("source_failing", { source: source.name, problem: describeDatabaseError(error) }),
+      onDrained: () => void this.#reportDrained(),
+    });
+    const onReleased = (milliseconds: number): void => {
+      this.#loop.wakeIn(milliseconds);
+    };
+    this.ledger = new ClaimLedger({ ...options, onReleased });
+  }
+
+  /** Aborted when it is to stop: nothing more is claimed. */
+  get stopping(): AbortSignal {
+    return this.#loop.stopping;
+  }
+
+  /** Aborted when it must stop: what is in flight is left. */
+  get aborting(): AbortSignal {
+    return this.#aborting.signal;
+  }
+
+  get isDraining(): boolean {
+    return this.#loop.isDraining;
+  }
+
+  wake(): void {
+    this.#loop.wake();
+  }
+
+  /** Reports a failure of something that a drain started and did not wait for. */
+  failed(error: unknown): void {
+    this.#loop.failed(error);
+  }
+
+  /** Runs a statement over claimed rows; when it fails, releases them and throws. */
+  async releasingOnError<T>(tickets: readonly string[], statement: () => Promise<T>): Promise<T> {
+    try {
+      return await statement();
+    } catch (error) {
+      await this.ledger.release(tickets, describeDatabaseError(error), this.#loop.restMs);
+      throw error;
+    }
+  }
+
+  /**
+   * Claims nothing more and completes what is in flight; at the deadline aborts that and releases its rows.
+   * @returns how many rows were released.
+   */
+  async stop(deadline: AbortSignal): Promise<number> {
+    this.#loop.stop();
+    await Promise.race([this.#idle(), aborted(deadline)]);
+    this.#aborting.abort();
+    const released = await this.ledger.releaseAll();
+    await this.ledger.retryReleases().catch(() => undefined);
+    return released;
+  }
+
+  async #idle(): Promise<void> {
+    while (this.#loop.isDraining || this.ledger.held.size > 0) {
+      await this.#loop.asleep();
+      await this.ledger.held.empty();
+    }
+  }
+
+  async #reportDrained(): Promise<void> {
+    await this.ledger.held.empty();
+    if (!this.#loop.isDraining) this.#events.emit("drained", { source: this.#source });
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<unknown> {
+  return signal.aborted ? Promise.resolve() : once(signal, "abort");
+}

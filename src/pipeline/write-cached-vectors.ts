@@ -1,0 +1,67 @@
+import { databaseFault, describeDatabaseError } from "../database/database-fault.ts";
+import type { ClaimedRow } from "../queue/claim.ts";
+import { writeCached } from "../queue/write-cached.ts";
+import { failRejectedWrites } from "./fail-rejected-writes.ts";
+import type { SourceContext } from "./source-context.ts";
+
+/** Waits until the writes may start, not for them to end: the next claim is made in the meantime. */
+export async function startWritingCached(context: SourceContext, rows: readonly ClaimedRow[]): Promise<void> {
+  for (const part of context.writeSize.cut(rows)) {
+    await context.writes.start(async () => {
+      try {
+        await writeCachedVectors(context, part);
+      } catch (error) {
+        context.loop.failed(error);
+      }
+    });
+  }
+}
+
+/** Gives claimed rows the cached vectors of their texts; rows whose text has left the cache are released. */
+export async function writeCachedVectors(context: SourceContext, rows: readonly ClaimedRow[]): Promise<void> {
+  const tickets = rows.map((row) => row.ticket);
+  await context.loop.releasingOnError(tickets, async () => {
+    for (const part of context.writeSize.cut(tickets)) await writePart(context, part);
+  });
+}
+
+async function writePart(context: SourceContext, tickets: readonly string[]): Promise<void> {
+  const { events, ledger, source, writeSize } = context;
+  const started = performance.now();
+  const written = await writeCachedWithBisection(context, tickets);
+  const writeMs = performance.now() - started;
+  writeSize.wrote(written.length, writeMs);
+  const freshnessMs = ledger.held.agesOf(written);
+  ledger.complete(written);
+  if (written.length > 0)
+    events.emit("cached", { source: source.name, rows: written.length, freshnessMs, writeMs });
+  await ledger.releaseSkipped(tickets);
+}
+
+/**
+ * Where a constraint or a user trigger refuses one row, halves the rows until that one is alone and fails; the others
+ * get their vectors.
+ * @returns the tickets that are written.
+ */
+export async function writeCachedWithBisection(
+  context: SourceContext,
+  tickets: readonly string[],
+): Promise<string[]> {
+  const { batches, cacheModel, ledger, source } = context;
+  try {
+    const outcomes = await writeCached(batches, source, tickets, ledger.held.ctidsOf(tickets), cacheModel);
+    return await failRejectedWrites(ledger, outcomes);
+  } catch (error) {
+    if (databaseFault(error) !== "row") throw error;
+    if (tickets.length === 1) {
+      const reason = `${describeDatabaseError(error)} when the vector was written`;
+      await ledger.fail(tickets, { kind: "database", reason });
+      return [];
+    }
+    const middle = Math.ceil(tickets.length / 2);
+    return [
+      ...(await writeCachedWithBisection(context, tickets.slice(0, middle))),
+      ...(await writeCachedWithBisection(context, tickets.slice(middle))),
+    ];
+  }
+}

@@ -1,0 +1,94 @@
+import { sql, type RawBuilder } from "kysely";
+import type { Database } from "../database/connect.ts";
+import { keyMatches, rowsWithVectors } from "../sources/source-sql.ts";
+import type { Source } from "../sources/source.ts";
+import { isClaimed, isFailed, isOpen, isPending } from "./row-state.ts";
+
+export interface QueueCounts {
+  /** Waiting for a listener. */
+  readonly pending: number;
+  /** Claimed by a listener, in any process. */
+  readonly in_flight: number;
+  readonly failed: number;
+  /** Seconds since the oldest change that is pending or claimed; null where there is none. */
+  readonly oldest_pending_seconds: number | null;
+}
+
+/** Of queue rows `q`. */
+const counts = sql`count(*) filter (where ${isPending()}) as pending, count(*) filter (where ${isClaimed()}) as in_flight,
+      count(*) filter (where ${isFailed()}) as failed,
+      extract(epoch from now() - min(q.queued_at) filter (where ${isOpen()}))::float8 as oldest_pending_seconds`;
+
+/** `QueueCounts` per `source_id`, as a subquery; a source with an empty queue is not in it. */
+export const countsBySource: RawBuilder<unknown> = sql`(
+      select q.source_id, ${counts} from autoembed.embedding_queue q group by q.source_id)`;
+
+export async function countQueue(db: Database, sourceId: number): Promise<QueueCounts> {
+  const { rows } = await sql<QueueCounts>`
+    select c.pending::int, c.in_flight::int, c.failed::int, c.oldest_pending_seconds
+    from (select ${counts} from autoembed.embedding_queue q where q.source_id = ${sourceId}) c`.execute(db);
+  const [counted] = rows;
+  if (counted === undefined) throw new Error("a count gave no row");
+  return counted;
+}
+
+/** Rows of these sources that are pending or claimed: all of them, or those with tickets up to one. */
+export async function pendingRows(db: Database, sources: readonly Source[], upTo?: string): Promise<number> {
+  const { rows } = await sql<{ pending: number }>`
+    select count(*)::int as pending from autoembed.embedding_queue q
+    where ${isOpen()} and q.source_id = any(${sources.map((source) => source.id)}::int[])
+      and ${upTo === undefined ? sql`true` : sql`q.ticket <= ${upTo}::bigint`}`.execute(db);
+  return rows[0]?.pending ?? 0;
+}
+
+/** Whether no more rows of a source than that are pending or claimed; never counts further. */
+export async function hasAtMostPending(db: Database, { id }: Source, most: number): Promise<boolean> {
+  const { rows } = await sql`
+    select from autoembed.embedding_queue q where q.source_id = ${id} and ${isOpen()} limit ${most + 1}`.execute(
+    db,
+  );
+  return rows.length <= most;
+}
+
+export async function failedRows(db: Database, { id }: Source): Promise<number> {
+  const { rows } = await sql<{ failed: number }>`
+    select count(*)::int as failed from autoembed.embedding_queue q where q.source_id = ${id} and ${isFailed()}`.execute(
+    db,
+  );
+  return rows[0]?.failed ?? 0;
+}
+
+/** Whether nothing is pending or claimed of any source that is not paused. */
+export async function isDrained(db: Database): Promise<boolean> {
+  const { rows } = await sql<{ drained: boolean }>`
+    select not exists (
+      select from autoembed.embedding_queue q join autoembed.embedding_source s on s.id = q.source_id
+      where ${isOpen()} and not s.paused) as drained`.execute(db);
+  return rows[0]?.drained === true;
+}
+
+/** Names of those of these sources that are paused and have something pending, in the given order. */
+export async function pausedWithPending(db: Database, sources: readonly Source[]): Promise<string[]> {
+  const ids = sql`${sources.map(({ id }) => id)}::int[]`;
+  const { rows } = await sql<{ name: string }>`
+    select s.name from autoembed.embedding_source s
+    where s.paused and s.id = any(${ids}) and exists (
+      select from autoembed.embedding_queue q where q.source_id = s.id and ${isOpen()})
+    order by array_position(${ids}, s.id)`.execute(db);
+  return rows.map(({ name }) => name);
+}
+
+/** Rows that are queued for `other` and have a vector of `shown` but none of `other`. */
+export async function countMissingVectors(
+  db: Database,
+  shown: Source,
+  other: Source,
+): Promise<Pick<QueueCounts, "pending" | "failed">> {
+  const { rows } = await sql<Pick<QueueCounts, "pending" | "failed">>`
+    select count(*) filter (where ${isOpen()})::int as pending, count(*) filter (where ${isFailed()})::int as failed
+    from autoembed.embedding_queue q
+    join ${rowsWithVectors(shown)} b on ${keyMatches(shown, "b", "q")}
+    join ${rowsWithVectors(other)} a on ${keyMatches(other, "a", "q")}
+    where q.source_id = ${other.id} and b.vector is not null and a.vector is null`.execute(db);
+  return rows[0] ?? { pending: 0, failed: 0 };
+}

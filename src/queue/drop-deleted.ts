@@ -1,0 +1,31 @@
+import { sql } from "kysely";
+import type { Database } from "../database/connect.ts";
+import { isUnchanged, keyMatches, watchedRows } from "../sources/source-sql.ts";
+import type { Source } from "../sources/source.ts";
+import { isOpen } from "./row-state.ts";
+import type { Outcome } from "./vector-ctes.ts";
+
+/**
+ * Drops queue rows whose row is gone, without waiting for whoever may be bringing it back; none where row-level
+ * security may be what hides it. @returns those that are dropped.
+ */
+export async function dropDeleted(
+  db: Database,
+  source: Source,
+  tickets: readonly string[],
+): Promise<Outcome[]> {
+  const { rows } = await sql<Outcome>`
+    with held as materialized (
+      select q.ticket from autoembed.embedding_queue q
+      where q.source_id = ${source.id} and q.ticket = any(${tickets}::bigint[]) and ${isOpen()}
+        and not exists (select from ${watchedRows(source)} t where ${keyMatches(source, "t", "q")})
+        and ${isUnchanged(source)}
+        and (select not autoembed.hides_rows(s.watched_table) from autoembed.embedding_source s where s.id = ${source.id})
+      for update of q skip locked
+    )
+    delete from autoembed.embedding_queue q using held h
+    where q.source_id = ${source.id} and ${isOpen()}
+        and q.ticket = any(${tickets}::bigint[]) and q.ticket = h.ticket
+    returning q.ticket, true as written`.execute(db);
+  return rows;
+}

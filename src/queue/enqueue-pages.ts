@@ -1,0 +1,127 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { sql, type RawBuilder } from "kysely";
+import type { Database } from "../database/connect.ts";
+import { queueKey, watchedRows } from "../sources/source-sql.ts";
+import type { Source } from "../sources/source.ts";
+import { isQueuedByLookup } from "./is-queued.ts";
+
+/**
+ * Rows that one statement examines. The first page fills four requests of 128 texts; the largest stays small enough
+ * that its locks delay no one noticeably.
+ */
+const FIRST_PAGE_ROWS = 512;
+const LARGEST_PAGE_ROWS = 2_000;
+/** Wait before the rows that a user's transaction had locked are tried again; doubled each time. */
+const FIRST_PAUSE_MS = 250;
+const LONGEST_PAUSE_MS = 10_000;
+
+export interface Enqueued {
+  readonly queued: number;
+  /** Rows that were skipped: another transaction has locked or deleted them. */
+  readonly passedOver: number;
+}
+
+export const NOTHING_ENQUEUED: Enqueued = { queued: 0, passedOver: 0 };
+
+interface PageStart {
+  /** The key of the previous page's last row. */
+  readonly after?: readonly string[];
+  readonly rows: number;
+}
+
+interface Page extends Enqueued {
+  /** The key of the page's last row; null after the last page. */
+  readonly last: readonly string[] | null;
+}
+
+/**
+ * Reads a table page by page, then calls `enqueueRest`, and repeats until no row was skipped.
+ *
+ * A row that a user's transaction has locked is skipped and tried again later. Queuing it would mean waiting for that
+ * transaction while holding locks on other queue rows, for which the same transaction may be waiting: a deadlock.
+ * @yields the number of rows that each page added.
+ */
+export async function* enqueueByPages(
+  enqueueNext: (from: PageStart) => Promise<Page>,
+  signal: AbortSignal,
+  enqueueRest: () => Promise<Enqueued> = () => Promise.resolve(NOTHING_ENQUEUED),
+): AsyncGenerator<number> {
+  for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
+    let passedOver = 0;
+    let from: PageStart | undefined = { rows: FIRST_PAGE_ROWS };
+    do {
+      const page: Page = await enqueueNext(from);
+      const rows = Math.min(2 * from.rows, LARGEST_PAGE_ROWS);
+      from = page.last === null ? undefined : { after: page.last, rows };
+      passedOver += page.passedOver;
+      yield page.queued;
+    } while (from !== undefined);
+    const rest = await enqueueRest();
+    passedOver += rest.passedOver;
+    yield rest.queued;
+    if (passedOver === 0) return;
+    await delay(pause, undefined, { signal }).catch(() => undefined);
+    yield 0;
+  }
+}
+
+/**
+ * Queues the stale rows of a page.
+ * @param what `rows` as `(k0, k1, …, content, fault, …)`; `stale`, joins and a condition over such a row `t`.
+ */
+export async function enqueuePage(
+  db: Database,
+  source: Source,
+  what: { readonly rows: RawBuilder<unknown>; readonly stale: RawBuilder<unknown> },
+  { after, rows: limit }: PageStart,
+): Promise<Page> {
+  const { rows } = await sql<Page>`
+    with page as materialized (
+      select t.*, ${keyTexts(source)} as key_texts from ${what.rows} t
+      where ${after === undefined ? sql`true` : sql`(${keys(source)}) > (${keyValues(source, after)})`}
+      order by ${keys(source)} limit ${limit}
+    ), stale as (
+      select t.* from page t ${what.stale}
+    ), ${enqueueFree(source, "stale")}
+    select ${enqueued},
+      (select key_texts from page t order by ${keysDescending(source)} limit 1) as last`.execute(db);
+  return rows[0] ?? { ...NOTHING_ENQUEUED, last: null };
+}
+
+/** CTEs that queue those rows of the CTE `candidates` that are neither locked nor already queued. */
+export function enqueueFree(source: Source, candidates: string): RawBuilder<unknown> {
+  const same = sql.join(
+    source.key.map((_, i) => sql`${sql.ref(`f.k${i}`)} = ${sql.ref(`t.k${i}`)}`),
+    sql` and `,
+  );
+  return sql`unqueued as materialized (
+      select f.* from ${sql.id(candidates)} f where not ${isQueuedByLookup(source.id, queueKey(source, "f"))}
+    ), free as materialized (
+      select ${keys(source)} from unqueued f join ${watchedRows(source)} t on ${same}
+      for no key update of t skip locked
+    ), queued as (
+      insert into autoembed.embedding_queue (source_id, key) select ${source.id}, ${queueKey(source, "t")} from free t
+      on conflict (source_id, key) do nothing returning 1
+    ), passed_over as (
+      select from unqueued f where not exists (select from free t where ${same})
+    )`;
+}
+
+/** The columns of `Enqueued`, after `enqueueFree`. */
+export const enqueued = sql`(select count(*)::int from queued) as queued, (select count(*)::int from passed_over) as "passedOver"`;
+
+function keys(source: Source): RawBuilder<unknown> {
+  return sql.join(source.key.map((_, i) => sql.ref(`t.k${i}`)));
+}
+
+function keysDescending(source: Source): RawBuilder<unknown> {
+  return sql.join(source.key.map((_, i) => sql`${sql.ref(`t.k${i}`)} desc`));
+}
+
+function keyTexts(source: Source): RawBuilder<unknown> {
+  return sql`array[${sql.join(source.key.map((_, i) => sql`${sql.ref(`t.k${i}`)}::text`))}]`;
+}
+
+function keyValues(source: Source, texts: readonly string[]): RawBuilder<unknown> {
+  return sql.join(source.key.map((column, i) => sql`${texts[i]}::text::${sql.raw(column.type)}`));
+}

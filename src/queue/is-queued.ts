@@ -1,0 +1,18 @@
+import { sql, type RawBuilder } from "kysely";
+import type { Source } from "../sources/source.ts";
+import { queueKey } from "../sources/source-sql.ts";
+
+/** That the queue has a row of that source with that key, in whatever state. */
+export function isQueued(sourceId: number, key: RawBuilder<unknown>): RawBuilder<boolean> {
+  return sql`exists (select from autoembed.embedding_queue e where e.source_id = ${sourceId} and e.key = ${key})`;
+}
+
+/** The same, looked up by key for each row: joined, the queue may be read whole. */
+export function isQueuedByLookup(sourceId: number, key: RawBuilder<unknown>): RawBuilder<boolean> {
+  return sql`exists (select from autoembed.embedding_queue e where e.source_id = ${sourceId} and e.key = ${key} offset 0)`;
+}
+
+/** Joins the queue's row `q` of the watched row `row`, with nulls where it is not queued. */
+export function joinQueue(source: Source, row: string): RawBuilder<unknown> {
+  return sql`left join autoembed.embedding_queue q on q.source_id = ${source.id} and q.key = ${queueKey(source, row)}`;
+}

@@ -1,0 +1,51 @@
+import { sql, type RawBuilder } from "kysely";
+
+/*
+ * The life of a row of `embedding_queue`: one per (source, key) whose text is to be looked at.
+ *
+ *             enqueue                claim(owner)              complete
+ *   (absent) ─────────▶ pending ───────────────▶ claimed ───────────────▶ (absent)
+ *                        ▲  ▲ ▲                   │ │ │
+ *                        │  │ └─ release(delay) ──┘ │ └─ fail(reason) ──▶ failed
+ *                        │  └──── owner silent ─────┘                      │
+ *                        └──────────── retry, or the text changed ─────────┘
+ *   at any time: enqueue again = pending with a new ticket; whoever holds the old ticket can change nothing
+ *
+ *   state     failed_at   owner                    not_before
+ *   pending   null        null                     due from then on
+ *   claimed   null        embedding_listener.id    not read
+ *   failed    set         null                     not read
+ *
+ * A constraint of the table refuses a row with both. The conditions below are over a queue row named `q`, or as given.
+ */
+
+/** Upper bound of the delay in `not_before`, whatever sets it. */
+const LONGEST_DELAY_MS = 60_000;
+
+/** Pending or claimed: the partial index by ticket holds exactly these rows. */
+export function isOpen(row = "q"): RawBuilder<boolean> {
+  return sql`${sql.ref(`${row}.failed_at`)} is null`;
+}
+
+export function isFailed(row = "q"): RawBuilder<boolean> {
+  return sql`${sql.ref(`${row}.failed_at`)} is not null`;
+}
+
+export function isPending(row = "q"): RawBuilder<boolean> {
+  return sql`${isOpen(row)} and ${sql.ref(`${row}.owner`)} is null`;
+}
+
+export function isClaimed(row = "q"): RawBuilder<boolean> {
+  return sql`${isOpen(row)} and ${sql.ref(`${row}.owner`)} is not null`;
+}
+
+/** Pending, and not to be left alone any longer. A delay beyond the longest means that the server's clock was set back. */
+export function isDue(row = "q"): RawBuilder<boolean> {
+  const notBefore = sql.ref(`${row}.not_before`);
+  return sql`${isPending(row)} and (${notBefore} <= now()
+    or ${notBefore} > now() + ${sql.lit(LONGEST_DELAY_MS)} * interval '1 millisecond')`;
+}
+
+/** What a requeue sets: the row is pending as if its text had changed now. The triggers set the same columns. */
+export const requeued = sql`failed_at = null, attempts = 0, last_error = null, owner = null,
+      ticket = nextval('autoembed.embedding_ticket'), queued_at = now(), not_before = now()`;

@@ -1,0 +1,106 @@
+import { sql } from "kysely";
+import type { Database } from "../database/connect.ts";
+import { databaseFault } from "../database/database-fault.ts";
+import type { ChunkedSource } from "./chunked-source.ts";
+import type { SourceRow } from "./read-sources.ts";
+import { watchedRows } from "./source-sql.ts";
+import type { BrokenSource, KeyColumn, Source } from "./source.ts";
+
+/** The source that a row describes; or, where its tables no longer allow work on it, what is wrong and what to do. */
+export function diagnoseSource(row: SourceRow): Source | ChunkedSource | BrokenSource {
+  const broken = (problem: string): BrokenSource => ({ id: row.id, name: row.name, problem });
+  if (row.schema === null || row.table === null) {
+    return broken(`its table was dropped: run \`npm run unwatch -- ${row.name}\``);
+  }
+  const watched = `${row.schema}.${row.table}`;
+  const vectorTable = vectorTableOf(row);
+  if (vectorTable === undefined) {
+    return broken(
+      `the table of its vectors was dropped: watch ${watched} again with --into, which makes it again, and backfill (changes are still queued)`,
+    );
+  }
+  if (row.misses_inserts) {
+    return broken(
+      `${watched} became a partition after it was watched, so rows inserted through its parent are not seen: watch it again under this name, and backfill`,
+    );
+  }
+  const holder = vectorTable === null ? watched : `${vectorTable.schema}.${vectorTable.table}`;
+  const lost = (table: string, column: string): BrokenSource =>
+    broken(
+      `${table} has no column ${column} any more: watch it again with the new name (changes are still queued)`,
+    );
+  const lostKey = row.key.find((column) => column.type === null);
+  if (lostKey !== undefined) return lost(watched, lostKey.name);
+  const apart = row.key.find((column) => !column.in_vector_table);
+  if (apart !== undefined) {
+    return broken(
+      `the key column ${apart.name} of ${watched} is not in ${holder}, or has another type there: give it the same name and type in both (changes are still queued)`,
+    );
+  }
+  const { vector_type: vectorType } = row;
+  if (vectorType === null) return lost(holder, row.vector_column);
+  if (vectorType !== "vector" && vectorType !== "halfvec") {
+    return broken(`column ${row.vector_column} is ${vectorType}, neither vector nor halfvec`);
+  }
+  if (row.hidden_by_row_security !== null) {
+    return broken(
+      `row-level security hides rows of ${row.hidden_by_row_security} from this role: give it a policy "using (true)", or BYPASSRLS`,
+    );
+  }
+  if (row.rule !== null) {
+    return broken(
+      `Postgres cannot write vectors because of the rule ${row.rule}: drop it, and put a trigger in its place (changes are still queued)`,
+    );
+  }
+  const source: Source = {
+    id: row.id,
+    name: row.name,
+    oid: row.oid,
+    schema: row.schema,
+    table: row.table,
+    key: row.key.map(({ name, type }): KeyColumn => ({ name, type: type ?? "" })),
+    hasSingleKeyLookup: row.has_single_key_lookup,
+    textExpression: row.text_expression,
+    vectorColumn: row.vector_column,
+    vectorTable,
+    vectorType,
+    columnDimensions: row.column_dimensions,
+    backend: row.backend,
+    model: row.model,
+    dimensions: row.dimensions,
+    settings: row.settings,
+    paused: row.paused,
+  };
+  if (row.passages === null || vectorTable === null) return source;
+  if (row.embedded_by === null) {
+    return broken(
+      `its passages in ${holder} are no longer embedded: watch ${watched} again with --into and --chunk`,
+    );
+  }
+  return { ...source, vectorTable, chunkSettings: row.passages, embeddedBy: row.embedded_by };
+}
+
+/** Null where the vectors are in the watched table; undefined where their own table was dropped. */
+function vectorTableOf({ vector_table: table }: SourceRow): Source["vectorTable"] | undefined {
+  if (table === null) return null;
+  const { schema, table: name, oid } = table;
+  return schema === null || name === null ? undefined : { schema, table: name, oid };
+}
+
+/** Reads the text expression once, over no row: a column that it names may have been renamed or dropped. */
+export async function diagnoseText(
+  db: Database,
+  source: Source,
+  { text_is_column: isColumn }: Pick<SourceRow, "text_is_column">,
+): Promise<BrokenSource | undefined> {
+  if (isColumn) return undefined;
+  try {
+    await sql`select from ${watchedRows(source)} t where t.content is null limit 0`.execute(db);
+    return undefined;
+  } catch (error) {
+    if (databaseFault(error) === "server") throw error;
+    const { id, name, schema, table, textExpression } = source;
+    const problem = `the text ${textExpression} cannot be read from ${schema}.${table} any more: a column was renamed or dropped. Watch it again under this name (changes are still queued)`;
+    return { id, name, problem };
+  }
+}

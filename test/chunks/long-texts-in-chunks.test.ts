@@ -56,7 +56,7 @@ async function prepareDocuments(create = "create table app.documents (id bigint 
   };
 }
 
-/** A text of so many sentences, each another. */
+/** A text of so many sentences, all different. */
 function prose(sentences: number, seed = "a"): string {
   return Array.from(
     { length: sentences },
@@ -82,7 +82,7 @@ async function passagesOf(client: Listening["client"], id: number | string): Pro
   return rows;
 }
 
-/** Every text's passages are those that it is cut into, with the oracle's vectors; nothing is left over. */
+/** Expects every text's stored chunks to be those that it is cut into, with the oracle's vectors, and no others. */
 async function expectAllTrue(client: Listening["client"]): Promise<void> {
   const { rows } = await client.query<{ id: string; body: string | null }>(
     "select id, body from app.documents",
@@ -167,7 +167,7 @@ test("An edit in the middle of a long text sends the changed chunks alone to the
   expect(sent.toSorted()).toEqual(changed.map(({ passage }) => passage).toSorted());
   expect(changed.length).toBeLessThan(10);
   expect(before.length).toBeGreaterThan(200);
-  // What did not change is the same row as before, however it is numbered now.
+  // A chunk that did not change is the same row as before, whatever its number is now.
   const idOf = new Map(before.map(({ passage, passage_id }) => [passage, passage_id]));
   for (const { passage, passage_id } of after) {
     if (texts.has(passage)) expect(idOf.get(passage)).toBe(passage_id);
@@ -178,7 +178,7 @@ test("A search finds each row once by its best chunk, however many chunks other 
   const { client, listen, watch, config } = await prepareDocuments();
   await watch();
   const listener = await listen();
-  // Row 1 has by far the most passages that are near to the query.
+  // Row 1 has by far the most chunks near the query.
   const near = Array.from({ length: 300 }, (_, i) => `About diabetes, case ${i}.`.padEnd(70, "x") + ".").join(
     " ",
   );
@@ -260,7 +260,7 @@ test("A chunked source and the source of its chunks are paused, listed and unwat
     (await client.query("select from autoembed.embedding_source where name like 'app.%'")).rowCount,
   ).toBe(0);
   expect(await passagesOf(client, 1)).toHaveLength(1);
-  // Watched again, its passages are still there.
+  // When it is watched again, its chunks are still there.
   await watch();
   await client.query("update app.documents set body = 'two'");
   await listener.settled();
@@ -357,7 +357,7 @@ describeNative("Cutting texts blocks no user", "needs transactions that run at t
       });
     });
     await withClient(database.url, async (user) => {
-      // Both are queued; their rows are then held.
+      // Both rows are queued first, and then held.
       await client.query("update app.documents set body = $1", [prose(25, "b")]);
       await user.query("begin");
       await user.query("set local statement_timeout = '5s'");

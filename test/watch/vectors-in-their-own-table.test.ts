@@ -35,7 +35,7 @@ const INTO: WatchOptions = {
   name: "docs",
 };
 
-async function prepareApart(create = DOCUMENTS, options: WatchOptions = INTO) {
+async function prepareVectorTable(create = DOCUMENTS, options: WatchOptions = INTO) {
   const listening = await prepare();
   const { client, database, environment } = listening;
   await client.query(`drop schema if exists app cascade; create schema app; ${create}`);
@@ -60,13 +60,13 @@ async function prepareApart(create = DOCUMENTS, options: WatchOptions = INTO) {
         progress: showProgress("none"),
         signal: new AbortController().signal,
       }),
-    troubleOf: async () =>
+    problemOf: async () =>
       (await collectStatus(db)).sources.find(({ name }) => name === watched.name)?.trouble ?? "none",
   };
 }
 
-/** Keys whose vector beside is not the oracle's for their text, and keys of vectors that belong to no text. */
-async function wrong(client: pg.Client, key = "id", watched = "documents"): Promise<string[]> {
+/** Keys whose vector is not the oracle's for their text, and keys of vectors that belong to no text. */
+async function wrongVectors(client: pg.Client, key = "id", watched = "documents"): Promise<string[]> {
   const { rows } = await client.query<{ key: string; body: string | null; embedding: string | null }>(
     `select coalesce(t.${key}::text, 'orphan ' || v.${key}::text) as key, t.body, v.embedding, v.${key} is not null as kept
     from app.${watched} t full join app.${watched}_embeddings v using (${key}) order by 1`,
@@ -78,13 +78,13 @@ async function wrong(client: pg.Client, key = "id", watched = "documents"): Prom
   });
 }
 
-async function keysBeside(client: pg.Client): Promise<string[]> {
+async function keysOfVectors(client: pg.Client): Promise<string[]> {
   const { rows } = await client.query<{ id: string }>("select id from app.documents_embeddings order by id");
   return rows.map(({ id }) => id);
 }
 
 test("Vectors go to a table that watch makes, follow every change, and a view joins both tables", async () => {
-  const { client, watched, db, listen } = await prepareApart();
+  const { client, watched, db, listen } = await prepareVectorTable();
   expect(watched).toMatchObject({
     into: "app.documents_embeddings",
     view: "app.documents_with_embedding",
@@ -102,8 +102,8 @@ test("Vectors go to a table that watch makes, follow every change, and a view jo
   await client.query(`insert into app.documents values (1, 'a', 'one'), (2, 'b', 'two'), (3, 'c', null), (4, 'd', '  '),
     (5, 'e', 'five'), (6, 'f', 'six'), (7, 'g', 'two')`);
   await listener.settled();
-  expect(await wrong(client)).toEqual([]);
-  expect(await keysBeside(client)).toEqual(["1", "2", "5", "6", "7"]);
+  expect(await wrongVectors(client)).toEqual([]);
+  expect(await keysOfVectors(client)).toEqual(["1", "2", "5", "6", "7"]);
 
   await client.query("update app.documents set body = 'one, changed' where id = 1");
   await client.query("update app.documents set body = '' where id = 2");
@@ -115,8 +115,8 @@ test("Vectors go to a table that watch makes, follow every change, and a view jo
     "begin; update app.documents set body = 'never was'; delete from app.documents; rollback",
   );
   await listener.settled();
-  expect(await wrong(client)).toEqual([]);
-  expect(await keysBeside(client)).toEqual(["1", "4", "60", "70"]);
+  expect(await wrongVectors(client)).toEqual([]);
+  expect(await keysOfVectors(client)).toEqual(["1", "4", "60", "70"]);
 
   const { rows } = await client.query<{ id: string; title: string; embedded: boolean }>(
     "select id, title, embedding is not null as embedded from app.documents_with_embedding order by id limit 2",
@@ -126,7 +126,7 @@ test("Vectors go to a table that watch makes, follow every change, and a view jo
     { id: "2", title: "b", embedded: false },
   ]);
   await client.query("truncate app.documents cascade");
-  expect(await keysBeside(client)).toEqual([]);
+  expect(await keysOfVectors(client)).toEqual([]);
   expect((await client.query("select from autoembed.embedding_queue")).rowCount).toBe(0);
 });
 
@@ -167,7 +167,7 @@ test.each([
     table: "app.codes",
   },
 ])("Vectors in their own table are right for $what", async (given) => {
-  const { client, listen } = await prepareApart(given.create, given.watch);
+  const { client, listen } = await prepareVectorTable(given.create, given.watch);
   onTestFinished(async () => {
     await client.query("drop schema if exists elsewhere cascade");
   });
@@ -189,7 +189,7 @@ test.each([
 });
 
 test("Searches find vectors in their own table, by its index, with conditions on the watched table", async () => {
-  const { client, db, listen, source, config } = await prepareApart();
+  const { client, db, listen, source, config } = await prepareVectorTable();
   const listener = await listen();
   await client.query(
     "insert into app.documents select n, case when n % 2 = 0 then 'even' else 'odd' end, 'text ' || n from generate_series(1, 300) n",
@@ -218,7 +218,7 @@ test("Searches find vectors in their own table, by its index, with conditions on
   ]);
   expect(inSql.rows[0]).toEqual({ key: "40" });
 
-  // So few rows are searched faster without: asked for a plan with no sort, it has to be there.
+  // So few rows are searched faster without the index. With sorts and sequential scans disabled, the plan has to use it.
   await client.query("analyze app.documents, app.documents_embeddings");
   await client.query("begin; set local enable_sort = off; set local enable_seqscan = off");
   const plan = await client.query<{ "QUERY PLAN": string }>(
@@ -233,7 +233,7 @@ test("Searches find vectors in their own table, by its index, with conditions on
 });
 
 test("A backfill finds rows with no vector, with another text's vector and with no text, and dry run and status count them", async () => {
-  const { client, db, config, source, backfill } = await prepareApart();
+  const { client, db, config, source, backfill } = await prepareVectorTable();
   await client.query("insert into app.documents values (1, 'a', 'one'), (2, 'b', 'two'), (3, 'c', 'three')");
   await client.query("truncate autoembed.embedding_queue");
   const signal = new AbortController().signal;
@@ -241,22 +241,22 @@ test("A backfill finds rows with no vector, with another text's vector and with 
     rows: 3,
   });
   expect(await backfill()).toMatchObject({ done: 3, pending: 0 });
-  expect(await wrong(client)).toEqual([]);
+  expect(await wrongVectors(client)).toEqual([]);
 
   await client.query("alter table app.documents disable trigger user");
   await client.query("update app.documents set body = 'two, unseen' where id = 2");
   await client.query("update app.documents set body = null where id = 3");
   await client.query("insert into app.documents values (4, 'd', 'four')");
   await client.query("alter table app.documents enable trigger user");
-  expect(await wrong(client)).toEqual(["2", "3", "4"]);
+  expect(await wrongVectors(client)).toEqual(["2", "3", "4"]);
   expect(await backfill()).toMatchObject({ done: 3, pending: 0 });
-  expect(await wrong(client)).toEqual([]);
+  expect(await wrongVectors(client)).toEqual([]);
   const status = (await collectStatus(db)).sources.find(({ name }) => name === "docs");
   expect(status).toMatchObject({ rows: 3, current: 3, pending: 0, trouble: null });
 });
 
 test("Verify finds a wrong vector in a table of vectors, and doctor a foreign key that is gone", async () => {
-  const { client, db, config, source, listen } = await prepareApart();
+  const { client, db, config, source, listen } = await prepareVectorTable();
   const listener = await listen();
   await client.query("insert into app.documents select n, 't', 'text ' || n from generate_series(1, 20) n");
   await listener.settled();
@@ -326,7 +326,7 @@ test.each([
 );
 
 async function prepareWithout() {
-  const apart = await prepareApart();
+  const apart = await prepareVectorTable();
   await unwatch(apart.db, "docs");
   await apart.client.query("drop view app.documents_with_embedding; drop table app.documents_embeddings");
   return apart;
@@ -351,15 +351,15 @@ test("An existing table of the right shape is used for vectors, and its other co
 });
 
 test("Unwatch keeps the table of vectors and the view, and watching again uses them", async () => {
-  const { client, db, listen, watchAgain } = await prepareApart();
+  const { client, db, listen, watchAgain } = await prepareVectorTable();
   const listener = await listen();
   await client.query("insert into app.documents values (1, 'a', 'one')");
   await listener.settled();
   await unwatch(db, "docs");
-  expect(await wrong(client)).toEqual([]);
+  expect(await wrongVectors(client)).toEqual([]);
   expect((await client.query("select from app.documents_with_embedding")).rowCount).toBe(1);
   await client.query("delete from app.documents");
-  expect(await keysBeside(client)).toEqual([]);
+  expect(await keysOfVectors(client)).toEqual([]);
   expect(await watchAgain()).toMatchObject({ columnAdded: false });
 });
 
@@ -384,7 +384,7 @@ test.each([
     "alter table app.documents_embeddings rename document_id to id",
   ],
 ])("A table of vectors is reported when %s, and delays no other source", async (_what, alter, says, heal) => {
-  const { client, listen, troubleOf, watchAgain, backfill } = await prepareApart();
+  const { client, listen, problemOf, watchAgain, backfill } = await prepareVectorTable();
   const listener = await listen();
   await client.query("insert into app.documents values (1, 'a', 'before')");
   await listener.settled();
@@ -394,18 +394,18 @@ test.each([
   await client.query("insert into patient_embeddings values (7, 'another source')");
   await vi.waitFor(async () => {
     expect((await client.query("select from patient_embeddings where embedding is null")).rowCount).toBe(0);
-    expect(await troubleOf()).toMatch(says);
+    expect(await problemOf()).toMatch(says);
   }, WAIT);
 
   if (typeof heal === "string") await client.query(heal);
   else await watchAgain(heal);
   await backfill();
   await client.query("alter table app.documents_embeddings rename vec to embedding").catch(() => undefined);
-  expect(await wrong(client)).toEqual([]);
+  expect(await wrongVectors(client)).toEqual([]);
 });
 
 test("A statement that was made before the vectors got their own table clears no vector", async () => {
-  const { client, db, watched, watchAgain, source } = await prepareApart(DOCUMENTS, {
+  const { client, db, watched, watchAgain, source } = await prepareVectorTable(DOCUMENTS, {
     ...INTO,
     into: undefined,
   });
@@ -423,7 +423,7 @@ test("A statement that was made before the vectors got their own table clears no
 });
 
 test("A text expression that raises for one row fails that row alone, and no search, where vectors have their own table", async () => {
-  const { client, listen, db, source } = await prepareApart(DOCUMENTS, {
+  const { client, listen, db, source } = await prepareVectorTable(DOCUMENTS, {
     ...INTO,
     text: "body || (10 / id)",
   });
@@ -432,7 +432,7 @@ test("A text expression that raises for one row fails that row alone, and no sea
     "insert into app.documents values (0, 'a', 'raises'), (2, 'b', 'two '), (5, 'c', 'five ')",
   );
   await listener.settled();
-  expect(await keysBeside(client)).toEqual(["2", "5"]);
+  expect(await keysOfVectors(client)).toEqual(["2", "5"]);
   const failed = await client.query("select key from autoembed.embedding_queue where failed_at is not null");
   expect(failed.rows).toEqual([{ key: "0" }]);
   const [best] = await nearest(db, await source(), oracleVector("five 2", DIMENSIONS), {
@@ -443,7 +443,7 @@ test("A text expression that raises for one row fails that row alone, and no sea
 });
 
 test("A renamed table of vectors is still filled", async () => {
-  const { client, listen } = await prepareApart();
+  const { client, listen } = await prepareVectorTable();
   const listener = await listen();
   await client.query("insert into app.documents values (1, 'a', 'one')");
   await listener.settled();
@@ -457,7 +457,7 @@ test("A renamed table of vectors is still filled", async () => {
 });
 
 test("An update of another column leaves the table of vectors and its index as they are", async () => {
-  const { client, listen } = await prepareApart();
+  const { client, listen } = await prepareVectorTable();
   const listener = await listen();
   await client.query("insert into app.documents select n, 't', 'text ' || n from generate_series(1, 50) n");
   await listener.settled();
@@ -478,7 +478,7 @@ test("An update of another column leaves the table of vectors and its index as t
 });
 
 async function prepareChange() {
-  const apart = await prepareApart();
+  const apart = await prepareVectorTable();
   const theirs = await startProviderServer({ dimensions: 12 });
   onTestFinished(() => theirs.close());
   const model = {
@@ -542,7 +542,7 @@ test("The model of a source with a table of vectors changes with no downtime, an
 
 describeNative("Vectors in their own table stay right while users work", "needs several sessions", () => {
   test("A text that changes in flight never keeps its old vector in a table of vectors, and no user waits for the call", async () => {
-    const { client, provider, listen } = await prepareApart();
+    const { client, provider, listen } = await prepareVectorTable();
     const listener = await listen();
     provider.latencyMs = 3_000;
     await client.query("insert into app.documents values (1, 'a', 'before'), (2, 'b', 'deleted in flight')");
@@ -553,8 +553,8 @@ describeNative("Vectors in their own table stay right while users work", "needs 
     expect(call()?.status).toBe(0); // not answered yet
     provider.latencyMs = 0;
     await listener.settled();
-    expect(await wrong(client)).toEqual([]);
-    expect(await keysBeside(client)).toEqual(["1"]);
+    expect(await wrongVectors(client)).toEqual([]);
+    expect(await keysOfVectors(client)).toEqual(["1"]);
   });
 
   test.each([
@@ -568,7 +568,7 @@ describeNative("Vectors in their own table stay right while users work", "needs 
   ])(
     "A user who holds %s neither waits nor makes the listener wait, and other rows are embedded",
     async (_what, hold) => {
-      const { client, database, listen } = await prepareApart();
+      const { client, database, listen } = await prepareVectorTable();
       const listener = await listen();
       await client.query("insert into app.documents values (1, 'a', 'one'), (2, 'b', 'two'), (3, 'c', null)");
       await listener.settled();
@@ -588,12 +588,12 @@ describeNative("Vectors in their own table stay right while users work", "needs 
           WAIT,
         )
         .toEqual(hold.includes("for update") ? expect.anything() : [{ key }]);
-      // Were it waited for, with the watched row in hand, this would wait as well, and in a circle.
+      // A listener that waited for this user while it holds the watched row would make this statement wait too: a deadlock.
       await user.query("set lock_timeout = '500ms'");
       await user.query(`update app.documents set title = 'mine' where id = ${key}`);
       await user.query("commit");
       await listener.settled(AbortSignal.timeout(30_000));
-      expect(await wrong(client)).toEqual([]);
+      expect(await wrongVectors(client)).toEqual([]);
     },
   );
 
@@ -643,13 +643,13 @@ describeNative("Vectors in their own table stay right while users work", "needs 
       await running;
     }
     await listener.settled();
-    expect(await wrong(client)).toEqual([]);
+    expect(await wrongVectors(client)).toEqual([]);
     // Half a second is what the switch waits for the tables at most; the rest is room for a busy machine.
     expect(slowest).toBeLessThan(5_000);
   });
 
   test("Users who write the watched table and the table of vectors in any order see no deadlock, and every row ends right", async () => {
-    const { client, database, listen } = await prepareApart();
+    const { client, database, listen } = await prepareVectorTable();
     const listener = await listen({ EMBED_MAX_CONCURRENCY: "4", EMBED_BATCH_SIZE: "16" });
     await client.query("insert into app.documents select n, 't', 'row ' || n from generate_series(1, 200) n");
     const ending = Date.now() + 4_000;
@@ -679,11 +679,11 @@ describeNative("Vectors in their own table stay right while users work", "needs 
     );
     await listener.settled(AbortSignal.timeout(30_000));
     expect(failures.flat()).toEqual([]);
-    expect(await wrong(client)).toEqual([]);
+    expect(await wrongVectors(client)).toEqual([]);
   });
 });
 
-/** What users do to a row of theirs: `$1` its key, `$2` a number. Nothing leaves a wrong vector by itself. */
+/** What users do to their own rows: `$1` is the key, `$2` a number. No statement leaves a wrong vector behind. */
 const STATEMENTS = [
   "update app.documents set body = 'row $1 round $2' where id = $1",
   "update app.documents set body = '' where id = $1",

@@ -35,7 +35,7 @@ function backfill(on: Listening, all = false): Promise<BackfillReport> {
   return withSource(on, (_db, config, source) => runBackfill(config, [source], { all, progress, signal }));
 }
 
-/** Changes rows as a restore does: with the triggers off. */
+/** Changes rows as a restore does: with the triggers disabled. */
 async function unseen({ client }: Listening, statement: string): Promise<void> {
   await client.query("alter table patient_embeddings disable trigger user");
   await client.query(statement);
@@ -80,17 +80,17 @@ test("A key that the provider refuses ends the backfill, and the next backfill d
 
 test("A database that cannot be reached fails the backfill's call, and is reported nowhere else", async () => {
   const on = await prepare();
-  const unheard: unknown[] = [];
-  const hear = (reason: unknown): void => void unheard.push(reason);
-  process.on("unhandledRejection", hear);
-  onTestFinished(() => void process.off("unhandledRejection", hear));
+  const unhandled: unknown[] = [];
+  const record = (reason: unknown): void => void unhandled.push(reason);
+  process.on("unhandledRejection", record);
+  onTestFinished(() => void process.off("unhandledRejection", record));
   const ended = withSource(on, async (_db, config, source) => {
     const elsewhere = { ...config, DATABASE_URL: "postgres://nobody@127.0.0.1:1/nothing" };
     await runBackfill(elsewhere, [source], { all: false, progress, signal });
   });
   await expect(ended).rejects.toThrow();
   await new Promise((resolve) => setImmediate(resolve));
-  expect(unheard).toEqual([]);
+  expect(unhandled).toEqual([]);
 });
 
 test("A listener that fails to start ends the backfill, and the next backfill does all of it", async () => {
@@ -122,7 +122,7 @@ test("A backfill leaves existing vectors alone, and pays nothing for them", asyn
   const report = await backfill(on);
 
   expect(report.done).toBe(0);
-  expect(on.provider.counts.inputs - before).toBeLessThanOrEqual(2); // what it asks to learn the dimensions
+  expect(on.provider.counts.inputs - before).toBeLessThanOrEqual(2); // its probes for the dimensions
   const { rows } = await on.client.query("select distinct embedding from patient_embeddings");
   expect(rows).toHaveLength(1);
 });
@@ -261,7 +261,7 @@ test("A backfill whose source is paused half-way reports it once, and goes on wh
 test("A backfill that waits for its provider reports why and goes on when that is fixed, and one of a paused source is refused", async () => {
   const on = await prepare({ EMBED_BATCH_SIZE: "8" });
   await unseen(on, "insert into patient_embeddings select i, 'row ' || i from generate_series(1, 60) i");
-  // Not at its end before it is looked at.
+  // Slow enough that the backfill is not over before the test looks at it.
   on.provider.latencyMs = 300;
   const command = runCommand(["backfill"], on.environment);
   await expect.poll(() => on.provider.counts.inputs).toBeGreaterThan(10);

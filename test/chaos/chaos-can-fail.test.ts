@@ -76,7 +76,7 @@ test("A chaos run is clean only when something happened in it and all of it is r
     { crashes: ["a stack"] },
     { goodbyes: ["0", "1"] },
     { left: { ...clean.left, owned: 1 } },
-    // Of rows that are gone: no row is pending, and the queue never empties.
+    // Queue rows of deleted rows: no row is pending, and the queue never empties.
     { left: { ...clean.left, queued: 1 } },
     { users: { ...clean.users, operations: none } },
     { verdict: { ...clean.verdict, rows: 0 } },

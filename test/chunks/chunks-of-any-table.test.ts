@@ -26,7 +26,7 @@ const TABLES: readonly {
   readonly keys: readonly [string, string];
   readonly columns: string;
   readonly rekey: string;
-  /** Of the second row after that, as the queue writes it. */
+  /** The key of the second row after `rekey`, as the queue writes it. */
   readonly found: string;
   readonly options?: Partial<WatchOptions>;
 }[] = [
@@ -60,7 +60,7 @@ const TABLES: readonly {
   },
 ];
 
-/** Passages with their row's text beside; every one is cut from that, with the oracle's vector, in 11 bits at least. */
+/** Expects the chunks of exactly these texts, each with the oracle's vector, precise to at least 11 bits. */
 async function expectAllTrue(client: Listening["client"], columns: string, texts: readonly string[]) {
   const { rows } = await client.query<{ body: string; passages: string[]; vectors: string[] }>(
     `select d.body, array_agg(p.passage order by p.chunk) as passages, array_agg(p.embedding::text order by p.chunk) as vectors

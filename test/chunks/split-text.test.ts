@@ -54,7 +54,7 @@ test("Chunks carry their positions, cover the text except for white space, and a
         expect(passage).toBe(passage.trim());
         expect(passage).not.toBe("");
         expect(passage).not.toMatch(/\p{Surrogate}/u);
-        // What is between this one and the last is blank; what both say is within the overlap.
+        // The text between this chunk and the one before is blank, and what they share is within the overlap.
         expect(points.slice(covered, Math.max(covered, start)).join("").trim()).toBe("");
         expect(length(points.slice(start, Math.max(start, covered)), settings.unit)).toBeLessThanOrEqual(
           settings.overlap,

@@ -4,7 +4,7 @@ import { prepare, wrongRows } from "../support/listening.ts";
 
 test("The demo shows and changes its own patients alone, and removes them at the end", async () => {
   const { client, environment } = await prepare();
-  // Enough for one of them to be, by chance, among the nearest or the last of those that the demo ranks.
+  // Enough rows that one would by chance be among the nearest or the last of those that the demo ranks.
   await client.query(
     "insert into patient_embeddings select n, 'xylophonic ' || n from generate_series(1, 500) n",
   );

@@ -5,14 +5,14 @@ import pg from "pg";
 import { expect, test } from "vitest";
 import { runCommand, type RunningCommand } from "../support/command.ts";
 
-const PATIENCE = { timeout: 90_000 };
-/** One port for all, as for a user who configures nothing: 54329 itself may be taken on the machine that tests. */
+const WITHIN = { timeout: 90_000 };
+/** One port for all commands, as for a user who configures nothing. 54329 itself may be taken on this machine. */
 const PORT = String(20_000 + (process.pid % 10_000));
 
 async function start(folder: string): Promise<{ command: RunningCommand; url: string }> {
   const command = runCommand(["start"], { EMBED_PORT: PORT }, folder);
   const urlLine = /^postgres:\/\/\S+$/m;
-  await expect.poll(() => `${command.stdout()}${command.stderr()}`, PATIENCE).toMatch(urlLine);
+  await expect.poll(() => `${command.stdout()}${command.stderr()}`, WITHIN).toMatch(urlLine);
   return { command, url: urlLine.exec(command.stdout())?.[0] ?? "" };
 }
 
@@ -39,7 +39,7 @@ test(
     const folder = await mkdtemp(join(tmpdir(), "autoembed-first-run-"));
     const first = await start(folder);
     await query(first.url, "insert into patient_embeddings values (1, 'type 2 diabetes')");
-    await expect.poll(() => embedded(first.url), PATIENCE).toEqual([{ patient_id: "1" }]);
+    await expect.poll(() => embedded(first.url), WITHIN).toEqual([{ patient_id: "1" }]);
 
     // A second command joins the database that runs, and finds the row.
     const search = runCommand(["search", "diabetes", "--json"], { EMBED_PORT: PORT }, folder);
@@ -55,22 +55,20 @@ test(
 
     const second = await start(folder);
     await query(second.url, "insert into patient_embeddings values (2, 'asthma')");
-    await expect
-      .poll(() => embedded(second.url), PATIENCE)
-      .toEqual([{ patient_id: "1" }, { patient_id: "2" }]);
+    await expect.poll(() => embedded(second.url), WITHIN).toEqual([{ patient_id: "1" }, { patient_id: "2" }]);
 
-    // Killed in the middle of a backfill, it carries on where it left off.
+    // A process that is killed in the middle of a backfill goes on where it stopped.
     await query(
       second.url,
       "insert into patient_embeddings select i, 'patient number ' || i from generate_series(3, 300) i",
     );
     await expect
-      .poll(async () => (await embedded(second.url)).length, { ...PATIENCE, interval: 20 })
+      .poll(async () => (await embedded(second.url)).length, { ...WITHIN, interval: 20 })
       .toBeGreaterThan(2);
     second.command.process.kill("SIGKILL");
     await second.command.exited;
     const third = await start(folder);
-    await expect.poll(async () => (await embedded(third.url)).length, PATIENCE).toBe(300);
+    await expect.poll(async () => (await embedded(third.url)).length, WITHIN).toBe(300);
     third.command.process.kill("SIGINT");
     expect(await third.command.exited).toBe(0);
   },

@@ -133,7 +133,7 @@ describeNative("Least privileges are enough, and are kept", "needs roles of its 
     await client.query(`grant select, insert, update, delete on patient_embeddings to ${name}`);
     await client.query(`create schema ${name} authorization ${name}`);
     const application = await session(applicationUrl);
-    // Stand-ins for what the triggers call, nearer than the real ones, that would tell who ran them.
+    // Objects with the names that the triggers call, earlier on the search_path. Each records which role ran it.
     await application.query(`
       create table ${name}.caught (who text);
       create table ${name}.embedding_queue (like public.patient_embeddings);
@@ -178,11 +178,11 @@ describeNative("Least privileges are enough, and are kept", "needs roles of its 
     await expect.poll(trouble).toContain("row-level security");
     expect((await client.query("select from autoembed.embedding_queue")).rowCount).toBe(2);
 
-    // A restrictive policy hides a row although another shows them all.
+    // A restrictive policy hides a row although another policy shows all rows.
     await client.query(`create policy every_row on patient_embeddings to ${listenerRole} using (true);
       create policy but_not_two on patient_embeddings as restrictive to ${listenerRole} using (patient_id <> 2)`);
     await client.query("update patient_embeddings set context_text = context_text || '!'");
-    // Whoever has taken up a source that is new has looked at all of them, and drained those that can be.
+    // A listener that has taken up a new source has looked at all sources again and drained those that it can.
     await client.query(
       `drop table if exists beside; create table beside (like patient_embeddings including all)`,
     );

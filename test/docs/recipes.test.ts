@@ -6,7 +6,7 @@ import { follow, recipesOf, type Recipe } from "../support/recipes.ts";
 import { withClient } from "../support/with-client.ts";
 
 const DIMENSIONS = 1536;
-/** What no test can run as it is written, and why. */
+/** Blocks that no test can run as they are written, and why. */
 const EXCEPTIONS: readonly { page: string; contains: string; because: string }[] = [
   {
     page: "docs/guide.md",
@@ -30,7 +30,7 @@ const EXCEPTIONS: readonly { page: string; contains: string; because: string }[]
   })),
 ];
 
-/** What `query` gives, a row a line. */
+/** The rows that `query` returns, each as an array. */
 async function rows(url: string, query: string): Promise<unknown[]> {
   return await withClient(
     url,
@@ -38,7 +38,7 @@ async function rows(url: string, query: string): Promise<unknown[]> {
   );
 }
 
-async function prepareKitchen() {
+async function prepareRecipes() {
   const database = await openTestDatabase({ dimensions: DIMENSIONS });
   onTestFinished(() => database.close());
   const hosted = await startProviderServer({ dimensions: DIMENSIONS });
@@ -60,29 +60,29 @@ async function prepareKitchen() {
   return { databaseUrl: database.url, environment, dimensions: DIMENSIONS, hosted, ollama };
 }
 
-/** What the blocks of docs/install.md write into the project. */
+/** Removes the files that the blocks of docs/install.md write into the project. */
 async function removeWritten(files: readonly string[]): Promise<void> {
   await Promise.all(files.map((file) => rm(file, { force: true })));
 }
 
-async function followAll(recipes: readonly Recipe[], kitchen: Awaited<ReturnType<typeof prepareKitchen>>) {
+async function followAll(recipes: readonly Recipe[], context: Awaited<ReturnType<typeof prepareRecipes>>) {
   for (const recipe of recipes) {
     const exception = EXCEPTIONS.find(
       ({ page, contains }) => recipe.page === page && recipe.body.includes(contains),
     );
-    if (exception === undefined) await follow(recipe, kitchen);
+    if (exception === undefined) await follow(recipe, context);
     else console.info(`not run: ${recipe.page}:${recipe.line}: ${exception.because}`);
   }
 }
 
 test("Every block of docs/sources.md does what the page says, in its order and as it is written", async () => {
-  const kitchen = await prepareKitchen();
+  const context = await prepareRecipes();
   const recipes = await recipesOf("docs/sources.md");
   expect(recipes.length).toBeGreaterThan(15);
-  await followAll(recipes, kitchen);
+  await followAll(recipes, context);
 
   const embedded = (table: string, vector = "embedding") =>
-    rows(kitchen.databaseUrl, `select count(*)::int, count(${vector})::int from ${table}`);
+    rows(context.databaseUrl, `select count(*)::int, count(${vector})::int from ${table}`);
   expect(await embedded('"Support"."Calls"')).toEqual([[1, 1]]);
   expect(await embedded("people")).toEqual([[2, 2]]);
   expect(await embedded("posts")).toEqual([[1, 1]]);
@@ -91,7 +91,7 @@ test("Every block of docs/sources.md does what the page says, in its order and a
   expect(await embedded("shop.products")).toEqual([[2, 2]]);
   expect(
     await rows(
-      kitchen.databaseUrl,
+      context.databaseUrl,
       "select title, embedding is not null from documents_with_embedding order by id",
     ),
   ).toEqual([
@@ -101,16 +101,16 @@ test("Every block of docs/sources.md does what the page says, in its order and a
   ]);
   expect(
     await rows(
-      kitchen.databaseUrl,
+      context.databaseUrl,
       "select id, chunk, passage, embedding is not null from documents_chunks order by id",
     ),
   ).toEqual([
     [1, 1, "the first", true],
     [2, 1, "the second", true],
   ]);
-  expect(kitchen.ollama.requests.some(({ texts }) => texts.includes("embedded on this machine"))).toBe(true);
+  expect(context.ollama.requests.some(({ texts }) => texts.includes("embedded on this machine"))).toBe(true);
   const models = await rows(
-    kitchen.databaseUrl,
+    context.databaseUrl,
     "select name, model from autoembed.embedding_source order by id",
   );
   expect(models).toContainEqual(["patient_embeddings", "text-embedding-3-large"]);
@@ -121,22 +121,22 @@ test("Every block of docs/sources.md does what the page says, in its order and a
 test.each(["docs/guide.md", "docs/install.md", "docs/search.md"])(
   "Every block of %s works as it is written",
   async (page) => {
-    const kitchen = await prepareKitchen();
+    const context = await prepareRecipes();
     onTestFinished(() => removeWritten(["autoembed.sql", "autoembed-upgrade.sql"]));
-    await follow({ page, line: 0, language: "sh", body: "npm run backfill" }, kitchen);
-    await followAll(await recipesOf(page), kitchen);
+    await follow({ page, line: 0, language: "sh", body: "npm run backfill" }, context);
+    await followAll(await recipesOf(page), context);
   },
   300_000,
 );
 
 test("A block of a language that cannot be run fails the test", async () => {
-  const kitchen = { databaseUrl: "", environment: {}, dimensions: DIMENSIONS };
+  const context = { databaseUrl: "", environment: {}, dimensions: DIMENSIONS };
   const block = { page: "docs/sources.md", line: 7, body: "select 1" };
-  await expect(follow({ ...block, language: "" }, kitchen)).rejects.toThrow(
+  await expect(follow({ ...block, language: "" }, context)).rejects.toThrow(
     "docs/sources.md:7: nothing runs a block of no language",
   );
-  await expect(follow({ ...block, language: "python" }, kitchen)).rejects.toThrow("a block of python");
-  await expect(follow({ ...block, language: "console", body: "$ echo one\ntwo\n" }, kitchen)).rejects.toThrow(
+  await expect(follow({ ...block, language: "python" }, context)).rejects.toThrow("a block of python");
+  await expect(follow({ ...block, language: "console", body: "$ echo one\ntwo\n" }, context)).rejects.toThrow(
     /docs\/sources\.md:7:.*one/s,
   );
 });

@@ -103,7 +103,7 @@ describe.skipIf(!isThere)(`The page works in a real browser (skipped without ${C
       await page.goto(http.url);
       await page.getByRole("heading", { name: "Failed rows" }).waitFor();
 
-      // Passed as text: what runs in the page is no part of this program.
+      // Passed as text, because it runs in the page and not in this program.
       expect(await page.evaluate(FAINT_TEXTS)).toEqual([]);
       expect(await page.evaluate("document.documentElement.scrollWidth - innerWidth")).toBe(0);
       expect(await page.evaluate(UNNAMED_CONTROLS)).toEqual([]);
@@ -111,7 +111,7 @@ describe.skipIf(!isThere)(`The page works in a real browser (skipped without ${C
   );
 });
 
-/** Whatever the browser holds against the page, and every request that leaves it. */
+/** What the browser reports about the page, and every request that leaves it. */
 function complaintsOf(page: Page, home: string): string[] {
   const complaints: string[] = [];
   page.on("console", (message) => {

@@ -53,7 +53,7 @@ describeNative("A dead database delays no shutdown", "needs a connection that di
   });
 });
 
-/** A connection that has sent so much, and reads nothing; cut when the test ends. */
+/** A connection that has sent `said` and reads nothing; it is closed when the test ends. */
 async function linger(url: URL, said: string): Promise<Socket> {
   const socket = connectTo(Number(url.port), url.hostname);
   socket.on("error", () => undefined);

@@ -23,7 +23,7 @@ test("An application watches its own table, waits for the vectors, and searches 
   expect(best).toMatchObject({ key: "b2", text: "rain coat" });
   expect(best?.distance).toBeCloseTo(0, 5);
 
-  // The same source, its vectors from now on in a table of their own.
+  // The same source, with its vectors in their own table from now on.
   const apart = await watch(config, { table: "shop.products", text: "description", into: "product_vectors" });
   expect(apart).toMatchObject({ name, into: "shop.product_vectors", view: "shop.products_with_embedding" });
   await client.query("insert into shop.products values ('c3', 'umbrella')");

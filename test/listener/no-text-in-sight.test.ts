@@ -4,7 +4,7 @@ import { runCommand } from "../support/command.ts";
 import { prepare } from "../support/listening.ts";
 
 const MARKER = "xylophonic-secret";
-/** Every table of ours, whole. */
+/** All of our tables; every column is searched. */
 const TABLES = [
   "autoembed.embedding_source",
   "autoembed.embedding_queue",
@@ -31,7 +31,7 @@ test(
     listening.on("notification", ({ channel, payload }) => seen.push(`${channel} ${payload ?? ""}`));
     await listening.query("listen autoembed");
 
-    // The provider quotes what it refuses, and a trigger of the user quotes what it will not store.
+    // The provider quotes what it refuses, and a user's trigger quotes what it does not store.
     provider.poison = (text) => text.includes("refused");
     await client.query(`create or replace function refuse() returns trigger language plpgsql as $$
     begin raise exception 'will not store the vector of %', new.context_text; end $$;

@@ -3,10 +3,10 @@ import { connect } from "../../src/database/connect.ts";
 import { NotifyGate } from "../../src/listener/notify-gate.ts";
 import { prepare } from "../support/listening.ts";
 
-/** A listener's row, and what tells the triggers whether to notify. The clock stands still until it is moved. */
-async function prepareIdleness() {
+/** A listener's row and the gate that tells the triggers whether to notify. The clock stands still until a test moves it. */
+async function prepareNotifyGate() {
   const { client, database } = await prepare();
-  // One connection: what is asked last is answered last.
+  // With one connection, the last query is answered last.
   const db = connect({ databaseUrl: database.url, maxConnections: 1, ownSessions: true });
   onTestFinished(() => db.destroy());
   const { rows } = await client.query<{ id: number }>(
@@ -16,7 +16,7 @@ async function prepareIdleness() {
   onTestFinished(() => {
     vi.useRealTimers();
   });
-  const idleness = new NotifyGate({
+  const gate = new NotifyGate({
     db,
     ids: () => rows.map(({ id }) => id),
     wakeAll: () => undefined,
@@ -24,44 +24,44 @@ async function prepareIdleness() {
     workers: () => 1,
   });
   onTestFinished(() => {
-    idleness.stop();
+    gate.stop();
   });
-  const said = async () =>
+  const isAnnouncedIdle = async () =>
     (await db.selectFrom("autoembed.embedding_listener").select("idle").executeTakeFirstOrThrow()).idle;
-  return { idleness, said };
+  return { gate, isAnnouncedIdle };
 }
 
 test("A change after a long rest does not count as a long drain, so that the next change notifies too", async () => {
-  const { idleness, said } = await prepareIdleness();
+  const { gate, isAnnouncedIdle } = await prepareNotifyGate();
   for (let change = 0; change < 3; change++) {
     vi.advanceTimersByTime(60_000);
-    idleness.onClaimed();
-    expect(await said()).toBe(true);
-    idleness.onDrained();
+    gate.onClaimed();
+    expect(await isAnnouncedIdle()).toBe(true);
+    gate.onDrained();
   }
 });
 
 test("A drain that lasts is announced as busy, and its end as idle", async () => {
-  const { idleness, said } = await prepareIdleness();
-  idleness.onClaimed();
+  const { gate, isAnnouncedIdle } = await prepareNotifyGate();
+  gate.onClaimed();
   vi.advanceTimersByTime(1_000);
-  idleness.onClaimed();
-  expect(await said()).toBe(false);
-  idleness.onDrained();
-  await said(); // until it has been said, it is as it was
+  gate.onClaimed();
+  expect(await isAnnouncedIdle()).toBe(false);
+  gate.onDrained();
+  await isAnnouncedIdle(); // waits until the announcement is written
   vi.useRealTimers();
-  await expect.poll(said).toBe(true);
+  await expect.poll(isAnnouncedIdle).toBe(true);
 });
 
 test("A drain that ends while it is being announced as busy is announced as idle", async () => {
-  const { idleness, said } = await prepareIdleness();
-  idleness.onClaimed();
+  const { gate, isAnnouncedIdle } = await prepareNotifyGate();
+  gate.onClaimed();
   vi.advanceTimersByTime(1_000);
-  idleness.onClaimed();
-  idleness.onDrained();
-  await said(); // until it has been said, it is as it was
+  gate.onClaimed();
+  gate.onDrained();
+  await isAnnouncedIdle(); // waits until the announcement is written
   vi.useRealTimers();
-  await expect.poll(said).toBe(true);
+  await expect.poll(isAnnouncedIdle).toBe(true);
 });
 
 test("A change that comes while requests are in flight does not wait for them, whether changes notify or not", async () => {
@@ -72,7 +72,7 @@ test("A change that comes while requests are in flight does not wait for them, w
       "insert into patient_embeddings select coalesce(max(patient_id), 0) + 1, $1 from patient_embeddings",
       [text],
     );
-  // The more answers, the more requests may be in flight.
+  // Each answer raises the number of requests that may be in flight.
   for (let n = 0; n < 40; n++) {
     await insert(`before ${n}`);
     await listener.settled();
@@ -86,7 +86,7 @@ test("A change that comes while requests are in flight does not wait for them, w
   const saysBusy = async () =>
     (await client.query("select from autoembed.embedding_listener where id <> 0 and not idle")).rowCount ===
     1;
-  // As many as it takes, until they do not notify any more.
+  // Insert until changes do not notify any more.
   let change = 0;
   while (!(await saysBusy())) await insert(`change ${change++}`);
   await insert("while busy");

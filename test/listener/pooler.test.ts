@@ -25,7 +25,7 @@ async function prepareBehindAPooler() {
 describeNative("All works behind a pooler without session settings", "needs several sessions", () => {
   test("A listener behind a pooler works, and hears of changes over its direct connection", async () => {
     const { client, environment, listen } = await prepareBehindAPooler();
-    // Nothing is found by the poll.
+    // The poll comes too late to find anything.
     const listener = await listen({ ...environment, EMBED_POLL_MS: "600000" });
     await client.query("insert into patient_embeddings values (1, 'heard of')");
     await listener.settled(AbortSignal.timeout(30_000));

@@ -43,7 +43,7 @@ describeNative("Processes that die lose no row", "needs a server that outlives t
     const second = runCommand(["backfill"], environment);
     expect(await second.exited).toBe(0);
     expect(await wrongRows(client)).toEqual([]);
-    // Two probes, and the batch or two that nobody was there to receive.
+    // Two probes, and the batch or two whose answers the killed process did not receive.
     expect(provider.counts.inputs).toBeLessThan(400 + 2 + 3 * 16);
   });
 

@@ -6,7 +6,7 @@ import { startProviderServer } from "../support/provider-server.ts";
 
 vi.setConfig({ testTimeout: 120_000 });
 
-/** A source whose texts go to a provider of its own, with a key of its own. */
+/** A source whose texts go to its own provider, with its own key. */
 async function prepareOwn() {
   const around = await prepareChange(0);
   const { client, environment } = around;

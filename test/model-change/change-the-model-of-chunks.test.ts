@@ -12,7 +12,7 @@ vi.setConfig({ testTimeout: 120_000 });
 
 const NEW_DIMENSIONS = 12;
 
-/** How many passages there are; every one has the vector of a model with so many dimensions. */
+/** The number of chunks. Expects each to have the vector of a model with so many dimensions. */
 async function passagesOf(client: pg.Client, dimensions: number): Promise<number> {
   const { rows } = await client.query<{ passage: string; embedding: string }>(
     "select passage, embedding from app.documents_passages",

@@ -47,7 +47,7 @@ test("A model is changed, used for later rows, rolled back, changed again and fi
   const { rows } = await client.query("select name from autoembed.embedding_source");
   expect(rows).toEqual([{ name: NAME }]);
 
-  // Back to what the other tests of this database expect.
+  // The other tests of this file expect the table as it was.
   await client.query(`alter table patient_embeddings drop embedding, add embedding vector(${DIMENSIONS});
     update autoembed.embedding_source set backend = null, model = null, dimensions = null, settings = '{}'`);
 });
@@ -288,7 +288,7 @@ describeNative("A model change blocks no user", "needs transactions that run at 
     const reader = new pg.Client(database.url);
     await reader.connect();
     try {
-      // A reader keeps the switch waiting until the pause has come.
+      // A reader keeps the switch waiting until the pause is set.
       await reader.query("begin; select from patient_embeddings limit 1");
       const onSwitch = (step: string) => {
         if (step === "switching") void pause();
@@ -310,7 +310,7 @@ describeNative("A model change blocks no user", "needs transactions that run at 
     const loop = async (work: (session: pg.Client) => Promise<void>) => {
       const session = new pg.Client(database.url);
       await session.connect();
-      // An index finds the nearest, and not all: whether one is used is the planner's choice.
+      // An index returns the nearest rows and not all, and whether it is used is the planner's choice.
       await session.query("set enable_indexscan = off");
       try {
         while (!stop.signal.aborted) {

@@ -9,7 +9,7 @@ import { DIMENSIONS } from "../support/listening.ts";
 
 vi.setConfig({ testTimeout: 120_000 });
 
-/** A role of the server, gone with the test; no other test's. */
+/** A role that only this test uses; dropped when the test ends. */
 async function createRole(client: pg.Client): Promise<string> {
   const role = `role_${randomUUID().replaceAll("-", "")}`;
   await client.query(`create role ${role}`);

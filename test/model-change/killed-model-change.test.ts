@@ -8,7 +8,7 @@ import { DIMENSIONS } from "../support/listening.ts";
 
 vi.setConfig({ testTimeout: 120_000 });
 
-/** The command as it runs in a process of its own; no other listener is beside it. */
+/** Prepares `remodel` as a command in its own process, without another listener. */
 async function prepareKilling(rows: number) {
   const around = await prepareChange(rows);
   const { client, environment, theirs, listener } = around;
@@ -27,9 +27,9 @@ async function prepareKilling(rows: number) {
       const command = run(...args);
       return { code: await command.exited, stderr: command.stderr() };
     },
-    /** What the new provider was sent, each text as often as it was. */
+    /** All texts that the new provider was sent, repeated texts too. */
     texts,
-    /** Is right to the end: every vector the new model's, one column, one source, one index. */
+    /** Expects the finished change: every vector is the new model's, with one column and one valid index. */
     ended: async () => {
       expect(await notOfTheNewModel(client)).toEqual([]);
       expect(await vectorColumns(client)).toHaveLength(1);
@@ -38,7 +38,7 @@ async function prepareKilling(rows: number) {
         where i.indrelid = 'patient_embeddings'::regclass and m.amname = 'hnsw'`,
       );
       expect(rows).toEqual([{ valid: true }]);
-      // Back to what the other tests of this database expect.
+      // The other tests of this file expect the table as it was.
       await client.query(`alter table patient_embeddings drop embedding, add embedding vector(${DIMENSIONS});
         update autoembed.embedding_source set backend = null, model = null, dimensions = null, settings = '{}'`);
     },
@@ -69,7 +69,7 @@ describeNative("A killed change of the model goes on", "needs a server that outl
     await expect
       .poll(() => first.stderr(), { timeout: 30_000 })
       .toContain("embedding patient_embeddings@next");
-    // An old transaction keeps the build from its end.
+    // An old transaction keeps the build from finishing.
     const old = new pg.Client(database.url);
     await old.connect();
     onTestFinished(() => old.end());

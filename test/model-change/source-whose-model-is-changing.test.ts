@@ -20,7 +20,7 @@ test("A source whose model is changing cannot be watched with other options, and
   await change({ model: null });
   expect(await notOfTheNewModel(client)).toEqual([]);
   await expect(another()).rejects.toThrow(/is being changed/);
-  // It names no model, and would have the environment's vectors among the new ones.
+  // These options name no model, so that the environment's vectors would mix with the new ones.
   await expect(watch(db, config, AS_IT_IS)).rejects.toThrow(/is being changed/);
   expect(await notOfTheNewModel(client)).toEqual([]);
 });

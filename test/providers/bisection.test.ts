@@ -107,7 +107,7 @@ describe("A batch with refused texts is divided until they stand alone", () => {
     );
     expect(refusedOf(settled)).toEqual([]);
     expect(settled.flatMap((part) => (part.kind === "embedded" ? part.indices : []))).toHaveLength(16);
-    // Nothing is known of the second half when the first was small enough: it is asked as one.
+    // Nothing is known of the second half when the first was small enough, so it is sent as one request.
     expect(provider.calls.every((texts) => texts.length > 1)).toBe(true);
   });
 

@@ -6,7 +6,7 @@ vi.setConfig({ testTimeout: 150_000 });
 test("A day's token budget that is used up pauses embedding and is reported, and embedding goes on the next day", async () => {
   const { client, provider, listen } = await prepare();
   const listener = await listen({ EMBED_DAILY_TOKEN_BUDGET: "60", EMBED_BATCH_SIZE: "4" });
-  const told = new Promise<string>((resolve) =>
+  const reported = new Promise<string>((resolve) =>
     listener.events.on("source_failing", ({ problem }) => {
       resolve(problem);
     }),
@@ -15,7 +15,7 @@ test("A day's token budget that is used up pauses embedding and is reported, and
     "insert into patient_embeddings select i, 'patient text number ' || i from generate_series(1, 40) i",
   );
 
-  expect(await told).toMatch(/^the day's 60 tokens are used up \(\d+ spent\)/);
+  expect(await reported).toMatch(/^the day's 60 tokens are used up \(\d+ spent\)/);
   const state = "select state ->> 'budget' as budget from autoembed.embedding_listener";
   await expect
     .poll(async () => (await client.query<{ budget: string | null }>(state)).rows[0]?.budget)
@@ -28,7 +28,7 @@ test("A day's token budget that is used up pauses embedding and is reported, and
   expect(rows[0]?.failed).toBe(0);
   expect(rows[0]?.pending).toBeGreaterThan(20);
 
-  // Days pass: what was spent is yesterday's, and each day brings its budget.
+  // Days pass: the usage is deleted as if it were yesterday's, and each day has its own budget.
   const nextDay = async () => {
     await client.query("delete from autoembed.embedding_usage");
     return (await client.query("select from autoembed.embedding_queue")).rowCount;

@@ -11,8 +11,8 @@ const DIMENSIONS = 8;
 const KEY = "sk-proj-4242-do-not-tell";
 const TEXTS = ["Zephyrine Okonkwo, MRN 77123, HIV positive", "a broken wrist", "asthma"];
 const never = new AbortController().signal;
-/** More than anything here takes, on a busy machine too. */
-const PATIENCE_MS = 20_000;
+/** Longer than any request here takes, on a busy machine too. */
+const TIMEOUT_MS = 20_000;
 
 let server: ProviderServer;
 beforeAll(async () => {
@@ -25,7 +25,7 @@ afterAll(() => server.close());
 
 type Backend = "llm_api" | "ollama" | "old ollama";
 
-async function fail(backend: Backend, fault: Fault, timeoutMs = PATIENCE_MS): Promise<ProviderError> {
+async function fail(backend: Backend, fault: Fault, timeoutMs = TIMEOUT_MS): Promise<ProviderError> {
   server.isOldOllama = backend === "old ollama";
   const common = { model: "m", dimensions: DIMENSIONS, timeoutMs };
   const provider = openProviderWithoutProbe(
@@ -34,7 +34,7 @@ async function fail(backend: Backend, fault: Fault, timeoutMs = PATIENCE_MS): Pr
       : { backend: "ollama", baseUrl: server.url, headers: { "x-key": KEY }, ...common },
   );
   try {
-    // It has found out by then which endpoint and which encoding the server has.
+    // After this call it knows which endpoint and which encoding the server has.
     await provider.embed(TEXTS, never);
     server.next(fault);
     return await provider.embed(TEXTS, never).then(
@@ -138,7 +138,7 @@ describe("llm_api tells kinds of faults apart", () => {
   });
 
   function settings(): OpenAiSettings {
-    return { backend: "llm_api", model: "m", baseUrl: server.openAiUrl, timeoutMs: PATIENCE_MS };
+    return { backend: "llm_api", model: "m", baseUrl: server.openAiUrl, timeoutMs: TIMEOUT_MS };
   }
 });
 
@@ -156,7 +156,7 @@ describe("ollama tells kinds of faults apart", () => {
 
   test.each(faults)("ollama without batches reports the fault %j as %s", async (fault, kind) => {
     const error = await fail("old ollama", fault);
-    // Among several answers one of another length is a slip; only when all agree is it the setup.
+    // One vector of another length among several is a slip of the server; only when all agree is the setup wrong.
     expect(error.fault).toBe(fault === "wrong dimension" ? "unwell" : kind);
   });
 });

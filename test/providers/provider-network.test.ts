@@ -26,7 +26,7 @@ async function listen(each: Server): Promise<number> {
   return (each.address() as AddressInfo).port;
 }
 
-/** Speaks TLS with a certificate of nobody's, and passes what it hears to the provider. */
+/** Speaks TLS with a self-signed certificate, and passes each request to the provider. */
 async function startTlsFront(): Promise<number> {
   const front = createServer({
     key: readFileSync(tls("key.pem")),
@@ -46,7 +46,7 @@ async function startTlsFront(): Promise<number> {
   return await listen(front);
 }
 
-/** A proxy that leads every CONNECT to the provider, and remembers what was asked for. */
+/** A proxy that connects every CONNECT to the provider, and records which host was asked for. */
 async function startProxy(asked: string[]): Promise<number> {
   const proxy = createHttpServer();
   proxy.on("connect", (request, socket, head) => {

@@ -19,9 +19,9 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-function patient(script: ScriptedProvider["script"], patience?: Partial<RetryPolicy>) {
+function retrying(script: ScriptedProvider["script"], policy?: Partial<RetryPolicy>) {
   const inner = new ScriptedProvider(script);
-  const provider = new RetryingProvider(inner, patience);
+  const provider = new RetryingProvider(inner, policy);
   const states: ProviderState["name"][] = [];
   provider.on("state", ({ name }) => {
     if (states.at(-1) !== name) states.push(name);
@@ -48,7 +48,7 @@ function failing(fault: ProviderError, calls: number): ScriptedProvider["script"
 
 describe("A provider that fails for a moment is asked again", () => {
   test("A request that fails for a moment is sent again until it is answered", async () => {
-    const { inner, provider } = patient(failing(unwell(), 2));
+    const { inner, provider } = retrying(failing(unwell(), 2));
     const retries: number[] = [];
     provider.on("retry", ({ attempt }) => void retries.push(attempt));
     await settle(provider.embed(["a"], never));
@@ -60,7 +60,7 @@ describe("A provider that fails for a moment is asked again", () => {
   test("A provider is not asked again before the time that it named", async () => {
     const fault = new ProviderError("unwell", "later", { status: 503, retryAfterMs: 7000 });
     const at: number[] = [];
-    const { provider } = patient((_texts, call) => {
+    const { provider } = retrying((_texts, call) => {
       at.push(performance.now());
       if (call === 1) throw fault;
     });
@@ -69,7 +69,7 @@ describe("A provider that fails for a moment is asked again", () => {
   });
 
   test("Waiting for a retry stops at once when the call is aborted", async () => {
-    const { provider } = patient(failing(new ProviderError("unwell", "later", { retryAfterMs: 50_000 }), 1));
+    const { provider } = retrying(failing(new ProviderError("unwell", "later", { retryAfterMs: 50_000 }), 1));
     const controller = new AbortController();
     const call = provider.embed(["a"], controller.signal);
     await vi.advanceTimersByTimeAsync(1000);
@@ -80,7 +80,7 @@ describe("A provider that fails for a moment is asked again", () => {
 
 describe("An outage opens the circuit and fails no text", () => {
   test("An outage opens the circuit after a few failures, releases all texts, and fails none", async () => {
-    const { inner, provider, states } = patient(() => {
+    const { inner, provider, states } = retrying(() => {
       throw unwell();
     });
     const calls = Array.from({ length: 4 }, (_, i) => provider.embed([`text ${i}`], never));
@@ -104,7 +104,7 @@ describe("An outage opens the circuit and fails no text", () => {
     });
     let isDown = true;
     const probes: number[] = [];
-    const { provider, states } = patient((texts) => {
+    const { provider, states } = retrying((texts) => {
       if (texts[0] === PROBE_TEXT) probes.push(performance.now());
       if (isDown) throw unwell();
     });
@@ -125,7 +125,7 @@ describe("An outage opens the circuit and fails no text", () => {
 
   test("Two probes in an outage are never further apart than the longest pause", async () => {
     const probes: number[] = [];
-    const { provider } = patient(() => {
+    const { provider } = retrying(() => {
       probes.push(performance.now());
       throw unwell();
     });
@@ -140,7 +140,7 @@ describe("An outage opens the circuit and fails no text", () => {
 
   test("An outage is over when a request that was in flight is answered", async () => {
     let answer: () => void = () => undefined;
-    const { provider, states } = patient((texts) => {
+    const { provider, states } = retrying((texts) => {
       if (texts[0] === "slow") return new Promise((resolve) => (answer = resolve));
       throw unwell();
     });
@@ -153,7 +153,7 @@ describe("An outage opens the circuit and fails no text", () => {
   });
 
   test("A text without retries that fails as an outage ends is sent again and embedded", async () => {
-    const { inner, provider } = patient(failing(unwell(), 1), { maxRetries: 0 });
+    const { inner, provider } = retrying(failing(unwell(), 1), { maxRetries: 0 });
     const { vectors } = await settle(provider.embed(["a"], never));
     expect(vectors.count).toBe(1);
     // The failure, the probe that was answered, and the text again.
@@ -164,7 +164,7 @@ describe("An outage opens the circuit and fails no text", () => {
 describe("A wrong setup opens the circuit", () => {
   test("A wrong setup opens the circuit at once, reports why, and closes it once the setup is right", async () => {
     let isWrong = true;
-    const { inner, provider } = patient(() => {
+    const { inner, provider } = retrying(() => {
       if (isWrong) throw new ProviderError("setup", "Check OPENAI_API_KEY.", { status: 401 });
     });
     await expect(settle(provider.embed(["a"], never))).rejects.toMatchObject({ fault: "setup" });
@@ -181,7 +181,7 @@ describe("A failure that follows a text is told apart from a wrong setup", () =>
     ["the server breaks at the text", unwell()],
     ["a firewall refuses the text", new ProviderError("setup", "403", { status: 403 })],
   ])("A failure of one text alone is the row's own: %s", async (_name, fault) => {
-    const { provider, states } = patient((texts) => {
+    const { provider, states } = retrying((texts) => {
       if (texts.includes("bad")) throw fault;
     });
     await expect(settle(provider.embed(["bad"], never))).rejects.toMatchObject({ fault: "row" });
@@ -190,13 +190,13 @@ describe("A failure that follows a text is told apart from a wrong setup", () =>
   });
 
   test("A text that the provider refuses fails with the provider's own answer, with no second request", async () => {
-    const { inner, provider } = patient(failing(refusal(), 1));
+    const { inner, provider } = retrying(failing(refusal(), 1));
     await expect(settle(provider.embed(["bad"], never))).rejects.toMatchObject({ fault: "row", status: 400 });
     expect(inner.calls).toHaveLength(1);
   });
 
   test("A refusal of the harmless text is reported as a wrong setup", async () => {
-    const { provider } = patient(() => {
+    const { provider } = retrying(() => {
       throw refusal();
     });
     await expect(settle(provider.embed([PROBE_TEXT], never))).rejects.toMatchObject({ fault: "setup" });
@@ -209,7 +209,7 @@ describe("Throttling slows requests down and fails no text", () => {
 
   test("Throttling pauses every request for the time that the provider named, and fails no text", async () => {
     const at: number[] = [];
-    const { provider, states } = patient((_texts, call) => {
+    const { provider, states } = retrying((_texts, call) => {
       at.push(performance.now());
       if (call === 1) throw slower(20_000);
     });
@@ -222,7 +222,7 @@ describe("Throttling slows requests down and fails no text", () => {
   test("One request is sent after a pause for throttling, not all of them", async () => {
     let inFlight = 0;
     let most = 0;
-    const { inner, provider } = patient(async (_texts, call) => {
+    const { inner, provider } = retrying(async (_texts, call) => {
       inFlight++;
       if (call > 4) most = Math.max(most, inFlight);
       await new Promise((resolve) => setTimeout(resolve, 1000));
@@ -237,7 +237,7 @@ describe("Throttling slows requests down and fails no text", () => {
   });
 
   test("The first refusal halves the requests in flight, and stale refusals do not halve them again", async () => {
-    const { provider } = patient(async (_texts, call) => {
+    const { provider } = retrying(async (_texts, call) => {
       await new Promise((resolve) => setTimeout(resolve, 10));
       if (call <= 4) throw slower(1000);
     });
@@ -249,7 +249,7 @@ describe("Throttling slows requests down and fails no text", () => {
 
   test("No request is sent before the reset when an answer says that nothing is left of the limit", async () => {
     const at: number[] = [];
-    const { provider } = patient((_texts, call, options) => {
+    const { provider } = retrying((_texts, call, options) => {
       at.push(performance.now());
       if (call === 1)
         options?.onReceived?.({ remainingRequests: 0, limitRequests: 1, resetRequestsMs: 7000 });
@@ -260,7 +260,7 @@ describe("Throttling slows requests down and fails no text", () => {
   });
 
   test("A throttled text is released when the time for retries is over", async () => {
-    const { provider } = patient(
+    const { provider } = retrying(
       () => {
         throw slower(30_000);
       },
@@ -270,14 +270,14 @@ describe("Throttling slows requests down and fails no text", () => {
   });
 
   test("A pause never exceeds the longest one that is set, whatever the provider asks for", async () => {
-    const { provider } = patient(failing(slower(86_400_000), 1), { maxPauseMs: 10_000 });
+    const { provider } = retrying(failing(slower(86_400_000), 1), { maxPauseMs: 10_000 });
     const startedAt = performance.now();
     await settle(provider.embed(["a"], never));
     expect(performance.now() - startedAt).toBeLessThan(11_000);
   });
 
   test("Requests are sent in the order of their arrival", async () => {
-    const { inner, provider } = patient(() => new Promise((resolve) => setTimeout(resolve, 10)), {
+    const { inner, provider } = retrying(() => new Promise((resolve) => setTimeout(resolve, 10)), {
       maxConcurrency: 1,
     });
     const names = ["a", "b", "c", "d"];
@@ -287,11 +287,11 @@ describe("Throttling slows requests down and fails no text", () => {
 
   test("The requests per minute and the tokens per minute that are set are kept", async () => {
     const at: number[] = [];
-    const { provider } = patient(() => void at.push(performance.now()), { requestsPerMinute: 60 });
+    const { provider } = retrying(() => void at.push(performance.now()), { requestsPerMinute: 60 });
     await settle(Promise.all(Array.from({ length: 30 }, (_, i) => provider.embed([`text ${i}`], never))));
     expect((at.at(-1) ?? 0) - (at[0] ?? 0)).toBeGreaterThan(26_000);
 
-    const tokens = patient(() => undefined, { tokensPerMinute: 1000 });
+    const tokens = retrying(() => undefined, { tokensPerMinute: 1000 });
     const startedAt = performance.now();
     const text = "x".repeat(400);
     await settle(Promise.all(Array.from({ length: 5 }, () => tokens.provider.embed([text], never))));
@@ -299,7 +299,7 @@ describe("Throttling slows requests down and fails no text", () => {
   });
 });
 
-/** A minute of the provider's is a minute of fake time here. */
+/** A minute of the provider's limit is a minute of fake time. */
 describe("Draining against a rate limit takes little longer than the limit makes it", () => {
   const limits = [
     { requests: 600, windowMs: 60_000, drained: 3000 },

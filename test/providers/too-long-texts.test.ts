@@ -33,7 +33,7 @@ test("With EMBED_ON_TOO_LONG=truncate the beginning of a long text is embedded, 
   const { rows } = await client.query("select count(embedding)::int as embedded from patient_embeddings");
   expect(rows).toEqual([{ embedded: 2 }]);
   const db = connect({ databaseUrl: database.url, maxConnections: 1, ownSessions: true });
-  const told = describeStatus(await collectStatus(db));
+  const described = describeStatus(await collectStatus(db));
   await db.destroy();
-  expect(told).toContain("patient_embeddings: 1 texts were cut to the model's limit today");
+  expect(described).toContain("patient_embeddings: 1 texts were cut to the model's limit today");
 });

@@ -5,7 +5,7 @@ import { DIMENSIONS, prepare, wrongRows, type Listening } from "../support/liste
 import { startProcess } from "../support/start-process.ts";
 
 const ONE_ROW_A_CLAIM = { EMBED_BATCH_SIZE: "1", EMBED_MAX_CONCURRENCY: "1" };
-/** Of its fair part of the texts, what each process embeds at least, and at most. */
+/** The least and the most that each process embeds, as multiples of its fair share of the texts. */
 const LEAST_SHARE = 0.2;
 const LARGEST_SHARE = 3;
 
@@ -49,7 +49,7 @@ describeNative("Two listeners embed a text once", "needs several sessions", () =
     await listeners[0]?.settled(AbortSignal.timeout(30_000));
 
     expect(await wrongRows(client)).toEqual([]);
-    // Two seconds at 250 ms, 500 ms and so on, for each of the two that may find it taken.
+    // Two seconds at 250 ms, 500 ms and so on, for each of the two listeners that may find the text reserved.
     expect(claims).toBeLessThan(16);
   });
 
@@ -197,7 +197,7 @@ describeNative("Several processes on one queue share the work", "needs a server 
         ),
       );
       const before = provider.requests.length;
-      // The provider is what takes the time, so that whoever wakes late has its part all the same.
+      // The provider takes most of the time, so that a process that wakes late still gets its share.
       provider.latencyMs = 200;
       await client.query(
         "insert into patient_embeddings select n, 'text ' || n % $1::int from generate_series(1, 3 * $1::int) n order by hashint8(n)",

@@ -26,14 +26,14 @@ afterEach(async () => {
   await database.close();
 });
 
-/** Opens `db`, and prepares the statements while the tables have that many rows, and Postgres knows it. */
+/** Opens `db` and prepares the statements while the tables have so many rows, as of an analyze. */
 async function open(plans: "kept" | "made", rows: 0 | 1, into?: string): Promise<void> {
   db = connect({ databaseUrl: database.url, maxConnections: 1, ownSessions: true, plans });
   if (into !== undefined) {
     const config = { ...readConfig({ EMBEDDING_DIM: "8" }), DATABASE_URL: database.url };
     await watch(db, config, { table: "patient_embeddings", text: "context_text", into, name: into });
   }
-  // It has all that a claim reads, and would be read whole where that looked as good.
+  // This index has all that a claim reads: a planner that misjudges sizes would scan all of it.
   await sql`create index by_patient on patient_embeddings (patient_id, context_text)`.execute(db);
   await fill(1, rows);
   await sql`analyze`.execute(db);
@@ -92,7 +92,7 @@ describe.each([
           expect(planned).toHaveLength(3);
           for (const plan of planned) {
             expectLookups(plan);
-            // Empty all the while: a plan that is made for it may well read it.
+            // The table stays empty, so a plan that is made for it may read all of it.
             if (plans === "kept") expect(plan).not.toMatch(/Seq Scan on patient_vectors/);
           }
         }
@@ -110,7 +110,7 @@ async function fill(first: number, last: number): Promise<void> {
     from generate_series(${first}::int, ${last}::int) n`.execute(db);
 }
 
-/** That each of the large tables is read by place, or by an index and with all that it can look up. */
+/** Expects each large table to be read by ctid, or by an index with its whole key as the condition. */
 function expectLookups(plan: string): void {
   expect(plan).toMatch(/Tid Scan on embedding_queue/);
   expect(plan).toMatch(/Index Scan using (patient_embeddings_pkey|by_patient)/);
@@ -130,7 +130,7 @@ function expectLookups(plan: string): void {
   }
 }
 
-/** More often than Postgres tries a plan of its own for each before it may keep one for all. */
+/** Runs each statement more often than Postgres makes custom plans (five) before it may keep a generic one. */
 async function prepareStatements(name: string): Promise<void> {
   const [source] = await chooseSources(db, name);
   if (source === undefined) throw new Error("the migration watches a table");

@@ -80,7 +80,7 @@ describeNative("A text of 100 MB stops no other row", "needs more memory than We
       expect(sent).toContain("short");
       const long = sent.filter((text) => text.startsWith("long"));
       expect(long).toHaveLength(embedded);
-      // The last character that fits would be torn.
+      // A cut at 20,000 would split the last character.
       for (const text of long) expect([isWellFormed(text), text.length]).toEqual([true, 19_999]);
       expect(peakMegabytes(listener.process.pid) - before).toBeLessThan(60);
     },
@@ -136,7 +136,7 @@ test.each([
   }
 });
 
-/** No half of a surrogate pair is in it: UTF-8 has no place for one. */
+/** Whether the text has no half of a surrogate pair, which UTF-8 cannot carry. */
 function isWellFormed(text: string): boolean {
   return Buffer.from(text).toString() === text;
 }

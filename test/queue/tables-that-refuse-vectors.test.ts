@@ -101,7 +101,7 @@ async function guard(client: Listening["client"], table: string, when: string, b
     create trigger guard before update on ${table} for each row when (${when}) execute function guard()`);
 }
 
-/** The keys of rows that were given up, each with the reason that says so. */
+/** The keys of failed rows, each with the expected reason. */
 async function failures(client: Listening["client"]): Promise<string[]> {
   const { rows } = await client.query<{ key: string; last_error: string }>(
     "select key, last_error from autoembed.embedding_queue where failed_at is not null order by key",

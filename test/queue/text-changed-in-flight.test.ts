@@ -24,7 +24,7 @@ describeNative("A text that changes in flight ends right", "needs two sessions a
     const listener = await listen();
     provider.latencyMs = 200;
     for (const text of ["a", "b", "a", "c", "a"]) {
-      // It may come before the insert's own answer.
+      // The event may come before the insert's own answer.
       const claimed = new Promise((resolve) => listener.events.once("claimed", resolve));
       await client.query(
         "insert into patient_embeddings values (1, $1) on conflict (patient_id) do update set context_text = excluded.context_text",

@@ -16,7 +16,7 @@ import { oracleVector, startProviderServer } from "../support/provider-server.ts
 
 vi.setConfig({ testTimeout: 120_000 });
 
-/** `app.visits` by month, January again by id; with rows that are embedded. */
+/** `app.visits`, partitioned by month, and January by id as well; with rows that are embedded. */
 async function prepareVisits() {
   const around = await prepare();
   const { client, database, environment } = around;
@@ -149,7 +149,7 @@ test("A change of the model copies the index of a partitioned table", async () =
 describeNative("An index build can be stopped", "needs a server that outlives a killed command", () => {
   test("An index build on a partitioned table that is killed goes on where it stopped, and writers are not blocked", async () => {
     const { client, database, environment } = await prepareVisits();
-    // An old transaction keeps the build on the last partition from its end.
+    // An old transaction keeps the build on the last partition from finishing.
     const old = new pg.Client(database.url);
     await old.connect();
     onTestFinished(() => old.end());

@@ -214,7 +214,7 @@ describeNative("An index serves searches", "plans and concurrent builds need a n
     await client.query(
       "create index by_hand on patient_embeddings using hnsw (embedding vector_cosine_ops); analyze patient_embeddings",
     );
-    // So that a plan with the index is the cheapest wherever one may be.
+    // Makes a plan with the index the cheapest wherever one is possible.
     const name = new URL(database.url).pathname.slice(1);
     await client.query(`alter database ${name} set seq_page_cost = 10000; set seq_page_cost = 10000`);
     try {

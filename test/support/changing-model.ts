@@ -17,7 +17,10 @@ import { oracleVector, startProviderServer } from "./provider-server.ts";
 export const NEW_DIMENSIONS = 12;
 export const NAME = "patient_embeddings";
 
-/** `patient_embeddings` with so many rows, embedded, a listener beside, and a second provider to change to. What is under way at the end is undone. */
+/**
+ * `patient_embeddings` with so many embedded rows, a running listener, and a second provider to change to. A change of
+ * the model that is not over when the test ends is undone.
+ */
 export async function prepareChange(rows: number) {
   const listening = await prepare();
   const { client, database, environment } = listening;
@@ -26,7 +29,7 @@ export async function prepareChange(rows: number) {
   const db = connect({ databaseUrl: database.url, maxConnections: 1, ownSessions: true });
   onTestFinished(async () => {
     const now = await readModelChange(db, NAME);
-    // Nobody may be left to embed what the old model still owes.
+    // No listener may be left to embed what is still pending for the old model.
     if (now.state === "switched") await rollBack(db, now.live, now.previous, true);
     const after = await readModelChange(db, NAME);
     if (after.state === "building") await dropModel(db, after.next);
@@ -60,7 +63,7 @@ export async function prepareChange(rows: number) {
     theirs,
     db,
     change,
-    /** Begins the change, and is stopped when every row is embedded. */
+    /** Begins the change, and stops it when every row is embedded. */
     begin: async () => {
       const stopping = new AbortController();
       const onStep = (step: string): void => {

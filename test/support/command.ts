@@ -13,7 +13,7 @@ export interface RunningCommand {
   readonly exited: Promise<number | null>;
 }
 
-/** Runs the built command line as a process of its own, with these settings alone; ended with the test. */
+/** Runs the built command line in its own process, with these settings alone; killed when the test ends. */
 export function runCommand(
   args: readonly string[],
   environment: Readonly<Record<string, string>>,

@@ -23,7 +23,7 @@ export async function openEmbeddedDatabase(dimensions: number): Promise<TestData
   return { url: postgres.url, engine: "embedded", close: () => postgres.close() };
 }
 
-/** For an embedded Postgres with nothing in it: 2 s faster than making one from scratch. */
+/** For an empty embedded Postgres: 2 s faster than making one from scratch. */
 export async function emptySnapshot(): Promise<Uint8Array> {
   return readFile((await snapshotFiles()).empty);
 }
@@ -42,7 +42,7 @@ export async function prepareSnapshots(): Promise<void> {
   await postgres.close();
 }
 
-/** Named after everything that is in them, so that no run starts from what another has left behind. */
+/** Named after the hash of everything they are made from, so that no run starts from an outdated one. */
 async function snapshotFiles(): Promise<Snapshots> {
   const hash = createHash("sha256");
   const files = async (folder: string): Promise<string[]> =>

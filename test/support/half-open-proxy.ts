@@ -1,8 +1,8 @@
 import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
 
 /**
- * A TCP proxy that can die as networks do: without a word. While frozen it keeps every connection open, takes new ones,
- * and forwards nothing; what was sent meanwhile arrives late when it thaws, or never when it is cut.
+ * A TCP proxy that can die as networks do: silently. While frozen it keeps every connection open, accepts new ones,
+ * and forwards nothing. What was sent in that time arrives when the proxy thaws, or never when it is cut.
  */
 export class HalfOpenProxy {
   readonly #target: { readonly host: string; readonly port: number };
@@ -45,7 +45,7 @@ export class HalfOpenProxy {
     for (const pair of this.#pairs) for (const socket of pair) socket.resume();
   }
 
-  /** Breaks every connection, loudly, and thaws. */
+  /** Breaks every connection so that both ends notice, and thaws. */
   cut(): void {
     this.#frozen = false;
     for (const pair of this.#pairs) for (const socket of pair) socket.destroy();

@@ -17,13 +17,13 @@ export interface Listening {
   readonly listen: (overrides?: Readonly<Record<string, string>>) => Promise<Listener>;
 }
 
-/** One database a test file: an embedded one takes seconds to open. */
+/** One database per test file, because an embedded one takes seconds to open. */
 let shared: Promise<TestDatabase> | undefined;
 afterAll(async () => {
   await (await shared)?.close();
 });
 
-/** An emptied database and an oracle of a provider; all but the database is closed when the test ends. */
+/** An emptied database, and a provider that answers with oracle vectors. All but the database is closed when the test ends. */
 export async function prepare(overrides: Readonly<Record<string, string>> = {}): Promise<Listening> {
   const database = await (shared ??= openTestDatabase({ dimensions: DIMENSIONS }));
   const provider = await startProviderServer({ dimensions: DIMENSIONS });
@@ -59,7 +59,7 @@ export async function prepare(overrides: Readonly<Record<string, string>> = {}):
   return { database, provider, client, environment, listen };
 }
 
-/** Rows whose vector is not the oracle's for their text, and rows that should have one and have none: none, when all is right. */
+/** Keys of rows whose vector is not the oracle's for their text, or is missing. Empty when all is right. */
 export async function wrongRows(client: pg.Client, table = "patient_embeddings"): Promise<string[]> {
   const { rows } = await client.query<{
     patient_id: string;

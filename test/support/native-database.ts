@@ -5,9 +5,9 @@ import { inject } from "vitest";
 import { migrate } from "../../src/migrate.ts";
 import type { TestDatabase } from "./database.ts";
 
-/** Postgres' code while somebody is still connected: a pool's connections linger for a moment after its end. */
+/** Postgres's code while a session is still connected: a pool's connections linger for a moment after its end. */
 const OBJECT_IN_USE = "55006";
-const PATIENCE_MS = 10_000;
+const WAIT_MS = 10_000;
 
 /** @param server a connection string whose user may create databases */
 export async function openNativeDatabase(server: string, dimensions: number): Promise<TestDatabase> {
@@ -23,7 +23,7 @@ export async function openNativeDatabase(server: string, dimensions: number): Pr
   };
 }
 
-/** A database of its own with nothing in it; given back by `close`. */
+/** A new, empty database; dropped by `close`. */
 export async function openEmptyDatabase(server: string): Promise<Omit<TestDatabase, "engine">> {
   const name = `${inject("runName")}_empty_${randomBytes(4).toString("hex")}`;
   await onServer(server, (admin) => admin.query(`create database ${name}`));
@@ -33,7 +33,7 @@ export async function openEmptyDatabase(server: string): Promise<Omit<TestDataba
   };
 }
 
-/** Drops whatever a run made, templates and the databases of tests that died. */
+/** Drops all databases of a run: templates and those of tests that died. */
 export async function dropDatabasesOf(server: string, runName: string): Promise<void> {
   await onServer(server, async (admin) => {
     const { rows } = await admin.query<{ datname: string }>(
@@ -51,7 +51,7 @@ async function ensureTemplate(
   dimensions: number,
 ): Promise<string> {
   const template = `${runName}_template_${dimensions}`;
-  // Test files run in several processes: one of them makes the template, under a name that nobody copies yet.
+  // Test files run in several processes. One of them makes the template, under a name that no other process copies yet.
   await admin.query("select pg_advisory_lock(hashtext($1))", [template]);
   const { rowCount } = await admin.query("select from pg_database where datname = $1", [template]);
   if (rowCount === 0) {
@@ -66,7 +66,7 @@ async function ensureTemplate(
 }
 
 async function whenUnused(admin: pg.Client, statement: string): Promise<void> {
-  const deadline = Date.now() + PATIENCE_MS;
+  const deadline = Date.now() + WAIT_MS;
   for (;;) {
     try {
       await admin.query(statement);

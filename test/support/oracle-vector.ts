@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 
 /**
  * The one right vector for a text: unit length, a function of the text alone, so that any vector found anywhere can
- * be held against its text. Every float is a float32 already, so that base64 and JSON carry it bit by bit.
+ * be compared with its text. Every float is a float32 already, so that base64 and JSON carry it bit by bit.
  */
 export function oracleVector(text: string, dimensions: number): Float32Array<ArrayBuffer> {
   const seed = createHash("sha256").update(text).digest();

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 
-/** The most memory that a process has had resident; 0 where the system has no /proc. */
+/** The peak resident memory of a process; 0 where the system has no /proc. */
 export function peakMegabytes(pid: number | undefined): number {
   try {
     const status = readFileSync(`/proc/${pid ?? 0}/status`, "utf8");

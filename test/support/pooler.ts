@@ -1,11 +1,11 @@
 import { connect, createServer, type AddressInfo } from "node:net";
 import { once } from "node:events";
 
-/** As a transaction pooler refuses them: settings of a session, which it would have to share. */
+/** Session settings that a transaction pooler refuses, because clients share its sessions. */
 const REFUSED = ["options", "lock_timeout", "statement_timeout"];
 const HEADER_BYTES = 8;
 
-/** Stands before `databaseUrl` as PgBouncer does: a session that begins with settings of its own is refused. */
+/** Stands before `databaseUrl` as PgBouncer does: it refuses a session that begins with its own settings. */
 export async function startPooler(databaseUrl: string): Promise<{ readonly url: string; close(): void }> {
   const target = new URL(databaseUrl);
   const server = createServer((client) => {

@@ -1,7 +1,7 @@
 import { oracleVector } from "./oracle-vector.ts";
 import { toBase64, type WireItem } from "./provider-faults.ts";
 
-/** A request understood, in whichever protocol it came. */
+/** A request after parsing, the same for every protocol. */
 export interface Asked {
   readonly dialect: "openai" | "ollama" | "old ollama";
   readonly model: string;
@@ -61,7 +61,7 @@ export function errorBody(asked: Asked | undefined, status: number, message: str
   return { error: { message, type, param: null, code: null } };
 }
 
-/** About four characters a token, as English has it. */
+/** About four characters per token, as in English. */
 export function countTokens(texts: readonly string[]): number {
   return texts.reduce((sum, text) => sum + Math.max(1, Math.ceil(text.length / 4)), 0);
 }

@@ -1,4 +1,4 @@
-/** What the scripted server can do instead of its duty; a number is a status with a plausible body. */
+/** What the scripted server can do in place of answering; a number is a status with a plausible body. */
 export type Fault =
   | number
   | "hang"
@@ -63,7 +63,7 @@ export function spoil(fault: Fault | undefined, items: WireItem[]): WireItem[] |
       return items.map((item) => ({ ...item, embedding: [null, ...floatsOf(item.embedding).slice(1)] }));
     case "infinity":
       return withFirst(items, (floats) => [Number.POSITIVE_INFINITY, ...floats.slice(1)]);
-    // A number that JSON has, and a float32 has not.
+    // A number that JSON can write and a float32 cannot hold.
     case "beyond a float":
       return items.map((item) => ({ ...item, embedding: [1e39, ...floatsOf(item.embedding).slice(1)] }));
     case "wrong dimension":

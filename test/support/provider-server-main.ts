@@ -1,7 +1,7 @@
 /**
- * The scripted provider as a process of its own:
+ * The scripted provider in its own process:
  *   tsx test/support/provider-server-main.ts '{"dimensions": 1536, "latencyMs": 150, "port": 8123}'
- * prints its URL, and then takes a line of JSON at a time on stdin: {"always": 503}, {"always": null},
+ * prints its URL, and then reads one JSON document per line from stdin: {"always": 503}, {"always": null},
  * {"next": "hang", "times": 3}, {"latencyMs": 20}, {"rateLimit": {...}}, {"counts": true}.
  */
 import { createInterface } from "node:readline";

@@ -38,7 +38,7 @@ const REMEMBERED_REQUESTS = 10_000;
 export class ProviderServer {
   readonly dimensions: number;
   latencyMs: number;
-  /** Texts that are refused, and how. The refusal quotes the text, as real ones do. */
+  /** Which texts are refused. The refusal quotes the text, as real ones do. */
   poison: ((text: string) => boolean) | undefined;
   poisonStatus = 400;
   /** Refuses a longer text as over the model's context length. */
@@ -46,7 +46,7 @@ export class ProviderServer {
   maxInputs = 2048;
   /** `/api/embed` is unknown to it. */
   isOldOllama = false;
-  /** Undefined: any model will do. */
+  /** Undefined: any model is accepted. */
   models: readonly string[] | undefined;
   /** Undefined: base64 when asked. `refused`: a 400 for it. `ignored`: floats all the same. */
   base64: "refused" | "ignored" | undefined;
@@ -236,7 +236,7 @@ export async function startProviderServer(options: ProviderServerOptions): Promi
   return server;
 }
 
-/** Does what needs no vectors; false when this fault is of another kind. */
+/** Does a fault that needs no vectors; false when this fault is of another kind. */
 function misbehaves(fault: Fault | undefined, asked: Asked | undefined, response: ServerResponse): boolean {
   if (fault === "hang") return true;
   if (fault === "reset") response.destroy();
@@ -258,7 +258,7 @@ function misbehaves(fault: Fault | undefined, asked: Asked | undefined, response
   return true;
 }
 
-/** JSON has no NaN and no Infinity; servers written in Python send them all the same. */
+/** JSON has no NaN and no Infinity, but servers written in Python send them. */
 function stringify(body: unknown): string {
   return JSON.stringify(body, (_key, value: unknown) =>
     typeof value === "number" && !Number.isFinite(value) ? `\u0000${value}` : value,

@@ -1,4 +1,4 @@
-/** A limit on requests. Windows are short in tests: 600 a minute are 10 a second. */
+/** A limit on requests. Windows are short in tests: 600 per minute are 10 per second. */
 export interface RateLimit {
   readonly requests: number;
   readonly windowMs: number;
@@ -15,7 +15,7 @@ export interface Verdict {
   readonly headers: Record<string, string>;
 }
 
-/** A provider's own book-keeping about one client. */
+/** A provider's count of one client's requests. */
 export class RateLimiter {
   readonly #limit: RateLimit;
   readonly #now: () => number;

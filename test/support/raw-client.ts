@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { type Socket, connect } from "node:net";
 import { FrameReader, frame, int32, typeOf } from "../../src/embedded/frames.ts";
 
-/** A client that speaks the wire protocol by hand, to do what well-behaved ones never do. */
+/** A client that speaks the wire protocol by hand, to do what well-behaved clients never do. */
 export class RawClient {
   readonly socket: Socket;
   readonly #reader = new FrameReader();

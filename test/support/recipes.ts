@@ -18,10 +18,10 @@ export interface Recipe {
   readonly body: string;
 }
 
-export interface Kitchen {
+export interface RecipeContext {
   readonly databaseUrl: string;
   readonly environment: Readonly<Record<string, string>>;
-  /** Of the vector that a statement's `$1` gets. */
+  /** Dimensions of the vector that a statement's `$1` gets. */
   readonly dimensions: number;
 }
 
@@ -37,7 +37,9 @@ export async function recipesOf(page: string): Promise<Recipe[]> {
   );
 }
 
-const COOKS: Readonly<Record<string, ((recipe: Recipe, kitchen: Kitchen) => Promise<void>) | undefined>> = {
+const RUNNERS: Readonly<
+  Record<string, ((recipe: Recipe, context: RecipeContext) => Promise<void>) | undefined>
+> = {
   sh: async ({ body }, { environment }) => {
     await shell(`set -e\n${body}`, environment);
   },
@@ -52,7 +54,7 @@ const COOKS: Readonly<Record<string, ((recipe: Recipe, kitchen: Kitchen) => Prom
     const vector = JSON.stringify([...oracleVector("a query", dimensions)]);
     await withClient(databaseUrl, async (client) => {
       const { command, rowCount } = await client.query(body, body.includes("$1") ? [vector] : []).then(
-        // Of several statements, the last.
+        // The result of the last of several statements.
         (result) => [result].flat().at(-1) ?? result,
       );
       if (command === "SELECT") expect(rowCount).toBeGreaterThan(0);
@@ -76,18 +78,18 @@ const COOKS: Readonly<Record<string, ((recipe: Recipe, kitchen: Kitchen) => Prom
   },
 };
 
-/** Does what a recipe says. @throws where it fails, or nothing can run it, with the page and the line. */
-export async function follow(recipe: Recipe, kitchen: Kitchen): Promise<void> {
+/** Does what a recipe says. @throws with the page and the line, where it fails or its language cannot be run */
+export async function follow(recipe: Recipe, context: RecipeContext): Promise<void> {
   const { page, line, language } = recipe;
-  const cook = COOKS[language];
-  if (cook === undefined)
+  const run = RUNNERS[language];
+  if (run === undefined)
     throw new Error(`${page}:${line}: nothing runs a block of ${language || "no language"}`);
-  await cook(recipe, kitchen).catch((error: unknown) => {
+  await run(recipe, context).catch((error: unknown) => {
     throw new Error(`${page}:${line}: ${(error as Error).message}`, { cause: error });
   });
 }
 
-async function shell(script: string, environment: Kitchen["environment"]): Promise<string> {
+async function shell(script: string, environment: RecipeContext["environment"]): Promise<string> {
   const { stdout } = await promisify(execFile)("bash", ["-c", script], {
     cwd: PROJECT,
     env: { ...process.env, ...environment },

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import pg from "pg";
 import { onTestFinished } from "vitest";
 
-/** A role of its own, gone with the test. @returns the database's URL for it */
+/** Creates a role that is dropped when the test ends. @returns the database's URL for it */
 export async function role(client: pg.Client, url: string, kind: string): Promise<string> {
   const name = `${kind}_${randomBytes(4).toString("hex")}`;
   await client.query(`create role ${name} login`);

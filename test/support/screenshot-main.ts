@@ -1,5 +1,5 @@
 /**
- * Draws the picture of the page in docs/, from a real database under work:
+ * Draws the picture of the page in docs/, from a real database at work:
  *   TEST_DATABASE_URL=postgres://… tsx test/support/screenshot-main.ts docs/page.png [dark|light] [seconds]
  * TEST_DATABASE_URL names a server whose user may create databases; Chromium is Debian's.
  */
@@ -17,7 +17,7 @@ import { startProviderServer } from "./provider-server.ts";
 const [file = "page.png", scheme = "light", seconds = "150", width = "1080"] = process.argv.slice(2);
 const server = process.env["TEST_DATABASE_URL"];
 if (server === undefined) throw new Error("set TEST_DATABASE_URL");
-/** A database of its own. */
+/** The database that is made for the picture. */
 const NAME = `autoembed_picture_${process.pid}`;
 const url = new URL(server);
 url.pathname = `/${NAME}`;

@@ -3,7 +3,7 @@ import { ProviderError } from "../../src/providers/provider-error.ts";
 import type { Embeddings, EmbedOptions, Provider } from "../../src/providers/provider.ts";
 import { oracleVector } from "./oracle-vector.ts";
 
-/** A provider in memory: right answers, but for what `script` throws or waits for. */
+/** A provider in memory: it answers right, after what `script` waits for or unless it throws. */
 export class ScriptedProvider implements Provider {
   readonly backend = "scripted";
   readonly model = "oracle";

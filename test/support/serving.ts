@@ -19,7 +19,7 @@ export interface Serving {
   ): Promise<Response>;
 }
 
-/** The page and the metrics beside a listener, on a port of its own; closed when the test ends. */
+/** The page and the metrics of a listener, on their own port; closed when the test ends. */
 export async function serve(
   listener: Listener,
   databaseUrl: string,

@@ -14,9 +14,9 @@ export interface Drain {
 
 export interface DrainResult {
   readonly ms: number;
-  /** Of all requests sent, the share that was refused. */
+  /** The share of all requests sent that was refused. */
   readonly refusedShare: number;
-  /** Milliseconds that the limit itself makes such a drain take: its first window is free, then it is the pace. */
+  /** Milliseconds that the limit allows for such a drain. */
   readonly allowedMs: number;
 }
 

@@ -2,7 +2,7 @@ import { expect } from "vitest";
 import { runCommand, type RunningCommand } from "./command.ts";
 import type { Listening } from "./listening.ts";
 
-/** A listener as a process of its own, that hears notifications already. */
+/** A listener in its own process, ready to hear notifications. */
 export async function startProcess(
   { environment }: Pick<Listening, "environment">,
   overrides: Readonly<Record<string, string>> = {},

@@ -1,6 +1,6 @@
 import pg from "pg";
 
-/** Runs `work` with a client of its own, which is closed whatever happens. */
+/** Runs `work` with a new client, which is closed even when `work` throws. */
 export async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
   const client = new pg.Client(url);
   await client.connect();

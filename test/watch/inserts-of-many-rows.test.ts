@@ -140,7 +140,7 @@ describeNative("Inserts use few subtransactions", "needs a session of Postgres 1
     await client.query("commit");
     expect(rows).toEqual([{ count: 8, overflowed: false }]);
     expect(await queued(client)).toHaveLength(100 * MANY);
-    // Counted anew in the next transaction.
+    // The next transaction begins to count again.
     await client.query(insertFrom(10_000));
     expect(await queued(client)).toHaveLength(101 * MANY);
   });

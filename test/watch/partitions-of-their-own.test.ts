@@ -34,23 +34,23 @@ test("A watched table that becomes a partition is reported, and watching it agai
   const { client, database } = await prepareVisits();
   const db = connect({ databaseUrl: database.url, maxConnections: 1, ownSessions: true });
   onTestFinished(() => db.destroy());
-  const trouble = async () => (await loadSources(db)).broken.map((source) => source.problem);
+  const problems = async () => (await loadSources(db)).broken.map((source) => source.problem);
   await client.query("alter table app.visits detach partition app.visits_1");
   await client.query(
     "select autoembed.watch('app.visits_1', 'what', vector_column => 'own', source_name => 'january')",
   );
-  expect(await trouble()).toEqual([]);
+  expect(await problems()).toEqual([]);
   await client.query(
     "alter table app.visits attach partition app.visits_1 for values from ('2025-01-01') to ('2025-02-01')",
   );
-  expect(await trouble()).toEqual([
+  expect(await problems()).toEqual([
     expect.stringMatching(/visits_1 became a partition.*watch it again.*backfill/s),
   ]);
 
   await client.query(
     "select autoembed.watch('app.visits_1', 'what', vector_column => 'own', source_name => 'january')",
   );
-  expect(await trouble()).toEqual([]);
+  expect(await problems()).toEqual([]);
   await client.query("insert into app.visits values (1, '2025-01-05', 'one')");
   expect(await pending(client)).toEqual(["january 1"]);
 });
@@ -65,7 +65,7 @@ async function prepareVisits() {
   return around;
 }
 
-/** The source and the first part of the key of what is pending. */
+/** The source and the first part of the key, per pending row. */
 async function pending(client: pg.Client): Promise<string[]> {
   const { rows } = await client.query<{ row: string }>(
     `select s.name || ' ' || (q.key::jsonb ->> 0) as row from autoembed.embedding_queue q

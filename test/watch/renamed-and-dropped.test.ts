@@ -26,7 +26,7 @@ async function prepareTwoSources(text = "body") {
     db,
     watchAgain: (changed: Partial<typeof options> & { readonly vector?: string }) =>
       watch(db, config, { ...options, ...changed }),
-    troubleOf: async () =>
+    problemOf: async () =>
       (await collectStatus(db)).sources.find(({ name }) => name === "tickets")?.trouble ?? "none",
   };
 }
@@ -53,7 +53,7 @@ test.each([
 ])(
   "When %s, writes go on, status reports it, other sources work, and watching again repairs it",
   async (_what, alter, says, heal) => {
-    const { client, listen, watchAgain, troubleOf } = await prepareTwoSources();
+    const { client, listen, watchAgain, problemOf } = await prepareTwoSources();
     const listener = await listen();
     await client.query("insert into app.tickets values (1, 'a', 'before')");
     await listener.settled();
@@ -67,7 +67,7 @@ test.each([
       expect(await wrongRows(client)).toEqual([]);
     }, WAIT);
     await vi.waitFor(async () => {
-      expect(await troubleOf()).toMatch(says);
+      expect(await problemOf()).toMatch(says);
     }, WAIT);
 
     await watchAgain(heal);
@@ -77,18 +77,18 @@ test.each([
     );
     expect(rows).toEqual([]);
     await vi.waitFor(async () => {
-      expect(await troubleOf()).toBe("none");
+      expect(await problemOf()).toBe("none");
     }, WAIT);
   },
 );
 
 test("When a column of a source's text expression is renamed, writes go on and status reports it", async () => {
-  const { client, listen, troubleOf, watchAgain } = await prepareTwoSources("title || body");
+  const { client, listen, problemOf, watchAgain } = await prepareTwoSources("title || body");
   const listener = await listen();
   await client.query("alter table app.tickets rename body to content");
   await client.query("insert into app.tickets values (1, 'a', 'inserted')");
   await client.query("update app.tickets set content = 'updated'");
-  expect(await troubleOf()).toMatch(/renamed or dropped/);
+  expect(await problemOf()).toMatch(/renamed or dropped/);
   await watchAgain({ text: "title || content" });
   await listener.settled();
   const { rows } = await client.query("select id from app.tickets where embedding is null");
@@ -107,14 +107,14 @@ test("A renamed table is still watched", async () => {
 });
 
 test("A dropped table is reported by status, and delays no other source", async () => {
-  const { client, listen, troubleOf } = await prepareTwoSources();
+  const { client, listen, problemOf } = await prepareTwoSources();
   await listen();
   await client.query("insert into app.tickets values (1, 'a', 'one')");
   await client.query("drop table app.tickets");
   await client.query("insert into patient_embeddings values (7, 'another source')");
   await vi.waitFor(async () => {
     expect(await wrongRows(client)).toEqual([]);
-    expect(await troubleOf()).toMatch(/dropped.*unwatch/);
+    expect(await problemOf()).toMatch(/dropped.*unwatch/);
   }, WAIT);
 });
 
@@ -124,7 +124,7 @@ describeNative(
   () => {
     test("A problem that cannot be recorded while a session holds the source is recorded later, and later changes of sources are followed", async () => {
       const { client, database, listen, watchAgain } = await prepareTwoSources();
-      const said = async (): Promise<string | null | undefined> => {
+      const recorded = async (): Promise<string | null | undefined> => {
         const sources = await client.query<{ trouble: string | null }>(
           "select trouble from autoembed.embedding_source where name = 'tickets'",
         );
@@ -140,11 +140,11 @@ describeNative(
         const [trouble] = (await once(listener.events, "source_failing")) as [{ source: string }];
         expect(trouble.source).toBe("");
       }, WAIT);
-      expect(await said()).toBeNull();
+      expect(await recorded()).toBeNull();
       await holder.query("rollback");
 
       await vi.waitFor(async () => {
-        expect(await said()).toMatch(/no column embedding/);
+        expect(await recorded()).toMatch(/no column embedding/);
       }, WAIT);
       await watchAgain({ vector: "vec" });
       await client.query("insert into app.tickets values (1, 'a', 'embedded again')");

@@ -25,12 +25,12 @@ test.each(Object.entries(RULES))(
     });
     const listener = await listen();
     await client.query("insert into patient_embeddings values (1, 'one'), (2, 'two')");
-    await expect.poll(() => trouble(client), { timeout: 10_000 }).toMatch(/rule aside.*drop it/);
+    await expect.poll(() => problem(client), { timeout: 10_000 }).toMatch(/rule aside.*drop it/);
     expect(await pending(client)).toEqual(["1", "2"]);
     await client.query("drop rule aside on patient_embeddings");
     await listener.settled(AbortSignal.timeout(10_000));
     expect(await wrongRows(client)).toEqual([]);
-    expect(await trouble(client)).toBeNull();
+    expect(await problem(client)).toBeNull();
   },
 );
 
@@ -54,7 +54,7 @@ test("A rule on the table of the vectors is reported as the source's problem too
   await client.query("create rule aside as on insert to texts_vectors do instead nothing");
   const listener = await listen();
   await client.query("insert into texts values (1, 'one')");
-  await expect.poll(() => trouble(client, "texts"), { timeout: 10_000 }).toMatch(/rule aside.*texts_vectors/);
+  await expect.poll(() => problem(client, "texts"), { timeout: 10_000 }).toMatch(/rule aside.*texts_vectors/);
   expect(await pending(client)).toEqual(["1"]);
   await client.query("drop rule aside on texts_vectors");
   await listener.settled(AbortSignal.timeout(10_000));
@@ -80,7 +80,7 @@ describeNative("Row-level security that hinders us is reported", "needs roles of
       await secure(client, "patient_embeddings", policies, nameIn(listenerUrl));
       const listener = await listen({ DATABASE_URL: listenerUrl });
       await client.query("insert into patient_embeddings values (1, 'one'), (2, 'two')");
-      await expect.poll(() => trouble(client), { timeout: 10_000 }).toContain("row-level security");
+      await expect.poll(() => problem(client), { timeout: 10_000 }).toContain("row-level security");
       expect(await pending(client)).toEqual(["1", "2"]);
       await client.query("alter table patient_embeddings disable row level security");
       await listener.settled(AbortSignal.timeout(10_000));
@@ -104,7 +104,7 @@ describeNative("Row-level security that hinders us is reported", "needs roles of
       await secure(client, "texts_vectors", others.map(policy).join(""), name);
       const listener = await listen({ DATABASE_URL: listenerUrl });
       await client.query("insert into texts values (1, 'one')");
-      await expect.poll(() => trouble(client, "texts"), { timeout: 10_000 }).toContain("row-level security");
+      await expect.poll(() => problem(client, "texts"), { timeout: 10_000 }).toContain("row-level security");
       expect(await pending(client)).toEqual(["1"]);
       await client.query(written(policy(command), "texts_vectors", name));
       await listener.settled(AbortSignal.timeout(10_000));
@@ -137,7 +137,7 @@ function written(policies: string, table: string, name: string): string {
   return policies.replaceAll("%t", table).replaceAll("%r", name).replaceAll("%k", "patient_id");
 }
 
-async function trouble(client: Listening["client"], source = "patient_embeddings"): Promise<string | null> {
+async function problem(client: Listening["client"], source = "patient_embeddings"): Promise<string | null> {
   const { rows } = await client.query<{ trouble: string | null }>(
     "select trouble from autoembed.embedding_source where name = $1",
     [source],
@@ -145,7 +145,7 @@ async function trouble(client: Listening["client"], source = "patient_embeddings
   return rows[0]?.trouble ?? null;
 }
 
-/** The keys of rows that wait, and have not failed. */
+/** The keys of pending rows: those that have not failed. */
 async function pending(client: Listening["client"]): Promise<string[]> {
   const { rows } = await client.query<{ key: string }>(
     "select key from autoembed.embedding_queue where failed_at is null order by key",

@@ -31,7 +31,7 @@ test("A source whose key column was renamed keeps its pending rows, and one whos
   await client.query("alter table notes rename id to note_id");
   await watch("body", ["note_id"]);
   expect(await pending()).toEqual(["1"]);
-  // With the column goes the trigger that names it.
+  // Dropping the column also drops the trigger that names it.
   await client.query(
     "alter table notes drop note_id cascade; update notes set body = body || '!' where number = 20",
   );

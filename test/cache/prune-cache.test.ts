@@ -86,7 +86,7 @@ describeNative("Prune removes no vector that a listener has just made", "needs t
     onTestFinished(() => holding.end());
     await holding.query("begin; lock table notes in access exclusive mode");
 
-    // It has read the patients' texts, and waits for those of the notes.
+    // The prune has read the patients' texts, and waits for those of the notes.
     const pruning = pruneCache(db, usable, 0);
     await expect
       .poll(async () => {

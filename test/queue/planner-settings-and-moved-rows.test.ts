@@ -44,7 +44,7 @@ test("A queue table that is rewritten while requests are in flight loses no row,
   await vi.waitFor(() => {
     expect(provider.requests.length).toBeGreaterThan(asked);
   }, 10_000);
-  // Turns every row's place into another's.
+  // Moves every row to the ctid of another row.
   await client.query("create index turned on autoembed.embedding_queue (ticket desc)");
   await client.query("cluster autoembed.embedding_queue using turned");
   await client.query("drop index turned");

@@ -13,7 +13,7 @@ describeNative("A claim is never lost with its listener or its connection", "nee
     await listen();
     const other = await secondSession(database.url);
 
-    // While the claim stands before a locked queue, its connection is cut; and the queue says that it was committed.
+    // The claim waits for the locked queue when its connection is cut, and the queue looks as if the claim was committed.
     await other.query("begin; lock table autoembed.embedding_queue in access exclusive mode");
     await other.query("insert into patient_embeddings values (1, 'claimed by nobody who knows')");
     await other.query(
@@ -28,7 +28,7 @@ describeNative("A claim is never lost with its listener or its connection", "nee
       .toBe(0);
 
     expect(await wrongRows(client)).toEqual([]);
-    // The old id is struck off when nothing is left under it.
+    // The old id is deregistered when no claim is left under it.
     await expect
       .poll(async () => (await client.query("select from autoembed.embedding_listener")).rowCount)
       .toBe(1);
@@ -70,11 +70,11 @@ describeNative("A claim is never lost with its listener or its connection", "nee
       await other.query("update patient_embeddings set context_text = context_text || '!'");
       await other.query("update autoembed.embedding_queue set not_before = now() + interval '50 seconds'");
       await other.query("insert into patient_embeddings values (1, 'claimed by one who left')");
-      // A claim may have begun before this transaction did, by a little, and take the row for one that is put off.
+      // A claim may have begun a little before this transaction, and treat the row as postponed.
       await other.query(
         "update autoembed.embedding_queue set not_before = now() - interval '1 minute' where key = '1'",
       );
-      // The claim is at the server, and its answer stays on the way; the heartbeat's connection is well.
+      // The claim reaches the server and its answer is withheld, while the heartbeat's connection works.
       await expect
         .poll(async () => (await client.query(`select ${CLAIMING}`)).rowCount, OFTEN)
         .toBeGreaterThan(0);
@@ -237,7 +237,7 @@ const OFTEN = { interval: 5 };
 const CLAIMING = `from pg_stat_activity where datname = current_database() and application_name = 'pg-autoembed'
   and wait_event_type = 'Lock' and query like '%registered as materialized%'`;
 
-/** By which the server knows the connections whose last statement was such. */
+/** The client ports of the connections whose last statement matches the pattern. */
 async function portsOf(client: pg.Client, statement: string): Promise<number[]> {
   const { rows } = await client.query<{ client_port: number }>(
     "select client_port from pg_stat_activity where datname = current_database() and application_name = 'pg-autoembed' and query like $1",
@@ -246,7 +246,7 @@ async function portsOf(client: pg.Client, statement: string): Promise<number[]> 
   return rows.map(({ client_port }) => client_port);
 }
 
-/** The rows that are put off may be wrong still. */
+/** Whether row 1 is right; the postponed rows may still be wrong. */
 function isSettled(wrong: readonly string[]): boolean {
   return !wrong.includes("1");
 }

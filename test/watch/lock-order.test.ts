@@ -65,8 +65,8 @@ async function addModel(db: Database): Promise<void> {
 }
 
 /*
- * A delete comes down from the watched table to that of the vectors. Who took the second first and waited for the first
- * would hold such a user up until it gives way, again and again.
+ * A user's delete locks the watched table and then, by its cascade, the table of vectors. A statement that locked the
+ * table of vectors first and waited for the watched one would block such a user repeatedly until it gives way.
  */
 describeNative("Locks are taken as users take them", "needs two sessions", () => {
   test.for(STEPS)(
@@ -94,7 +94,7 @@ describeNative("Locks are taken as users take them", "needs two sessions", () =>
         );
         expect(rowCount).toBe(1);
       }, 10_000);
-      // As long as it waits, and then again.
+      // Longer than one wait of the step, so that a repeated attempt is seen too.
       for (let look = 0; look < 15; look++) {
         await user.query(`set local lock_timeout = '50ms'; select from app.${first.into ?? ""}`);
         await user.query("select pg_sleep(0.05)");

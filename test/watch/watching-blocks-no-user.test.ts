@@ -8,8 +8,8 @@ import { watch } from "../../src/watch/watch.ts";
 import { describeNative } from "../support/database.ts";
 import { DIMENSIONS, prepare } from "../support/listening.ts";
 
-/** Of a user's statement for a lock. Ours gives way after half a second; the rest is for a machine that is busy. */
-const USERS_PATIENCE = "set lock_timeout = '2500ms'";
+/** How long a user's statement waits for a lock. Our own waits end after half a second; the rest is for a busy machine. */
+const USER_LOCK_TIMEOUT = "set lock_timeout = '2500ms'";
 
 describeNative("Watching a table blocks no user", "needs several sessions", () => {
   test("Watching or unwatching a table that a user holds waits for that user, and other writers pass", async () => {
@@ -61,13 +61,13 @@ async function prepareTable() {
     const opened = new pg.Client(database.url);
     await opened.connect();
     onTestFinished(() => opened.end());
-    await opened.query(USERS_PATIENCE);
+    await opened.query(USER_LOCK_TIMEOUT);
     return opened;
   };
   return { client, db, session, config: readConfig({ ...environment, EMBEDDING_DIM: String(DIMENSIONS) }) };
 }
 
-/** How many sessions of ours wait for a lock. */
+/** How many of our sessions wait for a lock. */
 async function waiting(client: pg.Client): Promise<number> {
   const { rowCount } = await client.query(
     `select from pg_stat_activity where datname = current_database() and application_name = 'pg-autoembed'

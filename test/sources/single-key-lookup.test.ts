@@ -6,7 +6,7 @@ import { prepare } from "../support/listening.ts";
 const KEYS: readonly {
   readonly what: string;
   readonly create: string;
-  /** SQL; the primary key where it is not given. */
+  /** SQL; the primary key is used where it is not given. */
   readonly key?: string;
   readonly expected: boolean;
 }[] = [

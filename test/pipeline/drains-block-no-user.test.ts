@@ -3,7 +3,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { describeNative } from "../support/database.ts";
 import { prepare, wrongRows } from "../support/listening.ts";
 
-/** For how long the transactions have been open that users wait for now, in ms. */
+/** Age in ms of each of our transactions that a user waits for now. */
 const WAITED_FOR = `
   select 1000 * extract(epoch from clock_timestamp() - ours.xact_start)::float8 as ms
   from pg_stat_activity waiting
@@ -20,7 +20,7 @@ describeNative("Draining the queue blocks no user", "needs several sessions", ()
     const [user] = await sessions(database.url, 1);
     await client.query("insert into patient_embeddings values (1, 'mine'), (2, 'anybody''s')");
     await listener.settled();
-    // The user has the row before there is a vector to write.
+    // The user locks the row before there is a vector to write.
     provider.latencyMs = 1_000;
     await client.query("update patient_embeddings set context_text = context_text || '!'");
     await user?.query("begin; select from patient_embeddings where patient_id = 1 for update");
@@ -29,7 +29,7 @@ describeNative("Draining the queue blocks no user", "needs several sessions", ()
         async () => (await client.query<{ key: string }>("select key from autoembed.embedding_queue")).rows,
       )
       .toEqual([{ key: "1" }]);
-    // Four more times the row is found locked: a listener that spins does that within milliseconds.
+    // The listener finds the row locked four more times. One that spins would do so within milliseconds.
     const since = performance.now();
     for (let i = 0; i < 4; i++) await new Promise((resolve) => listener.events.once("released", resolve));
     expect(performance.now() - since).toBeGreaterThan(3 * 200);
@@ -50,7 +50,7 @@ describeNative("Draining the queue blocks no user", "needs several sessions", ()
     const users = await sessions(database.url, 4);
     const [watcher] = await sessions(database.url, 1);
     for (const user of users) await user.query("set application_name = 'user'");
-    // Some requests hang and the others are answered, so that claims and write-backs go on beside.
+    // Some requests hang and the others are answered, so that claims and write-backs go on.
     const hanging = setInterval(() => {
       provider.next("hang");
     }, 600);
@@ -82,7 +82,7 @@ describeNative("Draining the queue blocks no user", "needs several sessions", ()
     working.now = false;
     await work;
 
-    // A call that hangs would be waited for until the end. A write takes milliseconds, or many where the disk is busy.
+    // A user who waited for a hanging call would wait until the end. A write takes milliseconds, more where the disk is busy.
     expect(longest).toBeLessThan(WATCHED_MS / 2);
     expect(provider.requests.length).toBeGreaterThan(5);
   });
@@ -92,13 +92,13 @@ describeNative("Draining the queue blocks no user", "needs several sessions", ()
     const listener = await listen({ EMBED_MAX_CONCURRENCY: "4", EMBED_BATCH_SIZE: "16" });
     await client.query("insert into patient_embeddings select n, 'row ' || n from generate_series(1, 200) n");
     const users = await sessions(database.url, 4);
-    // A deadlock is a matter of chance: what is tested is that none comes in a fight of so long (the naive order had 12).
+    // A deadlock is a matter of chance. This tests that none comes in four seconds, in which the naive lock order had 12.
     const ending = Date.now() + 4_000;
 
     const failures = await Promise.all(
       users.map(async (user, u) => {
         const failed: string[] = [];
-        // Each has rows of its own, so that no two users can deadlock; the listener meets all of them.
+        // Each user has its own rows, so that no two users can deadlock; the listener meets all of them.
         const own = Array.from({ length: 50 }, (_, i) => 50 * u + i + 1);
         for (let round = 0; Date.now() < ending; round++) {
           const keys = round % 2 === 0 ? own : own.toReversed();
@@ -139,7 +139,7 @@ describeNative("Draining the queue blocks no user", "needs several sessions", ()
       "reindex table patient_embeddings",
       "alter table patient_embeddings drop column note",
     ]) {
-      // It may come before the insert's own answer. Each time other texts, so that there is something to embed.
+      // The event may come before the insert's own answer. The texts differ each time, so that there is something to embed.
       const embedded = new Promise((resolve) => listener.events.once("embedded", resolve));
       await client.query(
         `${insert} on conflict (patient_id) do update set context_text = excluded.context_text || ' ${statement}'`,

@@ -9,7 +9,7 @@ import { prepare } from "../support/listening.ts";
 
 vi.setConfig({ testTimeout: 30_000 });
 
-/** A text that is read once nobody holds the gate, by statements that have their snapshot already. */
+/** A text expression that waits at a gate, so that a statement has its snapshot before it reads the text. */
 const DOCUMENTS = `
   drop schema if exists app cascade;
   create schema app;
@@ -21,7 +21,7 @@ const DOCUMENTS = `
   end $$`;
 const gate = "select pg_advisory_xact_lock(1)";
 
-/** A row whose text was taken away: its vector is still there, and no listener is. */
+/** A row whose text was set to blank. It still has its vector, and no listener runs. */
 async function prepareBlank(into?: string) {
   const { client, database, environment, listen } = await prepare();
   await client.query(DOCUMENTS);
@@ -67,7 +67,7 @@ describeNative("A blank row that changes stays queued", "needs several sessions"
         return rows.length;
       })
       .toBe(1);
-    // Seen by others at once, and the gate is open then: the locks of a transaction go after it is visible.
+    // The change is visible before the gate opens: a transaction's locks are released after its commit is visible.
     await client.query(`${change}; commit`);
     expect(await settled).toEqual([]);
     expect(await settle()).toEqual(tickets.map((ticket) => ({ ticket, done: true })));

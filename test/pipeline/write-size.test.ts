@@ -14,7 +14,7 @@ test("Rows that are slow to write are written in parts of about a quarter of a s
   size.wrote(128, 1_000);
   expect(size.cut(rows(128)).flat()).toEqual(rows(128));
   expect(sizes(size.cut(rows(128)))).toEqual([43, 43, 42]);
-  size.wrote(3, 1_000); // most of that is not the rows'
+  size.wrote(3, 1_000); // most of that time is the commit's
   expect(sizes(size.cut(rows(128)))).toEqual([43, 43, 42]);
   size.wrote(16, 16_000);
   expect(sizes(size.cut(rows(64)))).toEqual([16, 16, 16, 16]);

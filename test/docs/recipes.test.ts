@@ -15,7 +15,7 @@ const EXCEPTIONS: readonly { page: string; contains: string; because: string }[]
       "its figures are of one run over 5,128 rows; test/backfill/backfill.test.ts holds what is printed",
   },
   ...[
-    "$ npm run -s migrate\nApplying 000001",
+    "$ npm run -s migrate\nApplying",
     'psql "$DATABASE_URL" --single-transaction',
     "npm run unwatch -- NAME\n",
   ].map((contains) => ({

@@ -1,7 +1,7 @@
 import pg from "pg";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { showProgress } from "../../src/backfill/progress.ts";
-import { remodel, type RemodelOptions } from "../../src/model-change/change-model.ts";
+import { changeModel, type ModelChangeOptions } from "../../src/model-change/change-model.ts";
 import { readModelChange } from "../../src/model-change/model-change-state.ts";
 import { dropModel } from "../../src/model-change/drop-model.ts";
 import { rollBack } from "../../src/model-change/switch.ts";
@@ -26,8 +26,8 @@ async function prepareChange() {
   };
   return {
     ...apart,
-    change: (overrides: Partial<RemodelOptions> = {}) =>
-      remodel(apart.config, "docs", {
+    change: (overrides: Partial<ModelChangeOptions> = {}) =>
+      changeModel(apart.config, "docs", {
         model,
         force: false,
         progress: showProgress("none"),

@@ -1,6 +1,6 @@
 import pg from "pg";
 import { expect, onTestFinished, test, vi } from "vitest";
-import { clearVector } from "../../src/queue/settle-empty.ts";
+import { clearVector } from "../../src/queue/clear-vector.ts";
 import { nearest } from "../../src/search/nearest.ts";
 import { describeNative } from "../support/database.ts";
 import { DIMENSIONS } from "../support/listening.ts";

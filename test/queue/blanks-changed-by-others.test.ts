@@ -70,7 +70,7 @@ describeNative("A blank row that changes stays queued", "needs several sessions"
     // Seen by others at once, and the gate is open then: the locks of a transaction go after it is visible.
     await client.query(`${change}; commit`);
     expect(await settled).toEqual([]);
-    expect(await settle()).toEqual(tickets.map((ticket) => ({ ticket, done: true })));
+    expect(await settle()).toEqual(tickets.map((ticket) => ({ ticket, written: true })));
     const { rows } = await client.query(
       `select from app.${into ?? "documents"}${into === undefined ? " where embedding is not null" : ""}`,
     );

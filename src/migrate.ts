@@ -2,6 +2,7 @@ import pg, { type ClientBase } from "pg";
 import { checkServer } from "./database/check-server.ts";
 import { SetupError } from "./errors.ts";
 import { checkApplied, readState } from "./migrate/applied.ts";
+import { firstVersion } from "./migrate/first-version.ts";
 import { lockedTransaction } from "./migrate/locked-transaction.ts";
 import { readMigrationFiles, type MigrationFiles } from "./migrate/migration-files.ts";
 import { pendingSteps } from "./migrate/steps.ts";
@@ -57,14 +58,6 @@ async function applyPending(
     options.onMessage?.(`Applying ${title}`);
     await client.query(sql);
   }
-}
-
-/** What a database of version 0.1 needs. */
-export function firstVersion(): SetupError {
-  return new SetupError(
-    "This database is of pg-autoembed 0.1, which had its tables in public; this version has them in a schema autoembed.",
-    "Stop every listener of 0.1, then run: npm run migrate -- --from-0.1 (it takes over what is watched, pending and cached: nothing is embedded again)",
-  );
 }
 
 function explain(error: unknown): unknown {

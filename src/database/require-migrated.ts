@@ -1,7 +1,7 @@
 import pg from "pg";
 import { SetupError } from "../errors.ts";
-import { firstVersion } from "../migrate.ts";
 import { FUNCTIONS, isNewer, readState, type DatabaseState } from "../migrate/applied.ts";
+import { firstVersion } from "../migrate/first-version.ts";
 import { readMigrationFiles } from "../migrate/migration-files.ts";
 import { connectionProblem } from "./check-server.ts";
 

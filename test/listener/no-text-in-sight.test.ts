@@ -102,7 +102,7 @@ test(
     seen.push(start.stdout(), start.stderr());
 
     const all = seen.join("\n");
-    expect(all).toContain("given up");
+    expect(all).toContain('"msg":"failed"');
     expect(all).toContain("autoembed.embedding_queue 1");
     expect(all).toContain("SQLSTATE P0001");
     expect(all.split("\n").filter((line) => line.includes("xylophonic"))).toEqual([]);

@@ -70,7 +70,7 @@ describeNative("A blank row that changes stays queued", "needs several sessions"
     // The change is visible before the gate opens: a transaction's locks are released after its commit is visible.
     await client.query(`${change}; commit`);
     expect(await settled).toEqual([]);
-    expect(await settle()).toEqual(tickets.map((ticket) => ({ ticket, done: true })));
+    expect(await settle()).toEqual(tickets.map((ticket) => ({ ticket, written: true })));
     const { rows } = await client.query(
       `select from app.${into ?? "documents"}${into === undefined ? " where embedding is not null" : ""}`,
     );

@@ -30,7 +30,7 @@ describeNative("Chunks are replaced with care", "needs transactions that run at 
       await user.query("commit");
     });
     expect(await chunksOf(client, 1)).toMatchObject([{ passage: "two" }]);
-    expect(await replace(queued.hash)).toEqual({ fresh: 1, done: true });
+    expect(await replace(queued.hash)).toEqual({ fresh: 1, written: true });
     expect(await chunksOf(client, 1)).toMatchObject([{ passage: "one" }]);
   });
 });

@@ -25,7 +25,7 @@ test("A statement that was made before the vectors got their own table clears no
   const tickets = rows.map(({ ticket }) => ticket);
   expect(await clearVector(db, before, tickets)).toEqual([]);
   expect(await clearVector(db, await source(), tickets)).toEqual(
-    tickets.map((ticket) => ({ ticket, done: true })),
+    tickets.map((ticket) => ({ ticket, written: true })),
   );
 });
 

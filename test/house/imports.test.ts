@@ -1,0 +1,61 @@
+import { expect, test } from "vitest";
+import { importsOf, knots, roomOf, sourceFiles } from "./import-graph.ts";
+
+/**
+ * The rooms of `src` from the ground up: folders, and the files that lie in `src` itself. A room imports only from rooms
+ * above it in this list.
+ */
+const ROOMS = [
+  "errors.ts",
+  "version.ts",
+  "worker-thread.ts",
+  "log-pretty.ts",
+  "timing",
+  "events.ts",
+  "log.ts",
+  "migrate",
+  "database",
+  "migrate.ts",
+  "embedded",
+  "demo",
+  "chunks",
+  "sources",
+  "cache",
+  "queue",
+  "config.ts",
+  "providers",
+  "report-failure.ts",
+  "pipeline",
+  "membership",
+  "listener",
+  "watch",
+  "search",
+  "status",
+  "verify",
+  "doctor",
+  "backfill",
+  "model-change",
+  "http",
+  "application.ts",
+  "index.ts",
+  "commands",
+  "cli.ts",
+];
+
+const imports = sourceFiles().flatMap(importsOf);
+
+test("Every room of src imports only from the rooms listed before it", () => {
+  const upward = imports.filter(({ from, to }) => {
+    const [importer, imported] = [ROOMS.indexOf(roomOf(from)), ROOMS.indexOf(roomOf(to))];
+    return importer === -1 || imported === -1 || imported > importer;
+  });
+  expect(upward).toEqual([]);
+});
+
+test("Every room in the list exists", () => {
+  expect(ROOMS).toEqual(ROOMS.filter((room) => sourceFiles().some((file) => roomOf(file) === room)));
+});
+
+test("No files of src import one another in a circle, not even types", () => {
+  expect(knots(imports)).toEqual([]);
+});

@@ -54,8 +54,8 @@ async function firstVersion(): Promise<{ url: string; client: pg.Client }> {
 const adopt = (databaseUrl: string): Promise<void> =>
   migrate({ databaseUrl, dimensions: DIMENSIONS, adoptsFirstVersion: true });
 
-describe("a database of version 0.1", () => {
-  test("is left as it is by `migrate`, which says what to run", async () => {
+describe("A database of version 0.1 is taken over", () => {
+  test("`migrate` leaves a database of version 0.1 as it is, and says what to run", async () => {
     const { url, client } = await firstVersion();
     await expect(migrate({ databaseUrl: url, dimensions: DIMENSIONS })).rejects.toMatchObject({
       message: expect.stringContaining("of pg-autoembed 0.1") as string,
@@ -67,7 +67,7 @@ describe("a database of version 0.1", () => {
     expect(start.stderr()).toContain("npm run migrate -- --from-0.1");
   }, 60_000);
 
-  test("is taken over with its sources, what is pending and failed, its cache and its usage, and nothing of 0.1 is left", async () => {
+  test("A takeover from 0.1 keeps sources, pending and failed rows, cache and usage, and leaves nothing of 0.1", async () => {
     const { url, client } = await firstVersion();
     const sources = `select id, name, watched_table::text, key_columns, text_expression, vector_column,
       vector_table::text, passages, backend, model, dimensions, settings, created_at`;
@@ -112,7 +112,7 @@ describe("a database of version 0.1", () => {
     await migrate({ databaseUrl: url, dimensions: DIMENSIONS });
   }, 60_000);
 
-  test("is taken over without a vector being paid for again", async () => {
+  test("A takeover from 0.1 pays for no vector again", async () => {
     const { url, client } = await firstVersion();
     await adopt(url);
     const provider = await startProviderServer({ dimensions: DIMENSIONS });
@@ -141,7 +141,7 @@ describe("a database of version 0.1", () => {
     expect(await wrongRows(client)).toEqual([]);
   }, 60_000);
 
-  test("is not taken over while a listener of 0.1 is at work, and nothing is changed", async () => {
+  test("A takeover from 0.1 is refused while a listener of 0.1 is at work, and changes nothing", async () => {
     const { url, client } = await firstVersion();
     await client.query("update embedding_listener set seen_at = now()");
     await expect(adopt(url)).rejects.toMatchObject({
@@ -152,7 +152,7 @@ describe("a database of version 0.1", () => {
     expect((await client.query("select from embedding_queue")).rowCount).toBe(4);
   });
 
-  test("keeps the history of an application that uses graphile-migrate too", async () => {
+  test("A takeover from 0.1 keeps the history of an application that uses graphile-migrate too", async () => {
     const { url, client } = await firstVersion();
     await client.query(
       "insert into graphile_migrate.migrations (hash, filename) values ('sha1:theirs', '000008.sql')",

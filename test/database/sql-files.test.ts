@@ -13,15 +13,15 @@ const files = (await readdir(MIGRATIONS, { recursive: true })).filter((name) => 
 const functions = files.filter((name) => name.startsWith("functions/"));
 const textOf = (name: string): Promise<string> => readFile(new URL(name, MIGRATIONS), "utf8");
 
-describe("every file of SQL", () => {
-  test.each(files)("%s has no line of more than 120 characters", async (name) => {
+describe("Every SQL file has short lines", () => {
+  test.each(files)("The SQL file %s has no line of more than 120 characters", async (name) => {
     const lines = (await textOf(name)).split("\n");
     expect(lines.filter((line) => line.length > LONGEST_LINE)).toEqual([]);
   });
 });
 
-describe("every file of migrations/functions", () => {
-  test.each(functions)("%s has one function, of its name, with a comment", async (name) => {
+describe("Every file of migrations/functions has one short function", () => {
+  test.each(functions)("The SQL file %s has one function, of its name, with a comment", async (name) => {
     const text = await textOf(name);
     const made = [...text.matchAll(/^create or replace function autoembed\.(\w+)/gm)].map(([, made]) => made);
     expect(made).toEqual([basename(name, ".sql")]);
@@ -29,14 +29,14 @@ describe("every file of migrations/functions", () => {
     expect(text.match(/^create /gm)).toHaveLength(1);
   });
 
-  test.each(functions)("%s has a function of at most 60 lines", async (name) => {
+  test.each(functions)("The SQL file %s has a function of at most 60 lines", async (name) => {
     const [, body = ""] = /^(create or replace [^]*?^\$\$;$)/m.exec(await textOf(name)) ?? [];
     expect(body.split("\n").length).toBeGreaterThan(1);
     expect(body.split("\n").length).toBeLessThanOrEqual(LONGEST_FUNCTION);
   });
 });
 
-test("no function in the schema autoembed has a backslash in it, which a session may take for an escape", async () => {
+test("No function in the schema autoembed contains a backslash, which a session may take for an escape", async () => {
   const database = await openTestDatabase();
   try {
     await withClient(database.url, async (client) => {
@@ -50,7 +50,7 @@ test("no function in the schema autoembed has a backslash in it, which a session
   }
 });
 
-test("every function in the schema autoembed has its search_path pinned, but the one that evaluates a user's text", async () => {
+test("Every function in the schema autoembed pins its search_path, except the one that evaluates a user's text", async () => {
   const database = await openTestDatabase();
   try {
     await withClient(database.url, async (client) => {

@@ -34,10 +34,10 @@ async function installed(): Promise<string> {
     .replaceAll(/\d+::oid/g, "<oid>::oid");
 }
 
-describe("the trigger functions that autoembed.watch() makes", () => {
+describe("The trigger functions of a source are those of the golden files", () => {
   for (const [i, [shape, watch]] of Object.entries(SHAPES).entries()) {
     // Written again by: UPDATE_GOLDEN=1 npx vitest run test/watch/trigger-functions.test.ts
-    test(`of a source of the shape ${shape} are those of test/watch/golden/${shape}.sql`, async () => {
+    test(`The trigger functions of the shape ${shape} are those of test/watch/golden/${shape}.sql`, async () => {
       await client.query(`alter table autoembed.embedding_source alter id restart with ${i + 11}; ${watch}`);
       const file = new URL(`golden/${shape}.sql`, import.meta.url);
       const made = await installed();
@@ -46,7 +46,7 @@ describe("the trigger functions that autoembed.watch() makes", () => {
     });
   }
 
-  test("are up to date when they were just made", async () => {
+  test("Trigger functions that were just made are up to date", async () => {
     const { rows } = await client.query(
       "select name from autoembed.embedding_source s where autoembed.outdated_triggers(s) <> '{}'",
     );

@@ -1,5 +1,6 @@
 import type { Config } from "./config.ts";
-import { connect, directUrl, type Database } from "./database/connect.ts";
+import type { Database } from "./database/connect.ts";
+import { openPool } from "./database/pools.ts";
 import { SetupError } from "./errors.ts";
 import { openProvider, openProviderWithoutProbe } from "./providers/open-provider.ts";
 import { embedQuery } from "./search/embed-query.ts";
@@ -76,11 +77,7 @@ export async function search(
 }
 
 async function withDatabase<T>(config: ApplicationConfig, work: (db: Database) => Promise<T>): Promise<T> {
-  const db = connect({
-    databaseUrl: directUrl(config),
-    maxConnections: 1,
-    ownSessions: true,
-  });
+  const db = openPool("application", config);
   try {
     return await work(db);
   } finally {

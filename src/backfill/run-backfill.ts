@@ -1,5 +1,6 @@
 import type { Config } from "../config.ts";
-import { connect, directUrl, type Database } from "../database/connect.ts";
+import type { Database } from "../database/connect.ts";
+import { openPool } from "../database/pools.ts";
 import { wakeListeners } from "../database/wake-listeners.ts";
 import { createListener, type Listener } from "../listener/listener.ts";
 import type { Events } from "../events.ts";
@@ -35,9 +36,6 @@ export interface BackfillReport extends ProgressFigures {
   readonly pending: number;
 }
 
-/** Comparing a large table with its cache takes one long statement, which blocks no other. */
-const LONGEST_STATEMENT_MS = 3_600_000;
-
 /**
  * Queues every row that has no current vector and drains the queue, together with the listeners that are running. An
  * interrupted backfill loses nothing: the next one continues where it stopped.
@@ -66,12 +64,7 @@ export async function backfillWith(
   const { chunked = [], progress, signal } = options;
   const all = [...chunked, ...sources];
   const begun = performance.now();
-  const db = connect({
-    databaseUrl: directUrl(config),
-    maxConnections: 2,
-    ownSessions: true,
-    queryTimeoutMs: LONGEST_STATEMENT_MS,
-  });
+  const db = openPool("backfill", config);
   const counts = countEvents(events, all);
   const reportProblem = reportOnce(all, options.onProblem);
   events.on("source_failing", reportProblem);

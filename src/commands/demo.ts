@@ -1,5 +1,6 @@
 import { readConfig, type Config } from "../config.ts";
-import { connect, directUrl, type Database } from "../database/connect.ts";
+import type { Database } from "../database/connect.ts";
+import { openPool } from "../database/pools.ts";
 import { DEMO_PATIENTS, insertPatients, IS_DEMO_PATIENT, removePatients } from "../demo/demo-patients.ts";
 import { createListener } from "../listener/listener.ts";
 import { openProvider } from "../providers/open-provider.ts";
@@ -26,7 +27,7 @@ export const demo: Command = {
   async run(args) {
     const { values } = parseCommand(demo, args, { options: { keep: { type: "boolean", default: false } } });
     const database = await openDatabase(readConfig(process.env));
-    const db = connect({ databaseUrl: directUrl(database.config), maxConnections: 2, ownSessions: true });
+    const db = openPool("command", database.config);
     try {
       await show(db, database.config);
     } finally {

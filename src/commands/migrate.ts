@@ -1,5 +1,5 @@
 import { readConfig, type Config } from "../config.ts";
-import { directUrl } from "../database/connect.ts";
+import { directUrl } from "../database/pools.ts";
 import { UsageError } from "../errors.ts";
 import { migrate as runMigrations } from "../migrate.ts";
 import { printMigrations } from "../migrate/print.ts";

@@ -5,8 +5,7 @@ import { wakeListeners } from "../database/wake-listeners.ts";
 import { createListener, type Listener } from "../listener/listener.ts";
 import type { Events } from "../events.ts";
 import { cacheModel } from "../providers/provider.ts";
-import { openProvider, openProviderWithoutProbe } from "../providers/open-provider.ts";
-import { resolveProviderSettings } from "../providers/resolve-provider-settings.ts";
+import { withProvider } from "../providers/registry.ts";
 import type { Source } from "../sources/source.ts";
 import { queueStaleChunkedRows } from "./queue-stale-chunked-rows.ts";
 import type { ChunkedSource } from "../sources/chunked-source.ts";
@@ -145,15 +144,9 @@ async function cacheModelOf(
   started: Promise<void>,
   signal: AbortSignal,
 ): Promise<string> {
-  const settings = resolveProviderSettings(config, source);
-  const dimensions = settings.dimensions ?? source.columnDimensions;
+  const dimensions = source.dimensions ?? config.EMBEDDING_DIM ?? source.columnDimensions;
   if (dimensions === null) await started;
-  const provider =
-    dimensions === null
-      ? await openProvider(settings, signal)
-      : openProviderWithoutProbe({ ...settings, dimensions });
-  await provider.close();
-  return cacheModel(provider);
+  return await withProvider(config, source, { dimensions, signal }, cacheModel);
 }
 
 /** Counts what was done for these sources. The listener works for every source. */

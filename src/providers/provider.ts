@@ -28,9 +28,9 @@ export interface EmbedOptions {
   readonly onReceived?: OnReceived | undefined;
 }
 
-/** Who turns texts into vectors. One request a call, no retries: pacing and patience live in `patient.ts`. */
+/** Turns texts into vectors. `provider-stack.ts` shows what stands between a call and its request. */
 export interface Provider {
-  /** `llm_api`, `ollama` or `local`. */
+  /** The id of its backend. */
   readonly backend: string;
   readonly model: string;
   /** The length of every vector: configured, or discovered by a probe when the provider was opened. */
@@ -41,6 +41,8 @@ export interface Provider {
    * @throws {ProviderError} classified, never with a text in its message; when aborted, the signal's reason.
    */
   embed(texts: readonly string[], signal: AbortSignal, options?: EmbedOptions): Promise<Embeddings>;
+  /** Resolves when a request would be sent soon: to be awaited before texts are claimed. @throws the signal's reason */
+  ready(signal: AbortSignal): Promise<void>;
   close(): Promise<void>;
 }
 

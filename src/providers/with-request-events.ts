@@ -25,6 +25,7 @@ export function withRequestEvents(provider: Provider, events: Events): Provider 
         throw error;
       }
     },
+    ready: (signal) => provider.ready(signal),
     close: () => provider.close(),
   };
 }

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { openProvider, openProviderWithoutProbe } from "../../src/providers/open-provider.ts";
+import { openProvider, openProviderWithoutProbe } from "../../src/providers/provider-stack.ts";
 import type { ProviderError, ProviderFault } from "../../src/providers/provider-error.ts";
-import type { OpenAiSettings } from "../../src/providers/provider-settings.ts";
+import type { OpenAiSettings } from "../../src/providers/backends/openai-compatible.ts";
 import { durationMs, rateHints, retryAfterMs } from "../../src/providers/traffic/rate-hints.ts";
 import { scrub } from "../../src/providers/scrub.ts";
 import type { Fault } from "../support/provider-faults.ts";

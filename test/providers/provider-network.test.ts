@@ -4,8 +4,8 @@ import { createServer } from "node:https";
 import { connect, type AddressInfo, type Server } from "node:net";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { openProvider } from "../../src/providers/open-provider.ts";
-import type { OpenAiSettings } from "../../src/providers/provider-settings.ts";
+import { openProvider } from "../../src/providers/provider-stack.ts";
+import type { OpenAiSettings } from "../../src/providers/backends/openai-compatible.ts";
 import { startProviderServer, type ProviderServer } from "../support/provider-server.ts";
 
 const tls = (name: string): string => fileURLToPath(new URL(`../support/tls/${name}`, import.meta.url));

@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { openProvider } from "../../src/providers/open-provider.ts";
+import { openProvider } from "../../src/providers/provider-stack.ts";
 import type { Provider } from "../../src/providers/provider.ts";
 import { ProviderError } from "../../src/providers/provider-error.ts";
-import type { ProviderSettings } from "../../src/providers/provider-settings.ts";
+import type { ProviderSettings } from "../../src/providers/known-backends.ts";
 import { oracleVector, startProviderServer, type ProviderServer } from "../support/provider-server.ts";
 
 const DIMENSIONS = 8;

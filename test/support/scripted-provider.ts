@@ -25,6 +25,10 @@ export class ScriptedProvider implements Provider {
     return { vectors, tokens: texts.length };
   }
 
+  ready(): Promise<void> {
+    return Promise.resolve();
+  }
+
   close(): Promise<void> {
     return Promise.resolve();
   }

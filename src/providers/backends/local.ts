@@ -1,12 +1,18 @@
 import type { Worker } from "node:worker_threads";
 import { startWorkerThread } from "../../worker-thread.ts";
+import { defineBackend } from "../backend-definition.ts";
 import type { Backend, RawAnswer } from "../backend.ts";
 import { cutText } from "../cut-text.ts";
 import type { LocalAnswer, LocalJob } from "./local-worker.ts";
 import { onAbort } from "../on-abort.ts";
 import { ProviderError } from "../provider-error.ts";
 import type { ProviderLimits } from "../provider.ts";
-import type { LocalSettings } from "../provider-settings.ts";
+import type { CommonSettings } from "../provider-settings.ts";
+
+/** The model that npm carries: no key, no server, no download. */
+export interface LocalSettings extends CommonSettings {
+  readonly backend: "local";
+}
 
 /** A long text is no fault of its row here: like most small models this one reads the start of it. */
 const LIMITS: ProviderLimits = { inputs: 64, characters: 1_000_000, textCharacters: 1_000_000 };
@@ -28,7 +34,7 @@ interface Waiting {
  * not for production. It reads the first 128 tokens of a text. It computes in a worker thread, since a batch
  * would block the event loop for most of a second.
  */
-export class Local implements Backend {
+class Local implements Backend {
   readonly name = "local";
   readonly model = "universal-sentence-encoder-lite";
   readonly limits: ProviderLimits;
@@ -107,3 +113,14 @@ export class Local implements Backend {
     for (const waiting of this.#waiting.values()) waiting.reject(new ProviderError("unwell", message));
   }
 }
+
+export const local = defineBackend({
+  id: "local",
+  environment: {},
+  secrets: [],
+  ofSource: {},
+  // It has no other, so a new column need not wait for the model to be loaded.
+  dimensions: 512,
+  resolve: ({ common }): LocalSettings => ({ ...common, backend: "local" }),
+  open: (settings) => new Local(settings),
+});

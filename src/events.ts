@@ -1,11 +1,11 @@
 import { EventEmitter } from "node:events";
-import type { ProviderFault } from "./providers/provider-error.ts";
+import type { ProviderErrorKind } from "./providers/provider-error.ts";
 
 /** Why a row failed: its text is too long, the provider refuses it, or the database refuses its vector. */
 export type FailureKind = "too_long" | "refused" | "database";
 
 /** How a request ended: with vectors, or why not. */
-type RequestOutcome = "ok" | ProviderFault | "aborted";
+type RequestOutcome = "ok" | ProviderErrorKind | "aborted";
 
 /** What a listener does, for the log, the metrics, the progress bar and tests. No event carries a text. */
 export interface PipelineEvents {

@@ -9,8 +9,8 @@ interface Item {
 }
 
 /**
- * Reads an answer of the shape that OpenAI defined, `{data: [{index, embedding}], usage}`, which other providers give to
- * requests of their own too.
+ * Reads an answer of the shape that OpenAI defined, `{data: [{index, embedding}], usage}`, which other providers use
+ * for their own requests too.
  */
 export function readOpenAiAnswer(
   answer: JsonAnswer,
@@ -19,7 +19,7 @@ export function readOpenAiAnswer(
 ): RawAnswer {
   const body = answer.body as { data?: unknown; error?: unknown; usage?: unknown } | null;
   if (!Array.isArray(body?.data)) {
-    // Some gateways answer 200 and put the true status into the body.
+    // Some gateways answer 200 and put the real status into the body.
     const inner = (body?.error as { code?: unknown } | null | undefined)?.code;
     const status = typeof inner === "number" && inner >= 400 && inner < 600 ? inner : 200;
     throw classifyAnswer(status, answer.headers, complaintOf(body), texts, context);
@@ -30,31 +30,31 @@ export function readOpenAiAnswer(
   };
 }
 
-/** Puts the vectors where their `index` says: servers that work in parallel do not answer in order. */
+/** Puts the vectors where their `index` says: servers that embed in parallel do not keep the order. */
 function inOrder(items: readonly (Item | null)[], count: number, context: ErrorContext): RawVector[] {
   const vectors: RawVector[] = [];
   let placed = 0;
   for (const item of items) {
     const index = item?.index;
     if (typeof index !== "number" || !Number.isInteger(index) || index < 0 || index >= count) {
-      throw unwell(context, `a vector whose index is ${describe(index)} among ${count} texts`);
+      throw unavailable(context, `a vector whose index is ${describe(index)} among ${count} texts`);
     }
-    if (vectors[index] !== undefined) throw unwell(context, `two vectors with the index ${index}`);
+    if (vectors[index] !== undefined) throw unavailable(context, `two vectors with the index ${index}`);
     const vector = item?.embedding;
     if (typeof vector !== "string" && !Array.isArray(vector)) {
-      throw unwell(context, `no vector at index ${index}`);
+      throw unavailable(context, `no vector at index ${index}`);
     }
     vectors[index] = vector;
     placed++;
   }
-  if (placed !== count) throw unwell(context, `${placed} vectors for ${count} texts`);
+  if (placed !== count) throw unavailable(context, `${placed} vectors for ${count} texts`);
   return vectors;
 }
 
-function unwell(context: ErrorContext, what: string): ProviderError {
+function unavailable(context: ErrorContext, what: string): ProviderError {
   return new ProviderError(
-    "unwell",
-    `${context.address} gave ${what}. Nothing of it was stored; tried again later.`,
+    "unavailable",
+    `${context.address} gave ${what}. Nothing of it was stored; it is tried again later.`,
   );
 }
 

@@ -2,7 +2,8 @@ import type { Events } from "../events.ts";
 import { backendOf, type ProviderSettings } from "./known-backends.ts";
 import { ProviderError } from "./provider-error.ts";
 import type { Provider } from "./provider.ts";
-import { RetryingProvider, type RetryPolicy } from "./retrying-provider.ts";
+import type { RetryPolicy } from "./retry-policy.ts";
+import { RetryingProvider } from "./retrying-provider.ts";
 import { ValidatingProvider } from "./validating-provider.ts";
 import { withRequestEvents } from "./with-request-events.ts";
 import { withUsageEvents, type Budget } from "./with-usage-events.ts";
@@ -61,7 +62,7 @@ async function openProviderTolerantly(settings: ProviderSettings): Promise<Provi
     return await openProvider(settings);
   } catch (error) {
     const passes =
-      error instanceof ProviderError && (error.fault === "unwell" || error.fault === "throttled");
+      error instanceof ProviderError && (error.kind === "unavailable" || error.kind === "throttled");
     if (!passes || settings.dimensions === undefined) throw error;
     return openProviderWithoutProbe({ ...settings, dimensions: settings.dimensions });
   }

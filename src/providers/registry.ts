@@ -8,22 +8,23 @@ import {
   resolveProviderSettings,
   type ProviderOverrides,
 } from "./resolve-provider-settings.ts";
-import type { RetryingProvider, RetryPolicy } from "./retrying-provider.ts";
+import type { RetryPolicy } from "./retry-policy.ts";
+import type { RetryingProvider } from "./retrying-provider.ts";
 import { sourceSettings } from "./source-settings.ts";
 
-/** How a provider is, as `embedding_listener.state` and the page tell it. */
+/** The state of a provider, as `embedding_listener.state` and the page show it. */
 export interface ProviderDescription {
   readonly backend: string;
   readonly model: string;
   readonly state: "closed" | "throttled" | "open";
   readonly since: string;
   readonly reason: string | null;
-  /** That it is believed to allow; null while nothing is known. */
+  /** The rate limit as estimated; null while nothing is known. */
   readonly requests_per_minute: number | null;
   readonly concurrency: number;
 }
 
-/** The open providers of a listener. Sources with equal settings share one, its pace and its circuit. */
+/** The open providers of a listener. Sources with equal settings share one, with its rate and its circuit. */
 export class Providers {
   readonly #config: Config;
   readonly #events: Events;
@@ -51,7 +52,7 @@ export class Providers {
     }
   }
 
-  /** How each provider is, for `embedding_listener.state`: names, states and reasons. */
+  /** The state of each provider, for `embedding_listener.state`. */
   describe(): ProviderDescription[] {
     return [...this.#known].map(({ backend, model, state, requestsPerMinute, concurrency }) => ({
       backend,
@@ -77,7 +78,7 @@ export class Providers {
   }
 }
 
-/** The pace that the source's own settings allow, else the environment's. */
+/** The source's own limits, else the environment's. */
 function policyOf(config: Config, overrides: ProviderOverrides): Partial<RetryPolicy> {
   const own = sourceSettings(overrides.settings);
   const requestsPerMinute = own.requests_per_minute ?? config.EMBED_REQUESTS_PER_MINUTE;

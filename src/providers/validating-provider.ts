@@ -66,7 +66,7 @@ export class ValidatingProvider implements Provider {
 
 async function probe(backend: Backend, signal: AbortSignal): Promise<number> {
   const answer = await backend.ask([PROBE_TEXT], signal).catch((error: unknown) => {
-    throw error instanceof ProviderError && error.fault === "row" ? refusesAll(error) : error;
+    throw error instanceof ProviderError && error.kind === "row" ? refusesAll(error) : error;
   });
   const [vector] = answer.vectors;
   const length = vector === undefined ? undefined : lengthOf(vector);

@@ -19,10 +19,10 @@ export interface OllamaSettings extends CommonSettings, HttpSettings {
   readonly sendDimensions?: boolean | undefined;
 }
 
-/** Ollama states no limit; it works through a batch text by text, so that a big one only risks the timeout. */
+/** Ollama states no limit; it embeds a batch text by text, so a big batch only risks the timeout. */
 const LIMITS: ProviderLimits = { inputs: 256, characters: 300_000, textCharacters: 100_000 };
 
-/** Ollama's own API: `/api/embed` takes a batch; servers before 0.3 know only `/api/embeddings`, one text a call. */
+/** Ollama's own API: `/api/embed` takes a batch; servers before 0.3 know only `/api/embeddings`, one text per call. */
 class Ollama implements Backend {
   readonly name = "ollama";
   readonly model: string;
@@ -31,7 +31,7 @@ class Ollama implements Backend {
   readonly #base: string;
   readonly #origin: string;
   readonly #settings: OllamaSettings;
-  /** Turns false for good when the server does not know the batch endpoint. */
+  /** Becomes false, and stays so, when the server does not know the batch endpoint. */
   #batches = true;
 
   constructor(settings: OllamaSettings) {

@@ -24,12 +24,13 @@ export interface OpenAiSettings extends CommonSettings, HttpSettings {
 }
 
 /**
- * OpenAI allows 2,048 inputs and 300,000 tokens a request, and 8,192 tokens a text. Characters stand for tokens one
- * to one in a request, which no script exceeds by much; one text is left to the server, which knows its tokens.
+ * OpenAI allows 2,048 inputs and 300,000 tokens per request, and 8,192 tokens per text. In a request, one character
+ * counts as one token, which no script exceeds by much; the length of one text is left to the server, which counts its
+ * tokens.
  */
 const LIMITS: ProviderLimits = { inputs: 2048, characters: 300_000, textCharacters: 100_000 };
 
-/** `POST /v1/embeddings` as OpenAI defined it and many others took it over. */
+/** `POST /v1/embeddings` as OpenAI defined it and many other servers understand it. */
 class OpenAiCompatible implements Backend {
   readonly name = "llm_api";
   readonly model: string;
@@ -38,7 +39,7 @@ class OpenAiCompatible implements Backend {
   readonly #path: string;
   readonly #extra: Readonly<Record<string, unknown>>;
   readonly #context: ErrorContext;
-  /** Turns false for good when a server refuses base64 and takes floats. */
+  /** Becomes false, and stays so, when a server refuses base64 and sends floats. */
   #base64 = true;
   #answeredBefore = false;
 
@@ -106,7 +107,7 @@ function pathOf(url: URL, path: string | undefined): string {
   return url.search === "" ? joined : joined + (joined.includes("?") ? "&" : "?") + url.search.slice(1);
 }
 
-/** Azure takes its key in a header of its own; all others as a bearer token. */
+/** Azure expects its key in the header `api-key`; all others as a bearer token. */
 function authorization(url: URL, apiKey: string | undefined): Record<string, string> {
   if (apiKey === undefined || apiKey === "") return {};
   const azure = /\.(openai|cognitiveservices|services\.ai)\.azure\.com$/.test(url.hostname);

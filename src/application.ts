@@ -1,12 +1,12 @@
 import type { Config } from "./config.ts";
-import { connect, directUrl, type Database } from "./database/connect.ts";
+import type { Database } from "./database/connect.ts";
+import { openPool } from "./database/pools.ts";
 import { SetupError } from "./errors.ts";
-import { openProvider, openProviderWithoutProbe } from "./providers/open-provider.ts";
+import { withProvider } from "./providers/registry.ts";
 import { embedQuery } from "./search/embed-query.ts";
 import { searchChosen } from "./search/search-source.ts";
 import type { Neighbour } from "./search/searched-rows.ts";
 import { choose } from "./sources/choose-sources.ts";
-import { resolveProviderSettings } from "./providers/resolve-provider-settings.ts";
 import { unwatch as unwatchSource } from "./watch/unwatch.ts";
 import { watch as watchTable, type Watched, type WatchOptions } from "./watch/watch.ts";
 
@@ -56,31 +56,22 @@ export async function search(
         `Name one: ${[source, ...others].map((known) => known?.name).join(", ")}.`,
       );
     }
-    const settings = resolveProviderSettings(config, source);
-    const dimensions = source.columnDimensions;
     // The column gives the length of its vectors, so the provider need not be probed.
-    const provider =
-      dimensions === null
-        ? await openProvider(settings, signal)
-        : openProviderWithoutProbe({ ...settings, dimensions });
-    try {
-      const vector = await embedQuery(db, provider, query, signal);
-      return await searchChosen(db, chosen, vector, {
-        limit: options.limit ?? 10,
-        withText: options.withText ?? false,
-      });
-    } finally {
-      await provider.close();
-    }
+    const vector = await withProvider(
+      config,
+      source,
+      { dimensions: source.columnDimensions, signal },
+      (provider) => embedQuery(db, provider, query, signal),
+    );
+    return await searchChosen(db, chosen, vector, {
+      limit: options.limit ?? 10,
+      withText: options.withText ?? false,
+    });
   });
 }
 
 async function withDatabase<T>(config: ApplicationConfig, work: (db: Database) => Promise<T>): Promise<T> {
-  const db = connect({
-    databaseUrl: directUrl(config),
-    maxConnections: 1,
-    ownSessions: true,
-  });
+  const db = openPool("application", config);
   try {
     return await work(db);
   } finally {

@@ -2,36 +2,13 @@ import { readFileSync } from "node:fs";
 import { closest, distance } from "fastest-levenshtein";
 import { z } from "zod";
 import { UsageError } from "./errors.ts";
-
-const text = z.string().trim();
-const url = (protocols: RegExp, example: string) =>
-  text.refine((value) => URL.canParse(value) && protocols.test(new URL(value).protocol), {
-    error: `expected a URL such as ${example}`,
-  });
-const whole = (min: number, max: number) =>
-  text
-    .regex(/^\d+$/, `expected a whole number from ${min} to ${max}`)
-    .transform(Number)
-    .pipe(
-      z
-        .number()
-        .min(min, { error: `expected a whole number from ${min} to ${max}` })
-        .max(max, { error: `expected a whole number from ${min} to ${max}` }),
-    );
-const decimal = text.regex(/^\d+(\.\d+)?$/, "expected a number such as 0.02").transform(Number);
-const yesNo = z
-  .enum(["true", "false"], { error: "expected true or false" })
-  .transform((value) => value === "true");
-const oneOf = <const T extends readonly string[]>(values: T) =>
-  z.enum(values, { error: `expected one of ${values.join(", ")}` });
-const record = text.transform((value, context): Readonly<Record<string, unknown>> => {
-  try {
-    return z.record(z.string(), z.unknown()).parse(JSON.parse(value));
-  } catch {
-    context.addIssue({ code: "custom", message: 'expected a JSON object such as {"name": "value"}' });
-    return z.NEVER;
-  }
-});
+import {
+  BACKEND_ENVIRONMENT,
+  BACKEND_IDS,
+  BACKEND_SECRETS,
+  DEFAULT_BACKEND,
+} from "./providers/known-backends.ts";
+import { decimal, oneOf, text, url, whole } from "./setting-types.ts";
 
 /** The parameters of a connection string that name files. */
 const TLS_FILES = ["sslrootcert", "sslcert", "sslkey"] as const;
@@ -48,32 +25,17 @@ const POSTGRES = url(/^postgres(ql)?:$/, "postgres://user@host:5432/database").s
     }
   },
 );
-const HTTP = url(/^https?:$/, "https://host/v1");
 
 /** Every setting, in the order of `.env.example`; a test compares the two. Times are in milliseconds. */
 const SETTINGS = z.object({
   DATABASE_URL: POSTGRES.optional(),
   LISTEN_DATABASE_URL: POSTGRES.optional(),
 
-  EMBEDDING_BACKEND: oneOf(["local", "llm_api", "ollama"]).default("local"),
+  EMBEDDING_BACKEND: oneOf(BACKEND_IDS).default(DEFAULT_BACKEND),
   EMBEDDING_DIM: whole(1, 16_000).optional(),
   EMBEDDING_TIMEOUT: whole(100, 600_000).default(30_000),
 
-  OPENAI_BASE_URL: HTTP.default("https://api.openai.com/v1"),
-  OPENAI_API_KEY: text.optional(),
-  OPENAI_API_KEY_FILE: text.optional(),
-  OPENAI_EMBED_MODEL: text.default("text-embedding-3-small"),
-  OPENAI_EMBED_PATH: text.startsWith("/", "expected a path such as /embeddings").optional(),
-  OPENAI_HEADERS: record.pipe(z.record(z.string(), z.string())).optional(),
-  OPENAI_EXTRA_BODY: record.optional(),
-  OPENAI_SEND_DIMENSIONS: yesNo.optional(),
-
-  OLLAMA_BASE_URL: HTTP.default("http://127.0.0.1:11434"),
-  OLLAMA_EMBED_MODEL: text.default("nomic-embed-text"),
-  OLLAMA_KEEP_ALIVE: text.optional(),
-  OLLAMA_OPTIONS: record.optional(),
-  OLLAMA_TRUNCATE: yesNo.optional(),
-  OLLAMA_SEND_DIMENSIONS: yesNo.optional(),
+  ...BACKEND_ENVIRONMENT,
 
   EMBED_BATCH_SIZE: whole(1, 2_048).default(64),
   EMBED_MAX_CONCURRENCY: whole(1, 64).default(1),
@@ -104,13 +66,7 @@ export type Config = Readonly<z.infer<typeof SETTINGS>>;
 /** The names of all settings, in the order of `.env.example`. */
 export const SETTING_NAMES: readonly string[] = Object.keys(SETTINGS.shape);
 
-const SECRETS = new Set([
-  "DATABASE_URL",
-  "LISTEN_DATABASE_URL",
-  "OPENAI_API_KEY",
-  "OPENAI_HEADERS",
-  "EMBED_HTTP_TOKEN",
-]);
+const SECRETS = new Set(["DATABASE_URL", "LISTEN_DATABASE_URL", ...BACKEND_SECRETS, "EMBED_HTTP_TOKEN"]);
 const OURS = /^EMBED/;
 
 /**
@@ -140,7 +96,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
       "Correct the environment or .env; .env.example explains every setting.",
     );
   }
-  return Object.freeze({ ...parsed.data, ...keyFromFile(parsed.data) });
+  return Object.freeze({ ...parsed.data, ...secretsFromFiles(parsed.data) });
 }
 
 /** Whether only this machine can reach an address. */
@@ -170,15 +126,21 @@ function whyUnreadable(file: string): string | undefined {
   }
 }
 
-function keyFromFile(settings: Config): Partial<Config> {
-  if (settings.OPENAI_API_KEY_FILE === undefined) return {};
-  try {
-    return { OPENAI_API_KEY: readFileSync(settings.OPENAI_API_KEY_FILE, "utf8").trim() };
-  } catch (error) {
-    throw new UsageError(
-      `OPENAI_API_KEY_FILE: cannot read ${settings.OPENAI_API_KEY_FILE} (${(error as NodeJS.ErrnoException).code ?? "unknown"})`,
-      "Name a file that this process may read, with the key alone in it.",
-      { cause: error },
-    );
+/** A backend's key may be in a file instead, whose name another setting says. */
+function secretsFromFiles(settings: Readonly<Record<string, unknown>>): Readonly<Record<string, string>> {
+  const secrets: Record<string, string> = {};
+  for (const name of BACKEND_SECRETS) {
+    const file = settings[`${name}_FILE`];
+    if (typeof file !== "string") continue;
+    try {
+      secrets[name] = readFileSync(file, "utf8").trim();
+    } catch (error) {
+      throw new UsageError(
+        `${name}_FILE: cannot read ${file} (${(error as NodeJS.ErrnoException).code ?? "unknown"})`,
+        "Name a file that this process may read, with the key alone in it.",
+        { cause: error },
+      );
+    }
   }
+  return secrets;
 }

@@ -4,7 +4,7 @@ import { EventEmitter } from "node:events";
 export type FailureKind = "too_long" | "refused" | "database";
 
 /** How a request ended: with vectors, or why not. */
-type RequestOutcome = "ok" | "throttled" | "unwell" | "row" | "setup" | "aborted";
+type RequestOutcome = "ok" | "throttled" | "unavailable" | "row" | "setup" | "aborted";
 
 /** What a listener does, for the log, the metrics, the progress bar and tests. No event carries a text. */
 export interface PipelineEvents {

@@ -37,7 +37,7 @@ export async function search({ server, quick }: Bench): Promise<Section[]> {
     const signal = new AbortController().signal;
     const quiet = (): void => undefined;
     const index = await buildIndex(db, source, {
-      databaseUrl: url,
+      database: { DATABASE_URL: url },
       now: true,
       memory: "256MB",
       onProgress: quiet,

@@ -2,10 +2,9 @@ import { sql } from "kysely";
 import type { Config } from "../config.ts";
 import type { Database } from "../database/connect.ts";
 import { checkDimensions } from "../sources/check-dimensions.ts";
-import { openProvider } from "../providers/open-provider.ts";
+import { withProvider } from "../providers/registry.ts";
 import { packTexts } from "../providers/isolate/pack.ts";
 import { cacheModel, type Provider } from "../providers/provider.ts";
-import { resolveProviderSettings } from "../providers/resolve-provider-settings.ts";
 import { hasText, rowsWithVectors, textHash } from "../sources/source-sql.ts";
 import { withPerRowFallback } from "../sources/per-row-fallback.ts";
 import type { Source } from "../sources/source.ts";
@@ -37,8 +36,7 @@ export async function dryRun(
   source: Source,
   options: { readonly limit: number; readonly all: boolean; readonly signal: AbortSignal },
 ): Promise<DryRunReport> {
-  const provider = await openProvider(resolveProviderSettings(config, source), options.signal);
-  try {
+  return await withProvider(config, source, { signal: options.signal }, async (provider) => {
     checkDimensions(source, provider);
     const amount = await withPerRowFallback(source, (source) =>
       countWork(db, source, cacheModel(provider), options.all),
@@ -67,9 +65,7 @@ export async function dryRun(
           ? null
           : (tokens / 1e6) * config.EMBED_PRICE_PER_MILLION_TOKENS,
     };
-  } finally {
-    await provider.close();
-  }
+  });
 }
 
 async function countWork(

@@ -1,8 +1,7 @@
 import { sql } from "kysely";
 import type { Config } from "../config.ts";
 import type { Database } from "../database/connect.ts";
-import { openProvider } from "../providers/open-provider.ts";
-import { resolveProviderSettings } from "../providers/resolve-provider-settings.ts";
+import { withProvider } from "../providers/registry.ts";
 import {
   hasText,
   keysOf,
@@ -25,8 +24,7 @@ export async function backfillPerRow(
   source: Source,
   options: { readonly progress: Progress; readonly signal: AbortSignal },
 ): Promise<number> {
-  const provider = await openProvider(resolveProviderSettings(config, source), options.signal);
-  try {
+  const work = withProvider(config, source, { signal: options.signal }, async (provider) => {
     const { rows } = await sql<Record<string, unknown>>`
       select ${keysOf(source, "t")} from ${rowsWithVectors(source)} t where t.vector is null and ${hasText("t")}`.execute(
       db,
@@ -40,10 +38,10 @@ export async function backfillPerRow(
       options.progress.show({ done, total: rows.length, cached: 0, failed: 0, tokens: 0 });
     }
     return done;
-  } finally {
-    await provider.close();
+  });
+  return await work.finally(() => {
     options.progress.end();
-  }
+  });
 }
 
 async function embedRow(

@@ -1,11 +1,11 @@
 import type { Config } from "../config.ts";
-import { connect, directUrl, type Database } from "../database/connect.ts";
+import type { Database } from "../database/connect.ts";
+import { openPool } from "../database/pools.ts";
 import { wakeListeners } from "../database/wake-listeners.ts";
 import { createListener, type Listener } from "../listener/listener.ts";
 import type { Events } from "../events.ts";
 import { cacheModel } from "../providers/provider.ts";
-import { openProvider, openProviderWithoutProbe } from "../providers/open-provider.ts";
-import { resolveProviderSettings } from "../providers/resolve-provider-settings.ts";
+import { withProvider } from "../providers/registry.ts";
 import type { Source } from "../sources/source.ts";
 import { queueStaleChunkedRows } from "./queue-stale-chunked-rows.ts";
 import type { ChunkedSource } from "../sources/chunked-source.ts";
@@ -35,9 +35,6 @@ export interface BackfillReport extends ProgressFigures {
   readonly pending: number;
 }
 
-/** Comparing a large table with its cache takes one long statement, which blocks no other. */
-const LONGEST_STATEMENT_MS = 3_600_000;
-
 /**
  * Queues every row that has no current vector and drains the queue, together with the listeners that are running. An
  * interrupted backfill loses nothing: the next one continues where it stopped.
@@ -66,12 +63,7 @@ export async function backfillWith(
   const { chunked = [], progress, signal } = options;
   const all = [...chunked, ...sources];
   const begun = performance.now();
-  const db = connect({
-    databaseUrl: directUrl(config),
-    maxConnections: 2,
-    ownSessions: true,
-    queryTimeoutMs: LONGEST_STATEMENT_MS,
-  });
+  const db = openPool("backfill", config);
   const counts = countEvents(events, all);
   const reportProblem = reportOnce(all, options.onProblem);
   events.on("source_failing", reportProblem);
@@ -152,15 +144,9 @@ async function cacheModelOf(
   started: Promise<void>,
   signal: AbortSignal,
 ): Promise<string> {
-  const settings = resolveProviderSettings(config, source);
-  const dimensions = settings.dimensions ?? source.columnDimensions;
+  const dimensions = source.dimensions ?? config.EMBEDDING_DIM ?? source.columnDimensions;
   if (dimensions === null) await started;
-  const provider =
-    dimensions === null
-      ? await openProvider(settings, signal)
-      : openProviderWithoutProbe({ ...settings, dimensions });
-  await provider.close();
-  return cacheModel(provider);
+  return await withProvider(config, source, { dimensions, signal }, cacheModel);
 }
 
 /** Counts what was done for these sources. The listener works for every source. */

@@ -1,4 +1,3 @@
-import { directUrl } from "../database/connect.ts";
 import { UsageError } from "../errors.ts";
 import { formatDuration } from "../timing/format-duration.ts";
 import { buildIndex as build } from "../search/build-index.ts";
@@ -36,7 +35,7 @@ export const buildIndex: Command = {
       const [source] = await chooseSources(db, name);
       if (source === undefined) return 1;
       const index = await build(db, source, {
-        databaseUrl: directUrl(config),
+        database: config,
         now: values.now,
         memory,
         signal: interrupted.signal,

@@ -1,13 +1,13 @@
 import { readConfig, type Config } from "../config.ts";
-import { connect, directUrl, type Database } from "../database/connect.ts";
+import type { Database } from "../database/connect.ts";
+import { openPool } from "../database/pools.ts";
 import { DEMO_PATIENTS, insertPatients, IS_DEMO_PATIENT, removePatients } from "../demo/demo-patients.ts";
 import { createListener } from "../listener/listener.ts";
-import { openProvider } from "../providers/open-provider.ts";
+import { withProvider } from "../providers/registry.ts";
 import type { Provider } from "../providers/provider.ts";
 import { embedQuery } from "../search/embed-query.ts";
 import { nearest } from "../search/nearest.ts";
 import { chooseSources } from "../sources/choose-sources.ts";
-import { resolveProviderSettings } from "../providers/resolve-provider-settings.ts";
 import type { Source } from "../sources/source.ts";
 import { parseCommand, type Command } from "./command.ts";
 import { openDatabase } from "./database-of.ts";
@@ -26,7 +26,7 @@ export const demo: Command = {
   async run(args) {
     const { values } = parseCommand(demo, args, { options: { keep: { type: "boolean", default: false } } });
     const database = await openDatabase(readConfig(process.env));
-    const db = connect({ databaseUrl: directUrl(database.config), maxConnections: 2, ownSessions: true });
+    const db = openPool("command", database.config);
     try {
       await show(db, database.config);
     } finally {
@@ -41,8 +41,16 @@ export const demo: Command = {
 async function show(db: Database, config: Config & { readonly DATABASE_URL: string }): Promise<void> {
   const [source] = await chooseSources(db, "patient_embeddings");
   if (source === undefined) return;
+  await withProvider(config, source, {}, (provider) => showWith(provider, db, config, source));
+}
+
+async function showWith(
+  provider: Provider,
+  db: Database,
+  config: Config & { readonly DATABASE_URL: string },
+  source: Source,
+): Promise<void> {
   const listener = createListener(config);
-  const provider = await openProvider(resolveProviderSettings(config, source));
   try {
     await listener.start();
     const started = performance.now();
@@ -55,7 +63,6 @@ async function show(db: Database, config: Config & { readonly DATABASE_URL: stri
     await showEdit(db, source, provider, () => listener.settled());
   } finally {
     await listener.stop();
-    await provider.close();
   }
 }
 

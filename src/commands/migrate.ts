@@ -1,10 +1,10 @@
 import { readConfig, type Config } from "../config.ts";
-import { directUrl } from "../database/connect.ts";
+import { directUrl } from "../database/pools.ts";
 import { UsageError } from "../errors.ts";
 import { migrate as runMigrations } from "../migrate.ts";
 import { printMigrations } from "../migrate/print.ts";
 import { parseCommand, type Command } from "./command.ts";
-import { dimensionsOf } from "./dimensions-of.ts";
+import { dimensionsOf } from "../providers/registry.ts";
 
 export const migrate: Command = {
   usage: "npm run migrate -- [--from-0.1] | --print [--after FILE]",

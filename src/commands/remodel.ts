@@ -14,6 +14,7 @@ import { refuseSwitched } from "../model-change/open-or-resume.ts";
 import { loadSources } from "../sources/load-sources.ts";
 import { setPaused } from "../sources/set-paused.ts";
 import { unknownSource } from "../sources/unknown-source.ts";
+import { BACKEND_IDS } from "../providers/known-backends.ts";
 import { renderCommands } from "./render-commands.ts";
 import { oneOf, parseCommand, wholeNumber, type Command } from "./command.ts";
 import { withDatabase } from "./with-database.ts";
@@ -22,8 +23,7 @@ import { stopSignal } from "./stop-signal.ts";
 const SAMPLE_TEXTS = 20;
 
 export const remodel: Command = {
-  usage:
-    "npm run remodel -- NAME [--model MODEL] [--dim N] [--backend llm_api|ollama|local] [--base-url URL] [--api-key-env NAME_API_KEY] [--force] [--dry-run | --pause | --rollback | --finish | --cancel] [--json]",
+  usage: `npm run remodel -- NAME [--model MODEL] [--dim N] [--backend ${BACKEND_IDS.join("|")}] [--base-url URL] [--api-key-env NAME_API_KEY] [--force] [--dry-run | --pause | --rollback | --finish | --cancel] [--json]`,
   summary:
     "change the model of a source while users write and search; after an interruption, the same command continues",
   async run(args) {
@@ -56,7 +56,7 @@ export const remodel: Command = {
         return 0;
       }
       const asked = {
-        backend: oneOf("--backend", values.backend, ["llm_api", "ollama", "local"]) ?? null,
+        backend: oneOf("--backend", values.backend, BACKEND_IDS) ?? null,
         model: values.model ?? null,
         dimensions: values.dim === undefined ? undefined : wholeNumber("--dim", values.dim),
         settings: {

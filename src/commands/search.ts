@@ -1,12 +1,11 @@
 import pg from "pg";
 import { describeDatabaseError, harmlessMessage } from "../database/database-fault.ts";
 import { UsageError } from "../errors.ts";
-import { openProvider } from "../providers/open-provider.ts";
+import { withProvider } from "../providers/registry.ts";
 import { embedQuery } from "../search/embed-query.ts";
 import { searchChosen } from "../search/search-source.ts";
 import type { Neighbour } from "../search/searched-rows.ts";
 import { chooseOne } from "../sources/choose-sources.ts";
-import { resolveProviderSettings } from "../providers/resolve-provider-settings.ts";
 import { renderCommands } from "./render-commands.ts";
 import { parseCommand, wholeNumber, type Command } from "./command.ts";
 import { withDatabase } from "./with-database.ts";
@@ -35,23 +34,25 @@ export const search: Command = {
       const chosen = await chooseOne(db, values.source);
       const [source] = chosen.sources;
       if (source === undefined) throw new UsageError("There is nothing to search.", "Watch a table first.");
-      const provider = await openProvider(resolveProviderSettings(config, source));
-      try {
-        const vector = await embedQuery(db, provider, query, AbortSignal.timeout(config.EMBEDDING_TIMEOUT));
-        const options = { limit, withText: values.text, where: values.where };
-        const searching = searchChosen(
-          db,
-          chosen,
-          vector,
-          values.hybrid ? { ...options, query, language: values.language } : options,
-        );
-        const found = await searching.catch(explainRefusal);
-        console.log(
-          values.json ? JSON.stringify(found) : describe(chosen.chunked[0]?.name ?? source.name, found),
-        );
-      } finally {
-        await provider.close();
-      }
+      const signal = AbortSignal.timeout(config.EMBEDDING_TIMEOUT);
+      // The column says how long its vectors are, so that a search costs one request.
+      const vector = await withProvider(
+        config,
+        source,
+        { dimensions: source.columnDimensions, signal },
+        (provider) => embedQuery(db, provider, query, signal),
+      );
+      const options = { limit, withText: values.text, where: values.where };
+      const searching = searchChosen(
+        db,
+        chosen,
+        vector,
+        values.hybrid ? { ...options, query, language: values.language } : options,
+      );
+      const found = await searching.catch(explainRefusal);
+      console.log(
+        values.json ? JSON.stringify(found) : describe(chosen.chunked[0]?.name ?? source.name, found),
+      );
       return 0;
     });
   },

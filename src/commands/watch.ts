@@ -1,14 +1,14 @@
 import { UsageError } from "../errors.ts";
 import { describeChunking } from "../chunks/chunk-settings.ts";
 import { watch as watchTable, type Watched } from "../watch/watch.ts";
+import { BACKEND_IDS } from "../providers/known-backends.ts";
 import { renderCommands } from "./render-commands.ts";
 import { oneOf, parseCommand, wholeNumber, type Command } from "./command.ts";
 import { withDatabase } from "./with-database.ts";
 import { sources } from "./sources.ts";
 
 export const watch: Command = {
-  usage:
-    "npm run watch -- TABLE --text COLUMN|EXPRESSION [--key COLUMN]... [--vector embedding] [--into TABLE [--chunk N [--overlap N] [--unit characters|tokens]]] [--type vector|halfvec] [--dim N] [--name NAME] [--backend llm_api|ollama|local] [--model MODEL] [--base-url URL] [--api-key-env NAME_API_KEY] [--json] | --list",
+  usage: `npm run watch -- TABLE --text COLUMN|EXPRESSION [--key COLUMN]... [--vector embedding] [--into TABLE [--chunk N [--overlap N] [--unit characters|tokens]]] [--type vector|halfvec] [--dim N] [--name NAME] [--backend ${BACKEND_IDS.join("|")}] [--model MODEL] [--base-url URL] [--api-key-env NAME_API_KEY] [--json] | --list`,
   summary: "keep a vector of any table's text; a missing vector column, or table for the vectors, is created",
   async run(args) {
     const { values, positionals } = parseCommand(watch, args, {
@@ -51,7 +51,7 @@ export const watch: Command = {
       type: oneOf("--type", values.type, ["vector", "halfvec"]),
       dimensions: values.dim === undefined ? undefined : wholeNumber("--dim", values.dim),
       name: values.name,
-      backend: oneOf("--backend", values.backend, ["llm_api", "ollama", "local"]),
+      backend: oneOf("--backend", values.backend, BACKEND_IDS),
       model: values.model,
       settings: {
         ...(values["base-url"] === undefined ? {} : { base_url: values["base-url"] }),

@@ -19,14 +19,8 @@ export interface ConnectOptions {
   readonly plans?: "made" | "kept";
   /** When a statement has not come back by then, the connection is taken for dead. */
   readonly queryTimeoutMs?: number;
-}
-
-/** Where sessions are ours alone: past the pooler, where there is one. For commands, which are one session each. */
-export function directUrl(config: {
-  readonly DATABASE_URL: string;
-  readonly LISTEN_DATABASE_URL?: string | undefined;
-}): string {
-  return config.LISTEN_DATABASE_URL ?? config.DATABASE_URL;
+  /** Whether statements wait for a lock as long as it takes, where the sessions are ours alone. */
+  readonly waitsForLocks?: boolean;
 }
 
 /** A statement that begins so is read by Postgres once a session, where the sessions are ours alone. */
@@ -39,13 +33,13 @@ const MADE = { plan_cache_mode: "force_custom_plan" } as const;
 /** Many times what a batch takes, and how long a connection that died silently (half-open) goes unnoticed. */
 const QUERY_TIMEOUT_MS = 30_000;
 
-/** Opens a pool. Nothing is sent until the first query. */
+/** Opens a pool, for `pools.ts` and for tests. Nothing is sent until the first query. */
 export function connect(options: ConnectOptions): Database {
   const pool = new pg.Pool({
     ...(options.ownSessions
       ? {
           ...sessionOptions(options.databaseUrl, options.plans === "kept" ? PLANNING : MADE),
-          lock_timeout: LOCK_TIMEOUT_MS,
+          ...(options.waitsForLocks === true ? {} : { lock_timeout: LOCK_TIMEOUT_MS }),
         }
       : { connectionString: options.databaseUrl }),
     max: options.maxConnections,

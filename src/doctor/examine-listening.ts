@@ -3,6 +3,7 @@ import { once } from "node:events";
 import pg from "pg";
 import type { Config } from "../config.ts";
 import type { Database } from "../database/connect.ts";
+import { directUrl, hasOwnSessions } from "../database/pools.ts";
 import { isAlive } from "../membership/alive.ts";
 import { listenerStatus } from "../status/collect-status.ts";
 import { VERSION } from "../version.ts";
@@ -15,12 +16,10 @@ export async function examineListening(
   db: Database,
   config: Config & { readonly DATABASE_URL: string },
 ): Promise<Finding[]> {
-  const url = config.LISTEN_DATABASE_URL ?? config.DATABASE_URL;
-  const remedy =
-    config.LISTEN_DATABASE_URL === undefined
-      ? "DATABASE_URL seems to go through a transaction pooler: set LISTEN_DATABASE_URL to a direct connection. Until then only the poll (EMBED_POLL_MS) finds changes."
-      : "Set LISTEN_DATABASE_URL to a direct connection to the same database.";
-  const arrived = await notificationArrives(url, config.DATABASE_URL);
+  const remedy = hasOwnSessions(config)
+    ? "DATABASE_URL seems to go through a transaction pooler: set LISTEN_DATABASE_URL to a direct connection. Until then only the poll (EMBED_POLL_MS) finds changes."
+    : "Set LISTEN_DATABASE_URL to a direct connection to the same database.";
+  const arrived = await notificationArrives(directUrl(config), config.DATABASE_URL);
   const listeners = (await listenerStatus(db)).filter(({ silent_seconds: silent }) => isAlive(silent));
   const versions = new Set([VERSION, ...listeners.map(({ version }) => version)]);
   return [

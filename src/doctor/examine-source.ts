@@ -3,12 +3,11 @@ import type { Config } from "../config.ts";
 import type { Database } from "../database/connect.ts";
 import { SetupError } from "../errors.ts";
 import { checkDimensions } from "../sources/check-dimensions.ts";
-import { openProvider } from "../providers/open-provider.ts";
+import { withProvider } from "../providers/registry.ts";
 import { ProviderError } from "../providers/provider-error.ts";
 import { isChunked, type ChunkedSource } from "../sources/chunked-source.ts";
 import { vectorIndexes } from "../search/vector-index.ts";
 import { missingGrants } from "../sources/missing-grants.ts";
-import { resolveProviderSettings } from "../providers/resolve-provider-settings.ts";
 import type { Source } from "../sources/source.ts";
 import { ok, problem, warning, type Finding } from "./finding.ts";
 
@@ -126,18 +125,13 @@ async function indexes(db: Database, source: Source): Promise<Finding[]> {
 
 async function provider(config: Config, source: Source): Promise<Finding> {
   try {
-    const opened = await openProvider(
-      resolveProviderSettings(config, source),
-      AbortSignal.timeout(config.EMBEDDING_TIMEOUT),
-    );
-    try {
+    const signal = AbortSignal.timeout(config.EMBEDDING_TIMEOUT);
+    return await withProvider(config, source, { signal }, (opened) => {
       checkDimensions(source, opened);
       return ok(
         `${opened.model} (${opened.backend}) answers with vectors of ${opened.dimensions} dimensions`,
       );
-    } finally {
-      await opened.close();
-    }
+    });
   } catch (error) {
     if (error instanceof SetupError) return problem(error.message, error.remedy);
     if (error instanceof ProviderError) {

@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import { sql } from "kysely";
 import type { Logger } from "pino";
 import type { Config } from "../config.ts";
-import { connect } from "../database/connect.ts";
+import { hasOwnSessions, openPool } from "../database/pools.ts";
 import { SetupError } from "../errors.ts";
 import type { Listener } from "../listener/listener.ts";
 import { withTimeout } from "../timing/with-timeout.ts";
@@ -30,12 +30,10 @@ const READY_FRESH_MS = 500;
 const LEAVE_WITHIN_MS = 2_000;
 /** A client that neither reads nor sends for this long is disconnected. */
 const STALLED_MS = 60_000;
-/** With a shorter limit, a count would continue in Postgres while the next one starts. */
-const LONGEST_COUNT_MS = 3_600_000;
 
 /**
- * Serves the page, `/metrics`, `/healthz` and `/readyz` for a listener. Page and metrics use two connections of their
- * own, so that they never delay writes; row counts use a third, so that a slow count never delays the page.
+ * Serves the page, `/metrics`, `/healthz` and `/readyz` for a listener. Page and metrics use connections of their own, so
+ * that they never delay writes; row counts use another, so that a slow count never delays the page.
  * @throws {SetupError} if the address is not free.
  */
 export async function startHttp(
@@ -43,17 +41,13 @@ export async function startHttp(
   listener: Listener,
   log: Logger,
 ): Promise<HttpServer> {
-  const reached = {
-    databaseUrl: config.DATABASE_URL,
-    ownSessions: config.LISTEN_DATABASE_URL === undefined,
-  };
-  const db = connect({ ...reached, maxConnections: 2 });
-  const counting = connect({ ...reached, maxConnections: 1, queryTimeoutMs: LONGEST_COUNT_MS });
+  const db = openPool("page", config);
+  const counting = openPool("counts", config);
   const samples = new Cached(SAMPLE_FRESH_MS, () => sampleSources(db));
   const history = new History(listener.events, () => samples.get());
   const guard = new Guard(config.EMBED_HTTP_TOKEN);
   const metrics = createMetrics(listener, () => samples.get());
-  const rowCounts = new RowCounts(counting, reached.ownSessions);
+  const rowCounts = new RowCounts(counting, hasOwnSessions(config));
   const readiness = new Cached(READY_FRESH_MS, () =>
     sql`select from autoembed.embedding_source limit 1`.execute(db),
   );

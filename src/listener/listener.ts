@@ -1,5 +1,6 @@
 import type { Config } from "../config.ts";
-import { connect, vectorTypeOid, type Database } from "../database/connect.ts";
+import { vectorTypeOid, type Database } from "../database/connect.ts";
+import { directUrl, openPool, WRITERS } from "../database/pools.ts";
 import { describeDatabaseError } from "../database/database-fault.ts";
 import { Events } from "../events.ts";
 import { Membership } from "../membership/membership.ts";
@@ -17,10 +18,6 @@ import { NotifyGate } from "./notify-gate.ts";
 import { SourceWorkers } from "./source-workers.ts";
 import { Usage } from "./usage.ts";
 
-/** Writes in flight; one more connection claims. */
-const WRITERS = 3;
-/** A heartbeat that has no reply by then did not arrive. */
-const HEARTBEAT_TIMEOUT_MS = 5_000;
 /** How often usage is written, the budget read, and what could not be released is tried again. */
 const MAINTENANCE_MS = 1_000;
 /** How long each step of a shutdown may wait, after the deadline, for a database that may be gone. */
@@ -74,13 +71,9 @@ class RunningListener implements Listener {
 
   constructor(config: Config & { readonly DATABASE_URL: string }) {
     this.#config = config;
-    const database = {
-      databaseUrl: config.DATABASE_URL,
-      ownSessions: config.LISTEN_DATABASE_URL === undefined,
-    };
-    this.#db = connect({ ...database, maxConnections: WRITERS + 2 });
-    this.#batches = connect({ ...database, maxConnections: WRITERS + 1, plans: "kept" });
-    this.#heartbeatDb = connect({ ...database, maxConnections: 1, queryTimeoutMs: HEARTBEAT_TIMEOUT_MS });
+    this.#db = openPool("listener", config);
+    this.#batches = openPool("batches", config);
+    this.#heartbeatDb = openPool("heartbeat", config);
     this.#usage = new Usage(this.events);
     this.#budget = new Budget(config.EMBED_DAILY_TOKEN_BUDGET, this.events);
     this.#providers = new Providers(config, this.events);
@@ -107,7 +100,7 @@ class RunningListener implements Listener {
       writes: new ConcurrencyLimit(WRITERS),
       claimant: this.#membership,
     });
-    this.#notifications = new Notifications(config.LISTEN_DATABASE_URL ?? config.DATABASE_URL, {
+    this.#notifications = new Notifications(directUrl(config), {
       onChange: (sourceId) => {
         if (sourceId === undefined) void this.#refresh();
         else this.#workers.wake(sourceId);

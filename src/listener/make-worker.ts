@@ -3,13 +3,12 @@ import type { Database } from "../database/connect.ts";
 import type { Events } from "../events.ts";
 import { ChunkWorker } from "../pipeline/chunk-worker.ts";
 import { EmbedWorker } from "../pipeline/embed-worker.ts";
-import type { Embedder } from "../pipeline/source-context.ts";
 import type { WorkerLoop } from "../pipeline/worker-loop.ts";
 import { WriteSize } from "../pipeline/write-size.ts";
-import { cacheModel } from "../providers/provider.ts";
+import { providerOfSource } from "../providers/provider-stack.ts";
+import { cacheModel, type Provider } from "../providers/provider.ts";
 import type { Providers } from "../providers/registry.ts";
 import { sourceSettings } from "../providers/source-settings.ts";
-import { withUsageEvents } from "../providers/with-usage-events.ts";
 import type { Claimant } from "../queue/claim-ledger.ts";
 import type { ChunkedSource } from "../sources/chunked-source.ts";
 import type { Source } from "../sources/source.ts";
@@ -35,7 +34,7 @@ const WAITING = 1;
 export function makeEmbedWorker(
   { db, batches, config, budget, events, writes, claimant }: WorkerDependencies,
   source: Source,
-  provider: Embedder,
+  provider: Provider,
   vectorOid: number,
 ): WorkerLoop {
   const own = sourceSettings(source.settings);
@@ -43,7 +42,7 @@ export function makeEmbedWorker(
     db,
     batches: source.hasSingleKeyLookup ? batches : db,
     source,
-    provider: withUsageEvents(provider, source.name, events, budget),
+    provider: providerOfSource(provider, source.name, events, budget),
     cacheModel: cacheModel(provider),
     vectorOid,
     settings: {

@@ -179,7 +179,7 @@ export class SourceWorkers {
 
 /** An outage passes; a wrong key, model or length of vectors does not. */
 function needsAction(error: unknown): error is Error {
-  return error instanceof SetupError || (error instanceof ProviderError && error.fault === "setup");
+  return error instanceof SetupError || (error instanceof ProviderError && error.kind === "setup");
 }
 
 function noReason(): undefined {

@@ -1,5 +1,5 @@
 import type { Config } from "../config.ts";
-import { openProvider } from "../providers/open-provider.ts";
+import { withProvider } from "../providers/registry.ts";
 import { sourceSettings, type SourceSettings } from "../providers/source-settings.ts";
 import { resolveProviderSettings, type ProviderOverrides } from "../providers/resolve-provider-settings.ts";
 import type { Source } from "../sources/source.ts";
@@ -17,11 +17,13 @@ export interface ModelOptions {
 export async function askedModel(config: Config, live: Source, asked: ModelOptions): Promise<NewModel> {
   const environment = { ...config, EMBEDDING_DIM: undefined };
   const overrides = withTheSameProvider(config, live, asked);
-  const provider = await openProvider(
-    resolveProviderSettings(environment, { ...overrides, dimensions: asked.dimensions ?? null }),
+  const made = await withProvider(
+    environment,
+    { ...overrides, dimensions: asked.dimensions ?? null },
+    {},
+    ({ model, dimensions }) => ({ model, dimensions }),
   );
-  await provider.close();
-  return { ...overrides, model: provider.model, dimensions: provider.dimensions };
+  return { ...overrides, ...made };
 }
 
 /**

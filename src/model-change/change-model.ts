@@ -1,7 +1,7 @@
 import type { Config } from "../config.ts";
 import type { Progress } from "../backfill/progress.ts";
 import { backfillWith } from "../backfill/run-backfill.ts";
-import { connect, directUrl } from "../database/connect.ts";
+import { openPool } from "../database/pools.ts";
 import { createListener } from "../listener/listener.ts";
 import { setPaused } from "../sources/set-paused.ts";
 import { describeModel } from "./asked-model.ts";
@@ -38,9 +38,6 @@ export interface ModelChangeOptions {
   readonly signal: AbortSignal;
 }
 
-/** Without an index, comparing the models reads the whole table for each sampled row. */
-const LONGEST_STATEMENT_MS = 24 * 3_600_000;
-
 /**
  * Changes the model of a source while users write and search: embeds into a second column, builds its index, compares
  * the models, and swaps the two columns. After an interruption at any point, the same call continues from there.
@@ -55,12 +52,7 @@ export async function changeModel(
   options: ModelChangeOptions,
 ): Promise<ModelChangeReport> {
   const { onStep, progress, force } = options;
-  const db = connect({
-    databaseUrl: directUrl(config),
-    maxConnections: 2,
-    ownSessions: false,
-    queryTimeoutMs: LONGEST_STATEMENT_MS,
-  });
+  const db = openPool("modelChange", config);
   const listener = createListener(config);
   try {
     const { live, next } = await openOrResume(db, config, name, options.model);
@@ -75,7 +67,7 @@ export async function changeModel(
       if (!force) refuseFailed(await failedRows(db, next));
       onStep("building the index, concurrently");
       const index = await copyIndexes(db, live, next, {
-        databaseUrl: directUrl(config),
+        database: config,
         onProgress: onStep,
         signal,
       });

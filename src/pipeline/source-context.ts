@@ -1,17 +1,11 @@
 import type { Database } from "../database/connect.ts";
 import type { Events } from "../events.ts";
-import type { RetryingProvider } from "../providers/retrying-provider.ts";
+import type { Provider } from "../providers/provider.ts";
 import type { ClaimLedger } from "../queue/claim-ledger.ts";
 import type { Source } from "../sources/source.ts";
 import type { ConcurrencyLimit } from "../timing/concurrency-limit.ts";
 import type { WorkerLoop } from "./worker-loop.ts";
 import type { WriteSize } from "./write-size.ts";
-
-/** What the pipeline asks of a provider that waits, retries and paces its requests; all sources of a process may share one. */
-export type Embedder = Pick<
-  RetryingProvider,
-  "backend" | "model" | "dimensions" | "limits" | "ready" | "embed" | "close"
->;
 
 interface EmbedSettings {
   /** Texts per request, at most (`EMBED_BATCH_SIZE`). */
@@ -30,7 +24,7 @@ export interface SourceContext {
   /** For the statements of a batch: claims and writes. */
   readonly batches: Database;
   readonly source: Source;
-  readonly provider: Embedder;
+  readonly provider: Provider;
   readonly cacheModel: string;
   readonly vectorOid: number;
   readonly settings: EmbedSettings;

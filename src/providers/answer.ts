@@ -7,19 +7,19 @@ import { ProviderError } from "./provider-error.ts";
 export function lengthOf(vector: RawVector): number | undefined {
   if (typeof vector !== "string") return vector.length;
   const bytes = Buffer.byteLength(vector, "base64");
-  // Base64 comes in fours; what does not was cut on its way.
+  // Base64 comes in groups of four characters; any other length was cut on its way.
   return vector.length % 4 === 0 && bytes % 4 === 0 ? bytes / 4 : undefined;
 }
 
 /**
- * Nothing that a provider says is stored before it has passed here: one vector a text, each of the right length,
- * each float finite.
+ * Checks a provider's answer before anything of it is stored: one vector per text, each of the right length, each float
+ * finite.
  * @param who names the provider in messages
- * @throws {ProviderError} `setup` when every vector has the same wrong length, `unwell` for the rest
+ * @throws {ProviderError} `setup` when every vector has the same wrong length, `unavailable` for the rest
  */
 export function checkAnswer(answer: RawAnswer, count: number, dimensions: number, who: string): Embeddings {
   if (answer.vectors.length !== count) {
-    throw unwell(`${who} gave ${answer.vectors.length} vectors for ${count} texts.`);
+    throw unavailable(`${who} gave ${answer.vectors.length} vectors for ${count} texts.`);
   }
   const vectors = new VectorArray(count, dimensions);
   try {
@@ -31,17 +31,17 @@ export function checkAnswer(answer: RawAnswer, count: number, dimensions: number
     if (!(error instanceof VectorError)) throw error;
     throw (
       mismatch(answer.vectors, dimensions, who) ??
-      unwell(`${who} gave a vector that is none: ${error.message}.`)
+      unavailable(`${who} gave a broken vector: ${error.message}.`)
     );
   }
   return { vectors, tokens: answer.tokens };
 }
 
-/** The error for a model whose vectors are `given` long where `dimensions` are wanted. */
+/** The error for a model whose vectors have `given` dimensions where `dimensions` are expected. */
 export function wrongDimensions(who: string, given: number, dimensions: number): ProviderError {
   return new ProviderError(
     "setup",
-    `${who} gives vectors of ${given} dimensions, and ${dimensions} are wanted. ` +
+    `${who} gives vectors of ${given} dimensions, and ${dimensions} are expected. ` +
       `Set EMBEDDING_DIM=${given} (and migrate a column of that length), or choose a model of ${dimensions}.`,
   );
 }
@@ -53,12 +53,12 @@ function mismatch(vectors: readonly RawVector[], dimensions: number, who: string
   return wrongDimensions(who, given, dimensions);
 }
 
-/** JSON brings null, booleans and strings too, which a Float32Array would quietly turn into numbers. */
+/** JSON may hold null, booleans and strings too, which a Float32Array would silently turn into numbers. */
 function numbers(vector: ArrayLike<unknown>): ArrayLike<number> {
   if (vector instanceof Float32Array) return vector;
   for (let i = 0; i < vector.length; i++) {
     if (typeof vector[i] !== "number") {
-      throw new VectorError("not-finite", `dimension ${i} is no number but ${typeOf(vector[i])}`);
+      throw new VectorError("not-finite", `dimension ${i} is not a number but ${typeOf(vector[i])}`);
     }
   }
   return vector as ArrayLike<number>;
@@ -68,6 +68,6 @@ function typeOf(value: unknown): string {
   return value === null ? "null" : typeof value;
 }
 
-function unwell(message: string): ProviderError {
-  return new ProviderError("unwell", `${message} Nothing of it was stored; tried again later.`);
+function unavailable(message: string): ProviderError {
+  return new ProviderError("unavailable", `${message} Nothing of it was stored; it is tried again later.`);
 }

@@ -1,15 +1,15 @@
 import type { OnReceived, ProviderLimits } from "./provider.ts";
 
-/** A vector as it came: base64 of little-endian float32s, or what should be numbers. */
+/** A vector as it was received: base64 of little-endian float32s, or an array of what should be numbers. */
 export type RawVector = string | ArrayLike<unknown>;
 
-/** A provider's answer, in the order of the texts, its vectors not yet looked at. */
+/** A provider's answer, in the order of the texts, its vectors not checked yet. */
 export interface RawAnswer {
   readonly vectors: readonly RawVector[];
   readonly tokens: number;
 }
 
-/** What is particular to one kind of provider; `openProvider` adds the checks that all of them share. */
+/** What is particular to one kind of provider: how it is asked. `ValidatingProvider` adds the checks that all share. */
 export interface Backend {
   readonly name: string;
   readonly model: string;

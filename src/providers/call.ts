@@ -2,33 +2,36 @@ import type { Circuit } from "./traffic/circuit.ts";
 import { onAbort } from "./on-abort.ts";
 import { ProviderError } from "./provider-error.ts";
 
-/** The life of one patient call: over when its caller aborts, the circuit opens, or its patience ends. */
+/** Why a call sends nothing more. */
+type End = "caller aborted" | "circuit open" | "waited too long";
+
+/** One call of `RetryingProvider.embed`, with all of its requests and its waits. */
 export class Call implements Disposable {
-  /** What its last request came to, if that was a failure. */
+  /** The failure of its last request, where that failed. */
   lastError: ProviderError | undefined;
-  end: "caller" | "circuit" | "patience" | undefined;
+  end: End | undefined;
   readonly #controller = new AbortController();
   readonly #timer: NodeJS.Timeout;
-  readonly #unfollow: () => void;
-  readonly #forget: () => void;
+  readonly #ignoreCaller: () => void;
+  readonly #ignoreCircuit: () => void;
 
   /** @throws {ProviderError} why the circuit is open, where it is */
-  constructor(circuit: Circuit, caller: AbortSignal, patienceMs: number) {
+  constructor(circuit: Circuit, caller: AbortSignal, maxWaitMs: number) {
     caller.throwIfAborted();
     if (circuit.error !== undefined) throw circuit.error;
-    this.#unfollow = onAbort(caller, () => {
-      this.#finish("caller", caller.reason);
+    this.#ignoreCaller = onAbort(caller, () => {
+      this.#finish("caller aborted", caller.reason);
     });
-    this.#forget = circuit.onceOpen((error) => {
-      this.#finish("circuit", error);
+    this.#ignoreCircuit = circuit.onceOpen((error) => {
+      this.#finish("circuit open", error);
     });
     this.#timer = setTimeout(() => {
-      const message = `No answer within ${patienceMs} ms of waiting for a turn; the texts go back.`;
-      this.#finish("patience", this.lastError ?? new ProviderError("throttled", message));
-    }, patienceMs);
+      const message = `No answer within ${maxWaitMs} ms of waiting for a turn; the rows go back to pending.`;
+      this.#finish("waited too long", this.lastError ?? new ProviderError("throttled", message));
+    }, maxWaitMs);
   }
 
-  /** Ends the waits of the call, and no request that is under way. */
+  /** Aborts the waits of the call at its end, and no request that is in flight. */
   get signal(): AbortSignal {
     return this.#controller.signal;
   }
@@ -39,11 +42,11 @@ export class Call implements Disposable {
 
   [Symbol.dispose](): void {
     clearTimeout(this.#timer);
-    this.#forget();
-    this.#unfollow();
+    this.#ignoreCircuit();
+    this.#ignoreCaller();
   }
 
-  #finish(end: "caller" | "circuit" | "patience", reason: unknown): void {
+  #finish(end: End, reason: unknown): void {
     this.end ??= end;
     this.#controller.abort(reason);
   }

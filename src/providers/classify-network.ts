@@ -6,8 +6,8 @@ const UNTRUSTED =
   /^(CERT_|ERR_TLS_|ERR_SSL_|UNABLE_TO_|DEPTH_ZERO_SELF_SIGNED_CERT$|SELF_SIGNED_CERT_|HOSTNAME_MISMATCH$|EPROTO$)/;
 
 /**
- * A request that got no whole answer, as an error of one fault. Only the error's code is told: the rest of such
- * errors may hold a proxy's password or a piece of the body.
+ * Makes an error of a request that got no whole answer. It shows the network error's code alone: the rest of such an
+ * error may hold a proxy's password or a piece of the body.
  */
 export function classifyNetworkError(error: unknown, context: ErrorContext): ProviderError {
   const code = codeOf(error);
@@ -21,15 +21,15 @@ export function classifyNetworkError(error: unknown, context: ErrorContext): Pro
   if (UNTRUSTED.test(code)) {
     return new ProviderError(
       "setup",
-      `${address} could not be trusted (TLS: ${code}). Check ${settings.address}; an authority of your own goes into EMBED_CA_FILE.`,
+      `${address} could not be trusted (TLS: ${code}). Check ${settings.address}; name a private certificate authority in EMBED_CA_FILE.`,
     );
   }
   if (code === "UND_ERR_INVALID_ARG") {
     return new ProviderError("setup", `${address} cannot be asked (${code}). Check the key and the headers.`);
   }
   return new ProviderError(
-    "unwell",
-    `${address} gave no whole answer (${code}). Tried again later; nothing is lost.`,
+    "unavailable",
+    `${address} gave no whole answer (${code}). It is tried again later; nothing is lost.`,
   );
 }
 

@@ -1,21 +1,21 @@
-import { ProviderError, type ProviderFault } from "./provider-error.ts";
+import { ProviderError, type ProviderErrorKind } from "./provider-error.ts";
 import { retryAfterMs, type Headers } from "./traffic/rate-hints.ts";
 import { scrub } from "./scrub.ts";
 
-/** What a message needs to say what to do, and what it must not say. */
+/** What an error message needs to say what to do, and what it must never repeat. */
 export interface ErrorContext {
-  /** Who was asked, without credentials or query: `https://api.openai.com/v1/embeddings`. */
+  /** The address asked, without credentials or query: `https://api.openai.com/v1/embeddings`. */
   readonly address: string;
   readonly model: string;
-  /** The settings that a user would change. */
+  /** The names of the settings that a user would change. */
   readonly settings: { readonly address: string; readonly key: string; readonly model: string };
   /** Keys and header values: never printed. */
   readonly secrets: readonly string[];
-  /** Knows what only this provider says. */
+  /** Understands answers that only this provider gives. */
   readonly recognise?: (status: number, complaint: Complaint) => ProviderError | undefined;
 }
 
-/** What a provider says about its own failure, in any of the usual shapes. */
+/** A provider's own description of a failure. */
 export interface Complaint {
   readonly message: string;
   readonly code: string;
@@ -40,19 +40,19 @@ export function classifyAnswer(
   const known = context.recognise?.(status, complaint);
   if (known !== undefined) return known;
   const tooLong = status < 600 && TOO_LONG.test(`${complaint.code} ${complaint.message}`);
-  const fault = faultOf(status, complaint, tooLong);
+  const kind = kindOf(status, complaint, tooLong);
   const code = /^[\w.:-]{1,64}$/.test(complaint.code) ? ` (${complaint.code})` : "";
-  // A refused key is often echoed in part: what such an answer says is left out altogether.
+  // Providers often repeat a part of a refused key: such an answer's message is left out altogether.
   const said = status === 401 || status === 403 ? "" : scrub(complaint.message, texts, context.secrets);
   const head = `${context.address} answered ${status}${code}${said === "" ? "" : `: ${said}`}`;
-  return new ProviderError(fault, `${head}. ${advice(fault, status, complaint, headers, context, tooLong)}`, {
+  return new ProviderError(kind, `${head}. ${advice(kind, status, complaint, headers, context, tooLong)}`, {
     status,
     retryAfterMs: retryAfterMs(headers),
-    tooLong: fault === "row" && tooLong,
+    tooLong: kind === "row" && tooLong,
   });
 }
 
-function faultOf(status: number, complaint: Complaint, tooLong: boolean): ProviderFault {
+function kindOf(status: number, complaint: Complaint, tooLong: boolean): ProviderErrorKind {
   if (QUOTA_CODES.test(complaint.code)) return "setup";
   if (status === 429) return "throttled";
   if (status >= 300 && status < 400) return "setup";
@@ -60,12 +60,12 @@ function faultOf(status: number, complaint: Complaint, tooLong: boolean): Provid
     return SETUP_CODES.test(complaint.code) || SETUP_PARAMS.test(complaint.param) ? "setup" : "row";
   }
   if (status === 401 || status === 402 || status === 403 || status === 404 || status === 405) return "setup";
-  // Some servers answer 500 to a text that is over the model's limit.
-  return tooLong ? "row" : "unwell";
+  // Some servers answer 500 to a text over the model's limit.
+  return tooLong ? "row" : "unavailable";
 }
 
 function advice(
-  fault: ProviderFault,
+  kind: ProviderErrorKind,
   status: number,
   complaint: Complaint,
   headers: Headers,
@@ -73,16 +73,16 @@ function advice(
   tooLong: boolean,
 ): string {
   const { settings, model } = context;
-  if (fault === "throttled") return "Sent again at a slower pace.";
-  if (fault === "unwell") return "Tried again later; nothing is lost.";
-  if (fault === "row") {
+  if (kind === "throttled") return "It is sent again at a lower rate.";
+  if (kind === "unavailable") return "It is tried again later; nothing is lost.";
+  if (kind === "row") {
     return tooLong
       ? "Shorten the text, or set EMBED_ON_TOO_LONG=truncate."
-      : "Change the text, then it is tried again by itself.";
+      : "Change the text, and it is embedded again.";
   }
-  if (QUOTA_CODES.test(complaint.code)) return "The account has no quota left: look at its plan and billing.";
+  if (QUOTA_CODES.test(complaint.code)) return "The account has no quota left: check its plan and billing.";
   if (status >= 300 && status < 400) {
-    return `Redirects are not followed, since they would carry the key and the texts elsewhere: set ${settings.address} to where it points${target(headers)}.`;
+    return `Redirects are not followed, since they would send the key and the texts to another server: set ${settings.address} to the address it points to${target(headers)}.`;
   }
   if (status === 401 || status === 403)
     return `Check ${settings.key}, and that it may use the model "${model}".`;

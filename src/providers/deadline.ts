@@ -1,12 +1,12 @@
 import { onAbort } from "./on-abort.ts";
 
 /**
- * A signal that aborts when `signal` does or after `ms`, whichever is first. `AbortSignal.any` would do it too, but
+ * A signal that aborts when `parent` does or after `ms`, whichever comes first. `AbortSignal.any` does the same, but
  * keeps each of its children alive for as long as the listener's own signal lives.
  */
 export class Deadline implements Disposable {
   readonly signal: AbortSignal;
-  /** Whether the time ran out, and not the caller's patience. */
+  /** Whether the time ran out, rather than the caller aborting. */
   expired = false;
   readonly #controller = new AbortController();
   readonly #timer: NodeJS.Timeout;

@@ -12,9 +12,9 @@ import type { OnReceived } from "./provider.ts";
 import { rateHints, type Headers } from "./traffic/rate-hints.ts";
 
 const CONNECT_MS = 10_000;
-/** Longer than a lull between two batches, shorter than the minute after which most load balancers hang up. */
+/** Longer than the gap between two batches, shorter than the minute after which most load balancers close a connection. */
 const KEEP_ALIVE_MS = 30_000;
-/** 2,048 vectors of 3,072 floats as JSON come to about 140 MB; what is bigger is no answer of ours. */
+/** 2,048 vectors of 3,072 floats as JSON come to about 140 MB; a bigger answer is not one to our request. */
 const LARGEST_ANSWER_BYTES = 256 * 1024 * 1024;
 
 export interface JsonAnswer {
@@ -40,7 +40,7 @@ export class JsonClient {
 
   /**
    * @param path from the root, with its query
-   * @param texts what the body carries: no error will repeat a word of them
+   * @param texts the texts in the body: no error repeats a word of them
    * @throws {ProviderError} for everything but a 2xx with a JSON body; when aborted, the signal's reason
    */
   async post(
@@ -78,8 +78,8 @@ export class JsonClient {
       if (error instanceof ProviderError) throw error;
       if (deadline.expired) {
         throw new ProviderError(
-          "unwell",
-          `${context.address} gave no whole answer within ${this.#timeoutMs} ms (EMBEDDING_TIMEOUT). Tried again later; nothing is lost.`,
+          "unavailable",
+          `${context.address} gave no whole answer within ${this.#timeoutMs} ms (EMBEDDING_TIMEOUT). It is tried again later; nothing is lost.`,
         );
       }
       signal.throwIfAborted();
@@ -92,8 +92,8 @@ export class JsonClient {
   }
 
   /**
-   * One answer is read a turn of the event loop: to read a megabyte and to send it on takes milliseconds, in which the
-   * next request should be out, and answers that came at the same time should be taken in.
+   * One answer is parsed per turn of the event loop. Parsing a megabyte and passing it on takes milliseconds; between two
+   * answers the next request is sent, and other answers are received.
    */
   #turnToRead(): Promise<void> {
     this.#reading = this.#reading.then(() => setImmediate());
@@ -103,8 +103,8 @@ export class JsonClient {
 
 function garbled(context: ErrorContext): ProviderError {
   return new ProviderError(
-    "unwell",
-    `${context.address} answered 200 with a body that is no JSON. Tried again later; nothing is lost.`,
+    "unavailable",
+    `${context.address} answered 200 with a body that is no JSON. It is tried again later; nothing is lost.`,
   );
 }
 

@@ -1,21 +1,21 @@
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
-/** Stands before the number of a string that was taken out: DEL, which JSON allows and nobody writes. */
+/** Marks the number of a string that was taken out: DEL, which JSON allows and no server sends. */
 const MARK = "\u007f";
-/** Strings from this many bytes on are taken out: a vector of 48 floats in base64, and no field's name. */
+/** Strings of at least this many bytes are taken out: a vector of 48 floats in base64 is longer, the name of a field is not. */
 const LONG = 256;
 
 /**
- * What `JSON.parse` makes of `answer`, UTF-8 with or without its mark, at less than half its cost where most of it is
- * long strings, as vectors in base64 are: they are cut out before the rest is parsed. Undefined where the body is no
- * JSON; the parser's own message would quote it, and it may quote a text.
+ * The result of `JSON.parse` on `answer`, UTF-8 with or without a byte order mark, at less than half the cost where most
+ * of it is long strings, such as vectors in base64: they are cut out before the rest is parsed. Undefined where the body
+ * is no JSON; the parser's own message would quote the body, which may hold a text.
  */
 export function parseJson(answer: Buffer): unknown {
   const marked = answer.subarray(0, BYTE_ORDER_MARK.length).equals(BYTE_ORDER_MARK);
   const body = marked ? answer.subarray(BYTE_ORDER_MARK.length) : answer;
   try {
-    // With an escape in it the quotes do not tell where strings end; with a mark, a string could be taken for one.
+    // With an escape in the body, a quote may not end a string; with a mark in it, one of its strings could look like ours.
     const isPlain = body.length >= LONG && !body.includes(BACKSLASH) && !body.includes(MARK);
     return isPlain ? parseWithoutLongStrings(body) : JSON.parse(body.toString());
   } catch {

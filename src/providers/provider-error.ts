@@ -1,25 +1,25 @@
 /**
- * Whose fault a failed request is; it decides what happens next.
- * - `throttled`: asked to slow down (429). The pace drops, the request is sent again, no row is blamed.
- * - `unwell`: the provider or the way to it is broken (5xx, timeouts, resets, answers that make no sense).
- *   Retried, then the circuit opens; rows go back to pending and none is blamed.
- * - `row`: it follows a text (too long, refused, empty). The batch is halved until the offender stands alone.
- * - `setup`: the key, the model, the address or the dimensions are wrong. Nothing is sent until somebody acts.
+ * Why a request failed; it decides what happens next.
+ * - `throttled`: the provider asks for fewer requests (429). The rate drops, the request is sent again, no row fails.
+ * - `unavailable`: the provider or the way to it is broken (5xx, timeouts, resets, answers that make no sense).
+ *   Retried, then the circuit opens; rows go back to pending and none fails.
+ * - `row`: a text causes it (too long, refused, empty). The batch is halved until that text stands alone.
+ * - `setup`: the key, the model, the address or the dimensions are wrong. Nothing is sent until an operator acts.
  */
-export type ProviderFault = "throttled" | "unwell" | "row" | "setup";
+export type ProviderErrorKind = "throttled" | "unavailable" | "row" | "setup";
 
 export class ProviderError extends Error {
   override readonly name = "ProviderError";
-  readonly fault: ProviderFault;
+  readonly kind: ProviderErrorKind;
   /** The HTTP status, where there was one. */
   readonly status: number | undefined;
-  /** Milliseconds that the provider asked us to wait, where it said. */
+  /** Milliseconds that the provider asked us to wait, where it named a time. */
   readonly retryAfterMs: number | undefined;
-  /** A row's fault that a shorter text would not have. */
+  /** Of the kind `row`: a shorter text would be accepted. */
   readonly tooLong: boolean;
 
   constructor(
-    fault: ProviderFault,
+    kind: ProviderErrorKind,
     message: string,
     options: {
       status?: number | undefined;
@@ -29,7 +29,7 @@ export class ProviderError extends Error {
     } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
-    this.fault = fault;
+    this.kind = kind;
     this.status = options.status;
     this.retryAfterMs = options.retryAfterMs;
     this.tooLong = options.tooLong ?? false;

@@ -3,34 +3,34 @@ import type { RateHints } from "./traffic/rate-hints.ts";
 
 /** How much one request to a provider may carry. */
 export interface ProviderLimits {
-  /** Inputs a request, at most. */
+  /** Inputs per request, at most. */
   readonly inputs: number;
-  /** Characters a request, over all of its inputs, at most: the packer's stand-in for tokens. */
+  /** Characters per request, over all of its inputs, at most: they stand for tokens, which are not counted here. */
   readonly characters: number;
-  /** Characters a text, at most: a longer one is the row's own fault, or is cut (`EMBED_ON_TOO_LONG`). */
+  /** Characters per text, at most: a row with a longer one fails, or its text is cut (`EMBED_ON_TOO_LONG`). */
   readonly textCharacters: number;
 }
 
-/** What one `embed` call came to. */
+/** The result of one `embed` call. */
 export interface Embeddings {
-  /** One vector a text, in the order of the texts: checked for count, length and finite floats. */
+  /** One vector per text, in the order of the texts: checked for count, length and finite floats. */
   readonly vectors: VectorArray;
-  /** Tokens that the provider says it charged; 0 where it does not say. */
+  /** Tokens that the provider reports as charged; 0 where it reports none. */
   readonly tokens: number;
 }
 
 export type OnReceived = (hints: RateHints) => void;
 
 export interface EmbedOptions {
-  /** Requests for these texts, at most, before an error is believed; a provider by itself sends one. */
+  /** Requests for these texts, at most, before an error is final, where the provider retries. */
   readonly attempts?: number | undefined;
-  /** Told once when a good answer has come whole, before it is read, with the pace that its headers allow. */
+  /** Called once when a good answer has arrived whole, before it is parsed, with what its headers say of the rate limit. */
   readonly onReceived?: OnReceived | undefined;
 }
 
-/** Who turns texts into vectors. One request a call, no retries: pacing and patience live in `patient.ts`. */
+/** Turns texts into vectors. `provider-stack.ts` shows what stands between a call and its request. */
 export interface Provider {
-  /** `llm_api`, `ollama` or `local`. */
+  /** The id of its backend. */
   readonly backend: string;
   readonly model: string;
   /** The length of every vector: configured, or discovered by a probe when the provider was opened. */
@@ -41,10 +41,12 @@ export interface Provider {
    * @throws {ProviderError} classified, never with a text in its message; when aborted, the signal's reason.
    */
   embed(texts: readonly string[], signal: AbortSignal, options?: EmbedOptions): Promise<Embeddings>;
+  /** Resolves when a request would be sent soon: to be awaited before texts are claimed. @throws the signal's reason */
+  ready(signal: AbortSignal): Promise<void>;
   close(): Promise<void>;
 }
 
-/** The cache's name for vectors that may be used for one another: who made them, and how long they are. */
+/** The cache's name for interchangeable vectors: the backend and the model that made them, and their length. */
 export function cacheModel(provider: Pick<Provider, "backend" | "model" | "dimensions">): string {
   return `${provider.backend}/${provider.model}@${String(provider.dimensions)}`;
 }

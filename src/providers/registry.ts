@@ -1,27 +1,30 @@
 import type { Config } from "../config.ts";
-import { openProvider, openProviderWithoutProbe } from "./open-provider.ts";
-import { RetryingProvider } from "./retrying-provider.ts";
-import { ProviderError } from "./provider-error.ts";
-import type { ProviderSettings } from "./provider-settings.ts";
-import type { Provider } from "./provider.ts";
 import type { Events } from "../events.ts";
-import { withRequestEvents } from "./with-request-events.ts";
+import { backendOf } from "./known-backends.ts";
+import { openProvider, openProviderWithoutProbe, openSharedProvider } from "./provider-stack.ts";
+import type { Provider } from "./provider.ts";
+import {
+  NO_OVERRIDES,
+  resolveProviderSettings,
+  type ProviderOverrides,
+} from "./resolve-provider-settings.ts";
+import type { RetryPolicy } from "./retry-policy.ts";
+import type { RetryingProvider } from "./retrying-provider.ts";
 import { sourceSettings } from "./source-settings.ts";
-import { resolveProviderSettings, type ProviderOverrides } from "./resolve-provider-settings.ts";
 
-/** How a provider is, as `embedding_listener.state` and the page tell it. */
+/** The state of a provider, as `embedding_listener.state` and the page show it. */
 export interface ProviderDescription {
   readonly backend: string;
   readonly model: string;
   readonly state: "closed" | "throttled" | "open";
   readonly since: string;
   readonly reason: string | null;
-  /** That it is believed to allow; null while nothing is known. */
+  /** The rate limit as estimated; null while nothing is known. */
   readonly requests_per_minute: number | null;
   readonly concurrency: number;
 }
 
-/** The open providers of a process. Sources with equal settings share one, its pace and its circuit. */
+/** The open providers of a listener. Sources with equal settings share one, with its rate and its circuit. */
 export class Providers {
   readonly #config: Config;
   readonly #events: Events;
@@ -35,9 +38,11 @@ export class Providers {
   }
 
   /** Opens the provider, or shares the one that is open. @throws {ProviderError} where it does not answer. */
-  async for(wishes: ProviderOverrides): Promise<RetryingProvider> {
-    const id = JSON.stringify([resolveProviderSettings(this.#config, wishes), paceOf(this.#config, wishes)]);
-    const opening = this.#open.get(id) ?? this.#openOne(wishes);
+  async for(overrides: ProviderOverrides): Promise<RetryingProvider> {
+    const settings = resolveProviderSettings(this.#config, overrides);
+    const policy = policyOf(this.#config, overrides);
+    const id = JSON.stringify([settings, policy]);
+    const opening = this.#open.get(id) ?? this.#remember(openSharedProvider(settings, policy, this.#events));
     this.#open.set(id, opening);
     try {
       return await opening;
@@ -47,7 +52,7 @@ export class Providers {
     }
   }
 
-  /** How each provider is, for `embedding_listener.state`: names, states and reasons. */
+  /** The state of each provider, for `embedding_listener.state`. */
   describe(): ProviderDescription[] {
     return [...this.#known].map(({ backend, model, state, requestsPerMinute, concurrency }) => ({
       backend,
@@ -65,42 +70,64 @@ export class Providers {
     for (const provider of this.#known) await provider.close();
   }
 
-  async #openOne(wishes: ProviderOverrides): Promise<RetryingProvider> {
-    const config = this.#config;
-    const provider = new RetryingProvider(
-      withRequestEvents(await openProviderTolerantly(resolveProviderSettings(config, wishes)), this.#events),
-      {
-        maxRetries: config.EMBED_MAX_RETRIES,
-        backoffMs: config.EMBED_BACKOFF_MS,
-        ...paceOf(config, wishes),
-      },
-    );
+  async #remember(opening: Promise<RetryingProvider>): Promise<RetryingProvider> {
+    const provider = await opening;
     this.#known.add(provider);
     if (this.#closed) await provider.close();
     return provider;
   }
 }
 
-/** The pace that the source's own settings allow, else the environment's. */
-function paceOf(config: Config, wishes: ProviderOverrides) {
-  const own = sourceSettings(wishes.settings);
+/** The source's own limits, else the environment's. */
+function policyOf(config: Config, overrides: ProviderOverrides): Partial<RetryPolicy> {
+  const own = sourceSettings(overrides.settings);
   const requestsPerMinute = own.requests_per_minute ?? config.EMBED_REQUESTS_PER_MINUTE;
   const tokensPerMinute = own.tokens_per_minute ?? config.EMBED_TOKENS_PER_MINUTE;
   return {
+    maxRetries: config.EMBED_MAX_RETRIES,
+    backoffMs: config.EMBED_BACKOFF_MS,
     maxConcurrency: own.concurrency ?? config.EMBED_MAX_CONCURRENCY,
     ...(requestsPerMinute === undefined ? {} : { requestsPerMinute }),
     ...(tokensPerMinute === undefined ? {} : { tokensPerMinute }),
   };
 }
 
-/** An outage keeps no listener from starting: where the dimensions are configured, the first answer may come later. */
-async function openProviderTolerantly(settings: ProviderSettings): Promise<Provider> {
+/**
+ * Opens a provider for one piece of work and closes it afterwards. It sends one request per call and retries nothing:
+ * a command reports a failure at once.
+ * @param options.dimensions where they are known, the provider is not asked for a vector first
+ * @throws {ProviderError} where it does not answer, or with vectors of another length
+ */
+export async function withProvider<T>(
+  config: Config,
+  overrides: ProviderOverrides,
+  options: { readonly dimensions?: number | null; readonly signal?: AbortSignal },
+  work: (provider: Provider) => T | Promise<T>,
+): Promise<T> {
+  const settings = resolveProviderSettings(config, overrides);
+  const dimensions = options.dimensions ?? null;
+  const provider =
+    dimensions === null
+      ? await openProvider(settings, options.signal)
+      : openProviderWithoutProbe({ ...settings, dimensions });
   try {
-    return await openProvider(settings);
-  } catch (error) {
-    const passing =
-      error instanceof ProviderError && (error.fault === "unwell" || error.fault === "throttled");
-    if (!passing || settings.dimensions === undefined) throw error;
-    return openProviderWithoutProbe({ ...settings, dimensions: settings.dimensions });
+    return await work(provider);
+  } finally {
+    await provider.close();
   }
+}
+
+/** The length of the vectors that a provider makes: configured, the same for all of its kind, or what it answers with. */
+export async function dimensionsOf(
+  config: Config,
+  overrides: ProviderOverrides = NO_OVERRIDES,
+): Promise<number> {
+  // EMBEDDING_DIM is about the environment's model, and not about another one.
+  const hasOwnModel = overrides.backend !== null || overrides.model !== null;
+  const environment = hasOwnModel ? { ...config, EMBEDDING_DIM: undefined } : config;
+  const known =
+    overrides.dimensions ??
+    environment.EMBEDDING_DIM ??
+    backendOf(overrides.backend ?? config.EMBEDDING_BACKEND).dimensions;
+  return known ?? (await withProvider(environment, overrides, {}, ({ dimensions }) => dimensions));
 }

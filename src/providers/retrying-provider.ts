@@ -1,78 +1,71 @@
 import { EventEmitter } from "node:events";
 import { backoffMs } from "./traffic/backoff.ts";
-import { Circuit, type CircuitSettings } from "./traffic/circuit.ts";
-import { Limiter, type LimiterSettings } from "./traffic/limiter.ts";
+import { Circuit } from "./traffic/circuit.ts";
+import { Limiter } from "./traffic/limiter.ts";
 import { Call } from "./call.ts";
-import { PROBE_TEXT, refusesAll } from "./isolate/probe-text.ts";
+import { isProbe, PROBE_TEXT, refusesAll } from "./isolate/probe-text.ts";
 import { ProviderError } from "./provider-error.ts";
 import type { Embeddings, EmbedOptions, Provider } from "./provider.ts";
+import { DEFAULT_POLICY, type RetryPolicy } from "./retry-policy.ts";
 import { sleep } from "./sleep.ts";
 
-export interface RetryPolicy extends LimiterSettings, CircuitSettings {
-  /** Requests after the first, at most, before a failure is believed (`EMBED_MAX_RETRIES`). */
-  readonly maxRetries: number;
-  /** One call waits no longer than this in all before it gives its texts back, in ms; a request under way ends first. */
-  readonly patienceMs: number;
-}
-
-const PATIENCE: RetryPolicy = {
-  maxRetries: 5,
-  backoffMs: 500,
-  maxPauseMs: 60_000,
-  maxConcurrency: 4,
-  failuresToProbe: 3,
-  probeMs: 1_000,
-  maxProbeMs: 30_000,
-  patienceMs: 120_000,
-};
-
-/** How a provider is: `closed` works, `throttled` waits because it was told to, `open` is not being asked. */
+/** The state of a provider: `closed` works, `throttled` waits as the provider asked, `open` is not asked. */
 export interface ProviderState {
   readonly name: "closed" | "throttled" | "open";
   readonly since: Date;
-  /** What the provider said last, where it is not `closed`. */
+  /** The last failure, where it is not `closed`. */
   readonly error: ProviderError | undefined;
 }
 
 interface Events {
-  /** It became well, throttled or unavailable, or is so for another reason. */
+  /** The state changed, or the reason for it. */
   state: [ProviderState];
   /** A request failed and is sent again after `pauseMs`. */
   retry: [{ readonly attempt: number; readonly pauseMs: number; readonly error: ProviderError }];
 }
 
-const FIRST_TOKENS_A_CHARACTER = 0.25;
+/** English text has about four characters per token; the answers correct it. */
+const FIRST_TOKENS_PER_CHARACTER = 0.25;
 
 /**
- * A provider with patience, shared by all lanes of a process: it paces, retries, and stops asking while nobody
- * answers. What it throws is final for now: `row` after the provider was found to answer others, and `throttled`,
- * `unwell` or `setup` when the texts should go back to where they came from; `ready` tells when to come again.
+ * A provider that all workers of a process share: it keeps to the rate limit, retries, and sends nothing while the
+ * provider is down.
+ *
+ *   embed ──▶ wait for a turn ──▶ request ──┬─ answered ──▶ vectors
+ *                  ▲                        ├─ row ──▶ thrown at once
+ *                  ├─────── at a lower rate ┼─ throttled, however often
+ *                  └─ after a growing pause ┴─ unavailable or setup, until the attempts are used up: then, is a probe
+ *                                              answered?  no ──▶ the circuit is open, and its reason is thrown
+ *                                                         yes ─▶ these texts cause the failure: thrown as `row`
+ *
+ * What it throws is final for now: `row` after the provider was seen to answer others, and `throttled`, `unavailable` or
+ * `setup` when the rows should go back to pending; `ready` resolves when it is time to claim again.
  */
 export class RetryingProvider extends EventEmitter<Events> implements Provider {
   readonly backend: string;
   readonly model: string;
   readonly dimensions: number;
   readonly #provider: Provider;
-  readonly #patience: RetryPolicy;
+  readonly #policy: RetryPolicy;
   readonly #limiter: Limiter;
   readonly #circuit: Circuit;
   #state: ProviderState = { name: "closed", since: new Date(), error: undefined };
-  #tokensACharacter = FIRST_TOKENS_A_CHARACTER;
+  #tokensPerCharacter = FIRST_TOKENS_PER_CHARACTER;
 
-  constructor(provider: Provider, patience: Partial<RetryPolicy> = {}) {
+  constructor(provider: Provider, policy: Partial<RetryPolicy> = {}) {
     super();
     this.backend = provider.backend;
     this.model = provider.model;
     this.dimensions = provider.dimensions;
     this.#provider = provider;
-    this.#patience = { ...PATIENCE, ...patience };
-    this.#limiter = new Limiter(this.#patience);
+    this.#policy = { ...DEFAULT_POLICY, ...policy };
+    this.#limiter = new Limiter(this.#policy);
     this.#circuit = new Circuit(
-      this.#patience,
+      this.#policy,
       (signal) => this.#probe(signal),
       () => {
         const { error } = this.#circuit;
-        this.#become(error === undefined ? "closed" : "open", error);
+        this.#setState(error === undefined ? "closed" : "open", error);
       },
     );
   }
@@ -85,22 +78,21 @@ export class RetryingProvider extends EventEmitter<Events> implements Provider {
     return this.#state;
   }
 
-  /** Requests a minute that the provider is believed to allow; undefined while nothing is known. */
+  /** The rate limit as estimated; undefined while nothing is known. */
   get requestsPerMinute(): number | undefined {
-    return this.#limiter.pace.requestsPerMinute;
+    return this.#limiter.rate.requestsPerMinute;
   }
 
-  /** Requests that may be in flight at once just now. */
+  /** How many requests may be in flight at once, now. */
   get concurrency(): number {
     return this.#limiter.concurrency;
   }
 
-  /** Resolves when a request would be sent soon: to be awaited before texts are claimed. */
   async ready(signal: AbortSignal): Promise<void> {
     for (;;) {
       signal.throwIfAborted();
       await this.#circuit.whenClosed(signal);
-      const pause = this.#limiter.pace.pausedUntil - performance.now();
+      const pause = this.#limiter.rate.pausedUntil - performance.now();
       if (pause <= 0) return;
       await sleep(pause, signal);
     }
@@ -111,26 +103,26 @@ export class RetryingProvider extends EventEmitter<Events> implements Provider {
     signal: AbortSignal,
     options: EmbedOptions = {},
   ): Promise<Embeddings> {
-    using call = new Call(this.#circuit, signal, this.#patience.patienceMs);
-    const attempts = options.attempts ?? this.#patience.maxRetries + 1;
-    // So many failures have the circuit probed in between, and halves are of a batch that was refused already.
-    let seenWell = attempts >= this.#patience.failuresToProbe || options.attempts !== undefined;
+    using call = new Call(this.#circuit, signal, this.#policy.maxWaitMs);
+    const attempts = options.attempts ?? this.#policy.maxRetries + 1;
+    // With so many attempts the circuit probes in between. Halves belong to a batch whose failure was examined already.
+    let isExamined = attempts >= this.#policy.failuresToProbe || options.attempts !== undefined;
     let startedAt = performance.now();
     for (let attempt = 1; ;) {
       if (!call.isOver) startedAt = performance.now();
-      const outcome = await this.#once(texts, signal, call.signal).catch(asProviderError);
+      const outcome = await this.#request(texts, signal, call.signal).catch(asProviderError);
       if (!(outcome instanceof ProviderError)) return outcome;
-      if (outcome.fault === "row") throw isProbe(texts) ? refusesAll(outcome) : outcome;
-      if (call.end === "circuit" || call.end === "caller") throw outcome;
-      if (outcome.fault === "throttled") {
+      if (outcome.kind === "row") throw isProbe(texts) ? refusesAll(outcome) : outcome;
+      if (call.end === "circuit open" || call.end === "caller aborted") throw outcome;
+      if (outcome.kind === "throttled") {
         if (call.isOver) throw outcome;
         continue;
       }
       if (attempt >= attempts || call.isOver) {
-        const verdict = await this.#whoseFault(outcome, startedAt, attempt);
-        if (verdict.fault !== "row" || seenWell || call.isOver) throw verdict;
-        // It may be well only since now: these texts were not refused by a provider that answers others yet.
-        seenWell = true;
+        const final = await this.#explain(outcome, startedAt, attempt);
+        if (final.kind !== "row" || isExamined || call.isOver) throw final;
+        // The provider may have recovered only now: these texts have not failed yet at a provider that answers others.
+        isExamined = true;
         attempt++;
         continue;
       }
@@ -146,49 +138,49 @@ export class RetryingProvider extends EventEmitter<Events> implements Provider {
     await this.#provider.close();
   }
 
-  /** @param wait ends the wait for a turn; `signal` the request itself */
-  async #once(texts: readonly string[], signal: AbortSignal, wait: AbortSignal): Promise<Embeddings> {
+  /** @param wait aborts the wait for a turn; `signal` aborts the request itself */
+  async #request(texts: readonly string[], signal: AbortSignal, wait: AbortSignal): Promise<Embeddings> {
     const characters = texts.reduce((sum, text) => sum + text.length, 0);
     try {
-      const answer = await this.#limiter.run(characters * this.#tokensACharacter, wait, (onReceived) =>
+      const answer = await this.#limiter.run(characters * this.#tokensPerCharacter, wait, (onReceived) =>
         this.#provider.embed(texts, signal, { onReceived }),
       );
       if (answer.tokens > 0 && characters > 0) {
-        this.#tokensACharacter += (answer.tokens / characters - this.#tokensACharacter) / 8;
+        this.#tokensPerCharacter += (answer.tokens / characters - this.#tokensPerCharacter) / 8;
       }
       this.#circuit.succeeded();
-      if (this.#state.name === "throttled") this.#become("closed", undefined);
+      if (this.#state.name === "throttled") this.#setState("closed", undefined);
       return answer;
     } catch (error) {
-      if (
-        error instanceof ProviderError &&
-        error.fault === "throttled" &&
-        this.#circuit.error === undefined
-      ) {
-        if (this.#limiter.pace.pausedUntil > performance.now()) this.#become("throttled", error);
+      if (error instanceof ProviderError && error.kind === "throttled" && this.#circuit.error === undefined) {
+        if (this.#limiter.rate.pausedUntil > performance.now()) this.#setState("throttled", error);
       }
       throw error;
     }
   }
 
   async #backOff(error: ProviderError, attempt: number, signal: AbortSignal): Promise<void> {
-    const { backoffMs: baseMs, maxPauseMs } = this.#patience;
-    const asked = Math.min(error.retryAfterMs ?? 0, maxPauseMs);
-    const pauseMs = Math.max(backoffMs(attempt - 1, baseMs, maxPauseMs), asked);
+    const { backoffMs: baseMs, maxPauseMs } = this.#policy;
+    const requested = Math.min(error.retryAfterMs ?? 0, maxPauseMs);
+    const pauseMs = Math.max(backoffMs(attempt - 1, baseMs, maxPauseMs), requested);
     if (signal.aborted) return;
     this.emit("retry", { attempt, pauseMs, error });
-    // The end of the call is noticed by the next attempt, which does not get its turn.
+    // Where the call ends during the pause, the next attempt gets no turn.
     await sleep(pauseMs, signal).catch(() => undefined);
   }
 
-  /** A failure that others do not share follows the texts: it is theirs, whatever its status says. */
-  async #whoseFault(error: ProviderError, startedAt: number, attempts: number): Promise<ProviderError> {
+  /** A failure while the provider answers other texts is caused by these texts, whatever its status says. */
+  async #explain(error: ProviderError, startedAt: number, attempts: number): Promise<ProviderError> {
     if (!(await this.#circuit.isAnsweringOthers(startedAt))) return this.#circuit.error ?? error;
     const times = attempts === 1 ? "" : ` (${attempts} times in a row)`;
-    return new ProviderError("row", `Other texts are answered, this is not${times}: ${error.message}`, {
-      status: error.status,
-      cause: error,
-    });
+    return new ProviderError(
+      "row",
+      `The provider answers other texts, but not this one${times}: ${error.message}`,
+      {
+        status: error.status,
+        cause: error,
+      },
+    );
   }
 
   async #probe(signal: AbortSignal): Promise<void> {
@@ -196,20 +188,16 @@ export class RetryingProvider extends EventEmitter<Events> implements Provider {
       await this.#provider.embed([PROBE_TEXT], signal);
     } catch (error) {
       const failure = asProviderError(error);
-      if (failure.fault === "throttled") return;
-      throw failure.fault === "row" ? refusesAll(failure) : failure;
+      if (failure.kind === "throttled") return;
+      throw failure.kind === "row" ? refusesAll(failure) : failure;
     }
   }
 
-  #become(name: ProviderState["name"], error: ProviderError | undefined): void {
+  #setState(name: ProviderState["name"], error: ProviderError | undefined): void {
     const since = name === this.#state.name ? this.#state.since : new Date();
     this.#state = { name, since, error };
     this.emit("state", this.#state);
   }
-}
-
-function isProbe(texts: readonly string[]): boolean {
-  return texts.length === 1 && texts[0] === PROBE_TEXT;
 }
 
 function asProviderError(error: unknown): ProviderError {

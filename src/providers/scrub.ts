@@ -1,4 +1,4 @@
-/** Words that a provider's error may need even when a text happens to contain them too. */
+/** Words that are kept in a provider's error even where a text contains them too: without them it says nothing. */
 const KEPT = new Set(
   (
     "a an and any are array as at be by can characters context could exceed exceeded exceeds expected field for from " +
@@ -11,31 +11,33 @@ const KEPT = new Set(
 
 const LONGEST = 300;
 const WINDOW = 6;
-const GONE = "…";
+const REMOVED = "…";
 
 /**
- * A provider's message without the texts that it may echo and without secrets, at most 300 characters of it.
- * Every word that also stands in a text goes, but for the ordinary words of such messages; so does a run of letters
- * that shares six in a row with a text (scripts without spaces, cut words).
+ * A provider's message without secrets and without the texts that it may repeat, at most 300 characters of it. Removed
+ * is every word that also stands in a text, apart from the ordinary words of such messages; and every word that shares
+ * six letters in a row with a text (scripts without spaces, cut words).
  */
 export function scrub(message: string, texts: readonly string[], secrets: readonly string[]): string {
   let clean = message;
-  for (const secret of secrets) if (secret !== "") clean = clean.replaceAll(secret, GONE);
-  clean = clean.replace(/\b(sk|pk|key|bearer)[-_ ][\w*.-]{6,}/gi, GONE).slice(0, LONGEST);
-  const said = texts.join("\n").toLowerCase();
-  clean = clean.replace(/[\p{L}\p{N}\p{M}]+/gu, (word) => (mayStand(word.toLowerCase(), said) ? word : GONE));
-  // Without its words, what is between them tells nothing any more.
+  for (const secret of secrets) if (secret !== "") clean = clean.replaceAll(secret, REMOVED);
+  clean = clean.replace(/\b(sk|pk|key|bearer)[-_ ][\w*.-]{6,}/gi, REMOVED).slice(0, LONGEST);
+  const sent = texts.join("\n").toLowerCase();
+  clean = clean.replace(/[\p{L}\p{N}\p{M}]+/gu, (word) =>
+    mayStay(word.toLowerCase(), sent) ? word : REMOVED,
+  );
+  // Punctuation between removed words means nothing any more.
   return clean
-    .replace(/…(?:[^\p{L}\p{N}]*…)+/gu, GONE)
+    .replace(/…(?:[^\p{L}\p{N}]*…)+/gu, REMOVED)
     .replace(/\s+/g, " ")
     .trim();
 }
 
-function mayStand(word: string, said: string): boolean {
+function mayStay(word: string, sent: string): boolean {
   if (KEPT.has(word)) return true;
-  if (said.includes(word)) return false;
+  if (sent.includes(word)) return false;
   for (let i = 0; i + WINDOW <= word.length; i++) {
-    if (said.includes(word.slice(i, i + WINDOW))) return false;
+    if (sent.includes(word.slice(i, i + WINDOW))) return false;
   }
   return true;
 }

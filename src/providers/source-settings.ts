@@ -1,17 +1,11 @@
 import { z } from "zod";
 import { SetupError } from "../errors.ts";
-import type { Source } from "../sources/source.ts";
+import { BACKEND_SOURCE_SETTINGS } from "./known-backends.ts";
 
 const count = z.int().min(1);
 
-const OWN_SETTINGS = z.strictObject({
-  /** Such as `https://api.voyageai.com/v1`, in the place of OPENAI_BASE_URL or OLLAMA_BASE_URL. */
-  base_url: z.url({ protocol: /^https?$/ }).optional(),
-  /** The environment's variable that holds the key. Whoever may write sources must not learn any other of its values. */
-  api_key_env: z
-    .string()
-    .regex(/^[A-Z][A-Z0-9_]*_API_KEY$/, "expected a name that ends with _API_KEY")
-    .optional(),
+const SOURCE_SETTINGS = z.strictObject({
+  ...BACKEND_SOURCE_SETTINGS,
   requests_per_minute: count.optional(),
   tokens_per_minute: count.optional(),
   concurrency: count.max(64).optional(),
@@ -19,14 +13,14 @@ const OWN_SETTINGS = z.strictObject({
 });
 
 /** What `embedding_source.settings` may say; everything else follows the environment. */
-export type SourceSettings = z.infer<typeof OWN_SETTINGS>;
+export type SourceSettings = z.infer<typeof SOURCE_SETTINGS>;
 
 /** @throws {SetupError} that names what is wrong in the settings of a source. */
-export function sourceSettings(settings: Source["settings"]): SourceSettings {
-  const parsed = OWN_SETTINGS.safeParse(settings);
+export function sourceSettings(settings: Readonly<Record<string, unknown>>): SourceSettings {
+  const parsed = SOURCE_SETTINGS.safeParse(settings);
   if (parsed.success) return parsed.data;
   throw new SetupError(
     `The source's settings have a fault: ${z.prettifyError(parsed.error).replaceAll("\n", " ")}.`,
-    `They may have: ${Object.keys(OWN_SETTINGS.shape).join(", ")}.`,
+    `They may have: ${Object.keys(SOURCE_SETTINGS.shape).join(", ")}.`,
   );
 }

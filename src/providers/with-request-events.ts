@@ -2,7 +2,7 @@ import type { Events } from "../events.ts";
 import { ProviderError } from "./provider-error.ts";
 import type { Provider } from "./provider.ts";
 
-/** A provider whose every request, retries included, is told as an event. */
+/** A provider that emits an event per request, retries included. */
 export function withRequestEvents(provider: Provider, events: Events): Provider {
   const { backend, model } = provider;
   return {
@@ -14,17 +14,18 @@ export function withRequestEvents(provider: Provider, events: Events): Provider 
     },
     async embed(texts, signal, options) {
       const started = performance.now();
-      const tell = (outcome: "ok" | "aborted" | ProviderError["fault"]) =>
+      const report = (outcome: "ok" | "aborted" | ProviderError["kind"]) =>
         events.emit("requested", { backend, model, outcome, milliseconds: performance.now() - started });
       try {
         const answer = await provider.embed(texts, signal, options);
-        tell("ok");
+        report("ok");
         return answer;
       } catch (error) {
-        tell(error instanceof ProviderError ? error.fault : "aborted");
+        report(error instanceof ProviderError ? error.kind : "aborted");
         throw error;
       }
     },
+    ready: (signal) => provider.ready(signal),
     close: () => provider.close(),
   };
 }

@@ -1,20 +1,24 @@
-import type { Embeddings, EmbedOptions } from "./provider.ts";
 import type { Events } from "../events.ts";
-import type { Embedder } from "../pipeline/source-context.ts";
+import type { Provider } from "./provider.ts";
 
-/** The provider as one source sees it: within the budget, each answer told as an event with its tokens and time. */
+/** Waits while the day's tokens are used up. */
+export interface Budget {
+  room(signal: AbortSignal): Promise<void>;
+}
+
+/** The provider as one source sees it: within the budget, with an event per answer that has its tokens and its time. */
 export function withUsageEvents(
-  provider: Embedder,
+  provider: Provider,
   source: string,
   events: Events,
-  budget: { room(signal: AbortSignal): Promise<void> },
-): Embedder {
+  budget: Budget,
+): Provider {
   return {
     backend: provider.backend,
     model: provider.model,
     dimensions: provider.dimensions,
     limits: provider.limits,
-    async embed(texts: readonly string[], signal: AbortSignal, options?: EmbedOptions): Promise<Embeddings> {
+    async embed(texts, signal, options) {
       const started = performance.now();
       const answer = await provider.embed(texts, signal, options);
       const milliseconds = performance.now() - started;

@@ -1,9 +1,10 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { sql } from "kysely";
-import { connect, type Database } from "../database/connect.ts";
+import type { Database } from "../database/connect.ts";
+import { openPool, type DatabaseUrls } from "../database/pools.ts";
 
 export interface BuildOptions {
-  readonly databaseUrl: string;
+  readonly database: DatabaseUrls;
   /** `maintenance_work_mem` for this build: a graph that fits into it is built several times faster. */
   readonly memory?: string | undefined;
   readonly onProgress: (line: string) => void;
@@ -27,8 +28,8 @@ export async function withBuilder<T>(
   options: BuildOptions,
   work: (db: Database, build: Build) => Promise<T>,
 ): Promise<T> {
-  const { databaseUrl, memory, onProgress, signal } = options;
-  const db = connect({ databaseUrl, maxConnections: 2, ownSessions: false, queryTimeoutMs: 2 ** 31 - 1 });
+  const { database, memory, onProgress, signal } = options;
+  const db = openPool("indexBuilder", database);
   try {
     return await db.connection().execute(async (session) => {
       // A build waits for every older transaction, however long it takes.

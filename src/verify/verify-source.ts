@@ -2,10 +2,9 @@ import { sql } from "kysely";
 import type { Config } from "../config.ts";
 import type { Database } from "../database/connect.ts";
 import { checkDimensions } from "../sources/check-dimensions.ts";
-import { openProvider } from "../providers/open-provider.ts";
+import { withProvider } from "../providers/registry.ts";
 import { packTexts } from "../providers/isolate/pack.ts";
 import { isQueued } from "../queue/is-queued.ts";
-import { resolveProviderSettings } from "../providers/resolve-provider-settings.ts";
 import { hasText, keyMatches, queueKey, rowsWithVectors, vectorType } from "../sources/source-sql.ts";
 import { withPerRowFallback } from "../sources/per-row-fallback.ts";
 import type { Source } from "../sources/source.ts";
@@ -45,8 +44,7 @@ export async function verifySource(
   source: Source,
   options: VerifyOptions,
 ): Promise<VerifyReport> {
-  const provider = await openProvider(resolveProviderSettings(config, source), options.signal);
-  try {
+  return await withProvider(config, source, { signal: options.signal }, async (provider) => {
     checkDimensions(source, provider);
     const sample = await withPerRowFallback(source, (source) =>
       sampleRows(db, source, options.sample, provider.limits.textCharacters),
@@ -78,9 +76,7 @@ export async function verifySource(
       }
     }
     return report(source, provider.model, cosines, overlaps, options);
-  } finally {
-    await provider.close();
-  }
+  });
 }
 
 async function sampleRows(db: Database, source: Source, sample: number, maxCharacters: number) {

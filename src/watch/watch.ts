@@ -2,11 +2,11 @@ import { sql } from "kysely";
 import type { Config } from "../config.ts";
 import type { Database } from "../database/connect.ts";
 import { SetupError, UsageError } from "../errors.ts";
-import { openProvider } from "../providers/open-provider.ts";
+import { backendOf, type BackendId } from "../providers/known-backends.ts";
+import { dimensionsOf } from "../providers/registry.ts";
 import { createChunksTable } from "./chunks-table.ts";
 import { chunkSettings, type ChunkSettings, type ChunkOptions } from "../chunks/chunk-settings.ts";
 import { sourceSettings, type SourceSettings } from "../providers/source-settings.ts";
-import { resolveProviderSettings } from "../providers/resolve-provider-settings.ts";
 import type { TableName } from "../database/identifier.ts";
 import { explainRefusal } from "./explain-refusal.ts";
 import { findTable, type FoundTable } from "./find-table.ts";
@@ -44,7 +44,7 @@ export interface WatchOptions {
   readonly type?: VectorType | undefined;
   /** The source's name in commands and messages; the table's name by default. */
   readonly name?: string | undefined;
-  readonly backend?: "llm_api" | "ollama" | "local" | undefined;
+  readonly backend?: BackendId | undefined;
   readonly model?: string | undefined;
   readonly dimensions?: number | undefined;
   /** Settings of this source's provider that replace the environment's. */
@@ -142,7 +142,7 @@ async function callWatch(
       key_columns => ${options.key ?? null}::text[],
       vector_column => ${column.name},
       source_name => ${options.name ?? null},
-      backend => ${options.backend ?? null},
+      backend => ${options.backend === undefined ? null : backendOf(options.backend).id},
       model => ${options.model ?? null},
       dimensions => ${options.dimensions ?? (hasOwnModel ? column.dimensions : null)}::int,
       settings => ${JSON.stringify(sourceSettings(options.settings ?? {}))}::jsonb,
@@ -170,7 +170,12 @@ function checkAgainst(
 }
 
 async function plannedColumn(config: Config, options: WatchOptions): Promise<VectorColumn> {
-  const dimensions = options.dimensions ?? (await dimensionsOf(config, options));
+  const dimensions = await dimensionsOf(config, {
+    backend: options.backend ?? null,
+    model: options.model ?? null,
+    dimensions: options.dimensions ?? null,
+    settings: options.settings ?? {},
+  });
   const type = options.type ?? vectorTypeFor(dimensions);
   if (type === "vector" && dimensions > 16_000) {
     throw new UsageError(
@@ -179,21 +184,4 @@ async function plannedColumn(config: Config, options: WatchOptions): Promise<Vec
     );
   }
   return { name: options.vector ?? "embedding", type, dimensions };
-}
-
-/** The length of the provider's vectors, found by a probe unless it is configured. */
-async function dimensionsOf(config: Config, options: WatchOptions): Promise<number> {
-  const overrides = {
-    backend: options.backend ?? null,
-    model: options.model ?? null,
-    dimensions: null,
-    settings: options.settings ?? {},
-  };
-  const hasOwnModel = options.backend !== undefined || options.model !== undefined;
-  if (!hasOwnModel && config.EMBEDDING_DIM !== undefined) return config.EMBEDDING_DIM;
-  const provider = await openProvider(
-    resolveProviderSettings(hasOwnModel ? { ...config, EMBEDDING_DIM: undefined } : config, overrides),
-  );
-  await provider.close();
-  return provider.dimensions;
 }

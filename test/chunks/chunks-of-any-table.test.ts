@@ -115,7 +115,12 @@ test.each(TABLES)("Chunks of $what follow its rows, and are found by searches", 
     ok: true,
     sampled: 2,
   });
-  const building = { databaseUrl: database.url, now: true, onProgress: () => undefined, signal };
+  const building = {
+    database: { DATABASE_URL: database.url },
+    now: true,
+    onProgress: () => undefined,
+    signal,
+  };
   expect(await buildIndex(db, source, building)).toMatchObject({ built: true });
   const passage = splitText(OTHER, SPLIT)[1]?.text ?? "";
   const query = oracleVector(passage, DIMENSIONS);

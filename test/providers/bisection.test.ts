@@ -5,7 +5,7 @@ import { embedWithBisection, type EmbedResult } from "../../src/providers/isolat
 import { PROBE_TEXT } from "../../src/providers/isolate/probe-text.ts";
 import { ProviderError } from "../../src/providers/provider-error.ts";
 import { oracleVector } from "../support/oracle-vector.ts";
-import { refusal, ScriptedProvider, unwell } from "../support/scripted-provider.ts";
+import { refusal, ScriptedProvider, unavailable } from "../support/scripted-provider.ts";
 
 const never = new AbortController().signal;
 
@@ -88,7 +88,7 @@ describe("A batch with refused texts is divided until they stand alone", () => {
     });
     const settled: EmbedResult[] = [];
     const call = embedWithBisection(provider, ["a", "b"], never, (part) => void settled.push(part));
-    await expect(call).rejects.toMatchObject({ fault: "setup" });
+    await expect(call).rejects.toMatchObject({ kind: "setup" });
     expect(settled).toEqual([]);
   });
 
@@ -144,11 +144,11 @@ describe("A batch with refused texts is divided until they stand alone", () => {
     const provider = poisoned((text) => text === "x");
     provider.script = (texts, call) => {
       if (texts.includes("x")) throw refusal();
-      if (call === 4) throw unwell();
+      if (call === 4) throw unavailable();
     };
     const settled: EmbedResult[] = [];
     const call = embedWithBisection(provider, ["a", "b", "x", "c"], never, (part) => void settled.push(part));
-    await expect(call).rejects.toMatchObject({ fault: "unwell" });
+    await expect(call).rejects.toMatchObject({ kind: "unavailable" });
     expect(settled).toMatchObject([
       { kind: "embedded", indices: [0, 1] },
       { kind: "refused", index: 2 },

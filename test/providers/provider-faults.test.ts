@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { openProvider, openProviderWithoutProbe } from "../../src/providers/open-provider.ts";
-import type { ProviderError, ProviderFault } from "../../src/providers/provider-error.ts";
-import type { OpenAiSettings } from "../../src/providers/provider-settings.ts";
+import { openProvider, openProviderWithoutProbe } from "../../src/providers/provider-stack.ts";
+import type { ProviderError, ProviderErrorKind } from "../../src/providers/provider-error.ts";
+import type { OpenAiSettings } from "../../src/providers/backends/openai-compatible.ts";
 import { durationMs, rateHints, retryAfterMs } from "../../src/providers/traffic/rate-hints.ts";
 import { scrub } from "../../src/providers/scrub.ts";
 import type { Fault } from "../support/provider-faults.ts";
@@ -48,7 +48,7 @@ async function fail(backend: Backend, fault: Fault, timeoutMs = TIMEOUT_MS): Pro
   }
 }
 
-const faults: [Fault, ProviderFault, RegExp][] = [
+const faults: [Fault, ProviderErrorKind, RegExp][] = [
   [401, "setup", /OPENAI_API_KEY|OLLAMA_BASE_URL/],
   [403, "setup", /OPENAI_API_KEY|OLLAMA_BASE_URL/],
   [404, "setup", /_EMBED_MODEL/],
@@ -58,41 +58,41 @@ const faults: [Fault, ProviderFault, RegExp][] = [
   [413, "row", /Change the text/],
   [422, "row", /Change the text/],
   [429, "throttled", /slower/],
-  [408, "unwell", /408/],
-  [500, "unwell", /500/],
-  [502, "unwell", /502/],
-  [503, "unwell", /503/],
-  [504, "unwell", /504/],
-  ["reset", "unwell", /UND_ERR_SOCKET|ECONNRESET/],
-  ["drop mid-body", "unwell", /no whole answer/],
-  ["garbled JSON", "unwell", /no JSON/],
-  ["empty body", "unwell", /no JSON/],
-  ["200 with an error", "unwell", /answered 200/],
-  ["NaN", "unwell", /Nothing of it was stored|no JSON/],
-  ["null", "unwell", /no number but null/],
-  ["infinity", "unwell", /Nothing of it was stored|no JSON/],
-  ["beyond a float", "unwell", /Nothing of it was stored/],
+  [408, "unavailable", /408/],
+  [500, "unavailable", /500/],
+  [502, "unavailable", /502/],
+  [503, "unavailable", /503/],
+  [504, "unavailable", /504/],
+  ["reset", "unavailable", /UND_ERR_SOCKET|ECONNRESET/],
+  ["drop mid-body", "unavailable", /no whole answer/],
+  ["garbled JSON", "unavailable", /no JSON/],
+  ["empty body", "unavailable", /no JSON/],
+  ["200 with an error", "unavailable", /answered 200/],
+  ["NaN", "unavailable", /Nothing of it was stored|no JSON/],
+  ["null", "unavailable", /not a number but null/],
+  ["infinity", "unavailable", /Nothing of it was stored|no JSON/],
+  ["beyond a float", "unavailable", /Nothing of it was stored/],
 ];
-const countFaults: [Fault, ProviderFault, RegExp][] = [
-  ["one too few", "unwell", /2 vectors for 3 texts/],
-  ["a gap", "unwell", /2 vectors for 3 texts/],
-  ["one too many", "unwell", /among 3 texts|4 vectors for 3 texts/],
-  ["one short vector", "unwell", /expected 8 dimensions, got 7/],
+const countFaults: [Fault, ProviderErrorKind, RegExp][] = [
+  ["one too few", "unavailable", /2 vectors for 3 texts/],
+  ["a gap", "unavailable", /2 vectors for 3 texts/],
+  ["one too many", "unavailable", /among 3 texts|4 vectors for 3 texts/],
+  ["one short vector", "unavailable", /expected 8 dimensions, got 7/],
 ];
 
 describe("llm_api tells kinds of faults apart", () => {
   test.each([
     ...faults,
     ...countFaults,
-    ["duplicate index", "unwell", /two vectors with the index 0/],
-    ["index out of range", "unwell", /index is 3/],
-    ["no index", "unwell", /index is missing/],
-    ["truncated base64", "unwell", /a vector that is none/],
-  ] as [Fault, ProviderFault, RegExp][])(
+    ["duplicate index", "unavailable", /two vectors with the index 0/],
+    ["index out of range", "unavailable", /index is 3/],
+    ["no index", "unavailable", /index is missing/],
+    ["truncated base64", "unavailable", /a broken vector/],
+  ] as [Fault, ProviderErrorKind, RegExp][])(
     "llm_api reports the fault %j as %s",
     async (fault, kind, message) => {
       const error = await fail("llm_api", fault);
-      expect(error).toMatchObject({ name: "ProviderError", fault: kind });
+      expect(error).toMatchObject({ name: "ProviderError", kind });
       expect(error.message).toMatch(message);
     },
   );
@@ -111,7 +111,7 @@ describe("llm_api tells kinds of faults apart", () => {
     server.longestText = 20;
     const provider = openProviderWithoutProbe({ ...settings(), dimensions: DIMENSIONS });
     const refused = provider.embed(TEXTS, never);
-    await expect(refused).rejects.toMatchObject({ fault: "row", tooLong: true });
+    await expect(refused).rejects.toMatchObject({ kind: "row", tooLong: true });
     await provider.close();
   });
 
@@ -121,18 +121,18 @@ describe("llm_api tells kinds of faults apart", () => {
     ["rate_limit_exceeded", 429, "throttled", /slower/],
   ] as const)("llm_api reads the error code %s of a %d as %s", async (code, status, kind, message) => {
     const error = await fail("llm_api", { status, body: { error: { message: "…", code } } });
-    expect(error.fault).toBe(kind);
+    expect(error.kind).toBe(kind);
     expect(error.message).toMatch(message);
   });
 
   test("llm_api believes the status in the body of a 200", async () => {
     const error = await fail("llm_api", { status: 200, body: { error: { code: 429, message: "slower" } } });
-    expect(error).toMatchObject({ fault: "throttled", status: 429 });
+    expect(error).toMatchObject({ kind: "throttled", status: 429 });
   });
 
   test("llm_api names the setting to look at when no server answers", async () => {
     const nobody = openProvider({ ...settings(), baseUrl: "http://127.0.0.1:9/v1" });
-    await expect(nobody).rejects.toMatchObject({ fault: "unwell", message: /ECONNREFUSED/ });
+    await expect(nobody).rejects.toMatchObject({ kind: "unavailable", message: /ECONNREFUSED/ });
     const nameless = openProvider({ ...settings(), baseUrl: "http://no-such-host.invalid/v1" });
     await expect(nameless).rejects.toThrow(/ENOTFOUND.*OPENAI_BASE_URL|EAI_AGAIN/);
   });
@@ -149,7 +149,7 @@ describe("ollama tells kinds of faults apart", () => {
       // A 404 on the batch endpoint is an old server, not a fault.
       if (fault === 404) return;
       const error = await fail("ollama", fault);
-      expect(error).toMatchObject({ name: "ProviderError", fault: kind });
+      expect(error).toMatchObject({ name: "ProviderError", kind });
       expect(error.message).toMatch(message);
     },
   );
@@ -157,7 +157,7 @@ describe("ollama tells kinds of faults apart", () => {
   test.each(faults)("ollama without batches reports the fault %j as %s", async (fault, kind) => {
     const error = await fail("old ollama", fault);
     // One vector of another length among several is a slip of the server; only when all agree is the setup wrong.
-    expect(error.fault).toBe(fault === "wrong dimension" ? "unwell" : kind);
+    expect(error.kind).toBe(fault === "wrong dimension" ? "unavailable" : kind);
   });
 });
 
@@ -167,7 +167,7 @@ describe.each(["llm_api", "ollama"] as const)("A fault of %s costs and shows lit
     async (fault) => {
       const startedAt = performance.now();
       const error = await fail(backend, fault, 1_500);
-      expect(error).toMatchObject({ fault: "unwell", message: /1500 ms \(EMBEDDING_TIMEOUT\)/ });
+      expect(error).toMatchObject({ kind: "unavailable", message: /1500 ms \(EMBEDDING_TIMEOUT\)/ });
       expect(performance.now() - startedAt).toBeLessThan(5_000);
     },
   );

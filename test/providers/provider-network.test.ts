@@ -4,8 +4,8 @@ import { createServer } from "node:https";
 import { connect, type AddressInfo, type Server } from "node:net";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { openProvider } from "../../src/providers/open-provider.ts";
-import type { OpenAiSettings } from "../../src/providers/provider-settings.ts";
+import { openProvider } from "../../src/providers/provider-stack.ts";
+import type { OpenAiSettings } from "../../src/providers/backends/openai-compatible.ts";
 import { startProviderServer, type ProviderServer } from "../support/provider-server.ts";
 
 const tls = (name: string): string => fileURLToPath(new URL(`../support/tls/${name}`, import.meta.url));
@@ -78,7 +78,7 @@ describe("A provider behind TLS is trusted by its certificate alone", () => {
   test("A provider with a self-signed certificate is not trusted", async () => {
     const baseUrl = `https://127.0.0.1:${await startTlsFront()}/v1`;
     await expect(openProvider(settings({ baseUrl }))).rejects.toMatchObject({
-      fault: "setup",
+      kind: "setup",
       message: /TLS: DEPTH_ZERO_SELF_SIGNED_CERT.*EMBED_CA_FILE/,
     });
   });
@@ -93,7 +93,7 @@ describe("A provider behind TLS is trusted by its certificate alone", () => {
   test("A provider that speaks plain HTTP in place of TLS is reported with its setting", async () => {
     const baseUrl = server.openAiUrl.replace("http:", "https:");
     await expect(openProvider(settings({ baseUrl }))).rejects.toMatchObject({
-      fault: "setup",
+      kind: "setup",
       message: /TLS.*OPENAI_BASE_URL/,
     });
   });
@@ -101,7 +101,7 @@ describe("A provider behind TLS is trusted by its certificate alone", () => {
   test("A file of authorities that cannot be read is reported by name", async () => {
     const opened = openProvider(settings({ caFile: "/no/such.pem" }));
     await expect(opened).rejects.toMatchObject({
-      fault: "setup",
+      kind: "setup",
       message: /EMBED_CA_FILE: \/no\/such.pem/,
     });
   });
@@ -132,6 +132,6 @@ describe("A proxy is used for other machines alone", () => {
   test("A proxy that does not answer is reported without its password", async () => {
     const http = "http://user:secret@127.0.0.1:9";
     const opened = openProvider(settings({ baseUrl: "http://provider.test/v1", proxy: { http } }));
-    await expect(opened).rejects.toMatchObject({ fault: "unwell", message: /^((?!secret).)*$/ });
+    await expect(opened).rejects.toMatchObject({ kind: "unavailable", message: /^((?!secret).)*$/ });
   });
 });

@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { openProvider } from "../../src/providers/open-provider.ts";
+import { openProvider } from "../../src/providers/provider-stack.ts";
 import type { Provider } from "../../src/providers/provider.ts";
 import { ProviderError } from "../../src/providers/provider-error.ts";
-import type { ProviderSettings } from "../../src/providers/provider-settings.ts";
+import type { ProviderSettings } from "../../src/providers/known-backends.ts";
 import { oracleVector, startProviderServer, type ProviderServer } from "../support/provider-server.ts";
 
 const DIMENSIONS = 8;
@@ -76,7 +76,7 @@ describe.each(contenders)("The backend $name keeps the contract", ({ name, setti
 
   test(`The backend ${name} refuses an empty text as the row's own fault, before anything is sent`, async () => {
     const before = server.counts.requests;
-    await expect(provider.embed(["", "a"], never)).rejects.toMatchObject({ fault: "row" });
+    await expect(provider.embed(["", "a"], never)).rejects.toMatchObject({ kind: "row" });
     expect(server.counts.requests).toBe(before);
   });
 
@@ -100,7 +100,7 @@ describe.each(contenders)("The backend $name keeps the contract", ({ name, setti
     const opened = openProvider({ ...settings(), dimensions: 1000 });
     await expect(opened).rejects.toThrow(ProviderError);
     await expect(opened).rejects.toMatchObject({
-      fault: "setup",
+      kind: "setup",
       message: expect.stringContaining(`EMBEDDING_DIM=${provider.dimensions}`) as string,
     });
   });
@@ -191,7 +191,7 @@ describe("The backend ollama sends what Ollama needs", () => {
         timeoutMs: 20_000,
       });
       await expect(opened).rejects.toMatchObject({
-        fault: "setup",
+        kind: "setup",
         message: expect.stringContaining("ollama pull bge-m3") as string,
       });
     }
@@ -233,7 +233,7 @@ describe("The backend local embeds any text", () => {
       const provider = await openProvider({ backend: "local", timeoutMs: 60_000 });
       const outcome = await provider.embed([text], never).then(
         ({ vectors }) => vectors.count,
-        (error: unknown) => (error as ProviderError).fault,
+        (error: unknown) => (error as ProviderError).kind,
       );
       expect([1, "row"]).toContain(outcome);
       expect((await provider.embed(["fine"], never)).vectors.count).toBe(1);

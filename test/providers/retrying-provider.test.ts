@@ -1,13 +1,10 @@
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
-import {
-  RetryingProvider,
-  type RetryPolicy,
-  type ProviderState,
-} from "../../src/providers/retrying-provider.ts";
+import { RetryingProvider, type ProviderState } from "../../src/providers/retrying-provider.ts";
 import { PROBE_TEXT } from "../../src/providers/isolate/probe-text.ts";
 import { ProviderError } from "../../src/providers/provider-error.ts";
 import type { Embeddings } from "../../src/providers/provider.ts";
-import { refusal, ScriptedProvider, unwell } from "../support/scripted-provider.ts";
+import type { RetryPolicy } from "../../src/providers/retry-policy.ts";
+import { refusal, ScriptedProvider, unavailable } from "../support/scripted-provider.ts";
 import { simulateDrain } from "../support/simulate-drain.ts";
 
 const never = new AbortController().signal;
@@ -48,7 +45,7 @@ function failing(fault: ProviderError, calls: number): ScriptedProvider["script"
 
 describe("A provider that fails for a moment is asked again", () => {
   test("A request that fails for a moment is sent again until it is answered", async () => {
-    const { inner, provider } = retrying(failing(unwell(), 2));
+    const { inner, provider } = retrying(failing(unavailable(), 2));
     const retries: number[] = [];
     provider.on("retry", ({ attempt }) => void retries.push(attempt));
     await settle(provider.embed(["a"], never));
@@ -58,7 +55,7 @@ describe("A provider that fails for a moment is asked again", () => {
   });
 
   test("A provider is not asked again before the time that it named", async () => {
-    const fault = new ProviderError("unwell", "later", { status: 503, retryAfterMs: 7000 });
+    const fault = new ProviderError("unavailable", "later", { status: 503, retryAfterMs: 7000 });
     const at: number[] = [];
     const { provider } = retrying((_texts, call) => {
       at.push(performance.now());
@@ -69,7 +66,9 @@ describe("A provider that fails for a moment is asked again", () => {
   });
 
   test("Waiting for a retry stops at once when the call is aborted", async () => {
-    const { provider } = retrying(failing(new ProviderError("unwell", "later", { retryAfterMs: 50_000 }), 1));
+    const { provider } = retrying(
+      failing(new ProviderError("unavailable", "later", { retryAfterMs: 50_000 }), 1),
+    );
     const controller = new AbortController();
     const call = provider.embed(["a"], controller.signal);
     await vi.advanceTimersByTimeAsync(1000);
@@ -81,17 +80,17 @@ describe("A provider that fails for a moment is asked again", () => {
 describe("An outage opens the circuit and fails no text", () => {
   test("An outage opens the circuit after a few failures, releases all texts, and fails none", async () => {
     const { inner, provider, states } = retrying(() => {
-      throw unwell();
+      throw unavailable();
     });
     const calls = Array.from({ length: 4 }, (_, i) => provider.embed([`text ${i}`], never));
     const outcomes = await settle(Promise.allSettled(calls));
     for (const outcome of outcomes) {
-      expect(outcome).toMatchObject({ status: "rejected", reason: { fault: "unwell" } });
+      expect(outcome).toMatchObject({ status: "rejected", reason: { kind: "unavailable" } });
     }
     expect(states).toEqual(["open"]);
     expect(inner.calls.length).toBeLessThanOrEqual(8);
     const asked = inner.calls.length;
-    await expect(provider.embed(["b"], never)).rejects.toMatchObject({ fault: "unwell" });
+    await expect(provider.embed(["b"], never)).rejects.toMatchObject({ kind: "unavailable" });
     expect(inner.calls).toHaveLength(asked);
     await provider.close();
   });
@@ -106,7 +105,7 @@ describe("An outage opens the circuit and fails no text", () => {
     const probes: number[] = [];
     const { provider, states } = retrying((texts) => {
       if (texts[0] === PROBE_TEXT) probes.push(performance.now());
-      if (isDown) throw unwell();
+      if (isDown) throw unavailable();
     });
     const startedAt = performance.now();
     await settle(provider.embed(["a"], never)).catch(() => undefined);
@@ -127,7 +126,7 @@ describe("An outage opens the circuit and fails no text", () => {
     const probes: number[] = [];
     const { provider } = retrying(() => {
       probes.push(performance.now());
-      throw unwell();
+      throw unavailable();
     });
     await settle(provider.embed(["a"], never)).catch(() => undefined);
     probes.length = 0;
@@ -142,7 +141,7 @@ describe("An outage opens the circuit and fails no text", () => {
     let answer: () => void = () => undefined;
     const { provider, states } = retrying((texts) => {
       if (texts[0] === "slow") return new Promise((resolve) => (answer = resolve));
-      throw unwell();
+      throw unavailable();
     });
     const slow = provider.embed(["slow"], never);
     await settle(provider.embed(["a"], never)).catch(() => undefined);
@@ -153,7 +152,7 @@ describe("An outage opens the circuit and fails no text", () => {
   });
 
   test("A text without retries that fails as an outage ends is sent again and embedded", async () => {
-    const { inner, provider } = retrying(failing(unwell(), 1), { maxRetries: 0 });
+    const { inner, provider } = retrying(failing(unavailable(), 1), { maxRetries: 0 });
     const { vectors } = await settle(provider.embed(["a"], never));
     expect(vectors.count).toBe(1);
     // The failure, the probe that was answered, and the text again.
@@ -167,7 +166,7 @@ describe("A wrong setup opens the circuit", () => {
     const { inner, provider } = retrying(() => {
       if (isWrong) throw new ProviderError("setup", "Check OPENAI_API_KEY.", { status: 401 });
     });
-    await expect(settle(provider.embed(["a"], never))).rejects.toMatchObject({ fault: "setup" });
+    await expect(settle(provider.embed(["a"], never))).rejects.toMatchObject({ kind: "setup" });
     expect(provider.state).toMatchObject({ name: "open", error: { message: "Check OPENAI_API_KEY." } });
     expect(inner.calls).toHaveLength(2);
     isWrong = false;
@@ -178,20 +177,20 @@ describe("A wrong setup opens the circuit", () => {
 
 describe("A failure that follows a text is told apart from a wrong setup", () => {
   test.each([
-    ["the server breaks at the text", unwell()],
+    ["the server breaks at the text", unavailable()],
     ["a firewall refuses the text", new ProviderError("setup", "403", { status: 403 })],
   ])("A failure of one text alone is the row's own: %s", async (_name, fault) => {
     const { provider, states } = retrying((texts) => {
       if (texts.includes("bad")) throw fault;
     });
-    await expect(settle(provider.embed(["bad"], never))).rejects.toMatchObject({ fault: "row" });
+    await expect(settle(provider.embed(["bad"], never))).rejects.toMatchObject({ kind: "row" });
     expect(states).toEqual([]);
     expect((await settle(provider.embed(["good"], never))).vectors.count).toBe(1);
   });
 
   test("A text that the provider refuses fails with the provider's own answer, with no second request", async () => {
     const { inner, provider } = retrying(failing(refusal(), 1));
-    await expect(settle(provider.embed(["bad"], never))).rejects.toMatchObject({ fault: "row", status: 400 });
+    await expect(settle(provider.embed(["bad"], never))).rejects.toMatchObject({ kind: "row", status: 400 });
     expect(inner.calls).toHaveLength(1);
   });
 
@@ -199,7 +198,7 @@ describe("A failure that follows a text is told apart from a wrong setup", () =>
     const { provider } = retrying(() => {
       throw refusal();
     });
-    await expect(settle(provider.embed([PROBE_TEXT], never))).rejects.toMatchObject({ fault: "setup" });
+    await expect(settle(provider.embed([PROBE_TEXT], never))).rejects.toMatchObject({ kind: "setup" });
   });
 });
 
@@ -264,9 +263,9 @@ describe("Throttling slows requests down and fails no text", () => {
       () => {
         throw slower(30_000);
       },
-      { patienceMs: 60_000 },
+      { maxWaitMs: 60_000 },
     );
-    await expect(settle(provider.embed(["a"], never))).rejects.toMatchObject({ fault: "throttled" });
+    await expect(settle(provider.embed(["a"], never))).rejects.toMatchObject({ kind: "throttled" });
   });
 
   test("A pause never exceeds the longest one that is set, whatever the provider asks for", async () => {

@@ -49,7 +49,7 @@ async function prepareVisits() {
     config: { ...readConfig(environment), DATABASE_URL: database.url },
     build: async () =>
       await buildIndex(db, await source(), {
-        databaseUrl: database.url,
+        database: { DATABASE_URL: database.url },
         now: false,
         onProgress: (line) => lines.push(line),
         signal: new AbortController().signal,

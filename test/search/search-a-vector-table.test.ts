@@ -16,7 +16,7 @@ test("Searches find vectors in their own table, by its index, with conditions on
   );
   await listener.settled();
   const index = await buildIndex(db, await source(), {
-    databaseUrl: config.DATABASE_URL,
+    database: config,
     now: false,
     onProgress: () => undefined,
     signal: new AbortController().signal,

@@ -122,7 +122,7 @@ describe("Searches find the nearest rows", () => {
       select autoembed.watch('too_long', 'body');
       insert into too_long select n, 'text ' || n from generate_series(1, 1500) n`);
     const options = {
-      databaseUrl: database.url,
+      database: { DATABASE_URL: database.url },
       now: false,
       signal: new AbortController().signal,
       onProgress: () => undefined,
@@ -169,7 +169,7 @@ describeNative("An index serves searches", "plans and concurrent builds need a n
         database.url,
         async (db, source) => {
           const options = {
-            databaseUrl: database.url,
+            database: { DATABASE_URL: database.url },
             now: false,
             signal: new AbortController().signal,
             onProgress: () => undefined,

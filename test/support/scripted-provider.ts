@@ -25,10 +25,15 @@ export class ScriptedProvider implements Provider {
     return { vectors, tokens: texts.length };
   }
 
+  ready(): Promise<void> {
+    return Promise.resolve();
+  }
+
   close(): Promise<void> {
     return Promise.resolve();
   }
 }
 
-export const unwell = (): ProviderError => new ProviderError("unwell", "told to be unwell", { status: 503 });
+export const unavailable = (): ProviderError =>
+  new ProviderError("unavailable", "told to be unavailable", { status: 503 });
 export const refusal = (): ProviderError => new ProviderError("row", "I will not read that", { status: 400 });

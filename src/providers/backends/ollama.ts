@@ -1,15 +1,29 @@
 import { ProviderError } from "../provider-error.ts";
+import { defineBackend, ownBaseUrl } from "../backend-definition.ts";
 import type { Backend, RawAnswer, RawVector } from "../backend.ts";
 import { classifyAnswer, complaintOf, type ErrorContext } from "../classify.ts";
 import { JsonClient, type JsonAnswer } from "../http.ts";
 import type { OnReceived, ProviderLimits } from "../provider.ts";
-import type { OllamaSettings } from "../provider-settings.ts";
+import type { CommonSettings, HttpSettings } from "../provider-settings.ts";
+import { httpUrl, record, text, yesNo } from "../../setting-types.ts";
 
-/** Ollama states no limit; it works through a batch text by text, so that a big one only risks the timeout. */
+export interface OllamaSettings extends CommonSettings, HttpSettings {
+  readonly backend: "ollama";
+  readonly model: string;
+  /** How long Ollama keeps the model in memory, such as `30m`, or `-1` for ever. */
+  readonly keepAlive?: string | undefined;
+  /** Whether Ollama may cut a text that is too long without saying so. Off: it refuses, and we see it. */
+  readonly truncate?: boolean | undefined;
+  /** Model parameters, such as `{"num_ctx": 8192}`. */
+  readonly options?: Readonly<Record<string, unknown>> | undefined;
+  readonly sendDimensions?: boolean | undefined;
+}
+
+/** Ollama states no limit; it embeds a batch text by text, so a big batch only risks the timeout. */
 const LIMITS: ProviderLimits = { inputs: 256, characters: 300_000, textCharacters: 100_000 };
 
-/** Ollama's own API: `/api/embed` takes a batch; servers before 0.3 know only `/api/embeddings`, one text a call. */
-export class Ollama implements Backend {
+/** Ollama's own API: `/api/embed` takes a batch; servers before 0.3 know only `/api/embeddings`, one text per call. */
+class Ollama implements Backend {
   readonly name = "ollama";
   readonly model: string;
   readonly limits: ProviderLimits;
@@ -17,7 +31,7 @@ export class Ollama implements Backend {
   readonly #base: string;
   readonly #origin: string;
   readonly #settings: OllamaSettings;
-  /** Turns false for good when the server does not know the batch endpoint. */
+  /** Becomes false, and stays so, when the server does not know the batch endpoint. */
   #batches = true;
 
   constructor(settings: OllamaSettings) {
@@ -127,3 +141,29 @@ function fields(answer: JsonAnswer): Record<string, unknown> {
 function isUnknownEndpoint(error: unknown): boolean {
   return error instanceof ProviderError && (error.status === 404 || error.status === 405);
 }
+
+export const ollama = defineBackend({
+  id: "ollama",
+  environment: {
+    OLLAMA_BASE_URL: httpUrl.default("http://127.0.0.1:11434"),
+    OLLAMA_EMBED_MODEL: text.default("nomic-embed-text"),
+    OLLAMA_KEEP_ALIVE: text.optional(),
+    OLLAMA_OPTIONS: record.optional(),
+    OLLAMA_TRUNCATE: yesNo.optional(),
+    OLLAMA_SEND_DIMENSIONS: yesNo.optional(),
+  },
+  secrets: [],
+  ofSource: ownBaseUrl,
+  resolve: ({ environment, source, model, common, network }): OllamaSettings => ({
+    ...common,
+    ...network,
+    backend: "ollama",
+    model: model ?? environment.OLLAMA_EMBED_MODEL,
+    baseUrl: source.base_url ?? environment.OLLAMA_BASE_URL,
+    keepAlive: environment.OLLAMA_KEEP_ALIVE,
+    options: environment.OLLAMA_OPTIONS,
+    truncate: environment.OLLAMA_TRUNCATE,
+    sendDimensions: environment.OLLAMA_SEND_DIMENSIONS,
+  }),
+  open: (settings) => new Ollama(settings),
+});

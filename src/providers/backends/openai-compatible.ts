@@ -1,18 +1,37 @@
+import { z } from "zod";
+import { SetupError } from "../../errors.ts";
+import { httpUrl, record, text, yesNo } from "../../setting-types.ts";
+import { defineBackend, ownBaseUrl } from "../backend-definition.ts";
+import type { Backend, RawAnswer } from "../backend.ts";
+import type { ErrorContext } from "../classify.ts";
+import { JsonClient } from "../http.ts";
+import { readOpenAiAnswer } from "../openai-answer.ts";
 import { ProviderError } from "../provider-error.ts";
-import type { Backend, RawAnswer, RawVector } from "../backend.ts";
-import { classifyAnswer, complaintOf, type ErrorContext } from "../classify.ts";
-import { JsonClient, type JsonAnswer } from "../http.ts";
 import type { OnReceived, ProviderLimits } from "../provider.ts";
-import type { OpenAiSettings } from "../provider-settings.ts";
+import type { CommonSettings, HttpSettings } from "../provider-settings.ts";
+
+/** OpenAI's `POST /v1/embeddings`, which many other servers speak too. */
+export interface OpenAiSettings extends CommonSettings, HttpSettings {
+  readonly backend: "llm_api";
+  readonly model: string;
+  readonly apiKey?: string | undefined;
+  /** After the base URL; `/embeddings` by default, `/v1/embeddings` where the base URL has no path of its own. */
+  readonly path?: string | undefined;
+  /** Whether `dimensions` is sent. By default only to `text-embedding-3-*`, the models known to take it. */
+  readonly sendDimensions?: boolean | undefined;
+  /** Merged into every request's body, for what only one service asks for (`{"input_type": "document"}`). */
+  readonly extraBody?: Readonly<Record<string, unknown>> | undefined;
+}
 
 /**
- * OpenAI allows 2,048 inputs and 300,000 tokens a request, and 8,192 tokens a text. Characters stand for tokens one
- * to one in a request, which no script exceeds by much; one text is left to the server, which knows its tokens.
+ * OpenAI allows 2,048 inputs and 300,000 tokens per request, and 8,192 tokens per text. In a request, one character
+ * counts as one token, which no script exceeds by much; the length of one text is left to the server, which counts its
+ * tokens.
  */
 const LIMITS: ProviderLimits = { inputs: 2048, characters: 300_000, textCharacters: 100_000 };
 
-/** `POST /v1/embeddings` as OpenAI defined it and many others took it over. */
-export class OpenAiCompatible implements Backend {
+/** `POST /v1/embeddings` as OpenAI defined it and many other servers understand it. */
+class OpenAiCompatible implements Backend {
   readonly name = "llm_api";
   readonly model: string;
   readonly limits: ProviderLimits;
@@ -20,7 +39,7 @@ export class OpenAiCompatible implements Backend {
   readonly #path: string;
   readonly #extra: Readonly<Record<string, unknown>>;
   readonly #context: ErrorContext;
-  /** Turns false for good when a server refuses base64 and takes floats. */
+  /** Becomes false, and stays so, when a server refuses base64 and sends floats. */
   #base64 = true;
   #answeredBefore = false;
 
@@ -76,65 +95,8 @@ export class OpenAiCompatible implements Backend {
   ): Promise<RawAnswer> {
     const body = { model: this.model, input: texts, ...encoding, ...this.#extra };
     const answer = await this.#client.post(this.#path, body, texts, this.#context, signal, onReceived);
-    return read(answer, texts, this.#context);
+    return readOpenAiAnswer(answer, texts, this.#context);
   }
-}
-
-interface Item {
-  readonly index?: unknown;
-  readonly embedding?: unknown;
-}
-
-function read(answer: JsonAnswer, texts: readonly string[], context: ErrorContext): RawAnswer {
-  const body = answer.body as { data?: unknown; error?: unknown; usage?: unknown } | null;
-  if (!Array.isArray(body?.data)) {
-    // Some gateways answer 200 and put the true status into the body.
-    const inner = (body?.error as { code?: unknown } | null | undefined)?.code;
-    const status = typeof inner === "number" && inner >= 400 && inner < 600 ? inner : 200;
-    throw classifyAnswer(status, answer.headers, complaintOf(body), texts, context);
-  }
-  return {
-    vectors: inOrder(body.data as readonly (Item | null)[], texts.length, context),
-    tokens: tokensOf(body.usage),
-  };
-}
-
-/** Puts the vectors where their `index` says: servers that work in parallel do not answer in order. */
-function inOrder(items: readonly (Item | null)[], count: number, context: ErrorContext): RawVector[] {
-  const vectors: RawVector[] = [];
-  let placed = 0;
-  for (const item of items) {
-    const index = item?.index;
-    if (typeof index !== "number" || !Number.isInteger(index) || index < 0 || index >= count) {
-      throw unwell(context, `a vector whose index is ${describe(index)} among ${count} texts`);
-    }
-    if (vectors[index] !== undefined) throw unwell(context, `two vectors with the index ${index}`);
-    const vector = item?.embedding;
-    if (typeof vector !== "string" && !Array.isArray(vector)) {
-      throw unwell(context, `no vector at index ${index}`);
-    }
-    vectors[index] = vector;
-    placed++;
-  }
-  if (placed !== count) throw unwell(context, `${placed} vectors for ${count} texts`);
-  return vectors;
-}
-
-function unwell(context: ErrorContext, what: string): ProviderError {
-  return new ProviderError(
-    "unwell",
-    `${context.address} gave ${what}. Nothing of it was stored; tried again later.`,
-  );
-}
-
-function describe(index: unknown): string {
-  return typeof index === "number" ? String(index) : "missing";
-}
-
-function tokensOf(usage: unknown): number {
-  const { total_tokens: total, prompt_tokens: prompt } = (usage ?? {}) as Record<string, unknown>;
-  if (typeof total === "number") return total;
-  return typeof prompt === "number" ? prompt : 0;
 }
 
 function pathOf(url: URL, path: string | undefined): string {
@@ -145,7 +107,7 @@ function pathOf(url: URL, path: string | undefined): string {
   return url.search === "" ? joined : joined + (joined.includes("?") ? "&" : "?") + url.search.slice(1);
 }
 
-/** Azure takes its key in a header of its own; all others as a bearer token. */
+/** Azure expects its key in the header `api-key`; all others as a bearer token. */
 function authorization(url: URL, apiKey: string | undefined): Record<string, string> {
   if (apiKey === undefined || apiKey === "") return {};
   const azure = /\.(openai|cognitiveservices|services\.ai)\.azure\.com$/.test(url.hostname);
@@ -155,4 +117,61 @@ function authorization(url: URL, apiKey: string | undefined): Record<string, str
 function dimensionsOf(settings: OpenAiSettings): { dimensions?: number } {
   const send = settings.sendDimensions ?? /^text-embedding-3-/.test(settings.model);
   return send && settings.dimensions !== undefined ? { dimensions: settings.dimensions } : {};
+}
+
+const environment = {
+  OPENAI_BASE_URL: httpUrl.default("https://api.openai.com/v1"),
+  OPENAI_API_KEY: text.optional(),
+  OPENAI_API_KEY_FILE: text.optional(),
+  OPENAI_EMBED_MODEL: text.default("text-embedding-3-small"),
+  OPENAI_EMBED_PATH: text.startsWith("/", "expected a path such as /embeddings").optional(),
+  OPENAI_HEADERS: record.pipe(z.record(z.string(), z.string())).optional(),
+  OPENAI_EXTRA_BODY: record.optional(),
+  OPENAI_SEND_DIMENSIONS: yesNo.optional(),
+};
+
+const ofSource = {
+  ...ownBaseUrl,
+  /** The environment's variable that holds the key. A role that may write sources must not learn any other of its values. */
+  api_key_env: z
+    .string()
+    .regex(/^[A-Z][A-Z0-9_]*_API_KEY$/, "expected a name that ends with _API_KEY")
+    .optional(),
+};
+
+export const llmApi = defineBackend({
+  id: "llm_api",
+  environment,
+  secrets: ["OPENAI_API_KEY", "OPENAI_HEADERS"],
+  ofSource,
+  resolve: ({ environment, source, model, common, network }): OpenAiSettings => ({
+    ...common,
+    ...network,
+    backend: "llm_api",
+    model: model ?? environment.OPENAI_EMBED_MODEL,
+    baseUrl: source.base_url ?? environment.OPENAI_BASE_URL,
+    ...credentials(environment, source),
+    path: environment.OPENAI_EMBED_PATH,
+    extraBody: environment.OPENAI_EXTRA_BODY,
+    sendDimensions: environment.OPENAI_SEND_DIMENSIONS,
+  }),
+  open: (settings) => new OpenAiCompatible(settings),
+});
+
+/** The environment's key and headers go to the environment's server alone: another server needs a key of its own. */
+function credentials(
+  { OPENAI_BASE_URL, OPENAI_API_KEY, OPENAI_HEADERS }: z.infer<z.ZodObject<typeof environment>>,
+  { base_url, api_key_env }: z.infer<z.ZodObject<typeof ofSource>>,
+): Pick<OpenAiSettings, "apiKey" | "headers"> {
+  const isSameServer = base_url === undefined || new URL(base_url).origin === new URL(OPENAI_BASE_URL).origin;
+  const headers = isSameServer ? OPENAI_HEADERS : undefined;
+  if (api_key_env === undefined) return { apiKey: isSameServer ? OPENAI_API_KEY : undefined, headers };
+  const apiKey = process.env[api_key_env];
+  if (apiKey === undefined || apiKey === "") {
+    throw new SetupError(
+      `${api_key_env} is not set in the listener's environment.`,
+      "A source's settings name it as its api_key_env: set it, or watch the table again with another name.",
+    );
+  }
+  return { apiKey, headers };
 }

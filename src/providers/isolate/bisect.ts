@@ -131,7 +131,7 @@ class Isolation {
       const attempts = this.#halving && indices.length > 1 ? ATTEMPTS_A_HALF : undefined;
       embeddings = await this.#provider.embed(texts, this.#signal, { attempts });
     } catch (error) {
-      if (!(error instanceof ProviderError) || error.fault !== "row") throw error;
+      if (!(error instanceof ProviderError) || error.kind !== "row") throw error;
       this.#halving = true;
       return error;
     }
@@ -170,5 +170,5 @@ class Isolation {
 }
 
 function blameTheRequest(error: unknown): never {
-  throw error instanceof ProviderError && error.fault === "row" ? refusesAll(error) : error;
+  throw error instanceof ProviderError && error.kind === "row" ? refusesAll(error) : error;
 }

@@ -1,9 +1,9 @@
 import type { ProviderLimits } from "../provider.ts";
 
-/** One request's worth of texts, no two of them equal. */
+/** The texts of one request, no two of them equal. */
 export interface PackedRequest {
   readonly texts: readonly string[];
-  /** For each of these texts, the positions that it has among the texts that were packed. */
+  /** Per text, its positions among the texts that were packed. */
   readonly positions: readonly (readonly number[])[];
 }
 

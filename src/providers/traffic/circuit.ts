@@ -3,7 +3,7 @@ import { ProviderError } from "../provider-error.ts";
 import { sleep } from "../sleep.ts";
 
 export interface CircuitSettings {
-  /** Failures in a row, over all lanes, before the water is tested. */
+  /** Failures in a row, of all workers together, before a probe is sent. */
   readonly failuresToProbe: number;
   /** The first pause between two probes while open, in ms; each is half as long again. */
   readonly probeMs: number;
@@ -11,19 +11,19 @@ export interface CircuitSettings {
   readonly maxProbeMs: number;
 }
 
-/** Slower than doubling: what an outage costs after it is over is at most half of what it lasted. */
+/** Slower than doubling: after an outage, nothing is sent for at most half of the time that it lasted. */
 const PAUSE_GROWTH = 1.5;
 
 /**
- * Whether the provider is worth asking.
+ * Whether requests are sent to the provider. A probe is one small request.
  *
- *   closed ──failures in a row, or one that says the setup is wrong──▶ probed: one small request
- *     ▲                                                              │
- *     ├────────────────────────── answered ◀────────────────────────┤
- *     │                                                              ▼ failed
- *     └──────── a probe, or a request still under way, is answered ── open: probes, ever rarer
+ *   closed ──failures in a row, or one of the kind `setup`──▶ a probe is sent
+ *     ▲                                                         │
+ *     ├──────────────────────── answered ◀─────────────────────┤
+ *     │                                                         ▼ failed
+ *     └── a probe, or a request still in flight, is answered ── open: probes, at growing intervals
  *
- * A failure that a probe does not share follows the texts it was about, not the provider.
+ * Where a request fails and a probe is answered, the cause is in the texts of the request.
  */
 export class Circuit {
   readonly #settings: CircuitSettings;
@@ -35,9 +35,9 @@ export class Circuit {
   #lastSuccessAt = Number.NEGATIVE_INFINITY;
   #error: ProviderError | undefined;
   readonly #changes = new EventEmitter<{ closed: [] }>().setMaxListeners(0);
-  readonly #waiting = new Set<(error: ProviderError) => void>();
+  readonly #onceOpen = new Set<(error: ProviderError) => void>();
 
-  /** @param probe one small request; resolves when the provider answers, even if it only says "slower" */
+  /** @param probe one small request; resolves when the provider answers, even with "too many requests" */
   constructor(
     settings: CircuitSettings,
     probe: (signal: AbortSignal) => Promise<void>,
@@ -63,10 +63,10 @@ export class Circuit {
     }
   }
 
-  /** Calls back once when it opens; returns how to take that back. */
+  /** Calls back once, when it opens; returns a function that cancels this. */
   onceOpen(callback: (error: ProviderError) => void): () => void {
-    this.#waiting.add(callback);
-    return () => this.#waiting.delete(callback);
+    this.#onceOpen.add(callback);
+    return () => this.#onceOpen.delete(callback);
   }
 
   succeeded(): void {
@@ -75,26 +75,26 @@ export class Circuit {
     if (this.#error !== undefined) this.#close();
   }
 
-  /** One more failure; resolves when it is known whether requests may go on. */
+  /** Counts a failure; resolves when it is known whether requests may go on. */
   async failed(error: ProviderError): Promise<void> {
     this.#failures++;
-    const enough = error.fault === "setup" || this.#failures >= this.#settings.failuresToProbe;
+    const enough = error.kind === "setup" || this.#failures >= this.#settings.failuresToProbe;
     if (enough) await this.isAnsweringOthers(performance.now());
   }
 
-  /** Whether the provider has answered anyone since `since`, or does so now when it is probed. */
+  /** Whether the provider has answered any request since `since`, or answers a probe now. */
   async isAnsweringOthers(since: number): Promise<boolean> {
     if (this.#error !== undefined) return false;
     if (this.#lastSuccessAt > since) return true;
-    this.#probing ??= this.#askOnce().finally(() => (this.#probing = undefined));
+    this.#probing ??= this.#probeOnce().finally(() => (this.#probing = undefined));
     return await this.#probing;
   }
 
   close(): void {
-    this.#closing.abort(new ProviderError("unwell", "The provider was closed."));
+    this.#closing.abort(new ProviderError("unavailable", "The provider was closed."));
   }
 
-  async #askOnce(): Promise<boolean> {
+  async #probeOnce(): Promise<boolean> {
     try {
       await this.#probe(this.#closing.signal);
       this.succeeded();
@@ -109,8 +109,8 @@ export class Circuit {
   #open(error: ProviderError): void {
     this.#error = error;
     this.#onChange();
-    for (const callback of this.#waiting) callback(error);
-    this.#waiting.clear();
+    for (const callback of this.#onceOpen) callback(error);
+    this.#onceOpen.clear();
     this.#keepProbing(error).catch((reason: unknown) => {
       if (!this.#closing.signal.aborted) throw reason;
     });
@@ -118,18 +118,18 @@ export class Circuit {
 
   async #keepProbing(error: ProviderError): Promise<void> {
     const { probeMs, maxProbeMs } = this.#settings;
-    let asked = error.retryAfterMs ?? 0;
+    let requestedMs = error.retryAfterMs ?? 0;
     for (let pause = probeMs; this.#error !== undefined; pause *= PAUSE_GROWTH) {
-      // Half of it by chance, so that several listeners do not all knock at once.
+      // Half of it is random, so that several listeners do not probe at the same moment.
       const jittered = Math.min(pause, maxProbeMs) * (0.5 + Math.random() / 2);
-      await sleep(Math.min(Math.max(jittered, asked), maxProbeMs), this.#closing.signal);
+      await sleep(Math.min(Math.max(jittered, requestedMs), maxProbeMs), this.#closing.signal);
       if (this.#isClosed()) return;
       try {
         await this.#probe(this.#closing.signal);
         this.succeeded();
       } catch (failure) {
         if (!(failure instanceof ProviderError)) throw failure;
-        asked = failure.retryAfterMs ?? 0;
+        requestedMs = failure.retryAfterMs ?? 0;
         this.#error = failure;
         this.#onChange();
       }

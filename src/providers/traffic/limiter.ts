@@ -1,9 +1,9 @@
 import { onAbort } from "../on-abort.ts";
-import { Pace, type PaceSettings } from "./rate-estimator.ts";
+import { RateEstimator, type RateSettings } from "./rate-estimator.ts";
 import { ProviderError } from "../provider-error.ts";
 import type { RateHints } from "./rate-hints.ts";
 
-export interface LimiterSettings extends PaceSettings {
+export interface LimiterSettings extends RateSettings {
   /** Requests in flight at once, at most (`EMBED_MAX_CONCURRENCY`). */
   readonly maxConcurrency: number;
 }
@@ -11,36 +11,37 @@ export interface LimiterSettings extends PaceSettings {
 interface Waiter {
   readonly tokens: number;
   readonly start: (permit: Permit) => void;
-  paced: boolean;
+  wasHeldBack: boolean;
 }
 
-/** Leave for one request. */
+/** Permission for one request. */
 interface Permit {
   readonly startedAt: number;
-  readonly paced: boolean;
-  /** Its answer is there. */
+  /** Whether the rate made it wait: only then does its success say anything about the rate. */
+  readonly wasHeldBack: boolean;
+  /** Its answer has arrived. */
   received: boolean;
 }
 
 const FIRST_CONCURRENCY = 4;
 
 /**
- * One gate for all lanes of a process, first come, first served. How many requests may be in flight grows by one with
- * every success until the provider first complains, by one a round after that, and is halved at each complaint; when
- * the next may start is up to `Pace`.
+ * Lets the requests of a process start, in the order of their arrival. How many may be in flight at once grows by one
+ * per success until the provider first fails or throttles, and then by one per round of answers; each such failure
+ * halves it. When the next request may start, `RateEstimator` says.
  */
 export class Limiter {
-  readonly pace: Pace;
+  readonly rate: RateEstimator;
   readonly #max: number;
   #concurrency: number;
-  #hasComplained = false;
-  #lastComplaintAt = Number.NEGATIVE_INFINITY;
+  #hasFailed = false;
+  #lastFailureAt = Number.NEGATIVE_INFINITY;
   #inFlight = 0;
   readonly #queue: Waiter[] = [];
   #timer: NodeJS.Timeout | undefined;
 
   constructor(settings: LimiterSettings) {
-    this.pace = new Pace(settings);
+    this.rate = new RateEstimator(settings);
     this.#max = settings.maxConcurrency;
     this.#concurrency = Math.min(this.#max, FIRST_CONCURRENCY);
   }
@@ -55,9 +56,9 @@ export class Limiter {
 
   /**
    * Runs `request` when its turn has come.
-   * @param tokens what it is thought to cost
-   * @param signal ends the wait, not the request
-   * @param request calls `received` when its answer is there: the next request goes out while it is read
+   * @param tokens its estimated cost
+   * @param signal aborts the wait, not the request
+   * @param request calls `received` when its answer has arrived: the next request starts while the answer is parsed
    */
   async run<T>(
     tokens: number,
@@ -70,8 +71,8 @@ export class Limiter {
       permit.received = true;
       this.#inFlight--;
       this.#accepted(permit);
-      this.pace.hinted(hints, this.#inFlight, performance.now());
-      this.#pump();
+      this.rate.hinted(hints, this.#inFlight, performance.now());
+      this.#startWaiting();
     };
     try {
       const answer = await request(received);
@@ -80,7 +81,7 @@ export class Limiter {
     } catch (error) {
       if (!permit.received) this.#inFlight--;
       this.#failed(permit, error);
-      this.#pump();
+      this.#startWaiting();
       throw error;
     }
   }
@@ -90,7 +91,7 @@ export class Limiter {
       signal.throwIfAborted();
       const waiter: Waiter = {
         tokens,
-        paced: false,
+        wasHeldBack: false,
         start: (permit) => {
           stopListening();
           resolve(permit);
@@ -100,53 +101,53 @@ export class Limiter {
         this.#queue.splice(this.#queue.indexOf(waiter), 1);
         // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- the caller chose the reason
         reject(signal.reason);
-        this.#pump();
+        this.#startWaiting();
       });
       this.#queue.push(waiter);
-      this.#pump();
+      this.#startWaiting();
     });
   }
 
-  #pump(): void {
+  #startWaiting(): void {
     clearTimeout(this.#timer);
     for (let waiter = this.#queue[0]; waiter !== undefined; waiter = this.#queue[0]) {
       if (this.#inFlight >= this.concurrency) return;
       const now = performance.now();
-      const startAt = this.pace.startAt(this.#inFlight);
+      const startAt = this.rate.startAt(this.#inFlight);
       if (startAt > now) {
-        waiter.paced = true;
-        // What has no time yet is decided by the end of a request in flight.
+        waiter.wasHeldBack = true;
+        // Where there is no time yet, the end of a request in flight decides.
         if (Number.isFinite(startAt))
           this.#timer = setTimeout(() => {
-            this.#pump();
+            this.#startWaiting();
           }, startAt - now);
         return;
       }
       this.#queue.shift();
       this.#inFlight++;
-      this.pace.started(now, waiter.tokens);
-      waiter.start({ startedAt: now, paced: waiter.paced, received: false });
+      this.rate.started(now, waiter.tokens);
+      waiter.start({ startedAt: now, wasHeldBack: waiter.wasHeldBack, received: false });
     }
   }
 
   #accepted(permit: Permit): void {
-    this.pace.accepted(permit.startedAt, permit.paced);
-    const step = this.#hasComplained ? 1 / this.#concurrency : 1;
+    this.rate.accepted(permit.startedAt, permit.wasHeldBack);
+    const step = this.#hasFailed ? 1 / this.#concurrency : 1;
     this.#concurrency = Math.min(this.#max, this.#concurrency + step);
   }
 
   #failed(permit: Permit, error: unknown): void {
     if (!(error instanceof ProviderError)) return;
     const now = performance.now();
-    if (error.fault === "throttled") this.pace.refused(permit.startedAt, now, error.retryAfterMs);
-    else if (error.fault !== "unwell") {
-      // Refused for what it carried: the gate itself let it through.
-      this.pace.accepted(permit.startedAt, permit.paced);
+    if (error.kind === "throttled") this.rate.refused(permit.startedAt, now, error.retryAfterMs);
+    else if (error.kind !== "unavailable") {
+      // Refused for its texts: the rate limit accepted it.
+      this.rate.accepted(permit.startedAt, permit.wasHeldBack);
       return;
     }
-    if (permit.startedAt <= this.#lastComplaintAt) return;
-    this.#lastComplaintAt = now;
-    this.#hasComplained = true;
+    if (permit.startedAt <= this.#lastFailureAt) return;
+    this.#lastFailureAt = now;
+    this.#hasFailed = true;
     this.#concurrency = Math.max(1, this.#concurrency / 2);
   }
 }

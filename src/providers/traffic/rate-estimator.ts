@@ -1,6 +1,6 @@
 import type { RateHints } from "./rate-hints.ts";
 
-export interface PaceSettings {
+export interface RateSettings {
   /** `EMBED_REQUESTS_PER_MINUTE`, where the user knows the limit. */
   readonly requestsPerMinute?: number | undefined;
   /** `EMBED_TOKENS_PER_MINUTE`. */
@@ -34,8 +34,8 @@ const GROWTH_WITHIN_MEASURE = 0.01;
  * provider's true pace, whatever the shape of its limit: that is what `paced` starts from, and it grows slowly from
  * there until the next refusal. All times are `performance.now()` milliseconds.
  */
-export class Pace {
-  readonly #settings: PaceSettings;
+export class RateEstimator {
+  readonly #settings: RateSettings;
   /** Requests a millisecond. Unknown until something refused us. */
   #rate: number | undefined;
   #nextAt = 0;
@@ -55,7 +55,7 @@ export class Pace {
   #epochs = 0;
   #remaining = Number.POSITIVE_INFINITY;
 
-  constructor(settings: PaceSettings) {
+  constructor(settings: RateSettings) {
     this.#settings = settings;
     if (settings.requestsPerMinute !== undefined) this.#rate = settings.requestsPerMinute / 60_000;
   }

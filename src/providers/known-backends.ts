@@ -1,0 +1,45 @@
+import type { z } from "zod";
+import { SetupError } from "../errors.ts";
+import type { BackendDefinition } from "./backend-definition.ts";
+import { BACKENDS } from "./backends/list.ts";
+
+/** What follows from the list of backends, for the configuration, the commands and whatever opens a provider. */
+
+type Known = (typeof BACKENDS)[number];
+
+export type BackendId = Known["id"];
+
+/** How to reach a provider and what to ask of it: the environment's settings with a source's own in their place. */
+export type ProviderSettings = ReturnType<Known["resolve"]>;
+
+export const BACKEND_IDS: readonly BackendId[] = BACKENDS.map(({ id }) => id);
+export const DEFAULT_BACKEND: BackendId = BACKENDS[0].id;
+
+type Merged<Shape> = (Shape extends unknown ? (shape: Shape) => void : never) extends (
+  shape: infer All,
+) => void
+  ? All
+  : never;
+
+function merged<Shape extends z.ZodRawShape>(shapes: readonly Shape[]): Merged<Shape> {
+  return Object.assign({}, ...shapes) as Merged<Shape>;
+}
+
+/** The settings of the environment that backends read, each backend's together. */
+export const BACKEND_ENVIRONMENT = merged(BACKENDS.map(({ environment }) => environment));
+/** Those of them whose values are never repeated. */
+export const BACKEND_SECRETS: readonly string[] = BACKENDS.flatMap(({ secrets }) => secrets);
+/** What `embedding_source.settings` may say to any backend: the source's may be another tomorrow. */
+export const BACKEND_SOURCE_SETTINGS = merged(BACKENDS.map(({ ofSource }) => ofSource));
+
+/** @throws {SetupError} where no backend has that id: a newer version may have written it, or a hand. */
+export function backendOf(
+  id: string,
+): BackendDefinition<string, z.ZodRawShape, z.ZodRawShape, ProviderSettings> {
+  const known = BACKENDS.find((backend) => backend.id === id);
+  if (known !== undefined) return known;
+  throw new SetupError(
+    `There is no backend ${JSON.stringify(id)} in this version.`,
+    `Watch the table again with one of ${BACKEND_IDS.join(", ")}, or update pg-autoembed.`,
+  );
+}

@@ -1,0 +1,69 @@
+import type { Events } from "../events.ts";
+import { backendOf, type ProviderSettings } from "./known-backends.ts";
+import { ProviderError } from "./provider-error.ts";
+import type { Provider } from "./provider.ts";
+import type { RetryPolicy } from "./retry-policy.ts";
+import { RetryingProvider } from "./retrying-provider.ts";
+import { ValidatingProvider } from "./validating-provider.ts";
+import { withRequestEvents } from "./with-request-events.ts";
+import { withUsageEvents, type Budget } from "./with-usage-events.ts";
+
+/**
+ * The layers around a request to a provider, each a `Provider` around the one before it:
+ *
+ *   Backend              one request in its own dialect; the answer as it came   backends/
+ *   ValidatingProvider   the answer is checked: count, length, finite floats
+ *   withRequestEvents    each request is an event, retries included
+ *   RetryingProvider     paced, retried, stopped by an open circuit; shared by all sources with equal settings
+ *   withUsageEvents      what one source sees: the day's budget, and an event with the tokens of each answer
+ *
+ * A command takes the first two (`openProvider`): it reports a failure at once. A listener takes all five.
+ */
+
+/**
+ * Opens a provider and asks it for one vector.
+ * @throws {ProviderError} when it does not answer, or with vectors of another length (`setup`)
+ */
+export async function openProvider(
+  settings: ProviderSettings,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<Provider> {
+  return await ValidatingProvider.probed(
+    backendOf(settings.backend).open(settings),
+    settings.dimensions,
+    signal,
+  );
+}
+
+/** The same without a request, where the dimensions are known; a model that makes others shows at the first answer. */
+export function openProviderWithoutProbe(
+  settings: ProviderSettings & { readonly dimensions: number },
+): Provider {
+  return new ValidatingProvider(backendOf(settings.backend).open(settings), settings.dimensions);
+}
+
+/** A provider that all sources with these settings share: their requests take turns, and one circuit stops them all. */
+export async function openSharedProvider(
+  settings: ProviderSettings,
+  policy: Partial<RetryPolicy>,
+  events: Events,
+): Promise<RetryingProvider> {
+  return new RetryingProvider(withRequestEvents(await openProviderTolerantly(settings), events), policy);
+}
+
+/** A shared provider as one source sees it. */
+export function providerOfSource(shared: Provider, source: string, events: Events, budget: Budget): Provider {
+  return withUsageEvents(shared, source, events, budget);
+}
+
+/** An outage keeps no listener from starting: where the dimensions are configured, the first answer may come later. */
+async function openProviderTolerantly(settings: ProviderSettings): Promise<Provider> {
+  try {
+    return await openProvider(settings);
+  } catch (error) {
+    const passes =
+      error instanceof ProviderError && (error.kind === "unavailable" || error.kind === "throttled");
+    if (!passes || settings.dimensions === undefined) throw error;
+    return openProviderWithoutProbe({ ...settings, dimensions: settings.dimensions });
+  }
+}

@@ -11,7 +11,7 @@ import { noteOf } from "../texts.ts";
 
 const ROWS = 2_000;
 const LOAD_PER_SECOND = 200;
-const PATIENCE_MS = 30_000;
+const LONGEST_WAIT_MS = 30_000;
 
 /** Time from sending an update until its vector is committed. */
 export async function freshness({ server, quick }: Bench): Promise<Section[]> {
@@ -145,8 +145,8 @@ async function hearVectors(url: string): Promise<Current> {
     of: (id) =>
       new Promise((resolve, reject) => {
         const late = setTimeout(() => {
-          reject(new Error(`no vector within ${PATIENCE_MS} ms`));
-        }, PATIENCE_MS);
+          reject(new Error(`no vector within ${LONGEST_WAIT_MS} ms`));
+        }, LONGEST_WAIT_MS);
         waiting.set(String(id), () => {
           clearTimeout(late);
           waiting.delete(String(id));

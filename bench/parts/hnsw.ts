@@ -60,7 +60,7 @@ export async function hnsw({ server, quick }: Bench): Promise<Section[]> {
     speed(turns),
     `${(speed(turns) / speed(seconds.ours)).toFixed(2)}x`,
   ];
-  const beside = (name: string, times: readonly number[]): (string | number)[] => [
+  const waitsOf = (name: string, times: readonly number[]): (string | number)[] => [
     name,
     ...[0.5, 0.99, 1].map((share) => percentile(times, share)),
     times.length,
@@ -84,11 +84,11 @@ export async function hnsw({ server, quick }: Bench): Promise<Section[]> {
       ],
     },
     {
-      title: "A user who locks a row meanwhile, ms",
+      title: "A user who locks a row during the backfill, ms",
       columns: ["", "median", "p99", "longest", "locks"],
       rows: [
-        beside(`during bare updates of ${BATCH}, ${WRITERS} connections`, waits.bare),
-        beside("beside ours", waits.ours),
+        waitsOf(`during bare updates of ${BATCH}, ${WRITERS} connections`, waits.bare),
+        waitsOf("during ours", waits.ours),
       ],
       bars: [],
     },

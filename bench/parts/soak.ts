@@ -78,13 +78,13 @@ function report(minutes: number, samples: readonly Sample[], left: number): Sect
     ),
     bars: [
       atMost(
-        "resident memory, last third against the one before",
+        "resident memory, last third against the previous third",
         growth((s) => s.residentMegabytes),
         1.1,
         "x",
       ),
       atMost(
-        "heap after gc, last third against the one before",
+        "heap after gc, last third against the previous third",
         growth((s) => s.heapMegabytes),
         1.1,
         "x",

@@ -63,16 +63,16 @@ async function timeStart(environment: Record<string, string>, ready: RegExp): Pr
     timeout: LONGEST_MS,
   });
   let seconds = Number.NaN;
-  let said = "";
+  let output = "";
   const hear = (chunk: Buffer): void => {
-    said += chunk.toString();
-    if (!Number.isNaN(seconds) || !ready.test(said)) return;
+    output += chunk.toString();
+    if (!Number.isNaN(seconds) || !ready.test(output)) return;
     seconds = (performance.now() - started) / 1000;
     child.kill("SIGTERM");
   };
   child.stdout.on("data", hear);
   child.stderr.on("data", hear);
   await once(child, "close");
-  if (Number.isNaN(seconds)) throw new Error(`npm start was never ready: ${said.slice(-500)}`);
+  if (Number.isNaN(seconds)) throw new Error(`npm start was never ready: ${output.slice(-500)}`);
   return seconds;
 }

@@ -54,12 +54,12 @@ export async function waits({ server, quick }: Bench): Promise<Section[]> {
       ]),
       bars: [
         atMost(
-          "longest wait beside a drain, no part of a call of 2 s",
+          "longest wait during a drain, far below a provider call's 2 s",
           of(draining, 1) - of(none, 1),
           500,
           " ms more",
         ),
-        atMost("median beside a drain, within 1 ms", of(draining, 0.5) - of(none, 0.5), 1, " ms more"),
+        atMost("median during a drain, within 1 ms", of(draining, 0.5) - of(none, 0.5), 1, " ms more"),
       ],
     },
   ];

@@ -84,7 +84,7 @@ export async function writes({ server, quick }: Bench): Promise<Section[]> {
       rows: [
         line("no trigger, no listener", rates.bare),
         line("never a NOTIFY: the listener polls", rates.silent),
-        line("as it is: NOTIFY while the listener sleeps", rates.flag),
+        line("as usual: NOTIFY while the listener is idle", rates.flag),
         line("a NOTIFY in every commit", rates.always),
       ],
       bars: [

@@ -44,7 +44,7 @@ test("The page shows a failed row with its key and reason, not its text, and can
   await listener.settled();
 
   const page = await (await fetch(http.url)).text();
-  expect(page).toContain("but for 1 that failed");
+  expect(page).toContain("except 1 failed row");
   expect(page).toMatch(/<code>7<\/code>/);
   expect(page).not.toContain("unspeakable");
 

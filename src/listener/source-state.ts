@@ -11,7 +11,7 @@ import type { Source } from "../sources/source.ts";
  *       └──────  paused ◀────────── paused, or dropped ──────────┘ has ended
  *
  * A broken source is started again whenever the sources are read. A source that was changed while its worker ran has a
- * new one, beside the retiring one.
+ * new one as well as the retiring one.
  */
 export type SourceState =
   | { readonly name: "starting"; readonly fingerprint: string }

@@ -1,8 +1,8 @@
 import { sql, type RawBuilder } from "kysely";
 
 /**
- * A listener that was not seen for so long is gone: the others take over its claims, and whatever shows listeners calls it
- * silent. Longer than three heartbeats; with one more heartbeat until the others look, under five seconds.
+ * A listener that was not seen for so long is gone: the others take over its claims, and the page, the status and doctor
+ * call it silent. Longer than three heartbeats; with one more heartbeat until the others look, under five seconds.
  */
 export const SILENCE_MS = 3_500;
 

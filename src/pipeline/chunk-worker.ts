@@ -18,7 +18,7 @@ const LONGEST_TEXT_CHARACTERS = 2_000_000;
 const FAILED_DELAY_MS = 1_000;
 
 const NOT_KEPT =
-  "the table took the passages and did not keep them: look for a BEFORE trigger of yours that returns null or changes them";
+  "the table took the chunks and did not keep them: look for a BEFORE trigger of yours that returns null or changes them";
 
 export interface ChunkContext {
   readonly db: Database;

@@ -11,7 +11,7 @@ import type { RequestBatch } from "./request-batch.ts";
 import type { SourceContext } from "./source-context.ts";
 import { startWritingCached } from "./write-cached-vectors.ts";
 
-/** A claimed row's state, with what this process knows besides: whether it has the text, and what is too long for it. */
+/** A claimed row's state, and what this process adds: whether it has the text already, and whether it is too long. */
 type RowState =
   Exclude<ClaimState, "in_progress"> | "in_progress_here" | "in_progress_elsewhere" | "too_long";
 

@@ -3,7 +3,7 @@ import { bytesParameter } from "../database/array-parameter.ts";
 import type { Database } from "../database/connect.ts";
 import type { WriteBack } from "./write-back.ts";
 
-/** Caches vectors alone, so that what was paid for is kept when the rows themselves cannot be written. */
+/** Caches vectors and writes no row, so that what was paid for is kept when the rows cannot be written. */
 export async function cacheVectors(
   db: Database,
   batch: Pick<WriteBack, "hashes" | "vectors" | "cacheModel" | "vectorOid">,

@@ -2,20 +2,20 @@ import type { Database } from "../database/connect.ts";
 import { newestTicket, type ClaimRange } from "./claim.ts";
 import type { Source } from "../sources/source.ts";
 
-/** The statement that claims, such as `claim`, given where. */
+/** A statement that claims, such as `claim`, over a range of tickets. */
 type Claim<Row> = (range: Omit<ClaimRange, "owner">) => Promise<Row[]>;
 
-/** Tickets commit out of order, so a cursor that has passed one looks again from the start this often. */
+/** Tickets commit out of order, so the cursor may have passed one: it begins again from the start this often. */
 const RESET_MS = 3_000;
-/** How long a fresh row stays fresh: longer than it takes most transactions to commit. */
+/** How long a row counts as fresh: longer than most transactions take to commit. */
 const FRESH_MS = 2_000;
 
 /**
- * Where the claim of one source stands.
+ * The range of tickets that the next claim of one source reads.
  *
  * `head` walks the backlog, oldest first, so that a claim costs the same at its end as at its start. `tail` marks what
- * was there at the last look: rows above it go first. When more comes at once than a batch holds it is a backlog too,
- * and the tail jumps behind it.
+ * was there at an earlier claim: rows above it are fresh and go first. When more rows come at once than a batch holds, they
+ * are a backlog too, and the tail jumps behind them.
  */
 export class ClaimCursor {
   readonly #db: Database;

@@ -8,14 +8,14 @@ import type { ChunkedSource } from "../sources/chunked-source.ts";
 export interface ClaimedRowToChunk {
   /** Fresh at every enqueue; a bigint as text. */
   readonly ticket: string;
-  /** As a `ClaimedRow`'s. */
+  /** See `ClaimedRow`. */
   readonly ctid: string;
   readonly state: "present" | "deleted";
   /** Milliseconds since the change was made, by the server's clock. */
   readonly age_ms: number;
 }
 
-/** Claims rows whose texts are to be cut, as `claim` does those to be embedded. No text is read yet. */
+/** Claims rows whose texts are to be split, as `claim` does rows whose texts are to be embedded. Reads no text yet. */
 export async function claimRowsToChunk(
   db: Database,
   source: ChunkedSource,

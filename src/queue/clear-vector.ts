@@ -6,7 +6,7 @@ import { lockRowThenQueue, queuedRows } from "./held-rows.ts";
 import { isOpen } from "./row-state.ts";
 import { clearVectorCtes, type Outcome } from "./vector-ctes.ts";
 
-/** Takes the vector from rows whose text is null or blank. @returns the rows that were not held by anybody else. */
+/** Removes the vectors of rows whose text is null or blank. Skips rows that are locked. @returns the others. */
 export async function clearVector(
   db: Database,
   source: Source,

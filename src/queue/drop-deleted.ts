@@ -6,8 +6,9 @@ import { isOpen } from "./row-state.ts";
 import type { Outcome } from "./vector-ctes.ts";
 
 /**
- * Drops queue rows whose row is gone, without waiting for whoever may be bringing it back; none where row-level
- * security may be what hides it. @returns those that are dropped.
+ * Drops queue rows whose watched row was deleted, without waiting for a transaction that may be inserting it again; drops
+ * none where row-level security may hide the row.
+ * @returns the rows that were dropped.
  */
 export async function dropDeleted(
   db: Database,

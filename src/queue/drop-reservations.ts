@@ -5,11 +5,11 @@ import type { Database } from "../database/connect.ts";
 export interface Reservation {
   /** sha256 of the text in hex. */
   readonly hash: string;
-  /** Of the row that was claimed for it. */
+  /** Of the claimed row that it was made for. */
   readonly ticket: string;
 }
 
-/** Gives texts that a claim has reserved free again: they are embedded, or are not going to be. */
+/** Frees texts that a claim has reserved: they are embedded, or this process will not embed them. */
 export async function dropReservations(
   db: Database,
   cacheModel: string,

@@ -3,7 +3,7 @@ import type { Database } from "../database/connect.ts";
 import type { Source } from "../sources/source.ts";
 import { isOpen } from "./row-state.ts";
 
-/** Gives rows up for a fault of their own, until their text changes or somebody retries them. @returns the tickets that are done. */
+/** Marks rows as failed for a fault of their own, until their text changes or they are retried. Skips rows that are locked. @returns the tickets of the others. */
 export async function fail(
   db: Database,
   source: Pick<Source, "id">,

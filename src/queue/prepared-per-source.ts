@@ -3,9 +3,9 @@ import { PREPARED, type Database } from "../database/connect.ts";
 import type { Source } from "../sources/source.ts";
 
 /**
- * A statement whose text depends on the source alone: built once for each, and read by Postgres once a session. Its
- * parameters are numbered by hand, so that one of a megabyte can be used twice and travels once.
- * @param build its text with `$1`, `$2`, … in it, and no values bound by the template.
+ * A statement whose text depends on the source alone: built once per source, and parsed by Postgres once per session. Its
+ * parameters are numbered by hand, so that one of a megabyte can be used twice and is sent once.
+ * @param build makes its text, with `$1`, `$2`, … and no values bound by the template.
  */
 export function preparedPerSource<Row>(
   build: (source: Source) => RawBuilder<unknown>,

@@ -8,12 +8,12 @@ import { isOpen } from "./row-state.ts";
 export interface TextToChunk {
   /** Empty where it is null, blank, or longer than `maxCharacters`. */
   readonly text: string;
-  /** Null where the text is. */
+  /** Null where the text is null. */
   readonly text_hash: Buffer | null;
   readonly too_long: boolean;
 }
 
-/** The text of a claimed row as it stands now; undefined where the row is gone, or claimed no more. */
+/** The current text of a claimed row; undefined where the row was deleted, or has left the queue. */
 export async function readText(
   db: Database,
   source: ChunkedSource,

@@ -4,11 +4,11 @@ import type { Source } from "../sources/source.ts";
 import { isOpen } from "./row-state.ts";
 
 /**
- * Puts rows that `owners` have claimed back to pending, no attempt counted. A queue row that somebody holds is skipped:
- * its ticket is not among those returned, and should be released again later. A row that was taken over meanwhile is
- * left to its new owner.
- * @param delayMs how long the claim leaves them alone.
- * @returns the tickets that are released, or no longer theirs.
+ * Makes rows that `owners` have claimed pending again, no attempt counted. A queue row that another transaction has locked
+ * is skipped: its ticket is not returned, and must be released again later. A row that another listener has taken over
+ * stays with that listener.
+ * @param delayMs how long the claim leaves the rows alone.
+ * @returns the tickets that are released, or that these owners no longer have.
  */
 export async function release(
   db: Database,
@@ -20,7 +20,7 @@ export async function release(
   const claimed = sql`q.source_id = ${source.id} and ${isOpen()} and q.ticket = any(${tickets}::bigint[])
     and q.owner = any(${owners}::int[])`;
   const { rows } = await sql<{ ticket: string }>`
-    with wanted as materialized (select unnest(${tickets}::bigint[]) as ticket),
+    with given as materialized (select unnest(${tickets}::bigint[]) as ticket),
     free as materialized (
       select q.ticket from autoembed.embedding_queue q
       where ${claimed}
@@ -32,8 +32,8 @@ export async function release(
     )
     select ticket from free
     union
-    select w.ticket from wanted w
-    where not exists (select from autoembed.embedding_queue q where ${claimed} and q.ticket = w.ticket)`.execute(
+    select g.ticket from given g
+    where not exists (select from autoembed.embedding_queue q where ${claimed} and q.ticket = g.ticket)`.execute(
     db,
   );
   return rows.map((row) => row.ticket);

@@ -7,33 +7,35 @@ import { isOpen } from "./row-state.ts";
 import type { Chunk } from "../chunks/split-text.ts";
 
 export interface Replaced {
-  /** Passages that are to be embedded. */
+  /** Chunks that are to be embedded. */
   readonly fresh: number;
-  /** False where the table took the passages and did not keep them as they are. */
+  /** False where the table took the chunks and did not keep them as they are. */
   readonly written: boolean;
 }
 
 /**
- * Makes a row's passages those of its text, where its text is still the text that was cut: one statement, so that all of
- * it happens or nothing. Takes the user's row first, then the queue's, then the passages, and waits for none of them.
- * The ticket is gone with it, so whoever cut the same text changes nothing.
+ * Makes a row's chunks those of its text, if its text is still the text that was split: one statement, so that all of it
+ * happens or nothing. Locks the user's row first, then the queue's, then the chunks, and waits for none of them. The
+ * ticket leaves the queue with it, so that another listener that has split the same text changes nothing.
  *
- * A passage whose text was there before keeps its row and its vector, whatever its number is now: nothing is queued for
- * it, and no index is touched while its page has room. Others take the rows that are left over, whose vectors stay
- * searchable until the new ones are there; what is left then is inserted or deleted. The triggers of the passages'
- * table queue what has to be embedded.
+ * A chunk whose text was there before keeps its row and its vector, whatever its number is now: nothing is queued for it,
+ * and no index is touched while its page has room (`kept`). New texts (`fresh`) take the rows that are left over (`spare`),
+ * whose vectors stay searchable until the new ones are there; then what is still left is inserted or deleted. The triggers
+ * of the chunks' table queue what has to be embedded. For a text that was split into A B C and is now split into B A D:
  *
- * A BEFORE trigger of the user's may swallow a write, or make another of it: the text keeps its place in the queue unless
- * every passage is as it was written.
- * @param hash of the text that was cut; null where it is null.
- * @returns undefined where nothing was done: somebody holds one of the rows, or the text has changed.
+ *   A, B   kept, their numbers moved          C   spare, becomes D (changed)          a fourth text would be added
+ *
+ * A user's BEFORE trigger may drop or alter a write: the row stays in the queue unless every chunk is as it was written,
+ * which `outcome` compares.
+ * @param hash of the text that was split; null where it is null.
+ * @returns undefined where nothing was done: one of the rows is locked, or the text has changed.
  */
 export async function replaceChunks(
   db: Database,
   source: ChunkedSource,
   ticket: string,
   hash: Buffer | null,
-  passages: readonly Chunk[],
+  chunks: readonly Chunk[],
 ): Promise<Replaced | undefined> {
   const table = vectorTableOf(source);
   const keys = sql.join(source.key.map(({ name }) => sql.id(name)));
@@ -58,8 +60,8 @@ export async function replaceChunks(
       from locked l where exists (select from ready)
     ), new as materialized (
       select n.*, row_number() over (partition by passage order by chunk) as copy
-      from unnest(${passages.map(({ start }) => start)}::int[], ${passages.map(({ end }) => end)}::int[],
-        ${passages.map(({ text }) => text)}::text[]) with ordinality as n(start_char, end_char, passage, chunk)
+      from unnest(${chunks.map(({ start }) => start)}::int[], ${chunks.map(({ end }) => end)}::int[],
+        ${chunks.map(({ text }) => text)}::text[]) with ordinality as n(start_char, end_char, passage, chunk)
       where exists (select from ready)
     ), kept as materialized (
       select o.passage_id, n.chunk, n.start_char, n.end_char,

@@ -4,15 +4,15 @@ import { wakeListeners } from "../database/wake-listeners.ts";
 import { isFailed, requeued } from "./row-state.ts";
 
 export interface RetryOptions {
-  /** Only of this source, and of the passages that its texts are cut into. */
+  /** Only rows of this source, and the chunks that its texts are split into. */
   readonly source?: string | undefined;
   /** Only these keys, as the queue writes them. */
   readonly keys?: readonly string[] | undefined;
 }
 
 /**
- * Makes failed rows pending again, as if their texts had changed now, and wakes the listeners. Skips what anybody holds.
- * @returns how many.
+ * Makes failed rows pending again, as if their texts had changed now, and wakes the listeners. Skips rows that are locked.
+ * @returns how many rows are pending again.
  */
 export async function retryFailed(db: Database, { source, keys }: RetryOptions): Promise<number> {
   const { rows } = await sql<{ source_id: number }>`

@@ -1,7 +1,7 @@
 import { sql, type RawBuilder } from "kysely";
 
 /*
- * The life of a row of `embedding_queue`: one per (source, key) whose text is to be looked at.
+ * The life of a row of `embedding_queue`: one per source and key whose vector may not be current.
  *
  *             enqueue                claim(owner)              complete
  *   (absent) ─────────▶ pending ───────────────▶ claimed ───────────────▶ (absent)
@@ -9,7 +9,7 @@ import { sql, type RawBuilder } from "kysely";
  *                        │  │ └─ release(delay) ──┘ │ └─ fail(reason) ──▶ failed
  *                        │  └──── owner silent ─────┘                      │
  *                        └──────────── retry, or the text changed ─────────┘
- *   at any time: enqueue again = pending with a new ticket; whoever holds the old ticket can change nothing
+ *   at any time: enqueue again = pending with a new ticket; the holder of the old ticket can change nothing
  *
  *   state     failed_at   owner                    not_before
  *   pending   null        null                     due from then on
@@ -39,7 +39,7 @@ export function isClaimed(row = "q"): RawBuilder<boolean> {
   return sql`${isOpen(row)} and ${sql.ref(`${row}.owner`)} is not null`;
 }
 
-/** Pending, and not to be left alone any longer. A delay beyond the longest means that the server's clock was set back. */
+/** Pending, and its delay is over. A delay beyond the longest means that the server's clock was set back. */
 export function isDue(row = "q"): RawBuilder<boolean> {
   const notBefore = sql.ref(`${row}.not_before`);
   return sql`${isPending(row)} and (${notBefore} <= now()

@@ -5,15 +5,16 @@ import { isHeldRow, keysOf, tableOf, vectorTableOf } from "../sources/source-sql
 /*
  * Where vectors are kept in a table of their own, a row of that table may be locked too: a user writes to it, or holds
  * a row that it refers to. The fragments here follow a CTE `held`, the watched rows and queue rows that are locked
- * already, with the `ticket` and the `ctid` of the latter, and leave out what would have to be waited for. The
- * watched row is always taken first, as a user does whose delete or change of a key comes down to the vector by its
+ * already, with the `ticket` and the `ctid` of the queue rows, and skip every row that they would have to wait for. The
+ * watched row is always locked first, as in a user's delete or change of a key, which reaches the vector through its
  * foreign key.
  */
 
 /**
- * The CTE `writable`, of held rows whose vector can be written at once, where that takes more than holding them. A row that has a vector is locked beside. For
- * the first vector of a row the watched row is locked against `key share` as well: whoever has inserted its vector and
- * not committed holds that by the foreign key, and an insert of the same key would wait for them.
+ * The CTE `writable`: the held rows whose vector can be written without waiting. Where vectors are in a table of their own,
+ * the row of an existing vector is locked too. For the first vector of a row the watched row is locked against `key share`
+ * as well: a transaction that has inserted the vector and not committed holds that lock by the foreign key, and our insert
+ * of the same key would wait for it.
  */
 export function writableCte(source: Source): RawBuilder<unknown> {
   if (source.vectorTable === null) return sql``;
@@ -41,10 +42,10 @@ export interface Outcome {
  * The end of a statement: writes `vector` to the `writable` rows `h`, dequeues those that have it then, and returns an
  * `Outcome` for each. It follows a CTE immediately.
  *
- * Where a trigger of the user's may change what is written, what the table has is compared with it: one that puts the old
- * vector back would have it taken for the new text's. To compare always costs a sixth of Postgres's time for a row.
- * In the watched table's own update `vector` stands once: planned with its value, a parameter of a megabyte is copied some
- * five times for each place.
+ * Where a user trigger may change what is written, the stored vector is compared with it: a trigger that restores the old
+ * vector would make it pass for the new text's. To compare always would cost a sixth of Postgres's time per row. In the
+ * update of the watched table `vector` appears once: planned with its value, a parameter of a megabyte is copied some five
+ * times per appearance.
  */
 export function writeVectorCtes(source: Source, vector: RawBuilder<unknown>): RawBuilder<unknown> {
   const column = sql.id(source.vectorColumn);
@@ -67,7 +68,7 @@ export function writeVectorCtes(source: Source, vector: RawBuilder<unknown>): Ra
     )}`;
 }
 
-/** Whether a trigger of the user's may have written something else; looked up once a statement. */
+/** Whether a user trigger may have written something else; looked up once per statement. */
 function mayAlter(source: Source): RawBuilder<unknown> {
   return sql`(select autoembed.may_alter(${sql.lit((source.vectorTable ?? source).oid)}::oid))`;
 }
@@ -84,12 +85,13 @@ function dequeue(held: string, written: RawBuilder<unknown>): RawBuilder<unknown
 }
 
 /**
- * The end of a statement, as `store`: takes the vector from the rows of `held`, which has the watched rows' ctid as
- * `row_ctid`. A row of the table of vectors goes with its vector, unless something else is kept in it, such as another
- * source's vector.
+ * The end of a statement, as `writeVectorCtes`: removes the vectors of the rows of `held`, which has the watched rows' ctid
+ * as `row_ctid`. A row of the vectors' own table is deleted, unless it holds something else, such as another source's
+ * vector.
  *
- * A row that was changed between the statement's snapshot and its lock is left out as well: what is read of it here would
- * be what it was, and another source that has taken its own vector from it looks like a table that did not do the write.
+ * A row that was changed between the statement's snapshot and its lock is skipped too: what is read of it here would be its
+ * former version, and if another source has removed its own vector from it, that looks like a table that did not keep the
+ * write.
  */
 export function clearVectorCtes(source: Source): RawBuilder<unknown> {
   const column = sql.id(source.vectorColumn);

@@ -5,33 +5,34 @@ import type { Events } from "../events.ts";
 import type { Source } from "../sources/source.ts";
 import { pendingRows } from "./counts.ts";
 
-export interface Look {
+export interface PendingWait {
   readonly db: Database;
   readonly sources: readonly Source[];
-  /** Of the listener that works beside: when it has drained a source, that is looked at at once. */
+  /** Of the listener in this process: when it has drained a source, the rows are counted at once. */
   readonly events: Events;
-  /** Told how many rows are still owed, at every look. */
+  /** Called with the number of rows after every count. */
   readonly show: (rows: number) => Promise<void> | void;
   readonly signal: AbortSignal;
 }
 
-const LOOK_MS = 200;
-/** Counting takes longer the more is pending: a look may take this share of the time, and no more. */
-const LOOK_SHARE = 0.02;
+const POLL_MS = 200;
+/** Counting takes longer the more is pending: it may take this share of the time, and no more. */
+const COUNT_SHARE = 0.02;
 
 /**
- * Waits until everything that is pending now is settled, and for nothing that is queued later: beside writers who never
- * rest the queue may never be empty. A row that is changed meanwhile has a fresh ticket, and is not waited for either.
+ * Waits until everything that is pending now has left the queue or failed, and for nothing that is queued later: with
+ * writers that never pause, the queue may never be empty. A row that changes in the meantime gets a new ticket, and is not
+ * waited for either.
  */
-export async function waitForPending(look: Look): Promise<void> {
-  const upTo = await lastTicket(look.db);
-  await pollUntil((rows) => rows === 0, look, upTo);
+export async function waitForPending(wait: PendingWait): Promise<void> {
+  const upTo = await lastTicket(wait.db);
+  await pollUntil((rows) => rows === 0, wait, upTo);
 }
 
-/** Looks at what is owed until `isDone`, or until it is interrupted. */
+/** Counts what is pending until `isDone`, or until it is interrupted. */
 export async function pollUntil(
   isDone: (pending: number) => boolean,
-  { db, sources, events, show, signal }: Look,
+  { db, sources, events, show, signal }: PendingWait,
   upTo?: string,
 ): Promise<void> {
   for (;;) {
@@ -40,16 +41,16 @@ export async function pollUntil(
     events.once("drained", wake);
     const resting = new AbortController();
     try {
-      const looked = performance.now();
+      const started = performance.now();
       const rows = await pendingRows(db, sources, upTo);
       await show(rows);
       if (isDone(rows) || signal.aborted) return;
-      const cost = performance.now() - looked;
+      const cost = performance.now() - started;
       const rest = (ms: number): Promise<void> =>
         delay(ms, undefined, { signal: AbortSignal.any([resting.signal, signal]) }).catch(() => undefined);
-      // What was drained may be the last, and then little is left to count: looked at soon, though looks may not
-      // take all the time there is.
-      await Promise.race([rest(Math.max(LOOK_MS, cost / LOOK_SHARE)), drained.then(() => rest(cost))]);
+      // What was drained may have been the last, and then little is left to count: counted again soon, but counting may not
+      // take all of the time.
+      await Promise.race([rest(Math.max(POLL_MS, cost / COUNT_SHARE)), drained.then(() => rest(cost))]);
     } finally {
       resting.abort();
       events.off("drained", wake);
@@ -57,7 +58,7 @@ export async function pollUntil(
   }
 }
 
-/** Every ticket that was given out is up to this one. */
+/** The greatest ticket that was given out. */
 async function lastTicket(db: Database): Promise<string> {
   const { rows } = await sql<{ ticket: string }>`
     select coalesce(pg_sequence_last_value('autoembed.embedding_ticket'), 0)::text as ticket`.execute(db);

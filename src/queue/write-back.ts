@@ -11,9 +11,9 @@ import { isUnchanged, keysOf, textHash, vectorType } from "../sources/source-sql
 
 export interface WriteBack {
   readonly tickets: readonly string[];
-  /** Of each ticket. */
+  /** Of each ticket: see `ClaimedRow`. */
   readonly ctids: readonly string[];
-  /** For each ticket, which of `hashes` and `vectors` is its own, from 0: equal texts share one. */
+  /** For each ticket the index, from 0, of its text in `hashes` and `vectors`: rows of equal text share one. */
   readonly positions: readonly number[];
   /** sha256 of each text, in hex. */
   readonly hashes: readonly string[];
@@ -24,13 +24,13 @@ export interface WriteBack {
 }
 
 /**
- * Caches the vectors, and gives each row its own where the row's text is still the text that was embedded: one
- * statement, so that all of it happens or nothing. Takes the user's row first, then the queue's, and waits for
- * neither: a row that somebody holds keeps its place in the queue, and its vector is a cache hit next time.
+ * Caches the vectors, and writes each row's vector if its text is still the text that was embedded: one statement, so that
+ * all of it happens or nothing. Locks the user's row first, then the queue's, and waits for neither: a row that is locked
+ * stays in the queue, and its vector is a cache hit next time.
  *
- * Cache rows go in by hash order, so that two listeners with the same texts cannot deadlock. The vectors stay out of
- * joins and sorts and are indexed in the parameter.
- * @returns the rows that were not held by anybody else, and whose text was still that.
+ * Cache rows are inserted in the order of their hashes, so that two listeners with the same texts cannot deadlock. The
+ * vectors stay out of joins and sorts: each is read from the parameter by its index.
+ * @returns the rows that were not locked and whose text was still the same.
  */
 export async function writeBack(db: Database, source: Source, batch: WriteBack): Promise<Outcome[]> {
   return await statement(db, source, [
@@ -39,7 +39,7 @@ export async function writeBack(db: Database, source: Source, batch: WriteBack):
     numbersParameter(batch.positions.map((position) => position + 1)),
     bytesParameter(batch.hashes),
     batch.cacheModel,
-    // Last: what pg's writer appends to it would have it copied once more.
+    // Last: pg appends later parameters to its buffer, which would copy the vectors once more.
     batch.vectors.toParameter(batch.vectorOid),
   ]);
 }

@@ -9,11 +9,11 @@ import { writeVectorCtes, writableCte, type Outcome } from "./vector-ctes.ts";
 import { isUnchanged, keysOf, textHash, vectorType } from "../sources/source-sql.ts";
 
 /**
- * Gives rows the cached vectors of their texts as they stand, inside Postgres: no vector passes through Node. Rows
- * whose text is not in the cache stay claimed. Locked as `writeBack` is.
+ * Writes the cached vectors of the rows' current texts, inside Postgres: no vector passes through Node. Rows whose text is
+ * not in the cache stay claimed. Locks as `writeBack` does.
  *
- * The cache is looked into by key, one row at a time: joined, it may be read whole, vectors and all, for a batch.
- * @returns the rows that were not held by anybody else, and whose text is in the cache.
+ * The cache is read by key, one row at a time: joined, it may be read whole, vectors included, for one batch.
+ * @returns the rows that were not locked and whose text is in the cache.
  */
 export async function writeCached(
   db: Database,

@@ -5,18 +5,18 @@ import { loadSources } from "./load-sources.ts";
 import type { Source } from "./source.ts";
 import { unknownSource } from "./unknown-source.ts";
 
-/** What a person means by a name, or by none: all. */
+/** The sources that a name stands for; without a name, all of them. */
 export interface Chosen {
-  /** What has texts to embed; for a text in passages, those. */
+  /** Their texts are embedded; for a text in chunks, the source of the chunks. */
   readonly sources: readonly Source[];
-  /** What has texts to cut into them. */
+  /** Their texts are split into those chunks. */
   readonly chunked: readonly ChunkedSource[];
 }
 
 /**
- * The source of that name, or all that can be worked on. A text in passages and the source that embeds them are one
- * thing, under the name of either. @throws {UsageError} where no source has the name, {SetupError} where none can be
- * worked on.
+ * The source of that name, or all that can be worked on. A text in chunks and the source that embeds the chunks belong
+ * together, under the name of either.
+ * @throws {UsageError} where no source has the name; {SetupError} where none can be worked on.
  */
 export async function choose(db: Database, name: string | undefined): Promise<Chosen> {
   const { usable, chunked, broken } = await loadSources(db);
@@ -40,12 +40,12 @@ export async function choose(db: Database, name: string | undefined): Promise<Ch
   return { sources: usable, chunked };
 }
 
-/** `choose`, for what is done with vectors alone. */
+/** `choose`, for work that needs the vectors alone. */
 export async function chooseSources(db: Database, name: string | undefined): Promise<readonly Source[]> {
   return (await choose(db, name)).sources;
 }
 
-/** The first of what may be meant, with what cuts its texts: for what is done with one source. */
+/** `choose`, for work on one source: the first, with the sources whose texts are split into its chunks. */
 export async function chooseOne(db: Database, name: string | undefined): Promise<Chosen> {
   const { sources, chunked } = await choose(db, name);
   return {

@@ -74,7 +74,7 @@ export function diagnoseSource(row: SourceRow): Source | ChunkedSource | BrokenS
   if (row.passages === null || vectorTable === null) return source;
   if (row.embedded_by === null) {
     return broken(
-      `its passages in ${holder} are no longer embedded: watch ${watched} again with --into and --chunk`,
+      `its chunks in ${holder} are no longer embedded: watch ${watched} again with --into and --chunk`,
     );
   }
   return { ...source, vectorTable, chunkSettings: row.passages, embeddedBy: row.embedded_by };

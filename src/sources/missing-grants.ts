@@ -6,23 +6,23 @@ import type { Source } from "./source.ts";
 
 export interface MissingGrants {
   readonly role: string;
-  /** The statements that give them. */
+  /** The statements that grant them. */
   readonly grants: string;
 }
 
-/** What this role lacks to embed a source; null where it lacks nothing. */
+/** The rights that this role lacks to embed a source; null where it lacks none. */
 export async function missingGrants(db: Database, source: Source): Promise<MissingGrants | null> {
   const { schema, vectorColumn, vectorTable } = source;
-  const beside = vectorTable ?? source;
-  // To lock a row asks for the right to update some column of it, whichever.
+  const holder = vectorTable ?? source;
+  // Locking a row needs the right to update some column of it, no matter which.
   const may =
     vectorTable === null
       ? sql`has_table_privilege(w, 'select') and has_column_privilege(w, ${vectorColumn}, 'update')`
-      : sql`has_table_privilege(w, 'select') and has_any_column_privilege(w, 'update') and has_schema_privilege(${beside.schema}, 'usage')
+      : sql`has_table_privilege(w, 'select') and has_any_column_privilege(w, 'update') and has_schema_privilege(${holder.schema}, 'usage')
         and has_table_privilege(v, 'select') and has_table_privilege(v, 'insert') and has_table_privilege(v, 'update') and has_table_privilege(v, 'delete')`;
   const { rows } = await sql<{ role: string; may: boolean }>`
     select current_user as role, has_schema_privilege(${schema}, 'usage') and ${may} as may
-    from (select ${source.oid}::oid as w, ${beside.oid}::oid as v) t`.execute(db);
+    from (select ${source.oid}::oid as w, ${holder.oid}::oid as v) t`.execute(db);
   const [found] = rows;
   if (found?.may !== false) return null;
   const role = quote(found.role);
@@ -33,14 +33,14 @@ export async function missingGrants(db: Database, source: Source): Promise<Missi
     ...(vectorTable === null
       ? []
       : [
-          `grant usage on schema ${quote(beside.schema)} to ${role};`,
-          `grant select, insert, update, delete on ${quoted(beside)} to ${role};`,
+          `grant usage on schema ${quote(holder.schema)} to ${role};`,
+          `grant select, insert, update, delete on ${quoted(holder)} to ${role};`,
         ]),
   ];
   return { role: found.role, grants: grants.join(" ") };
 }
 
-/** @throws {SetupError} where the role may not, before anything is claimed or paid for. */
+/** @throws {SetupError} where the role lacks rights, before anything is claimed or paid for. */
 export async function checkGrants(db: Database, source: Source): Promise<void> {
   const missing = await missingGrants(db, source);
   if (missing === null) return;

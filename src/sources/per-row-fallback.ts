@@ -1,11 +1,12 @@
 import { isTextFault } from "../database/database-fault.ts";
 import type { Source } from "./source.ts";
 
-const trying = new WeakMap<Source, Source>();
+/** The source that evaluates per row, by the one that does not. */
+const perRow = new WeakMap<Source, Source>();
 
 /**
- * Runs a statement that reads the texts of many rows, and where one of them cannot be computed, runs it again with each
- * text tried by itself: 20 us a row, and none of the others suffers.
+ * Runs a statement that reads the texts of many rows. If one text cannot be computed, runs it again with each text evaluated
+ * on its own: 20 us per row, and the other rows are not affected.
  */
 export async function withPerRowFallback<T>(
   source: Source,
@@ -15,8 +16,8 @@ export async function withPerRowFallback<T>(
     return await read(source);
   } catch (error) {
     if (!isTextFault(error)) throw error;
-    const tried = trying.get(source) ?? { ...source, evaluatesPerRow: true as const };
-    trying.set(source, tried);
-    return await read(tried);
+    const evaluating = perRow.get(source) ?? { ...source, evaluatesPerRow: true as const };
+    perRow.set(source, evaluating);
+    return await read(evaluating);
   }
 }

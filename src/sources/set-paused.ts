@@ -3,8 +3,9 @@ import type { Database } from "../database/connect.ts";
 import { wakeListeners } from "../database/wake-listeners.ts";
 
 /**
- * Stops or resumes embedding for a source, and for the passages that its texts are cut into; changes are queued all the
- * while. @returns false when there is no such source.
+ * Pauses or resumes embedding for a source, and for the chunks that its texts are split into. Changes are queued while it
+ * is paused.
+ * @returns false where there is no such source.
  */
 export async function setPaused(db: Database, source: string, paused: boolean): Promise<boolean> {
   const { numAffectedRows } = await sql`

@@ -6,7 +6,7 @@ export function tableOf(source: Source): RawBuilder<unknown> {
   return sql`${sql.id(source.schema, source.table)}`;
 }
 
-/** The table that has the vector's column: the watched one, or one beside it. */
+/** The table that has the vector's column: the watched one, or the vectors' own. */
 export function vectorTableOf(source: Source): RawBuilder<unknown> {
   const { schema, table } = source.vectorTable ?? source;
   return sql`${sql.id(schema, table)}`;
@@ -14,16 +14,16 @@ export function vectorTableOf(source: Source): RawBuilder<unknown> {
 
 /**
  * The watched rows as `(k0, k1, …, content, fault, ctid)`: the key's columns, the text, the SQLSTATE of a text that cannot
- * be computed, where the source tries its texts, and the `ctid`. A subquery, so that the names of the
- * user's columns cannot meet ours; Postgres folds it into the statement around it, locks included.
+ * be computed (if the source evaluates per row), and the `ctid`. A subquery, so that the names of the user's columns cannot
+ * collide with ours; Postgres folds it into the statement around it, locks included.
  */
 export function watchedRows(source: Source): RawBuilder<unknown> {
   return sql`(select ${keyNames(source)}, ${textOf(source)}, ctid from ${tableOf(source)})`;
 }
 
 /**
- * The columns `content` and `fault`. The collation is not the column's own: that may be one that no regular expression
- * takes, or that takes two texts for equal.
+ * The columns `content` and `fault`. The column's own collation is not used: it may be one that regular expressions do not
+ * support, or one that holds two different texts for equal.
  */
 function textOf({ textExpression, table, evaluatesPerRow }: Source): RawBuilder<unknown> {
   if (evaluatesPerRow === undefined)
@@ -33,8 +33,8 @@ function textOf({ textExpression, table, evaluatesPerRow }: Source): RawBuilder<
 }
 
 /**
- * `watchedRows` with the vector beside, null where there is none. Read for rows whose vector is not null, a table of
- * vectors is joined from its own side, so that an index there serves a search.
+ * `watchedRows` with the `vector` of each, null where there is none. In a query for rows whose vector is not null, Postgres
+ * can start from the vectors' own table, so that an index there serves a search.
  * @param where a condition over the watched table's own columns, in SQL.
  */
 export function rowsWithVectors(source: Source, where?: string): RawBuilder<unknown> {
@@ -59,7 +59,7 @@ export function keysOf(source: Source, alias: string): RawBuilder<unknown> {
   return sql.join(source.key.map((_, i) => sql.ref(`${alias}.k${i}`)));
 }
 
-/** That the watched row `row` is the one that the queue's `key` of `queued` names. */
+/** The watched row `row` is the one that the queue's `key` of `queued` names. */
 export function keyMatches(source: Source, row: string, queued: string): RawBuilder<unknown> {
   const key = sql.ref(`${queued}.key`);
   return and(
@@ -70,14 +70,14 @@ export function keyMatches(source: Source, row: string, queued: string): RawBuil
   );
 }
 
-/** That `target`'s row, in the watched table or in that of the vectors, has the keys `k0, k1, …` of `held`. */
+/** The row of `target`, which is the watched table or the vectors', has the keys `k0, k1, …` of `held`. */
 export function isHeldRow(source: Source, target: string, held: string): RawBuilder<unknown> {
   return and(
     source.key.map((column, i) => isKey(source, sql.id(target, column.name), sql.ref(`${held}.k${i}`))),
   );
 }
 
-/** That a column of the key has that value: where it can be, in a form that an index serves, and no hash and no merge. */
+/** A column of the key has that value: where possible, in a form that only an index serves, and no hash or merge join. */
 function isKey(source: Source, column: RawBuilder<unknown>, value: RawBuilder<unknown>): RawBuilder<unknown> {
   return source.hasSingleKeyLookup ? sql`${column} = any(array[${value}])` : sql`${column} = ${value}`;
 }
@@ -94,9 +94,9 @@ export function textHash(row: string): RawBuilder<Buffer> {
 }
 
 /**
- * Text to be embedded: present, and more than white space. A first character of ASCII that is seen settles it, for a tenth
- * of what a regular expression costs. That takes four bytes a character, and raises beyond 1 GB: of a very long text the
- * beginning is looked at first.
+ * The text is to be embedded: present, and more than white space. A visible first character of ASCII decides it, for a tenth
+ * of what a regular expression costs. A regular expression takes four bytes per character, and raises beyond 1 GB: the
+ * beginning of a very long text is tested first.
  */
 export function hasText(row: string): RawBuilder<boolean> {
   const content = sql.ref(`${row}.content`);
@@ -107,8 +107,8 @@ export function hasText(row: string): RawBuilder<boolean> {
 }
 
 /**
- * That the source is still what it was when this statement was made. A change of the model swaps the names of two
- * columns, and the old model's vectors must not come among the new; watched again by another key, the queue's keys name
+ * The source is still what it was when this statement was built. A change of the model swaps the names of two columns, and
+ * the old model's vectors must not mix with the new; when a table is watched again by another key, the queue's keys name
  * other rows. Evaluated once, when the table's lock is held.
  */
 export function isUnchanged(source: Source): RawBuilder<boolean> {

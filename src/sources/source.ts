@@ -1,6 +1,6 @@
 import type { TableName } from "../database/identifier.ts";
 
-/** A watched text, with everything that its statements need to name. */
+/** A watched text, with everything that the statements over it name. */
 export interface Source extends TableName {
   readonly id: number;
   readonly name: string;
@@ -9,19 +9,20 @@ export interface Source extends TableName {
   /** In the order of the parts of the queue's `key`; `type` is SQL, as `format_type` writes it. */
   readonly key: readonly KeyColumn[];
   /**
-   * A row is found by one lookup in an index, whatever Postgres believes of the table when it plans: the key is one column,
-   * an index begins with it, and none has it anywhere else, which would look as good while the table is small.
+   * A row is found by one lookup in an index, whatever size Postgres assumes for the table when it plans: the key is one
+   * column, an index begins with it, and no index has it in a later position, which would look as good while the table is
+   * small.
    */
   readonly hasSingleKeyLookup: boolean;
   /** SQL over the table's columns. */
   readonly textExpression: string;
-  /** A text whose expression raises is read as null, with the fault beside; slow (see `readingTexts`). */
+  /** A text whose expression raises is read as null, with its SQLSTATE as `fault`; slow (see `withPerRowFallback`). */
   readonly evaluatesPerRow?: true;
   readonly vectorColumn: string;
-  /** The table of their own that the vectors are kept in, by the same key; null where they are in the watched table. */
+  /** The vectors' own table, with the same key; null where they are in the watched table. */
   readonly vectorTable: (TableName & { readonly oid: number }) | null;
   readonly vectorType: "vector" | "halfvec";
-  /** The length that the column's type demands; null where it takes any. */
+  /** The length that the column's type requires; null where it takes any. */
   readonly columnDimensions: number | null;
   readonly backend: string | null;
   readonly model: string | null;

@@ -1,7 +1,7 @@
 import type { Database } from "../database/connect.ts";
 import { UsageError } from "../errors.ts";
 
-/** What to say to whoever names a source that there is not. */
+/** The error for a name that no source has. */
 export async function unknownSource(db: Database, name: string): Promise<UsageError> {
   const sources = await db.selectFrom("autoembed.embedding_source").select("name").orderBy("id").execute();
   return new UsageError(

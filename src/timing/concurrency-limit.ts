@@ -1,4 +1,4 @@
-/** Runs at most `width` tasks at a time, and makes the one who brings the next wait until there is room. */
+/** Runs at most `width` tasks at a time; starting another waits until there is room. */
 export class ConcurrencyLimit {
   readonly width: number;
   readonly #running = new Set<Promise<void>>();

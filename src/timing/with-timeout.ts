@@ -1,4 +1,4 @@
-/** What `promise` gives, or `otherwise` when it rejects or takes longer: for last words to a server that may be gone. */
+/** The result of `promise`, or of `otherwise` when it rejects or takes longer: for a last message to a server that may be gone. */
 export async function withTimeout<T>(
   milliseconds: number,
   promise: Promise<T>,

@@ -29,7 +29,7 @@ describeNative("A starting listener stops at the first signal", "needs several s
           async () =>
             (
               await client.query(
-                "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like $1",
+                "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and replace(query, '\"', '') like $1",
                 [`%${table}%`],
               )
             ).rowCount,

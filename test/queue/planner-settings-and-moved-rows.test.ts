@@ -47,7 +47,7 @@ test("A queue table that is rewritten while requests are in flight loses no row,
   // Moves every row to the ctid of another row.
   await client.query("create index turned on autoembed.embedding_queue (ticket desc)");
   await client.query("cluster autoembed.embedding_queue using turned");
-  await client.query("drop index turned");
+  await client.query("drop index autoembed.turned");
   await listener.settled(AbortSignal.timeout(30_000));
   expect(await wrongRows(client)).toEqual([]);
   const sent = provider.requests.flatMap(({ texts }) => texts).filter((text) => text.startsWith("note "));

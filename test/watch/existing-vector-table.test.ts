@@ -36,7 +36,7 @@ test.each([
     "its vectors have another length",
     `create table app.documents_embeddings (id bigint primary key references app.documents on delete cascade on update cascade,
       embedding vector(3))`,
-    /dimensions|there already/,
+    /dimensions|already exists/,
   ],
   ["it is a view", "create view app.documents_embeddings as select 1 as id", /not a table that can hold/],
 ])(

@@ -20,7 +20,7 @@ export const doctor: Command = {
       for (const source of [...chunked, ...usable])
         findings.push(...(await examineSource(db, config, source)));
       for (const { name, problem: reason } of broken)
-        findings.push(problem(`${name} cannot be worked on.`, reason));
+        findings.push(problem(`${name} cannot be embedded.`, reason));
       if (usable.length + broken.length === 0) findings.push(ok("No table is watched yet"));
       console.log(values.json ? JSON.stringify(findings) : renderCommands(findings.map(describe).join("\n")));
       return findings.some(({ level }) => level === "problem") ? 1 : 0;

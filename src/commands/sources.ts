@@ -27,6 +27,6 @@ function describe(source: ListedSource): string {
     `  vector  ${source.vector ?? "-"}`,
     ...(source.chunks === null ? [] : [`  cut     ${describeChunking(source.chunks)}`]),
     `  model   ${model}`,
-    `  state   ${source.state}${source.trouble === null ? "" : `: ${source.trouble}`}`,
+    `  state   ${source.state}${source.problem === null ? "" : `: ${source.problem}`}`,
   ].join("\n");
 }

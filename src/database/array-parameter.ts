@@ -1,6 +1,6 @@
 /**
- * Arrays of a batch as Postgres reads them. pg's own writer puts a text together element by element, which left 1.4 kB
- * of garbage a row: a quarter of all that a backfill leaves.
+ * A batch's arrays in Postgres's text format. pg's own writer builds the text element by element, which left 1.4 kB of
+ * garbage per row: a quarter of a backfill's garbage.
  */
 
 /** For `$n::bigint[]` or `$n::int[]`: numbers, or bigints as text. */
@@ -8,7 +8,7 @@ export function numbersParameter(numbers: readonly (number | string)[]): string 
   return `{${numbers.join()}}`;
 }
 
-/** For `$n::tid[]`: ctids as Postgres writes them, such as `(3,14)`. */
+/** For `$n::tid[]`: ctids in Postgres's format, such as `(3,14)`. */
 export function ctidsParameter(ctids: readonly string[]): string {
   return ctids.length === 0 ? "{}" : `{"${ctids.join('","')}"}`;
 }

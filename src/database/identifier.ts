@@ -1,4 +1,4 @@
-/** Postgres cuts longer names. */
+/** Postgres truncates longer names. */
 const LONGEST_NAME_BYTES = 63;
 
 /** A table, by its exact spelling. */
@@ -7,7 +7,7 @@ export interface TableName {
   readonly table: string;
 }
 
-/** A name within Postgres's limit: `start` is cut so that all of `ending` is there, as Postgres does for names it makes. */
+/** A name within Postgres's limit: `start` is shortened so that all of `ending` fits, as in names that Postgres makes. */
 export function identifierOf(start: string, ending: string): string {
   const room = Math.max(0, LONGEST_NAME_BYTES - Buffer.byteLength(ending));
   const cut = Buffer.from(start)
@@ -20,7 +20,7 @@ export function identifierOf(start: string, ending: string): string {
     .replace(/\uFFFD+$/, "");
 }
 
-/** A name as SQL has it, for statements that are put together as text. */
+/** A name quoted for SQL, for statements that are composed as text. */
 export function quote(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }

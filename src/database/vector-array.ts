@@ -11,12 +11,12 @@ export class VectorError extends Error {
 
 const HEADER_BYTES = 20;
 const ELEMENT_HEADER_BYTES = 8;
-/** The exponent's bits of a float32: all of them set in NaN and the infinities alone. */
+/** The exponent's bits of a float32: all of them are set only in NaN and the infinities. */
 const EXPONENT = 0x7f_80_00_00;
 
 /**
- * A `vector[]` in Postgres's binary wire format, filled in place: what a provider sends is decoded straight
- * into the parameter that Postgres will read (17,000-22,000 rows/s, against 3,500 as text).
+ * A `vector[]` in Postgres's binary wire format, filled in place: a provider's vectors are decoded directly into the
+ * parameter that Postgres reads (17,000-22,000 rows/s, against 3,500 as text).
  *
  * Layout, big-endian: int32 1 dimension, int32 0 nulls, uint32 element type, int32 count, int32 lower bound 1,
  * then for each vector: int32 byte length, int16 dimensions, int16 0, float4 times dimensions.
@@ -25,14 +25,14 @@ export class VectorArray {
   readonly count: number;
   readonly dimensions: number;
   readonly #buffer: Buffer;
-  /** The same bytes: floats stand on fours in them. */
+  /** The same bytes as 32-bit words: the floats are aligned to them. */
   readonly #words: Int32Array;
 
   constructor(count: number, dimensions: number) {
     this.count = count;
     this.dimensions = dimensions;
     const stride = ELEMENT_HEADER_BYTES + 4 * dimensions;
-    // Its own memory, not a slice of Node's pool at any offset: Float32Arrays over it need one that divides by four.
+    // Its own memory, not a slice of Node's pool: a Float32Array over it needs an offset that is a multiple of four.
     const buffer = Buffer.allocUnsafeSlow(HEADER_BYTES + count * stride);
     buffer.writeInt32BE(count === 0 ? 0 : 1, 0);
     buffer.writeInt32BE(0, 4);
@@ -55,13 +55,13 @@ export class VectorArray {
   }
 
   /**
-   * Stores little-endian float32s in base64 (`encoding_format: "base64"`) at `index`, decoded where they belong: no
-   * buffer a vector. @throws {VectorError}
+   * Stores little-endian float32s in base64 (`encoding_format: "base64"`) at `index`. They are decoded in place, without
+   * a buffer per vector. @throws {VectorError}
    */
   setBase64(index: number, base64: string): void {
     const bytes = decodedLength(base64);
     if (bytes % 4 !== 0) {
-      throw new VectorError("length", `a base64 vector of ${bytes} bytes is no whole number of floats`);
+      throw new VectorError("length", `a base64 vector of ${bytes} bytes is not a whole number of floats`);
     }
     this.#checkLength(bytes / 4);
     const written = this.#buffer.write(base64, this.#floatsAt(index), bytes, "base64");
@@ -81,7 +81,7 @@ export class VectorArray {
     return new Float32Array(copy.buffer, 0, this.dimensions);
   }
 
-  /** The vectors from `first` to before `end`: a copy, unless they are all. */
+  /** The vectors from `first` to before `end`: a copy, unless these are all vectors. */
   slice(first: number, end: number): VectorArray {
     if (first === 0 && end === this.count) return this;
     const slice = new VectorArray(end - first, this.dimensions);
@@ -89,7 +89,7 @@ export class VectorArray {
     return slice;
   }
 
-  /** The bound parameter for `$n::vector[]`. `elementType` is `'vector'::regtype::oid`, which each database numbers anew. */
+  /** The bound parameter for `$n::vector[]`. `elementType` is the oid of `vector`, which differs between databases. */
   toParameter(elementType: number): Buffer {
     this.#buffer.writeUInt32BE(elementType, 8);
     return this.#buffer;
@@ -106,7 +106,7 @@ export class VectorArray {
     }
   }
 
-  /** The place of the vector at `index`, in this machine's byte order until it is sealed: 28 bytes in, so aligned. */
+  /** The floats at `index`, in this machine's byte order until `#seal`. They start 28 bytes in, so they are aligned. */
   #floats(index: number): Float32Array {
     return new Float32Array(
       this.#buffer.buffer,
@@ -115,7 +115,7 @@ export class VectorArray {
     );
   }
 
-  /** Checks the floats in place, and turns their bytes round. */
+  /** Checks the floats in place, and swaps their bytes. */
   #seal(index: number): void {
     const start = this.#floatsAt(index);
     const words = this.#words;
@@ -128,7 +128,7 @@ export class VectorArray {
   }
 }
 
-/** Bytes that a base64 text stands for, padded or not. */
+/** The number of bytes that a base64 text encodes, padded or not. */
 function decodedLength(base64: string): number {
   return Buffer.byteLength(base64, "base64");
 }

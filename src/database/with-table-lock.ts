@@ -5,30 +5,31 @@ import type { Database } from "./connect.ts";
 import { SetupError } from "../errors.ts";
 import type { TableName } from "./identifier.ts";
 
-/** How long a statement waits in the lock queue, where every writer that comes after it waits behind it. */
+/** How long a statement waits in the lock queue, where every later writer waits behind it. */
 const LOCK_WAIT_MS = 500;
-/** The same for a second table's, with the first in hand: a user who has them the other way round waits for us. */
+/** The same for a second table's lock: a user who holds it and wants the first table's lock is waiting for us. */
 const SECOND_LOCK_WAIT_MS = 50;
 /**
- * How long the locks outlive this process between two statements, were it stopped or cut off: the server ends the
- * session then. The embedded Postgres, which has one session for all and spins on such a limit, is spared.
+ * If this process is stopped or disconnected between two statements, the server ends the session, and with it the locks,
+ * after this time. Not set on the embedded Postgres: it has one session for all, and would spin on such a limit.
  */
 const SILENCE_MS = 1_000;
-const PATIENCE_MS = 120_000;
+const LONGEST_WAIT_MS = 120_000;
 const LOCK_NOT_AVAILABLE = "55P03";
 const DEADLOCK = "40P01";
 
 /**
- * Runs a short transaction that needs a strong lock on a table in use. It gives way after half a second and tries
- * again, so that nobody queues behind it for longer; and it is ended by the server when nothing is heard of it.
- * @throws {SetupError} when the lock could not be had in two minutes.
+ * Runs a short transaction that needs a strong lock on a table in use. After half a second without the lock it rolls
+ * back and tries again, so that no user's statement queues behind it for longer. If this process falls silent, the server
+ * ends the transaction.
+ * @throws {SetupError} if the lock could not be obtained within two minutes.
  */
 export async function withTableLock<T>(
   db: Database,
   work: (transaction: Database) => Promise<T>,
   signal?: AbortSignal,
 ): Promise<T> {
-  const deadline = performance.now() + PATIENCE_MS;
+  const deadline = performance.now() + LONGEST_WAIT_MS;
   for (let pause = 50; ; pause = Math.min(2 * pause, 2_000)) {
     try {
       return await db.transaction().execute(async (transaction) => {
@@ -45,8 +46,8 @@ export async function withTableLock<T>(
       if (code !== LOCK_NOT_AVAILABLE && code !== DEADLOCK) throw error;
       if (performance.now() > deadline) {
         throw new SetupError(
-          "A long transaction holds the table, and none can have the lock that this needs.",
-          "Look for it in pg_stat_activity; when it has ended, run this again.",
+          "A long transaction holds a lock on the table, so this could not get the lock that it needs.",
+          "Find the transaction in pg_stat_activity. When it has ended, run this again.",
           { cause: error },
         );
       }
@@ -56,8 +57,9 @@ export async function withTableLock<T>(
 }
 
 /**
- * Locks the watched table before anything is done to that of its vectors: a user's delete holds it when it comes down to
- * those. A user who reads the vectors first, and then writes to the watched table, is met in the middle: we soon give way.
+ * Locks the watched table before the table of its vectors, in the order of a user's delete, which cascades from one to
+ * the other. A user who first reads the vectors and then writes to the watched table locks them in the opposite order:
+ * for that case we wait only briefly.
  */
 export async function lockWatchedTableFirst(
   transaction: Database,

@@ -35,7 +35,7 @@ export async function readModelChange(db: Database, name: string): Promise<Model
   const { usable, broken } = await loadSources(db);
   const find = (wanted: string): Source | undefined => {
     const problem = broken.find((source) => source.name === wanted)?.problem;
-    if (problem !== undefined) throw new SetupError(`Nothing can be done for ${wanted}.`, problem);
+    if (problem !== undefined) throw new SetupError(`${wanted} is broken.`, problem);
     return usable.find((source) => source.name === wanted);
   };
   const live = find(name);

@@ -47,7 +47,7 @@ export async function collectStatus(db: Database): Promise<Status> {
       rows: 0,
       current: 0,
       paused: false,
-      trouble: problem,
+      problem,
     });
   }
   return { sources, listeners: await listenerStatus(db), cache: await cacheStatus(db) };
@@ -73,7 +73,7 @@ async function cacheStatus(db: Database): Promise<Status["cache"]> {
 export async function countRows(
   db: Database,
   source: Source | ChunkedSource,
-): Promise<Pick<SourceStatus, "rows" | "current" | "trouble">> {
+): Promise<Pick<SourceStatus, "rows" | "current" | "problem">> {
   return await withPerRowFallback(source, (source) =>
     isChunked(source) ? countChunkedRows(db, source) : countRowsOnce(db, source),
   );
@@ -82,11 +82,11 @@ export async function countRows(
 async function countRowsOnce(
   db: Database,
   source: Source,
-): Promise<Pick<SourceStatus, "rows" | "current" | "trouble">> {
-  const { rows } = await sql<Pick<SourceStatus, "rows" | "current" | "trouble">>`
+): Promise<Pick<SourceStatus, "rows" | "current" | "problem">> {
+  const { rows } = await sql<Pick<SourceStatus, "rows" | "current" | "problem">>`
     select count(*) filter (where ${hasText("t")})::int as rows,
       count(*) filter (where t.vector is not null and q.key is null)::int as current,
-      (select trouble from autoembed.embedding_source where id = ${source.id}) as trouble
+      (select trouble from autoembed.embedding_source where id = ${source.id}) as problem
     from ${rowsWithVectors(source)} t
     ${joinQueue(source, "t")}`.execute(db);
   const [counted] = rows;

@@ -9,11 +9,11 @@ import type { ChunkedSource } from "../sources/chunked-source.ts";
 export async function countChunkedRows(
   db: Database,
   chunkedSource: ChunkedSource,
-): Promise<Pick<SourceStatus, "rows" | "current" | "trouble">> {
-  const { rows } = await sql<Pick<SourceStatus, "rows" | "current" | "trouble">>`
+): Promise<Pick<SourceStatus, "rows" | "current" | "problem">> {
+  const { rows } = await sql<Pick<SourceStatus, "rows" | "current" | "problem">>`
     select count(*) filter (where ${hasText("t")})::int as rows,
       count(*) filter (where ${hasText("t")} and q.key is null and p.count > 0 and p.embedded = p.count)::int as current,
-      (select trouble from autoembed.embedding_source where id = ${chunkedSource.id}) as trouble
+      (select trouble from autoembed.embedding_source where id = ${chunkedSource.id}) as problem
     from ${watchedRows(chunkedSource)} t
     ${joinQueue(chunkedSource, "t")}
     left join lateral (

@@ -44,7 +44,7 @@ function describeListeners(listeners: readonly ListenerStatus[]): string[] {
 function attention(source: SourceStatus): string[] {
   return [
     ...(source.paused ? [pc.yellow(`${source.name} is paused`)] : []),
-    ...(source.trouble === null ? [] : [pc.red(`${source.name}: ${source.trouble}`)]),
+    ...(source.problem === null ? [] : [pc.red(`${source.name}: ${source.problem}`)]),
     ...(source.today.truncated === 0
       ? []
       : [pc.yellow(`${source.name}: ${source.today.truncated} texts were cut to the model's limit today`)]),

@@ -10,7 +10,7 @@ export function needsAttention(
   const alive = listeners.filter((listener) => isAlive(listener.silent_seconds));
   return [
     ...(alive.length === 0 ? ["no listener is running: npm start"] : []),
-    ...sources.flatMap(({ name, trouble }) => (trouble === null ? [] : [`${name}: ${trouble}`])),
+    ...sources.flatMap(({ name, problem }) => (problem === null ? [] : [`${name}: ${problem}`])),
     ...sources.flatMap(({ name, failed }) => (failed === 0 ? [] : [`${name}: ${failed} failed`])),
     ...sources.flatMap(({ name, paused, oldest_pending_seconds: age }) =>
       paused || age === null || age <= maxAgeSeconds

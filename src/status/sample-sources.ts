@@ -6,7 +6,7 @@ import { countsBySource, type QueueCounts } from "../queue/counts.ts";
 export interface SourceSample extends QueueCounts {
   readonly id: number;
   readonly name: string;
-  readonly trouble: string | null;
+  readonly problem: string | null;
   readonly paused: boolean;
   /** Rows that received a vector, since pg-autoembed was installed. */
   readonly written: number;
@@ -14,7 +14,7 @@ export interface SourceSample extends QueueCounts {
 
 export async function sampleSources(db: Database): Promise<SourceSample[]> {
   const { rows } = await sql<SourceSample>`
-    select s.id, s.name, s.paused, s.trouble, coalesce(q.pending, 0)::float8 as pending, coalesce(q.in_flight, 0)::float8 as in_flight,
+    select s.id, s.name, s.paused, s.trouble as problem, coalesce(q.pending, 0)::float8 as pending, coalesce(q.in_flight, 0)::float8 as in_flight,
       coalesce(q.failed, 0)::float8 as failed, q.oldest_pending_seconds, coalesce(u.written, 0)::float8 as written
     from autoembed.embedding_source s
     left join ${countsBySource} q on q.source_id = s.id

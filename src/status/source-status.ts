@@ -8,7 +8,7 @@ export interface SourceStatus extends QueueCounts {
   /** Of them, the rows that have a vector and are not queued. */
   readonly current: number;
   readonly paused: boolean;
-  readonly trouble: string | null;
+  readonly problem: string | null;
   /** The latest failures, one entry per reason, with an example key and never a text. */
   readonly errors: readonly FailureReason[];
   readonly today: Readonly<
@@ -17,4 +17,4 @@ export interface SourceStatus extends QueueCounts {
 }
 
 /** What the queue and the day's counters say of a source. */
-export type QueueStatus = Omit<SourceStatus, "name" | "rows" | "current" | "paused" | "trouble">;
+export type QueueStatus = Omit<SourceStatus, "name" | "rows" | "current" | "paused" | "problem">;

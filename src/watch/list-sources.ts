@@ -18,7 +18,7 @@ export interface ListedSource {
   readonly model: string | null;
   readonly state: "watched" | "paused" | "broken";
   /** Why nothing is embedded, and what to do; null if nothing is wrong. */
-  readonly trouble: string | null;
+  readonly problem: string | null;
 }
 
 /** Every source. A source of texts in chunks and the source that embeds the chunks are one entry. */
@@ -45,7 +45,7 @@ export async function listSources(db: Database): Promise<ListedSource[]> {
       backend: embedded?.backend ?? null,
       model: embedded?.model ?? null,
       state: source === undefined ? "broken" : row.paused ? "paused" : "watched",
-      trouble: broken.find(({ id }) => id === row.id)?.problem ?? row.trouble ?? embedded?.trouble ?? null,
+      problem: broken.find(({ id }) => id === row.id)?.problem ?? row.trouble ?? embedded?.trouble ?? null,
     };
   });
 }

@@ -25,5 +25,5 @@ test("A backfill finds rows with no vector, with another text's vector and with 
   expect(await backfill()).toMatchObject({ done: 3, pending: 0 });
   expect(await wrongVectors(client)).toEqual([]);
   const status = (await collectStatus(db)).sources.find(({ name }) => name === "docs");
-  expect(status).toMatchObject({ rows: 3, current: 3, pending: 0, trouble: null });
+  expect(status).toMatchObject({ rows: 3, current: 3, pending: 0, problem: null });
 });

@@ -19,7 +19,7 @@ test("A backfill cuts existing texts, repairs chunks of texts that were changed 
   await expectAllChunksRight(client);
   expect(await verify()).toMatchObject({ sampled: 5, ok: true });
   expect((await collectStatus(db)).sources).toContainEqual(
-    expect.objectContaining({ name: "app.documents", rows: 5, current: 5, trouble: null }),
+    expect.objectContaining({ name: "app.documents", rows: 5, current: 5, problem: null }),
   );
 
   await client.query(`alter table app.documents disable trigger user;

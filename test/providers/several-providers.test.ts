@@ -120,6 +120,6 @@ test("A source whose key is not in the environment is reported by status", async
   await listen();
   await vi.waitFor(async () => {
     const { sources } = await collectStatus(db);
-    expect(sources.find(({ name }) => name === "tickets")?.trouble).toMatch(/ABSENT_API_KEY is not set/);
+    expect(sources.find(({ name }) => name === "tickets")?.problem).toMatch(/ABSENT_API_KEY is not set/);
   }, WAIT);
 });

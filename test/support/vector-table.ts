@@ -44,7 +44,7 @@ export async function prepareVectorTable(create = DOCUMENTS, options: WatchOptio
         signal: new AbortController().signal,
       }),
     problemOf: async () =>
-      (await collectStatus(db)).sources.find(({ name }) => name === watched.name)?.trouble ?? "none",
+      (await collectStatus(db)).sources.find(({ name }) => name === watched.name)?.problem ?? "none",
   };
 }
 

@@ -27,7 +27,7 @@ async function prepareTwoSources(text = "body") {
     watchAgain: (changed: Partial<typeof options> & { readonly vector?: string }) =>
       watch(db, config, { ...options, ...changed }),
     problemOf: async () =>
-      (await collectStatus(db)).sources.find(({ name }) => name === "tickets")?.trouble ?? "none",
+      (await collectStatus(db)).sources.find(({ name }) => name === "tickets")?.problem ?? "none",
   };
 }
 

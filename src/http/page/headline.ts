@@ -19,7 +19,7 @@ export function headline(
   const waiting = sum(working, (source) => source.pending + source.in_flight);
   const details = [...problems(sources, providers)];
   const stuck =
-    sources.some((source) => source.trouble !== null) || providers.some(({ state }) => state === "open");
+    sources.some((source) => source.problem !== null) || providers.some(({ state }) => state === "open");
   const failed = sum(sources, (source) => source.failed);
   if (stuck) {
     return { tone: "bad", sentence: `Embedding has stopped, and ${rows(waiting)} waiting.`, details };
@@ -48,7 +48,7 @@ function* problems(
   sources: readonly PageSource[],
   providers: readonly ProviderDescription[],
 ): Generator<string> {
-  for (const { name, trouble } of sources) if (trouble !== null) yield `${name}: ${trouble}`;
+  for (const { name, problem } of sources) if (problem !== null) yield `${name}: ${problem}`;
   for (const { backend, model, state, reason } of providers) {
     if (state === "open") yield `${model} (${backend}) is not being asked: ${reason ?? "it does not answer"}`;
     if (state === "throttled") yield `${model} (${backend}) asked us to slow down.`;

@@ -41,13 +41,13 @@ const SHOWN_FAILURES = 8;
 export async function collectPageData(db: Database, rowCounts: RowCounts): Promise<PageData> {
   const { usable, chunked, broken } = await loadSources(db);
   const byId = new Map<number, Source>([...usable, ...chunked].map((source) => [source.id, source]));
-  const trouble = new Map(broken.map((source) => [source.id, source.problem]));
+  const problems = new Map(broken.map((source) => [source.id, source.problem]));
   const sources: PageSource[] = [];
   for (const sample of await sampleSources(db)) {
     const source = byId.get(sample.id);
     sources.push({
       ...sample,
-      trouble: trouble.get(sample.id) ?? sample.trouble,
+      problem: problems.get(sample.id) ?? sample.problem,
       today: await usageToday(db, sample.id),
       progress: source === undefined ? undefined : await rowCounts.of(source),
       failures: sample.failed === 0 ? [] : await latestFailures(db, sample.id, SHOWN_FAILURES),

@@ -81,7 +81,7 @@ function sourceRow(source: PageSource, formToken: string): Html {
   const action = paused ? "resume" : "pause";
   return html`<tr>
     <th scope="row">
-      ${name}${paused && html` <span class="tag">paused</span>`}${source.trouble !== null && html` <span class="tag bad">stopped</span>`}
+      ${name}${paused && html` <span class="tag">paused</span>`}${source.problem !== null && html` <span class="tag bad">stopped</span>`}
     </th>
     <td>${progress(source)}</td>
     <td class="n">${count(source.pending)}</td>

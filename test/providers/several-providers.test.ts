@@ -1,6 +1,7 @@
 import { expect, onTestFinished, test, vi } from "vitest";
 import { readConfig } from "../../src/config.ts";
 import { connect } from "../../src/database/connect.ts";
+import { setPaused } from "../../src/sources/set-paused.ts";
 import { collectStatus } from "../../src/status/collect-status.ts";
 import { watch, type WatchOptions } from "../../src/watch/watch.ts";
 import { prepare, wrongRows } from "../support/listening.ts";
@@ -84,6 +85,28 @@ test.each(["hang", 401, 503] as const)(
     expect(rows).toEqual([{ embedding: null }]);
   },
 );
+
+test("A source that is paused while its provider is slow to answer does not start", async () => {
+  const { client, db, own, listen, watch } = await prepareOwnProvider();
+  await watch();
+  own.latencyMs = 5_000;
+  await client.query("insert into app.tickets values (1, 'waits')");
+  const listener = await listen({ EMBED_POLL_MS: "60000" });
+  await vi.waitFor(() => {
+    expect(own.requests.length).toBe(1);
+  }, WAIT);
+  await setPaused(db, "tickets", true);
+  await vi.waitFor(() => {
+    expect(listener.describeProviders().map(({ model }) => model)).toContain("their-model");
+  }, WAIT);
+  await client.query("insert into patient_embeddings values (1, 'does not wait')");
+  await vi.waitFor(async () => {
+    expect(await wrongRows(client)).toEqual([]);
+  }, WAIT);
+  expect(own.requests.length).toBe(1);
+  const { rows } = await client.query("select embedding from app.tickets");
+  expect(rows).toEqual([{ embedding: null }]);
+});
 
 test("A provider that hangs when the listener starts delays nothing else, and can be replaced while it hangs", async () => {
   const { client, provider, own, listen, watch } = await prepareOwnProvider();

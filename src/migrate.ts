@@ -45,7 +45,11 @@ export async function migrate(options: MigrateOptions): Promise<void> {
   }
 }
 
-async function applyPending(client: ClientBase, files: MigrationFiles, options: MigrateOptions): Promise<void> {
+async function applyPending(
+  client: ClientBase,
+  files: MigrationFiles,
+  options: MigrateOptions,
+): Promise<void> {
   const { applied, isFirstVersion } = await readState(client);
   if (isFirstVersion && options.adoptsFirstVersion !== true) throw firstVersion();
   checkApplied(files, applied);

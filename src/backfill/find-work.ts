@@ -1,10 +1,14 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { sql, type RawBuilder } from "kysely";
 import type { Database } from "../database/connect.ts";
+import { vectorName } from "../database/pgvector.ts";
 import { withPerRowFallback } from "../sources/per-row-fallback.ts";
 import type { Source } from "../sources/source.ts";
 import {
   hasText,
+  isSameRow,
+  isSameVector,
+  keyOperator,
   queueKey,
   rowsWithVectors,
   textHash,
@@ -91,7 +95,7 @@ async function queuePage(
         select e.embedding from autoembed.embedding_cache e
         where t.vector is not null and e.model = ${cacheModel} and e.text_hash = ${textHash("t")} offset 0
       ) e on true
-      where t.fault is not null or ${all ? sql`${hasText("t")} or t.vector is not null` : sql`${hasText("t")} = (t.vector is null) or e.embedding::${vectorType(source)} <> t.vector`}`;
+      where t.fault is not null or ${all ? sql`${hasText("t")} or t.vector is not null` : sql`${hasText("t")} = (t.vector is null) or not ${isSameVector(source, sql`e.embedding::${vectorType(source)}`, sql`t.vector`)}`}`;
   return await queuePageOf(db, source, { rows: rowsWithVectors(source), stale }, from);
 }
 
@@ -108,7 +112,7 @@ export async function queuePageOf(
   const { rows } = await sql<Page>`
     with page as materialized (
       select t.*, ${keyTexts(source)} as key_texts from ${what.rows} t
-      where ${after === undefined ? sql`true` : sql`(${keys(source)}) > (${keyValues(source, after)})`}
+      where ${after === undefined ? sql`true` : isAfter(source, after)}
       order by ${keys(source)} limit ${limit}
     ), stale as (
       select t.* from page t ${what.stale}
@@ -120,10 +124,7 @@ export async function queuePageOf(
 
 /** CTEs that queue those rows of the CTE `found` that nobody holds and that are not queued yet. */
 function queueFree(source: Source, found: string): RawBuilder<unknown> {
-  const same = sql.join(
-    source.key.map((_, i) => sql`${sql.ref(`f.k${i}`)} = ${sql.ref(`t.k${i}`)}`),
-    sql` and `,
-  );
+  const same = isSameRow(source, "f", "t");
   return sql`wanted as materialized (
       select f.* from ${sql.id(found)} f
       where not exists (
@@ -163,7 +164,7 @@ async function queueVectorsOfOtherTexts(
   db: Database,
   { source, cacheModel }: FindWorkOptions,
 ): Promise<Queued> {
-  const send = sql.raw(`${source.vectorType}_send`);
+  const send = vectorName(source.vectorSchema, `${source.vectorType}_send`);
   const { rows } = await sql<Queued>`
     with unknown as materialized (
       select t.* from ${rowsWithVectors(source)} t
@@ -194,6 +195,17 @@ function keyTexts(source: Source): RawBuilder<unknown> {
   return sql`array[${sql.join(source.key.map((_, i) => sql`${sql.ref(`t.k${i}`)}::text`))}]`;
 }
 
-function keyValues(source: Source, texts: readonly string[]): RawBuilder<unknown> {
-  return sql.join(source.key.map((column, i) => sql`${texts[i]}::text::${sql.raw(column.type)}`));
+/** That the key of `t` comes after that one. An index serves the comparison of rows, which takes one schema's operators. */
+function isAfter(source: Source, texts: readonly string[]): RawBuilder<unknown> {
+  const values = source.key.map((column, i) => sql`${texts[i]}::text::${sql.raw(column.type)}`);
+  if (source.key.every(({ operators }) => operators === "pg_catalog")) {
+    return sql`(${keys(source)}) > (${sql.join(values)})`;
+  }
+  const arms = source.key.map((column, i) => {
+    const conditions = source.key
+      .slice(0, i + 1)
+      .map((other, j) => sql`${sql.ref(`t.k${j}`)} ${keyOperator(other, j === i ? ">" : "=")} ${values[j]}`);
+    return sql`(${sql.join(conditions, sql` and `)})`;
+  });
+  return sql`(${sql.join(arms, sql` or `)})`;
 }

@@ -9,7 +9,8 @@ import { connectionProblem } from "./check-server.ts";
 export async function requireMigrated(databaseUrl: string): Promise<void> {
   const { applied, isFirstVersion } = await stateOf(databaseUrl);
   if (isFirstVersion) throw firstVersion();
-  if (applied.size === 0) throw new SetupError("This database has not been migrated.", "Run: npm run migrate");
+  if (applied.size === 0)
+    throw new SetupError("This database has not been migrated.", "Run: npm run migrate");
   const { committed, functionsHash } = await readMigrationFiles();
   const functions = applied.get(FUNCTIONS);
   // A newer version's are right for this code too: it is being replaced, listener by listener.

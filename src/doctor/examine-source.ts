@@ -58,7 +58,9 @@ async function triggers(db: Database, { id, name, schema, table }: Source): Prom
   }
   const outdated = await outdatedTriggers(db, id);
   if (outdated.length > 0) {
-    return [problem(`outdated: ${outdated.join(", ")}.`, "As the owner of the schema autoembed: npm run migrate")];
+    return [
+      problem(`outdated: ${outdated.join(", ")}.`, "As the owner of the schema autoembed: npm run migrate"),
+    ];
   }
   return [ok("the triggers are there, enabled and up to date")];
 }

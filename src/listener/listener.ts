@@ -1,5 +1,6 @@
 import type { Config } from "../config.ts";
-import { connect, vectorTypeOid, type Database } from "../database/connect.ts";
+import { connect, type Database } from "../database/connect.ts";
+import { findPgvector } from "../database/pgvector.ts";
 import { describeDatabaseError } from "../database/database-fault.ts";
 import { Events } from "../events.ts";
 import { ConcurrencyLimit } from "../timing/concurrency-limit.ts";
@@ -140,9 +141,9 @@ class RunningListener implements Listener {
     if (this.#isStopped()) return;
     // First: a worker claims under this listener's id as soon as it is open.
     await this.#presence.start();
-    const [sources, vectorOid] = [await loadSources(this.#db), await vectorTypeOid(this.#db)];
+    const [sources, pgvector] = [await loadSources(this.#db), await findPgvector(this.#db)];
     if (this.#isStopped()) return;
-    await this.#workers.open(sources, vectorOid);
+    await this.#workers.open(sources, pgvector);
     if (this.#isStopped()) return;
     this.#notifications.start();
     this.#workers.wakeAll();

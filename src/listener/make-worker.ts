@@ -1,5 +1,6 @@
 import type { Config } from "../config.ts";
 import type { Database } from "../database/connect.ts";
+import type { Pgvector } from "../database/pgvector.ts";
 import { ChunkWorker } from "../pipeline/chunk-worker.ts";
 import type { ChunkedSource } from "../sources/chunked-source.ts";
 import type { Claimant } from "../pipeline/claim-batch.ts";
@@ -39,7 +40,7 @@ export function makeEmbedWorker(
   { db, batches, config, budget, events, writes, owner }: WorkerDependencies,
   source: Source,
   provider: Embedder,
-  vectorOid: number,
+  pgvector: Pgvector,
 ): EmbedWorker {
   const own = sourceSettings(source.settings);
   const work = {
@@ -48,7 +49,7 @@ export function makeEmbedWorker(
     source,
     provider: withUsageEvents(provider, source.name, events, budget),
     cacheModel: cacheModel(provider),
-    vectorOid,
+    pgvector,
     settings: {
       batchSize: own.batch_size ?? config.EMBED_BATCH_SIZE,
       concurrency: own.concurrency ?? config.EMBED_MAX_CONCURRENCY,

@@ -2,6 +2,7 @@ import { SetupError } from "../errors.ts";
 import type { ChunkedSource } from "../sources/chunked-source.ts";
 import { ProviderError } from "../providers/provider-error.ts";
 import { checkGrants } from "../sources/missing-grants.ts";
+import type { Pgvector } from "../database/pgvector.ts";
 import type { Sources } from "../sources/load-sources.ts";
 import type { Source } from "../sources/source.ts";
 import { checkDimensions } from "../sources/check-dimensions.ts";
@@ -33,7 +34,7 @@ export class SourceWorkers {
   readonly #troubles: SourceProblems;
   /** The sources that were there at the start. */
   #first: readonly Promise<void>[] | undefined;
-  #vectorOid = 0;
+  #pgvector: Pgvector = { schema: "", vectorOid: 0 };
   #refreshing: Promise<void> = Promise.resolve();
   #closed = false;
 
@@ -76,8 +77,8 @@ export class SourceWorkers {
   }
 
   /** Starts a worker for every source; each works as soon as its provider answers. */
-  async open(sources: Sources, vectorOid: number): Promise<void> {
-    this.#vectorOid = vectorOid;
+  async open(sources: Sources, pgvector: Pgvector): Promise<void> {
+    this.#pgvector = pgvector;
     await this.#follow(sources);
   }
 
@@ -159,7 +160,7 @@ export class SourceWorkers {
       await checkGrants(this.#around.db, source);
       await this.#troubles.recovered(source);
       if (this.#closed || !this.#isBeginning(source)) return;
-      this.#run(source, makeEmbedWorker(this.#around, source, provider, this.#vectorOid));
+      this.#run(source, makeEmbedWorker(this.#around, source, provider, this.#pgvector));
     } catch (error) {
       if (!this.#isBeginning(source)) return;
       await this.#troubles.troubled(source, error instanceof Error ? error.message : "unknown");

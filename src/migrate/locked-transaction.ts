@@ -40,7 +40,8 @@ export async function lockedTransaction<T>(client: ClientBase, work: () => Promi
       await client.query("rollback").catch(() => undefined);
       const code = error instanceof pg.DatabaseError ? error.code : undefined;
       if (code !== LOCK_NOT_AVAILABLE && code !== DEADLOCK) throw error;
-      if (performance.now() > deadline) throw busy("A long transaction holds a table that has to be changed", error);
+      if (performance.now() > deadline)
+        throw busy("A long transaction holds a table that has to be changed", error);
     }
     await delay(250 + Math.random() * 250);
   }

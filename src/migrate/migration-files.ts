@@ -28,9 +28,9 @@ const FOLDER = fileURLToPath(new URL("../../migrations", import.meta.url));
 
 /** Reads everything under migrations/. @throws {Error} where a committed file is not what was signed. */
 export async function readMigrationFiles(folder = FOLDER): Promise<MigrationFiles> {
-  const [committed, once, functions, triggers, adoption] = await Promise.all(
+  const [committed, once, functions, triggers, adoption] = (await Promise.all(
     ["committed", "once", "functions", "triggers", "from-0.1"].map((name) => readFolder(`${folder}/${name}`)),
-  ) as [SqlFile[], SqlFile[], SqlFile[], SqlFile[], SqlFile[]];
+  )) as [SqlFile[], SqlFile[], SqlFile[], SqlFile[], SqlFile[]];
   const textOf = (name: string): string => adoption.find(({ filename }) => filename === name)?.text ?? "";
   return {
     committed: verified(committed),
@@ -66,7 +66,9 @@ function verified(files: readonly SqlFile[]): MigrationFile[] {
     const [, before, hash = "", body = ""] = SIGNED.exec(text) ?? [];
     const sql = `${body.trim()}\n`;
     if (before !== previous || hash !== sha1(previous === "-" ? sql : `${previous}\n${sql}`)) {
-      throw new Error(`migrations/committed/${filename} is not what was signed: a released file is never edited`);
+      throw new Error(
+        `migrations/committed/${filename} is not what was signed: a released file is never edited`,
+      );
     }
     previous = hash;
     return { filename, hash, sql };

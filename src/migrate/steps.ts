@@ -47,12 +47,14 @@ export function pendingSteps(files: MigrationFiles, applied: Applied, options: S
   const isPending = ({ filename }: MigrationFile): boolean => !applied.has(filename);
   const functions = applied.get(FUNCTIONS);
   const steps = [
-    ...files.committed.filter(isPending).flatMap((file) => [
-      committedStep(file, options.dimensions),
-      ...(adopts && file.filename === FIRST_SCHEMA
-        ? [{ title: "what version 0.1 kept in public", sql: files.adoption.tables }]
-        : []),
-    ]),
+    ...files.committed
+      .filter(isPending)
+      .flatMap((file) => [
+        committedStep(file, options.dimensions),
+        ...(adopts && file.filename === FIRST_SCHEMA
+          ? [{ title: "what version 0.1 kept in public", sql: files.adoption.tables }]
+          : []),
+      ]),
     ...(functions === undefined || (functions.hash !== files.functionsHash && !isNewer(functions.version))
       ? [functionsStep(files)]
       : []),
@@ -64,7 +66,10 @@ export function pendingSteps(files: MigrationFiles, applied: Applied, options: S
   return [
     { title: "settings", sql: SETTINGS },
     ...steps,
-    { title: "rights", sql: "do $$ begin perform autoembed.close_schema(), autoembed.renew_grants(); end $$;\n" },
+    {
+      title: "rights",
+      sql: "do $$ begin perform autoembed.close_schema(), autoembed.renew_grants(); end $$;\n",
+    },
     { title: "settings as before", sql: RESET },
   ];
 }

@@ -5,7 +5,10 @@ import { lockedTransaction } from "./locked-transaction.ts";
  * Makes the triggers of every source what this version's are, source by source, so that no user waits for more than
  * one. A source whose table or columns are gone is left as it is: what is wrong with it is its own.
  */
-export async function updateTriggers(client: ClientBase, onMessage: (message: string) => void): Promise<void> {
+export async function updateTriggers(
+  client: ClientBase,
+  onMessage: (message: string) => void,
+): Promise<void> {
   const { rows } = await client.query<{ id: number; name: string }>(`
     select s.id, s.name from autoembed.embedding_source s
     join pg_catalog.pg_class c on c.oid = s.watched_table order by s.id`);

@@ -1,4 +1,5 @@
 import type { Database } from "../database/connect.ts";
+import type { Pgvector } from "../database/pgvector.ts";
 import type { RetryingProvider } from "../providers/retrying-provider.ts";
 import type { Source } from "../sources/source.ts";
 import type { ClaimLedger } from "../queue/claim-ledger.ts";
@@ -31,7 +32,7 @@ export interface SourceContext {
   readonly source: Source;
   readonly provider: Embedder;
   readonly cacheModel: string;
-  readonly vectorOid: number;
+  readonly pgvector: Pgvector;
   readonly settings: WorkSettings;
   readonly claims: ClaimLedger;
   /** Write-backs in flight: 2-3 connections saturate one Postgres, more gain nothing. */

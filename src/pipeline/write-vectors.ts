@@ -25,7 +25,7 @@ export async function writeVectors(
     hashes: pieces.map((piece) => piece.hash),
     vectors,
     cacheModel: work.cacheModel,
-    vectorOid: work.vectorOid,
+    pgvector: work.pgvector,
   };
   const started = performance.now();
   try {

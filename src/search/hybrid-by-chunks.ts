@@ -3,7 +3,7 @@ import type { Database } from "../database/connect.ts";
 import { compared } from "./comparable.ts";
 import { CANDIDATES, RRF, type HybridOptions } from "./hybrid.ts";
 import { tuneSearch } from "./tune-search.ts";
-import { queueKey, vectorType } from "../sources/source-sql.ts";
+import { distance, queueKey, vectorType } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 import { chunksWithVectors, type ChunkNeighbour } from "./nearest-by-chunks.ts";
 import type { ChunkedSource } from "../sources/chunked-source.ts";
@@ -33,10 +33,10 @@ export async function hybridByChunks(
     await tuneSearch(transaction, candidates, where !== undefined);
     const { rows } = await sql<HybridChunkNeighbour>`
       with by_meaning as materialized (
-        select t.*, t.vector <=> ${near} as distance from ${passages} t where t.vector is not null
-        order by ${compared(source, sql`t.vector`)} <=> ${compared(source, near)} limit ${candidates}
+        select t.*, ${distance(source, sql`t.vector`, near)} as distance from ${passages} t where t.vector is not null
+        order by ${distance(source, compared(source, sql`t.vector`), compared(source, near))} limit ${candidates}
       ), by_words as materialized (
-        select t.*, t.vector <=> ${near} as distance, ts_rank_cd(${words}, ${asked}) as rank
+        select t.*, ${distance(source, sql`t.vector`, near)} as distance, ts_rank_cd(${words}, ${asked}) as rank
         from ${passages} t where t.vector is not null and ${words} @@ ${asked}
         order by rank desc limit ${candidates}
       ), ranked as (

@@ -1,7 +1,7 @@
 import { sql, type RawBuilder } from "kysely";
 import pg from "pg";
 import type { Database } from "../database/connect.ts";
-import { queueKey, rowsWithVectors, vectorType } from "../sources/source-sql.ts";
+import { distance, queueKey, rowsWithVectors, vectorType } from "../sources/source-sql.ts";
 import { withPerRowFallback } from "../sources/per-row-fallback.ts";
 import type { Source } from "../sources/source.ts";
 import { compared } from "./comparable.ts";
@@ -65,11 +65,11 @@ async function hybridOnce(
     await tuneSearch(transaction, candidates, where !== undefined);
     const found = await sql<HybridNeighbour>`
       with by_meaning as materialized (
-        select ${queueKey(source, "t")} as key, t.vector <=> ${near} as distance, t.content
+        select ${queueKey(source, "t")} as key, ${distance(source, sql`t.vector`, near)} as distance, t.content
         from ${rows} t where t.vector is not null
-        order by ${compared(source, sql`t.vector`)} <=> ${compared(source, near)} limit ${candidates}
+        order by ${distance(source, compared(source, sql`t.vector`), compared(source, near))} limit ${candidates}
       ), by_words as materialized (
-        select ${queueKey(source, "t")} as key, t.vector <=> ${near} as distance, t.content,
+        select ${queueKey(source, "t")} as key, ${distance(source, sql`t.vector`, near)} as distance, t.content,
           ts_rank_cd(${words}, ${asked}) as rank
         from ${rows} t where t.vector is not null and ${words} @@ ${asked}
         order by rank desc limit ${candidates}

@@ -3,7 +3,7 @@ import type { Database } from "../database/connect.ts";
 import { compared } from "./comparable.ts";
 import type { Neighbour, SearchOptions } from "./nearest.ts";
 import { tuneSearch } from "./tune-search.ts";
-import { keysOf, queueKey, tableOf, vectorTableOf, vectorType } from "../sources/source-sql.ts";
+import { distance, keysOf, queueKey, tableOf, vectorTableOf, vectorType } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 import type { ChunkedSource } from "../sources/chunked-source.ts";
 
@@ -40,9 +40,9 @@ export async function nearestByChunks(
     const find = async (near: RawBuilder<unknown>): Promise<{ rows: ChunkNeighbour[]; looked: number }> => {
       const { rows } = await sql<ChunkNeighbour & { looked: string }>`
         with near as materialized (${near}), best as (
-          select distinct on (${keysOf(chunkedSource, "n")}) ${queueKey(chunkedSource, "n")} as key, n.vector <=> ${query} as distance,
+          select distinct on (${keysOf(chunkedSource, "n")}) ${queueKey(chunkedSource, "n")} as key, ${distance(source, sql`n.vector`, query)} as distance,
             n.content, n.chunk, n.start_char, n.end_char
-          from near n order by ${keysOf(chunkedSource, "n")}, n.vector <=> ${query}, n.chunk
+          from near n order by ${keysOf(chunkedSource, "n")}, ${distance(source, sql`n.vector`, query)}, n.chunk
         )
         select b.key, b.distance, ${withText ? sql`b.content` : sql`null::text`} as text,
           json_build_object('chunk', b.chunk, 'start', b.start_char, 'end', b.end_char) as passage,
@@ -55,7 +55,7 @@ export async function nearestByChunks(
       const width = each * limit;
       await tuneSearch(transaction, width, where !== undefined);
       const { rows, looked } = await find(
-        sql`${passages} order by ${compared(source, sql`t.vector`)} <=> ${compared(source, query)} limit ${width}`,
+        sql`${passages} order by ${distance(source, compared(source, sql`t.vector`), compared(source, query))} limit ${width}`,
       );
       if (rows.length === limit) return rows;
       if (looked < width) break;

@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
-import { queueKey, rowsWithVectors, vectorType } from "../sources/source-sql.ts";
+import { distance, queueKey, rowsWithVectors, vectorType } from "../sources/source-sql.ts";
 import { withPerRowFallback } from "../sources/per-row-fallback.ts";
 import type { Source } from "../sources/source.ts";
 import { compared } from "./comparable.ts";
@@ -56,9 +56,9 @@ async function nearestOnce(
     const { rows } = await sql<Neighbour>`
       with near as materialized (
         select t.* from ${rowsWithVectors(source, where)} t where t.vector is not null
-        order by ${compared(source, sql`t.vector`)} <=> ${compared(source, query)} limit ${looked}
+        order by ${distance(source, compared(source, sql`t.vector`), compared(source, query))} limit ${looked}
       )
-      select ${queueKey(source, "n")} as key, n.vector <=> ${query} as distance,
+      select ${queueKey(source, "n")} as key, ${distance(source, sql`n.vector`, query)} as distance,
         ${withText ? sql`n.content` : sql`null::text`} as text
       from near n order by 2, 1 limit ${limit}`.execute(transaction);
     return rows;

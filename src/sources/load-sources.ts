@@ -17,6 +17,7 @@ interface SourceRow {
   readonly key: readonly {
     readonly name: string;
     readonly type: string | null;
+    readonly operators: string;
     /** The name and the type stand in the table of the vectors as well. */
     readonly beside: boolean;
   }[];
@@ -34,6 +35,7 @@ interface SourceRow {
   /** Of a text in passages: the source that embeds them; null where there is none. */
   readonly embedded_by: number | null;
   readonly vector_type: string | null;
+  readonly vector_schema: string | null;
   readonly column_dimensions: number | null;
   readonly backend: string | null;
   readonly model: string | null;
@@ -64,7 +66,13 @@ export async function loadSources(db: Database): Promise<Sources> {
         where g.tgrelid = c.oid and g.tgname = format('autoembed_%s_insert', s.id) and g.tgnewtable is not null) as misses_inserts,
       case when s.vector_table is not null then
         jsonb_build_object('schema', vn.nspname, 'table', vc.relname, 'oid', s.vector_table::oid::int8) end as vector_table,
-      (select jsonb_agg(jsonb_build_object('name', k.name, 'type', format_type(a.atttypid, -1), 'beside',
+      (select jsonb_agg(jsonb_build_object('name', k.name, 'type', format_type(a.atttypid, -1), 'operators', coalesce((
+            select n.nspname from pg_type y join pg_opclass c on c.opcintype = coalesce(nullif(y.typbasetype, 0), y.oid)
+            join pg_am m on m.oid = c.opcmethod and m.amname = 'btree'
+            join pg_amop o on o.amopfamily = c.opcfamily and o.amopstrategy = 3
+              and o.amoplefttype = c.opcintype and o.amoprighttype = c.opcintype
+            join pg_operator e on e.oid = o.amopopr join pg_namespace n on n.oid = e.oprnamespace
+            where y.oid = a.atttypid and c.opcdefault), 'pg_catalog'), 'beside',
           exists (select from pg_attribute b where b.attrelid = coalesce(s.vector_table, s.watched_table)
             and b.attname = k.name and b.atttypid = a.atttypid and not b.attisdropped)) order by k.n)
        from unnest(s.key_columns) with ordinality as k(name, n)
@@ -78,7 +86,7 @@ export async function loadSources(db: Database): Promise<Sources> {
             where i.indrelid = t.oid and i.indisunique and i.indisvalid and i.indpred is null and m.amname = 'btree'
               and i.indkey[0] = a.attnum and i.indcollation[0] = a.attcollation)
           or exists (select from pg_index i where i.indrelid = t.oid and a.attnum = any((i.indkey::int2[])[1:]))) as is_looked_up,
-      y.typname as vector_type, nullif(v.atttypmod, -1) as column_dimensions,
+      y.typname as vector_type, yn.nspname as vector_schema, nullif(v.atttypmod, -1) as column_dimensions,
       s.backend, s.model, s.dimensions, s.settings, s.paused, s.passages, (
         select p.id from autoembed.embedding_source p
         where s.passages is not null and p.watched_table = s.vector_table and p.vector_column = s.vector_column
@@ -95,6 +103,7 @@ export async function loadSources(db: Database): Promise<Sources> {
     left join pg_namespace vn on vn.oid = vc.relnamespace
     left join pg_attribute v on v.attrelid = coalesce(s.vector_table, s.watched_table) and v.attname = s.vector_column and not v.attisdropped
     left join pg_type y on y.oid = v.atttypid
+    left join pg_namespace yn on yn.oid = y.typnamespace
     order by s.id`.execute(db);
   const usable: Source[] = [];
   const chunked: ChunkedSource[] = [];
@@ -172,12 +181,14 @@ function toSource(row: SourceRow): Source | ChunkedSource | BrokenSource {
     oid: row.oid,
     schema: row.schema,
     table: row.table,
-    key: row.key.map(({ name, type }): KeyColumn => ({ name, type: type ?? "" })),
+    key: row.key.map(({ name, type, operators }): KeyColumn => ({ name, type: type ?? "", operators })),
     hasSingleKeyLookup: row.is_looked_up,
     textExpression: row.text_expression,
+    textIsColumn: row.text_is_column,
     vectorColumn: row.vector_column,
     vectorTable,
     vectorType: row.vector_type,
+    vectorSchema: row.vector_schema ?? "",
     columnDimensions: row.column_dimensions,
     backend: row.backend,
     model: row.model,

@@ -75,15 +75,30 @@ describe("a database of version 0.1", () => {
     const before = await client.query(`${sources} from embedding_source order by id`);
     const queued = await client.query(`${queue} from embedding_queue order by ticket`);
 
-    const command = runCommand(["migrate", "--from-0.1"], { DATABASE_URL: url, EMBEDDING_DIM: String(DIMENSIONS) });
+    const command = runCommand(["migrate", "--from-0.1"], {
+      DATABASE_URL: url,
+      EMBEDDING_DIM: String(DIMENSIONS),
+    });
     expect(await command.exited, command.stderr()).toBe(0);
 
-    expect((await client.query(`${sources} from autoembed.embedding_source order by id`)).rows).toEqual(before.rows);
-    expect((await client.query(`${queue} from autoembed.embedding_queue order by ticket`)).rows).toEqual(queued.rows);
+    expect((await client.query(`${sources} from autoembed.embedding_source order by id`)).rows).toEqual(
+      before.rows,
+    );
+    expect((await client.query(`${queue} from autoembed.embedding_queue order by ticket`)).rows).toEqual(
+      queued.rows,
+    );
     expect(queued.rows).toHaveLength(4);
     expect((await client.query("select from autoembed.embedding_cache")).rowCount).toBe(1);
-    expect((await client.query("select tokens from autoembed.embedding_usage")).rows).toEqual([{ tokens: "42" }]);
-    expect((await client.query("select from autoembed.embedding_source s where autoembed.outdated_triggers(s) <> '{}'")).rowCount).toBe(0);
+    expect((await client.query("select tokens from autoembed.embedding_usage")).rows).toEqual([
+      { tokens: "42" },
+    ]);
+    expect(
+      (
+        await client.query(
+          "select from autoembed.embedding_source s where autoembed.outdated_triggers(s) <> '{}'",
+        )
+      ).rowCount,
+    ).toBe(0);
     const { rows: left } = await client.query(`
       select relname from pg_class where relnamespace = 'public'::regnamespace and relname ~ '^embedding_'
       union all select proname from pg_proc where pronamespace = 'public'::regnamespace and proname ~ '^embed_'
@@ -119,7 +134,9 @@ describe("a database of version 0.1", () => {
     await listener.settled(AbortSignal.timeout(30_000));
 
     const asked = provider.requests.flatMap(({ texts }) => texts).sort();
-    expect(asked.filter((text) => text === "embedded" || text === "cached" || text === "a letter")).toEqual([]);
+    expect(asked.filter((text) => text === "embedded" || text === "cached" || text === "a letter")).toEqual(
+      [],
+    );
     expect(asked).toEqual(expect.arrayContaining(["an event", "new text", "pending"]));
     expect(await wrongRows(client)).toEqual([]);
   }, 60_000);
@@ -137,7 +154,9 @@ describe("a database of version 0.1", () => {
 
   test("keeps the history of an application that uses graphile-migrate too", async () => {
     const { url, client } = await firstVersion();
-    await client.query("insert into graphile_migrate.migrations (hash, filename) values ('sha1:theirs', '000008.sql')");
+    await client.query(
+      "insert into graphile_migrate.migrations (hash, filename) values ('sha1:theirs', '000008.sql')",
+    );
     await adopt(url);
     expect((await client.query("select filename from graphile_migrate.migrations")).rows).toEqual([
       { filename: "000008.sql" },

@@ -51,7 +51,7 @@ const STEPS: readonly {
   {
     what: "the end of passages, whose text is embedded whole from now on",
     first: PASSAGES,
-    before: ({ db }) => sql`alter table app.documents add column embedding vector(8)`.execute(db),
+    before: ({ db }) => sql`alter table app.documents add column embedding public.vector(8)`.execute(db),
     step: (given) => given.watch({ table: "app.documents", text: "body", name: "docs" }),
   },
   { what: "the end of a source", step: ({ db }) => unwatch(db, "docs") },

@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { connect, vectorTypeOid, type Database } from "../../src/database/connect.ts";
+import { connect, type Database } from "../../src/database/connect.ts";
+import { findPgvector } from "../../src/database/pgvector.ts";
 import { VectorArray } from "../../src/database/vector-array.ts";
 import { readConfig } from "../../src/config.ts";
 import { claim } from "../../src/queue/claim.ts";
@@ -34,7 +35,7 @@ async function open(plans: "kept" | "made", rows: 0 | 1, into?: string): Promise
     await watch(db, config, { table: "patient_embeddings", text: "context_text", into, name: into });
   }
   // It has all that a claim reads, and would be read whole where that looked as good.
-  await sql`create index by_patient on patient_embeddings (patient_id, context_text)`.execute(db);
+  await sql`create index by_patient on public.patient_embeddings (patient_id, context_text)`.execute(db);
   await fill(1, rows);
   await sql`analyze`.execute(db);
   await prepareStatements(into ?? "patient_embeddings");
@@ -101,7 +102,7 @@ describe.each([
 
 /** Patients from `first` to `last`, pending, and as many texts in the cache. */
 async function fill(first: number, last: number): Promise<void> {
-  await sql`insert into patient_embeddings (patient_id, context_text)
+  await sql`insert into public.patient_embeddings (patient_id, context_text)
     select n, 'note ' || n from generate_series(${first}::int, ${last}::int) n`.execute(db);
   await sql`insert into autoembed.embedding_cache (model, text_hash, embedding)
     select ${MODEL}, sha256(convert_to(n::text, 'UTF8')), '[1,0,0,0,0,0,0,0]'
@@ -113,9 +114,7 @@ function expectLookups(plan: string): void {
   expect(plan).toMatch(/Tid Scan on embedding_queue/);
   expect(plan).toMatch(/Index Scan using (patient_embeddings_pkey|by_patient)/);
   if (plan.includes("CTE oldest")) expect(plan).toMatch(/Index Scan using embedding_queue_pending/);
-  expect(plan).not.toMatch(
-    /Seq Scan on (embedding_queue|embedding_cache|patient_embeddings)/,
-  );
+  expect(plan).not.toMatch(/Seq Scan on (embedding_queue|embedding_cache|patient_embeddings)/);
   expect(plan).not.toMatch(/JIT/);
   const lines = plan.split("\n");
   for (const [i, line] of lines.entries()) {
@@ -136,7 +135,7 @@ async function prepareStatements(name: string): Promise<void> {
   if (source === undefined) throw new Error("the migration watches a table");
   const vectors = new VectorArray(1, 8);
   vectors.setFloats(0, [1, 0, 0, 0, 0, 0, 0, 0]);
-  const vectorOid = await vectorTypeOid(db);
+  const pgvector = await findPgvector(db);
   for (let run = 0; run < 8; run++) {
     await claim(db, source, {
       owner: 1,
@@ -154,7 +153,7 @@ async function prepareStatements(name: string): Promise<void> {
       hashes: [`0${String(run)}`],
       vectors,
       cacheModel: MODEL,
-      vectorOid,
+      pgvector,
     });
   }
 }

@@ -143,9 +143,9 @@ describe("search", () => {
 
 describeNative("an index", "plans and concurrent builds need a native server", () => {
   test.each([
-    ["patient_embeddings", DIMENSIONS, "vector_cosine_ops"],
-    ["long_vectors", 2_500, "halfvec_cosine_ops"],
-    ["half_vectors", 16, "halfvec_cosine_ops"],
+    ["patient_embeddings", DIMENSIONS, "public.vector_cosine_ops"],
+    ["long_vectors", 2_500, "public.halfvec_cosine_ops"],
+    ["half_vectors", 16, "public.halfvec_cosine_ops"],
   ])(
     "of %s is built concurrently, fits its type, and is what searches use",
     async (name, dimensions, operators) => {

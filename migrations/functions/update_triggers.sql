@@ -3,8 +3,10 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  outdated constant text[] := autoembed.outdated_triggers(source);
+  outdated text[];
 begin
+  perform autoembed.check_key(source.watched_table, source.key_columns);
+  outdated := autoembed.outdated_triggers(source);
   if outdated = '{}' then
     return outdated;
   end if;

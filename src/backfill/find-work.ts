@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
+import { vectorName } from "../database/pgvector.ts";
 import {
   enqueueByPages,
   enqueued,
@@ -10,7 +11,7 @@ import {
 } from "../queue/enqueue-pages.ts";
 import { withPerRowFallback } from "../sources/per-row-fallback.ts";
 import type { Source } from "../sources/source.ts";
-import { hasText, rowsWithVectors, textHash, vectorType } from "../sources/source-sql.ts";
+import { hasText, isSameVector, rowsWithVectors, textHash, vectorType } from "../sources/source-sql.ts";
 
 export interface FindWorkOptions {
   readonly source: Source;
@@ -60,7 +61,7 @@ async function queueVectorsOfOtherTexts(
   db: Database,
   { source, cacheModel }: FindWorkOptions,
 ): Promise<Enqueued> {
-  const send = sql.raw(`${source.vectorType}_send`);
+  const send = vectorName(source.vectorSchema, `${source.vectorType}_send`);
   const { rows } = await sql<Enqueued>`
     with unknown as materialized (
       select t.* from ${rowsWithVectors(source)} t

@@ -95,6 +95,7 @@ async function showEdit(
   console.log(`  update patient_embeddings set context_text = '${EDIT}' where patient_id = ${last.key};`);
   const started = performance.now();
   await db
+    .withSchema("public")
     .updateTable("patient_embeddings")
     .set({ context_text: EDIT })
     .where("patient_id", "=", last.key)

@@ -1,7 +1,8 @@
-import { Kysely, PostgresDialect, sql, type PostgresPool, type PostgresPoolClient } from "kysely";
+import { Kysely, PostgresDialect, type PostgresPool, type PostgresPoolClient } from "kysely";
 import pg from "pg";
 import { PLANNING } from "./kept-plan.ts";
 import { sessionOptions } from "./session-options.ts";
+import { pinSession } from "./session-settings.ts";
 import type { DB } from "./schema.ts";
 
 export type Database = Kysely<DB>;
@@ -33,6 +34,9 @@ const MADE = { plan_cache_mode: "force_custom_plan" } as const;
 /** Many times what a batch takes, and how long a connection that died silently (half-open) goes unnoticed. */
 const QUERY_TIMEOUT_MS = 30_000;
 
+/** The server ends a statement this much later than we give it up. */
+const GRACE_MS = 1_000;
+
 /** Opens a pool, for `pools.ts` and for tests. Nothing is sent until the first query. */
 export function connect(options: ConnectOptions): Database {
   const pool = new pg.Pool({
@@ -60,7 +64,9 @@ export function connect(options: ConnectOptions): Database {
  *
  * The statements of a batch are long: to read them anew each time costs 6 us of Postgres a row, in batches of 128.
  */
-function asWeUseIt(pool: pg.Pool, { ownSessions }: ConnectOptions): PostgresPool {
+function asWeUseIt(pool: pg.Pool, { ownSessions, queryTimeoutMs }: ConnectOptions): PostgresPool {
+  const pinned = new WeakSet<pg.PoolClient>();
+  const pin = pinSession((queryTimeoutMs ?? QUERY_TIMEOUT_MS) + GRACE_MS);
   const names = new Map<string, string>();
   const nameOf = (text: string): string => {
     const name = names.get(text) ?? `embed_${names.size + 1}`;
@@ -70,6 +76,15 @@ function asWeUseIt(pool: pg.Pool, { ownSessions }: ConnectOptions): PostgresPool
   return {
     connect: async () => {
       const client = await pool.connect();
+      if (ownSessions && !pinned.has(client)) {
+        try {
+          await client.query(pin);
+          pinned.add(client);
+        } catch (error) {
+          client.release(true);
+          throw error;
+        }
+      }
       let silent = false;
       const query = async (text: string, values: unknown[]): Promise<unknown> => {
         try {
@@ -87,12 +102,4 @@ function asWeUseIt(pool: pg.Pool, { ownSessions }: ConnectOptions): PostgresPool
     },
     end: () => pool.end(),
   };
-}
-
-/** The OID that this database gave to pgvector's type: binary parameters name it. */
-export async function vectorTypeOid(db: Database): Promise<number> {
-  const { rows } = await sql<{ oid: number }>`select 'vector'::regtype::oid as oid`.execute(db);
-  const [row] = rows;
-  if (row === undefined) throw new Error("the server did not tell the type of vector");
-  return row.oid;
 }

@@ -9,7 +9,7 @@ import { sql } from "kysely";
  * empty table may read the whole of a full one. So nothing is left to choose. No table is read but by an index or by place,
  * and each condition can be looked up in one index, or in none:
  * - the queue is walked by ticket, and its rows are found by their places (`ctid`) from there on (`isClaimed`);
- * - a user's row is found by its key (`isKey`), where every index that has it begins with it (`Source.isLookedUp`), and never from an
+ * - a user's row is found by its key (`isKey`), where every index that has it begins with it (`Source.hasSingleKeyLookup`), and never from an
  *   index alone, which could be read whole: its place is asked for;
  * - the cache, and what is only asked about, is looked into by a sub-select of its own for each row (`offset 0`).
  */

@@ -15,6 +15,7 @@ export const IS_DEMO_PATIENT = `patient_id > ${FIRST_ID} and patient_id <= ${FIR
 
 export async function insertPatients(db: Database): Promise<void> {
   await db
+    .withSchema("public")
     .insertInto("patient_embeddings")
     .values(DEMO_PATIENTS)
     .onConflict((conflict) =>
@@ -26,5 +27,9 @@ export async function insertPatients(db: Database): Promise<void> {
 }
 
 export async function removePatients(db: Database): Promise<void> {
-  await db.deleteFrom("patient_embeddings").where(sql.raw<boolean>(IS_DEMO_PATIENT)).execute();
+  await db
+    .withSchema("public")
+    .deleteFrom("patient_embeddings")
+    .where(sql.raw<boolean>(IS_DEMO_PATIENT))
+    .execute();
 }

@@ -1,3 +1,4 @@
+import { REMEMBERED_SETTINGS } from "../database/session-settings.ts";
 import type { Connection } from "./connection.ts";
 import type { Engine } from "./engine.ts";
 import { frame } from "./frames.ts";
@@ -11,7 +12,11 @@ const NEVER = [
 ];
 const OWN =
   `select name, setting from pg_settings where source = 'session' and name not in (${NEVER.map(literal).join()})` +
-  ` union all select 'role', current_setting('role') where current_setting('role') <> 'none'`;
+  ` union all select 'role', current_setting('role') where current_setting('role') <> 'none'` +
+  // Postgres lists no settings of names that it does not know.
+  ` union all select name, current_setting(name, true) from unnest(array[${REMEMBERED_SETTINGS.map(literal).join()}]) name` +
+  ` where current_setting(name, true) <> ''`;
+const RESET = "reset all; reset role";
 
 /**
  * Gives every client its own session settings in the engine's one session. Otherwise, a client's `set search_path` would
@@ -34,9 +39,11 @@ export class SessionSettings {
       previous.settings = new Map(
         (await this.#engine.query(OWN)).map(([name = "", value = ""]) => [name, value]),
       );
-      previous.changedSettings = previous.settings.size > 0;
-      await this.#engine.run([frame("Q", "reset all; reset role")]);
+      previous.changedSettings = false;
     }
+    // Our own sessions are all alike: going from one to the next costs nothing.
+    if (isSame(previous?.settings ?? NONE, next.settings)) return;
+    if ((previous?.settings ?? NONE).size > 0) await this.#engine.run([frame("Q", RESET)]);
     if (next.settings.size > 0) {
       const calls = [...next.settings].map(
         ([name, value]) => `set_config(${literal(name)}, ${literal(value)}, false)`,
@@ -49,8 +56,16 @@ export class SessionSettings {
   async forget(connection: Connection): Promise<void> {
     if (this.#current !== connection) return;
     this.#current = undefined;
-    if (connection.changedSettings) await this.#engine.run([frame("Q", "reset all; reset role")]);
+    if (connection.changedSettings || connection.settings.size > 0) {
+      await this.#engine.run([frame("Q", RESET)]);
+    }
   }
+}
+
+const NONE: Connection["settings"] = new Map();
+
+function isSame(a: Connection["settings"], b: Connection["settings"]): boolean {
+  return a.size === b.size && [...a].every(([name, value]) => b.get(name) === value);
 }
 
 function literal(text: string): string {

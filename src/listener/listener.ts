@@ -1,5 +1,6 @@
 import type { Config } from "../config.ts";
-import { vectorTypeOid, type Database } from "../database/connect.ts";
+import type { Database } from "../database/connect.ts";
+import { findPgvector } from "../database/pgvector.ts";
 import { directUrl, openPool, WRITERS } from "../database/pools.ts";
 import { describeDatabaseError } from "../database/database-fault.ts";
 import { Events } from "../events.ts";
@@ -157,9 +158,9 @@ class RunningListener implements Listener {
     await this.#membership.start();
     if (this.#isStopped()) return;
     this.#stopMaintenance = repeat(MAINTENANCE_MS, () => this.#maintain());
-    const [sources, vectorOid] = [await loadSources(this.#db), await vectorTypeOid(this.#db)];
+    const [sources, pgvector] = [await loadSources(this.#db), await findPgvector(this.#db)];
     if (this.#isStopped()) return;
-    await this.#workers.open(sources, vectorOid);
+    await this.#workers.open(sources, pgvector);
     if (this.#isStopped()) return;
     this.#notifications.start();
     this.#workers.wakeAll();

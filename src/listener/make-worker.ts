@@ -1,5 +1,6 @@
 import type { Config } from "../config.ts";
 import type { Database } from "../database/connect.ts";
+import type { Pgvector } from "../database/pgvector.ts";
 import type { Events } from "../events.ts";
 import { ChunkWorker } from "../pipeline/chunk-worker.ts";
 import { EmbedWorker } from "../pipeline/embed-worker.ts";
@@ -35,7 +36,7 @@ export function makeEmbedWorker(
   { db, batches, config, budget, events, writes, claimant }: WorkerDependencies,
   source: Source,
   provider: Provider,
-  vectorOid: number,
+  pgvector: Pgvector,
 ): WorkerLoop {
   const own = sourceSettings(source.settings);
   const context = {
@@ -44,7 +45,7 @@ export function makeEmbedWorker(
     source,
     provider: providerOfSource(provider, source.name, events, budget),
     cacheModel: cacheModel(provider),
-    vectorOid,
+    pgvector,
     settings: {
       batchSize: own.batch_size ?? config.EMBED_BATCH_SIZE,
       concurrency: own.concurrency ?? config.EMBED_MAX_CONCURRENCY,

@@ -1,6 +1,7 @@
 import { SetupError } from "../errors.ts";
 import type { WorkerLoop } from "../pipeline/worker-loop.ts";
 import { ProviderError } from "../providers/provider-error.ts";
+import type { Pgvector } from "../database/pgvector.ts";
 import { checkDimensions } from "../sources/check-dimensions.ts";
 import type { ChunkedSource } from "../sources/chunked-source.ts";
 import type { Sources } from "../sources/load-sources.ts";
@@ -21,7 +22,7 @@ export class SourceWorkers {
   readonly #problems: SourceProblems;
   /** The starts of the sources that were there when the listener started. */
   #firstStarts: readonly Promise<void>[] | undefined;
-  #vectorOid = 0;
+  #pgvector: Pgvector = { schema: "", vectorOid: 0 };
   #refreshing: Promise<void> = Promise.resolve();
   #closed = false;
 
@@ -55,8 +56,8 @@ export class SourceWorkers {
   }
 
   /** Starts a worker for every source; each works as soon as its provider answers. */
-  async open(sources: Sources, vectorOid: number): Promise<void> {
-    this.#vectorOid = vectorOid;
+  async open(sources: Sources, pgvector: Pgvector): Promise<void> {
+    this.#pgvector = pgvector;
     await this.#follow(sources);
   }
 
@@ -140,7 +141,7 @@ export class SourceWorkers {
       await checkGrants(this.#dependencies.db, source);
       await this.#problems.recovered(source);
       if (isOutdated()) return;
-      this.#run(source, makeEmbedWorker(this.#dependencies, source, provider, this.#vectorOid));
+      this.#run(source, makeEmbedWorker(this.#dependencies, source, provider, this.#pgvector));
     } catch (error) {
       if (!this.#states.is("starting", source)) return;
       await this.#breakDown(source, error instanceof Error ? error.message : "unknown");

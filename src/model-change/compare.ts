@@ -2,7 +2,7 @@ import { sql, type RawBuilder } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { compared } from "../search/comparable.ts";
 import { tuneSearch } from "../search/tune-search.ts";
-import { keyMatches, queueKey, rowsWithVectors } from "../sources/source-sql.ts";
+import { distance, keyMatches, queueKey, rowsWithVectors } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 
 export interface Comparison {
@@ -40,7 +40,7 @@ export async function compareModels(db: Database, before: Source, after: Source)
         from query q
       ), compared as (
         select n.key, count(*) as old,
-          count(*) filter (where ${distance(after, sql`a.vector`, sql`n.after`)} <= n.reach) as new
+          count(*) filter (where ${comparedDistance(after, sql`a.vector`, sql`n.after`)} <= n.reach) as new
         from nearest n cross join unnest(n.old) as o(key) left join ${rowsWithVectors(after)} a on ${keyMatches(after, "a", "o")}
         group by n.key
       )
@@ -53,11 +53,15 @@ export async function compareModels(db: Database, before: Source, after: Source)
 
 /** The keys and distances of the rows nearest to the query row `q`, without `q` itself. */
 function nearest(source: Source, vector: RawBuilder<unknown>): RawBuilder<unknown> {
-  const order = distance(source, sql`t.vector`, vector);
+  const order = comparedDistance(source, sql`t.vector`, vector);
   return sql`select ${queueKey(source, "t")} as key, ${order} as distance from ${rowsWithVectors(source)} t
     where t.vector is not null and ${queueKey(source, "t")} <> q.key order by ${order} limit ${NEIGHBOURS}`;
 }
 
-function distance(source: Source, a: RawBuilder<unknown>, b: RawBuilder<unknown>): RawBuilder<unknown> {
-  return sql`${compared(source, a)} <=> ${compared(source, b)}`;
+function comparedDistance(
+  source: Source,
+  a: RawBuilder<unknown>,
+  b: RawBuilder<unknown>,
+): RawBuilder<unknown> {
+  return distance(source, compared(source, a), compared(source, b));
 }

@@ -31,11 +31,11 @@ function shapeFor(
   next: Source,
   { method, operators, predicate, storage }: IndexShape,
 ): IndexShape {
-  const distance = /^(?:vector|halfvec)_(\w+)_ops$/.exec(operators)?.[1] ?? "cosine";
+  const distance = /\b(?:vector|halfvec)_(\w+)_ops$/.exec(operators)?.[1] ?? "cosine";
   return {
     method,
     expression: quote(next.vectorColumn),
-    operators: `${next.vectorType}_${distance}_ops`,
+    operators: `${quote(next.vectorSchema)}.${next.vectorType}_${distance}_ops`,
     predicate: predicate === null ? null : renamed(predicate, live.vectorColumn, next.vectorColumn),
     storage,
   };

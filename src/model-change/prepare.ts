@@ -49,7 +49,7 @@ export async function prepare(db: Database, live: Source, model: NewModel): Prom
     if ((await secondSource(transaction, live.name)) !== null) return;
     await refuseObstacles(transaction, { state: "none", live }, plannedSource(live, model));
     if (live.vectorTable !== null) await lockWatchedTableFirst(transaction, live, "share row exclusive");
-    await sql`alter table ${vectorTableOf(live)} add column ${sql.id(column.name)} ${columnType(column)}`.execute(
+    await sql`alter table ${vectorTableOf(live)} add column ${sql.id(column.name)} ${await columnType(transaction, column)}`.execute(
       transaction,
     );
     await copyColumnGrants(transaction, live, column.name);

@@ -1,4 +1,5 @@
 import type { Database } from "../database/connect.ts";
+import type { Pgvector } from "../database/pgvector.ts";
 import type { Events } from "../events.ts";
 import type { Provider } from "../providers/provider.ts";
 import type { ClaimLedger } from "../queue/claim-ledger.ts";
@@ -26,7 +27,7 @@ export interface SourceContext {
   readonly source: Source;
   readonly provider: Provider;
   readonly cacheModel: string;
-  readonly vectorOid: number;
+  readonly pgvector: Pgvector;
   readonly settings: EmbedSettings;
   readonly events: Events;
   /** Writes in flight, of all sources: 2-3 connections saturate one Postgres, more gain nothing. */

@@ -16,7 +16,7 @@ export async function writeVectors(
   texts: readonly UniqueText[],
   vectors: VectorArray,
 ): Promise<void> {
-  const { cacheModel, events, ledger, source, vectorOid, writeSize } = context;
+  const { cacheModel, events, ledger, source, pgvector, writeSize } = context;
   const tickets = ticketsOf(texts);
   const batch: WriteBack = {
     tickets,
@@ -25,7 +25,7 @@ export async function writeVectors(
     hashes: texts.map((text) => text.hash),
     vectors,
     cacheModel,
-    vectorOid,
+    pgvector,
   };
   const started = performance.now();
   try {

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { sql, type RawBuilder } from "kysely";
 import type { Database } from "../database/connect.ts";
-import { queueKey, watchedRows } from "../sources/source-sql.ts";
+import { isSameRow, keyOperator, queueKey, watchedRows } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 import { isQueuedByLookup } from "./is-queued.ts";
 
@@ -78,7 +78,7 @@ export async function enqueuePage(
   const { rows } = await sql<Page>`
     with page as materialized (
       select t.*, ${keyTexts(source)} as key_texts from ${what.rows} t
-      where ${after === undefined ? sql`true` : sql`(${keys(source)}) > (${keyValues(source, after)})`}
+      where ${after === undefined ? sql`true` : isAfter(source, after)}
       order by ${keys(source)} limit ${limit}
     ), stale as (
       select t.* from page t ${what.stale}
@@ -90,10 +90,7 @@ export async function enqueuePage(
 
 /** CTEs that queue those rows of the CTE `candidates` that are neither locked nor already queued. */
 export function enqueueFree(source: Source, candidates: string): RawBuilder<unknown> {
-  const same = sql.join(
-    source.key.map((_, i) => sql`${sql.ref(`f.k${i}`)} = ${sql.ref(`t.k${i}`)}`),
-    sql` and `,
-  );
+  const same = isSameRow(source, "f", "t");
   return sql`unqueued as materialized (
       select f.* from ${sql.id(candidates)} f where not ${isQueuedByLookup(source.id, queueKey(source, "f"))}
     ), free as materialized (
@@ -122,6 +119,17 @@ function keyTexts(source: Source): RawBuilder<unknown> {
   return sql`array[${sql.join(source.key.map((_, i) => sql`${sql.ref(`t.k${i}`)}::text`))}]`;
 }
 
-function keyValues(source: Source, texts: readonly string[]): RawBuilder<unknown> {
-  return sql.join(source.key.map((column, i) => sql`${texts[i]}::text::${sql.raw(column.type)}`));
+/** The key of `t` comes after that one. An index serves the comparison of whole rows, which takes one schema's operators. */
+function isAfter(source: Source, texts: readonly string[]): RawBuilder<unknown> {
+  const values = source.key.map((column, i) => sql`${texts[i]}::text::${sql.raw(column.type)}`);
+  if (source.key.every(({ operators }) => operators === "pg_catalog")) {
+    return sql`(${keys(source)}) > (${sql.join(values)})`;
+  }
+  const arms = source.key.map((column, i) => {
+    const conditions = source.key
+      .slice(0, i + 1)
+      .map((other, j) => sql`${sql.ref(`t.k${j}`)} ${keyOperator(other, j === i ? ">" : "=")} ${values[j]}`);
+    return sql`(${sql.join(conditions, sql` and `)})`;
+  });
+  return sql`(${sql.join(arms, sql` or `)})`;
 }

@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
+import { restoreFormats } from "../database/session-settings.ts";
 import { isHeldRow, isUnchanged, keysOf, textHash, vectorTableOf } from "../sources/source-sql.ts";
 import type { ChunkedSource } from "../sources/chunked-source.ts";
 import { lockRowThenQueue, queuedRows } from "./held-rows.ts";
@@ -55,6 +56,7 @@ export async function replaceChunks(
     ), ready as materialized (
       select h.* from held h where (select count(*) from locked)
         = (select count(*) from ${table} p join held h on ${isHeldRow(source, "p", "h")})
+        and ${restoreFormats("held")}
     ), old as materialized (
       select l.*, row_number() over (partition by passage order by chunk, passage_id) as copy
       from locked l where exists (select from ready)

@@ -1,6 +1,7 @@
 import { sql, type RawBuilder } from "kysely";
+import { restoreFormats } from "../database/session-settings.ts";
 import type { Source } from "../sources/source.ts";
-import { isHeldRow, keysOf, tableOf, vectorTableOf } from "../sources/source-sql.ts";
+import { isHeldRow, isSameRow, isSameVector, keysOf, tableOf, vectorTableOf } from "../sources/source-sql.ts";
 
 /*
  * Where vectors are kept in a table of their own, a row of that table may be locked too: a user writes to it, or holds
@@ -51,20 +52,22 @@ export function writeVectorCtes(source: Source, vector: RawBuilder<unknown>): Ra
   const column = sql.id(source.vectorColumn);
   if (source.vectorTable === null) {
     return sql`, stored as (
-      update ${tableOf(source)} w set ${column} = h.vector from (select h.*, ${vector} as vector from held h offset 0) h
+      update ${tableOf(source)} w set ${column} = h.vector from (select h.*, ${vector} as vector from held h
+        where ${restoreFormats("held")} offset 0) h
       where ${isHeldRow(source, "w", "h")} returning h.ticket, h.ctid,
-        w.${column} is not null and (not ${mayAlter(source)} or w.${column} = h.vector) as is_stored
+        w.${column} is not null and (not ${mayAlter(source)} or ${isSameVector(source, sql`w.${column}`, sql`h.vector`)}) as is_stored
     ), ${dequeue("held", sql`(select s.ticket, s.ctid from stored s where s.is_stored)`)}`;
   }
   const keys = sql.join(source.key.map(({ name }) => sql.id(name)));
   const named = sql.join(source.key.map(({ name }, i) => sql`w.${sql.id(name)} as ${sql.id(`k${i}`)}`));
   return sql`, stored as (
       insert into ${vectorTableOf(source)} as w (${keys}, ${column}) select ${keysOf(source, "h")}, ${vector} from writable h
+      where ${restoreFormats("writable")}
       on conflict (${keys}) do update set ${column} = excluded.${column}
       returning ${named}, w.${column} is not null as has_vector, case when ${mayAlter(source)} then w.${column} end as vector
     ), ${dequeue(
       "writable",
-      sql`(select h.ticket, h.ctid from writable h join stored s on ${sameKeys(source, "s", "h")} where s.has_vector and (not ${mayAlter(source)} or s.vector = ${vector}))`,
+      sql`(select h.ticket, h.ctid from writable h join stored s on ${isSameRow(source, "s", "h")} where s.has_vector and (not ${mayAlter(source)} or ${isSameVector(source, sql`s.vector`, vector)}))`,
     )}`;
 }
 
@@ -109,7 +112,7 @@ export function clearVectorCtes(source: Source): RawBuilder<unknown> {
       where exists (select from ${table} v where ${isHeldRow(source, "v", "h")} and v.ctid = h.row_ctid)
     ), cleared as (
       update ${table} w set ${column} = null
-      from free h where ${isHeldRow(source, "w", "h")} and w.${column} is not null
+      from free h where ${isHeldRow(source, "w", "h")} and w.${column} is not null and ${restoreFormats("free")}
       returning h.ticket, w.${column} is null as is_clear
     ), ${written(sql`w.${column} is not null`, sql`select c.ticket from cleared c where c.is_clear`)}`;
   }
@@ -129,15 +132,10 @@ export function clearVectorCtes(source: Source): RawBuilder<unknown> {
     ), emptied as (
       update ${table} w set ${column} = null
       from free h where ${isHeldRow(source, "w", "h")} and w.${column} is not null and ${hasMore}
+        and ${restoreFormats("free")}
       returning h.ticket, w.${column} is null as is_clear
     ), removed as (
-      delete from ${table} w using free h where ${isHeldRow(source, "w", "h")} and not ${hasMore} returning h.ticket
+      delete from ${table} w using free h
+      where ${isHeldRow(source, "w", "h")} and not ${hasMore} and ${restoreFormats("free")} returning h.ticket
     ), ${written(sql`(w.${column} is not null or not ${hasMore})`, cleared)}`;
-}
-
-function sameKeys(source: Source, a: string, b: string): RawBuilder<unknown> {
-  return sql.join(
-    source.key.map((_, i) => sql`${sql.ref(`${a}.k${i}`)} = ${sql.ref(`${b}.k${i}`)}`),
-    sql` and `,
-  );
 }

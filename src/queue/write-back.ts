@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import { bytesParameter, numbersParameter, ctidsParameter } from "../database/array-parameter.ts";
 import type { Database } from "../database/connect.ts";
+import { vectorName, type Pgvector } from "../database/pgvector.ts";
 import type { VectorArray } from "../database/vector-array.ts";
 import type { Source } from "../sources/source.ts";
 import { preparedPerSource } from "./prepared-per-source.ts";
@@ -19,8 +20,7 @@ export interface WriteBack {
   readonly hashes: readonly string[];
   readonly vectors: VectorArray;
   readonly cacheModel: string;
-  /** `'vector'::regtype::oid` */
-  readonly vectorOid: number;
+  readonly pgvector: Pgvector;
 }
 
 /**
@@ -40,12 +40,13 @@ export async function writeBack(db: Database, source: Source, batch: WriteBack):
     bytesParameter(batch.hashes),
     batch.cacheModel,
     // Last: pg appends later parameters to its buffer, which would copy the vectors once more.
-    batch.vectors.toParameter(batch.vectorOid),
+    batch.vectors.toParameter(batch.pgvector.vectorOid),
   ]);
 }
 
 const statement = preparedPerSource<Outcome>((source) => {
   const cte = writableCte(source);
+  const vectors = sql`($6::${vectorName(source.vectorSchema, "vector")}[])`;
   return sql`
     with held as materialized (
       select q.ticket, q.ctid, c.position, ${keysOf(source, "t")}
@@ -54,8 +55,8 @@ const statement = preparedPerSource<Outcome>((source) => {
       ${lockRowThenQueue}
     )${cte}, cached as (
       insert into autoembed.embedding_cache (model, text_hash, embedding)
-      select $5::text, h.text_hash, ($6::vector[])[h.position]
+      select $5::text, h.text_hash, ${vectors}[h.position]
       from (select * from unnest($4::bytea[]) with ordinality as h(text_hash, position) order by text_hash offset 0) h
       on conflict (model, text_hash) do nothing
-    )${writeVectorCtes(source, sql`($6::vector[])[h.position]::${vectorType(source)}`)}`;
+    )${writeVectorCtes(source, sql`${vectors}[h.position]::${vectorType(source)}`)}`;
 });

@@ -24,7 +24,10 @@ function comparisonOf(source: Source): Comparison {
     dimensions > LONGEST_INDEXED.vector &&
     dimensions <= LONGEST_INDEXED.halfvec;
   const type = isTooLong ? "halfvec" : source.vectorType;
-  const castTo = isTooLong || source.columnDimensions === null ? `${type}(${dimensions})` : undefined;
+  const castTo =
+    isTooLong || source.columnDimensions === null
+      ? `${quote(source.vectorSchema)}.${type}(${dimensions})`
+      : undefined;
   return { type, castTo };
 }
 
@@ -54,7 +57,7 @@ export function searchedShape(source: Source): IndexShape {
   return {
     method: "hnsw",
     expression: castTo === undefined ? column : `(${column}::${castTo})`,
-    operators: `${type}_cosine_ops`,
+    operators: `${quote(source.vectorSchema)}.${type}_cosine_ops`,
     predicate: null,
     storage: "",
   };

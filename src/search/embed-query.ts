@@ -3,7 +3,7 @@ import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { cacheVectors } from "../queue/cache-vectors.ts";
 import { cacheModel, type Provider } from "../providers/provider.ts";
-import { vectorTypeOid } from "../database/connect.ts";
+import { findPgvector } from "../database/pgvector.ts";
 
 /** The vector of a query; from the cache if the same text was embedded before. */
 export async function embedQuery(
@@ -22,6 +22,6 @@ export async function embedQuery(
     .executeTakeFirst();
   if (cached !== undefined) return Float32Array.from(JSON.parse(cached.embedding) as number[]);
   const { vectors } = await provider.embed([query], signal);
-  await cacheVectors(db, { hashes: [hash], vectors, cacheModel: model, vectorOid: await vectorTypeOid(db) });
+  await cacheVectors(db, { hashes: [hash], vectors, cacheModel: model, pgvector: await findPgvector(db) });
   return vectors.at(0);
 }

@@ -3,7 +3,7 @@ import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { withTableLock } from "../database/with-table-lock.ts";
 import { withBuilder, type Build, type BuildOptions } from "./index-builder.ts";
-import { indexesOn, isAlike, type IndexShape, type VectorIndex } from "./vector-index.ts";
+import { indexesOn, isAlike, qualifiedName, type IndexShape, type VectorIndex } from "./vector-index.ts";
 
 export interface WantedIndex {
   /** Qualified and quoted. */
@@ -68,7 +68,7 @@ async function onPartitions(work: Work, wanted: WantedIndex, whole: string | nul
       ),
     ));
   const { rows } = await sql<{ partition: string }>`
-    select inhrelid::regclass::text as partition from pg_inherits where inhparent = ${table}::regclass order by inhrelid`.execute(
+    select ${qualifiedName(sql`inhrelid`)} as partition from pg_inherits where inhparent = ${table}::regclass order by inhrelid`.execute(
     db,
   );
   for (const { partition } of rows) await ensure(work, { ...wanted, table: partition }, index.name);

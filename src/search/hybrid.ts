@@ -1,7 +1,7 @@
 import { sql, type RawBuilder } from "kysely";
 import pg from "pg";
 import type { Database } from "../database/connect.ts";
-import { queueKey, vectorType } from "../sources/source-sql.ts";
+import { distance, queueKey, vectorType } from "../sources/source-sql.ts";
 import { withPerRowFallback } from "../sources/per-row-fallback.ts";
 import type { Source } from "../sources/source.ts";
 import { compared } from "./comparable.ts";
@@ -71,13 +71,13 @@ async function hybridOnce(
   const words = sql`to_tsvector(${sql.lit(language)}::regconfig, ${content})`;
   const asked = sql`websearch_to_tsquery(${sql.lit(language)}::regconfig, ${query})`;
   const candidates = Math.max(CANDIDATES, chunkedSource === undefined ? limit : CHUNKS_PER_ROW * limit);
-  const columns = sql`${queueKey(keyed, "t")} as key, ${position("t")}, t.content, t.vector <=> ${near} as distance`;
+  const columns = sql`${queueKey(keyed, "t")} as key, ${position("t")}, t.content, ${distance(source, sql`t.vector`, near)} as distance`;
   return await db.transaction().execute(async (transaction) => {
     await tuneSearch(transaction, candidates, where !== undefined);
     const { rows } = await sql<FoundRow & { score: number }>`
       with by_meaning as materialized (
         select ${columns} from ${searched} t where t.vector is not null
-        order by ${compared(source, sql`t.vector`)} <=> ${compared(source, near)} limit ${candidates}
+        order by ${distance(source, compared(source, sql`t.vector`), compared(source, near))} limit ${candidates}
       ), by_words as materialized (
         select ${columns}, ts_rank_cd(${words}, ${asked}) as rank
         from ${searched} t where t.vector is not null and ${words} @@ ${asked}

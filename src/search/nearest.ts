@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
-import { keysOf, queueKey, vectorType } from "../sources/source-sql.ts";
+import { distance, keysOf, queueKey, vectorType } from "../sources/source-sql.ts";
 import { withPerRowFallback } from "../sources/per-row-fallback.ts";
 import type { Source } from "../sources/source.ts";
 import { compared } from "./comparable.ts";
@@ -73,14 +73,14 @@ async function find(
   const nearestFirst =
     candidates === null
       ? sql``
-      : sql`order by ${compared(source, sql`t.vector`)} <=> ${compared(source, query)} limit ${candidates}`;
+      : sql`order by ${distance(source, compared(source, sql`t.vector`), compared(source, query))} limit ${candidates}`;
   const { rows } = await sql<FoundRow & { examined: string }>`
     with near as materialized (
       select t.* from ${searched} t where t.vector is not null ${nearestFirst}
     ), best as (
-      select distinct on (${keysOf(keyed, "n")}) ${queueKey(keyed, "n")} as key, n.vector <=> ${query} as distance,
+      select distinct on (${keysOf(keyed, "n")}) ${queueKey(keyed, "n")} as key, ${distance(source, sql`n.vector`, query)} as distance,
         n.content, ${position("n")}
-      from near n order by ${keysOf(keyed, "n")}, n.vector <=> ${query}, chunk
+      from near n order by ${keysOf(keyed, "n")}, ${distance(source, sql`n.vector`, query)}, chunk
     )
     select b.key, b.distance, ${options.withText ? sql`b.content` : sql`null::text`} as text,
       b.chunk, b.start_char, b.end_char, (select count(*) from near) as examined

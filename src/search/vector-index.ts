@@ -7,7 +7,7 @@ export interface IndexShape {
   readonly method: string;
   /** The column, or an expression over it in brackets. */
   readonly expression: string;
-  /** The operator class, such as `vector_cosine_ops`. */
+  /** The operator class, with its schema, such as `public.vector_cosine_ops`. */
   readonly operators: string;
   /** The predicate of a partial index; null if it has all rows. */
   readonly predicate: string | null;
@@ -50,9 +50,9 @@ export async function indexesOn(
   column: string,
 ): Promise<VectorIndex[]> {
   const { rows } = await sql<VectorIndex>`
-    select i.indexrelid::regclass::text as name, i.indrelid::regclass::text as table, i.indisvalid as valid,
-      (select inhparent::regclass::text from pg_inherits where inhrelid = i.indexrelid) as "partOf",
-      m.amname as method, pg_get_indexdef(i.indexrelid, 1, true) as expression, o.opcname as operators,
+    select ${qualifiedName(sql`i.indexrelid`)} as name, ${qualifiedName(sql`i.indrelid`)} as table, i.indisvalid as valid,
+      (select ${qualifiedName(sql`inhparent`)} from pg_inherits where inhrelid = i.indexrelid) as "partOf",
+      m.amname as method, pg_get_indexdef(i.indexrelid, 1, true) as expression, o.opcnamespace::regnamespace || '.' || o.opcname as operators,
       pg_get_expr(i.indpred, i.indrelid) as predicate,
       concat_ws(' ', 'with (' || (
         select string_agg(format('%I = %L', split_part(r, '=', 1), substr(r, strpos(r, '=') + 1)), ', ')
@@ -71,11 +71,20 @@ export async function indexesOn(
   return rows;
 }
 
+/** A relation's name with its schema, quoted, whatever the session's search path. */
+export function qualifiedName(oid: RawBuilder<unknown>): RawBuilder<string> {
+  return sql`(select format('%I.%I', n.nspname, r.relname) from pg_class r join pg_namespace n on n.oid = r.relnamespace
+    where r.oid = ${oid})`;
+}
+
 /** Whether an index can replace another, and be attached to it: Postgres compares all but the storage. */
 export function isAlike(a: IndexShape, b: IndexShape): boolean {
-  // We quote every name; Postgres quotes only the names that need it.
+  // We quote every name; Postgres quotes only the names that need it, and names pgvector's schema only where it must.
   const plain = ({ method, expression, operators, predicate }: IndexShape): string =>
-    [method, expression, operators, predicate ?? ""].join("\n").replaceAll('"', "");
+    [method, expression, operators, predicate ?? ""]
+      .join("\n")
+      .replaceAll('"', "")
+      .replaceAll(/[^\s(:]+\.(?=(?:vector|halfvec)\b|(?:vector|halfvec)_\w+_ops\b)/g, "");
   return plain(a) === plain(b);
 }
 

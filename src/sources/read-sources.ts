@@ -14,6 +14,8 @@ export interface SourceRow {
   readonly key: readonly {
     readonly name: string;
     readonly type: string | null;
+    /** The schema of the operators that compare it. */
+    readonly operators: string;
     /** The vector table has a column of this name and type too. */
     readonly in_vector_table: boolean;
   }[];
@@ -32,6 +34,7 @@ export interface SourceRow {
   /** The id of the source that embeds the chunks; null where there are none, or no source embeds them any more. */
   readonly embedded_by: number | null;
   readonly vector_type: string | null;
+  readonly vector_schema: string | null;
   readonly column_dimensions: number | null;
   readonly backend: string | null;
   readonly model: string | null;
@@ -51,7 +54,7 @@ export async function readSources(db: Database): Promise<readonly SourceRow[]> {
       s.text_expression, ${textIsColumn} as text_is_column, s.vector_column,
       case when s.vector_table is not null then
         jsonb_build_object('schema', vn.nspname, 'table', vc.relname, 'oid', s.vector_table::oid::int8) end as vector_table,
-      y.typname as vector_type, nullif(v.atttypmod, -1) as column_dimensions,
+      y.typname as vector_type, yn.nspname as vector_schema, nullif(v.atttypmod, -1) as column_dimensions,
       ${key} as key, ${hasSingleKeyLookup} as has_single_key_lookup,
       s.backend, s.model, s.dimensions, s.settings, s.paused, s.passages, ${embeddedBy} as embedded_by,
       ${missesInserts} as misses_inserts, ${hiddenByRowSecurity} as hidden_by_row_security, ${rule} as rule
@@ -63,21 +66,32 @@ export async function readSources(db: Database): Promise<readonly SourceRow[]> {
     left join pg_attribute v on v.attrelid = coalesce(s.vector_table, s.watched_table)
       and v.attname = s.vector_column and not v.attisdropped
     left join pg_type y on y.oid = v.atttypid
+    left join pg_namespace yn on yn.oid = y.typnamespace
     order by s.id`.execute(db);
   return rows;
 }
 
 /*
  * Expressions over the aliases of that statement: `s` the source, `c` the watched table, `vc` the vectors' own table where
- * there is one, `v` the vector's column and `y` its type.
+ * there is one, `v` the vector's column `y` its type, and `yn` the type's schema.
  */
 
 const textIsColumn = sql`exists (
         select from pg_attribute x
         where x.attrelid = c.oid and quote_ident(x.attname) = s.text_expression and not x.attisdropped)`;
 
+/** The schema of the operator by which the default btree class of the key column `a` compares: `citext` has its own. */
+const operators = sql`coalesce((
+            select en.nspname from pg_type ky join pg_opclass kc on kc.opcintype = coalesce(nullif(ky.typbasetype, 0), ky.oid)
+            join pg_am m on m.oid = kc.opcmethod and m.amname = 'btree'
+            join pg_amop o on o.amopfamily = kc.opcfamily and o.amopstrategy = 3
+              and o.amoplefttype = kc.opcintype and o.amoprighttype = kc.opcintype
+            join pg_operator e on e.oid = o.amopopr join pg_namespace en on en.oid = e.oprnamespace
+            where ky.oid = a.atttypid and kc.opcdefault), 'pg_catalog')`;
+
 const key = sql`(
-        select jsonb_agg(jsonb_build_object('name', k.name, 'type', format_type(a.atttypid, -1), 'in_vector_table', exists (
+        select jsonb_agg(jsonb_build_object('name', k.name, 'type', format_type(a.atttypid, -1),
+          'operators', ${operators}, 'in_vector_table', exists (
             select from pg_attribute b where b.attrelid = coalesce(s.vector_table, s.watched_table)
               and b.attname = k.name and b.atttypid = a.atttypid and not b.attisdropped)) order by k.n)
         from unnest(s.key_columns) with ordinality as k(name, n)

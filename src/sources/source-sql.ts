@@ -1,5 +1,7 @@
 import { sql, type RawBuilder } from "kysely";
-import type { Source } from "./source.ts";
+import { vectorName, vectorOperator } from "../database/pgvector.ts";
+import { roleSearchPath } from "../database/session-settings.ts";
+import type { KeyColumn, Source } from "./source.ts";
 
 /** The watched table, qualified and quoted. */
 export function tableOf(source: Source): RawBuilder<unknown> {
@@ -16,10 +18,15 @@ export function vectorTableOf(source: Source): RawBuilder<unknown> {
  * The watched rows as `(k0, k1, …, content, fault, ctid)`: the key's columns, the text, the SQLSTATE of a text that cannot
  * be computed (if the source evaluates per row), and the `ctid`. A subquery, so that the names of the user's columns cannot
  * collide with ours; Postgres folds it into the statement around it, locks included.
+ *
+ * From the first of them on, functions in the text's expression and the triggers of the table find what their role does.
  */
 export function watchedRows(source: Source): RawBuilder<unknown> {
-  return sql`(select ${keyNames(source)}, ${textOf(source)}, ctid from ${tableOf(source)})`;
+  return sql`(select ${keyNames(source)}, ${textOf(source)}, ctid from ${tableOf(source)} where ${asRole})`;
 }
+
+/** True. Evaluated once, and before anything of the user's. */
+const asRole = sql`(select ${roleSearchPath} is not null)`;
 
 /**
  * The columns `content` and `fault`. The column's own collation is not used: it may be one that regular expressions do not
@@ -38,12 +45,14 @@ function textOf({ textExpression, table, evaluatesPerRow }: Source): RawBuilder<
  * @param where a condition over the watched table's own columns, in SQL.
  */
 export function rowsWithVectors(source: Source, where?: string): RawBuilder<unknown> {
-  const condition = where === undefined ? sql`` : sql`where (${sql.raw(where)})`;
+  // A plain column runs nothing of the user's, and its table can be read by parallel workers, which may set nothing.
+  const role = source.textIsColumn ? sql`true` : asRole;
+  const condition = where === undefined ? sql`where ${role}` : sql`where ${role} and (${sql.raw(where)})`;
   const vector = sql`${sql.id(source.vectorColumn)} as vector`;
   if (source.vectorTable === null) {
     return sql`(select ${keyNames(source)}, ${textOf(source)}, ${vector} from ${tableOf(source)} ${condition})`;
   }
-  const same = and(source.key.map((_, i) => sql`${sql.ref(`v.k${i}`)} = ${sql.ref(`w.k${i}`)}`));
+  const same = isSameRow(source, "v", "w");
   return sql`(select ${keysOf(source, "w")}, w.content, w.fault, v.vector
     from (select ${keyNames(source)}, ${textOf(source)} from ${tableOf(source)} ${condition}) w
     left join (select ${keyNames(source)}, ${vector} from ${vectorTableOf(source)}) v on ${same})`;
@@ -65,7 +74,7 @@ export function keyMatches(source: Source, row: string, queued: string): RawBuil
   return and(
     source.key.map((column, i) => {
       const text = source.key.length === 1 ? key : sql`(${key}::jsonb ->> ${sql.lit(i)})`;
-      return isKey(source, sql.ref(`${row}.k${i}`), sql`${text}::${sql.raw(column.type)}`);
+      return isKey(source, column, sql.ref(`${row}.k${i}`), sql`${text}::${sql.raw(column.type)}`);
     }),
   );
 }
@@ -73,13 +82,39 @@ export function keyMatches(source: Source, row: string, queued: string): RawBuil
 /** The row of `target`, which is the watched table or the vectors', has the keys `k0, k1, …` of `held`. */
 export function isHeldRow(source: Source, target: string, held: string): RawBuilder<unknown> {
   return and(
-    source.key.map((column, i) => isKey(source, sql.id(target, column.name), sql.ref(`${held}.k${i}`))),
+    source.key.map((column, i) =>
+      isKey(source, column, sql.id(target, column.name), sql.ref(`${held}.k${i}`)),
+    ),
   );
 }
 
+/** Two rows with the keys `k0, k1, …` are the same row. */
+export function isSameRow(source: Source, a: string, b: string): RawBuilder<unknown> {
+  return and(
+    source.key.map(
+      (column, i) => sql`${sql.ref(`${a}.k${i}`)} ${keyOperator(column, "=")} ${sql.ref(`${b}.k${i}`)}`,
+    ),
+  );
+}
+
+/** An operator of a key column's own type: `citext` compares by one that is not in pg_catalog. */
+export function keyOperator({ operators }: KeyColumn, operator: "=" | ">"): RawBuilder<unknown> {
+  return operators === "pg_catalog"
+    ? sql.raw(operator)
+    : sql`operator(${sql.id(operators)}.${sql.raw(operator)})`;
+}
+
 /** A column of the key has that value: where possible, in a form that only an index serves, and no hash or merge join. */
-function isKey(source: Source, column: RawBuilder<unknown>, value: RawBuilder<unknown>): RawBuilder<unknown> {
-  return source.hasSingleKeyLookup ? sql`${column} = any(array[${value}])` : sql`${column} = ${value}`;
+function isKey(
+  source: Source,
+  key: KeyColumn,
+  column: RawBuilder<unknown>,
+  value: RawBuilder<unknown>,
+): RawBuilder<unknown> {
+  const equals = keyOperator(key, "=");
+  return source.hasSingleKeyLookup
+    ? sql`${column} ${equals} any(array[${value}])`
+    : sql`${column} ${equals} ${value}`;
 }
 
 /** The queue's key of the watched row `row`, as the triggers write it (`autoembed.key_sql`). */
@@ -121,7 +156,21 @@ export function isUnchanged(source: Source): RawBuilder<boolean> {
 }
 
 export function vectorType(source: Source): RawBuilder<unknown> {
-  return sql.raw(source.vectorType);
+  return vectorName(source.vectorSchema, source.vectorType);
+}
+
+/** The cosine distance of two vectors of the source's. */
+export function distance(source: Source, a: RawBuilder<unknown>, b: RawBuilder<unknown>): RawBuilder<number> {
+  return sql`${a} ${vectorOperator(source.vectorSchema, "<=>")} ${b}`;
+}
+
+/** Whether two vectors of the source's are equal. */
+export function isSameVector(
+  source: Source,
+  a: RawBuilder<unknown>,
+  b: RawBuilder<unknown>,
+): RawBuilder<boolean> {
+  return sql`${a} ${vectorOperator(source.vectorSchema, "=")} ${b}`;
 }
 
 function and(conditions: readonly RawBuilder<unknown>[]): RawBuilder<unknown> {

@@ -16,12 +16,16 @@ export interface Source extends TableName {
   readonly hasSingleKeyLookup: boolean;
   /** SQL over the table's columns. */
   readonly textExpression: string;
+  /** The text is a column: computing it runs no function of the user. */
+  readonly textIsColumn: boolean;
   /** A text whose expression raises is read as null, with its SQLSTATE as `fault`; slow (see `withPerRowFallback`). */
   readonly evaluatesPerRow?: true;
   readonly vectorColumn: string;
   /** The vectors' own table, with the same key; null where they are in the watched table. */
   readonly vectorTable: (TableName & { readonly oid: number }) | null;
   readonly vectorType: "vector" | "halfvec";
+  /** The schema that pgvector is in. */
+  readonly vectorSchema: string;
   /** The length that the column's type requires; null where it takes any. */
   readonly columnDimensions: number | null;
   readonly backend: string | null;
@@ -34,6 +38,8 @@ export interface Source extends TableName {
 export interface KeyColumn {
   readonly name: string;
   readonly type: string;
+  /** The schema of its type's own operators: an extension's (`citext`), where it is not `pg_catalog`. */
+  readonly operators: string;
 }
 
 /** `schema.table.column`, for people. */

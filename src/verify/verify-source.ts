@@ -5,7 +5,15 @@ import { checkDimensions } from "../sources/check-dimensions.ts";
 import { withProvider } from "../providers/registry.ts";
 import { packTexts } from "../providers/isolate/pack.ts";
 import { isQueued } from "../queue/is-queued.ts";
-import { hasText, keyMatches, queueKey, rowsWithVectors, vectorType } from "../sources/source-sql.ts";
+import {
+  distance,
+  hasText,
+  isSameVector,
+  keyMatches,
+  queueKey,
+  rowsWithVectors,
+  vectorType,
+} from "../sources/source-sql.ts";
 import { withPerRowFallback } from "../sources/per-row-fallback.ts";
 import type { Source } from "../sources/source.ts";
 
@@ -97,7 +105,7 @@ async function cosineWith(
 ): Promise<number | undefined> {
   const vector = sql`${fresh}::${vectorType(source)}`;
   const { rows } = await sql<{ cosine: number }>`
-    select case when t.vector = ${vector} then 1 else coalesce(nullif(1 - (t.vector <=> ${vector}), 'NaN'), 0) end as cosine
+    select case when ${isSameVector(source, sql`t.vector`, vector)} then 1 else coalesce(nullif(1 - (${distance(source, sql`t.vector`, vector)}), 'NaN'), 0) end as cosine
     from (select ${key}::text as key) q join ${rowsWithVectors(source)} t on ${keyMatches(source, "t", "q")}
     where t.vector is not null`.execute(db);
   return rows[0]?.cosine;
@@ -117,13 +125,13 @@ async function overlapOf(
       join ${rowsWithVectors(source)} t on ${keyMatches(source, "t", "q")}
       where t.vector is not null
     ), before as materialized (
-      select t.vector <=> (select s.vector from stored s) as distance from ${rowsWithVectors(source)} t
-      where t.vector is not null order by t.vector <=> (select s.vector from stored s) limit ${NEIGHBOURS}
+      select ${distance(source, sql`t.vector`, sql`(select s.vector from stored s)`)} as distance from ${rowsWithVectors(source)} t
+      where t.vector is not null order by ${distance(source, sql`t.vector`, sql`(select s.vector from stored s)`)} limit ${NEIGHBOURS}
     ), after as materialized (
       select t.vector from ${rowsWithVectors(source)} t
-      where t.vector is not null order by t.vector <=> ${vector} limit ${NEIGHBOURS}
+      where t.vector is not null order by ${distance(source, sql`t.vector`, vector)} limit ${NEIGHBOURS}
     )
-    select (count(*) filter (where a.vector <=> s.vector <= (select max(b.distance) + 1e-6 from before b)))::float8 / nullif(count(*), 0) as overlap
+    select (count(*) filter (where (${distance(source, sql`a.vector`, sql`s.vector`)}) <= (select max(b.distance) + 1e-6 from before b)))::float8 / nullif(count(*), 0) as overlap
     from after a cross join stored s`.execute(db);
   return rows[0]?.overlap ?? undefined;
 }

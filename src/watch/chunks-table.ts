@@ -4,7 +4,7 @@ import type { Database } from "../database/connect.ts";
 import { SetupError } from "../errors.ts";
 import type { FoundTable } from "./find-table.ts";
 import { columnType, type VectorColumn } from "./vector-column.ts";
-import { explainForeignKey, primaryKey, type VectorTable } from "./vector-table.ts";
+import { closeTable, explainForeignKey, primaryKey, type VectorTable } from "./vector-table.ts";
 
 /** The columns of a chunk, without its row's key and its vector. */
 const COLUMNS = ["passage_id", "chunk", "start_char", "end_char", "passage"];
@@ -41,7 +41,7 @@ export async function createChunksTable(
     await sql`alter table ${table}
       add column passage_id bigint generated always as identity primary key,
       add column chunk int not null, add column start_char int not null, add column end_char int not null,
-      add column passage text not null, add column ${sql.id(column.name)} ${columnType(column)},
+      add column passage text not null, add column ${sql.id(column.name)} ${await columnType(transaction, column)},
       ${sql.join(names.map((name) => sql`alter column ${sql.id(name)} set not null`))},
       add foreign key (${keys}) references ${from} (${keys}) on delete cascade on update cascade`.execute(
       transaction,
@@ -52,4 +52,5 @@ export async function createChunksTable(
   } catch (error) {
     throw explainForeignKey(error, watched, names);
   }
+  await closeTable(transaction, chunks);
 }

@@ -1,6 +1,7 @@
 import { closest } from "fastest-levenshtein";
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
+import { roleSearchPath } from "../database/session-settings.ts";
 import { SetupError } from "../errors.ts";
 
 export interface FoundTable {
@@ -21,7 +22,7 @@ interface Candidate extends FoundTable {
  */
 export async function findTable(db: Database, name: string): Promise<FoundTable> {
   const { rows } = await sql<Candidate>`
-    select c.oid::text, n.nspname as schema, c.relname as table, pg_table_is_visible(c.oid) as visible
+    select c.oid::text, n.nspname as schema, c.relname as table, case when (select ${roleSearchPath}) is not null then pg_table_is_visible(c.oid) end as visible
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where c.relkind in ('r', 'p', 'v', 'm', 'f') and n.nspname <> 'information_schema' and n.nspname !~ '^pg_toast'
     order by c.relname`.execute(db);

@@ -1,5 +1,6 @@
 import { sql, type RawBuilder } from "kysely";
 import type { Database } from "../database/connect.ts";
+import { findPgvector, vectorName } from "../database/pgvector.ts";
 import { SetupError } from "../errors.ts";
 import type { FoundTable } from "./find-table.ts";
 
@@ -43,7 +44,11 @@ export function vectorTypeFor(dimensions: number): VectorType {
   return dimensions > LONGEST_INDEXED.vector ? "halfvec" : "vector";
 }
 
-/** `vector(1536)` */
-export function columnType({ type, dimensions }: VectorColumn): RawBuilder<unknown> {
-  return dimensions === null ? sql.raw(type) : sql`${sql.raw(type)}(${sql.lit(dimensions)})`;
+/** `extensions.vector(1536)` */
+export async function columnType(
+  db: Database,
+  { type, dimensions }: VectorColumn,
+): Promise<RawBuilder<unknown>> {
+  const name = vectorName((await findPgvector(db)).schema, type);
+  return dimensions === null ? name : sql`${name}(${sql.lit(dimensions)})`;
 }

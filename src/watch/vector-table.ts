@@ -1,6 +1,6 @@
 import { sql, type RawBuilder } from "kysely";
 import pg from "pg";
-import { identifierOf } from "../database/identifier.ts";
+import { identifierOf, quoted } from "../database/identifier.ts";
 import type { Database } from "../database/connect.ts";
 import { SetupError } from "../errors.ts";
 import type { TableName } from "../database/identifier.ts";
@@ -57,13 +57,22 @@ export async function createVectorTable(
   try {
     // `create table as` copies the key's types and collations.
     await sql`create table ${table} as select ${keys} from ${from} with no data`.execute(transaction);
-    await sql`alter table ${table} add column ${sql.id(column.name)} ${columnType(column)}, add primary key (${keys}),
+    await sql`alter table ${table} add column ${sql.id(column.name)} ${await columnType(transaction, column)}, add primary key (${keys}),
       add foreign key (${keys}) references ${from} (${keys}) on delete cascade on update cascade`.execute(
       transaction,
     );
   } catch (error) {
     throw explainForeignKey(error, watched, names);
   }
+  await closeTable(transaction, vectors);
+}
+
+/**
+ * Leaves what was just made to its owner: row-level security of the watched table does not protect it, and default
+ * privileges may have let any role in.
+ */
+export async function closeTable(transaction: Database, table: TableName): Promise<void> {
+  await sql`select autoembed.close_table(${quoted(table)}::regclass)`.execute(transaction);
 }
 
 /** If `error` says that the foreign key cannot be made, a SetupError that says what it needs; else `error`. */
@@ -108,6 +117,7 @@ export async function createVectorView(
     from ${sql.id(watched.schema, watched.table)} t left join ${sql.id(vectors.schema, vectors.table)} v on ${same}`.execute(
     transaction,
   );
+  await closeTable(transaction, { schema: vectors.schema, table: name });
   return found.name;
 }
 

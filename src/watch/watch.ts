@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import type { Config } from "../config.ts";
 import type { Database } from "../database/connect.ts";
+import { roleSearchPath } from "../database/session-settings.ts";
 import { SetupError, UsageError } from "../errors.ts";
 import { backendOf, type BackendId } from "../providers/known-backends.ts";
 import { dimensionsOf } from "../providers/registry.ts";
@@ -86,7 +87,10 @@ export async function watch(db: Database, config: Config, options: WatchOptions)
   const column = existing ?? (await plannedColumn(config, options));
   try {
     return await withTableLock(db, async (transaction) => {
-      await sql`select autoembed.check_table(${table.oid}::oid::regclass)`.execute(transaction);
+      // The view that is made compares keys by the operators that their types have.
+      await sql`select ${roleSearchPath}, autoembed.check_table(${table.oid}::oid::regclass)`.execute(
+        transaction,
+      );
       if (vectors?.oid === null) {
         const create = chunks === null ? createVectorTable : createChunksTable;
         await create(transaction, table, vectors, options.key, column);
@@ -94,7 +98,7 @@ export async function watch(db: Database, config: Config, options: WatchOptions)
         if (vectors !== undefined) await lockWatchedTableFirst(transaction, table, "access exclusive");
         const { schema, table: name } = vectors ?? table;
         await sql`alter table ${sql.id(schema, name)}
-          add column ${sql.id(column.name)} ${columnType(column)}`.execute(transaction);
+          add column ${sql.id(column.name)} ${await columnType(transaction, column)}`.execute(transaction);
       }
       const watched = await callWatch(transaction, table, vectors, column, options, chunks);
       const view =

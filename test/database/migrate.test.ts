@@ -1,37 +1,261 @@
+import { mkdtemp, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import pg from "pg";
-import { expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { migrate } from "../../src/migrate.ts";
+import { readMigrationFiles } from "../../src/migrate/migration-files.ts";
+import { printMigrations } from "../../src/migrate/print.ts";
+import { VERSION } from "../../src/version.ts";
 import { runCommand } from "../support/command.ts";
 import { describeNative } from "../support/database.ts";
-import { openEmptyDatabase } from "../support/native-database.ts";
+import { graphileMigrate } from "../support/graphile-migrate.ts";
+import { nameIn, role } from "../support/roles.ts";
+import { openUnmigratedDatabase } from "../support/unmigrated-database.ts";
 
-async function emptyDatabase(): Promise<string> {
-  const database = await openEmptyDatabase(process.env["TEST_DATABASE_URL"] ?? "");
+async function emptyDatabase(): Promise<{ databaseUrl: string; client: pg.Client }> {
+  const database = await openUnmigratedDatabase();
   onTestFinished(() => database.close());
-  return database.url;
+  const client = new pg.Client(database.url);
+  await client.connect();
+  onTestFinished(() => client.end());
+  return { databaseUrl: database.url, client };
 }
 
-describeNative("A database is migrated once", "needs several databases and connections", () => {
-  test("Migrating from three deploys at once, and once more, makes one schema", async () => {
-    const databaseUrl = await emptyDatabase();
+/** What `migrate` says that it does, besides `settings` and `rights`. */
+async function messagesOf(databaseUrl: string): Promise<string[]> {
+  const messages: string[] = [];
+  await migrate({ databaseUrl, dimensions: 8, onMessage: (message) => messages.push(message) });
+  return messages.filter((message) => !/Applying (settings|rights)/.test(message));
+}
+
+/** As committed by the release that brought them; a released file is never edited. */
+const RELEASED = {
+  "000001-tables.sql": "sha1:4e635cc4d6788dab603890840d2eee7436d75852",
+  "000002-patient-embeddings.sql": "sha1:17ef603cdefa25e541d4cb579adb46863d29e9dd",
+};
+
+test("every released migration is what it was when it was released", async () => {
+  const { committed } = await readMigrationFiles();
+  const hashes = Object.fromEntries(committed.map(({ filename, hash }) => [filename, hash]));
+  expect(hashes).toMatchObject(RELEASED);
+});
+
+test("a committed migration that was edited is refused before anything is run", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "migrations-"));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  for (const name of ["committed", "once", "functions", "triggers", "from-0.1"])
+    await mkdir(join(folder, name));
+  const file = await readFile("migrations/committed/000001-tables.sql", "utf8");
+  await writeFile(join(folder, "committed/000001-tables.sql"), file.replace("text not null", "text"));
+  await expect(readMigrationFiles(folder)).rejects.toThrow("000001-tables.sql is not what was signed");
+});
+
+describe("npm run migrate", () => {
+  test("applies tables, functions and the sample table's triggers once, and nothing the second time", async () => {
+    const { databaseUrl, client } = await emptyDatabase();
+    expect(await messagesOf(databaseUrl)).toEqual([
+      "Applying 000001-tables.sql",
+      "Applying 000002-patient-embeddings.sql",
+      `Applying functions of ${VERSION}`,
+      "Applying once/000002-watch-patient-embeddings.sql",
+    ]);
+    expect(await messagesOf(databaseUrl)).toEqual([]);
+    const { rows } = await client.query(
+      "select filename, version from autoembed.migration order by applied_at, filename",
+    );
+    expect(rows).toEqual(
+      [
+        "000001-tables.sql",
+        "000002-patient-embeddings.sql",
+        "functions",
+        "once/000002-watch-patient-embeddings.sql",
+      ].map((filename) => ({ filename, version: VERSION })),
+    );
+  });
+
+  test("does not watch the sample table again once a user has stopped watching it", async () => {
+    const { databaseUrl, client } = await emptyDatabase();
+    await migrate({ databaseUrl, dimensions: 8 });
+    await client.query("select autoembed.unwatch('patient_embeddings')");
+    await migrate({ databaseUrl, dimensions: 8 });
+    expect((await client.query("select from autoembed.embedding_source")).rowCount).toBe(0);
+  });
+
+  test("refuses a database in which a migration was applied as another file, and one that is newer", async () => {
+    const { databaseUrl, client } = await emptyDatabase();
+    await migrate({ databaseUrl, dimensions: 8 });
+    await client.query(
+      "update autoembed.migration set hash = 'sha1:other' where filename = '000001-tables.sql'",
+    );
+    await expect(migrate({ databaseUrl, dimensions: 8 })).rejects.toThrow(
+      "000001-tables.sql was applied to this database as another file",
+    );
+    await client.query(`delete from autoembed.migration where filename = '000001-tables.sql';
+      insert into autoembed.migration (filename, hash, version) values ('000099-future.sql', 'sha1:x', '9.0.0')`);
+    await expect(migrate({ databaseUrl, dimensions: 8 })).rejects.toThrow(
+      "The database is newer than this code: it has 000099-future.sql, and was migrated by version 9.0.0",
+    );
+  });
+
+  test("applies functions again when theirs is another hash, keeps what was granted on them, and leaves newer ones alone", async () => {
+    const { databaseUrl, client } = await emptyDatabase();
+    await migrate({ databaseUrl, dimensions: 8 });
+    await client.query(`update autoembed.migration set hash = 'sha1:other', version = '0.0.1' where filename = 'functions';
+      create or replace function autoembed.key_sql(row_alias text, key_columns text[]) returns text language sql as 'select 1::text'`);
+    expect(await messagesOf(databaseUrl)).toContain(`Applying functions of ${VERSION}`);
+    const { rows } = await client.query("select autoembed.key_sql('t', array['id']) as key");
+    expect(rows).toEqual([{ key: '(t.id::text collate "default")' }]);
+
+    await client.query(
+      "update autoembed.migration set hash = 'sha1:other', version = '99.0.0' where filename = 'functions'",
+    );
+    expect(await messagesOf(databaseUrl)).toEqual([]);
+  });
+
+  test("replaces trigger functions that are outdated, and triggers that are missing", async () => {
+    const { databaseUrl, client } = await emptyDatabase();
+    await migrate({ databaseUrl, dimensions: 8 });
+    await client.query(`create or replace function autoembed.source_1_row() returns trigger language plpgsql security definer
+        as 'begin return null; end';
+      update autoembed.embedding_source set triggers = triggers || '{"source_1_delete": "old"}';
+      drop trigger autoembed_1_truncate on patient_embeddings`);
+    const outdated = "select autoembed.outdated_triggers(s) as names from autoembed.embedding_source s";
+    const names = ["autoembed_1_truncate", "source_1_delete", "source_1_row"];
+    expect((await client.query(outdated)).rows).toEqual([{ names }]);
+    expect(await messagesOf(databaseUrl)).toEqual([
+      `patient_embeddings: ${names.join(", ")} brought up to date`,
+    ]);
+    expect((await client.query(outdated)).rows).toEqual([{ names: [] }]);
+    await client.query("insert into patient_embeddings values (1, 'one'); truncate patient_embeddings");
+    expect((await client.query("select from autoembed.embedding_queue")).rowCount).toBe(0);
+  });
+
+  test("leaves a source alone whose key column is gone, and says so", async () => {
+    const { databaseUrl, client } = await emptyDatabase();
+    await migrate({ databaseUrl, dimensions: 8 });
+    await client.query(`create table notes (id bigint primary key, body text, embedding vector(8));
+      create table dropped (id bigint primary key, body text, embedding vector(8));
+      select autoembed.watch('notes', 'body'); select autoembed.watch('dropped', 'body');
+      alter table notes rename id to number; drop table dropped;
+      update autoembed.embedding_source set triggers = '{}'`);
+    expect(await messagesOf(databaseUrl)).toEqual([
+      expect.stringMatching(/^patient_embeddings: .* brought up to date$/),
+      "notes: its triggers could not be brought up to date: table public.notes has no column id. Watch it again.",
+    ]);
+  });
+});
+
+describeNative("npm run migrate on a server", "needs several databases and connections", () => {
+  test("from three deploys at once, and again, ends with one schema", async () => {
+    const { databaseUrl, client } = await emptyDatabase();
     await Promise.all([1, 2, 3].map(() => migrate({ databaseUrl, dimensions: 8 })));
     await migrate({ databaseUrl, dimensions: 8 });
-
-    const client = new pg.Client(databaseUrl);
-    await client.connect();
     const { rows } = await client.query("select name from autoembed.embedding_source");
-    await client.end();
     expect(rows).toEqual([{ name: "patient_embeddings" }]);
   });
 
-  test("`npm start` on a database that is not migrated reports the command to run", async () => {
-    const start = runCommand(["start"], { DATABASE_URL: await emptyDatabase() });
-    expect(await start.exited).toBe(1);
-    expect(start.stderr()).toContain("This database has not been migrated.\nRun: npm run migrate");
+  test("replaces the functions of triggers without waiting for a transaction that holds their table", async () => {
+    const { databaseUrl, client } = await emptyDatabase();
+    await migrate({ databaseUrl, dimensions: 8 });
+    await client.query(
+      `update autoembed.embedding_source set triggers = triggers || '{"source_1_row": "old"}'`,
+    );
+    await client.query(
+      `begin; insert into patient_embeddings values (1, 'one'); lock table patient_embeddings in access exclusive mode`,
+    );
+    expect(await messagesOf(databaseUrl)).toEqual(["patient_embeddings: source_1_row brought up to date"]);
+    await client.query("commit");
   });
 
-  test("`npm start` with a provider whose vectors do not fit the column exits at once and names EMBEDDING_DIM", async () => {
-    const databaseUrl = await emptyDatabase();
+  test("waits for a table that a transaction holds, where a trigger itself has to be replaced", async () => {
+    const { databaseUrl, client } = await emptyDatabase();
+    await migrate({ databaseUrl, dimensions: 8 });
+    await client.query("drop trigger autoembed_1_truncate on patient_embeddings");
+    await client.query("begin; insert into patient_embeddings values (1, 'one')");
+    const migrated = messagesOf(databaseUrl);
+    const waiting = `select from pg_locks where not granted and relation = 'patient_embeddings'::regclass
+      and database = (select oid from pg_database where datname = current_database())`;
+    await expect
+      .poll(async () => (await client.query(waiting)).rowCount, { timeout: 10_000 })
+      .toBeGreaterThan(0);
+    await client.query("commit");
+    expect(await migrated).toEqual(["patient_embeddings: autoembed_1_truncate brought up to date"]);
+  });
+
+  test("and graphile-migrate of an application leave each other's history alone", async () => {
+    const { databaseUrl, client } = await emptyDatabase();
+    const folder = await mkdtemp(join(tmpdir(), "application-"));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    await mkdir(join(folder, "committed"));
+    let previous = "-";
+    const commit = async (number: number): Promise<void> => {
+      const body = `create table step_${number} ();\n`;
+      const hash = `sha1:${createHash("sha1")
+        .update(previous === "-" ? body : `${previous}\n${body}`)
+        .digest("hex")}`;
+      const text = `--! Previous: ${previous}\n--! Hash: ${hash}\n\n${body}`;
+      await writeFile(join(folder, `committed/00000${number}.sql`), text);
+      previous = hash;
+    };
+    const history = async (): Promise<unknown[]> =>
+      (await client.query("select * from graphile_migrate.migrations order by filename")).rows;
+
+    await commit(1);
+    await graphileMigrate(databaseUrl, folder);
+    const before = await history();
+    expect(await messagesOf(databaseUrl)).toContain("Applying 000001-tables.sql");
+    expect(await history()).toEqual(before);
+    await commit(2);
+    await commit(3);
+    await graphileMigrate(databaseUrl, folder);
+    expect(await history()).toHaveLength(3);
+    expect(await messagesOf(databaseUrl)).toEqual([]);
+    expect((await client.query("select from step_1, step_2, step_3")).rowCount).toBe(0);
+  });
+
+  test("finds everything up to date after `--print` was applied by psql", async () => {
+    const { databaseUrl } = await emptyDatabase();
+    const printed = runCommand(["migrate", "--print"], { EMBEDDING_DIM: "8" });
+    expect(await printed.exited, printed.stderr()).toBe(0);
+    expect(printed.stdout()).toBe(await printMigrations(8));
+    await applyByPsql(databaseUrl, printed.stdout());
+    expect(await messagesOf(databaseUrl)).toEqual([]);
+    const migrated = runCommand(["migrate"], { DATABASE_URL: databaseUrl, EMBEDDING_DIM: "8" });
+    expect(await migrated.exited).toBe(0);
+    expect(migrated.stdout()).toContain("The database is up to date");
+  });
+
+  test("`--print --after` gives what comes after a file, and it can be applied to a database that has that", async () => {
+    const { databaseUrl } = await emptyDatabase();
+    await migrate({ databaseUrl, dimensions: 8 });
+    const printed = await printMigrations(8, "000002-patient-embeddings.sql");
+    expect(printed).not.toContain("create table");
+    expect(printed).toContain("create or replace function autoembed.watch(");
+    await applyByPsql(databaseUrl, printed);
+    expect(await messagesOf(databaseUrl)).toEqual([]);
+  });
+
+  test("`npm start` on a database that is not migrated, or by an older version, says what to run", async () => {
+    const { databaseUrl, client } = await emptyDatabase();
+    const start = runCommand(["start"], { DATABASE_URL: databaseUrl });
+    expect(await start.exited).toBe(1);
+    expect(start.stderr()).toContain("This database has not been migrated.\nRun: npm run migrate");
+
+    await migrate({ databaseUrl, dimensions: 8 });
+    await client.query(
+      "update autoembed.migration set hash = 'sha1:other', version = '0.1.9' where filename = 'functions'",
+    );
+    const again = runCommand(["start"], { DATABASE_URL: databaseUrl });
+    expect(await again.exited).toBe(1);
+    expect(again.stderr()).toContain(
+      "This database was migrated by an older version (0.1.9).\nRun: npm run migrate",
+    );
+  });
+
+  test("a provider whose vectors do not fit stops at once and names EMBEDDING_DIM", async () => {
+    const { databaseUrl } = await emptyDatabase();
     await migrate({ databaseUrl, dimensions: 8 });
     const start = runCommand(["start"], { DATABASE_URL: databaseUrl });
     expect(await start.exited).toBe(1);
@@ -39,20 +263,38 @@ describeNative("A database is migrated once", "needs several databases and conne
     expect(start.stderr()).toContain("EMBEDDING_DIM=8");
   });
 
-  test("Migrating as a role that may not create objects is refused", async () => {
-    const databaseUrl = await emptyDatabase();
-    const role = `autoembed_lesser_${process.pid}`;
-    const owner = new pg.Client(databaseUrl);
-    await owner.connect();
-    onTestFinished(async () => {
-      await owner.query(`drop role if exists ${role}`);
-      await owner.end();
-    });
-    await owner.query(`create extension vector; create role ${role} login`);
-    const url = new URL(databaseUrl);
-    url.username = role;
-    await expect(migrate({ databaseUrl: url.href, dimensions: 8 })).rejects.toThrow(
+  test("a role that may not create is told who may", async () => {
+    const { databaseUrl, client } = await emptyDatabase();
+    await client.query("create extension vector");
+    const url = await role(client, databaseUrl, "lesser");
+    await expect(migrate({ databaseUrl: url, dimensions: 8 })).rejects.toThrow(
       "may not migrate this database",
     );
   });
+
+  test("a schema autoembed of another role is refused, and so is a table patient_embeddings", async () => {
+    const { databaseUrl, client } = await emptyDatabase();
+    const other = nameIn(await role(client, databaseUrl, "other"));
+    await client.query(`create schema autoembed authorization ${other}`);
+    await expect(migrate({ databaseUrl, dimensions: 8 })).rejects.toMatchObject({
+      message: expect.stringContaining(`the schema autoembed belongs to the role ${other}`) as string,
+      remedy: expect.stringContaining("drop schema autoembed") as string,
+    });
+    await client.query(`drop schema autoembed; create table patient_embeddings (patient_id bigint primary key);
+      alter table patient_embeddings owner to ${other}`);
+    await expect(migrate({ databaseUrl, dimensions: 8 })).rejects.toThrow(
+      "the table public.patient_embeddings belongs to another role",
+    );
+  });
 });
+
+/** As `psql --single-transaction` does: one simple query, one transaction. */
+async function applyByPsql(databaseUrl: string, script: string): Promise<void> {
+  const client = new pg.Client(databaseUrl);
+  await client.connect();
+  try {
+    await client.query(script);
+  } finally {
+    await client.end();
+  }
+}

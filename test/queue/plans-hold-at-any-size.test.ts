@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { connect, vectorTypeOid, type Database } from "../../src/database/connect.ts";
+import { connect, type Database } from "../../src/database/connect.ts";
+import { findPgvector } from "../../src/database/pgvector.ts";
 import { VectorArray } from "../../src/database/vector-array.ts";
 import { readConfig } from "../../src/config.ts";
 import { claim } from "../../src/queue/claim.ts";
@@ -34,7 +35,7 @@ async function open(plans: "kept" | "made", rows: 0 | 1, into?: string): Promise
     await watch(db, config, { table: "patient_embeddings", text: "context_text", into, name: into });
   }
   // This index has all that a claim reads: a planner that misjudges sizes would scan all of it.
-  await sql`create index by_patient on patient_embeddings (patient_id, context_text)`.execute(db);
+  await sql`create index by_patient on public.patient_embeddings (patient_id, context_text)`.execute(db);
   await fill(1, rows);
   await sql`analyze`.execute(db);
   await prepareStatements(into ?? "patient_embeddings");
@@ -103,7 +104,7 @@ describe.each([
 
 /** Patients from `first` to `last`, pending, and as many texts in the cache. */
 async function fill(first: number, last: number): Promise<void> {
-  await sql`insert into patient_embeddings (patient_id, context_text)
+  await sql`insert into public.patient_embeddings (patient_id, context_text)
     select n, 'note ' || n from generate_series(${first}::int, ${last}::int) n`.execute(db);
   await sql`insert into autoembed.embedding_cache (model, text_hash, embedding)
     select ${MODEL}, sha256(convert_to(n::text, 'UTF8')), '[1,0,0,0,0,0,0,0]'
@@ -136,7 +137,7 @@ async function prepareStatements(name: string): Promise<void> {
   if (source === undefined) throw new Error("the migration watches a table");
   const vectors = new VectorArray(1, 8);
   vectors.setFloats(0, [1, 0, 0, 0, 0, 0, 0, 0]);
-  const vectorOid = await vectorTypeOid(db);
+  const pgvector = await findPgvector(db);
   for (let run = 0; run < 8; run++) {
     await claim(db, source, {
       owner: 1,
@@ -154,7 +155,7 @@ async function prepareStatements(name: string): Promise<void> {
       hashes: [`0${String(run)}`],
       vectors,
       cacheModel: MODEL,
-      vectorOid,
+      pgvector,
     });
   }
 }

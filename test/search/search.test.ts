@@ -143,9 +143,9 @@ describe("Searches find the nearest rows", () => {
 
 describeNative("An index serves searches", "plans and concurrent builds need a native server", () => {
   test.each([
-    ["patient_embeddings", DIMENSIONS, "vector_cosine_ops"],
-    ["long_vectors", 2_500, "halfvec_cosine_ops"],
-    ["half_vectors", 16, "halfvec_cosine_ops"],
+    ["patient_embeddings", DIMENSIONS, "public.vector_cosine_ops"],
+    ["long_vectors", 2_500, "public.halfvec_cosine_ops"],
+    ["half_vectors", 16, "public.halfvec_cosine_ops"],
   ])(
     "An index of %s is built concurrently, fits the vectors' type, and is used by searches",
     async (name, dimensions, operators) => {

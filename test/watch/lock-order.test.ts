@@ -51,7 +51,7 @@ const STEPS: readonly {
   {
     what: "replacing chunks by whole texts",
     first: PASSAGES,
-    before: ({ db }) => sql`alter table app.documents add column embedding vector(8)`.execute(db),
+    before: ({ db }) => sql`alter table app.documents add column embedding public.vector(8)`.execute(db),
     step: (given) => given.watch({ table: "app.documents", text: "body", name: "docs" }),
   },
   { what: "unwatching a source", step: ({ db }) => unwatch(db, "docs") },

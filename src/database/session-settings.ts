@@ -1,0 +1,75 @@
+import { sql, type RawBuilder } from "kysely";
+
+/*
+ * What a statement of ours does must not depend on the settings of the role, the database or the connection string: which
+ * functions and operators it finds, what a key or a text looks like, what it sees of other transactions. So each session
+ * is pinned before its first statement, and remembers what it had for the user's code that runs within ours: triggers of
+ * a watched table, and functions in a text expression.
+ */
+
+/** What the user's functions and operators are found by. Given back before anything of the user's is evaluated. */
+const PATH = { search_path: "pg_catalog, pg_temp" } as const;
+
+/**
+ * What values look like as text. Texts and keys are computed under these, as the trigger functions compute them: so they
+ * are given back late, before the first write that fires a user trigger.
+ */
+const FORMATS = {
+  standard_conforming_strings: "on",
+  datestyle: "ISO, MDY",
+  timezone: "UTC",
+  intervalstyle: "postgres",
+  bytea_output: "hex",
+  extra_float_digits: "1",
+} as const;
+
+/** Nothing that the user's code would notice. */
+const OTHERS = {
+  default_transaction_isolation: "read committed",
+  default_transaction_read_only: "off",
+  quote_all_identifiers: "off",
+} as const;
+
+type Remembered = keyof typeof PATH | keyof typeof FORMATS;
+
+/** Where a session keeps what it had: names of our own, with a prefix. */
+export const REMEMBERED_SETTINGS = [...Object.keys(PATH), ...Object.keys(FORMATS)].map(rememberedAs);
+
+function rememberedAs(name: string): string {
+  return `autoembed.${name}`;
+}
+
+/**
+ * Pins a session. A statement that is still at work when this process has given it up is ended by the server; the embedded
+ * Postgres, which spins on such a limit for ever, is spared.
+ */
+export function pinSession(statementTimeoutMs: number): string {
+  const remembered = [...Object.keys(PATH), ...Object.keys(FORMATS)].map(
+    (name) => `set_config('${rememberedAs(name)}', current_setting('${name}'), false)`,
+  );
+  const pinned = Object.entries({ ...PATH, ...FORMATS, ...OTHERS }).map(
+    ([name, value]) => `set_config('${name}', '${value}', false)`,
+  );
+  const timeout = `case when version() !~* 'emscripten'
+    then set_config('statement_timeout', '${Math.min(statementTimeoutMs, 2 ** 31 - 1)}ms', false) end`;
+  return `select ${[...remembered, ...pinned, timeout].join(",\n  ")}`;
+}
+
+/** What a session had before it was pinned; where it is not ours alone, and so not pinned, what it has. */
+function remembered(name: Remembered): RawBuilder<string> {
+  const own = sql.lit(rememberedAs(name));
+  return sql`set_config(${sql.lit(name)},
+    coalesce(nullif(current_setting(${own}, true), ''), current_setting(${sql.lit(name)})), true)`;
+}
+
+/** Sets back the search path, for the rest of the transaction. */
+export const roleSearchPath = remembered("search_path");
+
+/**
+ * True. Evaluated before a user's table is written: from then on its triggers see values as their role does. It reads all
+ * of the CTE `read` first, whose texts have to be computed under our settings.
+ */
+export function restoreFormats(read: string): RawBuilder<boolean> {
+  return sql`(select num_nonnulls(${sql.join(Object.keys(FORMATS).map((name) => remembered(name as Remembered)))}) > 0
+    from (select count(*) from ${sql.id(read)}) r)`;
+}

@@ -199,8 +199,12 @@ describeNative("npm run migrate on a server", "needs several databases and conne
       await writeFile(join(folder, `committed/00000${number}.sql`), text);
       previous = hash;
     };
-    const history = async (): Promise<unknown[]> =>
-      (await client.query("select * from graphile_migrate.migrations order by filename")).rows;
+    const history = async (): Promise<readonly object[]> => {
+      const { rows } = await client.query<object>(
+        "select * from graphile_migrate.migrations order by filename",
+      );
+      return rows;
+    };
 
     await commit(1);
     await graphileMigrate(databaseUrl, folder);

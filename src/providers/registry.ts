@@ -1,4 +1,4 @@
-import type { Config } from "../config.ts";
+import type { ProviderEnvironment } from "./provider-environment.ts";
 import type { Events } from "../events.ts";
 import { backendOf } from "./known-backends.ts";
 import { openProvider, openProviderWithoutProbe, openSharedProvider } from "./provider-stack.ts";
@@ -26,13 +26,13 @@ export interface ProviderDescription {
 
 /** The open providers of a listener. Sources with equal settings share one, with its rate and its circuit. */
 export class Providers {
-  readonly #config: Config;
+  readonly #config: ProviderEnvironment;
   readonly #events: Events;
   readonly #open = new Map<string, Promise<RetryingProvider>>();
   readonly #known = new Set<RetryingProvider>();
   #closed = false;
 
-  constructor(config: Config, events: Events) {
+  constructor(config: ProviderEnvironment, events: Events) {
     this.#config = config;
     this.#events = events;
   }
@@ -79,7 +79,7 @@ export class Providers {
 }
 
 /** The source's own limits, else the environment's. */
-function policyOf(config: Config, overrides: ProviderOverrides): Partial<RetryPolicy> {
+function policyOf(config: ProviderEnvironment, overrides: ProviderOverrides): Partial<RetryPolicy> {
   const own = sourceSettings(overrides.settings);
   const requestsPerMinute = own.requests_per_minute ?? config.EMBED_REQUESTS_PER_MINUTE;
   const tokensPerMinute = own.tokens_per_minute ?? config.EMBED_TOKENS_PER_MINUTE;
@@ -99,7 +99,7 @@ function policyOf(config: Config, overrides: ProviderOverrides): Partial<RetryPo
  * @throws {ProviderError} where it does not answer, or with vectors of another length
  */
 export async function withProvider<T>(
-  config: Config,
+  config: ProviderEnvironment,
   overrides: ProviderOverrides,
   options: { readonly dimensions?: number | null; readonly signal?: AbortSignal },
   work: (provider: Provider) => T | Promise<T>,
@@ -119,7 +119,7 @@ export async function withProvider<T>(
 
 /** The length of the vectors that a provider makes: configured, the same for all of its kind, or what it answers with. */
 export async function dimensionsOf(
-  config: Config,
+  config: ProviderEnvironment,
   overrides: ProviderOverrides = NO_OVERRIDES,
 ): Promise<number> {
   // EMBEDDING_DIM is about the environment's model, and not about another one.

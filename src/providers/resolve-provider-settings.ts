@@ -1,4 +1,4 @@
-import type { Config } from "../config.ts";
+import type { ProviderEnvironment } from "./provider-environment.ts";
 import { backendOf, type ProviderSettings } from "./known-backends.ts";
 import { sourceSettings } from "./source-settings.ts";
 
@@ -18,7 +18,7 @@ export const NO_OVERRIDES: ProviderOverrides = { backend: null, model: null, dim
  * @throws {SetupError} where the source names a backend, a setting or a key that is not known here.
  */
 export function resolveProviderSettings(
-  config: Config,
+  config: ProviderEnvironment,
   overrides: ProviderOverrides = NO_OVERRIDES,
 ): ProviderSettings {
   return backendOf(overrides.backend ?? config.EMBEDDING_BACKEND).resolve({

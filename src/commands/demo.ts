@@ -56,11 +56,11 @@ async function showWith(
     const started = performance.now();
     console.log(`Inserting ${DEMO_PATIENTS.length} made-up patients; a trigger queues each one …`);
     await insertPatients(db);
-    await listener.settled();
+    await listener.whenDrained();
     const seconds = (performance.now() - started) / 1000;
     console.log(`… and all of them are embedded ${seconds.toFixed(1)} s later (${provider.model}).\n`);
     for (const query of SEARCHES) await showSearch(db, source, provider, query);
-    await showEdit(db, source, provider, () => listener.settled());
+    await showEdit(db, source, provider, () => listener.whenDrained());
   } finally {
     await listener.stop();
   }
@@ -80,7 +80,7 @@ async function showEdit(
   db: Database,
   source: Source,
   provider: Provider,
-  settled: () => Promise<void>,
+  whenDrained: () => Promise<void>,
 ): Promise<void> {
   const query = SEARCHES[2];
   const vector = await embedQuery(db, provider, query, AbortSignal.timeout(60_000));
@@ -100,7 +100,7 @@ async function showEdit(
     .set({ context_text: EDIT })
     .where("patient_id", "=", last.key)
     .execute();
-  await settled();
+  await whenDrained();
   const milliseconds = Math.round(performance.now() - started);
   const rankAfter = (await rank()).findIndex(({ key }) => key === last.key) + 1;
   console.log(`${milliseconds} ms later it is number ${rankAfter}, and no other code ran.`);

@@ -32,7 +32,7 @@ export interface Listener {
    */
   start(): Promise<void>;
   /** Resolves when nothing is pending and nothing is in flight, in any listener: for tests and scripts. */
-  settled(signal?: AbortSignal): Promise<void>;
+  whenDrained(signal?: AbortSignal): Promise<void>;
   /** The provider of a source, shared with the workers: its rate and its circuit are theirs. @throws {ProviderError} */
   provider(source: ProviderOverrides): Promise<Provider>;
   /** Names, states and reasons of the open providers. */
@@ -134,7 +134,7 @@ class RunningListener implements Listener {
     return this.#started;
   }
 
-  async settled(signal?: AbortSignal): Promise<void> {
+  async whenDrained(signal?: AbortSignal): Promise<void> {
     await waitUntilDrained(this.#db, signal);
   }
 

@@ -131,7 +131,7 @@ test("A backfill replaces the vector of a text that was changed with triggers di
   const on = await prepare();
   const listener = await on.listen();
   await on.client.query("insert into patient_embeddings values (1, 'before'), (2, 'stays'), (3, 'blanked')");
-  await listener.settled();
+  await listener.whenDrained();
   await unseen(on, "update patient_embeddings set context_text = 'after' where patient_id = 1");
   await unseen(on, "update patient_embeddings set context_text = ' ' where patient_id = 3");
   expect(await wrongRows(on.client)).toEqual(["1", "3"]);

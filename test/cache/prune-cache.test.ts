@@ -14,7 +14,7 @@ test("A deleted row leaves the queue at once, and prune removes the cached vecto
   await client.query(
     "insert into patient_embeddings values (1, 'stays'), (2, 'goes'), (3, 'goes too, later')",
   );
-  await listener.settled();
+  await listener.whenDrained();
   await listener.stop();
   await client.query(
     "update autoembed.embedding_cache set created_at = now() - interval '100 days' where text_hash = sha256('goes')",
@@ -39,7 +39,7 @@ test("A deleted row leaves the queue at once, and prune removes the cached vecto
 
   const requests = provider.counts.inputs;
   await client.query("insert into patient_embeddings values (5, 'stays'), (6, 'goes')");
-  await (await listen()).settled();
+  await (await listen()).whenDrained();
   expect(provider.requests.slice(-1)[0]?.texts).toEqual(["goes"]);
   expect(provider.counts.inputs).toBeGreaterThan(requests);
 });

@@ -100,11 +100,11 @@ test.each(TABLES)("Chunks of $what follow its rows, and are found by searches", 
     LONG,
     OTHER,
   ]);
-  await listener.settled();
+  await listener.whenDrained();
   await expectAllTrue(client, columns, [LONG, OTHER]);
   await client.query("update app.docs set body = $1 || ' And more.' where body = $1", [LONG]);
   await client.query(rekey);
-  await listener.settled();
+  await listener.whenDrained();
   await expectAllTrue(client, columns, [`${LONG} And more.`, OTHER]);
 
   const chosen = await choose(db, "app.docs");
@@ -137,6 +137,6 @@ test.each(TABLES)("Chunks of $what follow its rows, and are found by searches", 
   expect(inSql.rows[0]).toEqual({ key: found, chunk: 2 });
 
   await client.query("delete from app.docs where body = $1", [OTHER]);
-  await listener.settled();
+  await listener.whenDrained();
   await expectAllTrue(client, columns, [`${LONG} And more.`]);
 });

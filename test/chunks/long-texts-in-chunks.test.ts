@@ -20,7 +20,7 @@ test("A long text becomes chunks with vectors, and the chunks follow the text", 
   await client.query("insert into app.documents values (1, $1), (2, 'short'), (3, ' '), (4, null)", [
     prose(40),
   ]);
-  await listener.settled();
+  await listener.whenDrained();
   await expectAllChunksRight(client);
   expect((await chunksOf(client, 1)).length).toBeGreaterThan(10);
   expect(await chunksOf(client, 2)).toMatchObject([
@@ -28,17 +28,17 @@ test("A long text becomes chunks with vectors, and the chunks follow the text", 
   ]);
 
   await client.query("update app.documents set body = $1 where id = 1", [prose(3, "b")]);
-  await listener.settled();
+  await listener.whenDrained();
   await expectAllChunksRight(client);
   await client.query(
     "update app.documents set body = '' where id = 1; update app.documents set id = 7 where id = 2",
   );
-  await listener.settled();
+  await listener.whenDrained();
   await expectAllChunksRight(client);
   expect(await chunksOf(client, 1)).toEqual([]);
   expect(await chunksOf(client, 7)).toHaveLength(1);
   await client.query("delete from app.documents");
-  await listener.settled();
+  await listener.whenDrained();
   await expectAllChunksRight(client);
 });
 
@@ -48,7 +48,7 @@ test("An edit in the middle of a long text sends the changed chunks alone to the
   const listener = await listen();
   const sentences = prose(400).split(/(?<=\.) /);
   await client.query("insert into app.documents values (1, $1)", [sentences.join(" ")]);
-  await listener.settled();
+  await listener.whenDrained();
   const before = await chunksOf(client, 1);
   const asked = provider.requests.length;
   await client.query("truncate autoembed.embedding_cache");
@@ -59,7 +59,7 @@ test("An edit in the middle of a long text sends the changed chunks alone to the
     ...sentences.slice(200),
   ].join(" ");
   await client.query("update app.documents set body = $1 where id = 1", [edited]);
-  await listener.settled();
+  await listener.whenDrained();
   await expectAllChunksRight(client);
   const after = await chunksOf(client, 1);
   const texts = new Set(before.map(({ passage }) => passage));
@@ -87,11 +87,11 @@ test("Chunks follow their rows in a partitioned table with a composite key", asy
     prose(9, "a"),
     prose(9, "b"),
   ]);
-  await listener.settled();
+  await listener.whenDrained();
   await expectAllChunksRight(client);
   await client.query("update app.documents set id = 3, body = body || ' More.' where id = 1");
   await client.query("delete from app.documents where id = 2");
-  await listener.settled();
+  await listener.whenDrained();
   await expectAllChunksRight(client);
 });
 
@@ -104,7 +104,7 @@ test("A listener that is killed between cutting and embedding loses no chunk", a
   doomed.process.kill("SIGKILL");
   await doomed.exited;
   expect((await chunksOf(client, 1)).every(({ embedding }) => embedding === null)).toBe(true);
-  await (await listen()).settled();
+  await (await listen()).whenDrained();
   await expectAllChunksRight(client);
 });
 
@@ -114,7 +114,7 @@ describeNative("Cutting texts blocks no user", "needs transactions that run at t
     await watch();
     const listener = await listen();
     await client.query("insert into app.documents values (1, $1), (2, $1)", [prose(20)]);
-    await listener.settled();
+    await listener.whenDrained();
     const released = new Promise<void>((resolve) => {
       listener.events.on("released", () => {
         resolve();
@@ -135,7 +135,7 @@ describeNative("Cutting texts blocks no user", "needs transactions that run at t
       await user.query("update app.documents set body = 'never'");
       await user.query("rollback");
     });
-    await listener.settled();
+    await listener.whenDrained();
     await expectAllChunksRight(client);
   });
 });

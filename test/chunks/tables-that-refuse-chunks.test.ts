@@ -44,14 +44,14 @@ test.each(Object.entries(REFUSALS))(
     });
     const listener = await listen();
     await client.query("insert into documents values (1, $1), (2, $1)", [`${ONE} ${TWO}`]);
-    await listener.settled(AbortSignal.timeout(10_000));
+    await listener.whenDrained(AbortSignal.timeout(10_000));
     expect(await passages(client, 1)).toEqual([ONE, TWO]);
 
     await client.query(`create or replace function refuse() returns trigger language plpgsql as $$ begin ${body} end $$;
       create trigger refuse before ${when} on documents_passages for each row
       when (${when === "insert" ? "new" : "old"}.id = 1) execute function refuse()`);
     await client.query("update documents set body = $1", [text]);
-    await listener.settled(AbortSignal.timeout(10_000));
+    await listener.whenDrained(AbortSignal.timeout(10_000));
     const { rows } = await client.query("select q.key, q.last_error from autoembed.embedding_queue q");
     expect(rows).toEqual([
       { key: "1", last_error: expect.stringMatching(/did not keep them.*trigger/) as string },
@@ -61,7 +61,7 @@ test.each(Object.entries(REFUSALS))(
 
     await client.query("drop trigger refuse on documents_passages");
     expect(await retryFailed(db, { source: "documents" })).toBe(1);
-    await listener.settled(AbortSignal.timeout(10_000));
+    await listener.whenDrained(AbortSignal.timeout(10_000));
     expect(await passages(client, 1)).toEqual(expected);
     expect((await client.query("select from documents_passages where embedding is null")).rowCount).toBe(0);
   },

@@ -21,7 +21,7 @@ test(
 
     const listener = await on.listen();
     await on.client.query("insert into patient_embeddings values (1, 'asthma')");
-    await listener.settled();
+    await listener.whenDrained();
     expect(await run(on, "status", "--check")).toMatchObject({ code: 0, stderr: "" });
 
     on.provider.poison = (text) => text === "unspeakable";
@@ -91,7 +91,7 @@ test(
     await on.client.query(
       "insert into patient_embeddings select i, 'patient ' || i from generate_series(1, 60) i",
     );
-    await listener.settled();
+    await listener.whenDrained();
     await listener.stop();
 
     const same = await run(on, "verify", "--sample", "40", "--json");

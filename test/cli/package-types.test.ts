@@ -18,7 +18,7 @@ const listener: Listener = createListener(config);
 export async function application(): Promise<readonly Neighbour[]> {
   const watched = await watch(config, { table: "products", text: "description", type: "halfvec" });
   await listener.start();
-  await listener.settled();
+  await listener.whenDrained();
   const found = await search(config, "rain coat", { source: watched.name });
   const distance: number | undefined = found[0]?.distance;
   // @ts-expect-error a distance is a number: were the types lost, this would pass unnoticed

@@ -131,7 +131,7 @@ describe("A database of version 0.1 is taken over", () => {
     });
     await listener.start();
     await client.query("insert into app.articles values (gen_random_uuid(), 'new', 'text')");
-    await listener.settled(AbortSignal.timeout(30_000));
+    await listener.whenDrained(AbortSignal.timeout(30_000));
 
     const asked = provider.requests.flatMap(({ texts }) => texts).sort();
     expect(asked.filter((text) => text === "embedded" || text === "cached" || text === "a letter")).toEqual(

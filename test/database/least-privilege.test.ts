@@ -21,7 +21,7 @@ describeNative("Least privileges are enough, and are kept", "needs roles of its 
     await application.query("update patient_embeddings set context_text = 'zwei' where patient_id = 2");
     await application.query("update patient_embeddings set patient_id = 4 where patient_id = 1");
     await application.query("update patient_embeddings set context_text = '' where patient_id = 3");
-    await listener.settled(AbortSignal.timeout(30_000));
+    await listener.whenDrained(AbortSignal.timeout(30_000));
     expect(await wrongRows(client)).toEqual([]);
     await application.query("delete from patient_embeddings where patient_id = 2");
     expect((await client.query("select from autoembed.embedding_queue")).rowCount).toBe(0);
@@ -44,12 +44,12 @@ describeNative("Least privileges are enough, and are kept", "needs roles of its 
     const listener = await listen({ DATABASE_URL: listenerUrl });
 
     await client.query("insert into app.notes values (1, 'one'), (2, 'two'), (3, 'three')");
-    await listener.settled(AbortSignal.timeout(30_000));
+    await listener.whenDrained(AbortSignal.timeout(30_000));
     await client.query(
       "update app.notes set body = 'zwei' where id = 2; update app.notes set body = '' where id = 3",
     );
     await client.query("update app.notes set id = 4 where id = 1");
-    await listener.settled(AbortSignal.timeout(30_000));
+    await listener.whenDrained(AbortSignal.timeout(30_000));
     const { rows } = await client.query<{ id: string; right: boolean }>(
       "select v.id, v.embedding = $1 as right from app.notes_embeddings v order by id",
       [`[${oracleVector("zwei", DIMENSIONS).join(",")}]`],
@@ -91,7 +91,7 @@ describeNative("Least privileges are enough, and are kept", "needs roles of its 
     expect(remedy).toContain('grant select, update ("embedding") on "public"."beside"');
 
     await client.query(remedy ?? "");
-    await listener.settled(AbortSignal.timeout(10_000));
+    await listener.whenDrained(AbortSignal.timeout(10_000));
     expect(await wrongRows(client, "beside")).toEqual([]);
     expect(
       (await client.query("select from autoembed.embedding_source where trouble is not null")).rowCount,
@@ -147,7 +147,7 @@ describeNative("Least privileges are enough, and are kept", "needs roles of its 
     await application.query("update public.patient_embeddings set context_text = 'c'");
     await application.query("delete from public.patient_embeddings where context_text = 'none'");
     const listener = await listen();
-    await listener.settled(AbortSignal.timeout(30_000));
+    await listener.whenDrained(AbortSignal.timeout(30_000));
 
     expect(await wrongRows(client)).toEqual([]);
     const { rows } = await client.query<{ who: string }>(
@@ -195,7 +195,7 @@ describeNative("Least privileges are enough, and are kept", "needs roles of its 
     expect((await client.query("select from autoembed.embedding_queue")).rowCount).toBe(2);
 
     await client.query("drop policy but_not_two on patient_embeddings");
-    await listener.settled(AbortSignal.timeout(30_000));
+    await listener.whenDrained(AbortSignal.timeout(30_000));
     expect(await wrongRows(client)).toEqual([]);
     expect(await trouble()).toBeNull();
   });
@@ -211,7 +211,7 @@ describeNative("Least privileges are enough, and are kept", "needs roles of its 
     const listener = await listen();
     for (const table of ["patient_embeddings", "notes"])
       await client.query(`insert into ${table} values (1, 'one'), (2, 'two'), (3, 'three')`);
-    await listener.settled(AbortSignal.timeout(10_000));
+    await listener.whenDrained(AbortSignal.timeout(10_000));
     const application = await session(applicationUrl);
     const found = async (source: string): Promise<string[]> => {
       const { rows } = await application.query<{ key: string }>(

@@ -13,6 +13,7 @@ const ROOMS = [
   "timing",
   "events.ts",
   "log.ts",
+  "setting-types.ts",
   "migrate",
   "database",
   "migrate.ts",

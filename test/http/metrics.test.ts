@@ -22,9 +22,9 @@ test("Metrics report what is pending, what was done, what failed and how long it
   await client.query(
     "insert into patient_embeddings values (1, 'asthma'), (2, 'migraine'), (3, 'unspeakable')",
   );
-  await listener.settled();
+  await listener.whenDrained();
   await client.query("insert into patient_embeddings values (4, 'asthma')");
-  await listener.settled();
+  await listener.whenDrained();
 
   const source = `{source="patient_embeddings"}`;
   const read = async () => {

@@ -40,7 +40,7 @@ describe.skipIf(!isThere)(`The page works in a real browser (skipped without ${C
     await client.query(
       "insert into patient_embeddings select i, 'patient ' || i from generate_series(1, 40) i",
     );
-    await listener.settled();
+    await listener.whenDrained();
 
     await page.getByText("40 of 40, 100 %").waitFor();
     expect(await page.getByRole("img", { name: /^Queue: / }).count()).toBe(1);
@@ -53,7 +53,7 @@ describe.skipIf(!isThere)(`The page works in a real browser (skipped without ${C
     await client.query(
       "insert into patient_embeddings values (1, 'asthma'), (2, 'migraine'), (3, 'unspeakable')",
     );
-    await listener.settled();
+    await listener.whenDrained();
     await page.goto(http.url);
 
     await page.getByRole("searchbox").focus();
@@ -66,7 +66,7 @@ describe.skipIf(!isThere)(`The page works in a real browser (skipped without ${C
     await page.getByRole("button", { name: "Retry key 3 of patient_embeddings" }).focus();
     await page.keyboard.press("Space");
     await page.getByRole("status").getByText("One row is waiting again.").waitFor();
-    await listener.settled();
+    await listener.whenDrained();
 
     await page.getByRole("button", { name: "Pause patient_embeddings" }).focus();
     await page.keyboard.press("Enter");
@@ -97,7 +97,7 @@ describe.skipIf(!isThere)(`The page works in a real browser (skipped without ${C
       const { client, provider, listener, http, page } = await open();
       provider.poison = (text) => text === "unspeakable";
       await client.query("insert into patient_embeddings values (1, 'asthma'), (2, 'unspeakable')");
-      await listener.settled();
+      await listener.whenDrained();
       await page.emulateMedia({ colorScheme });
       await page.setViewportSize({ width: 380, height: 800 });
       await page.goto(http.url);

@@ -16,7 +16,7 @@ test("The page reports that everything is current, and carries all it needs in l
   await client.query(
     "insert into patient_embeddings select i, 'patient ' || i from generate_series(1, 50) i",
   );
-  await listener.settled();
+  await listener.whenDrained();
 
   const page = await vi.waitFor(
     async () => {
@@ -41,7 +41,7 @@ test("The page shows a failed row with its key and reason, not its text, and can
   const { client, provider, listener, http } = await prepared();
   provider.poison = (text) => text.includes("unspeakable");
   await client.query("insert into patient_embeddings values (7, 'unspeakable'), (8, 'asthma')");
-  await listener.settled();
+  await listener.whenDrained();
 
   const page = await (await fetch(http.url)).text();
   expect(page).toContain("except 1 failed row");
@@ -67,7 +67,7 @@ test("The page pauses and resumes a source, and rows that change during the paus
 
   await client.query("insert into patient_embeddings values (1, 'asthma')");
   await http.post("/resume", { source: "patient_embeddings" });
-  await listener.settled();
+  await listener.whenDrained();
   expect((await client.query("select 1 from patient_embeddings where embedding is not null")).rowCount).toBe(
     1,
   );
@@ -76,7 +76,7 @@ test("The page pauses and resumes a source, and rows that change during the paus
 test("A search on the page shows the nearest keys and distances, and texts only when asked", async () => {
   const { client, listener, http } = await prepared();
   await client.query("insert into patient_embeddings values (1, 'a <b>bold</b> asthma'), (2, 'migraine')");
-  await listener.settled();
+  await listener.whenDrained();
 
   const keys = await (await http.post("/search", { source: "patient_embeddings", query: "migraine" })).text();
   expect(keys).toMatch(/<code>2<\/code><\/th>\s*<td class="n">0\.0000<\/td>/);

@@ -18,7 +18,7 @@ test("An application watches its own table, waits for the vectors, and searches 
   await listener.start();
 
   await client.query("insert into shop.products values ('a1', 'walking boots'), ('b2', 'rain coat')");
-  await listener.settled();
+  await listener.whenDrained();
   const [best] = await search(config, "rain coat", { source: name, withText: true });
   expect(best).toMatchObject({ key: "b2", text: "rain coat" });
   expect(best?.distance).toBeCloseTo(0, 5);
@@ -27,7 +27,7 @@ test("An application watches its own table, waits for the vectors, and searches 
   const apart = await watch(config, { table: "shop.products", text: "description", into: "product_vectors" });
   expect(apart).toMatchObject({ name, into: "shop.product_vectors", view: "shop.products_with_embedding" });
   await client.query("insert into shop.products values ('c3', 'umbrella')");
-  await listener.settled();
+  await listener.whenDrained();
   expect(await search(config, "umbrella", { source: name })).toMatchObject([{ key: "c3" }]);
 
   await expect(search(config, "rain coat")).rejects.toThrow("Several sources");

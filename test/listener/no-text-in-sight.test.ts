@@ -103,7 +103,7 @@ test(
 
     const all = seen.join("\n");
     expect(all).toContain('"msg":"failed"');
-    expect(all).toContain("autoembed.embedding_queue 1");
+    expect(all).toContain("autoembed 1");
     expect(all).toContain("SQLSTATE P0001");
     expect(all.split("\n").filter((line) => line.includes("xylophonic"))).toEqual([]);
   },

@@ -75,7 +75,7 @@ test("A change that comes while requests are in flight does not wait for them, w
   // Each answer raises the number of requests that may be in flight.
   for (let n = 0; n < 40; n++) {
     await insert(`before ${n}`);
-    await listener.settled();
+    await listener.whenDrained();
   }
   provider.latencyMs = 10_000;
   await insert("the first");
@@ -96,5 +96,5 @@ test("A change that comes while requests are in flight does not wait for them, w
   }, 4_000);
   await insert("once idle");
   await expectAsked("once idle");
-  await listener.settled(AbortSignal.timeout(30_000));
+  await listener.whenDrained(AbortSignal.timeout(30_000));
 }, 60_000);

@@ -28,7 +28,7 @@ describeNative("All works behind a pooler without session settings", "needs seve
     // The poll comes too late to find anything.
     const listener = await listen({ ...environment, EMBED_POLL_MS: "600000" });
     await client.query("insert into patient_embeddings values (1, 'heard of')");
-    await listener.settled(AbortSignal.timeout(30_000));
+    await listener.whenDrained(AbortSignal.timeout(30_000));
     expect(await wrongRows(client)).toEqual([]);
   });
 

@@ -99,7 +99,7 @@ describeNative("Processes that die lose no row", "needs a server that outlives t
     const again = new Promise<void>((resolve) => listener.events.once("listening", resolve));
     proxy.cut();
     await again;
-    await listener.settled(AbortSignal.timeout(30_000));
+    await listener.whenDrained(AbortSignal.timeout(30_000));
     expect(await wrongRows(around.client)).toEqual([]);
   });
 

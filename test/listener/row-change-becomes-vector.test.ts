@@ -6,7 +6,7 @@ test("An inserted row receives its vector automatically", async () => {
   const listener = await listen();
 
   await client.query("insert into patient_embeddings values (1, 'type 2 diabetes, HbA1c 9.1 %')");
-  await listener.settled();
+  await listener.whenDrained();
 
   expect(await wrongRows(client)).toEqual([]);
 });
@@ -15,14 +15,14 @@ test("A changed text gets a new vector, and an update that leaves the text alone
   const { client, provider, listen } = await prepare();
   const listener = await listen();
   await client.query("insert into patient_embeddings values (1, 'asthma'), (2, 'migraine')");
-  await listener.settled();
+  await listener.whenDrained();
   const asked = provider.counts.inputs;
 
   await client.query(
     "update patient_embeddings set context_text = 'asthma, worse at night' where patient_id = 1",
   );
   await client.query("update patient_embeddings set context_text = context_text");
-  await listener.settled();
+  await listener.whenDrained();
 
   expect(await wrongRows(client)).toEqual([]);
   expect(provider.counts.inputs - asked).toBe(1);
@@ -35,7 +35,7 @@ test("Rows that existed before the listener started are embedded when it starts"
   );
 
   const listener = await listen();
-  await listener.settled();
+  await listener.whenDrained();
 
   expect(await wrongRows(client)).toEqual([]);
 });
@@ -62,10 +62,10 @@ test.each([
   const { client, listen } = await prepare();
   const listener = await listen();
   await client.query("insert into patient_embeddings values (1, 'one'), (2, 'two'), (3, 'three')");
-  await listener.settled();
+  await listener.whenDrained();
 
   await client.query(statement);
-  await listener.settled();
+  await listener.whenDrained();
 
   expect(await wrongRows(client)).toEqual([]);
   const { rows } = await client.query("select * from autoembed.embedding_queue");
@@ -93,7 +93,7 @@ test("A change that is rolled back is never embedded", async () => {
   const listener = await listen();
   await client.query("begin; insert into patient_embeddings values (1, 'never said'); rollback");
   await client.query("insert into patient_embeddings values (2, 'said')");
-  await listener.settled();
+  await listener.whenDrained();
 
   expect(provider.counts.inputs).toBe(2); // one to learn the dimensions, one text
   expect(await wrongRows(client)).toEqual([]);

@@ -42,7 +42,7 @@ describeNative("A claim is never lost with its listener or its connection", "nee
     );
 
     await client.query("insert into patient_embeddings values (1, 'whom nobody serves')");
-    await listener.settled(AbortSignal.timeout(30_000));
+    await listener.whenDrained(AbortSignal.timeout(30_000));
 
     expect(await wrongRows(client)).toEqual([]);
     const after = await client.query<{ id: number }>("select id from autoembed.embedding_listener");
@@ -64,7 +64,7 @@ describeNative("A claim is never lost with its listener or its connection", "nee
         "insert into patient_embeddings select -n, 'put off ' || n from generate_series(1, $1::int) n",
         [rows],
       );
-      await leaving.settled(AbortSignal.timeout(20_000));
+      await leaving.whenDrained(AbortSignal.timeout(20_000));
       const other = await secondSession(database.url);
       await other.query("begin; lock table autoembed.embedding_queue in access exclusive mode");
       await other.query("update patient_embeddings set context_text = context_text || '!'");
@@ -106,7 +106,7 @@ describeNative("A claim is never lost with its listener or its connection", "nee
       );
       await client.query("update autoembed.embedding_source set paused = false");
       const listener = early ?? (await listen());
-      await listener.settled(AbortSignal.timeout(30_000));
+      await listener.whenDrained(AbortSignal.timeout(30_000));
       expect(await wrongRows(client)).toEqual([]);
     },
   );
@@ -166,7 +166,7 @@ describeNative("A claim is never lost with its listener or its connection", "nee
     await user.query("rollback");
     provider.behave();
     const next = await listen();
-    await next.settled(AbortSignal.timeout(30_000));
+    await next.whenDrained(AbortSignal.timeout(30_000));
 
     expect(await wrongRows(client)).toEqual([]);
   });
@@ -183,7 +183,7 @@ describeNative("A claim is never lost with its listener or its connection", "nee
 
     const started = performance.now();
     const listener = await listen();
-    await listener.settled(AbortSignal.timeout(30_000));
+    await listener.whenDrained(AbortSignal.timeout(30_000));
 
     // Five seconds, the start of a listener, and room for a busy machine.
     expect(performance.now() - started).toBeLessThan(12_000);
@@ -204,7 +204,7 @@ describeNative("A claim is never lost with its listener or its connection", "nee
     );
 
     const listener = await listen();
-    await listener.settled(AbortSignal.timeout(30_000));
+    await listener.whenDrained(AbortSignal.timeout(30_000));
 
     expect(await wrongRows(client)).toEqual([]);
   });
@@ -222,7 +222,7 @@ describeNative("A claim is never lost with its listener or its connection", "nee
       .toBeGreaterThan(0);
     await client.query("update autoembed.embedding_listener set seen_at = seen_at - interval '1 hour'");
     await client.query("update autoembed.embedding_queue set not_before = not_before - interval '1 hour'");
-    await listeners[0]?.settled(AbortSignal.timeout(30_000));
+    await listeners[0]?.whenDrained(AbortSignal.timeout(30_000));
 
     expect(await wrongRows(client)).toEqual([]);
     await expect

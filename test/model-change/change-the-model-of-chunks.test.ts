@@ -46,7 +46,7 @@ test("The model of a chunked text is changed under the text's name, rolled back,
     client.query("insert into app.documents values ($1, $2)", [id, prose(10, of)]);
   await insert(1, "apples");
   await insert(2, "pears");
-  await listener.settled();
+  await listener.whenDrained();
   const before = await passagesOf(client, DIMENSIONS);
   expect(before).toBeGreaterThan(4);
   const remodel = async (...args: string[]) => {
@@ -58,7 +58,7 @@ test("The model of a chunked text is changed under the text's name, rolled back,
   expect(await passagesOf(client, NEW_DIMENSIONS)).toBe(before);
   await insert(3, "plums");
   await client.query("update app.documents set body = body || ' And something new.' where id = 1");
-  await listener.settled();
+  await listener.whenDrained();
   expect(await passagesOf(client, NEW_DIMENSIONS)).toBeGreaterThan(before);
   const [found] = await search(config, "Sentence 0 is about plums and 0.", {
     source: "app.documents",
@@ -72,7 +72,7 @@ test("The model of a chunked text is changed under the text's name, rolled back,
   await remodel("--finish");
   expect(await passagesOf(client, NEW_DIMENSIONS)).toBe(after);
   await client.query("delete from app.documents where id <> 2");
-  await listener.settled();
+  await listener.whenDrained();
   expect(await passagesOf(client, NEW_DIMENSIONS)).toBeGreaterThan(0);
   const { rows } = await client.query(
     "select name from autoembed.embedding_source where name like 'app.%' order by name",

@@ -30,7 +30,7 @@ test("A model is changed, used for later rows, rolled back, changed again and fi
   await client.query(
     "update patient_embeddings set context_text = 'changed after the switch' where patient_id = 2",
   );
-  await listener.settled();
+  await listener.whenDrained();
   expect(await notOfTheNewModel(client)).toEqual([]);
 
   const switched = await readModelChange(db, NAME);
@@ -175,7 +175,7 @@ test("Many changes while the index is built do not delay the switch, even withou
   });
   await came;
   // Up to 500 may be pending when it is switched; they had no vector before either.
-  await (await listen()).settled();
+  await (await listen()).whenDrained();
   expect(await notOfTheNewModel(client)).toEqual([]);
 });
 
@@ -218,7 +218,7 @@ test("A rollback is refused while rows that came after the switch have no vector
   await change();
   provider.poison = (text) => text === "came since";
   await client.query("insert into patient_embeddings values (1001, 'came since')");
-  await listener.settled();
+  await listener.whenDrained();
   const now = await readModelChange(db, NAME);
   if (now.state !== "switched") throw new Error(now.state);
   await expect(rollBack(db, now.live, now.previous)).rejects.toThrow(/no vector of the old model/);
@@ -361,7 +361,7 @@ describeNative("A model change blocks no user", "needs transactions that run at 
       stop.abort();
       await running;
     }
-    await listener.settled();
+    await listener.whenDrained();
     expect(await notOfTheNewModel(client)).toEqual([]);
     // Half a second is what the switch waits for the table at most; the rest is room for a busy machine.
     expect(slowest).toBeLessThan(5_000);

@@ -42,7 +42,7 @@ test("The model of a source with a table of vectors changes with no downtime, an
   const { client, db, listen, watched, change } = await prepareChange();
   const listener = await listen();
   await client.query("insert into app.documents select n, 't', 'text ' || n from generate_series(1, 30) n");
-  await listener.settled();
+  await listener.whenDrained();
   await client.query(`grant select on ${watched.view ?? ""} to public`);
   await client.query("create index on app.documents_embeddings using hnsw (embedding vector_cosine_ops)");
   const view = async () =>
@@ -59,7 +59,7 @@ test("The model of a source with a table of vectors changes with no downtime, an
   expect(await view()).toEqual({ dimensions: 12, rows: 30, granted: true });
   await client.query("insert into app.documents values (31, 'after', 'the switch')");
   await client.query("update app.documents set body = '' where id = 1");
-  await listener.settled();
+  await listener.whenDrained();
   const switched = await readModelChange(db, "docs");
   if (switched.state !== "switched") throw new Error(switched.state);
   await rollBack(db, switched.live, switched.previous);
@@ -84,7 +84,7 @@ describeNative("A model change keeps the view whole", "needs several sessions", 
     await client.query(
       "insert into app.documents select n, 't', 'text ' || n from generate_series(1, 100) n",
     );
-    await listener.settled();
+    await listener.whenDrained();
     const stop = new AbortController();
     let rounds = 0;
     let slowest = 0;
@@ -123,7 +123,7 @@ describeNative("A model change keeps the view whole", "needs several sessions", 
       stop.abort();
       await running;
     }
-    await listener.settled();
+    await listener.whenDrained();
     expect(await wrongVectors(client)).toEqual([]);
     // Half a second is what the switch waits for the tables at most; the rest is room for a busy machine.
     expect(slowest).toBeLessThan(5_000);

@@ -56,7 +56,7 @@ test("A change of the model can be cancelled although the source's text column w
   await watch(db, config, { ...AS_IT_IS, text: "words" });
   expect((await readModelChange(db, NAME)).state).toBe("none");
   await client.query("update patient_embeddings set words = 'new words' where patient_id = 1");
-  await listener.settled();
+  await listener.whenDrained();
   await client.query("alter table patient_embeddings rename words to context_text");
   try {
     expect(await wrongRows(client)).toEqual([]);

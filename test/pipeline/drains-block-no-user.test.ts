@@ -19,7 +19,7 @@ describeNative("Draining the queue blocks no user", "needs several sessions", ()
     const listener = await listen();
     const [user] = await sessions(database.url, 1);
     await client.query("insert into patient_embeddings values (1, 'mine'), (2, 'anybody''s')");
-    await listener.settled();
+    await listener.whenDrained();
     // The user locks the row before there is a vector to write.
     provider.latencyMs = 1_000;
     await client.query("update patient_embeddings set context_text = context_text || '!'");
@@ -35,7 +35,7 @@ describeNative("Draining the queue blocks no user", "needs several sessions", ()
     expect(performance.now() - since).toBeGreaterThan(3 * 200);
 
     await user?.query("commit");
-    await listener.settled(AbortSignal.timeout(30_000));
+    await listener.whenDrained(AbortSignal.timeout(30_000));
     expect(await wrongRows(client)).toEqual([]);
   });
 
@@ -46,7 +46,7 @@ describeNative("Draining the queue blocks no user", "needs several sessions", ()
     });
     await client.query("insert into patient_embeddings select n, 'row ' || n from generate_series(1, 40) n");
     const listeners = [await listen({ EMBED_MAX_CONCURRENCY: "4" }), await listen()];
-    await listeners[0]?.settled();
+    await listeners[0]?.whenDrained();
     const users = await sessions(database.url, 4);
     const [watcher] = await sessions(database.url, 1);
     for (const user of users) await user.query("set application_name = 'user'");
@@ -120,7 +120,7 @@ describeNative("Draining the queue blocks no user", "needs several sessions", ()
         return failed;
       }),
     );
-    await listener.settled(AbortSignal.timeout(30_000));
+    await listener.whenDrained(AbortSignal.timeout(30_000));
 
     expect(failures.flat()).toEqual([]);
     expect(await wrongRows(client)).toEqual([]);
@@ -149,7 +149,7 @@ describeNative("Draining the queue blocks no user", "needs several sessions", ()
       await client.query(statement);
       expect(performance.now() - started).toBeLessThan(10_000);
     }
-    await listener.settled(AbortSignal.timeout(30_000));
+    await listener.whenDrained(AbortSignal.timeout(30_000));
 
     expect(await wrongRows(client)).toEqual([]);
   });
@@ -182,7 +182,7 @@ describeNative("Draining the queue blocks no user", "needs several sessions", ()
     expect(later).toBe(1);
 
     const listener = await listen();
-    await listener.settled(AbortSignal.timeout(30_000));
+    await listener.whenDrained(AbortSignal.timeout(30_000));
     expect(await wrongRows(client)).toEqual([]);
   });
 });

@@ -14,13 +14,13 @@ test("Cache hits among the rows leave only the last request partly filled", asyn
   });
   await client.query("insert into patient_embeddings values (1000, 'known')");
   const listener = await listen();
-  await listener.settled(AbortSignal.timeout(30_000));
+  await listener.whenDrained(AbortSignal.timeout(30_000));
   await listener.stop();
   await client.query(`insert into patient_embeddings
     select n, case when n % 3 = 0 then 'known' else 'note ' || n end from generate_series(1, 100) n`);
 
   const before = provider.requests.length;
-  await (await listen()).settled(AbortSignal.timeout(30_000));
+  await (await listen()).whenDrained(AbortSignal.timeout(30_000));
 
   const sizes = provider.requests
     .slice(before)

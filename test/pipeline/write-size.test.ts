@@ -87,7 +87,7 @@ test.each([
   const written: number[] = [];
   const count = (event: { rows: number }): void => void written.push(event.rows);
   listener.events.on("embedded", count).on("cached", count);
-  await listener.settled(AbortSignal.timeout(30_000));
+  await listener.whenDrained(AbortSignal.timeout(30_000));
   expect(await wrongRows(client)).toEqual([]);
   expect(written.reduce((sum, rows) => sum + rows)).toBe(256);
   expect(Math.max(...written)).toBeLessThanOrEqual(32);

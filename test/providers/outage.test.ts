@@ -20,7 +20,7 @@ test(
     expect((await client.query(failedRows)).rows).toEqual([{ rows: 0 }]);
 
     provider.always(undefined);
-    await listener.settled();
+    await listener.whenDrained();
 
     expect(await wrongRows(client)).toEqual([]);
     expect((await client.query(failedRows)).rows).toEqual([{ rows: 0 }]);
@@ -37,7 +37,7 @@ test(
     const listener = await listen();
 
     provider.always(undefined);
-    await listener.settled();
+    await listener.whenDrained();
 
     expect(await wrongRows(client)).toEqual([]);
   },
@@ -53,7 +53,7 @@ test("One text among many that the provider refuses fails alone, with a reason t
   await client.query(
     "update patient_embeddings set context_text = 'an unspeakable secret' where patient_id = 42",
   );
-  await listener.settled();
+  await listener.whenDrained();
 
   expect(await wrongRows(client)).toEqual(["42"]);
   const { rows } = await client.query<{ key: string; last_error: string }>(
@@ -64,6 +64,6 @@ test("One text among many that the provider refuses fails alone, with a reason t
 
   provider.poison = () => false;
   await client.query("update patient_embeddings set context_text = 'a harmless text' where patient_id = 42");
-  await listener.settled();
+  await listener.whenDrained();
   expect(await wrongRows(client)).toEqual([]);
 });

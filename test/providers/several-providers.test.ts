@@ -52,7 +52,7 @@ test("Each source is embedded by its own provider, with its own model, vector le
   const listener = await listen();
   await client.query(`insert into app.tickets values (1, 'theirs');
     insert into patient_embeddings values (1, 'ours')`);
-  await listener.settled();
+  await listener.whenDrained();
   expect(await wrongRows(client)).toEqual([]);
   const { rows } = await client.query("select vector_dims(embedding) as n from app.tickets");
   expect(rows).toEqual([{ n: OWN_DIMENSIONS }]);
@@ -64,7 +64,7 @@ test("The environment's key is not sent to a server that a source names", async 
   await watch();
   const listener = await listen();
   await client.query("insert into app.tickets values (1, 'a text')");
-  await listener.settled();
+  await listener.whenDrained();
   expect(own.requests.length).toBeGreaterThan(0);
   expect(own.requests.flatMap(({ headers }) => headers.authorization ?? [])).toEqual([]);
 });

@@ -12,7 +12,7 @@ test("A text over the limit fails alone, with a reason that says what to do", as
   const { client, listen } = await prepare(LONG);
   const listener = await listen();
   await client.query(insert);
-  await listener.settled();
+  await listener.whenDrained();
 
   expect(await wrongRows(client)).toEqual(["1"]);
   const { rows } = await client.query<{ key: string; last_error: string }>(
@@ -27,7 +27,7 @@ test("With EMBED_ON_TOO_LONG=truncate the beginning of a long text is embedded, 
   expect(readConfig(environment).EMBED_ON_TOO_LONG).toBe("truncate");
   const listener = await listen();
   await client.query(insert);
-  await listener.settled();
+  await listener.whenDrained();
   await listener.stop();
 
   const { rows } = await client.query("select count(embedding)::int as embedded from patient_embeddings");

@@ -37,7 +37,7 @@ async function prepareBlank(into?: string) {
   if (source === undefined) throw new Error("no source");
   const listener = await listen();
   await client.query("insert into app.documents values (1, 'one')");
-  await listener.settled();
+  await listener.whenDrained();
   await listener.stop();
   await client.query("update app.documents set body = ''");
   const { rows } = await client.query<{ ticket: string }>("select ticket from autoembed.embedding_queue");

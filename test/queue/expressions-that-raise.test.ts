@@ -20,7 +20,7 @@ describe("A text expression that raises for one row fails that row alone", () =>
     );
     await client.query("insert into goods values (4, 'd', 4, '44')");
     await client.query("update goods set label = label || '!' where id in (1, 2)");
-    await listener.settled(AbortSignal.timeout(30_000));
+    await listener.whenDrained(AbortSignal.timeout(30_000));
 
     expect(await vectors(client)).toEqual([1, 4]);
     expect(await failures(client)).toEqual([
@@ -29,7 +29,7 @@ describe("A text expression that raises for one row fails that row alone", () =>
     ]);
 
     await client.query("update goods set parts = 10, age = '50'");
-    await listener.settled(AbortSignal.timeout(30_000));
+    await listener.whenDrained(AbortSignal.timeout(30_000));
     expect(await vectors(client)).toEqual([1, 2, 3, 4]);
     expect(await failures(client)).toEqual([]);
   });
@@ -55,7 +55,7 @@ describe("A text expression that raises for one row fails that row alone", () =>
       queued += rows;
     expect(queued).toBe(150);
     const listener = await listen();
-    await listener.settled(AbortSignal.timeout(30_000));
+    await listener.whenDrained(AbortSignal.timeout(30_000));
 
     expect((await vectors(client)).length).toBe(146);
     expect((await failures(client)).map(({ key }) => key)).toEqual(["7", "50", "100", "150"]);

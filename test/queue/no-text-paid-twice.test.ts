@@ -18,7 +18,7 @@ test("A text that two sources of one process find at once is paid for once", asy
   const listener = await listen();
   await client.query(`insert into patient_embeddings values (1, 'found in two tables');
     insert into other_notes values (1, 'found in two tables')`);
-  await listener.settled(AbortSignal.timeout(30_000));
+  await listener.whenDrained(AbortSignal.timeout(30_000));
 
   expect(sent({ provider }, "found in two tables")).toBe(1);
   expect(await wrongRows(client)).toEqual([]);
@@ -32,7 +32,7 @@ describeNative("Two listeners embed a text once", "needs several sessions", () =
     provider.latencyMs = 400;
     const listeners = [await listen(), await listen()];
     await client.query("insert into patient_embeddings select n, 'one text' from generate_series(1, 20) n");
-    await listeners[0]?.settled(AbortSignal.timeout(30_000));
+    await listeners[0]?.whenDrained(AbortSignal.timeout(30_000));
 
     expect(sent(around, "one text")).toBe(1);
     expect(await wrongRows(client)).toEqual([]);
@@ -46,7 +46,7 @@ describeNative("Two listeners embed a text once", "needs several sessions", () =
     let claims = 0;
     for (const { events } of listeners) events.on("claimed", ({ rows }) => (claims += rows));
     await client.query("insert into patient_embeddings values (1, 'slow'), (2, 'slow')");
-    await listeners[0]?.settled(AbortSignal.timeout(30_000));
+    await listeners[0]?.whenDrained(AbortSignal.timeout(30_000));
 
     expect(await wrongRows(client)).toEqual([]);
     // Two seconds at 250 ms, 500 ms and so on, for each of the two listeners that may find the text reserved.
@@ -66,7 +66,7 @@ describeNative("Two listeners embed a text once", "needs several sessions", () =
     await client.query("insert into patient_embeddings values (2, 'reserved by the dead')");
 
     first.process.kill("SIGKILL");
-    await second.settled(AbortSignal.timeout(30_000));
+    await second.whenDrained(AbortSignal.timeout(30_000));
 
     expect(await wrongRows(client)).toEqual([]);
     expect(sent(around, "reserved by the dead")).toBe(2);
@@ -83,7 +83,7 @@ describeNative("Two listeners embed a text once", "needs several sessions", () =
     await client.query(`insert into autoembed.embedding_reservation (text_hash, cache_model, ticket, owner, reserved_at)
       select sha256('orphaned'), 'llm_api/text-embedding-3-small@${DIMENSIONS}', 0, ${owner}, ${since} from autoembed.embedding_listener`);
     await client.query("insert into patient_embeddings values (1, 'orphaned')");
-    await listener.settled(AbortSignal.timeout(30_000));
+    await listener.whenDrained(AbortSignal.timeout(30_000));
 
     expect(await wrongRows(client)).toEqual([]);
     await expect.poll(() => reserved(around)).toBe(0);
@@ -96,7 +96,7 @@ describeNative("Two listeners embed a text once", "needs several sessions", () =
     provider.poison = (text) => text === "poison";
     const listeners = [await listen(), await listen()];
     await client.query("insert into patient_embeddings select n, 'poison' from generate_series(1, 6) n");
-    await listeners[0]?.settled(AbortSignal.timeout(30_000));
+    await listeners[0]?.whenDrained(AbortSignal.timeout(30_000));
 
     const { rows } = await client.query(
       "select count(*)::int as failed from autoembed.embedding_queue where failed_at is not null and last_error is not null",
@@ -112,7 +112,7 @@ describeNative("Two listeners embed a text once", "needs several sessions", () =
     await client.query(
       "insert into patient_embeddings select n, repeat('long', 50) from generate_series(1, 6) n",
     );
-    await listeners[0]?.settled(AbortSignal.timeout(30_000));
+    await listeners[0]?.whenDrained(AbortSignal.timeout(30_000));
 
     const { rows } = await client.query(
       "select count(*)::int as failed from autoembed.embedding_queue where failed_at is not null and last_error like '%100 characters%'",
@@ -136,7 +136,7 @@ describeNative("Two listeners embed a text once", "needs several sessions", () =
     await released;
     await expect.poll(() => reserved(around)).toBe(0);
     provider.behave();
-    await first?.settled(AbortSignal.timeout(30_000));
+    await first?.whenDrained(AbortSignal.timeout(30_000));
 
     expect(await wrongRows(client)).toEqual([]);
     expect(failed).toBe(0);
@@ -174,7 +174,7 @@ describeNative("Two listeners embed a text once", "needs several sessions", () =
     ]);
     await other.query("delete from autoembed.embedding_reservation");
     await other.query("commit");
-    await listener.settled(AbortSignal.timeout(30_000));
+    await listener.whenDrained(AbortSignal.timeout(30_000));
 
     expect(sent({ provider }, "late")).toBe(0);
     const stored = await client.query("select embedding::text from patient_embeddings");
@@ -249,6 +249,6 @@ test("Vectors that the server does not accept in time are not paid for again", a
   } finally {
     await client.query("drop trigger too_slow on patient_embeddings");
   }
-  await listener.settled();
+  await listener.whenDrained();
   expect(await wrongRows(client)).toEqual([]);
 });

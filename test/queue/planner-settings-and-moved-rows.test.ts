@@ -24,9 +24,9 @@ test("A user's trigger is planned under Postgres's own planner settings", async 
       for each row execute function see('deferred')`);
   const listener = await listen();
   await client.query("insert into patient_embeddings values (1, 'one'), (2, 'one'), (3, 'three')");
-  await listener.settled(AbortSignal.timeout(30_000));
+  await listener.whenDrained(AbortSignal.timeout(30_000));
   await client.query("update patient_embeddings set context_text = 'three' where patient_id = 1");
-  await listener.settled(AbortSignal.timeout(30_000));
+  await listener.whenDrained(AbortSignal.timeout(30_000));
   expect(await wrongRows(client)).toEqual([]);
   const { rows } = await client.query("select distinct what, settings from seen order by what");
   expect(rows).toEqual(
@@ -48,7 +48,7 @@ test("A queue table that is rewritten while requests are in flight loses no row,
   await client.query("create index turned on autoembed.embedding_queue (ticket desc)");
   await client.query("cluster autoembed.embedding_queue using turned");
   await client.query("drop index autoembed.turned");
-  await listener.settled(AbortSignal.timeout(30_000));
+  await listener.whenDrained(AbortSignal.timeout(30_000));
   expect(await wrongRows(client)).toEqual([]);
   const sent = provider.requests.flatMap(({ texts }) => texts).filter((text) => text.startsWith("note "));
   expect(sent.toSorted()).toEqual(Array.from({ length: 20 }, (_, i) => `note ${i + 1}`).toSorted());

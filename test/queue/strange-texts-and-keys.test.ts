@@ -24,7 +24,7 @@ test("Texts of any script arrive whole, and equal texts are sent once", async ()
   await client.query(
     "insert into patient_embeddings select n, 'the same' from generate_series(100, 10099) n",
   );
-  await listener.settled(AbortSignal.timeout(50_000));
+  await listener.whenDrained(AbortSignal.timeout(50_000));
 
   expect(await wrongRows(client)).toEqual([]);
   const sent = provider.requests.flatMap((request) => request.texts);
@@ -37,7 +37,7 @@ test("A text far beyond the model's limit fails alone, with a reason that does n
   const listener = await listen({ EMBED_MAX_TEXT_CHARACTERS: "1000" });
   await client.query("insert into patient_embeddings select 1, repeat('secret ', 1000000)");
   await client.query("insert into patient_embeddings values (2, 'short')");
-  await listener.settled(AbortSignal.timeout(50_000));
+  await listener.whenDrained(AbortSignal.timeout(50_000));
 
   const { rows } = await client.query<{ key: string; last_error: string }>(
     "select key, last_error from autoembed.embedding_queue",
@@ -120,10 +120,10 @@ test.each([
   await client.query(
     `insert into "Odd ""Table""" select ${value}, 'row ' || n from generate_series(1, 20) n`,
   );
-  await listener.settled(AbortSignal.timeout(50_000));
+  await listener.whenDrained(AbortSignal.timeout(50_000));
   await client.query(`set timezone = 'UTC'; update "Odd ""Table""" set "select" = "select" || '!'`);
   await client.query("reset datestyle; reset timezone; reset bytea_output; reset extra_float_digits");
-  await listener.settled(AbortSignal.timeout(50_000));
+  await listener.whenDrained(AbortSignal.timeout(50_000));
 
   const { rows } = await client.query<{ text: string; vector: string | null }>(
     `select "select" as text, "vec tor"::text as vector from "Odd ""Table"""`,

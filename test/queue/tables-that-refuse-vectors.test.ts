@@ -17,7 +17,7 @@ test.each(Object.entries(TRIGGERS))(
     await client.query(
       "insert into patient_embeddings values (1, 'guarded'), (2, 'free'), (3, 'guarded too')",
     );
-    await listener.settled(AbortSignal.timeout(30_000));
+    await listener.whenDrained(AbortSignal.timeout(30_000));
     expect(await failures(client)).toEqual(["1", "3"]);
     expect(await wrongRows(client)).toEqual(["1", "3"]);
     const sent = provider.requests.flatMap(({ texts }) => texts).filter((text) => /guarded|free/.test(text));
@@ -26,7 +26,7 @@ test.each(Object.entries(TRIGGERS))(
     await client.query("update patient_embeddings set context_text = 'free now' where patient_id = 1");
     await client.query("drop trigger guard on patient_embeddings");
     await client.query("update autoembed.embedding_queue set failed_at = null, owner = null");
-    await listener.settled(AbortSignal.timeout(30_000));
+    await listener.whenDrained(AbortSignal.timeout(30_000));
     expect(await wrongRows(client)).toEqual([]);
   },
 );
@@ -35,7 +35,7 @@ test("A vector that a trigger keeps or changes is not taken for the new text's v
   const { client, listen } = await prepare();
   const listener = await listen();
   await client.query("insert into patient_embeddings values (1, 'one'), (2, 'two'), (3, 'three')");
-  await listener.settled(AbortSignal.timeout(10_000));
+  await listener.whenDrained(AbortSignal.timeout(10_000));
   const whole = "new.embedding is distinct from old.embedding and new.patient_id";
   await guard(client, "patient_embeddings", `${whole} = 1`, TRIGGERS["keeps the vector that was there"]);
   await client.query(`create or replace function turn() returns trigger language plpgsql as
@@ -43,7 +43,7 @@ test("A vector that a trigger keeps or changes is not taken for the new text's v
     drop trigger if exists turn on patient_embeddings;
     create trigger turn before update on patient_embeddings for each row when (${whole} = 2) execute function turn()`);
   await client.query("update patient_embeddings set context_text = context_text || ', again'");
-  await listener.settled(AbortSignal.timeout(10_000));
+  await listener.whenDrained(AbortSignal.timeout(10_000));
   expect(await failures(client)).toEqual(["1", "2"]);
   await client.query("drop trigger turn on patient_embeddings");
 });
@@ -53,7 +53,7 @@ test("A trigger that names a missing table fails its own row, and keeps no other
   await guard(client, "patient_embeddings", "new.patient_id = 2", "perform from nowhere; return new;");
   const listener = await listen();
   await client.query("insert into patient_embeddings values (1, 'one'), (2, 'two'), (3, 'three')");
-  await listener.settled(AbortSignal.timeout(10_000));
+  await listener.whenDrained(AbortSignal.timeout(10_000));
   expect(await wrongRows(client)).toEqual(["2"]);
   const { rows } = await client.query("select key, last_error from autoembed.embedding_queue");
   expect(rows).toEqual([{ key: "2", last_error: expect.stringContaining("42P01") as string }]);
@@ -64,13 +64,13 @@ test("A blank row whose vector a trigger keeps fails, and stays in the queue", a
   const { client, listen } = await prepare();
   const listener = await listen();
   await client.query("insert into patient_embeddings values (1, 'one'), (2, 'two')");
-  await listener.settled(AbortSignal.timeout(30_000));
+  await listener.whenDrained(AbortSignal.timeout(30_000));
   await guard(client, "patient_embeddings", "new.patient_id = 1 and new.embedding is null", "return null;");
   await client.query(
     "update patient_embeddings set context_text = ' ' where embedding is not null and patient_id = 2",
   );
   await client.query("update patient_embeddings set context_text = ' ' where patient_id = 1");
-  await listener.settled(AbortSignal.timeout(30_000));
+  await listener.whenDrained(AbortSignal.timeout(30_000));
   expect(await failures(client)).toEqual(["1"]);
   expect(await wrongRows(client)).toEqual(["1"]);
 });
@@ -84,14 +84,14 @@ test("A row whose vector a trigger refuses or keeps in a table of vectors fails,
   await client.query("select autoembed.watch('texts', 'body', vector_table => 'texts_vectors')");
   const listener = await listen();
   await client.query("insert into texts values (1, 'one'), (2, 'two')");
-  await listener.settled(AbortSignal.timeout(30_000));
+  await listener.whenDrained(AbortSignal.timeout(30_000));
   expect(await failures(client)).toEqual([]);
 
   await client.query(`create or replace function refuse() returns trigger language plpgsql as $$ begin return null; end $$;
     create trigger guard before insert or update or delete on texts_vectors for each row execute function refuse()`);
   await client.query("insert into texts values (3, 'three'); update texts set body = 'another' where id = 1");
   await client.query("update texts set body = '' where id = 2");
-  await listener.settled(AbortSignal.timeout(30_000));
+  await listener.whenDrained(AbortSignal.timeout(30_000));
   expect(await failures(client)).toEqual(["1", "2", "3"]);
 });
 

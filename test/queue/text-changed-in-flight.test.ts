@@ -14,7 +14,7 @@ describeNative("A text that changes in flight ends right", "needs two sessions a
     await client.query("update patient_embeddings set context_text = 'after' where patient_id = 1");
     expect(call()?.status).toBe(0); // not answered yet
     provider.latencyMs = 0;
-    await listener.settled();
+    await listener.whenDrained();
 
     expect(await wrongRows(client)).toEqual([]);
   });
@@ -32,7 +32,7 @@ describeNative("A text that changes in flight ends right", "needs two sessions a
       );
       await claimed;
     }
-    await listener.settled();
+    await listener.whenDrained();
 
     expect(await wrongRows(client)).toEqual([]);
   });
@@ -45,7 +45,7 @@ describeNative("A text that changes in flight ends right", "needs two sessions a
     await expect.poll(() => provider.requests.some(({ texts }) => texts.includes("gone soon"))).toBe(true);
 
     await client.query("delete from patient_embeddings where patient_id = 1");
-    await listener.settled();
+    await listener.whenDrained();
 
     expect((await client.query("select * from patient_embeddings")).rows).toEqual([]);
   });

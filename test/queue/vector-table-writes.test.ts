@@ -38,7 +38,7 @@ test("A text expression that raises for one row fails that row alone, and no sea
   await client.query(
     "insert into app.documents values (0, 'a', 'raises'), (2, 'b', 'two '), (5, 'c', 'five ')",
   );
-  await listener.settled();
+  await listener.whenDrained();
   expect(await keysOfVectors(client)).toEqual(["2", "5"]);
   const failed = await client.query("select key from autoembed.embedding_queue where failed_at is not null");
   expect(failed.rows).toEqual([{ key: "0" }]);
@@ -61,7 +61,7 @@ describeNative("Vectors in their own table stay right while users write", "needs
     await client.query("delete from app.documents where id = 2");
     expect(call()?.status).toBe(0); // not answered yet
     provider.latencyMs = 0;
-    await listener.settled();
+    await listener.whenDrained();
     expect(await wrongVectors(client)).toEqual([]);
     expect(await keysOfVectors(client)).toEqual(["1"]);
   });
@@ -80,7 +80,7 @@ describeNative("Vectors in their own table stay right while users write", "needs
       const { client, database, listen } = await prepareVectorTable();
       const listener = await listen();
       await client.query("insert into app.documents values (1, 'a', 'one'), (2, 'b', 'two'), (3, 'c', null)");
-      await listener.settled();
+      await listener.whenDrained();
       const user = await session(database.url);
       const key = hold.includes("3") ? "3" : "1";
       if (hold.includes("where id = 1 for update")) {
@@ -101,7 +101,7 @@ describeNative("Vectors in their own table stay right while users write", "needs
       await user.query("set lock_timeout = '500ms'");
       await user.query(`update app.documents set title = 'mine' where id = ${key}`);
       await user.query("commit");
-      await listener.settled(AbortSignal.timeout(30_000));
+      await listener.whenDrained(AbortSignal.timeout(30_000));
       expect(await wrongVectors(client)).toEqual([]);
     },
   );
@@ -135,7 +135,7 @@ describeNative("Vectors in their own table stay right while users write", "needs
         return failed;
       }),
     );
-    await listener.settled(AbortSignal.timeout(30_000));
+    await listener.whenDrained(AbortSignal.timeout(30_000));
     expect(failures.flat()).toEqual([]);
     expect(await wrongVectors(client)).toEqual([]);
   });

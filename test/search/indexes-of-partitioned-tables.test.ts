@@ -33,7 +33,7 @@ async function prepareVisits() {
   await client.query(
     `insert into app.visits select n, '2025-01-20'::date + n % 20, 'visit ' || n from generate_series(1, 190) n`,
   );
-  await listener.settled();
+  await listener.whenDrained();
   const source = async () => {
     const [found] = await chooseSources(db, "visits");
     if (found === undefined) throw new Error("no source");
@@ -132,7 +132,7 @@ test("A change of the model copies the index of a partitioned table", async () =
     signal: new AbortController().signal,
   });
   expect(report).toMatchObject({ index: "hnsw", failed: 0 });
-  await listener.settled();
+  await listener.whenDrained();
   const switched = await readModelChange(db, "visits");
   if (switched.state !== "switched") throw new Error(switched.state);
   await dropModel(db, switched.previous);

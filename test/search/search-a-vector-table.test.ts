@@ -14,7 +14,7 @@ test("Searches find vectors in their own table, by its index, with conditions on
   await client.query(
     "insert into app.documents select n, case when n % 2 = 0 then 'even' else 'odd' end, 'text ' || n from generate_series(1, 300) n",
   );
-  await listener.settled();
+  await listener.whenDrained();
   const index = await buildIndex(db, await source(), {
     database: config,
     now: false,

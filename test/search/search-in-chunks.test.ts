@@ -20,7 +20,7 @@ test("A search finds each row once by its best chunk, however many chunks other 
     `insert into app.documents select 1, $1 union all select n, 'Row ' || n || ' says this. ' || $2 from generate_series(2, 6) n`,
     [near, prose(6)],
   );
-  await listener.settled();
+  await listener.whenDrained();
   const asked = (await chunksOf(client, 1))[2]?.passage ?? "";
   const { rows: best } = await client.query<{ key: string; distance: number; chunk: number }>(
     `select distinct on (id) id::text as key, embedding <=> $1::vector as distance, chunk from app.documents_passages
@@ -53,7 +53,7 @@ test("Hybrid search over chunks finds each row once", async () => {
     `${prose(8)} Amlodipine was given. ${prose(8, "b")} Amlodipine was stopped.`,
     prose(8, "c"),
   ]);
-  await listener.settled();
+  await listener.whenDrained();
   const options = { query: "amlodipine", language: "english", limit: 5, withText: true };
   const found = await searchChosen(
     db,

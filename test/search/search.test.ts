@@ -18,7 +18,7 @@ async function prepared(rows = 200) {
     "insert into patient_embeddings select i, 'patient ' || i from generate_series(1, $1::int) i",
     [rows],
   );
-  await listener.settled();
+  await listener.whenDrained();
   await listener.stop();
   return on;
 }

@@ -40,7 +40,7 @@ export async function prepareChange(rows: number) {
     [rows],
   );
   const listener = await listening.listen();
-  await listener.settled();
+  await listener.whenDrained();
   const config = { ...readConfig(environment), DATABASE_URL: database.url };
   const change = (overrides: Partial<ModelChangeOptions> = {}): Promise<ModelChangeReport> =>
     changeModel(config, NAME, {

@@ -9,7 +9,7 @@ test("Verify finds a wrong vector in a table of vectors, and doctor a foreign ke
   const { client, db, config, source, listen } = await prepareVectorTable();
   const listener = await listen();
   await client.query("insert into app.documents select n, 't', 'text ' || n from generate_series(1, 20) n");
-  await listener.settled();
+  await listener.whenDrained();
   const options = { sample: 100, minCosine: 0.99, minOverlap: 0, signal: new AbortController().signal };
   expect(await verifySource(db, config, await source(), options)).toMatchObject({ ok: true, sampled: 20 });
   await client.query(

@@ -64,11 +64,11 @@ test("An existing table of the right shape is used for vectors, and its other co
   await watchAgain({ text: "title", vector: "title_vector", name: "titles" });
   const listener = await listen();
   await client.query("insert into app.documents values (1, 'title', 'body'), (2, 'only a title', '')");
-  await listener.settled();
+  await listener.whenDrained();
   await client.query("update app.documents_embeddings set note = 'mine' where id = 1");
   await client.query("update app.documents set body = '', title = null where id = 1");
   await client.query("update app.documents set title = '' where id = 2");
-  await listener.settled();
+  await listener.whenDrained();
   const { rows } = await client.query("select * from app.documents_embeddings");
   expect(rows).toEqual([{ id: "1", embedding: null, title_vector: null, note: "mine" }]);
 });
@@ -77,7 +77,7 @@ test("Unwatch keeps the table of vectors and the view, and watching again uses t
   const { client, db, listen, watchAgain } = await prepareVectorTable();
   const listener = await listen();
   await client.query("insert into app.documents values (1, 'a', 'one')");
-  await listener.settled();
+  await listener.whenDrained();
   await unwatch(db, "docs");
   expect(await wrongVectors(client)).toEqual([]);
   expect((await client.query("select from app.documents_with_embedding")).rowCount).toBe(1);

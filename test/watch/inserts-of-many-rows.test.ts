@@ -46,7 +46,7 @@ test("An insert of many rows gives each a fresh ticket, and makes a row that had
   expect(Number(after[6]?.ticket)).toBeGreaterThan(Number(before[1]?.ticket));
   expect(new Set(after.map(({ ticket }) => ticket)).size).toBe(after.length);
   const listener = await listen();
-  await listener.settled();
+  await listener.whenDrained();
   expect(await wrongRows(client)).toEqual([]);
 });
 
@@ -63,7 +63,7 @@ test("Many rows that are deleted and inserted again in one transaction are queue
   await client.query("commit");
   expect(await queued(client)).toHaveLength(MANY);
   const listener = await listen();
-  await listener.settled();
+  await listener.whenDrained();
   expect(await wrongRows(client)).toEqual([]);
 });
 

@@ -29,7 +29,7 @@ test.each([
   const { client, listen, problemOf, watchAgain, backfill } = await prepareVectorTable();
   const listener = await listen();
   await client.query("insert into app.documents values (1, 'a', 'before')");
-  await listener.settled();
+  await listener.whenDrained();
   await client.query(alter);
   await client.query("insert into app.documents values (2, 'b', 'after')");
   await client.query("update app.documents set body = 'changed' where id = 1");
@@ -50,10 +50,10 @@ test("A renamed table of vectors is still filled", async () => {
   const { client, listen } = await prepareVectorTable();
   const listener = await listen();
   await client.query("insert into app.documents values (1, 'a', 'one')");
-  await listener.settled();
+  await listener.whenDrained();
   await client.query("alter table app.documents_embeddings rename to vectors_of_documents");
   await client.query("insert into app.documents values (2, 'b', 'two')");
-  await listener.settled();
+  await listener.whenDrained();
   const { rows } = await client.query(
     "select id from app.vectors_of_documents where embedding is not null order by 1",
   );

@@ -14,9 +14,9 @@ test("A partition that is watched itself, with its parent or alone, misses no ro
   expect(await pending(client)).toEqual(["all 1", "all 2", "january 1"]);
 
   const listener = await listen();
-  await listener.settled();
+  await listener.whenDrained();
   await client.query("update app.visits set at = '2025-01-06', what = 'moved' where id = 2");
-  await listener.settled();
+  await listener.whenDrained();
   const { rows } = await client.query(
     "select id from app.visits where embedding is null or own is distinct from embedding",
   );

@@ -56,7 +56,7 @@ test.each([
     const { client, listen, watchAgain, problemOf } = await prepareTwoSources();
     const listener = await listen();
     await client.query("insert into app.tickets values (1, 'a', 'before')");
-    await listener.settled();
+    await listener.whenDrained();
     await client.query(alter);
     await client.query("insert into app.tickets values (2, 'b', 'after')");
     await client.query("update app.tickets set title = 'c'");
@@ -71,7 +71,7 @@ test.each([
     }, WAIT);
 
     await watchAgain(heal);
-    await listener.settled();
+    await listener.whenDrained();
     const { rows } = await client.query(
       `select id from app.tickets where ${"vector" in heal ? "vec" : "embedding"} is null`,
     );
@@ -90,7 +90,7 @@ test("When a column of a source's text expression is renamed, writes go on and s
   await client.query("update app.tickets set content = 'updated'");
   expect(await problemOf()).toMatch(/renamed or dropped/);
   await watchAgain({ text: "title || content" });
-  await listener.settled();
+  await listener.whenDrained();
   const { rows } = await client.query("select id from app.tickets where embedding is null");
   expect(rows).toEqual([]);
 });
@@ -101,7 +101,7 @@ test("A renamed table is still watched", async () => {
   await client.query("alter table app.tickets rename to issues");
   await client.query("insert into app.issues values (1, 'a', 'one'), (2, 'b', 'two')");
   await client.query("delete from app.issues where id = 2");
-  await listener.settled();
+  await listener.whenDrained();
   const { rows } = await client.query("select id, embedding is not null as embedded from app.issues");
   expect(rows).toEqual([{ id: 1, embedded: true }]);
 });
@@ -148,7 +148,7 @@ describeNative(
       }, WAIT);
       await watchAgain({ vector: "vec" });
       await client.query("insert into app.tickets values (1, 'a', 'embedded again')");
-      await listener.settled();
+      await listener.whenDrained();
       const { rows } = await client.query("select id from app.tickets where vec is not null");
       expect(rows).toEqual([{ id: 1 }]);
     });

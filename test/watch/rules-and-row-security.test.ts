@@ -28,7 +28,7 @@ test.each(Object.entries(RULES))(
     await expect.poll(() => problem(client), { timeout: 10_000 }).toMatch(/rule aside.*drop it/);
     expect(await pending(client)).toEqual(["1", "2"]);
     await client.query("drop rule aside on patient_embeddings");
-    await listener.settled(AbortSignal.timeout(10_000));
+    await listener.whenDrained(AbortSignal.timeout(10_000));
     expect(await wrongRows(client)).toEqual([]);
     expect(await problem(client)).toBeNull();
   },
@@ -44,7 +44,7 @@ test("A rule that is disabled, or is on a command that the listener never runs, 
   });
   const listener = await listen();
   await client.query("insert into patient_embeddings values (1, 'one')");
-  await listener.settled(AbortSignal.timeout(10_000));
+  await listener.whenDrained(AbortSignal.timeout(10_000));
   expect(await wrongRows(client)).toEqual([]);
 });
 
@@ -57,7 +57,7 @@ test("A rule on the table of the vectors is reported as the source's problem too
   await expect.poll(() => problem(client, "texts"), { timeout: 10_000 }).toMatch(/rule aside.*texts_vectors/);
   expect(await pending(client)).toEqual(["1"]);
   await client.query("drop rule aside on texts_vectors");
-  await listener.settled(AbortSignal.timeout(10_000));
+  await listener.whenDrained(AbortSignal.timeout(10_000));
   expect((await client.query("select from texts_vectors where embedding is not null")).rowCount).toBe(1);
 });
 
@@ -83,7 +83,7 @@ describeNative("Row-level security that hinders us is reported", "needs roles of
       await expect.poll(() => problem(client), { timeout: 10_000 }).toContain("row-level security");
       expect(await pending(client)).toEqual(["1", "2"]);
       await client.query("alter table patient_embeddings disable row level security");
-      await listener.settled(AbortSignal.timeout(10_000));
+      await listener.whenDrained(AbortSignal.timeout(10_000));
       expect(await wrongRows(client)).toEqual([]);
     },
   );
@@ -107,7 +107,7 @@ describeNative("Row-level security that hinders us is reported", "needs roles of
       await expect.poll(() => problem(client, "texts"), { timeout: 10_000 }).toContain("row-level security");
       expect(await pending(client)).toEqual(["1"]);
       await client.query(written(policy(command), "texts_vectors", name));
-      await listener.settled(AbortSignal.timeout(10_000));
+      await listener.whenDrained(AbortSignal.timeout(10_000));
       expect((await client.query("select from texts_vectors where embedding is not null")).rowCount).toBe(1);
     },
   );

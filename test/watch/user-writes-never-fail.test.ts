@@ -20,12 +20,12 @@ describeNative("A collation under which different texts are equal fails no write
     await client.query("insert into app.t (code, body) values ('a', 'Asthma'), ('b', '  '), ('c', '\u3000')");
     await client.query("insert into app.t (code, body) select 'd', repeat('long ', 250000)");
     await client.query("delete from app.t where code = 'd'");
-    await listener.settled();
+    await listener.whenDrained();
     expect(await keysWithVectors(client, text)).toEqual(["a"]);
 
     await client.query("update app.t set body = 'ASTHMA' where code = 'a'");
     await client.query("update app.t set code = 'A' where code = 'a'");
-    await listener.settled();
+    await listener.whenDrained();
     expect(await keysWithVectors(client, text)).toEqual(["A"]);
   });
 });
@@ -39,7 +39,7 @@ test("A deferrable key may occur twice until the transaction ends, and the rows 
   await client.query("insert into app.t values (2, 'other two')");
   await client.query("delete from app.t where body not like 'other%'; commit");
   await client.query("update app.t set code = 3 - code");
-  await listener.settled();
+  await listener.whenDrained();
   expect(await keysWithVectors(client, "body")).toEqual(["1", "2"]);
 });
 
@@ -76,7 +76,7 @@ test.each([
     );
     await client.query(`update app.${name("table ")} set ${plain} = 'thirty' where ${name("key ")} = 20`);
     await client.query(`delete from app.${name("table ")} where ${name("key ")} = 10`);
-    await listener.settled();
+    await listener.whenDrained();
     const { rows } = await client.query<{ key: number; text: string; vector: string | null }>(
       `select ${name("key ")} as key, (${source === "column" ? plain : text}) as text, embedding::text as vector from app.${name("table ")}`,
     );

@@ -24,7 +24,7 @@ test("Vectors go to a table that watch makes, follow every change, and a view jo
   const listener = await listen();
   await client.query(`insert into app.documents values (1, 'a', 'one'), (2, 'b', 'two'), (3, 'c', null), (4, 'd', '  '),
     (5, 'e', 'five'), (6, 'f', 'six'), (7, 'g', 'two')`);
-  await listener.settled();
+  await listener.whenDrained();
   expect(await wrongVectors(client)).toEqual([]);
   expect(await keysOfVectors(client)).toEqual(["1", "2", "5", "6", "7"]);
 
@@ -37,7 +37,7 @@ test("Vectors go to a table that watch makes, follow every change, and a view jo
   await client.query(
     "begin; update app.documents set body = 'never was'; delete from app.documents; rollback",
   );
-  await listener.settled();
+  await listener.whenDrained();
   expect(await wrongVectors(client)).toEqual([]);
   expect(await keysOfVectors(client)).toEqual(["1", "4", "60", "70"]);
 
@@ -96,7 +96,7 @@ test.each([
   });
   const listener = await listen();
   await client.query(given.insert);
-  await listener.settled();
+  await listener.whenDrained();
   const found = await client.query<{ text: string; vector: string | null }>(
     `select (${given.watch.text})::text as text, v.${given.column}::text as vector from ${given.table} t left join ${given.beside} v on ${given.join}`,
   );
@@ -115,7 +115,7 @@ test("An update of another column leaves the table of vectors and its index as t
   const { client, listen } = await prepareVectorTable();
   const listener = await listen();
   await client.query("insert into app.documents select n, 't', 'text ' || n from generate_series(1, 50) n");
-  await listener.settled();
+  await listener.whenDrained();
   await client.query(
     "create index vectors_hnsw on app.documents_embeddings using hnsw (embedding vector_cosine_ops)",
   );
@@ -128,6 +128,6 @@ test("An update of another column leaves the table of vectors and its index as t
     ).rows[0];
   const before = await state();
   for (let i = 0; i < 5; i++) await client.query("update app.documents set title = title || '!'");
-  await listener.settled();
+  await listener.whenDrained();
   expect(await state()).toEqual(before);
 });

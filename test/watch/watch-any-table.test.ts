@@ -146,10 +146,10 @@ test.each(TABLES)("Vectors follow a table with $what, and stay after unwatch", a
   const listener = await listen();
 
   await client.query(given.insert);
-  await listener.settled();
+  await listener.whenDrained();
   await expectAllRight(client, given, given.rows);
   await client.query(given.change);
-  await listener.settled();
+  await listener.whenDrained();
   await expectAllRight(client, given, given.rows);
 
   await unwatch(watched.name);

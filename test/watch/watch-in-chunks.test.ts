@@ -16,7 +16,7 @@ test("A chunked source and the source of its chunks are paused, listed and unwat
   await watch();
   const listener = await listen();
   await client.query("insert into app.documents values (1, 'one')");
-  await listener.settled();
+  await listener.whenDrained();
   expect(await setPaused(db, "app.documents", true)).toBe(true);
   const { rows } = await client.query(
     "select name from autoembed.embedding_source where paused order by name",
@@ -33,7 +33,7 @@ test("A chunked source and the source of its chunks are paused, listed and unwat
   // When it is watched again, its chunks are still there.
   await watch();
   await client.query("update app.documents set body = 'two'");
-  await listener.settled();
+  await listener.whenDrained();
   await expectAllChunksRight(client);
 });
 

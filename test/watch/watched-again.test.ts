@@ -111,7 +111,7 @@ test.each([
     await client.query(
       "insert into notes (id, number, body) select n, n, 'note ' || n from generate_series(61, 70) n",
     );
-    await listener.settled();
+    await listener.whenDrained();
     const isChecked = what === "another key" ? "true" : "id % 3 = 0 or id > 60";
     const text = what === "another text" ? "upper(body)" : "body";
     const vector = what === "another vector" ? "other" : "embedding";

@@ -103,7 +103,10 @@ describeNative("A killed change of the model goes on", "needs a server that outl
     );
 
     const again = await goOn("--model", "their-model");
-    expect(again).toMatchObject({ code: 2, stderr: expect.stringContaining("switched already") as string });
+    expect(again).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("has already switched") as string,
+    });
     expect(await goOn("--finish")).toMatchObject({ code: 0 });
     await (await listen()).whenDrained();
     expect(texts()).toHaveLength(21);

@@ -171,7 +171,7 @@ describeNative("An index build can be stopped", "needs a server that outlives a 
     await expect.poll(() => second.stderr(), { timeout: 30_000 }).toContain("waiting for another process");
     await old.query("commit");
     expect(await second.exited).toBe(0);
-    expect(second.stdout()).toContain("app.visits_embedding_idx is built");
+    expect(second.stdout()).toContain("app.visits_embedding_idx was built");
     expect(await indexes(client)).toEqual(WHOLE);
   });
 

@@ -1,4 +1,5 @@
-import { embedWithBisection, type EmbedResult } from "../providers/isolate/bisect.ts";
+import { embedWithBisection } from "../providers/isolate/bisect.ts";
+import type { EmbedResult } from "../providers/isolate/embed-result.ts";
 import { ProviderError } from "../providers/provider-error.ts";
 import type { SourceContext } from "./source-context.ts";
 import { ticketsOf, type UniqueText } from "./unique-text.ts";

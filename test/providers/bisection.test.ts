@@ -1,7 +1,8 @@
 import { setImmediate } from "node:timers/promises";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { embedWithBisection, type EmbedResult } from "../../src/providers/isolate/bisect.ts";
+import { embedWithBisection } from "../../src/providers/isolate/bisect.ts";
+import type { EmbedResult } from "../../src/providers/isolate/embed-result.ts";
 import { PROBE_TEXT } from "../../src/providers/isolate/probe-text.ts";
 import { ProviderError } from "../../src/providers/provider-error.ts";
 import { oracleVector } from "../support/oracle-vector.ts";

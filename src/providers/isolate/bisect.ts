@@ -1,171 +1,143 @@
-import type { VectorArray } from "../../database/vector-array.ts";
-import { cutText } from "../cut-text.ts";
-import { PROBE_TEXT, refusesAll } from "./probe-text.ts";
 import { ProviderError } from "../provider-error.ts";
 import type { Embeddings, Provider } from "../provider.ts";
+import { CuttableTexts } from "./cuttable-texts.ts";
+import type { EmbedResult, RefusedText } from "./embed-result.ts";
+import { PROBE_TEXT, refusesAll } from "./probe-text.ts";
 
-/** Some texts make a server fail rather than refuse: all the patience goes to those that stand alone. */
-const ATTEMPTS_A_HALF = 2;
-
-/** What became of some of the texts; `indices` are their places among the texts that were given. */
-export type EmbedResult =
-  | {
-      readonly kind: "embedded";
-      readonly indices: readonly number[];
-      /** One a text, in the order of `indices`. */
-      readonly vectors: VectorArray;
-      readonly tokens: number;
-      /** Those of the indices whose text was cut before it was sent. */
-      readonly truncated: readonly number[];
-    }
-  | { readonly kind: "refused"; readonly index: number; readonly error: ProviderError };
-
-export interface IsolatingOptions {
-  /** `EMBED_ON_TOO_LONG`: whether a text over the model's limit fails, or is cut to what the model takes. */
+export interface BisectionOptions {
+  /** `EMBED_ON_TOO_LONG`: whether a text over the model's limit fails, or is cut to what the model reads. */
   readonly onTooLong?: "fail" | "truncate";
 }
 
+/** Some texts make a server fail instead of refusing them. A half gets few requests: the retries are for a text alone. */
+const ATTEMPTS_PER_HALF = 2;
 /** A text this short that is still "too long" is refused for another reason. */
 const SHORTEST_CUT = 100;
+/** A text that is too long is cut to this share of itself, until it is accepted. */
+const CUT_TO = 0.75;
 
 /**
- * Embeds texts of which some may be refused: a batch that is refused for a row's own fault is halved until the
- * offenders stand alone. At most 2·k·log2(n)+1 requests for k offenders among n (one more where nothing at all went
- * through, and more while texts are being cut to length). `onSettled` is awaited after each part that succeeded, so
- * that innocent texts are stored before the last offender is found.
+ * Embeds texts of which some may be refused: a batch that is refused because of a text is halved until each such text
+ * stands alone. At most 2·k·log2(n)+1 requests for k such texts among n (one more where no text was embedded, and more
+ * while texts are being cut to length). `onResult` is awaited after each part that was embedded, so that the other texts
+ * are stored before the last refused one is found.
  *
- * A text is only ever accused by a request that carried it alone, and only after the provider took another one:
- * where everything is refused it is the request that is wrong, not the texts.
+ *   sent alone and refused ──▶ suspect ──the provider embedded any other text──▶ reported as refused
+ *                                │
+ *                                └──it embedded none: a probe is sent──answered──▶ reported as refused
+ *                                                                      refused───▶ thrown: the request is wrong, not the texts
  *
- * @param texts not empty, one request's worth of them
- * @throws {ProviderError} `throttled`, `unwell` or `setup`: what has not been settled by then is still to do
+ * @param texts not empty, at most as many as one request takes
+ * @throws {ProviderError} `throttled`, `unavailable` or `setup`: the texts without a result by then are still to be embedded
  */
 export async function embedWithBisection(
   provider: Provider,
   texts: readonly string[],
   signal: AbortSignal,
-  onSettled: (settled: EmbedResult) => void | Promise<void>,
-  options: IsolatingOptions = {},
+  onResult: (result: EmbedResult) => void | Promise<void>,
+  options: BisectionOptions = {},
 ): Promise<void> {
-  await new Isolation(provider, texts, signal, onSettled, options).run();
+  await new Bisection(provider, texts, signal, onResult, options).run();
 }
 
-class Isolation {
+class Bisection {
   readonly #provider: Provider;
   readonly #signal: AbortSignal;
-  readonly #onSettled: (settled: EmbedResult) => void | Promise<void>;
+  readonly #onResult: (result: EmbedResult) => void | Promise<void>;
   readonly #truncates: boolean;
-  readonly #texts: string[];
-  readonly #truncated = new Set<number>();
-  /** Refused alone, while nothing else has been taken yet. */
-  #accused: Extract<EmbedResult, { kind: "refused" }>[] = [];
+  readonly #texts: CuttableTexts;
+  /** Refused alone, while no other text has been embedded yet. */
+  #suspects: RefusedText[] = [];
   #anySucceeded = false;
-  #halving = false;
+  #isHalving = false;
 
   constructor(
     provider: Provider,
     texts: readonly string[],
     signal: AbortSignal,
-    onSettled: (settled: EmbedResult) => void | Promise<void>,
-    options: IsolatingOptions,
+    onResult: (result: EmbedResult) => void | Promise<void>,
+    options: BisectionOptions,
   ) {
     this.#provider = provider;
-    this.#texts = [...texts];
+    this.#texts = new CuttableTexts(texts);
     this.#signal = signal;
-    this.#onSettled = onSettled;
+    this.#onResult = onResult;
     this.#truncates = options.onTooLong === "truncate";
   }
 
   async run(): Promise<void> {
-    const indices = await this.#withoutTooLong();
-    if (indices.length > 0) await this.#isolate(indices, false);
-    if (this.#accused.length === 0) return;
+    const { indices, refused } = this.#texts.withinLimit(
+      this.#provider.limits.textCharacters,
+      this.#truncates,
+    );
+    for (const text of refused) await this.#onResult(text);
+    if (indices.length > 0) await this.#embed(indices, false);
+    if (this.#suspects.length === 0) return;
     await this.#provider.embed([PROBE_TEXT], this.#signal).catch(blameTheRequest);
-    await this.#sentence();
-  }
-
-  /** Cuts, or refuses without asking, what is longer than the provider is known to take. */
-  async #withoutTooLong(): Promise<number[]> {
-    const limit = this.#provider.limits.textCharacters;
-    const indices: number[] = [];
-    for (const [index, text] of this.#texts.entries()) {
-      if (text.length <= limit) indices.push(index);
-      else if (this.#truncates) {
-        this.#cut(index, limit);
-        indices.push(index);
-      } else {
-        const message = `The text has ${text.length} characters, and ${limit} are allowed. Shorten it, or set EMBED_ON_TOO_LONG=truncate.`;
-        const error = new ProviderError("row", message, { tooLong: true });
-        await this.#onSettled({ kind: "refused", index, error });
-      }
-    }
-    return indices;
+    await this.#reportSuspects();
   }
 
   /**
-   * @param known that an offender is among them, so that nothing is learnt by sending them all together
-   * @returns whether all of them were taken
+   * @param hasRefused whether one of them is known to be refused, so that sending them together would teach nothing
+   * @returns whether all of them were embedded
    */
-  async #isolate(indices: readonly number[], known: boolean): Promise<boolean> {
+  async #embed(indices: readonly number[], hasRefused: boolean): Promise<boolean> {
     let refusal: ProviderError | undefined;
-    if (!known || indices.length === 1) {
+    if (!hasRefused || indices.length === 1) {
       refusal = await this.#send(indices);
       if (refusal === undefined) return true;
     }
     const [only] = indices;
     if (indices.length === 1 && only !== undefined && refusal !== undefined) {
-      return await this.#accuse(only, refusal);
+      return await this.#suspect(only, refusal);
     }
     const half = Math.floor(indices.length / 2);
-    const firstTaken = await this.#isolate(indices.slice(0, half), false);
-    // 413 may be about the size of the whole: then neither half need have an offender.
-    await this.#isolate(indices.slice(half), firstTaken && refusal?.status !== 413);
+    const isFirstEmbedded = await this.#embed(indices.slice(0, half), false);
+    // A 413 may be about the size of the whole request: then possibly no text of either half is refused.
+    await this.#embed(indices.slice(half), isFirstEmbedded && refusal?.status !== 413);
     return false;
   }
 
-  /** One request; its refusal, where a row is at fault. */
+  /** Sends one request. @returns its refusal, where a text causes it */
   async #send(indices: readonly number[]): Promise<ProviderError | undefined> {
-    const texts = indices.map((index) => this.#texts[index] ?? "");
+    const texts = indices.map((index) => this.#texts.at(index));
     let embeddings: Embeddings;
     try {
-      const attempts = this.#halving && indices.length > 1 ? ATTEMPTS_A_HALF : undefined;
+      const attempts = this.#isHalving && indices.length > 1 ? ATTEMPTS_PER_HALF : undefined;
       embeddings = await this.#provider.embed(texts, this.#signal, { attempts });
     } catch (error) {
       if (!(error instanceof ProviderError) || error.kind !== "row") throw error;
-      this.#halving = true;
+      this.#isHalving = true;
       return error;
     }
     this.#anySucceeded = true;
-    const truncated = indices.filter((index) => this.#truncated.has(index));
+    const truncated = indices.filter((index) => this.#texts.isCut(index));
     const { vectors, tokens } = embeddings;
-    await this.#onSettled({ kind: "embedded", indices, vectors, tokens, truncated });
-    await this.#sentence();
+    await this.#onResult({ kind: "embedded", indices, vectors, tokens, truncated });
+    await this.#reportSuspects();
     return undefined;
   }
 
-  async #accuse(index: number, error: ProviderError): Promise<boolean> {
-    let refusal: ProviderError | undefined = error;
-    let length = this.#texts[index]?.length ?? 0;
+  /** Handles a text that was refused alone: cuts it while that may help. @returns whether it was embedded then */
+  async #suspect(index: number, error: ProviderError): Promise<boolean> {
+    let refusal = error;
+    let { length } = this.#texts.at(index);
     while (this.#truncates && refusal.tooLong && length > SHORTEST_CUT) {
-      length = Math.floor(length * 0.75);
-      this.#cut(index, length);
-      refusal = await this.#send([index]);
-      if (refusal === undefined) return true;
+      length = Math.floor(length * CUT_TO);
+      this.#texts.cut(index, length);
+      const next = await this.#send([index]);
+      if (next === undefined) return true;
+      refusal = next;
     }
-    this.#accused.push({ kind: "refused", index, error: refusal });
-    if (this.#anySucceeded) await this.#sentence();
+    this.#suspects.push({ kind: "refused", index, error: refusal });
+    if (this.#anySucceeded) await this.#reportSuspects();
     return false;
   }
 
-  async #sentence(): Promise<void> {
-    const accused = this.#accused;
-    this.#accused = [];
-    for (const refused of accused) await this.#onSettled(refused);
-  }
-
-  #cut(index: number, characters: number): void {
-    this.#texts[index] = cutText(this.#texts[index] ?? "", characters);
-    this.#truncated.add(index);
+  async #reportSuspects(): Promise<void> {
+    const suspects = this.#suspects;
+    this.#suspects = [];
+    for (const suspect of suspects) await this.#onResult(suspect);
   }
 }
 

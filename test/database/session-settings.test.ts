@@ -57,15 +57,15 @@ test("a user trigger that names a table without its schema works when the listen
   const own = (await client.query(`select ${shown}`)).rows;
   const listener = await listen();
   await client.query("insert into patient_embeddings values (1, 'one'), (2, 'two'), (3, 'two')");
-  await listener.settled(AbortSignal.timeout(30_000));
+  await listener.whenDrained(AbortSignal.timeout(30_000));
   await client.query("insert into patient_embeddings values (4, 'two')"); // from the cache
-  await listener.settled(AbortSignal.timeout(30_000));
+  await listener.whenDrained(AbortSignal.timeout(30_000));
   expect(await wrongRows(client)).toEqual([]);
   const written = (await client.query(`select distinct ${SETTINGS.join(", ")}, sorts from seen`)).rows;
   expect(written).toEqual([{ ...own[0], sorts: "on" }]);
   await client.query("truncate seen");
   await client.query("update patient_embeddings set context_text = '' where patient_id = 1; truncate seen");
-  await listener.settled(AbortSignal.timeout(30_000));
+  await listener.whenDrained(AbortSignal.timeout(30_000));
   expect((await client.query(`select distinct ${SETTINGS.join(", ")}, sorts from seen`)).rows).toEqual(
     written,
   );
@@ -123,7 +123,7 @@ describeNative("a role's own settings", "needs roles of its own", () => {
     expect(left).toEqual([]);
     const listener = await listen({ DATABASE_URL: listenerUrl });
     await client.query("update app.readings set note = note || '?'");
-    await listener.settled(AbortSignal.timeout(30_000));
+    await listener.whenDrained(AbortSignal.timeout(30_000));
     const { rows } = await client.query<{ text: string; embedding: string }>(
       "select note || (at at time zone 'utc')::text || '+00' as text, embedding from app.readings",
     );
@@ -188,7 +188,7 @@ describeNative("a role's own settings", "needs roles of its own", () => {
     expect((await client.query("select from app.codes where embedding is null")).rowCount).toBe(0);
     const listener = await listen();
     await client.query("update app.codes set body = body || '!'");
-    await listener.settled(AbortSignal.timeout(60_000));
+    await listener.whenDrained(AbortSignal.timeout(60_000));
     const { rows } = await client.query<{ body: string; embedding: string }>(
       "select body, embedding from app.codes",
     );

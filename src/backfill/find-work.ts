@@ -42,7 +42,7 @@ export async function* queueStaleRows(db: Database, options: FindWorkOptions): A
           select e.embedding from autoembed.embedding_cache e
           where t.vector is not null and e.model = ${cacheModel} and e.text_hash = ${textHash("t")} offset 0
         ) e on true
-        where t.fault is not null or ${all ? sql`${hasText("t")} or t.vector is not null` : sql`${hasText("t")} = (t.vector is null) or e.embedding::${vectorType(source)} <> t.vector`}`;
+        where t.fault is not null or ${all ? sql`${hasText("t")} or t.vector is not null` : sql`${hasText("t")} = (t.vector is null) or not ${isSameVector(source, sql`e.embedding::${vectorType(source)}`, sql`t.vector`)}`}`;
         return enqueuePage(db, source, { rows: rowsWithVectors(source), stale }, from);
       }),
     signal,

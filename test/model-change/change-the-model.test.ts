@@ -152,7 +152,7 @@ test("Vectors that are too long for the old column's index are reported before a
     settings: { base_url: theirs.openAiUrl },
   };
   await expect(change({ model })).rejects.toThrow(
-    "The new vectors have 4001 dimensions, and the index of the old ones (too_short) takes at most 4000.",
+    "The new vectors have 4001 dimensions, and the index of the old ones (public.too_short) takes at most 4000.",
   );
   expect(theirs.requests).toEqual([]);
   expect(await vectorColumns(client)).toEqual([`embedding vector(${DIMENSIONS})`]);

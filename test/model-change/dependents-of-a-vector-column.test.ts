@@ -71,18 +71,18 @@ test("Views over the watched table, direct and indirect, follow a change of the 
 
 test.each([
   [
-    "materialized view kept",
+    "materialized view public.kept",
     "create materialized view kept as select embedding from patient_embeddings",
     "drop materialized view kept",
   ],
   [
-    "trigger told on table patient_embeddings",
+    "trigger told on table public.patient_embeddings",
     `create function tell() returns trigger language plpgsql as 'begin return null; end';
     create trigger told after update of embedding on patient_embeddings for each row execute function tell()`,
     "drop function tell cascade",
   ],
   [
-    "function typed()",
+    "function public.typed()",
     `create view seen as select embedding from patient_embeddings;
     create function typed() returns setof seen language sql as 'select * from seen'`,
     "drop view seen cascade",

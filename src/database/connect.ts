@@ -12,24 +12,24 @@ export interface ConnectOptions {
   /** Connections, at most. Two or three writers saturate one Postgres; more gain nothing. */
   readonly maxConnections: number;
   /**
-   * Whether the sessions are ours alone. A transaction pooler shares them, and refuses settings at the start; the
-   * listener's role should then carry `lock_timeout` itself.
+   * Whether the sessions are ours alone. A transaction pooler shares them, and refuses settings at the start; then
+   * `lock_timeout` should be set for the listener's role.
    */
   readonly ownSessions: boolean;
-  /** Of prepared statements, where the sessions are ours alone: made for each execution (the default), or once a session. */
+  /** Whether prepared statements are planned per execution (the default) or per session, where the sessions are ours alone. */
   readonly plans?: "made" | "kept";
-  /** When a statement has not come back by then, the connection is taken for dead. */
+  /** A connection whose statement has no reply by then is considered dead. */
   readonly queryTimeoutMs?: number;
   /** Whether statements wait for a lock as long as it takes, where the sessions are ours alone. */
   readonly waitsForLocks?: boolean;
 }
 
-/** A statement that begins so is read by Postgres once a session, where the sessions are ours alone. */
+/** Postgres parses a statement that begins so once per session, where the sessions are ours alone. */
 export const PREPARED = "/* prepared */";
 
-/** How long a statement of ours waits for a lock on a table that a user is altering, before it looks elsewhere. */
+/** How long our statement waits for a lock on a table that a user is altering, before it fails and is tried again later. */
 const LOCK_TIMEOUT_MS = 1_000;
-/** A plan that was made for an empty queue and kept reads the whole of a full one: 1,100 us a row claimed instead of 26. */
+/** A plan made for an empty queue and kept reads the whole of a full one: 1,100 us per claimed row instead of 26. */
 const MADE = { plan_cache_mode: "force_custom_plan" } as const;
 /** Many times what a batch takes, and how long a connection that died silently (half-open) goes unnoticed. */
 const QUERY_TIMEOUT_MS = 30_000;
@@ -52,7 +52,7 @@ export function connect(options: ConnectOptions): Database {
     query_timeout: options.queryTimeoutMs ?? QUERY_TIMEOUT_MS,
     keepAlive: true,
   });
-  // A connection that dies, idle or at work, is replaced by the pool at the next query; unheard, it would end the process.
+  // The pool replaces a dead connection at the next query; without these handlers its error would end the process.
   pool.on("error", () => undefined);
   pool.on("connect", (client) => client.on("error", () => undefined));
   return new Kysely<DB>({ dialect: new PostgresDialect({ pool: asWeUseIt(pool, options) }) });

@@ -12,8 +12,7 @@ export interface DatabaseUrls {
 export const WRITERS = 3;
 
 const HOUR_MS = 3_600_000;
-/** The longest timer that Node has: for statements that take as long as they take. */
-const NEVER_MS = 2 ** 31 - 1;
+const DAY_MS = 24 * HOUR_MS;
 
 interface PoolSettings {
   readonly connections: number;
@@ -49,9 +48,12 @@ const POOLS = {
   /** A backfill queues pages of rows on one connection and counts what is pending on the other. */
   backfill: { connections: 2, route: "direct", queryTimeoutMs: HOUR_MS },
   /** Comparing two models without an index reads the whole table for each row that is compared. */
-  modelChange: { connections: 2, route: "direct", queryTimeoutMs: 24 * HOUR_MS, waitsForLocks: true },
-  /** One connection builds, the other reads its progress and cancels it. A concurrent build waits for every older transaction. */
-  indexBuilder: { connections: 2, route: "direct", queryTimeoutMs: NEVER_MS, waitsForLocks: true },
+  modelChange: { connections: 2, route: "direct", queryTimeoutMs: DAY_MS, waitsForLocks: true },
+  /**
+   * One connection builds, the other reads its progress and cancels it. A concurrent build waits for every older
+   * transaction, so it may take days; timers, and `statement_timeout`, end at 24.
+   */
+  indexBuilder: { connections: 2, route: "direct", queryTimeoutMs: 20 * DAY_MS, waitsForLocks: true },
 } as const satisfies Readonly<Record<string, PoolSettings>>;
 
 export type PoolRole = keyof typeof POOLS;

@@ -30,9 +30,9 @@ export interface BackendDefinition<
   readonly environment: Environment;
   /** Names of those whose value is never repeated. One may come from a file: `NAME_FILE`, where that is a setting too. */
   readonly secrets: readonly (keyof Environment & string)[];
-  /** What `embedding_source.settings` may say to it, apart from the pace, which it may say to every backend. */
+  /** What `embedding_source.settings` may set for it, in addition to the rate and the batch, which it may set for all. */
   readonly ofSource: OfSource;
-  /** The length of its vectors, where it is the same whatever the settings say. */
+  /** The length of its vectors, where it does not depend on the settings. */
   readonly dimensions?: number;
   /** @throws {SetupError} where something that it cannot do without is missing */
   resolve(given: Given<Environment, OfSource>): Settings;

@@ -3,7 +3,7 @@ import { SetupError } from "../errors.ts";
 import type { BackendDefinition } from "./backend-definition.ts";
 import { BACKENDS } from "./backends/list.ts";
 
-/** What follows from the list of backends, for the configuration, the commands and whatever opens a provider. */
+/** What the configuration, the commands and `provider-stack.ts` need of the list of backends. */
 
 type Known = (typeof BACKENDS)[number];
 
@@ -29,10 +29,10 @@ function merged<Shape extends z.ZodRawShape>(shapes: readonly Shape[]): Merged<S
 export const BACKEND_ENVIRONMENT = merged(BACKENDS.map(({ environment }) => environment));
 /** Those of them whose values are never repeated. */
 export const BACKEND_SECRETS: readonly string[] = BACKENDS.flatMap(({ secrets }) => secrets);
-/** What `embedding_source.settings` may say to any backend: the source's may be another tomorrow. */
+/** What `embedding_source.settings` may set for any backend, since a source without one of its own follows the environment. */
 export const BACKEND_SOURCE_SETTINGS = merged(BACKENDS.map(({ ofSource }) => ofSource));
 
-/** @throws {SetupError} where no backend has that id: a newer version may have written it, or a hand. */
+/** @throws {SetupError} where no backend has that id: a newer version may have written it, or a user. */
 export function backendOf(
   id: string,
 ): BackendDefinition<string, z.ZodRawShape, z.ZodRawShape, ProviderSettings> {

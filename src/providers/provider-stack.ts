@@ -42,7 +42,7 @@ export function openProviderWithoutProbe(
   return new ValidatingProvider(backendOf(settings.backend).open(settings), settings.dimensions);
 }
 
-/** A provider that all sources with these settings share: their requests take turns, and one circuit stops them all. */
+/** A provider that all sources with these settings share: they share its rate limit and its circuit. */
 export async function openSharedProvider(
   settings: ProviderSettings,
   policy: Partial<RetryPolicy>,

@@ -169,7 +169,7 @@ export class RetryingProvider extends EventEmitter<Events> implements Provider {
     await sleep(pauseMs, signal).catch(() => undefined);
   }
 
-  /** A failure while the provider answers other texts is caused by these texts, whatever its status says. */
+  /** A failure while the provider answers other texts is caused by these texts, whichever status it has. */
   async #explain(error: ProviderError, startedAt: number, attempts: number): Promise<ProviderError> {
     if (!(await this.#circuit.isAnsweringOthers(startedAt))) return this.#circuit.error ?? error;
     const times = attempts === 1 ? "" : ` (${attempts} times in a row)`;

@@ -57,7 +57,7 @@ const faults: [Fault, ProviderErrorKind, RegExp][] = [
   [400, "row", /Change the text/],
   [413, "row", /Change the text/],
   [422, "row", /Change the text/],
-  [429, "throttled", /slower/],
+  [429, "throttled", /lower rate/],
   [408, "unavailable", /408/],
   [500, "unavailable", /500/],
   [502, "unavailable", /502/],
@@ -118,7 +118,7 @@ describe("llm_api tells kinds of faults apart", () => {
   test.each([
     ["insufficient_quota", 429, "setup", /billing/],
     ["model_not_found", 400, "setup", /OPENAI_EMBED_MODEL/],
-    ["rate_limit_exceeded", 429, "throttled", /slower/],
+    ["rate_limit_exceeded", 429, "throttled", /lower rate/],
   ] as const)("llm_api reads the error code %s of a %d as %s", async (code, status, kind, message) => {
     const error = await fail("llm_api", { status, body: { error: { message: "…", code } } });
     expect(error.kind).toBe(kind);

@@ -34,7 +34,7 @@ test("a session of ours is pinned, and one of another client of the same server 
           datestyle: "ISO, MDY",
           timezone: "UTC",
           standard_conforming_strings: "on",
-          own: '"$user", public',
+          own: before[0].search_path,
         },
       ]);
     }

@@ -108,7 +108,7 @@ test("A port that is taken is refused with its number", async () => {
   const port = typeof address === "object" && address ? address.port : 0;
   await expect(startEmbedded({ dataDirectory: folder, port })).rejects.toThrow(PortTaken);
   await expect(startEmbedded({ dataDirectory: folder, port })).rejects.toThrow(
-    `Port ${port} of 127.0.0.1 is taken`,
+    `Port ${port} of 127.0.0.1 is in use`,
   );
   server.close();
 });

@@ -16,7 +16,7 @@ const shown = SETTINGS.map((name) => `current_setting('${name}') as ${name}`).jo
 test("a session of ours is pinned, and one of another client of the same server is not", async () => {
   const { client, database } = await prepare();
   await client.query("set datestyle = 'German, DMY'; set timezone = 'Asia/Tokyo'");
-  const before = (await client.query(`select ${shown}`)).rows;
+  const before = (await client.query<Record<(typeof SETTINGS)[number], string>>(`select ${shown}`)).rows;
   const sessions = [1, 2].map(() =>
     connect({ databaseUrl: database.url, maxConnections: 1, ownSessions: true }),
   );
@@ -34,7 +34,7 @@ test("a session of ours is pinned, and one of another client of the same server 
           datestyle: "ISO, MDY",
           timezone: "UTC",
           standard_conforming_strings: "on",
-          own: before[0].search_path,
+          own: before[0]?.search_path,
         },
       ]);
     }

@@ -17,6 +17,8 @@ declare
 begin
   if before.watched_table <> source.watched_table then
     delete from autoembed.embedding_queue where source_id = source.id;
+    delete from autoembed.embedding_ledger where source_id = source.id;
+    delete from autoembed.embedding_cache where source_id = source.id;
     return;
   end if;
   update autoembed.embedding_queue set source_id = parked where source_id = source.id;

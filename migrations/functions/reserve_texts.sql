@@ -1,8 +1,10 @@
 -- Part of the claim. It waits for nothing but other claims, and drops of reservations, which wait for no user; and only
 -- where it inserts, in the order of the hashes: claims cannot deadlock. Its later statements see what was committed
 -- since the claim began.
-create or replace function autoembed.reserve_texts(model text, hashes bytea[], tickets bigint[], claimant integer)
-returns table (text_hash bytea, state text, since_ms float8)
+create or replace function autoembed.reserve_texts(
+  model text, hashes bytea[], tickets bigint[], claimant integer,
+  lender_ids integer[] default '{}', source_ids integer[] default '{}', cache_names text[] default '{}'
+) returns table (text_hash bytea, state text, since_ms float8)
 language plpgsql strict rows 8
 -- These plans are kept, and are made while the cache may still be empty.
 set enable_seqscan = off
@@ -30,8 +32,14 @@ begin
     select n.text_hash, r.reserved_at, r.owner, r.ticket,
       case when e.text_hash is not null then 'cached' else 'taken' end as state
     from (select distinct unnest(hashes) as text_hash) n
-    left join lateral (select e.text_hash from autoembed.embedding_cache e
-      where e.model = reserve_texts.model and e.text_hash = n.text_hash offset 0) e on true
+    left join lateral (
+      select n.text_hash
+      where exists (select from autoembed.embedding_ledger l
+          where l.text_hash = n.text_hash and l.model_id = any(lender_ids) and l.source_id + 0 = any(source_ids)
+            and l.vector_hash is not null)
+        or exists (select from autoembed.embedding_cache e
+          where e.model = any(cache_names || reserve_texts.model) and e.text_hash = n.text_hash offset 0)
+      offset 0) e on true
     left join lateral (select r.reserved_at, r.owner, r.ticket from autoembed.embedding_reservation r
       where r.text_hash = n.text_hash and r.cache_model = model offset 0) r on true
     where e.text_hash is not null or r.ticket is null or r.ticket <> all(tickets)
@@ -55,4 +63,5 @@ end
 $$;
 comment on function autoembed.reserve_texts is
   'Reserves texts for a claim. Returns those that are not its to embed: taken, because they are being embedded '
-  'already, or cached by now.';
+  'already, or cached by now: a row of one of these sources has a vector of theirs, by one of these models, or the cache '
+  'has one under one of these names.';

@@ -15,6 +15,8 @@ begin
     execute format('drop function if exists autoembed.source_%s_%s()', source.id, function_name);
   end loop;
   delete from autoembed.embedding_queue where source_id = source.id;
+  delete from autoembed.embedding_ledger where source_id = source.id;
+  delete from autoembed.embedding_cache where source_id = source.id;
   -- A change of its model ends with it.
   perform autoembed.unwatch(s.name) from autoembed.embedding_source s
   where s.name in (source.name || '@next', source.name || '@previous') and s.watched_table = source.watched_table;

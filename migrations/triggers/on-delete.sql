@@ -1,4 +1,5 @@
--- A deleted row leaves the queue at once, unless the same statement put another row in its place.
+-- A deleted row leaves the queue at once, and what was made from its text is erased, unless the same statement put
+-- another row in its place.
 create or replace function autoembed.source_{{source_id}}_delete() returns trigger
 language plpgsql security definer
 {{settings}}
@@ -10,12 +11,22 @@ begin
   then
     return null;
   end if;
-  delete from autoembed.embedding_queue q using {{deleted_rows}} o
-  where q.source_id = {{source_id}} and q.key = {{key_of_o}}
-    and not exists (select from {{watched_table}} t where {{key_is_the_same}})
-    -- Where rows are hidden from this function's owner, another row may be in its place. By the table's name: its
-    -- number is another table's after a restore.
-    and not row_security_active({{watched_name}});
+  -- By lists of keys: a plan that is kept must not read the whole ledger for one row.
+  with gone as materialized (
+    select {{key_of_o}} as key from {{deleted_rows}} o
+    where not exists (select from {{watched_table}} t where {{key_is_the_same}})
+      -- Where rows are hidden from this function's owner, another row may be in its place. By the table's name: its
+      -- number is another table's after a restore.
+      and not row_security_active({{watched_name}})
+  ), dequeued as (
+    delete from autoembed.embedding_queue q
+    where q.source_id = {{source_id}} and q.key = any(array(select g.key from gone g))
+  ), unrecorded as (
+    delete from autoembed.embedding_ledger l
+    where l.source_id = {{source_id}} and l.key = any(array(select g.key from gone g))
+  )
+  delete from autoembed.embedding_cache e
+  where e.source_id = {{source_id}} and e.key = any(array(select g.key from gone g));
   return null;
 exception when syntax_error_or_access_rule_violation then
   return null;  -- the table was renamed, or what is known of it: the drain drops a queue row that has no row any more

@@ -43,6 +43,7 @@ begin
   if old_key <> new_key then
     insert into autoembed.embedding_queue (source_id, key) values ({{source_id}}, old_key)
     {{requeue}};
+    perform autoembed.move_ledger({{source_id}}, old_key, new_key);
   end if;
   {{wake}}
   return null;

@@ -1,4 +1,4 @@
--- No row is left, so nothing is pending.
+-- No row is left, so nothing is pending, and nothing is kept of what was made from them.
 create or replace function autoembed.source_{{source_id}}_truncate() returns trigger
 language plpgsql security definer
 {{settings}}
@@ -9,6 +9,8 @@ begin
     return null;
   end if;
   delete from autoembed.embedding_queue where source_id = {{source_id}};
+  delete from autoembed.embedding_ledger where source_id = {{source_id}};
+  delete from autoembed.embedding_cache where source_id = {{source_id}};
   return null;
 end
 $autoembed$;

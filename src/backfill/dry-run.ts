@@ -4,7 +4,11 @@ import type { Database } from "../database/connect.ts";
 import { checkDimensions } from "../sources/check-dimensions.ts";
 import { withProvider } from "../providers/registry.ts";
 import { packTexts } from "../providers/isolate/pack.ts";
-import { cacheModel, type Provider } from "../providers/provider.ts";
+import { hasVector } from "../ledger/ledger-sql.ts";
+import { registerModel, type LedgerModel } from "../ledger/model.ts";
+import { whereStale } from "../ledger/stale-rows.ts";
+import { rowModel } from "../providers/fingerprint.ts";
+import type { Provider } from "../providers/provider.ts";
 import { hasText, rowsWithVectors, textHash } from "../sources/source-sql.ts";
 import { withPerRowFallback } from "../sources/per-row-fallback.ts";
 import type { Source } from "../sources/source.ts";
@@ -38,10 +42,11 @@ export async function dryRun(
 ): Promise<DryRunReport> {
   return await withProvider(config, source, { signal: options.signal }, async (provider) => {
     checkDimensions(source, provider);
-    const amount = await withPerRowFallback(source, (source) =>
-      countWork(db, source, cacheModel(provider), options.all),
+    const model = await registerModel(db, rowModel(provider, config.EMBED_ON_TOO_LONG), source.vectorType);
+    const amount = await withPerRowFallback(source, (source) => countWork(db, source, model, options.all));
+    const texts = await withPerRowFallback(source, (source) =>
+      sampleTexts(db, source, provider, model, options),
     );
-    const texts = await withPerRowFallback(source, (source) => sampleTexts(db, source, provider, options));
     const sample = await embedSample(provider, texts, config.EMBED_BATCH_SIZE, options.signal);
     const tokensPerCharacter =
       sample.tokens > 0 ? sample.tokens / sample.characters : 1 / CHARACTERS_PER_TOKEN;
@@ -71,17 +76,17 @@ export async function dryRun(
 async function countWork(
   db: Database,
   source: Source,
-  model: string,
+  model: LedgerModel,
   all: boolean,
 ): Promise<{ rows: number; texts: number; characters: number }> {
   const { rows } = await sql<{ rows: number; texts: number; characters: number }>`
     with candidates as (
-      select ${textHash("t")} as text_hash, char_length(t.content) as characters from ${rowsWithVectors(source)} t
-      where ${hasText("t")} and ${all ? sql`true` : sql`t.vector is null`}
+      select ${textHash("t")} as text_hash, char_length(t.content) as characters
+      from ${rowsWithVectors(source)} t ${whereStale(source, model, all)} and ${hasText("t")}
     ), text as (select text_hash, max(characters) as characters, count(*) as rows from candidates group by text_hash)
-    select coalesce(sum(t.rows), 0)::int as rows, count(*) filter (where e.model is null)::int as texts,
-      coalesce(sum(t.characters) filter (where e.model is null), 0)::float8 as characters
-    from text t left join autoembed.embedding_cache e on e.model = ${model} and e.text_hash = t.text_hash`.execute(
+    select coalesce(sum(t.rows), 0)::int as rows, count(*) filter (where not k.is_known)::int as texts,
+      coalesce(sum(t.characters) filter (where not k.is_known), 0)::float8 as characters
+    from text t cross join lateral (select ${hasVector(sql`t.text_hash`, model)} as is_known offset 0) k`.execute(
     db,
   );
   return rows[0] ?? { rows: 0, texts: 0, characters: 0 };
@@ -91,11 +96,12 @@ async function sampleTexts(
   db: Database,
   source: Source,
   provider: Provider,
+  model: LedgerModel,
   { limit, all }: { readonly limit: number; readonly all: boolean },
 ): Promise<string[]> {
   const { rows } = await sql<{ text: string }>`
-    select left(t.content, ${provider.limits.textCharacters}) as text from ${rowsWithVectors(source)} t
-    where ${hasText("t")} and ${all ? sql`true` : sql`t.vector is null`}
+    select left(t.content, ${provider.limits.textCharacters}) as text
+    from ${rowsWithVectors(source)} t ${whereStale(source, model, all)} and ${hasText("t")}
     order by t.k0 limit ${limit}`.execute(db);
   return rows.map((row) => row.text);
 }

@@ -4,7 +4,8 @@ import { openPool } from "../database/pools.ts";
 import { wakeListeners } from "../database/wake-listeners.ts";
 import { createListener, type Listener } from "../listener/listener.ts";
 import type { Events } from "../events.ts";
-import { cacheModel } from "../providers/provider.ts";
+import { registerModel, type LedgerModel } from "../ledger/model.ts";
+import { rowModel } from "../providers/fingerprint.ts";
 import { withProvider } from "../providers/registry.ts";
 import type { Source } from "../sources/source.ts";
 import { queueStaleChunkedRows } from "./queue-stale-chunked-rows.ts";
@@ -132,21 +133,25 @@ async function queueAll(
     await queue(chunkedSource, queueStaleChunkedRows(db, chunkedSource, all, signal));
   for (const source of sources) {
     if (signal.aborted) return;
-    const cacheModel = await cacheModelOf(config, source, started, signal);
-    await queue(source, queueStaleRows(db, { source, cacheModel, all, signal }));
+    const model = await modelOf(db, config, source, started, signal);
+    await queue(source, queueStaleRows(db, { source, model, all, signal }));
   }
 }
 
 /** Probes the provider, after the listener has, only if no setting and no column gives the length of its vectors. */
-async function cacheModelOf(
+async function modelOf(
+  db: Database,
   config: Config,
   source: Source,
   started: Promise<void>,
   signal: AbortSignal,
-): Promise<string> {
+): Promise<LedgerModel> {
   const dimensions = source.dimensions ?? config.EMBEDDING_DIM ?? source.columnDimensions;
   if (dimensions === null) await started;
-  return await withProvider(config, source, { dimensions, signal }, cacheModel);
+  const named = await withProvider(config, source, { dimensions, signal }, (provider) =>
+    rowModel(provider, config.EMBED_ON_TOO_LONG),
+  );
+  return await registerModel(db, named, source.vectorType);
 }
 
 /** Counts what was done for these sources. The listener works for every source. */

@@ -1,12 +1,11 @@
-import { pruneCache } from "../cache/prune-cache.ts";
-import { SetupError, UsageError } from "../errors.ts";
-import { loadSources } from "../sources/load-sources.ts";
+import { pruneCache } from "../queue/prune-cache.ts";
+import { UsageError } from "../errors.ts";
 import { parseCommand, type Command } from "./command.ts";
 import { withDatabase } from "./with-database.ts";
 
 export const cache: Command = {
   usage: "npm run cache -- prune [--older-than 90d]",
-  summary: "remove cached vectors whose text no watched row has any more, for erasure and for space",
+  summary: "remove cached vectors of texts that rows had before, for erasure and for space",
   async run(args) {
     const { values, positionals } = parseCommand(cache, args, {
       allowPositionals: true,
@@ -17,14 +16,7 @@ export const cache: Command = {
     }
     const olderThanDays = days(values["older-than"]);
     await withDatabase(async (db) => {
-      const { usable, broken } = await loadSources(db);
-      if (broken.length > 0) {
-        throw new SetupError(
-          `Nothing was removed: the texts of ${broken.map(({ name }) => name).join(", ")} cannot be read now.`,
-          "Repair or unwatch them first: npm run sources shows what is wrong.",
-        );
-      }
-      const removed = await pruneCache(db, usable, olderThanDays);
+      const removed = await pruneCache(db, olderThanDays);
       console.log(`${removed} cached vectors removed.`);
     });
     return 0;

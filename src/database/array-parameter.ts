@@ -17,3 +17,8 @@ export function ctidsParameter(ctids: readonly string[]): string {
 export function bytesParameter(hexes: readonly string[]): string {
   return hexes.length === 0 ? "{}" : `{\\\\x${hexes.join(",\\\\x")}}`;
 }
+
+/** For `$n::text[]`: any texts, quoted. */
+export function textsParameter(texts: readonly string[]): string {
+  return `{${texts.map((text) => `"${text.replaceAll(/[\\"]/g, "\\$&")}"`).join()}}`;
+}

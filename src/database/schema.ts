@@ -27,7 +27,7 @@ export type Timestamp = ColumnType<Date, Date | string, Date | string>;
 
 export interface AutoembedEmbeddingCache {
   /**
-   * When it was embedded; retention counts from here.
+   * When it was cached; retention counts from here.
    */
   created_at: Generated<Timestamp>;
   /**
@@ -35,13 +35,48 @@ export interface AutoembedEmbeddingCache {
    */
   embedding: string;
   /**
-   * backend/model@dimensions: vectors under one name may stand in for one another.
+   * The key of that row, as embedding_queue.key.
+   */
+  key: string | null;
+  /**
+   * embedding_model.name
    */
   model: string;
+  /**
+   * embedding_source.id of the row that had the text; null in a row of before 0.2.
+   */
+  source_id: number | null;
   /**
    * sha256 of the exact text in UTF-8.
    */
   text_hash: Buffer;
+}
+
+export interface AutoembedEmbeddingLedger {
+  /**
+   * When the vector was written, or found.
+   */
+  embedded_at: Generated<Timestamp>;
+  /**
+   * As embedding_queue.key.
+   */
+  key: string;
+  /**
+   * embedding_model.id; null where the vector was there before, made by another tool.
+   */
+  model_id: number | null;
+  /**
+   * embedding_source.id
+   */
+  source_id: number;
+  /**
+   * sha256 of the exact text in UTF-8.
+   */
+  text_hash: Buffer;
+  /**
+   * The first 8 bytes of the sha256 of the vector as it was written, in pgvector's binary format: a vector that somebody overwrote is not lent to other rows. Null where it is not ours to lend.
+   */
+  vector_hash: Buffer | null;
 }
 
 export interface AutoembedEmbeddingListener {
@@ -77,6 +112,40 @@ export interface AutoembedEmbeddingListener {
    * The version of pg-autoembed it runs.
    */
   version: string;
+}
+
+export interface AutoembedEmbeddingModel {
+  /**
+   * When the first listener with these settings started.
+   */
+  created_at: Generated<Timestamp>;
+  /**
+   * embedding_ledger.model_id
+   */
+  id: Generated<number>;
+  /**
+   * backend/model@dimensions, the address that was asked, a hash of further settings, and halfvec where its vectors are stored in half precision: vectors under one name may stand in for one another.
+   */
+  name: string;
+}
+
+export interface AutoembedEmbeddingQuestion {
+  /**
+   * When it was asked last.
+   */
+  asked_at: Generated<Timestamp>;
+  /**
+   * Its vector.
+   */
+  embedding: string;
+  /**
+   * embedding_model.name, without the precision.
+   */
+  model: string;
+  /**
+   * sha256 of the question in UTF-8.
+   */
+  text_hash: Buffer;
 }
 
 export interface AutoembedEmbeddingQueue {
@@ -150,6 +219,10 @@ export interface AutoembedEmbeddingSource {
    * When the table was first watched.
    */
   created_at: Generated<Timestamp>;
+  /**
+   * embedding_model.id of the listener that began to embed it last: a row of another one is outdated.
+   */
+  current_model: number | null;
   /**
    * The length of the vectors; null follows the column's type.
    */
@@ -260,7 +333,10 @@ export interface PatientEmbeddings {
 
 export interface DB {
   "autoembed.embedding_cache": AutoembedEmbeddingCache;
+  "autoembed.embedding_ledger": AutoembedEmbeddingLedger;
   "autoembed.embedding_listener": AutoembedEmbeddingListener;
+  "autoembed.embedding_model": AutoembedEmbeddingModel;
+  "autoembed.embedding_question": AutoembedEmbeddingQuestion;
   "autoembed.embedding_queue": AutoembedEmbeddingQueue;
   "autoembed.embedding_reservation": AutoembedEmbeddingReservation;
   "autoembed.embedding_source": AutoembedEmbeddingSource;

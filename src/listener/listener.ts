@@ -17,6 +17,7 @@ import { Budget } from "./budget.ts";
 import { Notifications } from "./notifications.ts";
 import { NotifyGate } from "./notify-gate.ts";
 import { SourceWorkers } from "./source-workers.ts";
+import { keepPruning } from "./prune.ts";
 import { Usage } from "./usage.ts";
 
 /** How often usage is written, the budget read, and what could not be released is tried again. */
@@ -67,6 +68,7 @@ class RunningListener implements Listener {
   readonly #budget: Budget;
   #poll: NodeJS.Timeout | undefined;
   #stopMaintenance: (() => void) | undefined;
+  #stopPruning: (() => void) | undefined;
   #started: Promise<void> | undefined;
   #stopped: Promise<number> | undefined;
 
@@ -162,6 +164,7 @@ class RunningListener implements Listener {
     if (this.#isStopped()) return;
     await this.#workers.open(sources, pgvector);
     if (this.#isStopped()) return;
+    this.#stopPruning = keepPruning(this.#db, this.#config.EMBED_CACHE_DAYS);
     this.#notifications.start();
     this.#workers.wakeAll();
     this.#poll = setInterval(() => void this.#refresh(), this.#config.EMBED_POLL_MS);
@@ -179,6 +182,7 @@ class RunningListener implements Listener {
       () => this.#workers.inFlight,
     );
     this.#stopMaintenance?.();
+    this.#stopPruning?.();
     const goodbyes = [
       notifications,
       this.#usage.flush(this.#db),

@@ -7,7 +7,8 @@ import { EmbedWorker } from "../pipeline/embed-worker.ts";
 import type { WorkerLoop } from "../pipeline/worker-loop.ts";
 import { WriteSize } from "../pipeline/write-size.ts";
 import { providerOfSource } from "../providers/provider-stack.ts";
-import { cacheModel, type Provider } from "../providers/provider.ts";
+import type { Provider } from "../providers/provider.ts";
+import type { Lending } from "../ledger/lending.ts";
 import type { Providers } from "../providers/registry.ts";
 import { sourceSettings } from "../providers/source-settings.ts";
 import type { Claimant } from "../queue/claim-ledger.ts";
@@ -37,6 +38,7 @@ export function makeEmbedWorker(
   source: Source,
   provider: Provider,
   pgvector: Pgvector,
+  lending: Lending,
 ): WorkerLoop {
   const own = sourceSettings(source.settings);
   const context = {
@@ -44,7 +46,7 @@ export function makeEmbedWorker(
     batches: source.hasSingleKeyLookup ? batches : db,
     source,
     provider: providerOfSource(provider, source.name, events, budget),
-    cacheModel: cacheModel(provider),
+    lending,
     pgvector,
     settings: {
       batchSize: own.batch_size ?? config.EMBED_BATCH_SIZE,

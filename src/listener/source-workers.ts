@@ -1,5 +1,6 @@
 import { SetupError } from "../errors.ts";
 import type { WorkerLoop } from "../pipeline/worker-loop.ts";
+import { rowModel } from "../providers/fingerprint.ts";
 import { ProviderError } from "../providers/provider-error.ts";
 import type { Pgvector } from "../database/pgvector.ts";
 import { checkDimensions } from "../sources/check-dimensions.ts";
@@ -7,6 +8,8 @@ import type { ChunkedSource } from "../sources/chunked-source.ts";
 import type { Sources } from "../sources/load-sources.ts";
 import { checkGrants } from "../sources/missing-grants.ts";
 import type { Source } from "../sources/source.ts";
+import { Lenders } from "../ledger/lending.ts";
+import { registerModel, setCurrentModel } from "../ledger/model.ts";
 import { withTimeout } from "../timing/with-timeout.ts";
 import { makeChunkWorker, makeEmbedWorker, type WorkerDependencies } from "./make-worker.ts";
 import { SourceProblems } from "./source-problems.ts";
@@ -20,6 +23,7 @@ export class SourceWorkers {
   readonly #dependencies: WorkerDependencies;
   readonly #states = new SourceStates();
   readonly #problems: SourceProblems;
+  readonly #lenders = new Lenders();
   /** The starts of the sources that were there when the listener started. */
   #firstStarts: readonly Promise<void>[] | undefined;
   #pgvector: Pgvector = { schema: "", vectorOid: 0 };
@@ -139,9 +143,16 @@ export class SourceWorkers {
       const provider = await this.#dependencies.providers.for(source);
       checkDimensions(source, provider);
       await checkGrants(this.#dependencies.db, source);
+      const model = await registerModel(
+        this.#dependencies.db,
+        rowModel(provider, this.#dependencies.config.EMBED_ON_TOO_LONG),
+        source.vectorType,
+      );
+      await setCurrentModel(this.#dependencies.db, source, model);
       await this.#problems.recovered(source);
       if (isOutdated()) return;
-      this.#run(source, makeEmbedWorker(this.#dependencies, source, provider, this.#pgvector));
+      const lending = this.#lenders.add(source, model);
+      this.#run(source, makeEmbedWorker(this.#dependencies, source, provider, this.#pgvector, lending));
     } catch (error) {
       if (!this.#states.is("starting", source)) return;
       await this.#breakDown(source, error instanceof Error ? error.message : "unknown");
@@ -164,11 +175,13 @@ export class SourceWorkers {
   }
 
   #retire(id: number, state: "paused" | "absent"): void {
+    if (state === "absent") this.#lenders.remove(id);
     const worker = this.#states.set(id, state === "absent" ? state : { name: state });
     void worker?.stop(AbortSignal.timeout(this.#dependencies.config.EMBED_SHUTDOWN_MS));
   }
 
   async #breakDown(source: Pick<Source, "id" | "name">, problem: string): Promise<void> {
+    this.#lenders.remove(source.id);
     this.#states.set(source.id, { name: "broken" });
     await this.#problems.failing(source, problem);
   }

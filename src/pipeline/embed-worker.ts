@@ -16,13 +16,13 @@ export class EmbedWorker {
   readonly #claimSize: ClaimSize;
 
   constructor(context: Omit<SourceContext, "ledger" | "loop">, claimant: Claimant) {
-    const { db, source, events, cacheModel, settings } = context;
+    const { db, source, events, lending, settings } = context;
     this.loop = new WorkerLoop({
       db,
       source,
       events,
       claimant,
-      reservations: new ReservationLedger(db, cacheModel),
+      reservations: new ReservationLedger(db, lending.model.fingerprint),
       drain: () => this.#drain(),
     });
     this.#context = { ...context, loop: this.loop, ledger: this.loop.ledger };
@@ -48,12 +48,12 @@ export class EmbedWorker {
   }
 
   async #claim(): Promise<{ readonly rows: readonly ClaimedRow[]; readonly isFull: boolean }> {
-    const { batches, cacheModel, ledger, provider, source, writeSize } = this.#context;
+    const { batches, ledger, lending, provider, source, writeSize } = this.#context;
     const maxCharacters = provider.limits.textCharacters;
     this.#batch.evictCompleted();
     const started = performance.now();
     const claimed = await ledger.claim(this.#claimSize.next(), (range) =>
-      claim(batches, source, { ...range, cacheModel, maxCharacters }),
+      claim(batches, source, { ...range, lending, maxCharacters }),
     );
     this.#claimSize.learn(claimed.rows);
     if (claimed.rows.length > 0) writeSize.claimed(performance.now() - started);

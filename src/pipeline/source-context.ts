@@ -1,6 +1,7 @@
 import type { Database } from "../database/connect.ts";
 import type { Pgvector } from "../database/pgvector.ts";
 import type { Events } from "../events.ts";
+import type { Lending } from "../ledger/lending.ts";
 import type { Provider } from "../providers/provider.ts";
 import type { ClaimLedger } from "../queue/claim-ledger.ts";
 import type { Source } from "../sources/source.ts";
@@ -26,7 +27,7 @@ export interface SourceContext {
   readonly batches: Database;
   readonly source: Source;
   readonly provider: Provider;
-  readonly cacheModel: string;
+  readonly lending: Lending;
   readonly pgvector: Pgvector;
   readonly settings: EmbedSettings;
   readonly events: Events;

@@ -1,5 +1,6 @@
 import { databaseFault, describeDatabaseError } from "../database/database-fault.ts";
 import type { ClaimedRow } from "../queue/claim.ts";
+import { forgetOverwritten } from "../ledger/forget-overwritten.ts";
 import { writeCached } from "../queue/write-cached.ts";
 import { failRejectedWrites } from "./fail-rejected-writes.ts";
 import type { SourceContext } from "./source-context.ts";
@@ -17,16 +18,19 @@ export async function startWritingCached(context: SourceContext, rows: readonly 
   }
 }
 
-/** Gives claimed rows the cached vectors of their texts; rows whose text has left the cache are released. */
+/** Gives claimed rows the vectors that their texts have already; rows whose text has none any more are released. */
 export async function writeCachedVectors(context: SourceContext, rows: readonly ClaimedRow[]): Promise<void> {
-  const tickets = rows.map((row) => row.ticket);
-  await context.loop.releasingOnError(tickets, async () => {
-    for (const part of context.writeSize.cut(tickets)) await writePart(context, part);
-  });
+  await context.loop.releasingOnError(
+    rows.map((row) => row.ticket),
+    async () => {
+      for (const part of context.writeSize.cut(rows)) await writePart(context, part);
+    },
+  );
 }
 
-async function writePart(context: SourceContext, tickets: readonly string[]): Promise<void> {
+async function writePart(context: SourceContext, rows: readonly ClaimedRow[]): Promise<void> {
   const { events, ledger, source, writeSize } = context;
+  const tickets = rows.map((row) => row.ticket);
   const started = performance.now();
   const written = await writeCachedWithBisection(context, tickets);
   const writeMs = performance.now() - started;
@@ -35,6 +39,10 @@ async function writePart(context: SourceContext, tickets: readonly string[]): Pr
   ledger.complete(written);
   if (written.length > 0)
     events.emit("cached", { source: source.name, rows: written.length, freshnessMs, writeMs });
+  const left = rows.flatMap(({ ticket, text_hash }) =>
+    text_hash === null || written.includes(ticket) ? [] : [text_hash],
+  );
+  if (left.length > 0) await forgetOverwritten(context.db, context.lending, [...new Set(left)]);
   await ledger.releaseSkipped(tickets);
 }
 
@@ -47,9 +55,13 @@ export async function writeCachedWithBisection(
   context: SourceContext,
   tickets: readonly string[],
 ): Promise<string[]> {
-  const { batches, cacheModel, ledger, source } = context;
+  const { batches, ledger, lending, source } = context;
   try {
-    const outcomes = await writeCached(batches, source, tickets, ledger.held.ctidsOf(tickets), cacheModel);
+    const outcomes = await writeCached(batches, source, {
+      tickets,
+      ctids: ledger.held.ctidsOf(tickets),
+      lending,
+    });
     return await failRejectedWrites(ledger, outcomes);
   } catch (error) {
     if (databaseFault(error) !== "row") throw error;

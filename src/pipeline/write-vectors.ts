@@ -1,6 +1,6 @@
 import { databaseFault, describeDatabaseError, mayBeCommitted } from "../database/database-fault.ts";
 import type { VectorArray } from "../database/vector-array.ts";
-import { cacheVectors } from "../queue/cache-vectors.ts";
+import { cacheVectors } from "../ledger/cache-unwritten.ts";
 import { writeBack, type WriteBack } from "../queue/write-back.ts";
 import { failRejectedWrites } from "./fail-rejected-writes.ts";
 import type { SourceContext } from "./source-context.ts";
@@ -16,15 +16,16 @@ export async function writeVectors(
   texts: readonly UniqueText[],
   vectors: VectorArray,
 ): Promise<void> {
-  const { cacheModel, events, ledger, source, pgvector, writeSize } = context;
+  const { events, ledger, lending, source, pgvector, writeSize } = context;
   const tickets = ticketsOf(texts);
   const batch: WriteBack = {
     tickets,
     ctids: ledger.held.ctidsOf(tickets),
+    keys: ledger.held.keysOf(tickets),
     positions: texts.flatMap((text, position) => text.tickets.map(() => position)),
     hashes: texts.map((text) => text.hash),
     vectors,
-    cacheModel,
+    ledgerModel: lending.model,
     pgvector,
   };
   const started = performance.now();
@@ -50,9 +51,9 @@ async function write(context: SourceContext, batch: WriteBack): Promise<string[]
   } catch (error) {
     const isOfServer = databaseFault(error) === "server";
     // A server that still answers (a statement timeout, a lock) may fail in the same way again: what was paid for is kept.
-    if (isOfServer && !mayBeCommitted(error)) await cacheVectors(db, batch).catch(() => undefined);
+    if (isOfServer && !mayBeCommitted(error)) await cacheVectors(db, source, batch).catch(() => undefined);
     if (isOfServer) throw error;
-    await cacheVectors(db, batch);
+    await cacheVectors(db, source, batch);
     return await writeCachedWithBisection(context, batch.tickets);
   }
 }

@@ -14,6 +14,10 @@ export interface Backend {
   readonly name: string;
   readonly model: string;
   readonly limits: ProviderLimits;
+  /** Where it is asked: origin and path; undefined where it is asked nowhere else. */
+  readonly address?: string;
+  /** Other settings that decide what its vectors are. */
+  readonly shape?: Readonly<Record<string, unknown>>;
   /** One request. @throws {ProviderError} or, when aborted, the signal's reason. */
   ask(texts: readonly string[], signal: AbortSignal, onReceived?: OnReceived): Promise<RawAnswer>;
   close(): Promise<void>;

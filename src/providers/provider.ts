@@ -36,6 +36,8 @@ export interface Provider {
   /** The length of every vector: configured, or discovered by a probe when the provider was opened. */
   readonly dimensions: number;
   readonly limits: ProviderLimits;
+  /** See `fingerprintOf`. */
+  readonly fingerprint: string;
   /**
    * Embeds non-empty texts.
    * @throws {ProviderError} classified, never with a text in its message; when aborted, the signal's reason.
@@ -44,9 +46,4 @@ export interface Provider {
   /** Resolves when a request would be sent soon: to be awaited before texts are claimed. @throws the signal's reason */
   ready(signal: AbortSignal): Promise<void>;
   close(): Promise<void>;
-}
-
-/** The cache's name for interchangeable vectors: the backend and the model that made them, and their length. */
-export function cacheModel(provider: Pick<Provider, "backend" | "model" | "dimensions">): string {
-  return `${provider.backend}/${provider.model}@${String(provider.dimensions)}`;
 }

@@ -45,6 +45,7 @@ export class RetryingProvider extends EventEmitter<Events> implements Provider {
   readonly backend: string;
   readonly model: string;
   readonly dimensions: number;
+  readonly fingerprint: string;
   readonly #provider: Provider;
   readonly #policy: RetryPolicy;
   readonly #limiter: Limiter;
@@ -57,6 +58,7 @@ export class RetryingProvider extends EventEmitter<Events> implements Provider {
     this.backend = provider.backend;
     this.model = provider.model;
     this.dimensions = provider.dimensions;
+    this.fingerprint = provider.fingerprint;
     this.#provider = provider;
     this.#policy = { ...DEFAULT_POLICY, ...policy };
     this.#limiter = new Limiter(this.#policy);

@@ -1,5 +1,6 @@
 import { checkAnswer, lengthOf, wrongDimensions } from "./answer.ts";
 import type { Backend } from "./backend.ts";
+import { fingerprintOf } from "./fingerprint.ts";
 import { PROBE_TEXT, refusesAll } from "./isolate/probe-text.ts";
 import { ProviderError } from "./provider-error.ts";
 import type { Embeddings, EmbedOptions, Provider } from "./provider.ts";
@@ -9,12 +10,14 @@ export class ValidatingProvider implements Provider {
   readonly backend: string;
   readonly model: string;
   readonly dimensions: number;
+  readonly fingerprint: string;
   readonly #backend: Backend;
 
   constructor(backend: Backend, dimensions: number) {
     this.backend = backend.name;
     this.model = backend.model;
     this.dimensions = dimensions;
+    this.fingerprint = fingerprintOf(backend, dimensions);
     this.#backend = backend;
   }
 

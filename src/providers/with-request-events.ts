@@ -9,6 +9,7 @@ export function withRequestEvents(provider: Provider, events: Events): Provider 
     backend,
     model,
     dimensions: provider.dimensions,
+    fingerprint: provider.fingerprint,
     get limits() {
       return provider.limits;
     },

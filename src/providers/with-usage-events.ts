@@ -17,6 +17,7 @@ export function withUsageEvents(
     backend: provider.backend,
     model: provider.model,
     dimensions: provider.dimensions,
+    fingerprint: provider.fingerprint,
     limits: provider.limits,
     async embed(texts, signal, options) {
       const started = performance.now();

@@ -64,7 +64,7 @@ export class ClaimLedger {
   }
 
   /** Rows that are claimed and not ended yet. */
-  get held(): Pick<HeldClaims, "size" | "hasOwner" | "agesOf" | "ctidsOf" | "empty"> {
+  get held(): Pick<HeldClaims, "size" | "hasOwner" | "agesOf" | "ctidsOf" | "keysOf" | "empty"> {
     return this.#held;
   }
 

@@ -10,6 +10,7 @@ export interface ClaimedRowToChunk {
   readonly ticket: string;
   /** See `ClaimedRow`. */
   readonly ctid: string;
+  readonly key: string;
   readonly state: "present" | "deleted";
   /** Milliseconds since the change was made, by the server's clock. */
   readonly age_ms: number;
@@ -27,7 +28,7 @@ export async function claimRowsToChunk(
 const statement = preparedPerSource<ClaimedRowToChunk>(
   (source) => sql`
     with ${claimedTickets(source)}
-    select c.ticket, c.ctid, case when t.k0 is null then 'deleted' else 'present' end as state,
+    select c.ticket, c.ctid, c.key, case when t.k0 is null then 'deleted' else 'present' end as state,
       (extract(epoch from clock_timestamp() - c.queued_at) * 1000)::float8 as age_ms
     from claimed c left join ${watchedRows(source)} t on ${keyMatches(source, "t", "c")}
     order by c.ticket`,

@@ -1,6 +1,9 @@
 import { sql, type RawBuilder } from "kysely";
 import { restorePlannerSettings } from "../database/kept-plan.ts";
 import type { Database } from "../database/connect.ts";
+import { numbersParameter, textsParameter } from "../database/array-parameter.ts";
+import { isCached, lenders } from "../ledger/ledger-sql.ts";
+import type { Lending } from "../ledger/lending.ts";
 import { withPerRowFallback } from "../sources/per-row-fallback.ts";
 import { hasText, isUnchanged, keyMatches, textHash, watchedRows } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
@@ -12,7 +15,7 @@ import { isDue, isOpen } from "./row-state.ts";
  * - `new`: its text is to be embedded, and is reserved: no other claim gets it as new until the reservation is dropped
  *   (see `dropReservations`).
  * - `in_progress`: its text is being embedded already, by this process or another.
- * - `cached`: the cache has the vector of its text.
+ * - `cached`: another row, or the cache, has the vector of its text.
  * - `blank`: it has no text. `deleted`: the row is gone. `unreadable`: its text cannot be computed.
  */
 export type ClaimState = "new" | "in_progress" | "cached" | "blank" | "deleted" | "unreadable";
@@ -22,6 +25,7 @@ export interface ClaimedRow {
   readonly ticket: string;
   /** Where the queue's row is since it was claimed: any change of the row moves it. */
   readonly ctid: string;
+  readonly key: string;
   readonly state: ClaimState;
   readonly attempts: number;
   /** Milliseconds since the change was made, by the server's clock. */
@@ -48,8 +52,7 @@ export interface ClaimRange {
 }
 
 export interface ClaimOptions extends ClaimRange {
-  /** The cache's name of the model. */
-  readonly cacheModel: string;
+  readonly lending: Lending;
   readonly maxCharacters: number;
 }
 
@@ -64,18 +67,30 @@ export interface ClaimOptions extends ClaimRange {
  * times along a drain of a million.
  */
 export async function claim(db: Database, source: Source, options: ClaimOptions): Promise<ClaimedRow[]> {
-  const { owner, limit, head, tail, cacheModel, maxCharacters } = options;
+  const { owner, limit, head, tail, lending, maxCharacters } = options;
+  const { fingerprint, lenderIds, cacheNames } = lending.model;
   return await withPerRowFallback(source, (source) =>
-    statement(db, source, [owner, limit, head, tail, cacheModel, maxCharacters]),
+    statement(db, source, [
+      owner,
+      limit,
+      head,
+      tail,
+      fingerprint,
+      maxCharacters,
+      numbersParameter(lenderIds),
+      numbersParameter(lending.sources().map(({ id }) => id)),
+      textsParameter(cacheNames),
+    ]),
   );
 }
 
 const statement = preparedPerSource<ClaimedRow>((source) => {
   // The number of bytes is stored; characters are counted one by one, which takes 5 us per row.
+  const hash = sql`h.text_hash`;
   const isShort = sql`octet_length(t.content) <= $6`;
   return sql`
     with ${claimedTickets(source)}, classified as materialized (
-      select c.ticket, c.ctid, c.attempts, c.queued_at, h.text_hash,
+      select c.ticket, c.ctid, c.key, c.attempts, c.queued_at, h.text_hash,
         case when t.ctid is null then 'deleted' when t.fault is not null then 'unreadable' when not ${hasText("t")} then 'blank'
           when e.is_cached then 'cached' else 'new' end as state,
         case when e.is_cached is null then case when ${isShort} then t.content else left(t.content, $6) end end as text,
@@ -84,14 +99,15 @@ const statement = preparedPerSource<ClaimedRow>((source) => {
       left join ${watchedRows(source)} t on ${keyMatches(source, "t", "c")}
       left join lateral (select ${textHash("t")} as text_hash offset 0) h on true
       left join lateral (
-        select true as is_cached from autoembed.embedding_cache e where e.model = $5 and e.text_hash = h.text_hash offset 0
+        select true as is_cached
+        where exists (select from ${lenders(hash, sql`$7::int[]`, sql`$8::int[]`)}) or ${isCached(hash, sql`$9::text[]`)} offset 0
       ) e on true
     ), reserved as materialized (
       select r.text_hash, case r.state when 'taken' then 'in_progress' else r.state end as state, r.since_ms
       from (select array_agg(text_hash) as hashes, array_agg(ticket) as tickets from classified where state = 'new') n,
-        autoembed.reserve_texts($5, n.hashes, n.tickets, $1) r
+        autoembed.reserve_texts($5, n.hashes, n.tickets, $1, $7, $8, $9) r
     )
-    select c.ticket, c.ctid, c.attempts, encode(c.text_hash, 'hex') as text_hash, c.too_long, c.fault,
+    select c.ticket, c.ctid, c.key, c.attempts, encode(c.text_hash, 'hex') as text_hash, c.too_long, c.fault,
       coalesce(r.state, c.state) as state, r.since_ms as in_progress_ms,
       (extract(epoch from clock_timestamp() - c.queued_at) * 1000)::float8 as age_ms,
       case when coalesce(r.state, c.state) = 'new' then c.text end as text

@@ -1,10 +1,12 @@
-import { sql } from "kysely";
+import { sql, type RawBuilder } from "kysely";
 import type { Database } from "../database/connect.ts";
-import { hasText, isUnchanged, keysOf } from "../sources/source-sql.ts";
+import { restoreFormats } from "../database/session-settings.ts";
+import { cacheFormer, removeFromLedger } from "../ledger/ledger-ctes.ts";
+import { hasText, isHeldRow, isUnchanged, keysOf, vectorTableOf } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 import { lockRowThenQueue, queuedRows } from "./held-rows.ts";
 import { isOpen } from "./row-state.ts";
-import { clearVectorCtes, type Outcome } from "./vector-ctes.ts";
+import { dequeue, type Outcome } from "./vector-ctes.ts";
 
 /** Removes the vectors of rows whose text is null or blank. Skips rows that are locked. @returns the others. */
 export async function clearVector(
@@ -14,11 +16,74 @@ export async function clearVector(
 ): Promise<Outcome[]> {
   const { rows } = await sql<Outcome>`
     with held as materialized (
-      select q.ticket, q.ctid, t.ctid as row_ctid, ${keysOf(source, "t")}
+      select q.ticket, q.ctid, q.key, t.ctid as row_ctid, ${keysOf(source, "t")}
       from ${queuedRows(source)}
       where q.source_id = ${source.id} and q.ticket = any(${tickets}::bigint[]) and ${isOpen()} and not ${hasText("t")}
         and ${isUnchanged(source)}
       ${lockRowThenQueue}
-    )${clearVectorCtes(source)}`.execute(db);
+    )${source.vectorTable === null ? emptyWatched(source) : emptyOwn(source)}, ${removeFromLedger(source)}${dequeue("free")}`.execute(
+    db,
+  );
   return rows;
+}
+
+/**
+ * The CTEs `free`, the rows that can be cleared now, and `written`, those that are: whose vectors are removed, or that had
+ * none. `held` has the watched rows' ctid as `row_ctid`.
+ *
+ * A row that was changed between the statement's snapshot and its lock is skipped too: what is read of it here would be its
+ * former version, and if another source has removed its own vector from it, that looks like a table that did not keep the
+ * write.
+ */
+function emptyWatched(source: Source): RawBuilder<unknown> {
+  const column = sql.id(source.vectorColumn);
+  const table = vectorTableOf(source);
+  return sql`, free as materialized (
+      select h.* from held h
+      where exists (select from ${table} v where ${isHeldRow(source, "v", "h")} and v.ctid = h.row_ctid)
+    )${cacheFormer(source, "free", sql`true`)}, cleared as (
+      update ${table} w set ${column} = null
+      from free h where ${isHeldRow(source, "w", "h")} and w.${column} is not null and ${restoreFormats("free")}
+      returning h.ticket, w.${column} is null as is_clear
+    ), ${written(source, sql`w.${column} is not null`, sql`select c.ticket from cleared c where c.is_clear`)}`;
+}
+
+/** A row of the vectors' own table is deleted, unless it holds something else, such as another source's vector. */
+function emptyOwn(source: Source): RawBuilder<unknown> {
+  const column = sql.id(source.vectorColumn);
+  const table = vectorTableOf(source);
+  const own = sql.join(
+    [...source.key.map(({ name }) => name), source.vectorColumn].map((name) => sql.lit(name)),
+  );
+  const hasMore = sql`jsonb_strip_nulls(to_jsonb(w) - array[${own}]) <> '{}'`;
+  const cleared = sql`select e.ticket from emptied e where e.is_clear union all select r.ticket from removed r`;
+  return sql`, replaced as materialized (
+      select h.ticket, v.ctid as vector_ctid from ${table} v join held h on ${isHeldRow(source, "v", "h")}
+      for update of v skip locked
+    ), free as materialized (
+      select h.* from held h
+      where not exists (
+        select from ${table} v
+        where ${isHeldRow(source, "v", "h")} and (h.ticket, v.ctid) not in (select r.ticket, r.vector_ctid from replaced r))
+    )${cacheFormer(source, "free", sql`true`)}, emptied as (
+      update ${table} w set ${column} = null
+      from free h where ${isHeldRow(source, "w", "h")} and w.${column} is not null and ${hasMore}
+        and ${restoreFormats("free")}
+      returning h.ticket, w.${column} is null as is_clear
+    ), removed as (
+      delete from ${table} w using free h
+      where ${isHeldRow(source, "w", "h")} and not ${hasMore} and ${restoreFormats("free")} returning h.ticket
+    ), ${written(source, sql`(w.${column} is not null or not ${hasMore})`, cleared)}`;
+}
+
+/** Of the CTE `free`, the rows that have nothing `toClear`, and those that were `cleared`. */
+function written(
+  source: Source,
+  toClear: RawBuilder<unknown>,
+  cleared: RawBuilder<unknown>,
+): RawBuilder<unknown> {
+  return sql`written as materialized (
+      select h.ticket, h.ctid, h.key from free h where h.ticket in (${cleared})
+        or not exists (select from ${vectorTableOf(source)} w where ${isHeldRow(source, "w", "h")} and ${toClear})
+    )`;
 }

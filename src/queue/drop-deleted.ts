@@ -6,8 +6,8 @@ import { isOpen } from "./row-state.ts";
 import type { Outcome } from "./vector-ctes.ts";
 
 /**
- * Drops queue rows whose watched row was deleted, without waiting for a transaction that may be inserting it again; drops
- * none where row-level security may hide the row.
+ * Drops queue rows whose watched row was deleted, with what was made from it, without waiting for a transaction that may
+ * be inserting it again; drops none where row-level security may hide the row.
  * @returns the rows that were dropped.
  */
 export async function dropDeleted(
@@ -17,12 +17,23 @@ export async function dropDeleted(
 ): Promise<Outcome[]> {
   const { rows } = await sql<Outcome>`
     with held as materialized (
-      select q.ticket from autoembed.embedding_queue q
+      select q.ticket, q.key from autoembed.embedding_queue q
       where q.source_id = ${source.id} and q.ticket = any(${tickets}::bigint[]) and ${isOpen()}
         and not exists (select from ${watchedRows(source)} t where ${keyMatches(source, "t", "q")})
         and ${isUnchanged(source)}
         and (select not autoembed.hides_rows(s.watched_table) from autoembed.embedding_source s where s.id = ${source.id})
       for update of q skip locked
+    ), free as materialized (
+      select l.key from autoembed.embedding_ledger l
+      where l.source_id = ${source.id} and l.key = any(array(select h.key from held h)) for update skip locked
+    ), forgotten as (
+      delete from autoembed.embedding_ledger l
+      where l.source_id = ${source.id} and l.key = any(array(select f.key from free f))
+    ), former as materialized (
+      select e.model, e.text_hash from autoembed.embedding_cache e
+      where e.source_id = ${source.id} and e.key = any(array(select h.key from held h)) for update skip locked
+    ), erased as (
+      delete from autoembed.embedding_cache e using former f where e.model = f.model and e.text_hash = f.text_hash
     )
     delete from autoembed.embedding_queue q using held h
     where q.source_id = ${source.id} and ${isOpen()}

@@ -72,7 +72,12 @@ export async function* enqueueByPages(
 export async function enqueuePage(
   db: Database,
   source: Source,
-  what: { readonly rows: RawBuilder<unknown>; readonly stale: RawBuilder<unknown> },
+  what: {
+    readonly rows: RawBuilder<unknown>;
+    readonly stale: RawBuilder<unknown>;
+    /** Further CTEs over the CTE `page`. */
+    readonly also?: RawBuilder<unknown>;
+  },
   { after, rows: limit }: PageStart,
 ): Promise<Page> {
   const { rows } = await sql<Page>`
@@ -82,7 +87,7 @@ export async function enqueuePage(
       order by ${keys(source)} limit ${limit}
     ), stale as (
       select t.* from page t ${what.stale}
-    ), ${enqueueFree(source, "stale")}
+    ), ${what.also === undefined ? sql`` : sql`${what.also}, `}${enqueueFree(source, "stale")}
     select ${enqueued},
       (select key_texts from page t order by ${keysDescending(source)} limit 1) as last`.execute(db);
   return rows[0] ?? { ...NOTHING_ENQUEUED, last: null };

@@ -2,12 +2,14 @@
 export interface Claimed {
   readonly ticket: string;
   readonly ctid: string;
+  readonly key: string;
   /** Milliseconds since the change was made, by the server's clock. */
   readonly age_ms: number;
 }
 
 interface Held {
   readonly ctid: string;
+  readonly key: string;
   /** When its change was made, on this process's own clock. */
   readonly queuedAt: number;
   /** The id that it was claimed under. */
@@ -59,10 +61,15 @@ export class HeldClaims {
     return tickets.map((ticket) => this.#rows.get(ticket)?.ctid ?? NO_CTID);
   }
 
+  /** The key of the row, for each of the tickets. */
+  keysOf(tickets: readonly string[]): string[] {
+    return tickets.map((ticket) => this.#rows.get(ticket)?.key ?? "");
+  }
+
   add(rows: readonly Claimed[], owner: number): void {
     const now = performance.now();
-    for (const { ticket, ctid, age_ms } of rows)
-      this.#rows.set(ticket, { ctid, queuedAt: now - age_ms, owner });
+    for (const { ticket, ctid, key, age_ms } of rows)
+      this.#rows.set(ticket, { ctid, key, queuedAt: now - age_ms, owner });
   }
 
   remove(tickets: readonly string[]): void {

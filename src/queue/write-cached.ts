@@ -1,40 +1,80 @@
-import { sql } from "kysely";
-import { numbersParameter, ctidsParameter } from "../database/array-parameter.ts";
+import { sql, type RawBuilder } from "kysely";
+import { numbersParameter, ctidsParameter, textsParameter } from "../database/array-parameter.ts";
 import type { Database } from "../database/connect.ts";
+import { lentVector } from "../ledger/ledger-sql.ts";
+import type { Lending } from "../ledger/lending.ts";
 import type { Source } from "../sources/source.ts";
 import { preparedPerSource } from "./prepared-per-source.ts";
 import { restorePlannerSettings } from "../database/kept-plan.ts";
 import { claimedRows, lockRowThenQueue } from "./held-rows.ts";
-import { writeVectorCtes, writableCte, type Outcome } from "./vector-ctes.ts";
+import { dequeueWritten, writeVectorCtes, writableCte, type Outcome } from "./vector-ctes.ts";
 import { isUnchanged, keysOf, textHash, vectorType } from "../sources/source-sql.ts";
 
-/**
- * Writes the cached vectors of the rows' current texts, inside Postgres: no vector passes through Node. Rows whose text is
- * not in the cache stay claimed. Locks as `writeBack` does.
- *
- * The cache is read by key, one row at a time: joined, it may be read whole, vectors included, for one batch.
- * @returns the rows that were not locked and whose text is in the cache.
- */
-export async function writeCached(
-  db: Database,
-  source: Source,
-  tickets: readonly string[],
-  ctids: readonly string[],
-  cacheModel: string,
-): Promise<Outcome[]> {
-  return await statement(db, source, [numbersParameter(tickets), ctidsParameter(ctids), cacheModel]);
+export interface Cached {
+  readonly tickets: readonly string[];
+  /** Of each ticket: see `ClaimedRow`. */
+  readonly ctids: readonly string[];
+  readonly lending: Lending;
 }
 
-const statement = preparedPerSource<Outcome>((source) => {
-  const cte = writableCte(source);
-  const cached = sql`(select e.embedding::${vectorType(source)} from autoembed.embedding_cache e
-      where e.model = $3 and e.text_hash = h.text_hash)`;
+/**
+ * Writes the vectors that other rows or the cache have for the rows' current texts, inside Postgres: no vector passes
+ * through Node. Rows whose text has none there stay claimed. Locks as `writeBack` does.
+ * @returns the rows that were not locked and whose text has a vector.
+ */
+export async function writeCached(db: Database, source: Source, cached: Cached): Promise<Outcome[]> {
+  const { lending, tickets, ctids } = cached;
+  const { id, lenderIds, cacheNames } = lending.model;
+  const outcomes: Outcome[] = [];
+  const ctidOf = new Map(tickets.map((ticket, i) => [ticket, ctids[i] ?? ""]));
+  const write = async (statement: Statement, names: string): Promise<void> => {
+    for (const { ticket } of outcomes) ctidOf.delete(ticket);
+    if (ctidOf.size === 0) return;
+    const rows = [numbersParameter([...ctidOf.keys()]), ctidsParameter([...ctidOf.values()])];
+    outcomes.push(...(await statement(db, source, [...rows, id, names])));
+  };
+  for (const lender of lending.sources()) await write(fromRowsOf(lender), numbersParameter(lenderIds));
+  await write(fromCache, textsParameter(cacheNames));
+  return outcomes;
+}
+
+type Statement = ReturnType<typeof preparedPerSource<Outcome>>;
+
+const byLender = new WeakMap<Source, Statement>();
+
+/** Each vector is fetched and checked once per row that gets it. */
+function fromRowsOf(lender: Source): Statement {
+  const known = byLender.get(lender);
+  if (known !== undefined) return known;
+  const statement = preparedPerSource<Outcome>((source) =>
+    lend(source, sql`cross join lateral ${lentVector(lender, textHash("t"), sql`$4::int[]`)} e`),
+  );
+  byLender.set(lender, statement);
+  return statement;
+}
+
+/** The cache is read by key, one row at a time: joined, it may be read whole, vectors included, for one batch. */
+const fromCache = preparedPerSource<Outcome>((source) =>
+  lend(
+    source,
+    sql`cross join lateral (
+      select e.embedding as vector from autoembed.embedding_cache e
+      where e.model = any($4::text[]) and e.text_hash = ${textHash("t")} limit 1 offset 0
+    ) e`,
+  ),
+);
+
+/** @param lateral a join that gives each watched row `t` the `vector` of its text. */
+function lend(source: Source, lateral: RawBuilder<unknown>): RawBuilder<unknown> {
   return sql`
     with held as materialized (
-      select q.ticket, q.ctid, ${textHash("t")} as text_hash, ${keysOf(source, "t")}
+      select q.ticket, q.ctid, q.key, e.vector as lent, ${textHash("t")} as text_hash, ${keysOf(source, "t")}
       from ${claimedRows(source, sql`unnest($1::bigint[], $2::tid[]) as c(ticket, ctid)`)}
-      where exists (select from autoembed.embedding_cache e where e.model = $3 and e.text_hash = ${textHash("t")} offset 0)
-        and ${isUnchanged(source)} and ${restorePlannerSettings}
+      ${lateral}
+      where ${isUnchanged(source)} and ${restorePlannerSettings}
       ${lockRowThenQueue}
-    )${cte}${writeVectorCtes(source, cached)}`;
-});
+    )${writableCte(source)}${writeVectorCtes(source, {
+      vector: sql`h.lent::${vectorType(source)}`,
+      modelId: sql`$3::int`,
+    })}${dequeueWritten(source)}`;
+}

@@ -1,11 +1,10 @@
 import { createHash } from "node:crypto";
-import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
-import { cacheVectors } from "../queue/cache-vectors.ts";
-import { cacheModel, type Provider } from "../providers/provider.ts";
 import { findPgvector } from "../database/pgvector.ts";
+import { findQuestion, keepQuestion } from "../ledger/questions.ts";
+import type { Provider } from "../providers/provider.ts";
 
-/** The vector of a query; from the cache if the same text was embedded before. */
+/** The vector of a query; of one that was asked within the last hour, without asking the provider. */
 export async function embedQuery(
   db: Database,
   provider: Provider,
@@ -13,15 +12,9 @@ export async function embedQuery(
   signal: AbortSignal,
 ): Promise<Float32Array> {
   const hash = createHash("sha256").update(query, "utf8").digest("hex");
-  const model = cacheModel(provider);
-  const cached = await db
-    .selectFrom("autoembed.embedding_cache")
-    .select("embedding")
-    .where("model", "=", model)
-    .where("text_hash", "=", sql<Buffer>`decode(${hash}, 'hex')`)
-    .executeTakeFirst();
-  if (cached !== undefined) return Float32Array.from(JSON.parse(cached.embedding) as number[]);
+  const asked = await findQuestion(db, provider.fingerprint, hash);
+  if (asked !== undefined) return asked;
   const { vectors } = await provider.embed([query], signal);
-  await cacheVectors(db, { hashes: [hash], vectors, cacheModel: model, pgvector: await findPgvector(db) });
+  await keepQuestion(db, provider.fingerprint, hash, vectors, await findPgvector(db));
   return vectors.at(0);
 }

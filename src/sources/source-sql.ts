@@ -58,6 +58,11 @@ export function rowsWithVectors(source: Source, where?: string): RawBuilder<unkn
     left join (select ${keyNames(source)}, ${vector} from ${vectorTableOf(source)}) v on ${same})`;
 }
 
+/** The vectors as `(k0, k1, …, vector)`, wherever they are kept. */
+export function vectorRows(source: Source): RawBuilder<unknown> {
+  return sql`(select ${keyNames(source)}, ${sql.id(source.vectorColumn)} as vector from ${vectorTableOf(source)})`;
+}
+
 /** The key's columns, named `k0, k1, …`. */
 function keyNames(source: Source): RawBuilder<unknown> {
   return sql.join(source.key.map((column, i) => sql`${sql.id(column.name)} as ${sql.id(`k${i}`)}`));

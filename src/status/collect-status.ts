@@ -5,12 +5,13 @@ import { countQueue } from "../queue/counts.ts";
 import { failureReasons } from "../queue/failures.ts";
 import { joinQueue } from "../queue/is-queued.ts";
 import { loadSources } from "../sources/load-sources.ts";
-import { hasText, rowsWithVectors } from "../sources/source-sql.ts";
+import { isOfOldModel, isOfOldText, lendersOfCurrent } from "../ledger/stale-rows.ts";
+import { hasText, queueKey, rowsWithVectors } from "../sources/source-sql.ts";
 import { withPerRowFallback } from "../sources/per-row-fallback.ts";
 import type { Source } from "../sources/source.ts";
 import { countChunkedRows } from "./count-chunked-rows.ts";
 import { isChunked, type ChunkedSource } from "../sources/chunked-source.ts";
-import type { QueueStatus, SourceStatus } from "./source-status.ts";
+import { NONE_OUTDATED, type CountedRows, type QueueStatus, type SourceStatus } from "./source-status.ts";
 
 const SHOWN_REASONS = 5;
 
@@ -46,6 +47,7 @@ export async function collectStatus(db: Database): Promise<Status> {
       name,
       rows: 0,
       current: 0,
+      ...NONE_OUTDATED,
       paused: false,
       problem,
     });
@@ -70,25 +72,26 @@ async function cacheStatus(db: Database): Promise<Status["cache"]> {
 }
 
 /** Counts the rows with a text and those that are current; of a text in chunks, all must be embedded. Reads the whole table. */
-export async function countRows(
-  db: Database,
-  source: Source | ChunkedSource,
-): Promise<Pick<SourceStatus, "rows" | "current" | "problem">> {
+export async function countRows(db: Database, source: Source | ChunkedSource): Promise<CountedRows> {
   return await withPerRowFallback(source, (source) =>
     isChunked(source) ? countChunkedRows(db, source) : countRowsOnce(db, source),
   );
 }
 
-async function countRowsOnce(
-  db: Database,
-  source: Source,
-): Promise<Pick<SourceStatus, "rows" | "current" | "problem">> {
-  const { rows } = await sql<Pick<SourceStatus, "rows" | "current" | "problem">>`
+async function countRowsOnce(db: Database, source: Source): Promise<CountedRows> {
+  const isEmbedded = sql`t.vector is not null and q.key is null and ${hasText("t")}`;
+  const isOfCurrent = sql`(m.lenders is null or not ${isOfOldModel(sql`m.lenders`)})`;
+  const { rows } = await sql<CountedRows>`
     select count(*) filter (where ${hasText("t")})::int as rows,
-      count(*) filter (where t.vector is not null and q.key is null)::int as current,
+      count(*) filter (where ${isEmbedded} and not ${isOfOldText} and ${isOfCurrent})::int as current,
+      count(*) filter (where ${isEmbedded} and ${isOfOldText})::int as old_text,
+      count(*) filter (where ${isEmbedded} and not ${isOfOldText} and not ${isOfCurrent})::int as old_setting,
+      count(*) filter (where ${isEmbedded} and l.model_id is null)::int as adopted,
       (select trouble from autoembed.embedding_source where id = ${source.id}) as problem
     from ${rowsWithVectors(source)} t
-    ${joinQueue(source, "t")}`.execute(db);
+    ${joinQueue(source, "t")}
+    left join autoembed.embedding_ledger l on l.source_id = ${source.id} and l.key = ${queueKey(source, "t")}
+    cross join (${lendersOfCurrent(source)}) m`.execute(db);
   const [counted] = rows;
   if (counted === undefined) throw new Error("a count gave no row");
   return counted;

@@ -1,16 +1,13 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { isQueued, joinQueue } from "../queue/is-queued.ts";
-import type { SourceStatus } from "./source-status.ts";
+import { NONE_OUTDATED, type CountedRows } from "./source-status.ts";
 import { hasText, isHeldRow, vectorTableOf, watchedRows } from "../sources/source-sql.ts";
 import type { ChunkedSource } from "../sources/chunked-source.ts";
 
 /** Counts the rows with a text and those whose chunks are all stored and embedded. Reads both tables whole. */
-export async function countChunkedRows(
-  db: Database,
-  chunkedSource: ChunkedSource,
-): Promise<Pick<SourceStatus, "rows" | "current" | "problem">> {
-  const { rows } = await sql<Pick<SourceStatus, "rows" | "current" | "problem">>`
+export async function countChunkedRows(db: Database, chunkedSource: ChunkedSource): Promise<CountedRows> {
+  const { rows } = await sql<Pick<CountedRows, "rows" | "current" | "problem">>`
     select count(*) filter (where ${hasText("t")})::int as rows,
       count(*) filter (where ${hasText("t")} and q.key is null and p.count > 0 and p.embedded = p.count)::int as current,
       (select trouble from autoembed.embedding_source where id = ${chunkedSource.id}) as problem
@@ -22,5 +19,5 @@ export async function countChunkedRows(
     ) p on true`.execute(db);
   const [counted] = rows;
   if (counted === undefined) throw new Error("a count gave no row");
-  return counted;
+  return { ...NONE_OUTDATED, ...counted };
 }

@@ -45,6 +45,7 @@ function attention(source: SourceStatus): string[] {
   return [
     ...(source.paused ? [pc.yellow(`${source.name} is paused`)] : []),
     ...(source.problem === null ? [] : [pc.red(`${source.name}: ${source.problem}`)]),
+    ...outdated(source),
     ...(source.today.truncated === 0
       ? []
       : [pc.yellow(`${source.name}: ${source.today.truncated} texts were cut to the model's limit today`)]),
@@ -52,6 +53,16 @@ function attention(source: SourceStatus): string[] {
       pc.red(`${source.name}: ${rows} failed, such as key ${key}: ${reason}`),
     ),
   ];
+}
+
+function outdated({ name, old_text, old_setting }: SourceStatus): string[] {
+  const counts = [
+    ...(old_text === 0 ? [] : [`${old_text} rows have the vector of an old text`]),
+    ...(old_setting === 0 ? [] : [`${old_setting} rows have a vector of an old model or setting`]),
+  ];
+  return counts.length === 0
+    ? []
+    : [pc.yellow(`${name}: ${counts.join(", ")}: npm run backfill embeds them`)];
 }
 
 function table(rows: readonly (readonly string[])[]): string[] {

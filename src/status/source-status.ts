@@ -5,8 +5,14 @@ export interface SourceStatus extends QueueCounts {
   readonly name: string;
   /** Rows with a text. */
   readonly rows: number;
-  /** Of them, the rows that have a vector and are not queued. */
+  /** Of them, the rows that have the vector that they should have and are not queued. */
   readonly current: number;
+  /** Rows that have a vector of another text, and are not queued: the text changed while the triggers were off. */
+  readonly old_text: number;
+  /** Rows whose vector another model, address or setting made. `npm run backfill` embeds both. */
+  readonly old_setting: number;
+  /** Rows whose vector another tool made, or that were there before the ledger: they count as current. */
+  readonly adopted: number;
   readonly paused: boolean;
   readonly problem: string | null;
   /** The latest failures, one entry per reason, with an example key and never a text. */
@@ -16,5 +22,13 @@ export interface SourceStatus extends QueueCounts {
   >;
 }
 
+/** What is counted by reading the table. */
+export type CountedRows = Pick<
+  SourceStatus,
+  "rows" | "current" | "old_text" | "old_setting" | "adopted" | "problem"
+>;
+
+export const NONE_OUTDATED = { old_text: 0, old_setting: 0, adopted: 0 } as const;
+
 /** What the queue and the day's counters say of a source. */
-export type QueueStatus = Omit<SourceStatus, "name" | "rows" | "current" | "paused" | "problem">;
+export type QueueStatus = Omit<SourceStatus, "name" | "paused" | keyof CountedRows>;

@@ -21,7 +21,7 @@ const ROOMS = [
   "demo",
   "chunks",
   "sources",
-  "cache",
+  "ledger",
   "queue",
   "setting-types.ts",
   "providers",

@@ -6,6 +6,7 @@ import { loadSources } from "../../src/sources/load-sources.ts";
 import { describeNative } from "../support/database.ts";
 import { startHalfOpenProxy, through } from "../support/half-open-proxy.ts";
 import { prepare, wrongRows } from "../support/listening.ts";
+import { lendingOf } from "../support/test-lending.ts";
 
 describeNative("A claim is never lost with its listener or its connection", "needs several sessions", () => {
   test("A claim whose answer was lost with its connection is freed by the listener that made it", async () => {
@@ -130,7 +131,7 @@ describeNative("A claim is never lost with its listener or its connection", "nee
       limit: 10,
       head: 0n,
       tail: 1n << 60n,
-      cacheModel: "none",
+      lending: lendingOf(source),
       maxCharacters: 100,
     });
     await expect

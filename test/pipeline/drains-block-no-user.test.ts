@@ -2,6 +2,7 @@ import pg from "pg";
 import { expect, onTestFinished, test } from "vitest";
 import { describeNative } from "../support/database.ts";
 import { prepare, wrongRows } from "../support/listening.ts";
+import { lendingOf } from "../support/test-lending.ts";
 
 /** Age in ms of each of our transactions that a user waits for now. */
 const WAITED_FOR = `
@@ -171,7 +172,7 @@ describeNative("Draining the queue blocks no user", "needs several sessions", ()
     if (source === undefined) throw new Error("no source");
     const pages = queueStaleRows(db, {
       source,
-      cacheModel: "none",
+      model: lendingOf(source).model,
       all: false,
       signal: new AbortController().signal,
     });

@@ -6,6 +6,7 @@ import { runCommand } from "../support/command.ts";
 import { loadSources } from "../../src/sources/load-sources.ts";
 import { DIMENSIONS, prepare, type Listening } from "../support/listening.ts";
 import { oracleVector } from "../support/oracle-vector.ts";
+import { lendingOf } from "../support/test-lending.ts";
 
 /** A word that the database's own messages would quote. */
 const SECRET = "xylophonic";
@@ -48,7 +49,7 @@ describe("A text expression that raises for one row fails that row alone", () =>
     let queued = 0;
     for await (const rows of queueStaleRows(db, {
       source,
-      cacheModel: "none",
+      model: lendingOf(source).model,
       all: false,
       signal: new AbortController().signal,
     }))

@@ -11,9 +11,11 @@ import { chooseSources } from "../../src/sources/choose-sources.ts";
 import { watch } from "../../src/watch/watch.ts";
 import { openTestDatabase, type TestDatabase } from "../support/database.ts";
 import { serverVersion } from "../support/server-version.ts";
+import { lendingOf } from "../support/test-lending.ts";
 
 const PENDING = 100_000;
 const MODEL = "test/model@8";
+const MODEL_ID = 1;
 const ONE_SESSION = "the embedded server has one session for all, which makes plans each time";
 
 let database: TestDatabase;
@@ -109,6 +111,9 @@ async function fill(first: number, last: number): Promise<void> {
   await sql`insert into autoembed.embedding_cache (model, text_hash, embedding)
     select ${MODEL}, sha256(convert_to(n::text, 'UTF8')), '[1,0,0,0,0,0,0,0]'
     from generate_series(${first}::int, ${last}::int) n`.execute(db);
+  await sql`insert into autoembed.embedding_ledger (source_id, model_id, text_hash, vector_hash, key)
+    select 1, ${MODEL_ID}, sha256(convert_to(n::text, 'UTF8')), '', n::text
+    from generate_series(${first}::int, ${last}::int) n`.execute(db);
 }
 
 /** Expects each large table to be read by ctid, or by an index with its whole key as the condition. */
@@ -116,7 +121,7 @@ function expectLookups(plan: string): void {
   expect(plan).toMatch(/Tid Scan on embedding_queue/);
   expect(plan).toMatch(/Index Scan using (patient_embeddings_pkey|by_patient)/);
   if (plan.includes("CTE oldest")) expect(plan).toMatch(/Index Scan using embedding_queue_pending/);
-  expect(plan).not.toMatch(/Seq Scan on (embedding_queue|embedding_cache|patient_embeddings)/);
+  expect(plan).not.toMatch(/Seq Scan on (embedding_queue|embedding_cache|embedding_ledger|patient_embeddings)/);
   expect(plan).not.toMatch(/JIT/);
   const lines = plan.split("\n");
   for (const [i, line] of lines.entries()) {
@@ -124,6 +129,8 @@ function expectLookups(plan: string): void {
     if (index === undefined) continue;
     const condition = lines[i + 1] ?? "";
     if (index === "embedding_cache_pkey") expect(condition).toMatch(/Index Cond: .*text_hash = /);
+    if (index === "embedding_ledger_text") expect(condition).toMatch(/Index Cond: .*text_hash = /);
+    if (index === "embedding_ledger_pkey") expect(condition).toMatch(/Index Cond: .*source_id = .*key = /);
     if (index === "embedding_queue_pending") expect(condition).toMatch(/Index Cond: .*ticket > /);
     if (/^(by_patient|patient_(embeddings|vectors)_pkey)$/.test(index))
       expect(condition).toMatch(/Index Cond: .*patient_id = /);
@@ -138,23 +145,25 @@ async function prepareStatements(name: string): Promise<void> {
   const vectors = new VectorArray(1, 8);
   vectors.setFloats(0, [1, 0, 0, 0, 0, 0, 0, 0]);
   const pgvector = await findPgvector(db);
+  const lending = lendingOf(source, MODEL, MODEL_ID);
   for (let run = 0; run < 8; run++) {
     await claim(db, source, {
       owner: 1,
       limit: 128,
       head: 0n,
       tail: 0n,
-      cacheModel: MODEL,
+      lending,
       maxCharacters: 100,
     });
-    await writeCached(db, source, [], [], MODEL);
+    await writeCached(db, source, { tickets: ["1"], ctids: ["(9999999,1)"], lending });
     await writeBack(db, source, {
       tickets: [],
       ctids: [],
+      keys: [],
       positions: [],
       hashes: [`0${String(run)}`],
       vectors,
-      cacheModel: MODEL,
+      ledgerModel: lending.model,
       pgvector,
     });
   }
@@ -172,10 +181,10 @@ async function plansOfABatch(rows: number): Promise<string[]> {
   const hashes = `array_fill(sha256('x'), array[${rows}])`;
   for (const { name, statement } of statements) {
     const values = statement.includes("for key share")
-      ? `1, ${rows}, 0, ${PENDING}, '${MODEL}', 100`
-      : statement.includes("insert into autoembed.embedding_cache")
-        ? `${tickets}, ${places}, ${tickets}, ${hashes}, '${MODEL}', null`
-        : `${tickets}, ${places}, '${MODEL}'`;
+      ? `1, ${rows}, 0, ${PENDING}, '${MODEL}', 100, '{1}', '{1}', '{${MODEL}}'`
+      : statement.includes("present as materialized")
+        ? `${tickets}, ${places}, ${tickets}, ${hashes}, 1, '${MODEL}', ${tickets}, null`
+        : `${tickets}, ${places}, 1, ${statement.includes("$4::int[]") ? "'{1}'" : `'{${MODEL}}'`}`;
     const { rows: lines } = await sql
       .raw<{ "QUERY PLAN": string }>(`explain execute "${name}" (${values})`)
       .execute(db);

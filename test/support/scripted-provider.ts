@@ -7,6 +7,7 @@ import { oracleVector } from "./oracle-vector.ts";
 export class ScriptedProvider implements Provider {
   readonly backend = "scripted";
   readonly model = "oracle";
+  readonly fingerprint = "scripted/model@2";
   readonly dimensions = 4;
   limits = { inputs: 1000, characters: 1_000_000, textCharacters: 1_000_000 };
   readonly calls: (readonly string[])[] = [];

@@ -27,6 +27,8 @@ class Ollama implements Backend {
   readonly name = "ollama";
   readonly model: string;
   readonly limits: ProviderLimits;
+  readonly address: string;
+  readonly shape: Readonly<Record<string, unknown>>;
   readonly #client: JsonClient;
   readonly #base: string;
   readonly #origin: string;
@@ -42,6 +44,9 @@ class Ollama implements Backend {
     this.#origin = url.origin;
     this.#base = url.pathname.replace(/\/+$/, "").replace(/\/api$/, "");
     this.#settings = settings;
+    this.address = `${this.#origin}${this.#base}/api/embed`;
+    // Silent cutting is off unless it is asked for.
+    this.shape = { options: settings.options, truncate: settings.truncate === true ? true : undefined };
   }
 
   async ask(texts: readonly string[], signal: AbortSignal, onReceived?: OnReceived): Promise<RawAnswer> {

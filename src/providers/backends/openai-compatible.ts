@@ -35,6 +35,8 @@ class OpenAiCompatible implements Backend {
   readonly name = "llm_api";
   readonly model: string;
   readonly limits: ProviderLimits;
+  readonly address: string;
+  readonly shape: Readonly<Record<string, unknown>>;
   readonly #client: JsonClient;
   readonly #path: string;
   readonly #extra: Readonly<Record<string, unknown>>;
@@ -51,8 +53,10 @@ class OpenAiCompatible implements Backend {
     const headers = { ...authorization(url, settings.apiKey), ...settings.headers };
     this.#client = new JsonClient(settings, headers);
     this.#extra = { ...dimensionsOf(settings), ...settings.extraBody };
+    this.address = `${url.origin}${this.#path.split("?", 1)[0] ?? ""}`;
+    this.shape = settings.extraBody ?? {};
     this.#context = {
-      address: `${url.origin}${this.#path.split("?", 1)[0] ?? ""}`,
+      address: this.address,
       model: settings.model,
       settings: { address: "OPENAI_BASE_URL", key: "OPENAI_API_KEY", model: "OPENAI_EMBED_MODEL" },
       secrets: [settings.apiKey ?? "", ...Object.values(settings.headers ?? {})],

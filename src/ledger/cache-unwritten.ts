@@ -1,0 +1,71 @@
+import { sql, type RawBuilder } from "kysely";
+import { bytesParameter, numbersParameter, textsParameter } from "../database/array-parameter.ts";
+import type { Database } from "../database/connect.ts";
+import { vectorName, type Pgvector } from "../database/pgvector.ts";
+import type { VectorArray } from "../database/vector-array.ts";
+import { keyMatches, watchedRows } from "../sources/source-sql.ts";
+import type { Source } from "../sources/source.ts";
+import type { LedgerModel } from "./model.ts";
+
+interface Unwritten {
+  /** The embedded rows `c`, with the `position` of their texts and their `key`. */
+  readonly rows: RawBuilder<unknown>;
+  /** Over `c`: no row has taken its vector. */
+  readonly isLeft: RawBuilder<unknown>;
+  /** `embedding_model.name` of vectors of full precision. */
+  readonly cacheName: RawBuilder<unknown>;
+  /** Over a row `p` with the `position`. */
+  readonly textHash: RawBuilder<unknown>;
+  readonly vector: RawBuilder<unknown>;
+}
+
+/**
+ * The CTEs that cache the vectors that no row has taken, so that they are not paid for again. Whose they are is kept: a row
+ * that is being deleted, whose lock says so, leaves nothing. In the order of the hashes, so that two listeners with the
+ * same texts cannot deadlock.
+ */
+export function cacheUnwritten(source: Source, unwritten: Unwritten): RawBuilder<unknown> {
+  return sql`present as materialized (
+      select c.position, c.key from ${unwritten.rows} join ${watchedRows(source)} t on ${keyMatches(source, "t", "c")}
+      where ${unwritten.isLeft}
+      for key share of t skip locked
+    ), cached as (
+      insert into autoembed.embedding_cache (model, text_hash, embedding, source_id, key)
+      select ${unwritten.cacheName}, p.text_hash, ${unwritten.vector}, ${sql.lit(source.id)}, p.key
+      from (
+        select distinct on (text_hash) p.position, p.key, ${unwritten.textHash} as text_hash from present p
+        order by text_hash, p.key offset 0
+      ) p
+      on conflict (model, text_hash) do nothing
+    )`;
+}
+
+export interface EmbeddedTexts {
+  /** Of each row. */
+  readonly keys: readonly string[];
+  /** Of each row the index, from 0, of its text in `hashes` and `vectors`. */
+  readonly positions: readonly number[];
+  /** sha256 of each text, in hex. */
+  readonly hashes: readonly string[];
+  readonly vectors: VectorArray;
+  readonly ledgerModel: Pick<LedgerModel, "fingerprint">;
+  readonly pgvector: Pgvector;
+}
+
+/** Caches vectors and writes no row, so that what was paid for is kept when the rows cannot be written. */
+export async function cacheVectors(db: Database, source: Source, embedded: EmbeddedTexts): Promise<void> {
+  const { keys, positions, hashes, vectors, ledgerModel, pgvector } = embedded;
+  await sql`
+    with v as materialized (
+      select ${vectors.toParameter(pgvector.vectorOid)}::${vectorName(pgvector.schema, "vector")}[] as vectors,
+        ${bytesParameter(hashes)}::bytea[] as hashes
+    ), ${cacheUnwritten(source, {
+      rows: sql`unnest(${numbersParameter(positions.map((position) => position + 1))}::int[],
+        ${textsParameter(keys)}::text[]) as c(position, key)`,
+      isLeft: sql`true`,
+      cacheName: sql`${ledgerModel.fingerprint}::text`,
+      textHash: sql`((select v.hashes from v))[p.position]`,
+      vector: sql`((select v.vectors from v))[p.position]`,
+    })}
+    select`.execute(db);
+}

@@ -1,0 +1,36 @@
+import { sql } from "kysely";
+import { bytesParameter } from "../database/array-parameter.ts";
+import type { Database } from "../database/connect.ts";
+import { keyMatches, vectorRows } from "../sources/source-sql.ts";
+import { lenders, vectorHash } from "./ledger-sql.ts";
+import type { Lending } from "./lending.ts";
+
+/**
+ * Marks rows that were found for these texts and whose vector is not the one that we wrote: somebody overwrote or removed
+ * it, and it is not to be lent. Skips entries that are locked.
+ * @param hashes sha256 of each text, in hex.
+ */
+export async function forgetOverwritten(
+  db: Database,
+  lending: Lending,
+  hashes: readonly string[],
+): Promise<void> {
+  const modelIds = sql`${lending.model.lenderIds}::int[]`;
+  for (const lender of lending.sources()) {
+    await sql`
+      with overwritten as materialized (
+        select l.key, l.vector_hash
+        from unnest(${bytesParameter(hashes)}::bytea[]) h(text_hash)
+        cross join lateral (
+          select l.key, l.vector_hash from ${lenders(sql`h.text_hash`, modelIds, sql`array[${lender.id}::int]`)} limit 1 offset 0
+        ) l
+        left join ${vectorRows(lender)} v on ${keyMatches(lender, "v", "l")}
+        where v.vector is null or l.vector_hash <> ${vectorHash(lender, sql`v.vector`)}
+      ), free as materialized (
+        select l.key from autoembed.embedding_ledger l join overwritten o on o.key = l.key and o.vector_hash = l.vector_hash
+        where l.source_id = ${lender.id} for update of l skip locked
+      )
+      update autoembed.embedding_ledger l set vector_hash = null
+      where l.source_id = ${lender.id} and l.key = any(array(select f.key from free f))`.execute(db);
+  }
+}

@@ -1,0 +1,60 @@
+import { sql, type RawBuilder } from "kysely";
+import { vectorName } from "../database/pgvector.ts";
+import { keyMatches, vectorRows } from "../sources/source-sql.ts";
+import type { Source } from "../sources/source.ts";
+import type { LedgerModel } from "./model.ts";
+
+/*
+ * The ledger says of each row which text and which model its vector was made of. A row may lend its vector to another row
+ * with the same text as long as the vector is the one that we wrote, which its hash tells.
+ */
+
+/** Of a vector as the source stores it: see `embedding_ledger.vector_hash`. */
+export function vectorHash(source: Source, vector: RawBuilder<unknown>): RawBuilder<Buffer> {
+  const send = vectorName(source.vectorSchema, `${source.vectorType}_send`);
+  return sql`substr(sha256(${send}(${vector})), 1, 8)`;
+}
+
+/** Ledger rows that say that a row of these sources has a vector for the text, made by one of these models. */
+export function lenders(
+  textHash: RawBuilder<unknown>,
+  modelIds: RawBuilder<unknown>,
+  sourceIds: RawBuilder<unknown>,
+): RawBuilder<unknown> {
+  // Only the text's index serves this: by source, a plan that is kept might read all of its rows.
+  return sql`autoembed.embedding_ledger l where l.text_hash = ${textHash} and l.model_id = any(${modelIds})
+        and l.source_id + 0 = any(${sourceIds}) and l.vector_hash is not null`;
+}
+
+/** True where the cache has a vector for the text under one of these names. */
+export function isCached(
+  textHash: RawBuilder<unknown>,
+  cacheNames: RawBuilder<unknown>,
+): RawBuilder<boolean> {
+  return sql`exists (select from autoembed.embedding_cache e
+        where e.model = any(${cacheNames}) and e.text_hash = ${textHash} offset 0)`;
+}
+
+/**
+ * A subquery with the `vector` that a row of the lender has for the text, if it is still the one that we wrote.
+ */
+export function lentVector(
+  lender: Source,
+  textHash: RawBuilder<unknown>,
+  modelIds: RawBuilder<unknown>,
+): RawBuilder<unknown> {
+  return sql`(
+        select v.vector from (
+          select l.key, l.vector_hash from ${lenders(textHash, modelIds, sql`array[${sql.lit(lender.id)}]`)} limit 1 offset 0
+        ) l join ${vectorRows(lender)} v on ${keyMatches(lender, "v", "l")}
+        where l.vector_hash = ${vectorHash(lender, sql`v.vector`)} offset 0
+      )`;
+}
+
+/** True where any row or the cache has a vector for the text. */
+export function hasVector(textHash: RawBuilder<unknown>, model: LedgerModel): RawBuilder<boolean> {
+  return sql`(exists (
+        select from autoembed.embedding_ledger l where l.text_hash = ${textHash}
+          and l.model_id = any(${model.lenderIds}::int[]) and l.vector_hash is not null
+      ) or ${isCached(textHash, sql`${model.cacheNames}::text[]`)})`;
+}

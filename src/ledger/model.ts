@@ -1,0 +1,54 @@
+import { sql } from "kysely";
+import type { Database } from "../database/connect.ts";
+import type { Source } from "../sources/source.ts";
+
+/** The model of a source as the ledger and the cache name it. */
+export interface LedgerModel {
+  /** All that decides what its vectors are, without the precision in which they are stored. */
+  readonly fingerprint: string;
+  /** `embedding_model.id` of the vectors that this source stores. */
+  readonly id: number;
+  /** Models whose vectors may stand in for them: a column of half precision takes full vectors too. */
+  readonly lenderIds: readonly number[];
+  /** The same as `embedding_cache.model`, and the name that the cache had for the model before 0.2. */
+  readonly cacheNames: readonly string[];
+}
+
+/** What is needed of a provider to name its vectors. */
+interface Named {
+  readonly backend: string;
+  readonly model: string;
+  readonly dimensions: number;
+  readonly fingerprint: string;
+}
+
+/** Finds the numbers of a model, which has one from its first vector on. */
+export async function registerModel(
+  db: Database,
+  provider: Named,
+  precision: Source["vectorType"],
+): Promise<LedgerModel> {
+  const { backend, model, dimensions, fingerprint } = provider;
+  const half = `${fingerprint} halfvec`;
+  const names = precision === "halfvec" ? [half, fingerprint] : [fingerprint];
+  await sql`
+    insert into autoembed.embedding_model (name)
+    select n.name from unnest(${names}::text[]) n(name)
+    where not exists (select from autoembed.embedding_model m where m.name = n.name) on conflict (name) do nothing`.execute(
+    db,
+  );
+  const { rows } = await sql<{ id: number }>`
+    select m.id from autoembed.embedding_model m where m.name = any(${names}::text[])
+    order by array_position(${names}::text[], m.name)`.execute(db);
+  const lenderIds = rows.map(({ id }) => id);
+  const [id] = lenderIds;
+  if (id === undefined) throw new Error("a model that was just registered is gone");
+  return { fingerprint, id, lenderIds, cacheNames: [...names, `${backend}/${model}@${String(dimensions)}`] };
+}
+
+/** Has `status` know which rows of the source are of another model. */
+export async function setCurrentModel(db: Database, source: Source, model: LedgerModel): Promise<void> {
+  await sql`
+    update autoembed.embedding_source set current_model = ${model.id}
+    where id = ${source.id} and current_model is distinct from ${model.id}`.execute(db);
+}

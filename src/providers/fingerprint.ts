@@ -1,0 +1,32 @@
+import { createHash } from "node:crypto";
+import type { Backend } from "./backend.ts";
+import type { Provider } from "./provider.ts";
+
+/**
+ * All that decides what a provider's vectors are: vectors under one fingerprint may stand in for one another. Such as
+ * `llm_api/text-embedding-3-small@1536 https://api.openai.com/v1/embeddings`. No key and no header is in it; further
+ * settings are, as a hash.
+ */
+export function fingerprintOf(backend: Backend, dimensions: number): string {
+  const { name, model, address, shape = {} } = backend;
+  const settings = Object.entries(shape).filter(([, value]) => value !== undefined);
+  return [
+    `${name}/${model}@${String(dimensions)}`,
+    ...(address === undefined ? [] : [address]),
+    ...(settings.length === 0 ? [] : [`#${hashOf(settings)}`]),
+  ].join(" ");
+}
+
+/** A provider as the ledger names it: the texts of rows may be cut to the longest that the model takes. */
+export function rowModel(
+  { backend, model, dimensions, fingerprint, limits }: Provider,
+  onTooLong: "fail" | "truncate",
+): Pick<Provider, "backend" | "model" | "dimensions" | "fingerprint"> {
+  const cut = onTooLong === "truncate" ? ` cut to ${String(limits.textCharacters)}` : "";
+  return { backend, model, dimensions, fingerprint: fingerprint + cut };
+}
+
+function hashOf(settings: readonly (readonly [string, unknown])[]): string {
+  const sorted = settings.toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return createHash("sha256").update(JSON.stringify(sorted)).digest("hex").slice(0, 12);
+}

@@ -78,10 +78,10 @@ describeNative("Two listeners embed a text once", "needs several sessions", () =
     ["a listener that no longer works on it", "id", "now() - interval '2 minutes'"],
   ])("A text that is still reserved by %s is embedded", async (_who, owner, since) => {
     const around = await prepare();
-    const { client, listen } = around;
+    const { client, listen, provider } = around;
     const listener = await listen();
     await client.query(`insert into autoembed.embedding_reservation (text_hash, cache_model, ticket, owner, reserved_at)
-      select sha256('orphaned'), 'llm_api/text-embedding-3-small@${DIMENSIONS}', 0, ${owner}, ${since} from autoembed.embedding_listener`);
+      select sha256('orphaned'), '${modelOf(provider)}', 0, ${owner}, ${since} from autoembed.embedding_listener`);
     await client.query("insert into patient_embeddings values (1, 'orphaned')");
     await listener.whenDrained(AbortSignal.timeout(30_000));
 
@@ -148,7 +148,7 @@ describeNative("Two listeners embed a text once", "needs several sessions", () =
     const other = new pg.Client(database.url);
     await other.connect();
     onTestFinished(() => other.end());
-    const model = `llm_api/text-embedding-3-small@${DIMENSIONS}`;
+    const model = modelOf(provider);
     const { rows } = await client.query<{ id: number }>(
       "insert into autoembed.embedding_listener (host, pid, version) values ('elsewhere', 1, '0') returning id",
     );
@@ -168,10 +168,10 @@ describeNative("Two listeners embed a text once", "needs several sessions", () =
       })
       .toBe(1);
     const vector = `[${String(Array.from({ length: DIMENSIONS }, () => 0.5))}]`;
-    await other.query("insert into autoembed.embedding_cache values ($1, sha256('late'), $2)", [
-      model,
-      vector,
-    ]);
+    await other.query(
+      "insert into autoembed.embedding_cache (model, text_hash, embedding) values ($1, sha256('late'), $2)",
+      [model, vector],
+    );
     await other.query("delete from autoembed.embedding_reservation");
     await other.query("commit");
     await listener.whenDrained(AbortSignal.timeout(30_000));
@@ -252,3 +252,8 @@ test("Vectors that the server does not accept in time are not paid for again", a
   await listener.whenDrained();
   expect(await wrongRows(client)).toEqual([]);
 });
+
+/** What the ledger calls the model that the stand-in provider serves. */
+function modelOf({ url }: Listening["provider"]): string {
+  return `llm_api/text-embedding-3-small@${String(DIMENSIONS)} ${url}/v1/embeddings`;
+}

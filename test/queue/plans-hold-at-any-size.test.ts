@@ -121,7 +121,9 @@ function expectLookups(plan: string): void {
   expect(plan).toMatch(/Tid Scan on embedding_queue/);
   expect(plan).toMatch(/Index Scan using (patient_embeddings_pkey|by_patient)/);
   if (plan.includes("CTE oldest")) expect(plan).toMatch(/Index Scan using embedding_queue_pending/);
-  expect(plan).not.toMatch(/Seq Scan on (embedding_queue|embedding_cache|embedding_ledger|patient_embeddings)/);
+  expect(plan).not.toMatch(
+    /Seq Scan on (embedding_queue|embedding_cache|embedding_ledger|patient_embeddings)/,
+  );
   expect(plan).not.toMatch(/JIT/);
   const lines = plan.split("\n");
   for (const [i, line] of lines.entries()) {

@@ -1,11 +1,12 @@
 import { pruneCache } from "../cache/prune-cache.ts";
 import { SetupError, UsageError } from "../errors.ts";
+import { invocation } from "../invocation.ts";
 import { loadSources } from "../sources/load-sources.ts";
 import { parseCommand, type Command } from "./command.ts";
 import { withDatabase } from "./with-database.ts";
 
 export const cache: Command = {
-  usage: "npm run cache -- prune [--older-than 90d]",
+  usage: invocation("cache", "prune [--older-than 90d]"),
   summary: "remove cached vectors whose text no watched row has any more, for erasure and for space",
   async run(args) {
     const { values, positionals } = parseCommand(cache, args, {
@@ -21,7 +22,7 @@ export const cache: Command = {
       if (broken.length > 0) {
         throw new SetupError(
           `Nothing was removed: the texts of ${broken.map(({ name }) => name).join(", ")} cannot be read now.`,
-          "Repair or unwatch them first: npm run sources shows what is wrong.",
+          `Repair or unwatch them first: ${invocation("sources")} shows what is wrong.`,
         );
       }
       const removed = await pruneCache(db, usable, olderThanDays);

@@ -2,8 +2,10 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
+import { connect } from "../src/database/connect.ts";
 import { SetupError } from "../src/errors.ts";
 import { migrate } from "../src/migrate.ts";
+import { retryFailed } from "../src/queue/retry.ts";
 import { startHalfOpenProxy, through } from "../test/support/half-open-proxy.ts";
 import { startProviderServer } from "../test/support/provider-server.ts";
 import { causeFaults } from "./faults.ts";
@@ -156,21 +158,18 @@ async function checkDuringFaults(
  * @returns the number of retried rows
  */
 async function waitUntilDrained(url: string): Promise<number> {
+  const db = connect({ databaseUrl: url, maxConnections: 1, ownSessions: true });
   const deadline = Date.now() + QUIET_MS;
   let failed = 0;
-  for (;;) {
-    const pending = await onDatabase(url, async (client) => {
-      const retried = await client.query(
-        "update autoembed.embedding_queue set failed_at = null, attempts = 0, owner = null where failed_at is not null",
-      );
-      failed += retried.rowCount ?? 0;
-      const { rows } = await client.query<{ pending: number }>(
-        "select count(*)::int as pending from autoembed.embedding_queue",
-      );
-      return rows[0]?.pending ?? 0;
-    });
-    if (pending === 0 || Date.now() > deadline) return failed;
-    await delay(250);
+  try {
+    for (;;) {
+      failed += await retryFailed(db, {});
+      const pending = await db.selectFrom("autoembed.embedding_queue").select("key").limit(1).execute();
+      if (pending.length === 0 || Date.now() > deadline) return failed;
+      await delay(250);
+    }
+  } finally {
+    await db.destroy();
   }
 }
 

@@ -1,6 +1,5 @@
 #!/usr/bin/env node
 import { config as loadDotenv } from "dotenv";
-import { renderCommands } from "./commands/render-commands.ts";
 import { COMMANDS, describeCommands } from "./commands/commands.ts";
 import { UsageError } from "./errors.ts";
 import { describeFailure, exitCodeOf } from "./report-failure.ts";
@@ -8,7 +7,7 @@ import { describeFailure, exitCodeOf } from "./report-failure.ts";
 /** Exit codes: 0 done, 1 failed, 2 bad usage or configuration. */
 async function main([name, ...args]: readonly string[]): Promise<number> {
   if (name === undefined || name === "help" || name === "--help") {
-    console.log(renderCommands(describeCommands()));
+    console.log(describeCommands());
     return 0;
   }
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
@@ -20,7 +19,7 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
 }
 
 function report(error: unknown): number {
-  console.error(renderCommands(describeFailure(error)));
+  console.error(describeFailure(error));
   return exitCodeOf(error);
 }
 

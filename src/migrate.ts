@@ -1,6 +1,7 @@
 import pg, { type ClientBase } from "pg";
 import { checkServer } from "./database/check-server.ts";
 import { SetupError } from "./errors.ts";
+import { invocation } from "./invocation.ts";
 import { checkApplied, readState } from "./migrate/applied.ts";
 import { firstVersion } from "./migrate/first-version.ts";
 import { lockedTransaction } from "./migrate/locked-transaction.ts";
@@ -71,7 +72,8 @@ function explain(error: unknown): unknown {
   }
   return new SetupError(
     `A migration failed: ${error.message}.`,
-    error.hint ?? "Nothing of it was kept. Fix what the message names, then run `npm run migrate` again.",
+    error.hint ??
+      `Nothing of it was kept. Fix what the message names, then run \`${invocation("migrate")}\` again.`,
     { cause: error },
   );
 }

@@ -1,18 +1,18 @@
 import { dryRun, type DryRunReport } from "../backfill/dry-run.ts";
 import { backfillPerRow } from "../backfill/per-row.ts";
 import { showProgress } from "../backfill/progress.ts";
+import { invocation } from "../invocation.ts";
 import { formatDuration } from "../timing/format-duration.ts";
 import { runBackfill, type BackfillReport } from "../backfill/run-backfill.ts";
 import { SetupError } from "../errors.ts";
 import type { Source } from "../sources/source.ts";
 import { choose } from "../sources/choose-sources.ts";
-import { renderCommands } from "./render-commands.ts";
 import { parseCommand, wholeNumber, type Command } from "./command.ts";
 import { withDatabase } from "./with-database.ts";
 import { stopSignal } from "./stop-signal.ts";
 
 export const backfill: Command = {
-  usage: "npm run backfill -- [--source NAME] [--all] [--dry-run [--limit 50]] [--per-row] [--json]",
+  usage: invocation("backfill", "[--source NAME] [--all] [--dry-run [--limit 50]] [--per-row] [--json]"),
   summary: "embed every row that has no current vector; --dry-run estimates what it would take",
   async run(args) {
     const { values } = parseCommand(backfill, args, {
@@ -56,12 +56,12 @@ export const backfill: Command = {
         progress,
         onProblem,
         onPaused: (names) => {
-          const remedy = renderCommands(`npm run resume -- ${names[0] ?? ""}`);
+          const remedy = invocation("resume", names[0]);
           console.error(`${names.join(", ")} is paused, so its pending rows wait. To continue: ${remedy}`);
         },
         signal,
       });
-      console.log(json ? JSON.stringify(report) : renderCommands(describe(report)));
+      console.log(json ? JSON.stringify(report) : describe(report));
       return report.pending > 0 || report.failed > 0 ? 1 : 0;
     });
   },
@@ -72,16 +72,16 @@ function notPaused<T extends Source>(sources: readonly T[]): T[] {
   const paused = sources.filter((source) => source.paused).map(({ name }) => name);
   if (paused.length === 0) return [...sources];
   const problem = `Paused sources are not embedded: ${paused.join(", ")}.`;
-  const remedy = `npm run resume -- ${paused[0] ?? ""}`;
+  const remedy = invocation("resume", paused[0]);
   if (paused.length === sources.length) throw new SetupError(problem, remedy);
-  console.error(renderCommands(`${problem} ${remedy}`));
+  console.error(`${problem} ${remedy}`);
   return sources.filter((source) => !source.paused);
 }
 
 function describe({ done, cached, failed, pending, tokens, seconds }: BackfillReport): string {
   const speed = Math.round(done / seconds);
   const left = pending > 0 ? ` ${pending} rows are still pending: run the command again to continue.` : "";
-  const failures = failed > 0 ? ` ${failed} rows failed: see npm run status.` : "";
+  const failures = failed > 0 ? ` ${failed} rows failed: see ${invocation("status")}.` : "";
   return `${done} rows done in ${formatDuration(seconds)} (${speed} rows/s), ${cached} of them from the cache, ${tokens} tokens.${left}${failures}`;
 }
 

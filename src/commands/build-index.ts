@@ -1,4 +1,5 @@
 import { UsageError } from "../errors.ts";
+import { invocation } from "../invocation.ts";
 import { formatDuration } from "../timing/format-duration.ts";
 import { buildIndex as build } from "../search/build-index.ts";
 import { chooseSources } from "../sources/choose-sources.ts";
@@ -10,7 +11,7 @@ import { withDatabase } from "./with-database.ts";
 const AMOUNT = /^\d{1,9}(kB|MB|GB|TB)$/;
 
 export const buildIndex: Command = {
-  usage: "npm run index -- SOURCE [--now] [--memory 2GB]",
+  usage: invocation("index", "SOURCE [--now] [--memory 2GB]"),
   summary: "build the HNSW index that searches use, after the backfill, without blocking readers and writers",
   async run(args) {
     const { values, positionals } = parseCommand(buildIndex, args, {

@@ -1,10 +1,11 @@
 import { pruneCache } from "../queue/prune-cache.ts";
 import { UsageError } from "../errors.ts";
+import { invocation } from "../invocation.ts";
 import { parseCommand, type Command } from "./command.ts";
 import { withDatabase } from "./with-database.ts";
 
 export const cache: Command = {
-  usage: "npm run cache -- prune [--older-than 90d]",
+  usage: invocation("cache", "prune [--older-than 90d]"),
   summary: "remove cached vectors of texts that rows had before, for erasure and for space",
   async run(args) {
     const { values, positionals } = parseCommand(cache, args, {

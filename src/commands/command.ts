@@ -2,7 +2,7 @@ import { parseArgs, type ParseArgsConfig } from "node:util";
 import { UsageError } from "../errors.ts";
 
 export interface Command {
-  /** How it is called, as `npm run name -- …`. `renderCommands` turns it into `npx pg-autoembed name …`. */
+  /** How it is called: its `invocation`, with all options. */
   readonly usage: string;
   /** What the command does, in one line. */
   readonly summary: string;

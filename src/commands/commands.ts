@@ -15,6 +15,7 @@ import { status } from "./status.ts";
 import { unwatch } from "./unwatch.ts";
 import { verify } from "./verify.ts";
 import { watch } from "./watch.ts";
+import type { CommandName } from "../invocation.ts";
 
 /** Every command, in the order in which a newcomer needs them. */
 export const COMMANDS: Readonly<Record<string, Command>> = {
@@ -35,7 +36,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   verify,
   doctor,
   cache,
-};
+} satisfies Record<CommandName, Command>;
 
 export function describeCommands(): string {
   return Object.values(COMMANDS)

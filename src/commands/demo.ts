@@ -2,6 +2,7 @@ import { readConfig, type Config } from "../config.ts";
 import type { Database } from "../database/connect.ts";
 import { openPool } from "../database/pools.ts";
 import { DEMO_PATIENTS, insertPatients, IS_DEMO_PATIENT, removePatients } from "../demo/demo-patients.ts";
+import { invocation } from "../invocation.ts";
 import { createListener } from "../listener/listener.ts";
 import { withProvider } from "../providers/registry.ts";
 import type { Provider } from "../providers/provider.ts";
@@ -20,7 +21,7 @@ const SEARCHES = [
 const EDIT = "Severe migraine: flashing lights, one-sided headache and vomiting. Takes sumatriptan.";
 
 export const demo: Command = {
-  usage: "npm run demo -- [--keep]",
+  usage: invocation("demo", "[--keep]"),
   summary:
     "insert a few hundred made-up patients, search them, change one, and remove them again, unless --keep",
   async run(args) {

@@ -3,13 +3,13 @@ import { examineListening } from "../doctor/examine-listening.ts";
 import { examineServer } from "../doctor/examine-server.ts";
 import { examineSource } from "../doctor/examine-source.ts";
 import { ok, problem, type Finding } from "../doctor/finding.ts";
+import { invocation } from "../invocation.ts";
 import { loadSources } from "../sources/load-sources.ts";
-import { renderCommands } from "./render-commands.ts";
 import { parseCommand, type Command } from "./command.ts";
 import { withDatabase } from "./with-database.ts";
 
 export const doctor: Command = {
-  usage: "npm run doctor -- [--json]",
+  usage: invocation("doctor", "[--json]"),
   summary:
     "check the database, the triggers, the indexes and the provider; report each problem and what to do",
   async run(args) {
@@ -22,7 +22,7 @@ export const doctor: Command = {
       for (const { name, problem: reason } of broken)
         findings.push(problem(`${name} cannot be embedded.`, reason));
       if (usable.length + broken.length === 0) findings.push(ok("No table is watched yet"));
-      console.log(values.json ? JSON.stringify(findings) : renderCommands(findings.map(describe).join("\n")));
+      console.log(values.json ? JSON.stringify(findings) : findings.map(describe).join("\n"));
       return findings.some(({ level }) => level === "problem") ? 1 : 0;
     });
   },

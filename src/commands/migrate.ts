@@ -1,13 +1,14 @@
 import { readConfig, type Config } from "../config.ts";
 import { directUrl } from "../database/pools.ts";
 import { UsageError } from "../errors.ts";
+import { invocation } from "../invocation.ts";
 import { migrate as runMigrations } from "../migrate.ts";
 import { printMigrations } from "../migrate/print.ts";
 import { parseCommand, type Command } from "./command.ts";
 import { dimensionsOf } from "../providers/registry.ts";
 
 export const migrate: Command = {
-  usage: "npm run migrate -- [--from-0.1] | --print [--after FILE]",
+  usage: invocation("migrate", "[--from-0.1] | --print [--after FILE]"),
   summary:
     "bring the database of DATABASE_URL up to date; safe to run again, and from several deploys at once; --print writes the SQL for another tool",
   async run(args) {
@@ -34,7 +35,7 @@ async function run(config: Config, adoptsFirstVersion: boolean): Promise<number>
   if (config.DATABASE_URL === undefined) {
     throw new UsageError(
       "DATABASE_URL is not set, so there is nothing to migrate.",
-      "Set it in the environment or in .env. (The embedded default migrates itself at `npm start`.)",
+      `Set it in the environment or in .env. (The embedded default migrates itself at \`${invocation("start")}\`.)`,
     );
   }
   const dimensions = await dimensionsOf(config);

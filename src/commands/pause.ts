@@ -1,17 +1,18 @@
 import { UsageError } from "../errors.ts";
+import { invocation } from "../invocation.ts";
 import { setPaused } from "../sources/set-paused.ts";
 import { unknownSource } from "../sources/unknown-source.ts";
 import { parseCommand, type Command } from "./command.ts";
 import { withDatabase } from "./with-database.ts";
 
 export const pause: Command = {
-  usage: "npm run pause -- SOURCE",
+  usage: invocation("pause", "SOURCE"),
   summary: "stop embedding a source; its changes are still queued",
   run: (args) => setFor(pause, args, true),
 };
 
 export const resume: Command = {
-  usage: "npm run resume -- SOURCE",
+  usage: invocation("resume", "SOURCE"),
   summary: "continue embedding a paused source",
   run: (args) => setFor(resume, args, false),
 };

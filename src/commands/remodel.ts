@@ -1,5 +1,6 @@
 import { dryRun, type DryRunReport } from "../backfill/dry-run.ts";
 import { showProgress } from "../backfill/progress.ts";
+import { invocation } from "../invocation.ts";
 import { formatDuration } from "../timing/format-duration.ts";
 import type { Database } from "../database/connect.ts";
 import { UsageError } from "../errors.ts";
@@ -15,7 +16,6 @@ import { loadSources } from "../sources/load-sources.ts";
 import { setPaused } from "../sources/set-paused.ts";
 import { unknownSource } from "../sources/unknown-source.ts";
 import { BACKEND_IDS } from "../providers/known-backends.ts";
-import { renderCommands } from "./render-commands.ts";
 import { oneOf, parseCommand, wholeNumber, type Command } from "./command.ts";
 import { withDatabase } from "./with-database.ts";
 import { stopSignal } from "./stop-signal.ts";
@@ -23,7 +23,10 @@ import { stopSignal } from "./stop-signal.ts";
 const SAMPLE_TEXTS = 20;
 
 export const remodel: Command = {
-  usage: `npm run remodel -- NAME [--model MODEL] [--dim N] [--backend ${BACKEND_IDS.join("|")}] [--base-url URL] [--api-key-env NAME_API_KEY] [--force] [--dry-run | --pause | --rollback | --finish | --cancel] [--json]`,
+  usage: invocation(
+    "remodel",
+    `NAME [--model MODEL] [--dim N] [--backend ${BACKEND_IDS.join("|")}] [--base-url URL] [--api-key-env NAME_API_KEY] [--force] [--dry-run | --pause | --rollback | --finish | --cancel] [--json]`,
+  ),
   summary:
     "change the model of a source while users write and search; after an interruption, the same command continues",
   async run(args) {
@@ -52,7 +55,7 @@ export const remodel: Command = {
     return await withDatabase(async (db, config) => {
       const name = await embeddingSource(db, given);
       if (step !== undefined) {
-        console.log(renderCommands(await STEPS[step](db, name, values.force)));
+        console.log(await STEPS[step](db, name, values.force));
         return 0;
       }
       const asked = {
@@ -127,20 +130,20 @@ async function change(
       console.error(text);
     },
   });
-  console.log(json ? JSON.stringify(report) : renderCommands(describe(report)));
+  console.log(json ? JSON.stringify(report) : describe(report));
   return 0;
 }
 
 const STEPS = {
   async pause(db: Database, name: string): Promise<string> {
     await setPaused(db, await second(db, name, "building"), true);
-    return `Paused. To continue: npm run remodel -- ${name}`;
+    return `Paused. To continue: ${invocation("remodel", name)}`;
   },
   async rollback(db: Database, name: string, force: boolean): Promise<string> {
     const now = await readModelChange(db, name);
     if (now.state !== "switched") throw notInState(name, "switched");
     await rollBack(db, now.live, now.previous, force);
-    return `${name} uses its old model again. The new vectors are kept fresh: npm run remodel -- ${name} switches again, --cancel drops them.`;
+    return `${name} uses its old model again. The new vectors are kept fresh: ${invocation("remodel", name)} switches again, --cancel drops them.`;
   },
   async finish(db: Database, name: string): Promise<string> {
     await dropModel(db, { name: await second(db, name, "switched") });
@@ -160,7 +163,10 @@ async function second(db: Database, name: string, state: "building" | "switched"
 }
 
 function notInState(name: string, state: string): UsageError {
-  return new UsageError(`${name} is not ${state}.`, "npm run sources shows where each source stands.");
+  return new UsageError(
+    `${name} is not ${state}.`,
+    `${invocation("sources")} shows where each source stands.`,
+  );
 }
 
 /** The vectors (a header, and 4 or 2 bytes per dimension), and as much again for an HNSW index. */

@@ -1,10 +1,11 @@
+import { invocation } from "../invocation.ts";
 import { retryFailed } from "../queue/retry.ts";
 import { chooseSources } from "../sources/choose-sources.ts";
 import { parseCommand, type Command } from "./command.ts";
 import { withDatabase } from "./with-database.ts";
 
 export const retry: Command = {
-  usage: "npm run retry -- [--source NAME] [--key KEY]…",
+  usage: invocation("retry", "[--source NAME] [--key KEY]…"),
   summary: "retry failed rows: all of them, those of one source, or those with the given keys",
   async run(args) {
     const { values } = parseCommand(retry, args, {

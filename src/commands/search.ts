@@ -1,17 +1,20 @@
 import pg from "pg";
 import { describeDatabaseError, harmlessMessage } from "../database/database-fault.ts";
 import { UsageError } from "../errors.ts";
+import { invocation } from "../invocation.ts";
 import { withProvider } from "../providers/registry.ts";
 import { embedQuery } from "../search/embed-query.ts";
 import { searchChosen } from "../search/search-source.ts";
 import type { Neighbour } from "../search/searched-rows.ts";
 import { chooseOne } from "../sources/choose-sources.ts";
-import { renderCommands } from "./render-commands.ts";
 import { parseCommand, wholeNumber, type Command } from "./command.ts";
 import { withDatabase } from "./with-database.ts";
 
 export const search: Command = {
-  usage: 'npm run search -- "QUERY" [--source NAME] [--limit 10] [--where SQL] [--hybrid] [--text] [--json]',
+  usage: invocation(
+    "search",
+    '"QUERY" [--source NAME] [--limit 10] [--where SQL] [--hybrid] [--text] [--json]',
+  ),
   summary:
     "find the nearest rows by meaning; --hybrid also by words; --where filters by the table's columns; --text shows texts",
   async run(args) {
@@ -72,7 +75,7 @@ function explainRefusal(error: unknown): never {
 const SHOWN_CHARACTERS = 90;
 
 function describe(source: string, found: readonly Neighbour[]): string {
-  if (found.length === 0) return renderCommands(`${source} has no embedded rows yet: see npm run status.`);
+  if (found.length === 0) return `${source} has no embedded rows yet: see ${invocation("status")}.`;
   const width = Math.max(...found.map(({ key }) => key.length), 3);
   const lines = found.map(({ key, distance, text, chunk }) =>
     [

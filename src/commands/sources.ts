@@ -1,10 +1,11 @@
 import { describeChunking } from "../chunks/chunk-settings.ts";
+import { invocation } from "../invocation.ts";
 import { listSources, type ListedSource } from "../watch/list-sources.ts";
 import { parseCommand, type Command } from "./command.ts";
 import { withDatabase } from "./with-database.ts";
 
 export const sources: Command = {
-  usage: "npm run sources -- [--json]",
+  usage: invocation("sources", "[--json]"),
   summary: "list every watched text: its table, key, vector column and model",
   async run(args) {
     const { values } = parseCommand(sources, args, {

@@ -1,15 +1,15 @@
 import { readConfig } from "../config.ts";
 import type { Logger } from "pino";
 import { startHttp, type HttpServer } from "../http/server.ts";
+import { invocation } from "../invocation.ts";
 import { createListener, type Listener } from "../listener/listener.ts";
 import { logEvents } from "../log.ts";
-import { renderCommands } from "./render-commands.ts";
 import { parseCommand, type Command } from "./command.ts";
 import { openDatabase, type OpenDatabase } from "./database-of.ts";
 import { stopSignal } from "./stop-signal.ts";
 
 export const start: Command = {
-  usage: "npm start",
+  usage: invocation("start"),
   summary:
     "keep every watched table embedded, until Ctrl-C or SIGTERM; without DATABASE_URL, on an embedded Postgres",
   async run(args) {
@@ -67,7 +67,7 @@ async function serveHttp(
 function welcome({ config, embedded }: OpenDatabase): void {
   if (embedded === undefined) return;
   console.log(
-    renderCommands(`
+    `
 The embedded Postgres is ready; its data is in ${config.EMBED_DATA_DIR}/. Connect with psql or any client:
 
 ${embedded.url}
@@ -76,7 +76,7 @@ Insert a patient, and the vector is added automatically:
 
 psql ${embedded.url} -c "insert into patient_embeddings values (1, 'Type 2 diabetes, HbA1c 9.1 %, metformin 1 g twice daily')"
 
-Change context_text and its vector changes with it. See: npm run status, npm run search -- "poorly controlled diabetes"
-`),
+Change context_text and its vector changes with it. See: ${invocation("status")}, ${invocation("search", '"poorly controlled diabetes"')}
+`,
   );
 }

@@ -1,9 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { UsageError } from "../errors.ts";
+import { invocation } from "../invocation.ts";
 import { needsAttention } from "../status/needs-attention.ts";
 import { collectStatus } from "../status/collect-status.ts";
 import { describeStatus } from "../status/describe-status.ts";
-import { renderCommands } from "./render-commands.ts";
 import { parseCommand, wholeNumber, type Command } from "./command.ts";
 import { stopSignal } from "./stop-signal.ts";
 import { withDatabase } from "./with-database.ts";
@@ -12,7 +12,7 @@ const WATCH_MS = 2_000;
 const CLEAR = "\u001b[H\u001b[2J";
 
 export const status: Command = {
-  usage: "npm run status -- [--json | --watch] [--check [--max-age SECONDS]]",
+  usage: invocation("status", "[--json | --watch] [--check [--max-age SECONDS]]"),
   summary:
     "show what is current, pending and failed, one line per source; --watch redraws; --check exits 1 if a person is needed",
   async run(args) {
@@ -46,9 +46,9 @@ export const status: Command = {
         const collected = await collectStatus(db);
         const needs = needsAttention(collected, { maxAgeSeconds });
         if (values.watch && process.stdout.isTTY) process.stdout.write(CLEAR);
-        console.log(values.json ? JSON.stringify(collected) : renderCommands(describeStatus(collected)));
+        console.log(values.json ? JSON.stringify(collected) : describeStatus(collected));
         if (values.check) {
-          for (const need of needs) console.error(renderCommands(`Needs attention: ${need}`));
+          for (const need of needs) console.error(`Needs attention: ${need}`);
           if (!values.watch) return needs.length > 0 ? 1 : 0;
         }
         if (!values.watch) return 0;

@@ -1,16 +1,20 @@
 import { UsageError } from "../errors.ts";
+import { invocation } from "../invocation.ts";
 import { unwatch as unwatchSource } from "../watch/unwatch.ts";
 import { parseCommand, type Command } from "./command.ts";
 import { withDatabase } from "./with-database.ts";
 
 export const unwatch: Command = {
-  usage: "npm run unwatch -- NAME",
+  usage: invocation("unwatch", "NAME"),
   summary: "stop watching a source; the table, its texts and its vectors stay as they are",
   async run(args) {
     const { positionals } = parseCommand(unwatch, args, { allowPositionals: true, options: {} });
     const [name, ...rest] = positionals;
     if (name === undefined || rest.length > 0) {
-      throw new UsageError("Name one source.", `Usage: ${unwatch.usage}\nnpm run sources lists the sources.`);
+      throw new UsageError(
+        "Name one source.",
+        `Usage: ${unwatch.usage}\n${invocation("sources")} lists the sources.`,
+      );
     }
     return await withDatabase(async (db) => {
       await unwatchSource(db, name);

@@ -1,14 +1,17 @@
 import { UsageError } from "../errors.ts";
+import { invocation } from "../invocation.ts";
 import { verifyChunks, type ChunksReport } from "../verify/verify-chunks.ts";
 import { choose } from "../sources/choose-sources.ts";
 import { verifySource, type VerifyReport } from "../verify/verify-source.ts";
-import { renderCommands } from "./render-commands.ts";
 import { parseCommand, wholeNumber, type Command } from "./command.ts";
 import { stopSignal } from "./stop-signal.ts";
 import { withDatabase } from "./with-database.ts";
 
 export const verify: Command = {
-  usage: "npm run verify -- [--sample 500] [--source NAME] [--min-cosine 0.99] [--min-overlap 0.9] [--json]",
+  usage: invocation(
+    "verify",
+    "[--sample 500] [--source NAME] [--min-cosine 0.99] [--min-overlap 0.9] [--json]",
+  ),
   summary:
     "embed a random sample again and compare: cosine and top-10 overlap; exits 1 when the stored vectors differ",
   async run(args) {
@@ -39,7 +42,7 @@ export const verify: Command = {
       for (const source of sources) {
         reports.push(await verifySource(db, config, source, { ...options, signal: interrupted.signal }));
       }
-      console.log(values.json ? JSON.stringify(reports) : renderCommands(reports.map(describe).join("\n\n")));
+      console.log(values.json ? JSON.stringify(reports) : reports.map(describe).join("\n\n"));
       return reports.every(({ ok }) => ok) ? 0 : 1;
     });
   },
@@ -67,7 +70,7 @@ function describeChunks({ source, sampled, different, different_rows, ok }: Chun
       ? []
       : [
           `  ${different_rows} rows have different chunks, such as: ${different.join(", ")}`,
-          `  Cut them again: npm run backfill -- --source ${source} --all`,
+          `  Cut them again: ${invocation("backfill", `--source ${source} --all`)}`,
         ]),
   ].join("\n");
 }
@@ -88,6 +91,6 @@ function describeVectors({
     `  top-10 overlap  mean ${(100 * overlap.mean).toFixed(1)} %, lowest ${(100 * overlap.lowest).toFixed(0)} %, over ${overlap.searches} searches`,
     ...(drifted_rows === 0 ? [] : [`  ${drifted_rows} rows differ, such as:`]),
     ...drifted.map(({ key, cosine: lower }) => `    key ${key}  cosine ${lower.toFixed(5)}`),
-    ...(ok ? [] : [`  Embed them again: npm run backfill -- --source ${source} --all`]),
+    ...(ok ? [] : [`  Embed them again: ${invocation("backfill", `--source ${source} --all`)}`]),
   ].join("\n");
 }

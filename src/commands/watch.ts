@@ -1,14 +1,17 @@
 import { UsageError } from "../errors.ts";
 import { describeChunking } from "../chunks/chunk-settings.ts";
+import { invocation } from "../invocation.ts";
 import { watch as watchTable, type Watched } from "../watch/watch.ts";
 import { BACKEND_IDS } from "../providers/known-backends.ts";
-import { renderCommands } from "./render-commands.ts";
 import { oneOf, parseCommand, wholeNumber, type Command } from "./command.ts";
 import { withDatabase } from "./with-database.ts";
 import { sources } from "./sources.ts";
 
 export const watch: Command = {
-  usage: `npm run watch -- TABLE --text COLUMN|EXPRESSION [--key COLUMN]... [--vector embedding] [--into TABLE [--chunk N [--overlap N] [--unit characters|tokens]]] [--type vector|halfvec] [--dim N] [--name NAME] [--backend ${BACKEND_IDS.join("|")}] [--model MODEL] [--base-url URL] [--api-key-env NAME_API_KEY] [--json] | --list`,
+  usage: invocation(
+    "watch",
+    `TABLE --text COLUMN|EXPRESSION [--key COLUMN]... [--vector embedding] [--into TABLE [--chunk N [--overlap N] [--unit characters|tokens]]] [--type vector|halfvec] [--dim N] [--name NAME] [--backend ${BACKEND_IDS.join("|")}] [--model MODEL] [--base-url URL] [--api-key-env NAME_API_KEY] [--json] | --list`,
+  ),
   summary: "keep a vector of any table's text; a missing vector column, or table for the vectors, is created",
   async run(args) {
     const { values, positionals } = parseCommand(watch, args, {
@@ -38,7 +41,7 @@ export const watch: Command = {
     if (table === undefined || rest.length > 0 || text === undefined) {
       throw new UsageError(
         "Name one table, and its text with --text.",
-        `Such as: npm run watch -- public.tickets --text body\nUsage: ${watch.usage}`,
+        `Such as: ${invocation("watch", "public.tickets --text body")}\nUsage: ${watch.usage}`,
       );
     }
     const options = {
@@ -60,7 +63,7 @@ export const watch: Command = {
     };
     return await withDatabase(async (db, config) => {
       const watched = await watchTable(db, config, options);
-      console.log(values.json ? JSON.stringify(watched) : renderCommands(describe(watched)));
+      console.log(values.json ? JSON.stringify(watched) : describe(watched));
       return 0;
     });
   },
@@ -88,7 +91,7 @@ function describe({ name, table, key, text, vector, columnAdded, into, view, chu
           `Each text is cut ${describeChunking(chunks)}. To cut existing texts again, add --all to the backfill.`,
         ]),
     ...(view === null ? [] : [`Rows with their vectors: select * from ${view};`]),
-    `To embed existing rows: npm run backfill -- --source ${name}`,
+    `To embed existing rows: ${invocation("backfill", `--source ${name}`)}`,
     `To index the vectors for searches, after that: create index concurrently on ${into ?? table} using hnsw (${vector.name} ${vector.type}_cosine_ops);`,
   ].join("\n");
 }

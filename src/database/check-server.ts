@@ -1,5 +1,6 @@
 import pg from "pg";
 import { SetupError } from "../errors.ts";
+import { invocation } from "../invocation.ts";
 
 /** Postgres 13 gets no more fixes. */
 const OLDEST_POSTGRES = 14;
@@ -27,7 +28,7 @@ export async function checkServer(databaseUrl: string): Promise<void> {
   if (version === null) {
     throw new SetupError(
       "This server has no pgvector.",
-      "Install it on the server (Debian: apt install postgresql-17-pgvector; managed services list it among their extensions), then run `npm run migrate` again.",
+      `Install it on the server (Debian: apt install postgresql-17-pgvector; managed services list it among their extensions), then run \`${invocation("migrate")}\` again.`,
     );
   }
   if (isTooOld(version)) {

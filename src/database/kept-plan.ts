@@ -8,7 +8,7 @@ import { sql } from "kysely";
  * A plan that is kept must be good whatever the size of the tables when it was made and later: one that was chosen for an
  * empty table may read the whole of a full one. So nothing is left to choose. No table is read but by an index or by place,
  * and each condition can be looked up in one index, or in none:
- * - the queue is walked by ticket, and its rows are found by their places (`ctid`) from there on (`isClaimed`);
+ * - the queue is walked by ticket, and its rows are found by their places (`ctid`) from there on (`claimedRows`);
  * - a user's row is found by its key (`isKey`), where every index that has it begins with it (`Source.hasSingleKeyLookup`), and never from an
  *   index alone, which could be read whole: its place is asked for;
  * - the cache, and what is only asked about, is looked into by a sub-select of its own for each row (`offset 0`).

@@ -1,5 +1,6 @@
 import pg from "pg";
 import { SetupError } from "../errors.ts";
+import { invocation } from "../invocation.ts";
 import { FUNCTIONS, isNewer, readState, type DatabaseState } from "../migrate/applied.ts";
 import { firstVersion } from "../migrate/first-version.ts";
 import { readMigrationFiles } from "../migrate/migration-files.ts";
@@ -10,7 +11,7 @@ export async function requireMigrated(databaseUrl: string): Promise<void> {
   const { applied, isFirstVersion } = await stateOf(databaseUrl);
   if (isFirstVersion) throw firstVersion();
   if (applied.size === 0)
-    throw new SetupError("This database has not been migrated.", "Run: npm run migrate");
+    throw new SetupError("This database has not been migrated.", `Run: ${invocation("migrate")}`);
   const { committed, functionsHash } = await readMigrationFiles();
   const functions = applied.get(FUNCTIONS);
   // A newer version's are right for this code too: it is being replaced, listener by listener.
@@ -21,7 +22,7 @@ export async function requireMigrated(databaseUrl: string): Promise<void> {
   if (!isOlder) return;
   throw new SetupError(
     `This database was migrated by an older version${functions === undefined ? "" : ` (${functions.version})`}.`,
-    "Run: npm run migrate",
+    `Run: ${invocation("migrate")}`,
   );
 }
 

@@ -4,6 +4,7 @@ import pg from "pg";
 import type { Config } from "../config.ts";
 import type { Database } from "../database/connect.ts";
 import { directUrl, hasOwnSessions } from "../database/pools.ts";
+import { invocation } from "../invocation.ts";
 import { isAlive } from "../membership/alive.ts";
 import { listenerStatus } from "../status/collect-status.ts";
 import { VERSION } from "../version.ts";
@@ -27,7 +28,7 @@ export async function examineListening(
       ? ok("A notification arrives")
       : problem(`A notification does not arrive${arrived === false ? "" : ` (${arrived})`}.`, remedy),
     listeners.length === 0
-      ? warning("No listener is running, so nothing is embedded.", "npm start")
+      ? warning("No listener is running, so nothing is embedded.", invocation("start"))
       : ok(`${listeners.length} ${listeners.length === 1 ? "listener is" : "listeners are"} running`),
     ...(versions.size > 1
       ? [

@@ -1,4 +1,5 @@
 import { sql } from "kysely";
+import { invocation } from "../invocation.ts";
 import { formatDuration } from "../timing/format-duration.ts";
 import type { Database } from "../database/connect.ts";
 import { quote } from "../database/identifier.ts";
@@ -40,7 +41,7 @@ export async function examineServer(db: Database): Promise<Finding[]> {
     return [
       problem(
         "This database has no pgvector.",
-        "As its owner: create extension vector; then npm run migrate",
+        `As its owner: create extension vector; then ${invocation("migrate")}`,
       ),
     ];
   }

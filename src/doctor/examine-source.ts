@@ -2,6 +2,7 @@ import { sql } from "kysely";
 import type { Config } from "../config.ts";
 import type { Database } from "../database/connect.ts";
 import { SetupError } from "../errors.ts";
+import { invocation } from "../invocation.ts";
 import { checkDimensions } from "../sources/check-dimensions.ts";
 import { withProvider } from "../providers/registry.ts";
 import { ProviderError } from "../providers/provider-error.ts";
@@ -26,7 +27,7 @@ export async function examineSource(
     ...(await foreignKey(db, source)),
     ...(isChunked(source) ? [] : [...(await indexes(db, source)), await provider(config, source)]),
     ...(source.paused
-      ? [warning(`${source.name} is paused.`, `To go on: npm run resume -- ${source.name}`)]
+      ? [warning(`${source.name} is paused.`, `To go on: ${invocation("resume", source.name)}`)]
       : []),
   ].map((finding) => ({ ...finding, what: `${source.name}: ${finding.what}` }));
 }
@@ -40,7 +41,7 @@ async function triggers(db: Database, { id, name, schema, table }: Source): Prom
   );
   const missing = rows.filter(({ enabled }) => enabled === null);
   const disabled = rows.filter(({ enabled }) => enabled === "D" || enabled === "R");
-  const backfill = `then: npm run backfill -- --source ${name}`;
+  const backfill = `then: ${invocation("backfill", `--source ${name}`)}`;
   if (missing.length > 0) {
     return [
       problem(
@@ -58,7 +59,10 @@ async function triggers(db: Database, { id, name, schema, table }: Source): Prom
   const outdated = await outdatedTriggers(db, id);
   if (outdated.length > 0) {
     return [
-      problem(`outdated: ${outdated.join(", ")}.`, "As the owner of the schema autoembed: npm run migrate"),
+      problem(
+        `outdated: ${outdated.join(", ")}.`,
+        `As the owner of the schema autoembed: ${invocation("migrate")}`,
+      ),
     ];
   }
   return [ok("the triggers are installed, enabled and up to date")];
@@ -104,7 +108,7 @@ async function indexes(db: Database, source: Source): Promise<Finding[]> {
     return invalid.map(({ name }) =>
       problem(
         `index ${name} is invalid: its build was interrupted. It slows writes and serves no search.`,
-        `npm run index -- ${source.name} (builds it again)`,
+        `${invocation("index", source.name)} (builds it again)`,
       ),
     );
   }
@@ -116,10 +120,7 @@ async function indexes(db: Database, source: Source): Promise<Finding[]> {
   if ((rows[0]?.rows ?? 0) < ROWS_WORTH_AN_INDEX)
     return [ok("no index on the vectors, and too few rows to need one")];
   return [
-    warning(
-      "no index on the vectors: every search reads the whole table.",
-      `npm run index -- ${source.name}`,
-    ),
+    warning("no index on the vectors: every search reads the whole table.", invocation("index", source.name)),
   ];
 }
 

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { type AddressInfo, type Server, type Socket, createServer } from "node:net";
-import { setTimeout as delay, setImmediate as nextRound } from "node:timers/promises";
+import { setImmediate as nextRound } from "node:timers/promises";
 import { Connection } from "./connection.ts";
 import { type Engine, EngineFailure } from "./engine.ts";
 import { errorResponse, frame, int32 } from "./frames.ts";
@@ -8,8 +8,6 @@ import { SharedSession } from "./shared-session.ts";
 
 /** How long turns may follow each other before sockets are read again. */
 const ROUND_MS = 10;
-/** graphile-migrate's pool stays connected for 200 ms after its work, and ends the process if it is disconnected. */
-const LEAVING_MS = 400;
 /** How long a disconnected client may take to read the reason. */
 const GOODBYE_MS = 1000;
 
@@ -74,12 +72,12 @@ export class WireServer {
     });
   }
 
-  /** Disconnects all clients; their open transactions are rolled back. */
+  /** Disconnects all clients, and waits until they are gone; their open transactions are rolled back. */
   async close(): Promise<void> {
-    const allLeft = once(this.#server, "close");
+    const allGone = once(this.#server, "close");
     this.#server.close();
-    await Promise.race([allLeft, delay(LEAVING_MS, undefined, { ref: false })]);
     this.#dismissAll("57P01", "terminating connection: the embedded Postgres is being stopped");
+    await allGone;
     await this.betweenTransactions(() => Promise.resolve());
   }
 

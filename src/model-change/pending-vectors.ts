@@ -1,5 +1,6 @@
 import type { Database } from "../database/connect.ts";
 import { SetupError } from "../errors.ts";
+import { invocation } from "../invocation.ts";
 import { countMissingVectors, hasAtMostPending, type QueueCounts } from "../queue/counts.ts";
 import type { Source } from "../sources/source.ts";
 
@@ -26,6 +27,6 @@ export function refuseFailed(rows: number): void {
   if (rows === 0) return;
   throw new SetupError(
     `The new model cannot embed ${rows} rows, so nothing was switched.`,
-    "See npm run status. Fix or retry the rows and run this again. Or give --force: searches will then not find them.",
+    `See ${invocation("status")}. Fix or retry the rows and run this again. Or give --force: searches will then not find them.`,
   );
 }

@@ -1,5 +1,6 @@
 import type { Database } from "../database/connect.ts";
 import { SetupError } from "../errors.ts";
+import { invocation } from "../invocation.ts";
 import type { Source } from "../sources/source.ts";
 
 const POLL_MS = 1_000;
@@ -43,7 +44,7 @@ export async function reasonToStop(db: Database, { id, name }: Source): Promise<
   if (row?.name !== name) {
     return new SetupError(
       `Another process has ${row === undefined ? "dropped" : "switched"} ${name}.`,
-      "npm run sources shows where each source stands.",
+      `${invocation("sources")} shows where each source stands.`,
     );
   }
   return row.paused

@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { SetupError } from "../errors.ts";
+import { invocation } from "../invocation.ts";
 import { tableOf, vectorTableOf } from "../sources/source-sql.ts";
 import { setPaused } from "../sources/set-paused.ts";
 import type { Source } from "../sources/source.ts";
@@ -81,7 +82,7 @@ export async function rollBack(db: Database, live: Source, previous: Source, for
     if (performance.now() > deadline || lost?.pending === 0) {
       throw new SetupError(
         "Rows inserted since the switch have no vector of the old model, so nothing was switched back.",
-        `See npm run status, and run npm run backfill -- --source ${previous.name}. Or give --force: searches will then not find these rows.`,
+        `See ${invocation("status")}, and run ${invocation("backfill", `--source ${previous.name}`)}. Or give --force: searches will then not find these rows.`,
       );
     }
     await delay(POLL_MS);
@@ -163,7 +164,7 @@ async function refuseChanged(transaction: Database, sources: readonly Source[]):
     if (same === undefined) {
       throw new SetupError(
         `Another process has switched or dropped ${name}: nothing is left to do here.`,
-        "npm run sources shows where each source stands.",
+        `${invocation("sources")} shows where each source stands.`,
       );
     }
   }

@@ -1,6 +1,7 @@
 import { sql, type RawBuilder } from "kysely";
 import { quote } from "../database/identifier.ts";
 import { SetupError } from "../errors.ts";
+import { invocation } from "../invocation.ts";
 import { whereVectorsAre, type Source } from "../sources/source.ts";
 import { LONGEST_INDEXED } from "../watch/vector-column.ts";
 import type { IndexShape } from "./vector-index.ts";
@@ -50,7 +51,7 @@ export function searchedShape(source: Source): IndexShape {
   if (dimensions > LONGEST_INDEXED[type]) {
     throw new SetupError(
       `HNSW indexes at most ${LONGEST_INDEXED.halfvec} dimensions; ${source.name} has ${dimensions}.`,
-      `Change to shorter vectors: npm run remodel -- ${source.name} --model MODEL --dim N. Or search without an index.`,
+      `Change to shorter vectors: ${invocation("remodel", `${source.name} --model MODEL --dim N`)}. Or search without an index.`,
     );
   }
   const column = quote(source.vectorColumn);

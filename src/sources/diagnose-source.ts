@@ -5,12 +5,13 @@ import type { ChunkedSource } from "./chunked-source.ts";
 import type { SourceRow } from "./read-sources.ts";
 import { watchedRows } from "./source-sql.ts";
 import type { BrokenSource, KeyColumn, Source } from "./source.ts";
+import { invocation } from "../invocation.ts";
 
 /** The source that a row describes; or, where its tables no longer allow work on it, what is wrong and what to do. */
 export function diagnoseSource(row: SourceRow): Source | ChunkedSource | BrokenSource {
   const broken = (problem: string): BrokenSource => ({ id: row.id, name: row.name, problem });
   if (row.schema === null || row.table === null) {
-    return broken(`its table was dropped: run \`npm run unwatch -- ${row.name}\``);
+    return broken(`its table was dropped: run \`${invocation("unwatch", row.name)}\``);
   }
   const watched = `${row.schema}.${row.table}`;
   const vectorTable = vectorTableOf(row);

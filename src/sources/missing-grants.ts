@@ -3,6 +3,7 @@ import type { Database } from "../database/connect.ts";
 import { quote, quoted } from "../database/identifier.ts";
 import { SetupError } from "../errors.ts";
 import type { Source } from "./source.ts";
+import { invocation } from "../invocation.ts";
 
 export interface MissingGrants {
   readonly role: string;
@@ -45,7 +46,7 @@ export async function checkGrants(db: Database, source: Source): Promise<void> {
   const missing = await missingGrants(db, source);
   if (missing === null) return;
   throw new SetupError(
-    `the role ${missing.role} may not read ${source.schema}.${source.table} and write its vectors: npm run doctor tells the grants that it needs`,
+    `the role ${missing.role} may not read ${source.schema}.${source.table} and write its vectors: ${invocation("doctor")} tells the grants that it needs`,
     missing.grants,
   );
 }

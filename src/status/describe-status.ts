@@ -1,4 +1,5 @@
 import pc from "picocolors";
+import { invocation } from "../invocation.ts";
 import { formatDuration } from "../timing/format-duration.ts";
 import type { ListenerStatus, Status } from "./collect-status.ts";
 import type { SourceStatus } from "./source-status.ts";
@@ -29,7 +30,7 @@ const STATE_WORDS = { open: "not answering", throttled: "throttling us", closed:
 
 function describeListeners(listeners: readonly ListenerStatus[]): string[] {
   if (listeners.length === 0)
-    return [pc.yellow("listeners: none is running, so nothing is embedded: npm start")];
+    return [pc.yellow(`listeners: none is running, so nothing is embedded: ${invocation("start")}`)];
   return listeners.flatMap(({ host, pid, silent_seconds, state }) => [
     `listener: process ${pid} on ${host}, seen ${formatDuration(silent_seconds)} ago`,
     ...(state.budget === undefined ? [] : [pc.red(`  ${state.budget}`)]),

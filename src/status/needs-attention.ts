@@ -1,3 +1,4 @@
+import { invocation } from "../invocation.ts";
 import { formatDuration } from "../timing/format-duration.ts";
 import { isAlive } from "../membership/alive.ts";
 import type { ListenerStatus, Status } from "./collect-status.ts";
@@ -9,7 +10,7 @@ export function needsAttention(
 ): string[] {
   const alive = listeners.filter((listener) => isAlive(listener.silent_seconds));
   return [
-    ...(alive.length === 0 ? ["no listener is running: npm start"] : []),
+    ...(alive.length === 0 ? [`no listener is running: ${invocation("start")}`] : []),
     ...sources.flatMap(({ name, problem }) => (problem === null ? [] : [`${name}: ${problem}`])),
     ...sources.flatMap(({ name, failed }) => (failed === 0 ? [] : [`${name}: ${failed} failed`])),
     ...sources.flatMap(({ name, paused, oldest_pending_seconds: age }) =>

@@ -3,6 +3,7 @@ import type { Config } from "../config.ts";
 import type { Database } from "../database/connect.ts";
 import { roleSearchPath } from "../database/session-settings.ts";
 import { SetupError, UsageError } from "../errors.ts";
+import { invocation } from "../invocation.ts";
 import { backendOf, type BackendId } from "../providers/known-backends.ts";
 import { dimensionsOf } from "../providers/registry.ts";
 import { createChunksTable } from "./chunks-table.ts";
@@ -168,7 +169,7 @@ function checkAgainst(
   if (differs(type, column.type) || differs(dimensions, column.dimensions)) {
     throw new SetupError(
       `Column ${column.name} of ${schema}.${table} already exists, as ${column.type}(${String(column.dimensions)}).`,
-      "Leave out --type and --dim, or name another column with --vector. To change the model, see `npm run remodel`.",
+      `Leave out --type and --dim, or name another column with --vector. To change the model, see \`${invocation("remodel")}\`.`,
     );
   }
 }

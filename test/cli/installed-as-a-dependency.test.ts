@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { expect, onTestFinished, test } from "vitest";
-import { renderCommands } from "../../src/commands/render-commands.ts";
 import { COMMANDS } from "../../src/commands/commands.ts";
+import { invocation, type CommandName } from "../../src/invocation.ts";
 
 const run = promisify(execFile);
 const PROJECT = fileURLToPath(new URL("../..", import.meta.url));
@@ -43,11 +43,16 @@ test.each(["import { watch } from 'pg-autoembed'", "const { watch } = require('p
   },
 );
 
-test("The usage of every command can be shown for npm and for npx", () => {
+test("A command is called by npm in this project, and by npx in a project that depends on it", () => {
+  expect(invocation("start", "", false)).toBe("npm start");
+  expect(invocation("status", "", false)).toBe("npm run status");
+  expect(invocation("status", "--json", false)).toBe("npm run status -- --json");
+  expect(invocation("start", "", true)).toBe("npx pg-autoembed start");
+  expect(invocation("status", "--json", true)).toBe("npx pg-autoembed status --json");
+});
+
+test("The usage of every command begins with how it is called", () => {
   for (const [name, { usage }] of Object.entries(COMMANDS)) {
-    expect(renderCommands(usage, false)).toBe(usage);
-    expect(renderCommands(usage, true)).toMatch(
-      new RegExp(`^npx pg-autoembed ${name}( [^-]| --[a-z]| \\[|$)`),
-    );
+    expect(usage).toMatch(new RegExp(`^${invocation(name as CommandName)}( -- |$)`));
   }
 });

@@ -7,6 +7,7 @@ import { importsOf, knots, roomOf, sourceFiles } from "./import-graph.ts";
  */
 const ROOMS = [
   "errors.ts",
+  "invocation.ts",
   "version.ts",
   "worker-thread.ts",
   "log-pretty.ts",

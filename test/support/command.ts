@@ -19,8 +19,17 @@ export function runCommand(
   environment: Readonly<Record<string, string>>,
   folder: string = process.cwd(),
 ): RunningCommand {
+  return runNode([CLI, ...args], environment, folder);
+}
+
+/** Runs Node.js in its own process, with these settings alone; killed when the test ends. */
+export function runNode(
+  args: readonly string[],
+  environment: Readonly<Record<string, string>>,
+  folder: string,
+): RunningCommand {
   const path = process.env["PATH"] ?? "";
-  const child = spawn(process.execPath, [CLI, ...args], { cwd: folder, env: { PATH: path, ...environment } });
+  const child = spawn(process.execPath, args, { cwd: folder, env: { PATH: path, ...environment } });
   let stdout = "";
   let stderr = "";
   child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));

@@ -7,12 +7,14 @@ import { hnsw } from "./parts/hnsw.ts";
 import { search } from "./parts/search.ts";
 import { soak } from "./parts/soak.ts";
 import { startup } from "./parts/startup.ts";
+import { state } from "./parts/state.ts";
 import { waits } from "./parts/waits.ts";
 import { writes } from "./parts/writes.ts";
 
 export const PARTS: Readonly<Record<string, Part>> = {
   backfill,
   cached,
+  state,
   hnsw,
   freshness,
   writes,

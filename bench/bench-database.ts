@@ -52,6 +52,7 @@ export class BenchServer {
   async close(): Promise<void> {
     for (const database of [...this.#made])
       await this.#admin(`drop database if exists ${database} with (force)`);
+    this.#made.length = 0;
   }
 
   urlOf(database: string): string {
@@ -70,6 +71,18 @@ export class BenchServer {
       const [row] = rows;
       if (row === undefined) throw new Error("the server returned no row");
       return row;
+    });
+  }
+
+  /** Megabytes of a database on disk, once everything that was written to it is there. */
+  async megabytesOf(database: string): Promise<number> {
+    await this.#admin("checkpoint");
+    return withClient(this.#url, async (client) => {
+      const { rows } = await client.query<{ megabytes: number }>(
+        "select pg_database_size($1) / 1048576.0::float8 as megabytes",
+        [database],
+      );
+      return rows[0]?.megabytes ?? Number.NaN;
     });
   }
 

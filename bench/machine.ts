@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { cpus, loadavg, release, totalmem } from "node:os";
 import type { BenchServer } from "./bench-database.ts";
+import { PEERS } from "./contenders.ts";
 
 /** Describes the machine: without it, the figures mean nothing. */
 export async function describeMachine(server: BenchServer): Promise<Record<string, string>> {
@@ -12,6 +13,7 @@ export async function describeMachine(server: BenchServer): Promise<Record<strin
     kernel: release(),
     node: process.version,
     postgres,
+    peers: PEERS || "none installed",
     settings,
     commit: commit(),
     load: loadavg()

@@ -1,70 +1,63 @@
-/** npm run bench -- [parts…] [--quick] [--json FILE], on the native Postgres of TEST_DATABASE_URL. */
+/**
+ * npm run bench -- [parts…] [--quick] [--rows N] [--json FILE] [--svg FILE], on the native Postgres of TEST_DATABASE_URL;
+ * npm run bench -- --chart RESULTS [--svg FILE], which measures nothing.
+ */
 import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
-import { BenchServer } from "./bench-database.ts";
-import { describeMachine } from "./machine.ts";
-import type { Part } from "./part.ts";
-import { backfill } from "./parts/backfill.ts";
-import { cached } from "./parts/cached.ts";
-import { freshness } from "./parts/freshness.ts";
-import { growth } from "./parts/growth.ts";
-import { hnsw } from "./parts/hnsw.ts";
-import { search } from "./parts/search.ts";
-import { soak } from "./parts/soak.ts";
-import { startup } from "./parts/startup.ts";
-import { waits } from "./parts/waits.ts";
-import { writes } from "./parts/writes.ts";
-import { print, type Section } from "./report.ts";
-
-const PARTS: Readonly<Record<string, Part>> = {
-  backfill,
-  cached,
-  hnsw,
-  freshness,
-  writes,
-  waits,
-  growth,
-  search,
-  startup,
-  soak,
-};
-/** Parts that take minutes: they run only when they are named. */
-const ON_REQUEST = ["soak"];
+import { drawChart } from "./chart.ts";
+import { PARTS, USUAL_PARTS } from "./parts.ts";
+import { print, printMachine } from "./report.ts";
+import { readResults, writeResults } from "./results.ts";
+import { runParts } from "./run-parts.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { quick: { type: "boolean", default: false }, json: { type: "string", default: "bench.json" } },
+  options: {
+    quick: { type: "boolean", default: false },
+    rows: { type: "string" },
+    json: { type: "string", default: "bench.json" },
+    svg: { type: "string" },
+    chart: { type: "string" },
+  },
 });
+const rows = values.rows === undefined ? undefined : Number(values.rows);
 const unknown = positionals.filter((name) => PARTS[name] === undefined);
-const url = process.env["TEST_DATABASE_URL"];
-if (unknown.length > 0 || url === undefined) {
-  console.error(
-    url === undefined
-      ? "Set TEST_DATABASE_URL to a native Postgres with pgvector that no other program uses during the bench."
-      : `There is no part ${unknown.join(", ")}. Parts: ${Object.keys(PARTS).join(" ")}.`,
+const databaseUrl = process.env["TEST_DATABASE_URL"];
+
+if (values.chart !== undefined) {
+  const results = await readResults(values.chart);
+  printMachine(results.machine);
+  for (const section of results.sections) print(section);
+  await draw(values.svg ?? "docs/benchmarks.svg", results);
+} else if (rows !== undefined && !(Number.isInteger(rows) && rows >= 1_000)) {
+  refuse("--rows takes a whole number from 1,000.");
+} else if (unknown.length > 0) {
+  refuse(`There is no part ${unknown.join(", ")}. Parts: ${Object.keys(PARTS).join(" ")}.`);
+} else if (databaseUrl === undefined) {
+  refuse(
+    "Set TEST_DATABASE_URL to a native Postgres with pgvector that no other program uses during the bench.",
   );
-  process.exit(2);
+} else {
+  const names = positionals.length > 0 ? positionals : USUAL_PARTS;
+  const { results, failed } = await runParts(databaseUrl, names, { quick: values.quick, rows }, (results) =>
+    writeResults(values.json, results),
+  );
+  const bars = results.sections.flatMap((section) => section.bars);
+  console.log(
+    `\n${bars.filter(({ met }) => met).length} of ${bars.length} bars met; figures in ${values.json}`,
+  );
+  if (values.svg !== undefined) await draw(values.svg, results);
+  if (failed.length > 0) console.error(`failed: ${failed.join(" ")}`);
+  // The bench must not wait for a stand-in provider that is still ending.
+  process.exit(failed.length > 0 ? 1 : 0);
 }
 
-const server = new BenchServer(url);
-const machine = await describeMachine(server);
-for (const [name, value] of Object.entries(machine)) console.log(`${name.padEnd(9)} ${value}`);
-const sections: Section[] = [];
-try {
-  for (const name of positionals.length > 0
-    ? positionals
-    : Object.keys(PARTS).filter((part) => !ON_REQUEST.includes(part))) {
-    const found = (await PARTS[name]?.({ server, quick: values.quick })) ?? [];
-    for (const section of found) print(section);
-    sections.push(...found);
-    await writeFile(values.json, JSON.stringify({ machine, quick: values.quick, sections }, null, 2));
-  }
-} finally {
-  await server.close();
+async function draw(file: string, results: Parameters<typeof drawChart>[0]): Promise<void> {
+  await writeFile(file, drawChart(results));
+  console.log(`chart in ${file}`);
 }
-const bars = sections.flatMap((section) => section.bars);
-console.log(
-  `\n${bars.filter((bar) => bar.met).length} of ${bars.length} bars met; figures in ${values.json}`,
-);
-// The bench must not wait for a stand-in provider that is still ending.
-process.exit(0);
+
+function refuse(why: string): void {
+  console.error(why);
+  process.exitCode = 2;
+}

@@ -5,6 +5,10 @@ export interface Bench {
   readonly server: BenchServer;
   /** Fewer rows and turns, to check that the bench works. Its figures should not be quoted. */
   readonly quick: boolean;
+  /** Rows of the main table, in place of those that `backfill`, `statements` and `state` have. */
+  readonly rows: number | undefined;
+  /** Shows on stderr what is being measured. */
+  readonly progress: (what: string) => void;
 }
 
 /** One part of the bench. */

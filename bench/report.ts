@@ -4,6 +4,13 @@ export interface Section {
   readonly columns: readonly string[];
   readonly rows: readonly (readonly (string | number | undefined)[])[];
   readonly bars: readonly Bar[];
+  readonly chart?: ChartedColumns;
+}
+
+/** The columns that the chart shows as bars, and the rows that it leaves out, since they would dwarf the others. */
+export interface ChartedColumns {
+  readonly columns: readonly { readonly name: string; readonly better: "more" | "less" }[];
+  readonly without?: readonly string[];
 }
 
 export interface Bar {
@@ -25,6 +32,10 @@ export function round(value: number): string {
   if (!Number.isFinite(value)) return "-";
   if (Math.abs(value) >= 100) return Math.round(value).toLocaleString("en");
   return String(Number(value.toPrecision(3)));
+}
+
+export function printMachine(machine: Readonly<Record<string, string>>): void {
+  for (const [name, value] of Object.entries(machine)) console.log(`${name.padEnd(9)} ${value}`);
 }
 
 export function print(section: Section): void {

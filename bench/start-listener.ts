@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { endWithUs } from "./end-with-us.ts";
 
 const MAIN = fileURLToPath(new URL("listener-main.ts", import.meta.url));
 
@@ -38,6 +39,7 @@ export async function startListener(
     ["--import", "tsx", MAIN, JSON.stringify(environment), ...(bare ? ["--bare"] : [])],
     { stdio: ["pipe", "pipe", "inherit"] },
   );
+  endWithUs(child);
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   await lines.next();
   return {

@@ -14,7 +14,8 @@ const LOAD_PER_SECOND = 200;
 const LONGEST_WAIT_MS = 30_000;
 
 /** Time from sending an update until its vector is committed. */
-export async function freshness({ server, quick }: Bench): Promise<Section[]> {
+export async function freshness(bench: Bench): Promise<Section[]> {
+  const { server, quick, progress } = bench;
   const samples = quick ? 30 : 200;
   const idle = { ours: [] as number[], bare: [] as number[] };
   let loaded: number[] = [];
@@ -35,13 +36,14 @@ export async function freshness({ server, quick }: Bench): Promise<Section[]> {
       idle.ours.push(await sample("patient_embeddings", i));
     }
     await barely.stop();
+    progress(`under ${LOAD_PER_SECOND} updates/s`);
     loaded = await underLoad(url, () => series(samples, (i) => sample("patient_embeddings", i)));
     await current.close();
   });
   await listener.stop();
   provider.close();
   await server.drop(template);
-  const backlog = await duringBackfill({ server, quick });
+  const backlog = await duringBackfill(bench);
   const line = (name: string, times: readonly number[]) => [
     name,
     median(times),
@@ -77,8 +79,13 @@ export async function freshness({ server, quick }: Bench): Promise<Section[]> {
 }
 
 /** A single change while a backlog is being drained at the provider's rate. */
-async function duringBackfill({ server, quick }: Bench): Promise<{ rows: number; times: number[] }> {
+async function duringBackfill({
+  server,
+  quick,
+  progress,
+}: Bench): Promise<{ rows: number; times: number[] }> {
   const rows = quick ? 50_000 : 1_000_000;
+  progress(`during a backfill of ${rows} rows`);
   const template = await server.template("lone", 8, ROWS, async (client) => {
     await prepare(client);
     await client.query(

@@ -1,17 +1,12 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { readFile } from "node:fs/promises";
-import { setTimeout as delay } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import pg from "pg";
 import { withClient } from "../bench-database.ts";
 import { median } from "../median.ts";
 import type { Bench } from "../part.ts";
 import { PostgresCpu } from "../postgres-cpu.ts";
 import { atMost, type Section } from "../report.ts";
+import { runBackfillCommand } from "../run-backfill-command.ts";
 import { startProvider, type StandIn } from "../start-provider.ts";
 
-const CLI = fileURLToPath(new URL("../../dist/cli.js", import.meta.url));
 const DIMENSIONS = 8;
 const SAMPLE_MS = 500;
 
@@ -29,12 +24,13 @@ interface Drain {
 }
 
 /** How the queue behaves as it grows, during the drain, and while an open transaction holds vacuum back. */
-export async function growth({ server, quick }: Bench): Promise<Section[]> {
+export async function growth({ server, quick, progress }: Bench): Promise<Section[]> {
   const sizes = quick ? [10_000, 50_000] : [10_000, 100_000, 1_000_000];
   const provider = await startProvider({ dimensions: DIMENSIONS, latencyMs: 0 });
   const drains: [string, Drain][] = [];
   try {
     for (const rows of sizes) {
+      progress(`${rows.toLocaleString("en")} pending`);
       const database = await server.template("growth", DIMENSIONS, 0, (client) => fill(client, rows));
       drains.push([
         `${rows.toLocaleString("en")} pending`,
@@ -42,6 +38,7 @@ export async function growth({ server, quick }: Bench): Promise<Section[]> {
       ]);
       await server.drop(database);
     }
+    progress("an open transaction holds xmin");
     const held = quick ? 20_000 : 200_000;
     const database = await server.template("growth", DIMENSIONS, 0, (client) => fill(client, held));
     const holder = new pg.Client(server.urlOf(database));
@@ -104,34 +101,17 @@ async function drain(url: string, provider: StandIn, rows: number): Promise<Drai
     const queueAtStart = await queueMegabytes(client);
     const cpu = new PostgresCpu(new URL(url).pathname.slice(1));
     cpu.start();
-    const child = spawn(process.execPath, [CLI, "backfill", "--json"], {
-      env: {
-        PATH: process.env["PATH"],
-        DATABASE_URL: url,
-        EMBEDDING_BACKEND: "llm_api",
-        OPENAI_BASE_URL: provider.url,
-        OPENAI_API_KEY: "none",
-        OPENAI_EMBED_MODEL: "bench",
-        EMBED_BATCH_SIZE: "512",
-        EMBED_MAX_CONCURRENCY: "4",
-      },
-      stdio: ["ignore", "ignore", "inherit"],
-    });
-    const ended = once(child, "close");
-    const drained = { now: false };
-    void ended.then(() => (drained.now = true));
     const points: { readonly ms: number; readonly done: number }[] = [];
-    let peakMegabytes = 0;
+    let peakMegabytes = Number.NaN;
     let most = queueAtStart;
-    while (!drained.now) {
+    await runBackfillCommand(url, provider.url, SAMPLE_MS, async (megabytes) => {
       const { rows: found } = await client.query<{ done: string }>(
         "select n_tup_upd as done from pg_stat_user_tables where relname = 'patient_embeddings'",
       );
       points.push({ ms: performance.now(), done: Number(found[0]?.done ?? 0) });
-      peakMegabytes = Math.max(peakMegabytes, await residentMegabytes(child.pid));
+      peakMegabytes = Number.isNaN(megabytes) ? peakMegabytes : megabytes;
       most = Math.max(most, await queueMegabytes(client));
-      await Promise.race([delay(SAMPLE_MS), ended]);
-    }
+    });
     const postgres = await cpu.stop();
     const { rows: left } = await client.query<{ left: string }>(
       "select count(*) as left from patient_embeddings where embedding is null",
@@ -166,11 +146,6 @@ function pace(
     return [(next.ms - ms) / (next.done - done)];
   });
   return median(steps);
-}
-
-async function residentMegabytes(pid: number | undefined): Promise<number> {
-  const status = await readFile(`/proc/${pid ?? 0}/status`, "utf8").catch(() => "");
-  return Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024;
 }
 
 async function queueMegabytes(client: pg.Client): Promise<number> {

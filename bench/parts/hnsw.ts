@@ -15,7 +15,7 @@ const WRITERS = 3;
 const INDEX = "create index on patient_embeddings using hnsw (embedding vector_cosine_ops)";
 
 /** The cost of a backfill with an existing HNSW index, and the time saved by building the index last. */
-export async function hnsw({ server, quick }: Bench): Promise<Section[]> {
+export async function hnsw({ server, quick, progress }: Bench): Promise<Section[]> {
   const rows = quick ? 200 : 3_000;
   const provider = await startProvider({ dimensions: DIMENSIONS, latencyMs: 0, vectors: rows });
   const indexed = await server.template("indexed", DIMENSIONS, rows, (client) => client.query(INDEX));
@@ -31,6 +31,7 @@ export async function hnsw({ server, quick }: Bench): Promise<Section[]> {
   };
   try {
     for (let turn = 0; turn < (quick ? 1 : 3); turn++) {
+      progress(`turn ${turn + 1}`);
       seconds.bare.push(await on(indexed, (database) => bareUpdate(server.urlOf(database), rows)));
       seconds.ours.push(
         await on(indexed, async (database) => (await timeSubject(server, provider, database, job)).seconds),

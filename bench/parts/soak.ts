@@ -20,7 +20,7 @@ interface Sample extends Memory {
 }
 
 /** Steady traffic for minutes: do the listener's memory and its connections stay constant? */
-export async function soak({ server, quick }: Bench): Promise<Section[]> {
+export async function soak({ server, quick, progress }: Bench): Promise<Section[]> {
   const minutes = quick ? 0.5 : 5;
   const everyMs = (minutes * 60_000) / 20;
   const template = await server.template("soak", DIMENSIONS, ROWS);
@@ -41,6 +41,7 @@ export async function soak({ server, quick }: Bench): Promise<Section[]> {
       const now = performance.now() - started;
       if (now >= next) {
         next += everyMs;
+        progress(`${(now / 60_000).toFixed(1)} of ${minutes} minutes`);
         samples.push({ minutes: now / 60_000, updates, ...(await look(client, listener)) });
       }
       await delay(Math.max(0, started + (updates / UPDATES_PER_SECOND) * 1000 - performance.now()));

@@ -4,6 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { endWithUs } from "../end-with-us.ts";
 import { median } from "../median.ts";
 import type { Bench } from "../part.ts";
 import { atMost, type Section } from "../report.ts";
@@ -13,12 +14,13 @@ const CLI = fileURLToPath(new URL("../../dist/cli.js", import.meta.url));
 const LONGEST_MS = 60_000;
 
 /** Time from the command until a change would be noticed. */
-export async function startup({ server, quick }: Bench): Promise<Section[]> {
+export async function startup({ server, quick, progress }: Bench): Promise<Section[]> {
   const provider = await startProvider({ dimensions: 8, latencyMs: 0 });
   const database = await server.template("startup", 8, 0);
   const seconds = { first: [] as number[], second: [] as number[], guest: [] as number[] };
   try {
     for (let turn = 0; turn < (quick ? 1 : 3); turn++) {
+      progress(`turn ${turn + 1}`);
       const data = await mkdtemp(join(tmpdir(), "autoembed-bench-"));
       const embedded = { EMBED_DATA_DIR: join(data, "data"), EMBED_PORT: "0" };
       seconds.first.push(await timeStart(embedded, /postgres:\/\//));
@@ -62,6 +64,7 @@ async function timeStart(environment: Record<string, string>, ready: RegExp): Pr
     stdio: ["ignore", "pipe", "pipe"],
     timeout: LONGEST_MS,
   });
+  endWithUs(child);
   let seconds = Number.NaN;
   let output = "";
   const hear = (chunk: Buffer): void => {

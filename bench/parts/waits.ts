@@ -16,7 +16,7 @@ const SETTINGS = ["no listener", "two listeners, idle", "two listeners, draining
 type Setting = (typeof SETTINGS)[number];
 
 /** How long users' statements take, with and without working listeners: interleaved turns, steady writers. */
-export async function waits({ server, quick }: Bench): Promise<Section[]> {
+export async function waits({ server, quick, progress }: Bench): Promise<Section[]> {
   const turns = quick ? 1 : 5;
   const seconds = quick ? 2 : 6;
   const template = await server.template("waits", 8, ROWS);
@@ -24,6 +24,7 @@ export async function waits({ server, quick }: Bench): Promise<Section[]> {
   const provider = await startProvider({ dimensions: 8, latencyMs: 2_000 });
   const times = new Map<Setting, number[]>(SETTINGS.map((setting) => [setting, []]));
   for (let turn = 0; turn < turns; turn++) {
+    progress(`turn ${turn + 1}`);
     // Each setting takes every place in the order of turns: a later turn finds more dead rows.
     for (const setting of [...SETTINGS.slice(turn % 3), ...SETTINGS.slice(0, turn % 3)]) {
       // Rows of a paused source are still queued, so that the statements cost what they usually do.

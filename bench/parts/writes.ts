@@ -10,7 +10,7 @@ import { noteOf } from "../texts.ts";
 const COMMITTERS = 8;
 
 /** What a watched table costs its users, compared with the same table without triggers. An idle listener is running. */
-export async function writes({ server, quick }: Bench): Promise<Section[]> {
+export async function writes({ server, quick, progress }: Bench): Promise<Section[]> {
   const template = await server.template("writes", 8, 0, prepare);
   const turns = quick ? 1 : 6;
   const scale = quick ? 0.1 : 1;
@@ -23,6 +23,7 @@ export async function writes({ server, quick }: Bench): Promise<Section[]> {
     always: [] as number[],
   };
   for (let turn = 0; turn < turns; turn++) {
+    progress(`turn ${turn + 1}`);
     const database = await server.fresh(template);
     const url = server.urlOf(database);
     await withClient(url, async (client) => {

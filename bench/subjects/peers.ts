@@ -6,7 +6,7 @@ import { upsert, type Row } from "./upsert.ts";
 
 const require = createRequire(import.meta.url);
 
-/** Job queues that the bench also runs if they are installed: `npm install --no-save graphile-worker@0.16 pg-boss@10`. */
+/** Job queues take part if they are installed: `npm ci --prefix bench`. */
 export function isInstalled(name: string): boolean {
   try {
     require.resolve(name);
@@ -14,6 +14,11 @@ export function isInstalled(name: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** Of an installed package. */
+export function versionOf(name: string): string {
+  return (load(`${name}/package.json`) as { version: string }).version;
 }
 
 export function load(name: string): unknown {

@@ -1,0 +1,33 @@
+import type { Part } from "./part.ts";
+import { backfill } from "./parts/backfill.ts";
+import { cached } from "./parts/cached.ts";
+import { freshness } from "./parts/freshness.ts";
+import { growth } from "./parts/growth.ts";
+import { hnsw } from "./parts/hnsw.ts";
+import { search } from "./parts/search.ts";
+import { soak } from "./parts/soak.ts";
+import { startup } from "./parts/startup.ts";
+import { state } from "./parts/state.ts";
+import { statements } from "./parts/statements.ts";
+import { waits } from "./parts/waits.ts";
+import { writes } from "./parts/writes.ts";
+
+export const PARTS: Readonly<Record<string, Part>> = {
+  backfill,
+  statements,
+  cached,
+  state,
+  hnsw,
+  freshness,
+  writes,
+  waits,
+  growth,
+  search,
+  startup,
+  soak,
+};
+
+/** Parts that run only when they are named. */
+const ON_REQUEST = ["soak"];
+
+export const USUAL_PARTS = Object.keys(PARTS).filter((name) => !ON_REQUEST.includes(name));

@@ -17,6 +17,8 @@ export interface Embeddings {
   readonly vectors: VectorArray;
   /** Tokens that the provider reports as charged; 0 where it reports none. */
   readonly tokens: number;
+  /** From the request to its checked answer, without the wait for a turn. */
+  readonly milliseconds: number;
 }
 
 export type OnReceived = (hints: RateHints) => void;
@@ -46,7 +48,12 @@ export interface Provider {
   close(): Promise<void>;
 }
 
+/** What `embedding_usage` calls a model: tokens and pace depend on the backend and the model alone. */
+export function usageModel(provider: Pick<Provider, "backend" | "model">): string {
+  return `${provider.backend}/${provider.model}`;
+}
+
 /** The cache's name for interchangeable vectors: the backend and the model that made them, and their length. */
 export function cacheModel(provider: Pick<Provider, "backend" | "model" | "dimensions">): string {
-  return `${provider.backend}/${provider.model}@${String(provider.dimensions)}`;
+  return `${usageModel(provider)}@${String(provider.dimensions)}`;
 }

@@ -6,6 +6,22 @@ export type FailureKind = "too_long" | "refused" | "database";
 /** How a request ended: with vectors, or why not. */
 type RequestOutcome = "ok" | "throttled" | "unavailable" | "row" | "setup" | "aborted";
 
+/** What an answer cost. */
+export interface Answered {
+  readonly source: string;
+  /** Its backend and its model. */
+  readonly model: string;
+  readonly texts: number;
+  /** Of these texts, as they were sent. */
+  readonly characters: number;
+  /** 0 where the provider reports none. */
+  readonly tokens: number;
+  /** Without the wait for a turn. */
+  readonly milliseconds: number;
+  /** It carried so much that its time shows the pace of a backfill. */
+  readonly isFull: boolean;
+}
+
 /** What a listener does, for the log, the metrics, the progress bar and tests. No event carries a text. */
 export interface PipelineEvents {
   /** Rows were claimed. */
@@ -19,7 +35,7 @@ export interface PipelineEvents {
   /** Texts were split, and their rows have the chunks of their texts; so many of these are new. */
   split: [{ source: string; rows: number; chunks: number }];
   /** A provider answered. */
-  answered: [{ source: string; texts: number; tokens: number; milliseconds: number }];
+  answered: [Answered];
   /** A request to a provider ended: one that was retried ends more than once. */
   requested: [{ backend: string; model: string; outcome: RequestOutcome; milliseconds: number }];
   /** Rows failed for a fault of their own. */

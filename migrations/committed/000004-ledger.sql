@@ -1,5 +1,5 @@
---! Previous: sha1:17ef603cdefa25e541d4cb579adb46863d29e9dd
---! Hash: sha1:664a3fc51fed78182378d42d90842774dcb1f8a0
+--! Previous: sha1:66daa1f9b75fc96afc2ad77f9e3ecd5cff3875c1
+--! Hash: sha1:d73a777a0b1692a6cb5953b0a9f25d30ddda0453
 --! Message: ledger
 
 -- Which text of each row was embedded, and by which model. It says exactly which vectors are outdated, and lets a row

@@ -1,11 +1,12 @@
+import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { adoptVectors } from "./adopt-vectors.ts";
 import type { LedgerModel } from "../ledger/model.ts";
-import { whereStale } from "../ledger/stale-rows.ts";
+import { isStale, joinKnown } from "../ledger/stale-rows.ts";
 import { enqueueByPages, enqueuePage } from "../queue/enqueue-pages.ts";
 import { withPerRowFallback } from "../sources/per-row-fallback.ts";
 import type { Source } from "../sources/source.ts";
-import { rowsWithVectors } from "../sources/source-sql.ts";
+import { hasText, rowsWithVectors } from "../sources/source-sql.ts";
 
 export interface FindWorkOptions {
   readonly source: Source;
@@ -32,7 +33,9 @@ export async function* queueStaleRows(db: Database, options: FindWorkOptions): A
           source,
           {
             rows: rowsWithVectors(source),
-            stale: whereStale(source, model, all),
+            stale: all
+              ? sql`where t.fault is not null or ${hasText("t")} or t.vector is not null`
+              : sql`${joinKnown(source, model)} where ${isStale(source, model)}`,
             also: adoptVectors(source, model),
           },
           from,

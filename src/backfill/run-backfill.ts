@@ -11,6 +11,7 @@ import type { Source } from "../sources/source.ts";
 import { queueStaleChunkedRows } from "./queue-stale-chunked-rows.ts";
 import type { ChunkedSource } from "../sources/chunked-source.ts";
 import { queueStaleRows } from "./find-work.ts";
+import { knownDimensions } from "./known-dimensions.ts";
 import { pendingRows } from "../queue/counts.ts";
 import { pollUntil, waitForPending } from "../queue/wait-for-pending.ts";
 import type { Progress, ProgressFigures } from "./progress.ts";
@@ -146,7 +147,7 @@ async function modelOf(
   started: Promise<void>,
   signal: AbortSignal,
 ): Promise<LedgerModel> {
-  const dimensions = source.dimensions ?? config.EMBEDDING_DIM ?? source.columnDimensions;
+  const dimensions = knownDimensions(config, source);
   if (dimensions === null) await started;
   const named = await withProvider(config, source, { dimensions, signal }, (provider) =>
     rowModel(provider, config.EMBED_ON_TOO_LONG),

@@ -1,31 +1,33 @@
-import { dryRun, type DryRunReport } from "../backfill/dry-run.ts";
+import { dryRun } from "../backfill/dry-run.ts";
 import { backfillPerRow } from "../backfill/per-row.ts";
 import { showProgress } from "../backfill/progress.ts";
 import { invocation } from "../invocation.ts";
 import { formatDuration } from "../timing/format-duration.ts";
 import { runBackfill, type BackfillReport } from "../backfill/run-backfill.ts";
-import { SetupError } from "../errors.ts";
+import { SetupError, UsageError } from "../errors.ts";
 import type { Source } from "../sources/source.ts";
 import { choose } from "../sources/choose-sources.ts";
+import { describeDryRun } from "./describe-dry-run.ts";
 import { parseCommand, wholeNumber, type Command } from "./command.ts";
 import { withDatabase } from "./with-database.ts";
 import { stopSignal } from "./stop-signal.ts";
 
 export const backfill: Command = {
-  usage: invocation("backfill", "[--source NAME] [--all] [--dry-run [--limit 50]] [--per-row] [--json]"),
-  summary: "embed every row that has no current vector; --dry-run estimates what it would take",
+  usage: invocation("backfill", "[--source NAME] [--all] [--dry-run [--sample 50]] [--per-row] [--json]"),
+  summary:
+    "embed every row that has no current vector; --dry-run sends nothing and estimates what it would take",
   async run(args) {
     const { values } = parseCommand(backfill, args, {
       options: {
         source: { type: "string" },
         all: { type: "boolean", default: false },
         "dry-run": { type: "boolean", default: false },
-        limit: { type: "string", default: "50" },
+        sample: { type: "string" },
         "per-row": { type: "boolean", default: false },
         json: { type: "boolean", default: false },
       },
     });
-    const limit = wholeNumber("--limit", values.limit);
+    const sample = sampleSize(values.sample, values["dry-run"]);
     const interrupted = new AbortController();
     void stopSignal().then(() => {
       interrupted.abort(new Error("interrupted"));
@@ -37,7 +39,8 @@ export const backfill: Command = {
       const { sources, chunked } = await choose(db, values.source);
       if (values["dry-run"]) {
         const reports = [];
-        for (const source of sources) reports.push(await dryRun(db, config, source, { limit, all, signal }));
+        for (const source of sample === null ? sources : notPaused(sources))
+          reports.push(await dryRun(db, config, source, { sample, all, signal }));
         console.log(json ? JSON.stringify(reports) : reports.map(describeDryRun).join("\n\n"));
         return 0;
       }
@@ -67,7 +70,22 @@ export const backfill: Command = {
   },
 };
 
-/** Leaves out paused sources: the backfill would wait until a person resumes them. @throws {SetupError} if none is left. */
+/** Texts that a dry run sends, at most: they are held in memory, and a backfill embeds the rest as well. */
+const LARGEST_SAMPLE = 1_000;
+
+/** Texts that the dry run sends; null for none. @throws {UsageError} */
+function sampleSize(sample: string | undefined, isDryRun: boolean): number | null {
+  if (sample === undefined) return null;
+  if (!isDryRun) {
+    throw new UsageError(
+      "--sample is a part of a dry run, and this would be a backfill of all rows.",
+      "Run: npm run backfill -- --dry-run --sample 50",
+    );
+  }
+  return wholeNumber("--sample", sample, 1, LARGEST_SAMPLE);
+}
+
+/** Leaves out paused sources: nothing of theirs is sent until a person resumes them. @throws {SetupError} if none is left. */
 function notPaused<T extends Source>(sources: readonly T[]): T[] {
   const paused = sources.filter((source) => source.paused).map(({ name }) => name);
   if (paused.length === 0) return [...sources];
@@ -83,18 +101,4 @@ function describe({ done, cached, failed, pending, tokens, seconds }: BackfillRe
   const left = pending > 0 ? ` ${pending} rows are still pending: run the command again to continue.` : "";
   const failures = failed > 0 ? ` ${failed} rows failed: see ${invocation("status")}.` : "";
   return `${done} rows done in ${formatDuration(seconds)} (${speed} rows/s), ${cached} of them from the cache, ${tokens} tokens.${left}${failures}`;
-}
-
-function describeDryRun(report: DryRunReport): string {
-  const cost = report.cost === null ? "unknown (set EMBED_PRICE_PER_MILLION_TOKENS)" : report.cost.toFixed(4);
-  return [
-    `${report.source}: nothing was written.`,
-    `  sample        ${report.sampled} texts sent, ${report.sampled} vectors of ${report.dimensions} dimensions by ${report.model}, all valid`,
-    `  rows          ${report.rows} to embed`,
-    `  texts         ${report.texts} to send, without duplicates and cached texts`,
-    `  requests      ${report.requests}`,
-    `  tokens        about ${report.tokens}`,
-    `  time          about ${formatDuration(report.seconds)}`,
-    `  cost          ${cost}`,
-  ].join("\n");
 }

@@ -27,10 +27,10 @@ export function parseCommand<const T extends ParseArgsConfig>(
 const LARGEST = 2_147_483_647;
 
 /** The whole number given to an option. @throws {UsageError} */
-export function wholeNumber(option: string, value: string, min = 1): number {
-  if (!/^\d+$/.test(value) || Number(value) < min || Number(value) > LARGEST) {
+export function wholeNumber(option: string, value: string, min = 1, max = LARGEST): number {
+  if (!/^\d+$/.test(value) || Number(value) < min || Number(value) > max) {
     throw new UsageError(
-      `${option} takes a whole number from ${min} to ${LARGEST}, got ${JSON.stringify(value)}.`,
+      `${option} takes a whole number from ${min} to ${max}, got ${JSON.stringify(value)}.`,
       `Such as: ${option} ${Math.max(min, 10)}`,
     );
   }

@@ -1,7 +1,6 @@
 import { dryRun, type DryRunReport } from "../backfill/dry-run.ts";
 import { showProgress } from "../backfill/progress.ts";
 import { invocation } from "../invocation.ts";
-import { formatDuration } from "../timing/format-duration.ts";
 import type { Database } from "../database/connect.ts";
 import { UsageError } from "../errors.ts";
 import { refuseObstacles } from "../model-change/obstacles.ts";
@@ -16,11 +15,10 @@ import { loadSources } from "../sources/load-sources.ts";
 import { setPaused } from "../sources/set-paused.ts";
 import { unknownSource } from "../sources/unknown-source.ts";
 import { BACKEND_IDS } from "../providers/known-backends.ts";
+import { describeCost, describeTime } from "./describe-dry-run.ts";
 import { oneOf, parseCommand, wholeNumber, type Command } from "./command.ts";
 import { withDatabase } from "./with-database.ts";
 import { stopSignal } from "./stop-signal.ts";
-
-const SAMPLE_TEXTS = 20;
 
 export const remodel: Command = {
   usage: invocation(
@@ -86,14 +84,15 @@ export const remodel: Command = {
         const planned = plannedSource(live, model);
         await refuseObstacles(db, now, planned);
         const report = await dryRun(db, config, planned, {
-          limit: SAMPLE_TEXTS,
+          sample: null,
           all: true,
           signal: interrupted.signal,
         });
+        const disk = bytes(report.rows, model.dimensions);
         console.log(
           values.json
-            ? JSON.stringify({ ...report, bytes: bytes(report) })
-            : describePlan(report, describeModel(config, model)),
+            ? JSON.stringify({ ...report, bytes: disk })
+            : describePlan(report, `${describeModel(config, model)}, ${model.dimensions} dimensions`, disk),
         );
         return 0;
       }
@@ -170,21 +169,20 @@ function notInState(name: string, state: string): UsageError {
 }
 
 /** The vectors (a header, and 4 or 2 bytes per dimension), and as much again for an HNSW index. */
-function bytes({ rows, dimensions }: DryRunReport): number {
+function bytes(rows: number, dimensions: number): number {
   const vector = 8 + dimensions * (dimensions > 2_000 ? 2 : 4);
   return 2 * rows * vector;
 }
 
-function describePlan(report: DryRunReport, by: string): string {
-  const cost = report.cost === null ? "unknown (set EMBED_PRICE_PER_MILLION_TOKENS)" : report.cost.toFixed(4);
+function describePlan(report: DryRunReport, by: string, disk: number): string {
   return [
-    `${by}, ${report.dimensions} dimensions: nothing was written.`,
+    `${by}: no text was sent and nothing was written.`,
     `  rows          ${report.rows}`,
     `  texts         ${report.texts} to send, without duplicates and cached texts`,
-    `  tokens        about ${report.tokens}`,
-    `  cost          ${cost}`,
-    `  time          about ${formatDuration(report.seconds)}`,
-    `  disk          about ${(bytes(report) / 1_048_576).toFixed(0)} MB more until --finish, including an HNSW index`,
+    `  tokens        about ${report.tokens} (${report.basis.tokens})`,
+    `  cost          ${describeCost(report)}`,
+    `  time          ${describeTime(report)}`,
+    `  disk          about ${(disk / 1_048_576).toFixed(0)} MB more until --finish, including an HNSW index`,
   ].join("\n");
 }
 

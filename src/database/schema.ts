@@ -287,6 +287,14 @@ export interface AutoembedEmbeddingUsage {
    */
   cached: Generated<Int8>;
   /**
+   * Characters of the texts that were sent in requests whose answers reported tokens.
+   */
+  characters: Generated<Int8>;
+  /**
+   * The tokens that the answers to these characters reported: dry runs estimate by characters / counted_tokens.
+   */
+  counted_tokens: Generated<Int8>;
+  /**
    * The day in UTC.
    */
   day: Generated<Timestamp>;
@@ -299,6 +307,14 @@ export interface AutoembedEmbeddingUsage {
    */
   failed: Generated<Int8>;
   /**
+   * The backend and model that characters, counted_tokens, timed_texts and request_ms are about. They begin at 0 again when another model answers.
+   */
+  model: string | null;
+  /**
+   * Milliseconds that the full requests took: dry runs estimate by request_ms / timed_texts.
+   */
+  request_ms: Generated<Int8>;
+  /**
    * Requests sent to the provider.
    */
   requests: Generated<Int8>;
@@ -306,6 +322,10 @@ export interface AutoembedEmbeddingUsage {
    * embedding_source.id
    */
   source_id: number;
+  /**
+   * Texts that were sent in full requests. A request of few texts takes about as long, so its time shows no pace.
+   */
+  timed_texts: Generated<Int8>;
   /**
    * Tokens the provider said it charged.
    */

@@ -6,7 +6,7 @@ import type { Source } from "../sources/source.ts";
 export interface LedgerModel {
   /** All that decides what its vectors are, without the precision in which they are stored. */
   readonly fingerprint: string;
-  /** `embedding_model.id` of the vectors that this source stores. */
+  /** `embedding_model.id` of the vectors that this source stores; 0 where it has none. */
   readonly id: number;
   /** Models whose vectors may stand in for them: a column of half precision takes full vectors too. */
   readonly lenderIds: readonly number[];
@@ -22,28 +22,43 @@ interface Named {
   readonly fingerprint: string;
 }
 
-/** Finds the numbers of a model, which has one from its first vector on. */
+/** Finds the numbers of a model, and gives it some where it has none. */
 export async function registerModel(
   db: Database,
   provider: Named,
   precision: Source["vectorType"],
 ): Promise<LedgerModel> {
-  const { backend, model, dimensions, fingerprint } = provider;
-  const half = `${fingerprint} halfvec`;
-  const names = precision === "halfvec" ? [half, fingerprint] : [fingerprint];
+  const names = namesOf(provider, precision);
   await sql`
     insert into autoembed.embedding_model (name)
     select n.name from unnest(${names}::text[]) n(name)
     where not exists (select from autoembed.embedding_model m where m.name = n.name) on conflict (name) do nothing`.execute(
     db,
   );
-  const { rows } = await sql<{ id: number }>`
-    select m.id from autoembed.embedding_model m where m.name = any(${names}::text[])
-    order by array_position(${names}::text[], m.name)`.execute(db);
-  const lenderIds = rows.map(({ id }) => id);
-  const [id] = lenderIds;
-  if (id === undefined) throw new Error("a model that was just registered is gone");
-  return { fingerprint, id, lenderIds, cacheNames: [...names, `${backend}/${model}@${String(dimensions)}`] };
+  return await findModel(db, provider, precision);
+}
+
+/** Finds the numbers of a model, and writes nothing. */
+export async function findModel(
+  db: Database,
+  provider: Named,
+  precision: Source["vectorType"],
+): Promise<LedgerModel> {
+  const { backend, model, dimensions, fingerprint } = provider;
+  const names = namesOf(provider, precision);
+  const { rows } = await sql<{ id: number; name: string }>`
+    select m.id, m.name from autoembed.embedding_model m where m.name = any(${names}::text[])`.execute(db);
+  return {
+    fingerprint,
+    id: rows.find(({ name }) => name === names[0])?.id ?? 0,
+    lenderIds: rows.map(({ id }) => id),
+    cacheNames: [...names, `${backend}/${model}@${String(dimensions)}`],
+  };
+}
+
+/** Its own name first. */
+function namesOf({ fingerprint }: Named, precision: Source["vectorType"]): string[] {
+  return precision === "halfvec" ? [`${fingerprint} halfvec`, fingerprint] : [fingerprint];
 }
 
 /** Has `status` know which rows of the source are of another model. */

@@ -3,40 +3,38 @@ import { hasText, isSameVector, queueKey, textHash, vectorType } from "../source
 import type { Source } from "../sources/source.ts";
 import type { LedgerModel } from "./model.ts";
 
-/** Joins the ledger's entry `l` of the watched row `t`, looked up by key: joined, it may be read whole for every page. */
-export function joinLedger(source: Source): RawBuilder<unknown> {
-  return sql`left join lateral (
-          select l.model_id, l.text_hash from autoembed.embedding_ledger l
-          where l.source_id = ${source.id} and l.key = ${queueKey(source, "t")} offset 0
-        ) l on true`;
-}
-
-/** Of a row with a vector: the ledger knows that it is of another text than the row has. */
+/** Of a row with a vector: the ledger's entry `l` knows that it is of another text than the row has. */
 export const isOfOldText = sql<boolean>`coalesce(l.text_hash <> ${textHash("t")}, false)`;
 
-/** Of a row with a vector: the ledger knows that another model made it. One that another tool made is left alone. */
+/** Of a row with a vector: the ledger's entry `l` knows that another model made it. One of another tool is left alone. */
 export function isOfOldModel(modelIds: RawBuilder<unknown>): RawBuilder<boolean> {
   return sql`coalesce(l.model_id <> all(${modelIds}), false)`;
 }
 
-/**
- * Over a row `t` of `rowsWithVectors`: joins, and the condition that its vector is not the one that it should have. A
- * vector without an entry in the ledger was made by another tool, or before there was one: it is left alone, unless the
- * cache has another vector for the text.
- * @param all every row with a text or a vector.
- */
-export function whereStale(source: Source, model: LedgerModel, all: boolean): RawBuilder<unknown> {
-  if (all) return sql`where (t.fault is not null or ${hasText("t")} or t.vector is not null)`;
-  const cached = sql`e.embedding::${vectorType(source)}`;
-  return sql`${joinLedger(source)}
+/** For `isStale`: what the ledger (`l`) and the cache (`e`) have of a row `t`, looked up by key: joined, they may be read whole. */
+export function joinKnown(source: Source, model: LedgerModel | null): RawBuilder<unknown> {
+  return sql`left join lateral (
+          select l.model_id, l.text_hash from autoembed.embedding_ledger l
+          where l.source_id = ${source.id} and l.key = ${queueKey(source, "t")} offset 0
+        ) l on true
         left join lateral (
           select e.embedding from autoembed.embedding_cache e
-          where l.text_hash is null and t.vector is not null and e.model = any(${model.cacheNames}::text[])
+          where l.text_hash is null and t.vector is not null and e.model = any(${model?.cacheNames ?? []}::text[])
             and e.text_hash = ${textHash("t")} limit 1 offset 0
-        ) e on true
-        where (t.fault is not null or ${hasText("t")} = (t.vector is null)
-          or (${hasText("t")} and (${isOfOldText} or ${isOfOldModel(sql`${model.lenderIds}::int[]`)}))
-          or not ${isSameVector(source, cached, sql`t.vector`)})`;
+        ) e on true`;
+}
+
+/**
+ * A row `t` of `rowsWithVectors`, joined by `joinKnown`, does not have the vector that it should have. A vector without an
+ * entry in the ledger was made by another tool, or before there was one: it is left alone, unless the cache has another
+ * vector for the text.
+ * @param model null where it is not known yet
+ */
+export function isStale(source: Source, model: LedgerModel | null): RawBuilder<boolean> {
+  const isOfOther = model === null ? sql`false` : isOfOldModel(sql`${model.lenderIds}::int[]`);
+  return sql`(t.fault is not null or ${hasText("t")} = (t.vector is null)
+          or (${hasText("t")} and (${isOfOldText} or ${isOfOther}))
+          or coalesce(not ${isSameVector(source, sql`e.embedding::${vectorType(source)}`, sql`t.vector`)}, false))`;
 }
 
 /** The `lenders`: the models whose vectors are current in the source; null where no listener has embedded it yet. */

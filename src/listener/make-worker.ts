@@ -41,15 +41,16 @@ export function makeEmbedWorker(
   lending: Lending,
 ): WorkerLoop {
   const own = sourceSettings(source.settings);
+  const batchSize = own.batch_size ?? config.EMBED_BATCH_SIZE;
   const context = {
     db,
     batches: source.hasSingleKeyLookup ? batches : db,
     source,
-    provider: providerOfSource(provider, source.name, events, budget),
+    provider: providerOfSource(provider, source.name, events, budget, batchSize),
     lending,
     pgvector,
     settings: {
-      batchSize: own.batch_size ?? config.EMBED_BATCH_SIZE,
+      batchSize,
       concurrency: own.concurrency ?? config.EMBED_MAX_CONCURRENCY,
       // A request that is ready is sent, even when the day's budget has been used up since.
       waiting: config.EMBED_DAILY_TOKEN_BUDGET === undefined ? WAITING : 0,

@@ -1,65 +1,95 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
-import type { Events } from "../events.ts";
+import type { Answered, Events } from "../events.ts";
 
 const COUNTERS = ["embedded", "cached", "failed", "truncated", "requests", "tokens"] as const;
-type Counter = (typeof COUNTERS)[number];
+/** What answers teach a dry run about one model. */
+const LESSONS = ["characters", "counted_tokens", "timed_texts", "request_ms"] as const;
+
+interface Counts extends Record<(typeof COUNTERS)[number] | (typeof LESSONS)[number], number> {
+  /** The model that the lessons are about. */
+  model: string | null;
+}
 
 /** Counts what each source does and costs, until `flush` adds it to `embedding_usage`. */
 export class Usage {
-  readonly #counts = new Map<string, Record<Counter, number>>();
+  readonly #counts = new Map<string, Counts>();
 
   constructor(events: Events) {
-    events.on("embedded", ({ source, rows }) => {
-      this.#add(source, "embedded", rows);
-    });
-    events.on("cached", ({ source, rows }) => {
-      this.#add(source, "cached", rows);
-    });
-    events.on("failed", ({ source, rows }) => {
-      this.#add(source, "failed", rows);
-    });
-    events.on("truncated", ({ source, rows }) => {
-      this.#add(source, "truncated", rows);
-    });
-    events.on("answered", ({ source, tokens }) => {
-      this.#add(source, "requests", 1);
-      this.#add(source, "tokens", tokens);
+    for (const counter of ["embedded", "cached", "failed", "truncated"] as const) {
+      events.on(counter, ({ source, rows }: { readonly source: string; readonly rows: number }) => {
+        this.#of(source)[counter] += rows;
+      });
+    }
+    events.on("answered", (answer) => {
+      const counts = this.#of(answer.source);
+      counts.requests += 1;
+      counts.tokens += answer.tokens;
+      learn(counts, answer);
     });
   }
 
   /** Writes what was counted since the last call. What cannot be written now is written by the next call. */
   async flush(db: Database): Promise<void> {
-    for (const [source, current] of this.#counts) {
-      const counts = { ...current };
-      await sql`
-        insert into autoembed.embedding_usage as u (source_id, embedded, cached, failed, truncated, requests, tokens)
-        select id, ${counts.embedded}::bigint, ${counts.cached}::bigint, ${counts.failed}::bigint,
-          ${counts.truncated}::bigint, ${counts.requests}::bigint, ${counts.tokens}::bigint
-        from autoembed.embedding_source where name = ${source}
-        on conflict (source_id, day) do update set
-          embedded = u.embedded + excluded.embedded, cached = u.cached + excluded.cached,
-          failed = u.failed + excluded.failed, truncated = u.truncated + excluded.truncated,
-          requests = u.requests + excluded.requests, tokens = u.tokens + excluded.tokens`.execute(db);
-      this.#subtract(source, counts);
+    for (const [source, counts] of [...this.#counts]) {
+      // Another call may have taken it while this one was writing.
+      if (this.#counts.get(source) !== counts) continue;
+      this.#counts.delete(source);
+      try {
+        await addToDay(db, source, counts);
+      } catch (error) {
+        this.#keep(source, counts);
+        throw error;
+      }
     }
   }
 
-  #add(source: string, counter: Counter, amount: number): void {
-    const counts = this.#counts.get(source) ?? zeroCounters();
-    counts[counter] += amount;
+  #of(source: string): Counts {
+    const counts = this.#counts.get(source) ?? noCounts();
     this.#counts.set(source, counts);
+    return counts;
   }
 
   /** More may have been counted while the statement ran. */
-  #subtract(source: string, written: Record<Counter, number>): void {
-    const counts = this.#counts.get(source);
-    if (counts === undefined) return;
-    for (const counter of COUNTERS) counts[counter] -= written[counter];
-    if (COUNTERS.every((counter) => counts[counter] === 0)) this.#counts.delete(source);
+  #keep(source: string, unwritten: Counts): void {
+    const counts = this.#of(source);
+    for (const counter of COUNTERS) counts[counter] += unwritten[counter];
+    if (counts.model !== null && counts.model !== unwritten.model) return;
+    counts.model = unwritten.model;
+    for (const lesson of LESSONS) counts[lesson] += unwritten[lesson];
   }
 }
 
-function zeroCounters(): Record<Counter, number> {
-  return { embedded: 0, cached: 0, failed: 0, truncated: 0, requests: 0, tokens: 0 };
+function noCounts(): Counts {
+  const counters = { embedded: 0, cached: 0, failed: 0, truncated: 0, requests: 0, tokens: 0 };
+  return { ...counters, model: null, characters: 0, counted_tokens: 0, timed_texts: 0, request_ms: 0 };
+}
+
+function learn(counts: Counts, { model, texts, characters, tokens, milliseconds, isFull }: Answered): void {
+  if (counts.model !== model) for (const lesson of LESSONS) counts[lesson] = 0;
+  counts.model = model;
+  // An answer that reports no tokens would teach that texts cost nothing.
+  if (tokens > 0) {
+    counts.characters += characters;
+    counts.counted_tokens += tokens;
+  }
+  if (isFull) {
+    counts.timed_texts += texts;
+    counts.request_ms += Math.round(milliseconds);
+  }
+}
+
+async function addToDay(db: Database, source: string, counts: Counts): Promise<void> {
+  const columns = [...COUNTERS, ...LESSONS];
+  const added = COUNTERS.map((name) => sql`${sql.id(name)} = u.${sql.id(name)} + excluded.${sql.id(name)}`);
+  const learnt = LESSONS.map(
+    (name) => sql`${sql.id(name)} = excluded.${sql.id(name)}
+      + case when excluded.model <> u.model then 0 else u.${sql.id(name)} end`,
+  );
+  await sql`
+    insert into autoembed.embedding_usage as u (source_id, model, ${sql.join(columns.map((name) => sql.id(name)))})
+    select id, ${counts.model}::text, ${sql.join(columns.map((name) => sql`${counts[name]}::bigint`))}
+    from autoembed.embedding_source where name = ${source}
+    on conflict (source_id, day) do update set
+      model = coalesce(excluded.model, u.model), ${sql.join([...added, ...learnt])}`.execute(db);
 }

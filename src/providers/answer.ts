@@ -17,7 +17,12 @@ export function lengthOf(vector: RawVector): number | undefined {
  * @param who names the provider in messages
  * @throws {ProviderError} `setup` when every vector has the same wrong length, `unavailable` for the rest
  */
-export function checkAnswer(answer: RawAnswer, count: number, dimensions: number, who: string): Embeddings {
+export function checkAnswer(
+  answer: RawAnswer,
+  count: number,
+  dimensions: number,
+  who: string,
+): Omit<Embeddings, "milliseconds"> {
   if (answer.vectors.length !== count) {
     throw unavailable(`${who} gave ${answer.vectors.length} vectors for ${count} texts.`);
   }

@@ -7,7 +7,10 @@ import type { Provider } from "./provider.ts";
  * `llm_api/text-embedding-3-small@1536 https://api.openai.com/v1/embeddings`. No key and no header is in it; further
  * settings are, as a hash.
  */
-export function fingerprintOf(backend: Backend, dimensions: number): string {
+export function fingerprintOf(
+  backend: Pick<Backend, "name" | "model" | "address" | "shape">,
+  dimensions: number,
+): string {
   const { name, model, address, shape = {} } = backend;
   const settings = Object.entries(shape).filter(([, value]) => value !== undefined);
   return [
@@ -17,11 +20,13 @@ export function fingerprintOf(backend: Backend, dimensions: number): string {
   ].join(" ");
 }
 
+type Named = Pick<Provider, "backend" | "model" | "dimensions" | "fingerprint" | "limits">;
+
 /** A provider as the ledger names it: the texts of rows may be cut to the longest that the model takes. */
 export function rowModel(
-  { backend, model, dimensions, fingerprint, limits }: Provider,
+  { backend, model, dimensions, fingerprint, limits }: Named,
   onTooLong: "fail" | "truncate",
-): Pick<Provider, "backend" | "model" | "dimensions" | "fingerprint"> {
+): Omit<Named, "limits"> {
   const cut = onTooLong === "truncate" ? ` cut to ${String(limits.textCharacters)}` : "";
   return { backend, model, dimensions, fingerprint: fingerprint + cut };
 }

@@ -51,9 +51,15 @@ export async function openSharedProvider(
   return new RetryingProvider(withRequestEvents(await openProviderTolerantly(settings), events), policy);
 }
 
-/** A shared provider as one source sees it. */
-export function providerOfSource(shared: Provider, source: string, events: Events, budget: Budget): Provider {
-  return withUsageEvents(shared, source, events, budget);
+/** A shared provider as one source sees it, which sends at most `batchSize` texts per request. */
+export function providerOfSource(
+  shared: Provider,
+  source: string,
+  events: Events,
+  budget: Budget,
+  batchSize: number,
+): Provider {
+  return withUsageEvents(shared, source, events, budget, batchSize);
 }
 
 /** An outage keeps no listener from starting: where the dimensions are configured, the first answer may come later. */

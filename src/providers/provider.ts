@@ -17,6 +17,8 @@ export interface Embeddings {
   readonly vectors: VectorArray;
   /** Tokens that the provider reports as charged; 0 where it reports none. */
   readonly tokens: number;
+  /** From the request to its checked answer, without the wait for a turn. */
+  readonly milliseconds: number;
 }
 
 export type OnReceived = (hints: RateHints) => void;
@@ -46,4 +48,9 @@ export interface Provider {
   /** Resolves when a request would be sent soon: to be awaited before texts are claimed. @throws the signal's reason */
   ready(signal: AbortSignal): Promise<void>;
   close(): Promise<void>;
+}
+
+/** What `embedding_usage` calls a model: tokens and pace depend on the backend and the model alone. */
+export function usageModel(provider: Pick<Provider, "backend" | "model">): string {
+  return `${provider.backend}/${provider.model}`;
 }

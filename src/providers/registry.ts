@@ -2,6 +2,7 @@ import type { ProviderConfig } from "./provider-config.ts";
 import type { Events } from "../events.ts";
 import { backendOf } from "./known-backends.ts";
 import { openProvider, openProviderWithoutProbe, openSharedProvider } from "./provider-stack.ts";
+import type { Backend } from "./backend.ts";
 import type { Provider } from "./provider.ts";
 import {
   NO_OVERRIDES,
@@ -79,7 +80,10 @@ export class Providers {
 }
 
 /** The source's own limits, else the environment's. */
-function policyOf(config: ProviderConfig, overrides: ProviderOverrides): Partial<RetryPolicy> {
+export function policyOf(
+  config: ProviderConfig,
+  overrides: ProviderOverrides,
+): Partial<RetryPolicy> & Pick<RetryPolicy, "maxConcurrency"> {
   const own = sourceSettings(overrides.settings);
   const requestsPerMinute = own.requests_per_minute ?? config.EMBED_REQUESTS_PER_MINUTE;
   const tokensPerMinute = own.tokens_per_minute ?? config.EMBED_TOKENS_PER_MINUTE;
@@ -115,6 +119,17 @@ export async function withProvider<T>(
   } finally {
     await provider.close();
   }
+}
+
+/** What is known of a provider without asking it for anything. */
+export async function describeProvider(
+  config: ProviderConfig,
+  overrides: ProviderOverrides,
+): Promise<Pick<Backend, "name" | "model" | "limits" | "address" | "shape">> {
+  const settings = resolveProviderSettings(config, overrides);
+  const backend = backendOf(settings.backend).open(settings);
+  await backend.close();
+  return backend;
 }
 
 /** The length of the vectors that a provider makes: configured, the same for all of its kind, or what it answers with. */

@@ -52,8 +52,10 @@ export class ValidatingProvider implements Provider {
     options: EmbedOptions = {},
   ): Promise<Embeddings> {
     if (texts.includes("")) throw new ProviderError("row", "An empty text has no vector.");
+    const started = performance.now();
     const answer = await this.#backend.ask(texts, signal, options.onReceived);
-    return checkAnswer(answer, texts.length, this.dimensions, nameOf(this.#backend));
+    const checked = checkAnswer(answer, texts.length, this.dimensions, nameOf(this.#backend));
+    return { ...checked, milliseconds: performance.now() - started };
   }
 
   /** One request per call, so nothing is waited for. */

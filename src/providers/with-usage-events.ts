@@ -1,29 +1,48 @@
 import type { Events } from "../events.ts";
-import type { Provider } from "./provider.ts";
+import { usageModel, type Provider } from "./provider.ts";
 
 /** Waits while the day's tokens are used up. */
 export interface Budget {
   room(signal: AbortSignal): Promise<void>;
 }
 
-/** The provider as one source sees it: within the budget, with an event per answer that has its tokens and its time. */
+/** A request of so many texts counts as full, whatever else it might have carried. */
+const MANY_TEXTS = 32;
+
+/**
+ * The provider as one source sees it: within the budget, with an event per answer that has its tokens and its time.
+ * @param batchSize texts per request, at most
+ */
 export function withUsageEvents(
   provider: Provider,
   source: string,
   events: Events,
   budget: Budget,
+  batchSize: number,
 ): Provider {
+  const { limits } = provider;
+  const full = Math.min(MANY_TEXTS, batchSize / 2, limits.inputs / 2);
   return {
     backend: provider.backend,
     model: provider.model,
     dimensions: provider.dimensions,
     fingerprint: provider.fingerprint,
-    limits: provider.limits,
+    limits,
     async embed(texts, signal, options) {
-      const started = performance.now();
       const answer = await provider.embed(texts, signal, options);
-      const milliseconds = performance.now() - started;
-      events.emit("answered", { source, texts: texts.length, tokens: answer.tokens, milliseconds });
+      const { tokens, milliseconds } = answer;
+      const characters = texts.reduce((sum, text) => sum + countCharacters(text), 0);
+      const isFull = texts.length >= full || characters >= limits.characters / 2;
+      const model = usageModel(provider);
+      events.emit("answered", {
+        source,
+        model,
+        texts: texts.length,
+        characters,
+        tokens,
+        milliseconds,
+        isFull,
+      });
       return answer;
     },
     async ready(signal) {
@@ -32,4 +51,9 @@ export function withUsageEvents(
     },
     close: () => provider.close(),
   };
+}
+
+/** As Postgres counts them: a character beyond 16 bits is one, though JavaScript's `length` says two. */
+function countCharacters(text: string): number {
+  return text.length - (text.match(/[\u{10000}-\u{10ffff}]/gu)?.length ?? 0);
 }

@@ -1,7 +1,6 @@
 import { expect, onTestFinished, test } from "vitest";
 import { connect } from "../../src/database/connect.ts";
 import { readConfig, type Config } from "../../src/config.ts";
-import { dryRun } from "../../src/backfill/dry-run.ts";
 import { backfillPerRow } from "../../src/backfill/per-row.ts";
 import { showProgress } from "../../src/backfill/progress.ts";
 import { backfillWith, runBackfill, type BackfillReport } from "../../src/backfill/run-backfill.ts";
@@ -159,25 +158,6 @@ test("A backfill with --all writes every row again, and pays only for texts whos
   expect(report.cached).toBe(2);
   expect(texts().toSorted()).toEqual(["a", "b", "b"]);
   expect(await wrongRows(on.client)).toEqual([]);
-});
-
-test("A dry run sends a sample, counts what is left after dedupe and cache, and writes nothing", async () => {
-  const on = await prepare({ EMBED_PRICE_PER_MILLION_TOKENS: "1000000", EMBED_BATCH_SIZE: "10" });
-  await unseen(
-    on,
-    "insert into patient_embeddings select i, 'text ' || (i % 30) from generate_series(1, 90) i",
-  );
-
-  const report = await withSource(on, (db, config, source) =>
-    dryRun(db, config, source, { limit: 5, all: false, signal }),
-  );
-
-  expect(report).toMatchObject({ rows: 90, texts: 30, requests: 3, sampled: 5, dimensions: DIMENSIONS });
-  expect(report.cost).toBeCloseTo(report.tokens);
-  const { rows } = await on.client.query(
-    "select count(embedding)::int as embedded, (select count(*)::int from autoembed.embedding_queue) as queued, (select count(*)::int from autoembed.embedding_cache) as cached from patient_embeddings",
-  );
-  expect(rows).toEqual([{ embedded: 0, queued: 0, cached: 0 }]);
 });
 
 test("A backfill with --per-row gives the same vectors", async () => {

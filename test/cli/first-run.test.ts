@@ -89,7 +89,7 @@ test(
 test.each([
   [["fly"], "There is no command"],
   [["search"], "Say what to search for."],
-  [["backfill", "--limit", "few"], "--limit takes a whole number"],
+  [["backfill", "--dry-run", "--sample", "few"], "--sample takes a whole number"],
   [["status", "--jsno"], "jsno"],
 ])("A command with bad usage (%j) exits with 2 and says what is right", async (args, message) => {
   const command = runCommand(args, {});

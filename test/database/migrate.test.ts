@@ -34,6 +34,7 @@ async function messagesOf(databaseUrl: string): Promise<string[]> {
 const RELEASED = {
   "000001-tables.sql": "sha1:4e635cc4d6788dab603890840d2eee7436d75852",
   "000002-patient-embeddings.sql": "sha1:17ef603cdefa25e541d4cb579adb46863d29e9dd",
+  "000003-usage-teaches-dry-runs.sql": "sha1:66daa1f9b75fc96afc2ad77f9e3ecd5cff3875c1",
 };
 
 test("every released migration is what it was when it was released", async () => {
@@ -58,6 +59,7 @@ describe("npm run migrate", () => {
     expect(await messagesOf(databaseUrl)).toEqual([
       "Applying 000001-tables.sql",
       "Applying 000002-patient-embeddings.sql",
+      "Applying 000003-usage-teaches-dry-runs.sql",
       `Applying functions of ${VERSION}`,
       "Applying once/000002-watch-patient-embeddings.sql",
     ]);
@@ -69,6 +71,7 @@ describe("npm run migrate", () => {
       [
         "000001-tables.sql",
         "000002-patient-embeddings.sql",
+        "000003-usage-teaches-dry-runs.sql",
         "functions",
         "once/000002-watch-patient-embeddings.sql",
       ].map((filename) => ({ filename, version: VERSION })),
@@ -234,7 +237,7 @@ describeNative("npm run migrate on a server", "needs several databases and conne
   test("`--print --after` gives what comes after a file, and it can be applied to a database that has that", async () => {
     const { databaseUrl } = await emptyDatabase();
     await migrate({ databaseUrl, dimensions: 8 });
-    const printed = await printMigrations(8, "000002-patient-embeddings.sql");
+    const printed = await printMigrations(8, "000003-usage-teaches-dry-runs.sql");
     expect(printed).not.toContain("create table");
     expect(printed).toContain("create or replace function autoembed.watch(");
     await applyByPsql(databaseUrl, printed);

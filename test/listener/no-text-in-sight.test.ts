@@ -86,6 +86,7 @@ test(
       ["verify", "--sample", "5"],
       ["search", "who is ill"],
       ["backfill", "--dry-run"],
+      ["backfill", "--all", "--dry-run", "--sample", "50"],
       ["retry"],
     ];
     for (const args of commands) {

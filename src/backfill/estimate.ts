@@ -1,0 +1,89 @@
+import type { Work } from "./count-work.ts";
+import type { Learnt } from "./learnt.ts";
+
+/** The settings that an estimate depends on. */
+export interface Pace {
+  /** Texts per request, at most. */
+  readonly batchSize: number;
+  /** Characters per request, at most. */
+  readonly batchCharacters: number;
+  /** Requests in flight, at most. */
+  readonly concurrency: number;
+  readonly requestsPerMinute: number | undefined;
+  readonly tokensPerMinute: number | undefined;
+  /** `EMBED_PRICE_PER_MILLION_TOKENS` */
+  readonly price: number | undefined;
+}
+
+export interface Estimate {
+  readonly tokens: number;
+  readonly requests: number;
+  /** Null where nothing is known of the pace. */
+  readonly seconds: number | null;
+  /** In the currency of EMBED_PRICE_PER_MILLION_TOKENS; null where that is not set. */
+  readonly cost: number | null;
+  /** For each of these figures, in words, what it is based on. */
+  readonly basis: {
+    readonly tokens: string;
+    readonly requests: string;
+    readonly seconds: string;
+    readonly cost: string;
+  };
+}
+
+/** English text has about four characters per token. Assumed until the provider has reported its tokens. */
+const CHARACTERS_PER_TOKEN = 4;
+
+export function estimate(work: Pick<Work, "texts" | "characters">, learnt: Learnt, pace: Pace): Estimate {
+  const perToken = learnt.tokens > 0 ? learnt.characters / learnt.tokens : CHARACTERS_PER_TOKEN;
+  const tokens = Math.round(work.characters / perToken);
+  const requests = Math.max(
+    Math.ceil(work.texts / pace.batchSize),
+    Math.ceil(work.characters / pace.batchCharacters),
+  );
+  const { seconds, basis } = estimateTime(work.texts, tokens, requests, learnt, pace);
+  return {
+    tokens,
+    requests,
+    seconds,
+    cost: pace.price === undefined ? null : (tokens / 1e6) * pace.price,
+    basis: {
+      tokens:
+        learnt.tokens > 0
+          ? `${perToken.toFixed(2)} characters per token, as charged for ${learnt.characters} characters of this source`
+          : `${CHARACTERS_PER_TOKEN} characters per token, assumed: this model has reported no tokens for this source yet`,
+      requests: `at most ${pace.batchSize} texts and ${pace.batchCharacters} characters per request`,
+      seconds: basis,
+      cost:
+        pace.price === undefined
+          ? "EMBED_PRICE_PER_MILLION_TOKENS is not set"
+          : `EMBED_PRICE_PER_MILLION_TOKENS is ${pace.price}`,
+    },
+  };
+}
+
+function estimateTime(
+  texts: number,
+  tokens: number,
+  requests: number,
+  learnt: Learnt,
+  { concurrency, requestsPerMinute = Infinity, tokensPerMinute = Infinity }: Pace,
+): { readonly seconds: number | null; readonly basis: string } {
+  if (texts === 0) return { seconds: 0, basis: "nothing to send" };
+  if (learnt.texts === 0)
+    return { seconds: null, basis: "no full request of this source to this model was timed yet" };
+  const msPerText = learnt.milliseconds / learnt.texts;
+  const atOnce = Math.min(concurrency, requests);
+  const paces = [
+    {
+      seconds: (msPerText * texts) / atOnce / 1000,
+      basis: `${msPerText.toFixed(1)} ms per text, as measured on ${learnt.texts} texts of this source, with ${atOnce} ${atOnce === 1 ? "request" : "requests"} at a time`,
+    },
+    {
+      seconds: (60 * requests) / requestsPerMinute,
+      basis: `at most ${requestsPerMinute} requests per minute`,
+    },
+    { seconds: (60 * tokens) / tokensPerMinute, basis: `at most ${tokensPerMinute} tokens per minute` },
+  ];
+  return paces.reduce((slowest, pace) => (pace.seconds > slowest.seconds ? pace : slowest));
+}

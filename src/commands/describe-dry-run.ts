@@ -1,0 +1,50 @@
+import type { DryRunReport } from "../backfill/dry-run.ts";
+import { formatDuration } from "../timing/format-duration.ts";
+
+/** The report of a dry run for people: each figure, and what it is based on. */
+export function describeDryRun(report: DryRunReport): string {
+  const { basis, sample } = report;
+  const vectors = report.dimensions === null ? "" : `, vectors of ${report.dimensions} dimensions`;
+  return [
+    `${report.source}: ${sample === null ? "nothing was sent and nothing was written." : "a sample was sent, and its vectors are kept."}`,
+    `  model         ${report.model}${vectors}`,
+    ...describeSample(report),
+    `  rows          ${report.rows} to embed${sample === null ? "" : ", those of the sample included"}`,
+    `  equal texts   ${report.equalTexts} rows have the text of another row: equal texts are sent once`,
+    `  known texts   ${describeCached(report)}`,
+    ...(report.tooLongTexts === 0
+      ? []
+      : [`  too long      ${report.tooLongTexts} texts, whose rows will fail`]),
+    `  texts         ${report.texts} to send`,
+    `  tokens        about ${report.tokens} (${basis.tokens})`,
+    `  requests      ${report.requests} (${basis.requests})`,
+    `  time          ${describeTime(report)}${report.seconds === null ? "; --sample 50 measures it" : ""}`,
+    `  cost          ${describeCost(report)}`,
+  ].join("\n");
+}
+
+/** The money; unknown without a price. */
+export function describeCost({ cost, basis }: DryRunReport): string {
+  return cost === null ? `not known: ${basis.cost}` : `about ${cost.toFixed(4)} (${basis.cost})`;
+}
+
+function describeSample({ sample }: DryRunReport): string[] {
+  if (sample === null) return [];
+  const { kept, refused, refusal, tokens } = sample;
+  return [
+    `  sample        ${kept} texts came back as valid vectors, ${tokens} tokens`,
+    ...(refusal === null ? [] : [`  refused       ${refused} texts of the sample: ${refusal}`]),
+  ];
+}
+
+function describeCached({ cachedTexts }: DryRunReport): string {
+  return cachedTexts === null
+    ? "not known: the cache cannot be read before the length of the vectors is known (EMBEDDING_DIM)"
+    : `${cachedTexts} have a vector already, of another row or in the cache: they are not sent again`;
+}
+
+export function describeTime({ seconds, basis }: DryRunReport): string {
+  return seconds === null
+    ? `not known: ${basis.seconds}`
+    : `about ${formatDuration(seconds)} (${basis.seconds})`;
+}

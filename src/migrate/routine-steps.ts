@@ -32,7 +32,7 @@ export const RIGHTS: Step = {
   title: "rights",
   sql: `do $$ begin
   if (select pg_catalog.pg_has_role(nspowner, 'usage') from pg_catalog.pg_namespace where nspname = 'autoembed') then
-    perform autoembed.close_schema(), autoembed.renew_grants();
+    perform autoembed.renew_grants();
   end if;
 end $$;
 `,

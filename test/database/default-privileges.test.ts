@@ -108,6 +108,24 @@ describeNative("default privileges", "needs roles of its own", () => {
     expect(await rightsOf(client, listener)).toEqual(before);
   });
 
+  test("that name the role of a listener or of a search leave it, after a migrate, what it was granted on purpose, and nothing else", async () => {
+    const { url, client } = await openHanded();
+    const rights = new Map<string, string[]>();
+    const [listener, searcher] = [
+      await role(client, url, "listener"),
+      await role(client, url, "searcher"),
+    ].map(nameIn) as [string, string];
+    await grant(client, listener);
+    await client.query("select autoembed.grant_search($1)", [searcher]);
+    for (const name of [listener, searcher]) rights.set(name, await rightsOf(client, name));
+    expect(rights.get(searcher)).toContain("select on autoembed.embedding_source");
+    await client.query(`alter default privileges grant all on tables to ${listener}, ${searcher};
+      grant all on all tables in schema autoembed to ${listener}, ${searcher};
+      grant all on all functions in schema autoembed to ${listener}, ${searcher}`);
+    await migrate({ databaseUrl: url, dimensions: DIMENSIONS });
+    for (const [name, before] of rights) expect(await rightsOf(client, name)).toEqual(before);
+  });
+
   test("a trigger function that another role may call does nothing on a table of that role's", async () => {
     const { client, anonUrl } = await openHanded();
     const name = nameIn(anonUrl);

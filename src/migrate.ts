@@ -6,7 +6,7 @@ import { checkApplied, readState } from "./migrate/applied.ts";
 import { firstVersion } from "./migrate/first-version.ts";
 import { lockedTransaction } from "./migrate/locked-transaction.ts";
 import { readMigrationFiles, type MigrationFiles } from "./migrate/migration-files.ts";
-import { pendingSteps } from "./migrate/steps.ts";
+import { migrationSteps } from "./migrate/steps.ts";
 import { updateTriggers } from "./migrate/update-triggers.ts";
 
 export interface MigrateOptions {
@@ -20,8 +20,8 @@ export interface MigrateOptions {
 }
 
 /**
- * Brings a database up to date: tables, functions, and the triggers of every source. Safe to run from several deploys
- * at once, and again.
+ * Brings a database up to date: tables, functions, rights, and the triggers of every source. Safe to run from several
+ * deploys at once, and again.
  *
  * Tables and functions change in one transaction: a deploy that fails leaves the database as it was, and no listener
  * finds the functions of one version with the tables of another.
@@ -38,7 +38,7 @@ export async function migrate(options: MigrateOptions): Promise<void> {
   client.on("error", () => undefined);
   try {
     await client.connect();
-    await lockedTransaction(client, () => applyPending(client, files, options));
+    await lockedTransaction(client, () => applySteps(client, files, options));
     await updateTriggers(client, options.onMessage ?? (() => undefined));
   } catch (error) {
     throw explain(error);
@@ -47,17 +47,13 @@ export async function migrate(options: MigrateOptions): Promise<void> {
   }
 }
 
-async function applyPending(
-  client: ClientBase,
-  files: MigrationFiles,
-  options: MigrateOptions,
-): Promise<void> {
+async function applySteps(client: ClientBase, files: MigrationFiles, options: MigrateOptions): Promise<void> {
   const { applied, isFirstVersion } = await readState(client);
   if (isFirstVersion && options.adoptsFirstVersion !== true) throw firstVersion();
   checkApplied(files, applied);
-  for (const { title, sql } of pendingSteps(files, applied, { ...options, adopts: isFirstVersion })) {
-    options.onMessage?.(`Applying ${title}`);
-    await client.query(sql);
+  for (const step of migrationSteps(files, applied, { ...options, adopts: isFirstVersion })) {
+    if (step.isRoutine !== true) options.onMessage?.(`Applying ${step.title}`);
+    await client.query(step.sql);
   }
 }
 

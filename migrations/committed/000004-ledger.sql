@@ -1,5 +1,5 @@
 --! Previous: sha1:66daa1f9b75fc96afc2ad77f9e3ecd5cff3875c1
---! Hash: sha1:d73a777a0b1692a6cb5953b0a9f25d30ddda0453
+--! Hash: sha1:1c4a51ba01b709a0801aabc589e1d685c8356982
 --! Message: ledger
 
 -- Which text of each row was embedded, and by which model. It says exactly which vectors are outdated, and lets a row
@@ -40,8 +40,8 @@ comment on column autoembed.embedding_ledger.model_id is
 comment on column autoembed.embedding_ledger.embedded_at is 'When the vector was written, or found.';
 comment on column autoembed.embedding_ledger.text_hash is 'sha256 of the exact text in UTF-8.';
 comment on column autoembed.embedding_ledger.vector_hash is
-  'The first 8 bytes of the sha256 of the vector as it was written, in pgvector''s binary format: a vector that somebody '
-  'overwrote is not lent to other rows. Null where it is not ours to lend.';
+  'The first 8 bytes of the sha256 of the vector as it was written, in pgvector''s binary format: a vector that '
+  'somebody overwrote is not lent to other rows. Null where it is not ours to lend.';
 comment on column autoembed.embedding_ledger.key is 'As embedding_queue.key.';
 
 -- The cache keeps only vectors that no row has any more. Whose they were is kept, so that deleting a row erases them.
@@ -51,8 +51,8 @@ create index embedding_cache_row on autoembed.embedding_cache (source_id, key) w
 create index embedding_cache_age on autoembed.embedding_cache (created_at);
 
 comment on table autoembed.embedding_cache is
-  'Vectors of texts that a row had before, or that could not be written yet, for EMBED_CACHE_DAYS: going back to a text '
-  'is free. Holds no text.';
+  'Vectors of texts that a row had before, or that could not be written yet, for EMBED_CACHE_DAYS: going back to a '
+  'text is free. Holds no text.';
 comment on column autoembed.embedding_cache.model is 'embedding_model.name';
 comment on column autoembed.embedding_cache.created_at is 'When it was cached; retention counts from here.';
 comment on column autoembed.embedding_cache.source_id is

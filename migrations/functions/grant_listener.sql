@@ -10,7 +10,7 @@ begin
   foreach granted in array array[
     'usage on schema autoembed',
     'select on autoembed.migration',
-    -- The right to a column is how a listener's role is told from one that default privileges have let in.
+    -- The right to `trouble` is its mark, see intended_grantees().
     'select, update (trouble, current_model) on autoembed.embedding_source',
     'select, insert, update, delete on autoembed.embedding_queue',
     'select, insert, update, delete on autoembed.embedding_cache',
@@ -24,7 +24,9 @@ begin
     'execute on function autoembed.free_claims(integer, interval)',
     'execute on function autoembed.reserve_texts(text, bytea[], bigint[], integer, integer[], integer[], text[])',
     'execute on function autoembed.evaluate_text(anyelement, text, text)',
+    'execute on function autoembed.granted_rights()',
     'execute on function autoembed.hides_rows(oid, "char"[])',
+    'execute on function autoembed.intended_grantees()',
     'execute on function autoembed.may_alter(oid)',
     'execute on function autoembed.outdated_triggers(autoembed.embedding_source)'
   ] loop

@@ -3,6 +3,7 @@ create or replace function autoembed.outdated_triggers(source autoembed.embeddin
 language sql stable security definer
 set search_path = pg_catalog, pg_temp
 as $$
+  select autoembed.check_key(source.watched_table, source.key_columns);
   with functions as materialized (
     select f.name, f.definition from autoembed.rendered_functions(source) f
   ), triggers as materialized (
@@ -23,4 +24,5 @@ as $$
   where not exists (select from installed i where i.name = w.name and i.hash = source.triggers ->> w.name)
 $$;
 comment on function autoembed.outdated_triggers is
-  'Which trigger functions and triggers of a source are missing, or are not what install_triggers() would make now.';
+  'Which trigger functions and triggers of a source are missing, or are not what install_triggers() would make now. '
+  'Raises where the table has lost a column of the key.';

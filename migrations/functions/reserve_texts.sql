@@ -63,5 +63,5 @@ end
 $$;
 comment on function autoembed.reserve_texts is
   'Reserves texts for a claim. Returns those that are not its to embed: taken, because they are being embedded '
-  'already, or cached by now: a row of one of these sources has a vector of theirs, by one of these models, or the cache '
+  'already, or cached by now, because a row of one of these sources has a vector by one of these models, or the cache '
   'has one under one of these names.';

@@ -5,7 +5,6 @@ as $$
 declare
   outdated text[];
 begin
-  perform autoembed.check_key(source.watched_table, source.key_columns);
   outdated := autoembed.outdated_triggers(source);
   if outdated = '{}' then
     return outdated;

@@ -1,4 +1,5 @@
 import pc from "picocolors";
+import { examineGrants } from "../doctor/examine-grants.ts";
 import { examineListening } from "../doctor/examine-listening.ts";
 import { examineServer } from "../doctor/examine-server.ts";
 import { examineSource } from "../doctor/examine-source.ts";
@@ -15,7 +16,11 @@ export const doctor: Command = {
   async run(args) {
     const { values } = parseCommand(doctor, args, { options: { json: { type: "boolean", default: false } } });
     return await withDatabase(async (db, config) => {
-      const findings: Finding[] = [...(await examineServer(db)), ...(await examineListening(db, config))];
+      const findings: Finding[] = [
+        ...(await examineServer(db)),
+        ...(await examineGrants(db)),
+        ...(await examineListening(db, config)),
+      ];
       const { usable, chunked, broken } = await loadSources(db);
       for (const source of [...chunked, ...usable])
         findings.push(...(await examineSource(db, config, source)));

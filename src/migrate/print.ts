@@ -1,6 +1,6 @@
 import { VERSION } from "../version.ts";
 import { readMigrationFiles } from "./migration-files.ts";
-import { pendingSteps } from "./steps.ts";
+import { migrationSteps } from "./steps.ts";
 
 /**
  * The SQL that `migrate` runs on a database with nothing of ours in it, for a deploy by another tool.
@@ -15,7 +15,7 @@ export async function printMigrations(dimensions: number, after?: string): Promi
       .filter(({ filename }) => isApplied(filename))
       .map(({ filename, hash }) => [filename, { hash, version: VERSION }]),
   );
-  const steps = pendingSteps(files, applied, { dimensions });
+  const steps = migrationSteps(files, applied, { dimensions });
   const triggers = `-- triggers of sources that an earlier version made
 
 do $$ begin

@@ -2,37 +2,10 @@ import pg from "pg";
 import { VERSION } from "../version.ts";
 import type { MigrationFile, MigrationFiles } from "./migration-files.ts";
 import { FUNCTIONS, isNewer, type Applied } from "./applied.ts";
-
-/** A part of a migration: SQL that is run as it is, and says what it does. */
-export interface Step {
-  readonly title: string;
-  readonly sql: string;
-}
+import { RESET, RIGHTS, SETTINGS, type Step } from "./routine-steps.ts";
 
 /** The last file of the first version that has the schema `autoembed`: what 0.1 had fits the tables as they are then. */
 const FIRST_SCHEMA = "000002-patient-embeddings.sql";
-
-/**
- * The settings of a session that migrates. Functions name one another before they are there; pgvector's types are found
- * wherever the extension is; and nothing else that a search path may have is taken for Postgres's own.
- */
-const SETTINGS = `set standard_conforming_strings = on;
-set check_function_bodies = off;
-set quote_all_identifiers = off;
-set client_min_messages = warning;
-do $$ begin
-  perform set_config('search_path', format('pg_catalog, %I, pg_temp', n.nspname), false)
-  from pg_extension e join pg_namespace n on n.oid = e.extnamespace where e.extname = 'vector';
-end $$;
-`;
-
-/** Puts back what `SETTINGS` changed, for a session that goes on. */
-const RESET = `reset standard_conforming_strings;
-reset check_function_bodies;
-reset quote_all_identifiers;
-reset client_min_messages;
-reset search_path;
-`;
 
 export interface StepOptions {
   /** Length of the vectors of a new `patient_embeddings`. */
@@ -41,8 +14,8 @@ export interface StepOptions {
   readonly adopts?: boolean;
 }
 
-/** What brings a database with `applied` up to date; nothing where it is. */
-export function pendingSteps(files: MigrationFiles, applied: Applied, options: StepOptions): Step[] {
+/** What brings a database with `applied` up to date; where it is, its rights alone. */
+export function migrationSteps(files: MigrationFiles, applied: Applied, options: StepOptions): Step[] {
   const adopts = options.adopts === true;
   const isPending = ({ filename }: MigrationFile): boolean => !applied.has(filename);
   const functions = applied.get(FUNCTIONS);
@@ -62,16 +35,7 @@ export function pendingSteps(files: MigrationFiles, applied: Applied, options: S
     // A database of version 0.1 has done what these do.
     ...files.once.filter(isPending).map((file) => onceStep(file, !adopts)),
   ];
-  if (steps.length === 0) return [];
-  return [
-    { title: "settings", sql: SETTINGS },
-    ...steps,
-    {
-      title: "rights",
-      sql: "do $$ begin perform autoembed.close_schema(), autoembed.renew_grants(); end $$;\n",
-    },
-    { title: "settings as before", sql: RESET },
-  ];
+  return steps.length === 0 ? [RIGHTS] : [SETTINGS, ...steps, RIGHTS, RESET];
 }
 
 function committedStep({ filename, hash, sql }: MigrationFile, dimensions: number): Step {

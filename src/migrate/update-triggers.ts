@@ -24,9 +24,19 @@ export async function updateTriggers(
 }
 
 async function updateTriggersOf(client: ClientBase, id: number): Promise<readonly string[]> {
-  const { rows } = await client.query<{ outdated: string[] }>(
-    "select autoembed.update_triggers(s) as outdated from autoembed.embedding_source s where s.id = $1",
+  // Asked first: a listener's role may ask, and may replace nothing.
+  const outdated = await ofSource(client, "outdated_triggers", id);
+  return outdated.length === 0 ? [] : await ofSource(client, "update_triggers", id);
+}
+
+async function ofSource(
+  client: ClientBase,
+  called: "outdated_triggers" | "update_triggers",
+  id: number,
+): Promise<readonly string[]> {
+  const { rows } = await client.query<{ names: string[] }>(
+    `select autoembed.${called}(s) as names from autoembed.embedding_source s where s.id = $1`,
     [id],
   );
-  return rows[0]?.outdated ?? [];
+  return rows[0]?.names ?? [];
 }

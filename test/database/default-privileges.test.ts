@@ -46,7 +46,7 @@ async function rightsOf(client: pg.Client, name: string, tables: readonly string
      select format('%s on schema', p) from unnest(array['usage', 'create']) p where has_schema_privilege($1, 'autoembed', p)`,
     [name, tables],
   );
-  return rows.map(({ right }) => right);
+  return rows.map(({ right }) => right).sort();
 }
 
 describeNative("default privileges", "needs roles of its own", () => {
@@ -84,7 +84,7 @@ describeNative("default privileges", "needs roles of its own", () => {
     expect(await rightsOf(client, nameIn(anonUrl), made)).toEqual([]);
   });
 
-  test("that are made later, with a dump that is restored, are taken back by the next migrate; what was granted on purpose stays", async () => {
+  test("that are made later, with a dump that is restored, are taken back by the next migrate, although nothing is pending; what was granted on purpose stays", async () => {
     const { url, client, anonUrl } = await openHanded();
     const anon = nameIn(anonUrl);
     const monitor = nameIn(await role(client, url, "monitor"));
@@ -95,14 +95,35 @@ describeNative("default privileges", "needs roles of its own", () => {
       grant select on autoembed.embedding_queue to ${monitor};
       grant all on all tables in schema autoembed to ${anon}; grant all on schema autoembed to ${anon};
       grant execute on all functions in schema autoembed to public`);
-    await client.query(
-      "update autoembed.migration set hash = 'other', version = '0.0.1' where filename = 'functions'",
-    );
-    await migrate({ databaseUrl: url, dimensions: DIMENSIONS });
+    const messages: string[] = [];
+    await migrate({
+      databaseUrl: url,
+      dimensions: DIMENSIONS,
+      onMessage: (message) => messages.push(message),
+    });
 
+    expect(messages).toEqual([]);
     expect(await rightsOf(client, anon)).toEqual([]);
     expect(await rightsOf(client, monitor)).toEqual(["select on autoembed.embedding_queue"]);
     expect(await rightsOf(client, listener)).toEqual(before);
+  });
+
+  test("that name the role of a listener or of a search leave it, after a migrate, what it was granted on purpose, and nothing else", async () => {
+    const { url, client } = await openHanded();
+    const rights = new Map<string, string[]>();
+    const [listener, searcher] = [
+      await role(client, url, "listener"),
+      await role(client, url, "searcher"),
+    ].map(nameIn) as [string, string];
+    await grant(client, listener);
+    await client.query("select autoembed.grant_search($1)", [searcher]);
+    for (const name of [listener, searcher]) rights.set(name, await rightsOf(client, name));
+    expect(rights.get(searcher)).toContain("select on autoembed.embedding_source");
+    await client.query(`alter default privileges grant all on tables to ${listener}, ${searcher};
+      grant all on all tables in schema autoembed to ${listener}, ${searcher};
+      grant all on all functions in schema autoembed to ${listener}, ${searcher}`);
+    await migrate({ databaseUrl: url, dimensions: DIMENSIONS });
+    for (const [name, before] of rights) expect(await rightsOf(client, name)).toEqual(before);
   });
 
   test("a trigger function that another role may call does nothing on a table of that role's", async () => {

@@ -11,7 +11,7 @@ import { VERSION } from "../../src/version.ts";
 import { runCommand } from "../support/command.ts";
 import { describeNative } from "../support/database.ts";
 import { graphileMigrate } from "../support/graphile-migrate.ts";
-import { nameIn, role } from "../support/roles.ts";
+import { grant, nameIn, role } from "../support/roles.ts";
 import { openUnmigratedDatabase } from "../support/unmigrated-database.ts";
 
 async function emptyDatabase(): Promise<{ databaseUrl: string; client: pg.Client }> {
@@ -23,11 +23,11 @@ async function emptyDatabase(): Promise<{ databaseUrl: string; client: pg.Client
   return { databaseUrl: database.url, client };
 }
 
-/** What `migrate` says that it does, besides `settings` and `rights`. */
+/** What `migrate` says that it does. */
 async function messagesOf(databaseUrl: string): Promise<string[]> {
   const messages: string[] = [];
   await migrate({ databaseUrl, dimensions: 8, onMessage: (message) => messages.push(message) });
-  return messages.filter((message) => !/Applying (settings|rights)/.test(message));
+  return messages;
 }
 
 /** As committed by the release that brought them; a released file is never edited. */
@@ -35,6 +35,7 @@ const RELEASED = {
   "000001-tables.sql": "sha1:4e635cc4d6788dab603890840d2eee7436d75852",
   "000002-patient-embeddings.sql": "sha1:17ef603cdefa25e541d4cb579adb46863d29e9dd",
   "000003-usage-teaches-dry-runs.sql": "sha1:66daa1f9b75fc96afc2ad77f9e3ecd5cff3875c1",
+  "000004-ledger.sql": "sha1:1c4a51ba01b709a0801aabc589e1d685c8356982",
 };
 
 test("every released migration is what it was when it was released", async () => {
@@ -60,6 +61,7 @@ describe("npm run migrate", () => {
       "Applying 000001-tables.sql",
       "Applying 000002-patient-embeddings.sql",
       "Applying 000003-usage-teaches-dry-runs.sql",
+      "Applying 000004-ledger.sql",
       `Applying functions of ${VERSION}`,
       "Applying once/000002-watch-patient-embeddings.sql",
     ]);
@@ -72,6 +74,7 @@ describe("npm run migrate", () => {
         "000001-tables.sql",
         "000002-patient-embeddings.sql",
         "000003-usage-teaches-dry-runs.sql",
+        "000004-ledger.sql",
         "functions",
         "once/000002-watch-patient-embeddings.sql",
       ].map((filename) => ({ filename, version: VERSION })),
@@ -237,7 +240,7 @@ describeNative("npm run migrate on a server", "needs several databases and conne
   test("`--print --after` gives what comes after a file, and it can be applied to a database that has that", async () => {
     const { databaseUrl } = await emptyDatabase();
     await migrate({ databaseUrl, dimensions: 8 });
-    const printed = await printMigrations(8, "000003-usage-teaches-dry-runs.sql");
+    const printed = await printMigrations(8, "000004-ledger.sql");
     expect(printed).not.toContain("create table");
     expect(printed).toContain("create or replace function autoembed.watch(");
     await applyByPsql(databaseUrl, printed);
@@ -268,6 +271,19 @@ describeNative("npm run migrate on a server", "needs several databases and conne
     expect(await start.exited).toBe(1);
     expect(start.stderr()).toContain("makes vectors of 512 dimensions");
     expect(start.stderr()).toContain("EMBEDDING_DIM=8");
+  });
+
+  test("run by the role of a listener, on a database that is up to date, changes nothing and reports nothing", async () => {
+    const { databaseUrl, client } = await emptyDatabase();
+    await migrate({ databaseUrl, dimensions: 8 });
+    const listenerUrl = await role(client, databaseUrl, "listener");
+    await grant(client, nameIn(listenerUrl));
+    await client.query("grant execute on function autoembed.key_sql(text, text[]) to public");
+    const rights =
+      "select relacl::text from pg_class where relnamespace = 'autoembed'::regnamespace order by oid";
+    const before = await client.query(rights);
+    expect(await messagesOf(listenerUrl)).toEqual([]);
+    expect((await client.query(rights)).rows).toEqual(before.rows);
   });
 
   test("a role that may not create is told who may", async () => {

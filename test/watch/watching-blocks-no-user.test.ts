@@ -38,10 +38,10 @@ describeNative("Watching a table blocks no user", "needs several sessions", () =
     let goOn = (): void => undefined;
     let isLocked = false;
     const stopped = withTableLock(db, async (transaction) => {
-      await transaction.schema.alterTable("busy").addColumn("more", "text").execute();
+      await transaction.schema.withSchema("public").alterTable("busy").addColumn("more", "text").execute();
       isLocked = true;
       await new Promise<void>((resolve) => (goOn = resolve));
-      await transaction.schema.alterTable("busy").dropColumn("more").execute();
+      await transaction.schema.withSchema("public").alterTable("busy").dropColumn("more").execute();
     });
     const failed = expect(stopped).rejects.toThrow();
     await expect.poll(() => isLocked).toBe(true);

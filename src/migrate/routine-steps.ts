@@ -1,0 +1,52 @@
+/** A part of a migration: SQL that is run as it is, and says what it does. */
+export interface Step {
+  readonly title: string;
+  readonly sql: string;
+  /** Part of every migration, or of the session alone: not reported as something that was done. */
+  readonly isRoutine?: boolean;
+}
+
+/**
+ * The settings of a session that migrates. Functions name one another before they are there; pgvector's types are found
+ * wherever the extension is; and nothing else that a search path may have is taken for Postgres's own.
+ */
+export const SETTINGS: Step = {
+  title: "settings",
+  sql: `set standard_conforming_strings = on;
+set check_function_bodies = off;
+set quote_all_identifiers = off;
+set client_min_messages = warning;
+do $$ begin
+  perform set_config('search_path', format('pg_catalog, %I, pg_temp', n.nspname), false)
+  from pg_extension e join pg_namespace n on n.oid = e.extnamespace where e.extname = 'vector';
+end $$;
+`,
+  isRoutine: true,
+};
+
+/**
+ * A restored dump, or default privileges that were changed, may have let other roles in since the last migration: the
+ * rights are set right each time. What belongs to another role is that role's to close.
+ */
+export const RIGHTS: Step = {
+  title: "rights",
+  sql: `do $$ begin
+  if (select pg_catalog.pg_has_role(nspowner, 'usage') from pg_catalog.pg_namespace where nspname = 'autoembed') then
+    perform autoembed.renew_grants();
+  end if;
+end $$;
+`,
+  isRoutine: true,
+};
+
+/** Restores what `SETTINGS` changed, for a session that goes on. */
+export const RESET: Step = {
+  title: "settings as before",
+  sql: `reset standard_conforming_strings;
+reset check_function_bodies;
+reset quote_all_identifiers;
+reset client_min_messages;
+reset search_path;
+`,
+  isRoutine: true,
+};

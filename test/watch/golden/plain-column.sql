@@ -11,12 +11,22 @@ begin
   then
     return null;
   end if;
-  delete from autoembed.embedding_queue q using old_rows o
-  where q.source_id = 11 and q.key = (o.id::text collate "default")
-    and not exists (select from app.notes t where t.id = o.id)
-    -- Where rows are hidden from this function's owner, another row may be in its place. By the table's name: its
-    -- number is another table's after a restore.
-    and not row_security_active('app.notes');
+  -- By lists of keys: a plan that is kept must not read the whole ledger for one row.
+  with gone as materialized (
+    select (o.id::text collate "default") as key from old_rows o
+    where not exists (select from app.notes t where t.id = o.id)
+      -- Where rows are hidden from this function's owner, another row may be in its place. By the table's name: its
+      -- number is another table's after a restore.
+      and not row_security_active('app.notes')
+  ), dequeued as (
+    delete from autoembed.embedding_queue q
+    where q.source_id = 11 and q.key = any(array(select g.key from gone g))
+  ), unrecorded as (
+    delete from autoembed.embedding_ledger l
+    where l.source_id = 11 and l.key = any(array(select g.key from gone g))
+  )
+  delete from autoembed.embedding_cache e
+  where e.source_id = 11 and e.key = any(array(select g.key from gone g));
   return null;
 exception when syntax_error_or_access_rule_violation then
   return null;  -- the table was renamed, or what is known of it: the drain drops a queue row that has no row any more
@@ -154,6 +164,7 @@ begin
     insert into autoembed.embedding_queue (source_id, key) values (11, old_key)
     on conflict (source_id, key) do update set ticket = excluded.ticket, queued_at = excluded.queued_at, not_before = excluded.not_before,
         failed_at = null, owner = null, attempts = 0, last_error = null;
+    perform autoembed.move_ledger(11, old_key, new_key);
   end if;
   perform pg_notify('autoembed', '11')
         where current_setting('transaction_isolation') <> 'read committed'
@@ -174,6 +185,8 @@ begin
     return null;
   end if;
   delete from autoembed.embedding_queue where source_id = 11;
+  delete from autoembed.embedding_ledger where source_id = 11;
+  delete from autoembed.embedding_cache where source_id = 11;
   return null;
 end
 $function$;

@@ -54,7 +54,13 @@ export async function dryRun(
   const dimensions = sample?.dimensions ?? knownDimensions(config, source);
   if (dimensions !== null) checkDimensions(source, { backend, model, dimensions });
   const modelOf = (length: number): Promise<LedgerModel> => {
-    const named = { backend, model, limits, dimensions: length, fingerprint: fingerprintOf(described, length) };
+    const named = {
+      backend,
+      model,
+      limits,
+      dimensions: length,
+      fingerprint: fingerprintOf(described, length),
+    };
     return findModel(db, rowModel(named, config.EMBED_ON_TOO_LONG), source.vectorType);
   };
   const { cachedTexts, ...work } = await countWork(db, source, {

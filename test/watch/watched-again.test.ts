@@ -71,7 +71,14 @@ test("A statement that was made for the old key claims no row and drops no row o
   );
   const owner = rows[0]?.id ?? 0;
   const stale = await source();
-  const range = { owner, limit: 10, head: 0n, tail: 1n << 60n, lending: lendingOf(stale), maxCharacters: 1_000 };
+  const range = {
+    owner,
+    limit: 10,
+    head: 0n,
+    tail: 1n << 60n,
+    lending: lendingOf(stale),
+    maxCharacters: 1_000,
+  };
   expect(await claim(db, stale, { ...range, limit: 1 })).toHaveLength(1);
   await watch("body", ["number"]);
   expect(await claim(db, stale, range)).toEqual([]);

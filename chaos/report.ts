@@ -33,6 +33,8 @@ export function isClean(report: Report): boolean {
   const bad =
     verdict.lost +
     verdict.wrong +
+    verdict.unrecorded +
+    verdict.left +
     verdict.pending +
     looks.lost +
     looks.wrong +
@@ -74,7 +76,7 @@ export function describeReport(report: Report): string {
     `provider     ${report.requests} requests, ${report.texts} texts; rows that failed for its answers and were retried: ${report.failedRows}`,
     `while broken ${looks.snapshots} snapshots: ${looks.lost} lost, ${looks.wrong} wrong among rows that were not pending`,
     `quiet        ${left.queued === 0 ? "queue empty after" : `${left.queued} rows still queued after`} ${(report.quietMs / 1000).toFixed(1)} s; ${left.owned} claims and ${left.listed} listeners left behind`,
-    `rows         ${verdict.rows}: ${verdict.lost} lost, ${verdict.wrong} wrong, ${verdict.pending} still pending`,
+    `rows         ${verdict.rows}: ${verdict.lost} lost, ${verdict.wrong} wrong, ${verdict.pending} still pending; ledger: ${verdict.unrecorded} wrong or missing, ${verdict.left} entries of deleted rows`,
     ...missingEvents(report).map((what) => `nothing proved: not ${what}`),
     ...report.crashes.map((lines) => `crash:\n${lines}`),
     isClean(report) ? "PASSED" : "FAILED",

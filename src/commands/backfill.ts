@@ -79,7 +79,7 @@ function sampleSize(sample: string | undefined, isDryRun: boolean): number | nul
   if (!isDryRun) {
     throw new UsageError(
       "--sample is a part of a dry run, and this would be a backfill of all rows.",
-      "Run: npm run backfill -- --dry-run --sample 50",
+      `Run: ${invocation("backfill", "--dry-run --sample 50")}`,
     );
   }
   return wholeNumber("--sample", sample, 1, LARGEST_SAMPLE);

@@ -14,19 +14,22 @@ test("The oracle of the chaos run tells apart a lost row, a stale vector, a blan
     vectorOf("one"),
     vectorOf("two"),
   ]);
-  expect(await verdict()).toEqual({ rows: 2, pending: 0, lost: 0, wrong: 0 });
+  expect(await verdict()).toEqual({ rows: 2, pending: 0, lost: 0, wrong: 0, unrecorded: 2, left: 0 });
 
   await client.query("update patient_embeddings set context_text = 'changed' where patient_id = 2");
-  expect(await verdict()).toEqual({ rows: 2, pending: 1, lost: 0, wrong: 0 });
+  expect(await verdict()).toEqual({ rows: 2, pending: 1, lost: 0, wrong: 0, unrecorded: 1, left: 0 });
   // As if it had never been queued.
   await client.query("truncate autoembed.embedding_queue");
-  expect(await verdict()).toEqual({ rows: 2, pending: 0, lost: 0, wrong: 1 });
+  expect(await verdict()).toEqual({ rows: 2, pending: 0, lost: 0, wrong: 1, unrecorded: 1, left: 0 });
   await client.query("update patient_embeddings set context_text = '  ' where patient_id = 2");
   await client.query("truncate autoembed.embedding_queue");
-  expect(await verdict()).toEqual({ rows: 2, pending: 0, lost: 0, wrong: 1 });
+  expect(await verdict()).toEqual({ rows: 2, pending: 0, lost: 0, wrong: 1, unrecorded: 1, left: 0 });
   await client.query("insert into patient_embeddings values (3, 'three')");
   await client.query("truncate autoembed.embedding_queue");
-  expect(await verdict()).toEqual({ rows: 3, pending: 0, lost: 1, wrong: 1 });
+  await client.query(
+    "insert into autoembed.embedding_ledger (source_id, text_hash, key) values (1, '', '9')",
+  );
+  expect(await verdict()).toEqual({ rows: 3, pending: 0, lost: 1, wrong: 1, unrecorded: 1, left: 1 });
 });
 
 function report(overrides: Partial<Report>): Report {
@@ -51,7 +54,7 @@ function report(overrides: Partial<Report>): Report {
     looks: { snapshots: 1, lost: 0, wrong: 0, mostConnections: 1 },
     failedRows: 0,
     quietMs: 1,
-    verdict: { rows: 1, pending: 0, lost: 0, wrong: 0 },
+    verdict: { rows: 1, pending: 0, lost: 0, wrong: 0, unrecorded: 0, left: 0 },
     goodbyes: ["0"],
     left: { queued: 0, owned: 0, listed: 0 },
     exits: none,

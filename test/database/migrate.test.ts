@@ -13,6 +13,7 @@ import { describeNative } from "../support/database.ts";
 import { graphileMigrate } from "../support/graphile-migrate.ts";
 import { grant, nameIn, role } from "../support/roles.ts";
 import { openUnmigratedDatabase } from "../support/unmigrated-database.ts";
+import { startProviderServer } from "../support/provider-server.ts";
 
 async function emptyDatabase(): Promise<{ databaseUrl: string; client: pg.Client }> {
   const database = await openUnmigratedDatabase();
@@ -267,7 +268,13 @@ describeNative("npm run migrate on a server", "needs several databases and conne
   test("a provider whose vectors do not fit stops at once and names EMBEDDING_DIM", async () => {
     const { databaseUrl } = await emptyDatabase();
     await migrate({ databaseUrl, dimensions: 8 });
-    const start = runCommand(["start"], { DATABASE_URL: databaseUrl });
+    const provider = await startProviderServer({ dimensions: 512 });
+    onTestFinished(() => provider.close());
+    const start = runCommand(["start"], {
+      DATABASE_URL: databaseUrl,
+      EMBEDDING_BACKEND: "llm_api",
+      OPENAI_BASE_URL: provider.url,
+    });
     expect(await start.exited).toBe(1);
     expect(start.stderr()).toContain("makes vectors of 512 dimensions");
     expect(start.stderr()).toContain("EMBEDDING_DIM=8");

@@ -24,7 +24,6 @@ const ROOMS = [
   "sources",
   "ledger",
   "queue",
-  "setting-types.ts",
   "providers",
   "config.ts",
   "report-failure.ts",

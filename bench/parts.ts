@@ -8,11 +8,13 @@ import { search } from "./parts/search.ts";
 import { soak } from "./parts/soak.ts";
 import { startup } from "./parts/startup.ts";
 import { state } from "./parts/state.ts";
+import { statements } from "./parts/statements.ts";
 import { waits } from "./parts/waits.ts";
 import { writes } from "./parts/writes.ts";
 
 export const PARTS: Readonly<Record<string, Part>> = {
   backfill,
+  statements,
   cached,
   state,
   hnsw,

@@ -1,4 +1,5 @@
 /** Runs one turn in a process of its own, so that CPU time and memory can be measured. Prints an `Account` as JSON. */
+import { hearPlans } from "./explained-writes.ts";
 import type { Account, Job } from "./job.ts";
 import { closeProvider } from "./subjects/embed-as-floats.ts";
 import { askOnly } from "./subjects/ask-only.ts";
@@ -17,6 +18,7 @@ const subject = {
   ours,
   "ask-only": askOnly,
 }[job.subject];
+const writes = job.explained === true ? hearPlans() : undefined;
 const cpu = process.cpuUsage();
 const started = performance.now();
 await subject(job);
@@ -27,5 +29,6 @@ const account: Account = {
   seconds,
   cpuSeconds: (user + system) / 1e6,
   peakMegabytes: process.resourceUsage().maxRSS / 1024,
+  ...(writes === undefined ? {} : { writes: writes() }),
 };
 console.log(JSON.stringify(account));

@@ -19,6 +19,16 @@ interface PlanNode {
   readonly Plans?: readonly PlanNode[];
 }
 
+/** Why the server cannot send plans; undefined if it can. */
+export async function whyNoPlans(client: pg.Client): Promise<string | undefined> {
+  try {
+    await client.query("load 'auto_explain'");
+    return undefined;
+  } catch (error) {
+    return `not measured: ${error instanceof Error ? error.message : String(error)}`;
+  }
+}
+
 /** From the next session on, the server sends the plan of every statement of this database, with its times, as a notice. */
 export async function sendPlans(client: pg.Client): Promise<void> {
   const database = client.escapeIdentifier(client.database ?? "");

@@ -49,8 +49,8 @@ const SETTINGS = z.object({
   EMBED_PRICE_PER_MILLION_TOKENS: decimal.optional(),
   EMBED_CA_FILE: text.optional(),
 
-  EMBED_CACHE_DAYS: whole(0, 36_500).default(30),
   EMBED_POLL_MS: whole(100, 3_600_000).default(5_000),
+  EMBED_CACHE_DAYS: whole(0, 36_500).default(30),
   EMBED_SHUTDOWN_MS: whole(0, 600_000).default(10_000),
   EMBED_LOG_LEVEL: oneOf(["error", "warn", "info", "debug", "silent"]).default("info"),
   EMBED_DATA_DIR: text.default("data"),

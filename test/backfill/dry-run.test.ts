@@ -161,7 +161,7 @@ test("The command prints each figure with its basis or one JSON document, and re
   model         text-embedding-3-small, vectors of ${DIMENSIONS} dimensions
   rows          60 to embed
   equal texts   0 rows have the text of another row: equal texts are sent once
-  known texts   0 in the cache already: they are not sent again
+  known texts   0 have a vector already, of another row or in the cache: they are not sent again
   texts         60 to send
   tokens        about 193 (4 characters per token, assumed: this model has reported no tokens for this source yet)
   requests      1 (at most 64 texts and 300000 characters per request)

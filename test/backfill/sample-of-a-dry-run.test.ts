@@ -32,10 +32,10 @@ test("A sample sends so many different texts, keeps their vectors, and a backfil
 });
 
 test("A sample leaves out the texts that a listener is embedding now", async () => {
-  const { client, insert, dryRun, sent } = await prepareDryRun();
+  const { client, insert, dryRun, provider, sent } = await prepareDryRun();
   await insert("'text ' || i", 3);
   await client.query(`insert into autoembed.embedding_reservation (text_hash, cache_model, ticket, owner)
-    values (sha256('text 2'), 'llm_api/text-embedding-3-small@${DIMENSIONS}', 1, 1)`);
+    values (sha256('text 2'), 'llm_api/text-embedding-3-small@${DIMENSIONS} ${provider.url}/v1/embeddings', 1, 1)`);
   expect(await dryRun({ sample: 50 })).toMatchObject({ cachedTexts: 2, texts: 1 });
   expect(sent().toSorted()).toEqual(["text 1", "text 3"]);
 });

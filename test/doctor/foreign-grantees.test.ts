@@ -60,7 +60,7 @@ describeNative(
           level: "problem",
           what: expect.stringMatching(
             new RegExp(
-              `^The role ${anon} has rights on table autoembed\\.embedding_\\w+ and \\d more, by default`,
+              `^The role ${anon} has rights on table autoembed\\.embedding_\\w+ and \\d+ more, by default`,
             ),
           ) as string,
           remedy: "As the owner of the schema autoembed: npm run migrate",

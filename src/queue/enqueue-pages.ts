@@ -21,7 +21,7 @@ export interface Enqueued {
   readonly passedOver: number;
 }
 
-export const NOTHING_ENQUEUED: Enqueued = { queued: 0, passedOver: 0 };
+const NOTHING_ENQUEUED: Enqueued = { queued: 0, passedOver: 0 };
 
 interface PageStart {
   /** The key of the previous page's last row. */
@@ -94,7 +94,7 @@ export async function enqueuePage(
 }
 
 /** CTEs that queue those rows of the CTE `candidates` that are neither locked nor already queued. */
-export function enqueueFree(source: Source, candidates: string): RawBuilder<unknown> {
+function enqueueFree(source: Source, candidates: string): RawBuilder<unknown> {
   const same = isSameRow(source, "f", "t");
   return sql`unqueued as materialized (
       select f.* from ${sql.id(candidates)} f where not ${isQueuedByLookup(source.id, queueKey(source, "f"))}
@@ -110,7 +110,7 @@ export function enqueueFree(source: Source, candidates: string): RawBuilder<unkn
 }
 
 /** The columns of `Enqueued`, after `enqueueFree`. */
-export const enqueued = sql`(select count(*)::int from queued) as queued, (select count(*)::int from passed_over) as "passedOver"`;
+const enqueued = sql`(select count(*)::int from queued) as queued, (select count(*)::int from passed_over) as "passedOver"`;
 
 function keys(source: Source): RawBuilder<unknown> {
   return sql.join(source.key.map((_, i) => sql.ref(`t.k${i}`)));

@@ -1,5 +1,6 @@
 import { sql, type RawBuilder } from "kysely";
 import type { Source } from "../sources/source.ts";
+import { isOpen } from "./row-state.ts";
 import { queueKey } from "../sources/source-sql.ts";
 
 /** That the queue has a row of that source with that key, in whatever state. */
@@ -15,4 +16,10 @@ export function isQueuedByLookup(sourceId: number, key: RawBuilder<unknown>): Ra
 /** Joins the queue's row `q` of the watched row `row`, with nulls where it is not queued. */
 export function joinQueue(source: Source, row: string): RawBuilder<unknown> {
   return sql`left join autoembed.embedding_queue q on q.source_id = ${source.id} and q.key = ${queueKey(source, row)}`;
+}
+
+/** That the row of a table with `source_id` and `key` is pending or claimed. */
+export function isOpenRow(row: string): RawBuilder<boolean> {
+  return sql`exists (select from autoembed.embedding_queue q
+          where q.source_id = ${sql.ref(`${row}.source_id`)} and q.key = ${sql.ref(`${row}.key`)} and ${isOpen()})`;
 }

@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
-import { isOpen } from "./row-state.ts";
+import { isOpenRow } from "./is-queued.ts";
 
 /** Rows that one statement removes: a listener that writes one of them waits no longer than for that statement. */
 const PAGE = 1_000;
@@ -16,9 +16,7 @@ export async function pruneCache(db: Database, olderThanDays: number): Promise<n
     const { numAffectedRows = 0n } = await sql`
       delete from autoembed.embedding_cache e using (
         select c.model, c.text_hash from autoembed.embedding_cache c
-        where (c.created_at <= now() - ${olderThanDays} * interval '1 day' and not exists (
-            select from autoembed.embedding_queue q
-            where q.source_id = c.source_id and q.key = c.key and ${isOpen()}))
+        where (c.created_at <= now() - ${olderThanDays} * interval '1 day' and not ${isOpenRow("c")})
           or exists (
             select from autoembed.embedding_ledger l join autoembed.embedding_model m on m.id = l.model_id
             where l.text_hash = c.text_hash and l.vector_hash is not null and m.name = c.model)

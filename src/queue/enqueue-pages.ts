@@ -15,27 +15,22 @@ const LARGEST_PAGE_ROWS = 2_000;
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 10_000;
 
-export interface Enqueued {
-  readonly queued: number;
-  /** Rows that were skipped: another transaction has locked or deleted them. */
-  readonly passedOver: number;
-}
-
-const NOTHING_ENQUEUED: Enqueued = { queued: 0, passedOver: 0 };
-
 interface PageStart {
   /** The key of the previous page's last row. */
   readonly after?: readonly string[];
   readonly rows: number;
 }
 
-interface Page extends Enqueued {
+interface Page {
+  readonly queued: number;
+  /** Rows that were skipped: another transaction has locked or deleted them. */
+  readonly passedOver: number;
   /** The key of the page's last row; null after the last page. */
   readonly last: readonly string[] | null;
 }
 
 /**
- * Reads a table page by page, then calls `enqueueRest`, and repeats until no row was skipped.
+ * Reads a table page by page, and repeats until no row was skipped.
  *
  * A row that a user's transaction has locked is skipped and tried again later. Queuing it would mean waiting for that
  * transaction while holding locks on other queue rows, for which the same transaction may be waiting: a deadlock.
@@ -44,7 +39,6 @@ interface Page extends Enqueued {
 export async function* enqueueByPages(
   enqueueNext: (from: PageStart) => Promise<Page>,
   signal: AbortSignal,
-  enqueueRest: () => Promise<Enqueued> = () => Promise.resolve(NOTHING_ENQUEUED),
 ): AsyncGenerator<number> {
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
     let passedOver = 0;
@@ -56,9 +50,6 @@ export async function* enqueueByPages(
       passedOver += page.passedOver;
       yield page.queued;
     } while (from !== undefined);
-    const rest = await enqueueRest();
-    passedOver += rest.passedOver;
-    yield rest.queued;
     if (passedOver === 0) return;
     await delay(pause, undefined, { signal }).catch(() => undefined);
     yield 0;
@@ -90,7 +81,7 @@ export async function enqueuePage(
     ), ${what.also === undefined ? sql`` : sql`${what.also}, `}${enqueueFree(source, "stale")}
     select ${enqueued},
       (select key_texts from page t order by ${keysDescending(source)} limit 1) as last`.execute(db);
-  return rows[0] ?? { ...NOTHING_ENQUEUED, last: null };
+  return rows[0] ?? { queued: 0, passedOver: 0, last: null };
 }
 
 /** CTEs that queue those rows of the CTE `candidates` that are neither locked nor already queued. */
@@ -109,7 +100,7 @@ function enqueueFree(source: Source, candidates: string): RawBuilder<unknown> {
     )`;
 }
 
-/** The columns of `Enqueued`, after `enqueueFree`. */
+/** The first columns of a `Page`, after `enqueueFree`. */
 const enqueued = sql`(select count(*)::int from queued) as queued, (select count(*)::int from passed_over) as "passedOver"`;
 
 function keys(source: Source): RawBuilder<unknown> {

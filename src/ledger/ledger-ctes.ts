@@ -42,11 +42,15 @@ export function cacheFormer(
     )`;
 }
 
-/** The CTE `recorded`: enters the rows of `written`, with `key`, `text_hash` and `vector_hash`, in the ledger. */
+/**
+ * The CTE `recorded`: enters the rows of `written`, with `key`, `text_hash` and `vector_hash`, in the ledger. A key is
+ * entered once, although tables that inherit from the watched one may have it again.
+ */
 export function recordInLedger(source: Source, modelId: RawBuilder<unknown>): RawBuilder<unknown> {
   return sql`recorded as (
       insert into autoembed.embedding_ledger (source_id, model_id, text_hash, vector_hash, key)
-      select ${sql.lit(source.id)}, ${modelId}, w.text_hash, w.vector_hash, w.key from written w
+      select distinct on (w.key) ${sql.lit(source.id)}, ${modelId}, w.text_hash, w.vector_hash, w.key from written w
+      order by w.key
       on conflict (source_id, key) do update set model_id = excluded.model_id, embedded_at = excluded.embedded_at,
         text_hash = excluded.text_hash, vector_hash = excluded.vector_hash
     )`;

@@ -36,7 +36,8 @@ export function isCached(
 }
 
 /**
- * A subquery with the `vector` that a row of the lender has for the text, if it is still the one that we wrote.
+ * A subquery with the `vector` that a row of the lender has for the text, if it is still the one that we wrote, and the
+ * `text_hash`.
  */
 export function lentVector(
   lender: Source,
@@ -44,8 +45,8 @@ export function lentVector(
   modelIds: RawBuilder<unknown>,
 ): RawBuilder<unknown> {
   return sql`(
-        select v.vector from (
-          select l.key, l.vector_hash from ${lenders(textHash, modelIds, sql`array[${sql.lit(lender.id)}]`)} limit 1 offset 0
+        select v.vector, l.text_hash from (
+          select l.key, l.text_hash, l.vector_hash from ${lenders(textHash, modelIds, sql`array[${sql.lit(lender.id)}]`)} limit 1 offset 0
         ) l join ${vectorRows(lender)} v on ${keyMatches(lender, "v", "l")}
         where l.vector_hash = ${vectorHash(lender, sql`v.vector`)} offset 0
       )`;

@@ -58,20 +58,24 @@ const fromCache = preparedPerSource<Outcome>((source) =>
   lend(
     source,
     sql`cross join lateral (
-      select e.embedding as vector from autoembed.embedding_cache e
+      select e.embedding as vector, e.text_hash from autoembed.embedding_cache e
       where e.model = any($4::text[]) and e.text_hash = ${textHash("t")} limit 1 offset 0
     ) e`,
   ),
 );
 
-/** @param lateral a join that gives each watched row `t` the `vector` of its text. */
+/**
+ * A row may change between the snapshot of the statement and its lock. Postgres then looks at the conditions again with
+ * the new row, and at what is joined as it was: so the hash of what is joined is a condition.
+ * @param lateral a join that gives each watched row `t` the `vector` of its text, as `e`, and the `text_hash`.
+ */
 function lend(source: Source, lateral: RawBuilder<unknown>): RawBuilder<unknown> {
   return sql`
     with held as materialized (
-      select q.ticket, q.ctid, q.key, e.vector as lent, ${textHash("t")} as text_hash, ${keysOf(source, "t")}
+      select q.ticket, q.ctid, q.key, e.vector as lent, e.text_hash, ${keysOf(source, "t")}
       from ${claimedRows(source, sql`unnest($1::bigint[], $2::tid[]) as c(ticket, ctid)`)}
       ${lateral}
-      where ${isUnchanged(source)} and ${restorePlannerSettings}
+      where e.text_hash = ${textHash("t")} and ${isUnchanged(source)} and ${restorePlannerSettings}
       ${lockRowThenQueue}
     )${writableCte(source)}${writeVectorCtes(source, {
       vector: sql`h.lent::${vectorType(source)}`,

@@ -3,10 +3,15 @@ language sql stable
 set search_path = pg_catalog, pg_temp
 as $$
   select format('%s or %s',
-    (select string_agg(format('old.%1$I is distinct from new.%1$I', c), ' or ') from unnest(source.key_columns) c),
-    case when autoembed.text_is_plain(source)
-      then format('old.%1$s collate "C" is distinct from new.%1$s collate "C"', source.text_expression)
-      else 'old.* *<> new.*' end)
+    -- As text where Postgres itself may not know how to compare them.
+    (select string_agg(format(case when autoembed.key_is_plain(source)
+        then 'old.%1$I is distinct from new.%1$I'
+        else 'old.%1$I::text is distinct from new.%1$I::text' end, c), ' or ')
+     from unnest(source.key_columns) c),
+    format(case when autoembed.text_is_plain(source)
+      then 'old.%1$s::text collate "C" is distinct from new.%1$s::text collate "C"'
+      else $sql$(select (%1$s)::text collate "C" from (select old.*) t)
+        is distinct from (select (%1$s)::text collate "C" from (select new.*) t)$sql$ end, source.text_expression))
 $$;
 comment on function autoembed.is_changed_sql is
-  'SQL for whether an update may have changed the key or the text of a row, from old to new.';
+  'SQL for whether an update has changed the key or the text of a row, from old to new.';

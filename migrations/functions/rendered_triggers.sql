@@ -16,9 +16,9 @@ as $$
     union all
     select 'truncate', 'for each statement %struncate()'
     union all
-    -- Not "update of": a BEFORE trigger may change the text in an update that does not name it.
-    select 'update',
-      format('for each row when (%s) ', replace(autoembed.is_changed_sql(source), '%', '%%')) || '%srow()'
+    -- Neither WHEN nor "update of": Postgres refuses to drop a column that a trigger names, or to change its type. And
+    -- a BEFORE trigger may change the text in an update that does not name it.
+    select 'update', 'for each row %srow()'
   ) t
   order by 1
 $$;

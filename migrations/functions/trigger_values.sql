@@ -8,18 +8,24 @@ as $$
     'watched_table', source.watched_table::text,
     'watched_name', quote_literal(source.watched_table::text),
     'watched_oid', source.watched_table::oid || '::oid',
-    -- So that a key's columns are found under the names that they have later.
+    'watched_regclass', quote_literal(source.watched_table::oid) || '::regclass',
+    -- So that columns are found under the names that they have later.
     'key_numbers', (
       select quote_literal(array_agg(a.attnum order by k.n)) || '::int2[]'
       from unnest(source.key_columns) with ordinality as k(c, n)
       join pg_attribute a on a.attrelid = source.watched_table and a.attname = k.c and not a.attisdropped),
+    'text_number', coalesce((
+      select quote_literal(a.attnum) from pg_attribute a
+      where a.attrelid = source.watched_table and quote_ident(a.attname) = source.text_expression
+        and not a.attisdropped and autoembed.text_is_plain(source)), 'null') || '::int2',
     'key_of_n', autoembed.key_sql('n', source.key_columns),
     'key_of_o', autoembed.key_sql('o', source.key_columns),
     'key_of_new', autoembed.key_sql('new', source.key_columns),
     'key_of_old', autoembed.key_sql('old', source.key_columns),
     'key_is_the_same', (select string_agg(format('t.%1$I = o.%1$I', c), ' and ') from unnest(source.key_columns) c),
-    'key_is_changed', (
-      select string_agg(format('old.%1$I is distinct from new.%1$I', c), ' or ') from unnest(source.key_columns) c),
+    -- Asked only where the answer may be no: it costs 0.3 us per row.
+    'is_update', case when autoembed.fires_by_row(source) then $sql$tg_op = 'UPDATE'$sql$ else 'true' end,
+    'is_changed', autoembed.is_changed_sql(source),
     -- While a key that is checked at the end of a transaction is not, two rows may have it; the queue has it once.
     'select_keys', case when autoembed.key_is_immediate(source.watched_table, source.key_columns)
       then 'select' else 'select distinct' end,
@@ -27,10 +33,6 @@ as $$
     'has_no_vector', autoembed.has_no_vector_sql(source),
     'needs_vector', autoembed.needs_vector_sql(source),
     'probe', autoembed.probe_sql(source),
-    -- The WHEN of the update's trigger has compared a plain column already.
-    'text_is_the_same', case when autoembed.text_is_plain(source) then 'false' else format(
-      $sql$(select (%1$s)::text collate "C" from (select old.*) t)
-        is not distinct from (select (%1$s)::text collate "C" from (select new.*) t)$sql$, source.text_expression) end,
     'requeue', 'on conflict (source_id, key) do update set ticket = excluded.ticket, '
       'queued_at = excluded.queued_at, not_before = excluded.not_before,'
       '

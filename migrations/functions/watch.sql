@@ -29,10 +29,7 @@ begin
     perform autoembed.watch_passages(wanted);
   end if;
   source := autoembed.save_source(wanted);
-  -- A column that a trigger names is dropped with the trigger.
-  unseen := not exists (
-    select from pg_trigger
-    where tgrelid = watched_table and tgname = format('autoembed_%s_update', before.id) and not tgisinternal);
+  unseen := autoembed.may_have_missed_changes(before);
   perform autoembed.install_triggers(source);
   if before.id is not null
     and (before.watched_table, before.key_columns, before.text_expression, before.vector_column, before.vector_table,

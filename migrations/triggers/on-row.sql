@@ -15,28 +15,30 @@ begin
   then
     return null;
   end if;
-  -- The user's write must not fail: neither for a column that was renamed, nor for a text that raises for the row.
+  -- Each expression names the table, so that its plan is made again when the table is altered: a column that was given
+  -- another type would otherwise be refused in every session that has come by here before.
   begin
-    if tg_op = 'UPDATE' and not ({{key_is_changed}})
-      and {{text_is_the_same}}
+    if {{is_update}} and {{watched_regclass}} is not null
+      and not ({{is_changed}})
     then
       return null;
     end if;
-    new_key := {{key_of_new}};
-    old_key := case when tg_op = 'UPDATE' then {{key_of_old}} end;
-  exception
-    when syntax_error_or_access_rule_violation then
+    new_key := case when {{watched_regclass}} is not null then {{key_of_new}} end;
+    old_key := case when {{watched_regclass}} is not null and {{is_update}} then {{key_of_old}} end;
+  exception when others then
+    -- The user's write must not fail: neither for a column that was renamed or dropped, nor for a text that raises for
+    -- the row. The row is queued, and the claim finds out.
+    if {{is_update}} then
+      execute autoembed.changed_keys_sql({{watched_oid}}, {{key_numbers}}, {{text_number}}, tg_relid)
+      into new_key, old_key using new, old;
+    else
       execute 'select '
         || coalesce(autoembed.current_key_sql('($1)', {{watched_oid}}, {{key_numbers}}, tg_relid), 'null')
       into new_key using new;
-      if new_key is null then
-        return null;
-      end if;
-      old_key := new_key;
-    when others then
-      -- The row is queued, and the claim finds out.
-      new_key := {{key_of_new}};
-      old_key := case when tg_op = 'UPDATE' then {{key_of_old}} end;
+    end if;
+    if new_key is null then
+      return null;
+    end if;
   end;
   insert into autoembed.embedding_queue (source_id, key) values ({{source_id}}, new_key)
   {{requeue}};

@@ -139,6 +139,21 @@ describe("npm run migrate", () => {
     expect((await client.query("select from autoembed.embedding_queue")).rowCount).toBe(0);
   });
 
+  test("replaces a trigger that names columns, as earlier versions made it, so that the columns can be changed and dropped", async () => {
+    const { databaseUrl, client } = await emptyDatabase();
+    await migrate({ databaseUrl, dimensions: 8 });
+    await client.query(`create or replace trigger autoembed_1_update after update on patient_embeddings for each row
+        when (old.context_text is distinct from new.context_text) execute function autoembed.source_1_row();
+      update autoembed.embedding_source set triggers = triggers || '{"autoembed_1_update": "old"}'`);
+    const alter = "alter table patient_embeddings alter context_text type varchar";
+    await expect(client.query(alter)).rejects.toMatchObject({ code: "0A000" });
+    expect(await messagesOf(databaseUrl)).toEqual([
+      "patient_embeddings: autoembed_1_update brought up to date",
+    ]);
+    await client.query(alter);
+    await client.query("alter table patient_embeddings drop context_text");
+  });
+
   test("leaves a source alone whose key column is gone, and says so", async () => {
     const { databaseUrl, client } = await emptyDatabase();
     await migrate({ databaseUrl, dimensions: 8 });
@@ -176,10 +191,17 @@ describeNative("npm run migrate on a server", "needs several databases and conne
     await client.query("commit");
   });
 
-  test("waits for a table that a transaction holds, where a trigger itself has to be replaced", async () => {
+  test("waits for a transaction that writes to a table, and not for one that reads it, where a trigger itself has to be replaced", async () => {
     const { databaseUrl, client } = await emptyDatabase();
     await migrate({ databaseUrl, dimensions: 8 });
-    await client.query("drop trigger autoembed_1_truncate on patient_embeddings");
+    const outdated = `update autoembed.embedding_source set triggers = triggers || '{"autoembed_1_truncate": "old"}'`;
+    await client.query(outdated);
+    await client.query("begin; select from patient_embeddings");
+    expect(await messagesOf(databaseUrl)).toEqual([
+      "patient_embeddings: autoembed_1_truncate brought up to date",
+    ]);
+    await client.query("commit");
+    await client.query(outdated);
     await client.query("begin; insert into patient_embeddings values (1, 'one')");
     const migrated = messagesOf(databaseUrl);
     const waiting = `select from pg_locks where not granted and relation = 'patient_embeddings'::regclass

@@ -31,7 +31,8 @@ async function installed(): Promise<string> {
   return rows
     .map(({ definition }) => `${definition.trim()};\n`)
     .join("\n")
-    .replaceAll(/\d+::oid/g, "<oid>::oid");
+    .replaceAll(/\d+::oid/g, "<oid>::oid")
+    .replaceAll(/'\d+'::regclass/g, "'<oid>'::regclass");
 }
 
 describe("The trigger functions of a source are those of the golden files", () => {

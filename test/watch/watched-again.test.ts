@@ -32,11 +32,11 @@ test("A source whose key column was renamed keeps its pending rows, and one whos
   await client.query("alter table notes rename id to note_id");
   await watch("body", ["note_id"]);
   expect(await pending()).toEqual(["1"]);
-  // Dropping the column also drops the trigger that names it.
-  await client.query(
-    "alter table notes drop note_id cascade; update notes set body = body || '!' where number = 20",
-  );
+  await client.query("truncate autoembed.embedding_queue");
+  // No row has a name in the queue any more.
+  await client.query("alter table notes drop note_id; update notes set body = body || '!' where number = 20");
   await client.query("insert into notes (number, body) values (30, 'c')");
+  expect(await pending()).toEqual([]);
   await watch("body", ["number"]);
   expect(await pending()).toEqual(["10", "20", "30"]);
 });

@@ -1,5 +1,5 @@
 --! Previous: sha1:66daa1f9b75fc96afc2ad77f9e3ecd5cff3875c1
---! Hash: sha1:1c4a51ba01b709a0801aabc589e1d685c8356982
+--! Hash: sha1:9bfc3df560218e0943e5239cbb0ac427d7aa07c4
 --! Message: ledger
 
 -- Which text of each row was embedded, and by which model. It says exactly which vectors are outdated, and lets a row
@@ -29,7 +29,8 @@ create table autoembed.embedding_ledger (
   primary key (source_id, key)
 ) with (fillfactor = 90);
 
-create index embedding_ledger_text on autoembed.embedding_ledger (text_hash);
+-- Only what can be lent: a text that thousands of rows have is found at once, whatever else is known of it.
+create index embedding_ledger_text on autoembed.embedding_ledger (text_hash, model_id) where vector_hash is not null;
 
 comment on table autoembed.embedding_ledger is
   'One row per (source, key) with a vector: the text and the model that its vector was made of. Written in the same '

@@ -17,16 +17,13 @@ begin
     execute format('insert into autoembed.embedding_queue (source_id, key, queued_at)
       select $1, %s, q.queued_at from autoembed.embedding_queue q join %s t on %s = q.key
       where q.source_id = $2 order by q.ticket', new_key, watched, old_key) using source.id, parked;
-    execute format('with moved as (
-        delete from autoembed.embedding_ledger l using %s t where l.source_id = $1 and l.key = %s
-        returning l.model_id, l.embedded_at, l.text_hash, l.vector_hash, %s as key)
-      insert into autoembed.embedding_ledger (source_id, model_id, embedded_at, text_hash, vector_hash, key)
-      select $1, m.* from moved m on conflict (source_id, key) do nothing', watched, old_key, new_key) using source.id;
+    perform autoembed.rename_ledger(source, old_key);
     return;
   end if;
   -- A column that was only renamed has left the keys as they are. Where it was dropped, which rows they were is not
   -- known any more, nor what was changed since: all are looked at, and those that have not changed are found in the
-  -- cache.
+  -- ledger.
+  perform autoembed.rename_ledger(source, new_key);
   execute format('insert into autoembed.embedding_queue (source_id, key, queued_at)
     select $1, q.key, q.queued_at from autoembed.embedding_queue q join %s t on %s = q.key
     where q.source_id = $2 order by q.ticket', watched, new_key) using source.id, parked;

@@ -1,6 +1,6 @@
--- Part of the claim. It waits for nothing but other claims, and drops of reservations, which wait for no user; and only
--- where it inserts, in the order of the hashes: claims cannot deadlock. Its later statements see what was committed
--- since the claim began.
+-- Part of the claim. Only its inserts can wait, and only for other claims or drops of reservations, none of which waits
+-- for a user. All insert in the order of the hashes, so claims cannot deadlock. Its later statements see what was
+-- committed since the claim began.
 create or replace function autoembed.reserve_texts(
   model text, hashes bytea[], tickets bigint[], claimant integer,
   lender_ids integer[] default '{}', source_ids integer[] default '{}', cache_names text[] default '{}'
@@ -62,6 +62,5 @@ begin
 end
 $$;
 comment on function autoembed.reserve_texts is
-  'Reserves texts for a claim. Returns those that are not its to embed: taken, because they are being embedded '
-  'already, or cached by now, because a row of one of these sources has a vector by one of these models, or the cache '
-  'has one under one of these names.';
+  'Reserves texts for a claim. Returns those that it must not embed: taken are being embedded by others; cached have a '
+  'vector by now, of a row of these sources by one of these models, or in the cache under one of these names.';

@@ -4,6 +4,7 @@ import { adoptVectors } from "./adopt-vectors.ts";
 import type { LedgerModel } from "../ledger/model.ts";
 import { isStale, joinKnown } from "../ledger/stale-rows.ts";
 import { enqueueByPages, enqueuePage } from "../queue/enqueue-pages.ts";
+import { uncacheDeleted, unrecordDeleted } from "../queue/forget-deleted.ts";
 import { withPerRowFallback } from "../sources/per-row-fallback.ts";
 import type { Source } from "../sources/source.ts";
 import { hasText, rowsWithVectors } from "../sources/source-sql.ts";
@@ -20,11 +21,13 @@ export interface FindWorkOptions {
 /**
  * Queues the rows of a source that have no current vector, page by page in key order: a text without a vector, a vector
  * without a text, and a vector that is of an old text or an old setting, as the ledger knows. A vector that the ledger does
- * not know is entered in it as another tool's. Rows that are already queued, pending or failed, stay as they are.
+ * not know is entered in it as another tool's, and what is left of deleted rows is removed. Rows that are already queued, pending or failed, stay as they are.
  * @yields the number of rows that each page added.
  */
 export async function* queueStaleRows(db: Database, options: FindWorkOptions): AsyncGenerator<number> {
   const { source, model, all, signal } = options;
+  await unrecordDeleted(db, source);
+  await uncacheDeleted(db, source);
   yield* enqueueByPages(
     (from) =>
       withPerRowFallback(source, (source) =>

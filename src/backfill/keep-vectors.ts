@@ -1,7 +1,7 @@
 import type { Database } from "../database/connect.ts";
 import { findPgvector } from "../database/pgvector.ts";
 import type { VectorArray } from "../database/vector-array.ts";
-import { cacheVectors } from "../ledger/cache-unwritten.ts";
+import { cacheVectors } from "../queue/cache-unwritten.ts";
 import type { LedgerModel } from "../ledger/model.ts";
 import type { Source } from "../sources/source.ts";
 import type { PickedText } from "./pick-texts.ts";

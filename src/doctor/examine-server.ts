@@ -14,7 +14,10 @@ const SKEW_MS = 5_000;
 const NEEDED = [
   ["autoembed.embedding_source", "select"],
   [QUEUE_TABLE, "select, insert, update, delete"],
-  ["autoembed.embedding_cache", "select, insert"],
+  ["autoembed.embedding_ledger", "select, insert, update, delete"],
+  ["autoembed.embedding_model", "select, insert"],
+  ["autoembed.embedding_cache", "select, insert, update, delete"],
+  ["autoembed.embedding_question", "select, insert, update, delete"],
   ["autoembed.embedding_reservation", "select, insert, update, delete"],
   ["autoembed.embedding_listener", "select, insert, update, delete"],
   ["autoembed.embedding_usage", "select, insert, update"],

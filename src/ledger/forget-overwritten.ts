@@ -1,13 +1,16 @@
 import { sql } from "kysely";
 import { bytesParameter } from "../database/array-parameter.ts";
 import type { Database } from "../database/connect.ts";
-import { keyMatches, vectorRows } from "../sources/source-sql.ts";
+import { isUnchanged, keyMatches, vectorRows } from "../sources/source-sql.ts";
 import { lenders, vectorHash } from "./ledger-sql.ts";
 import type { Lending } from "./lending.ts";
 
+/** Rows with the same text that are looked at: somebody may have overwritten the vectors of a whole table. */
+const MOST_LENDERS = 10_000;
+
 /**
- * Marks rows that were found for these texts and whose vector is not the one that we wrote: somebody overwrote or removed
- * it, and it is not to be lent. Skips entries that are locked.
+ * Takes back from lending the entries that were found for these texts and whose row has not the vector that we wrote any
+ * more: somebody overwrote or removed it. Skips entries that are locked.
  * @param hashes sha256 of each text, in hex.
  */
 export async function forgetOverwritten(
@@ -22,10 +25,11 @@ export async function forgetOverwritten(
         select l.key, l.vector_hash
         from unnest(${bytesParameter(hashes)}::bytea[]) h(text_hash)
         cross join lateral (
-          select l.key, l.vector_hash from ${lenders(sql`h.text_hash`, modelIds, sql`array[${lender.id}::int]`)} limit 1 offset 0
+          select l.key, l.vector_hash from ${lenders(sql`h.text_hash`, modelIds, sql`array[${lender.id}::int]`)}
+          limit ${MOST_LENDERS} offset 0
         ) l
         left join ${vectorRows(lender)} v on ${keyMatches(lender, "v", "l")}
-        where v.vector is null or l.vector_hash <> ${vectorHash(lender, sql`v.vector`)}
+        where ${isUnchanged(lender)} and (v.vector is null or l.vector_hash <> ${vectorHash(lender, sql`v.vector`)})
       ), free as materialized (
         select l.key from autoembed.embedding_ledger l join overwritten o on o.key = l.key and o.vector_hash = l.vector_hash
         where l.source_id = ${lender.id} for update of l skip locked

@@ -2,7 +2,7 @@ import { sql, type RawBuilder } from "kysely";
 import { vectorName } from "../database/pgvector.ts";
 import type { Source } from "../sources/source.ts";
 import { isHeldRow, vectorTableOf } from "../sources/source-sql.ts";
-import { vectorHash } from "./ledger-sql.ts";
+import { isFree, vectorHash } from "./ledger-sql.ts";
 
 /*
  * CTEs of the statements that change a row's vector, over CTEs with the `key` of each row as the queue writes it. All of
@@ -10,9 +10,9 @@ import { vectorHash } from "./ledger-sql.ts";
  */
 
 /**
- * The CTE `former`: caches the vectors that rows `h` of `held` still have of a text that they are about to lose, so that
- * going back to it is free. A vector that another row has too is not stored twice; one that was overwritten is no one's.
- * In the order of the hashes, so that two listeners cannot deadlock.
+ * The CTE `former`: caches the vector that each row `h` of `held` is about to lose, so that going back to its text is
+ * free; if it is the one that we wrote, and no other row has it. In the order of the hashes, so that two listeners cannot
+ * deadlock.
  * @param isFormer over `l`, the row's entry in the ledger, and `h`.
  */
 export function cacheFormer(
@@ -34,7 +34,8 @@ export function cacheFormer(
         select w.${sql.id(source.vectorColumn)} as vector from ${vectorTableOf(source)} w
         where ${isHeldRow(source, "w", "h")} offset 0
       ) v
-      where l.vector_hash = ${vectorHash(source, sql`v.vector`)} and not exists (
+      where l.vector_hash = ${vectorHash(source, sql`v.vector`)}
+        and ${isFree(sql`m.name`, sql`l.text_hash`)} and not exists (
         select from autoembed.embedding_ledger o where o.text_hash = l.text_hash and o.model_id = l.model_id
           and o.vector_hash is not null and (o.source_id <> ${id} or o.key <> all(array(select n.key from ${sql.id(held)} n))) offset 0)
       order by m.name, l.text_hash

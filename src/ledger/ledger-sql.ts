@@ -26,6 +26,15 @@ export function lenders(
         and l.source_id + 0 = any(${sourceIds}) and l.vector_hash is not null`;
 }
 
+/**
+ * True where the cache has no such entry. To be asked before one is inserted, in addition to `on conflict`, which would wait
+ * for a user's transaction that is about to delete it; that user may be waiting for us.
+ */
+export function isFree(cacheName: RawBuilder<unknown>, textHash: RawBuilder<unknown>): RawBuilder<boolean> {
+  return sql`not exists (select from autoembed.embedding_cache e
+        where e.model = ${cacheName} and e.text_hash = ${textHash} offset 0)`;
+}
+
 /** True where the cache has a vector for the text under one of these names. */
 export function isCached(
   textHash: RawBuilder<unknown>,
@@ -34,6 +43,9 @@ export function isCached(
   return sql`exists (select from autoembed.embedding_cache e
         where e.model = any(${cacheNames}) and e.text_hash = ${textHash} offset 0)`;
 }
+
+/** Rows with the same text that are tried, in whatever order: one whose vector was overwritten is passed over. */
+const CANDIDATES = 8;
 
 /**
  * A subquery with the `vector` that a row of the lender has for the text, if it is still the one that we wrote, and the
@@ -46,9 +58,10 @@ export function lentVector(
 ): RawBuilder<unknown> {
   return sql`(
         select v.vector, l.text_hash from (
-          select l.key, l.text_hash, l.vector_hash from ${lenders(textHash, modelIds, sql`array[${sql.lit(lender.id)}]`)} limit 1 offset 0
+          select l.key, l.text_hash, l.vector_hash from ${lenders(textHash, modelIds, sql`array[${sql.lit(lender.id)}]`)}
+          limit ${sql.lit(CANDIDATES)} offset 0
         ) l join ${vectorRows(lender)} v on ${keyMatches(lender, "v", "l")}
-        where l.vector_hash = ${vectorHash(lender, sql`v.vector`)} offset 0
+        where l.vector_hash = ${vectorHash(lender, sql`v.vector`)} limit 1 offset 0
       )`;
 }
 

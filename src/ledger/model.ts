@@ -10,7 +10,7 @@ export interface LedgerModel {
   readonly id: number;
   /** Models whose vectors may stand in for them: a column of half precision takes full vectors too. */
   readonly lenderIds: readonly number[];
-  /** The same as `embedding_cache.model`, and the name that the cache had for the model before 0.2. */
+  /** `embedding_cache.model` of vectors that may stand in for them; also the model's name before 0.2. */
   readonly cacheNames: readonly string[];
 }
 

@@ -11,7 +11,7 @@ import type { Provider } from "../providers/provider.ts";
 import type { Lending } from "../ledger/lending.ts";
 import type { Providers } from "../providers/registry.ts";
 import { sourceSettings } from "../providers/source-settings.ts";
-import type { Claimant } from "../queue/claim-ledger.ts";
+import type { Claimant } from "../queue/claims.ts";
 import type { ChunkedSource } from "../sources/chunked-source.ts";
 import type { Source } from "../sources/source.ts";
 import type { ConcurrencyLimit } from "../timing/concurrency-limit.ts";

@@ -175,7 +175,7 @@ export class SourceWorkers {
   }
 
   #retire(id: number, state: "paused" | "absent"): void {
-    if (state === "absent") this.#lenders.remove(id);
+    this.#lenders.remove(id);
     const worker = this.#states.set(id, state === "absent" ? state : { name: state });
     void worker?.stop(AbortSignal.timeout(this.#dependencies.config.EMBED_SHUTDOWN_MS));
   }

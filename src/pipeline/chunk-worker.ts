@@ -2,7 +2,7 @@ import { splitText } from "../chunks/split-text.ts";
 import type { Database } from "../database/connect.ts";
 import { databaseFault, describeDatabaseError } from "../database/database-fault.ts";
 import type { Events } from "../events.ts";
-import type { Claimant } from "../queue/claim-ledger.ts";
+import type { Claimant } from "../queue/claims.ts";
 import { claimRowsToChunk, type ClaimedRowToChunk } from "../queue/claim-rows-to-chunk.ts";
 import { dropDeleted } from "../queue/drop-deleted.ts";
 import { readText } from "../queue/read-text.ts";

@@ -1,6 +1,6 @@
 import { claim, type ClaimedRow } from "../queue/claim.ts";
-import type { Claimant } from "../queue/claim-ledger.ts";
-import { ReservationLedger } from "../queue/reservation-ledger.ts";
+import type { Claimant } from "../queue/claims.ts";
+import { Reservations } from "../queue/reservations.ts";
 import { ConcurrencyLimit } from "../timing/concurrency-limit.ts";
 import { ClaimSize } from "./claim-size.ts";
 import { RequestBatch } from "./request-batch.ts";
@@ -22,7 +22,7 @@ export class EmbedWorker {
       source,
       events,
       claimant,
-      reservations: new ReservationLedger(db, lending.model.fingerprint),
+      reservations: new Reservations(db, lending.model.fingerprint),
       drain: () => this.#drain(),
     });
     this.#context = { ...context, loop: this.loop, ledger: this.loop.ledger };

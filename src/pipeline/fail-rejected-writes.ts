@@ -1,4 +1,4 @@
-import type { ClaimLedger } from "../queue/claim-ledger.ts";
+import type { Claims } from "../queue/claims.ts";
 import type { Outcome } from "../queue/vector-ctes.ts";
 
 const REASON =
@@ -9,10 +9,7 @@ const REASON =
  * retried for ever.
  * @returns the tickets of the others, which are written.
  */
-export async function failRejectedWrites(
-  ledger: ClaimLedger,
-  outcomes: readonly Outcome[],
-): Promise<string[]> {
+export async function failRejectedWrites(ledger: Claims, outcomes: readonly Outcome[]): Promise<string[]> {
   const rejected = outcomes.filter(({ written }) => !written).map(({ ticket }) => ticket);
   await ledger.fail(rejected, { kind: "database", reason: REASON });
   return outcomes.filter(({ written }) => written).map(({ ticket }) => ticket);

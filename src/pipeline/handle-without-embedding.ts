@@ -1,6 +1,6 @@
 import { groupBy } from "./group-by.ts";
 import type { ClaimedRow } from "../queue/claim.ts";
-import { LOCKED_DELAY_MS } from "../queue/claim-ledger.ts";
+import { LOCKED_DELAY_MS } from "../queue/claims.ts";
 import { clearVector } from "../queue/clear-vector.ts";
 import { dropDeleted } from "../queue/drop-deleted.ts";
 import type { Outcome } from "../queue/vector-ctes.ts";

@@ -3,7 +3,7 @@ import type { Pgvector } from "../database/pgvector.ts";
 import type { Events } from "../events.ts";
 import type { Lending } from "../ledger/lending.ts";
 import type { Provider } from "../providers/provider.ts";
-import type { ClaimLedger } from "../queue/claim-ledger.ts";
+import type { Claims } from "../queue/claims.ts";
 import type { Source } from "../sources/source.ts";
 import type { ConcurrencyLimit } from "../timing/concurrency-limit.ts";
 import type { WorkerLoop } from "./worker-loop.ts";
@@ -35,6 +35,6 @@ export interface SourceContext {
   readonly writes: ConcurrencyLimit;
   /** Learns from each claim and each write of this source. */
   readonly writeSize: WriteSize;
-  readonly ledger: ClaimLedger;
+  readonly ledger: Claims;
   readonly loop: Pick<WorkerLoop, "failed" | "releasingOnError">;
 }

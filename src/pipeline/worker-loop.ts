@@ -2,8 +2,8 @@ import { once } from "node:events";
 import type { Database } from "../database/connect.ts";
 import { describeDatabaseError } from "../database/database-fault.ts";
 import type { Events } from "../events.ts";
-import { ClaimLedger, type Claimant } from "../queue/claim-ledger.ts";
-import type { ReservationLedger } from "../queue/reservation-ledger.ts";
+import { Claims, type Claimant } from "../queue/claims.ts";
+import type { Reservations } from "../queue/reservations.ts";
 import type { Source } from "../sources/source.ts";
 import { DrainLoop } from "./drain-loop.ts";
 
@@ -12,7 +12,7 @@ interface WorkerOptions {
   readonly source: Source;
   readonly events: Events;
   readonly claimant: Claimant;
-  readonly reservations?: ReservationLedger;
+  readonly reservations?: Reservations;
   /** Claims and works until nothing is due. */
   readonly drain: () => Promise<void>;
 }
@@ -22,7 +22,7 @@ interface WorkerOptions {
  * claimed. A drain may leave work in flight behind it; the source counts as drained when that has ended too.
  */
 export class WorkerLoop {
-  readonly ledger: ClaimLedger;
+  readonly ledger: Claims;
   readonly #source: string;
   readonly #events: Events;
   readonly #loop: DrainLoop;
@@ -41,7 +41,7 @@ export class WorkerLoop {
     const onReleased = (milliseconds: number): void => {
       this.#loop.wakeIn(milliseconds);
     };
-    this.ledger = new ClaimLedger({ ...options, onReleased });
+    this.ledger = new Claims({ ...options, onReleased });
   }
 
   /** Aborted when it is to stop: nothing more is claimed. */

@@ -1,6 +1,6 @@
 import { databaseFault, describeDatabaseError, mayBeCommitted } from "../database/database-fault.ts";
 import type { VectorArray } from "../database/vector-array.ts";
-import { cacheVectors } from "../ledger/cache-unwritten.ts";
+import { cacheVectors } from "../queue/cache-unwritten.ts";
 import { writeBack, type WriteBack } from "../queue/write-back.ts";
 import { failRejectedWrites } from "./fail-rejected-writes.ts";
 import type { SourceContext } from "./source-context.ts";
@@ -10,7 +10,7 @@ import { writeCachedWithBisection } from "./write-cached-vectors.ts";
 /** How long rows are left alone when the database did not take their vectors. */
 const REFUSED_DELAY_MS = 1_000;
 
-/** Writes the vectors of texts to their rows and into the cache. Never throws: rows that the database refuses are released. */
+/** Writes the vectors of texts to their rows; what no row takes now goes into the cache. Never throws: rows that the database refuses are released. */
 export async function writeVectors(
   context: SourceContext,
   texts: readonly UniqueText[],

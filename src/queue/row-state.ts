@@ -9,7 +9,8 @@ import { sql, type RawBuilder } from "kysely";
  *                        │  │ └─ release(delay) ──┘ │ └─ fail(reason) ──▶ failed
  *                        │  └──── owner silent ─────┘                      │
  *                        └──────────── retry, or the text changed ─────────┘
- *   at any time: enqueue again = pending with a new ticket; the holder of the old ticket can change nothing
+ *   at any time: enqueue again = pending with a new ticket; the holder of the old ticket can change nothing.
+ *   A release or a takeover keeps the ticket: there the queue row's ctid guards a write, and the owner a release.
  *
  *   state     failed_at   owner                    not_before
  *   pending   null        null                     due from then on

@@ -6,11 +6,14 @@ import type { Source } from "../sources/source.ts";
 import { isHeldRow, isSameRow, isSameVector, keysOf, tableOf, vectorTableOf } from "../sources/source-sql.ts";
 
 /*
- * Where vectors are kept in a table of their own, a row of that table may be locked too: a user writes to it, or holds
- * a row that it refers to. The fragments here follow a CTE `held`, the watched rows and queue rows that are locked
- * already, with the `ticket`, the `ctid` and the `key` of the queue rows, and skip every row that they would have to wait
- * for. The watched row is always locked first, as in a user's delete or change of a key, which reaches the vector through
- * its foreign key. Last comes the ledger's row, which no other listener writes while the watched row is locked.
+ * Fragments that follow a CTE `held`: the watched rows and queue rows that are locked already, with the `ticket`, the
+ * `ctid` and the `key` of the queue rows. They lock in this order: watched row, queue row, vector row, ledger row; and skip
+ * every row that they would have to wait for. The watched row comes first, as in a user's delete or change of a key, which
+ * reaches the vector through its foreign key. A ledger row is written by whoever holds its watched row; one statement that
+ * holds nothing else, `forgetOverwritten`, writes to it too.
+ *
+ * Where vectors are kept in a table of their own, a row of that table may be locked by a user who writes to it, or who
+ * holds a row that it refers to.
  */
 
 /**

@@ -8,7 +8,7 @@ import {
 import type { Database } from "../database/connect.ts";
 import { vectorName, type Pgvector } from "../database/pgvector.ts";
 import type { VectorArray } from "../database/vector-array.ts";
-import { cacheUnwritten } from "../ledger/cache-unwritten.ts";
+import { cacheUnwritten } from "./cache-unwritten.ts";
 import type { LedgerModel } from "../ledger/model.ts";
 import type { Source } from "../sources/source.ts";
 import { preparedPerSource } from "./prepared-per-source.ts";

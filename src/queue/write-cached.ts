@@ -1,6 +1,7 @@
 import { sql, type RawBuilder } from "kysely";
 import { numbersParameter, ctidsParameter, textsParameter } from "../database/array-parameter.ts";
 import type { Database } from "../database/connect.ts";
+import { mayBeCommitted } from "../database/database-fault.ts";
 import { lentVector } from "../ledger/ledger-sql.ts";
 import type { Lending } from "../ledger/lending.ts";
 import type { Source } from "../sources/source.ts";
@@ -33,9 +34,17 @@ export async function writeCached(db: Database, source: Source, cached: Cached):
     const rows = [numbersParameter([...ctidOf.keys()]), ctidsParameter([...ctidOf.values()])];
     outcomes.push(...(await statement(db, source, [...rows, id, names])));
   };
-  for (const lender of lending.sources()) await write(fromRowsOf(lender), numbersParameter(lenderIds));
+  const ids = numbersParameter(lenderIds);
+  const [own, ...others] = lending.sources();
+  if (own !== undefined) await write(fromRowsOf(own), ids);
   await write(fromCache, textsParameter(cacheNames));
+  // Another source's table may be locked or altered: that is no fault of these rows, which are tried again.
+  for (const lender of others) await write(fromRowsOf(lender), ids).catch(ignoreUnlessOfServer);
   return outcomes;
+}
+
+function ignoreUnlessOfServer(error: unknown): void {
+  if (mayBeCommitted(error)) throw error;
 }
 
 type Statement = ReturnType<typeof preparedPerSource<Outcome>>;

@@ -128,7 +128,7 @@ export function queueKey(source: Source, row: string): RawBuilder<string> {
   return source.key.length === 1 ? sql`${sql.join(texts)}` : sql`jsonb_build_array(${sql.join(texts)})::text`;
 }
 
-/** sha256 of the text of `row` in UTF-8: what the cache is keyed by and the write-back is guarded by. */
+/** sha256 of the text of `row` in UTF-8: what ledger, cache and reservations are keyed by, and the write-back is guarded by. */
 export function textHash(row: string): RawBuilder<Buffer> {
   return sql`sha256(convert_to(${sql.ref(`${row}.content`)}, 'UTF8'))`;
 }

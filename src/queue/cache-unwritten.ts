@@ -3,9 +3,11 @@ import { bytesParameter, numbersParameter, textsParameter } from "../database/ar
 import type { Database } from "../database/connect.ts";
 import { vectorName, type Pgvector } from "../database/pgvector.ts";
 import type { VectorArray } from "../database/vector-array.ts";
-import { keyMatches, watchedRows } from "../sources/source-sql.ts";
+import { isUnchanged, keyMatches, watchedRows } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
-import type { LedgerModel } from "./model.ts";
+import { isFree } from "../ledger/ledger-sql.ts";
+import type { LedgerModel } from "../ledger/model.ts";
+import { joinQueued } from "./held-rows.ts";
 
 interface Unwritten {
   /** The embedded rows `c`, with the `position` of their texts and their `key`. */
@@ -20,22 +22,27 @@ interface Unwritten {
 }
 
 /**
- * The CTEs that cache the vectors that no row has taken, so that they are not paid for again. Whose they are is kept: a row
- * that is being deleted, whose lock says so, leaves nothing. In the order of the hashes, so that two listeners with the
- * same texts cannot deadlock.
+ * The CTEs that cache the vectors that no row has taken, so that they are not paid for again. Each is stored under the key
+ * of its row, whose deletion erases it. A row that is being deleted leaves nothing: its transaction holds both the row and
+ * its place in the queue, where one that only locks the row, or changes its text, leaves one of them free.
  */
 export function cacheUnwritten(source: Source, unwritten: Unwritten): RawBuilder<unknown> {
+  const rows = sql`${unwritten.rows} join ${watchedRows(source)} t on ${keyMatches(source, "t", "c")}`;
   return sql`present as materialized (
-      select c.position, c.key from ${unwritten.rows} join ${watchedRows(source)} t on ${keyMatches(source, "t", "c")}
-      where ${unwritten.isLeft}
+      select c.position, c.key from ${rows} where ${unwritten.isLeft} and ${isUnchanged(source)}
       for key share of t skip locked
+    ), queued as materialized (
+      select c.position, c.key from ${rows} ${joinQueued(source, "c")}
+      where ${unwritten.isLeft} and ${isUnchanged(source)}
+      for key share of q skip locked
     ), cached as (
       insert into autoembed.embedding_cache (model, text_hash, embedding, source_id, key)
       select ${unwritten.cacheName}, p.text_hash, ${unwritten.vector}, ${sql.lit(source.id)}, p.key
       from (
-        select distinct on (text_hash) p.position, p.key, ${unwritten.textHash} as text_hash from present p
-        order by text_hash, p.key offset 0
+        select distinct on (text_hash) p.position, p.key, ${unwritten.textHash} as text_hash
+        from (select * from present union all select * from queued) p order by text_hash, p.key offset 0
       ) p
+      where ${isFree(unwritten.cacheName, sql`p.text_hash`)}
       on conflict (model, text_hash) do nothing
     )`;
 }

@@ -7,7 +7,7 @@ import { ClaimCursor } from "./claim-cursor.ts";
 import { fail } from "./fail.ts";
 import { HeldClaims, type Claimed } from "./held-claims.ts";
 import { release } from "./release.ts";
-import type { ReservationLedger } from "./reservation-ledger.ts";
+import type { Reservations } from "./reservations.ts";
 
 /** The `embedding_listener.id` that rows are claimed under. */
 export interface Claimant {
@@ -22,7 +22,7 @@ interface LedgerOptions {
   readonly events: Events;
   readonly claimant: Claimant;
   /** Of the texts that the claims reserve; left out where they reserve none. */
-  readonly reservations?: ReservationLedger;
+  readonly reservations?: Reservations;
   /** Called when rows were released: when that much time has passed, they can be claimed again. */
   readonly onReleased: (milliseconds: number) => void;
 }
@@ -48,9 +48,9 @@ export const LOCKED_DELAY_MS = 250;
  *   claim ──▶ held ──complete──▶ (ended)
  *              ├──fail─────────▶ (ended); a row that cannot be failed now is released
  *              └──release──────▶ (ended), or unreleased: a user holds its queue row, or the database is away.
- *                                `retryReleases` tries those again until they are
+ *                                `retryReleases` tries those again until they are released
  */
-export class ClaimLedger {
+export class Claims {
   readonly #options: LedgerOptions;
   readonly #held = new HeldClaims();
   readonly #cursor: ClaimCursor;
@@ -148,7 +148,7 @@ export class ClaimLedger {
     if (owners.size === 0) return 0;
     for (const [ticket, owner] of owners) this.#unreleased.set(ticket, owner);
     this.complete([...owners.keys()]);
-    // First, so that the listener that claims the rows next may embed their texts.
+    // First, or the listener that claims these rows next would find their texts reserved.
     await this.#options.reservations?.drop().catch(() => undefined);
     await this.#release(owners, delayMs).catch(() => undefined);
     return owners.size;

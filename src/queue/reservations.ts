@@ -1,7 +1,7 @@
 import type { Database } from "../database/connect.ts";
 import { dropReservations, type Reservation } from "./drop-reservations.ts";
 
-/** The reservation of a text that was embedded delays no other claim, which finds the vector first: they are dropped together. */
+/** A claim looks for a vector before it looks for a reservation, so a late drop delays nothing: drops are batched. */
 const DROP_AFTER_MS = 100;
 
 /** A claimed row, whose text is reserved where it is `new`. */
@@ -15,7 +15,7 @@ interface Reserving {
  * The texts that this process has reserved for one source: each until the last row that was claimed for it has ended.
  * One that cannot be dropped now is dropped with the next.
  */
-export class ReservationLedger {
+export class Reservations {
   readonly #db: Database;
   readonly #cacheModel: string;
   readonly #texts = new Map<string, Reservation & { rows: number }>();

@@ -47,14 +47,20 @@ drop table public.embedding_source, public.embedding_queue, public.embedding_res
   public.embedding_usage;
 drop sequence public.embedding_ticket;
 
--- Version 0.1 wrote into the one history that graphile-migrate keeps per database, by numbers: these seven can be no
--- other application's, for graphile-migrate would not have run ours.
+-- Version 0.1 wrote into the one history that graphile-migrate keeps per database. Its seven files are known by their
+-- hashes: a number may be another application's too.
 do $$ begin
   if to_regclass('graphile_migrate.migrations') is null then
     return;
   end if;
-  delete from graphile_migrate.migrations where filename in (
-    '000001.sql', '000002.sql', '000003.sql', '000004.sql', '000005.sql', '000006.sql', '000007.sql');
+  delete from graphile_migrate.migrations where hash in (
+    'sha1:b5d2c57b3e51b935b57a922a7de6e6a4233e77d7',
+    'sha1:03b751d0817dd05cfb630f49124627159447d99b',
+    'sha1:fc1c399488ac3a3e7c661b0002707054b04ff4ba',
+    'sha1:479df5c31c290156674676f8666f94e58be1013c',
+    'sha1:ea279506cb800d9feae863300019887fbc06f2c2',
+    'sha1:a5025e2269586993413d50a6f8713ed25e320c75',
+    'sha1:c60bfd5a9a4d64d8b40aedf13e98627428df2163');
   if not exists (select from graphile_migrate.migrations) and not exists (select from graphile_migrate.current)
     and not exists (
       select from pg_class where relnamespace = 'graphile_migrate'::regnamespace and relkind in ('r', 'v', 'm', 'p')

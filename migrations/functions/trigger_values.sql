@@ -22,7 +22,7 @@ as $$
     'key_of_o', autoembed.key_sql('o', source.key_columns),
     'key_of_new', autoembed.key_sql('new', source.key_columns),
     'key_of_old', autoembed.key_sql('old', source.key_columns),
-    'key_is_the_same', (select string_agg(format('t.%1$I = o.%1$I', c), ' and ') from unnest(source.key_columns) c),
+    'key_is_the_same', autoembed.same_key_sql('t', 'o', source.watched_table, source.key_columns),
     -- Asked only where the answer may be no: it costs 0.3 us per row.
     'is_update', case when autoembed.fires_by_row(source) then $sql$tg_op = 'UPDATE'$sql$ else 'true' end,
     'is_changed', autoembed.is_changed_sql(source),

@@ -173,27 +173,34 @@ describeNative("a role's own settings", "needs roles of its own", () => {
     }
   });
 
-  test("a key of citext is found by its own operators, by listener, backfill and write-back", async () => {
-    const { client, environment, listen } = await prepare();
-    await client.query(`create extension if not exists citext; drop schema if exists app cascade; create schema app;
-      create table app.codes (code citext primary key, body text, embedding vector(${DIMENSIONS}));
-      insert into app.codes select case when n % 2 = 0 then 'Code' else 'code' end || n, 'text ' || n from generate_series(1, 500) n;
+  test.each(["citext", "ltree"])(
+    "a key of %s is found by its own operators, by listener, backfill, write-back and triggers",
+    async (type) => {
+      const { client, environment, listen } = await prepare();
+      await client.query(`create extension if not exists ${type}; drop schema if exists app cascade; create schema app;
+      create table app.codes (code ${type} primary key, body text, embedding vector(${DIMENSIONS}));
+      insert into app.codes select (case when n % 2 = 0 then 'Code' else 'code' end || n)::${type}, 'text ' || n from generate_series(1, 500) n;
       select autoembed.watch('app.codes', 'body', source_name => 'codes')`);
-    onTestFinished(async () => {
-      await client.query("select autoembed.unwatch('codes')");
-      await client.query("drop schema app cascade; drop extension citext");
-    });
-    const backfill = runCommand(["backfill", "--source", "codes"], environment);
-    expect(await backfill.exited, backfill.stderr()).toBe(0);
-    expect((await client.query("select from app.codes where embedding is null")).rowCount).toBe(0);
-    const listener = await listen();
-    await client.query("update app.codes set body = body || '!'");
-    await listener.whenDrained(AbortSignal.timeout(60_000));
-    const { rows } = await client.query<{ body: string; embedding: string }>(
-      "select body, embedding from app.codes",
-    );
-    for (const { body, embedding } of rows) {
-      expect(Float32Array.from(JSON.parse(embedding) as number[])).toEqual(oracleVector(body, DIMENSIONS));
-    }
-  });
+      onTestFinished(async () => {
+        await client.query("select autoembed.unwatch('codes')");
+        await client.query(`drop schema app cascade; drop extension ${type}`);
+      });
+      const backfill = runCommand(["backfill", "--source", "codes"], environment);
+      expect(await backfill.exited, backfill.stderr()).toBe(0);
+      expect((await client.query("select from app.codes where embedding is null")).rowCount).toBe(0);
+      const listener = await listen();
+      await client.query("update app.codes set body = body || '!'");
+      await listener.whenDrained(AbortSignal.timeout(60_000));
+      await client.query("delete from app.codes where body like 'text 1%'");
+      const { rows } = await client.query<{ body: string; embedding: string }>(
+        "select body, embedding from app.codes",
+      );
+      const kept =
+        "select from autoembed.embedding_ledger join autoembed.embedding_source s on s.id = source_id";
+      expect((await client.query(`${kept} where s.name = 'codes'`)).rowCount).toBe(rows.length);
+      for (const { body, embedding } of rows) {
+        expect(Float32Array.from(JSON.parse(embedding) as number[])).toEqual(oracleVector(body, DIMENSIONS));
+      }
+    },
+  );
 });

@@ -28,7 +28,7 @@ export interface PipelineEvents {
   claimed: [{ source: string; rows: number }];
   /** Rows received a vector that a provider made for them. */
   embedded: [{ source: string; rows: number; freshnessMs: readonly number[]; writeMs: number }];
-  /** Rows received a vector from the cache. */
+  /** Rows received a vector that another row, or the cache, had. */
   cached: [{ source: string; rows: number; freshnessMs: readonly number[]; writeMs: number }];
   /** Rows needed no vector: their text is blank, or they were deleted. */
   emptied: [{ source: string; rows: number }];

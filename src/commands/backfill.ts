@@ -100,5 +100,5 @@ function describe({ done, cached, failed, pending, tokens, seconds }: BackfillRe
   const speed = Math.round(done / seconds);
   const left = pending > 0 ? ` ${pending} rows are still pending: run the command again to continue.` : "";
   const failures = failed > 0 ? ` ${failed} rows failed: see ${invocation("status")}.` : "";
-  return `${done} rows done in ${formatDuration(seconds)} (${speed} rows/s), ${cached} of them from the cache, ${tokens} tokens.${left}${failures}`;
+  return `${done} rows done in ${formatDuration(seconds)} (${speed} rows/s), ${cached} of them with known texts, ${tokens} tokens.${left}${failures}`;
 }

@@ -27,7 +27,7 @@ export function cacheFormer(
       from ${sql.id(held)} h
       cross join lateral (
         select l.model_id, l.text_hash, l.vector_hash from autoembed.embedding_ledger l
-        where l.source_id = ${id} and l.key = h.key and l.vector_hash is not null and ${isFormer} offset 0
+        where l.source_id = ${id} and l.key = h.key and ${isFormer} offset 0
       ) l
       cross join lateral (select m.name from autoembed.embedding_model m where m.id = l.model_id offset 0) m
       cross join lateral (

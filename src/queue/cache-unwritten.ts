@@ -7,11 +7,13 @@ import { isUnchanged, keyMatches, watchedRows } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 import { isFree } from "../ledger/ledger-sql.ts";
 import type { LedgerModel } from "../ledger/model.ts";
-import { joinQueued } from "./held-rows.ts";
+import { claimedRows } from "./held-rows.ts";
 
 interface Unwritten {
   /** The embedded rows `c`, with the `position` of their texts and their `key`. */
   readonly rows: RawBuilder<unknown>;
+  /** The same with the `ticket` and the `ctid` of their queue rows; none where they were not claimed. */
+  readonly claimed: RawBuilder<unknown>;
   /** Over `c`: no row has taken its vector. */
   readonly isLeft: RawBuilder<unknown>;
   /** `embedding_model.name` of vectors of full precision. */
@@ -27,14 +29,13 @@ interface Unwritten {
  * its place in the queue, where one that only locks the row, or changes its text, leaves one of them free.
  */
 export function cacheUnwritten(source: Source, unwritten: Unwritten): RawBuilder<unknown> {
+  const isLeft = sql`${unwritten.isLeft} and ${isUnchanged(source)}`;
   const rows = sql`${unwritten.rows} join ${watchedRows(source)} t on ${keyMatches(source, "t", "c")}`;
+  const queued = claimedRows(source, unwritten.claimed);
   return sql`present as materialized (
-      select c.position, c.key from ${rows} where ${unwritten.isLeft} and ${isUnchanged(source)}
-      for key share of t skip locked
+      select c.position, c.key from ${rows} where ${isLeft} for key share of t skip locked
     ), queued as materialized (
-      select c.position, c.key from ${rows} ${joinQueued(source, "c")}
-      where ${unwritten.isLeft} and ${isUnchanged(source)}
-      for key share of q skip locked
+      select c.position, c.key from ${queued} where ${isLeft} for key share of q skip locked
     ), cached as (
       insert into autoembed.embedding_cache (model, text_hash, embedding, source_id, key)
       select ${unwritten.cacheName}, p.text_hash, ${unwritten.vector}, ${sql.lit(source.id)}, p.key
@@ -69,6 +70,7 @@ export async function cacheVectors(db: Database, source: Source, embedded: Embed
     ), ${cacheUnwritten(source, {
       rows: sql`unnest(${numbersParameter(positions.map((position) => position + 1))}::int[],
         ${textsParameter(keys)}::text[]) as c(position, key)`,
+      claimed: sql`(select null::bigint, null::tid, 0, '' limit 0) as c(ticket, ctid, position, key)`,
       isLeft: sql`true`,
       cacheName: sql`${ledgerModel.fingerprint}::text`,
       textHash: sql`((select v.hashes from v))[p.position]`,

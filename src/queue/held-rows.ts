@@ -16,11 +16,6 @@ export function claimedRows(source: Source, claimed: RawBuilder<unknown>): RawBu
         join ${watchedRows(source)} t on ${keyMatches(source, "t", "q")}`;
 }
 
-/** Joins the queue row `q` of a row with a `key`. */
-export function joinQueued(source: Source, row: string): RawBuilder<unknown> {
-  return sql`join autoembed.embedding_queue q on q.source_id = ${sql.lit(source.id)} and q.key = ${sql.ref(`${row}.key`)}`;
-}
-
 /**
  * The lock order of every statement that writes a vector: the user's row, then the queue's, then the vector's (see
  * `writableCte`). A user's transaction takes them in this order too. A row that another transaction holds is left out.

@@ -69,6 +69,7 @@ const statement = preparedPerSource<Outcome>((source) => {
       modelId: sql`$5::int`,
     })}, ${cacheUnwritten(source, {
       rows: sql`unnest($3::int[], $7::text[]) as c(position, key)`,
+      claimed: sql`unnest($1::bigint[], $2::tid[], $3::int[], $7::text[]) as c(ticket, ctid, position, key)`,
       isLeft,
       cacheName: sql`$6::text`,
       textHash: sql`($4::bytea[])[p.position]`,

@@ -97,7 +97,9 @@ function countEvents(
   gauge: MakeGauge,
 ): void {
   const embedded = counter("embedded_rows_total", "Rows whose vector a provider made.", ["source"]);
-  const cached = counter("cached_rows_total", "Rows whose vector came from another row or the cache.", ["source"]);
+  const cached = counter("cached_rows_total", "Rows whose vector came from another row or the cache.", [
+    "source",
+  ]);
   const failures = counter("failures_total", "Rows that failed, by kind.", ["source", "kind"]);
   const truncated = counter("truncated_rows_total", "Rows whose text was cut to the model's limit.", [
     "source",

@@ -15,7 +15,7 @@
 --   grant select, insert, update, delete on my_schema.my_table_embeddings to autoembed_listener;
 --   grant usage on schema my_schema to autoembed_listener;
 --
--- The same for a table of passages (watch --into --chunk).
+-- The same for a table of chunks (watch --into --chunk).
 --
 -- Where row-level security is on, it must see and update every row, and in a table of vectors insert and delete them:
 --

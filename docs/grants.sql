@@ -15,7 +15,7 @@
 --   grant select, insert, update, delete on my_schema.my_table_embeddings to autoembed_listener;
 --   grant usage on schema my_schema to autoembed_listener;
 --
--- The same for a table of passages (watch --into --chunk).
+-- The same for a table of chunks (watch --into --chunk).
 --
 -- Where row-level security is on, it must see and update every row, and in a table of vectors insert and delete them:
 --
@@ -25,6 +25,25 @@
 -- calls autoembed.search() itself, and may read the table, needs: select autoembed.grant_search('my_role');
 --
 -- Both are done again by `npm run migrate`, for what a newer version needs besides.
+--
+-- A listener sets what its own sessions need. Behind a transaction pooler it has none: set this for its role instead, so
+-- that keys and texts look as the triggers compute them, whatever the server or the database has set.
+--
+--   alter role autoembed_listener set lock_timeout = '1s';
+--   alter role autoembed_listener set statement_timeout = '1h';
+--   alter role autoembed_listener set standard_conforming_strings = on;
+--   alter role autoembed_listener set datestyle = 'ISO, MDY';
+--   alter role autoembed_listener set timezone = 'UTC';
+--   alter role autoembed_listener set intervalstyle = 'postgres';
+--   alter role autoembed_listener set bytea_output = 'hex';
+--   alter role autoembed_listener set extra_float_digits = 1;
+--   alter role autoembed_listener set quote_all_identifiers = off;
+--   alter role autoembed_listener set default_transaction_isolation = 'read committed';
+--   alter role autoembed_listener set default_transaction_read_only = off;
+--
+-- And this, unless a trigger of yours on a watched table, or a function in a text, finds something by the role's path:
+--
+--   alter role autoembed_listener set search_path = pg_catalog, pg_temp;
 
 select autoembed.grant_listener(quote_ident(:'listener')::regrole);
 grant usage on schema public to :"listener";

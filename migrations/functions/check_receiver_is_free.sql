@@ -9,7 +9,7 @@ begin
   select s.name into taken_by from autoembed.embedding_source s
   where s.name <> wanted.name
     and coalesce(s.vector_table, s.watched_table) = receiver and s.vector_column = wanted.vector_column
-    -- Passages are written by one source, and their vectors by another.
+    -- Chunks are written by one source, and their vectors by another.
     and (s.passages is null) = (wanted.passages is null);
   if taken_by is not null then
     raise exception 'column % of % receives the vectors of the source % already',

@@ -5,7 +5,7 @@ language plpgsql stable strict
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  passage_columns constant text[] := case
+  chunk_columns constant text[] := case
     when in_passages then array['passage_id', 'chunk', 'start_char', 'end_char', 'passage'] else '{}' end;
   culprit text;
 begin
@@ -15,7 +15,7 @@ begin
   end if;
   perform autoembed.check_shared_key(vector_table, watched_table, key_columns);
   if in_passages then
-    perform autoembed.check_passage_columns(vector_table, key_columns, passage_columns);
+    perform autoembed.check_chunk_columns(vector_table, key_columns, chunk_columns);
   else
     perform autoembed.check_unique_key(vector_table, key_columns);
   end if;
@@ -23,7 +23,7 @@ begin
   select quote_ident(v.attname) into culprit from pg_attribute v
   where v.attrelid = vector_table and v.attnum > 0 and not v.attisdropped
     and v.attnotnull and not v.atthasdef and v.attidentity = ''
-    and v.attname <> vector_column and v.attname <> all(key_columns || passage_columns);
+    and v.attname <> vector_column and v.attname <> all(key_columns || chunk_columns);
   if culprit is not null then
     raise exception 'column % of % is NOT NULL and has no default, so no vector could be put there',
         culprit, vector_table
@@ -33,5 +33,5 @@ begin
 end
 $$;
 comment on function autoembed.check_vector_table is
-  'Raises, with what to do, unless the table can hold the vectors of a watched one: its key, unique but for passages, '
+  'Raises, with what to do, unless the table can hold the vectors of a watched one: its key, unique but for chunks, '
   'with a foreign key that cascades.';

@@ -13,7 +13,7 @@ begin
   if before.watched_table <> wanted.watched_table then
     perform autoembed.drop_triggers(before);
   end if;
-  -- The passages are embedded as any table's texts are. Those that they were in before are not kept true any more.
+  -- The chunks are embedded as any table's texts are. Those that they were in before are not kept true any more.
   if before.passages is not null and (wanted.passages is null or before.vector_table <> wanted.vector_table) then
     perform autoembed.unwatch(p.name) from autoembed.embedding_source p where p.watched_table = before.vector_table;
   end if;

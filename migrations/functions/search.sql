@@ -24,7 +24,7 @@ begin
     return;
   end if;
   select n.selected, n.ordering into nearest, ordering from autoembed.nearest_sql(source) n;
-  -- A row has many passages, and only its best counts: more are looked at until k rows are found, and in the end all.
+  -- A row has many chunks, and only its best counts: more are looked at until k rows are found, and in the end all.
   foreach width in array case when source.passages is null then array[k] else array[10 * k, 100 * k, null] end loop
     -- The default of 40 would also be the most rows that an index gives; 1,000 is pgvector's own limit.
     perform set_config('hnsw.ef_search', least(1000, greatest(100, 2 * width))::text, true);
@@ -33,7 +33,7 @@ begin
     execute format('select count(distinct key) from (%s) n', near) into found_rows using query_vector;
     exit when found_rows >= k;
   end loop;
-  -- More rows than an index gives are looked for without one. Passages have been looked at to the last by now, if need
+  -- More rows than an index gives are looked for without one. Chunks have been looked at to the last by now, if need
   -- be.
   if source.passages is null and k > 1000 then
     perform set_config('enable_indexscan', 'off', true);
@@ -48,4 +48,4 @@ end
 $$;
 comment on function autoembed.search is
   'The k rows of a source nearest to a vector, by cosine distance: keys as the queue writes them, nearest first; of a '
-  'text in passages, with the number and the range of its best.';
+  'text in chunks, with the number and the range of its best.';

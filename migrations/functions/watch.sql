@@ -26,7 +26,7 @@ begin
   perform autoembed.check_model_is_settled(before, wanted);
   perform autoembed.release_former(before, wanted);
   if passages is not null then
-    perform autoembed.watch_passages(wanted);
+    perform autoembed.watch_chunks(wanted);
   end if;
   source := autoembed.save_source(wanted);
   unseen := autoembed.may_have_missed_changes(before);
@@ -45,5 +45,5 @@ end
 $$;
 comment on function autoembed.watch is
   'Watches a text of a table: from now on every change of it is queued. Called again with the same name, it changes '
-  'the source. With passages, the text is cut into rows of vector_table, and those are watched too. Rows that exist '
+  'the source. With passages, the text is cut into chunks, rows of vector_table that are watched too. Rows that exist '
   'already wait for a backfill.';

@@ -1,7 +1,9 @@
+import { readFile } from "node:fs/promises";
 import pg from "pg";
 import { sql } from "kysely";
 import { expect, onTestFinished, test } from "vitest";
 import { connect } from "../../src/database/connect.ts";
+import { pinSession } from "../../src/database/session-settings.ts";
 import { migrate } from "../../src/migrate.ts";
 import { runCommand } from "../support/command.ts";
 import { describeNative } from "../support/database.ts";
@@ -171,6 +173,30 @@ describeNative("a role's own settings", "needs roles of its own", () => {
       await run.exited;
       expect(run.stderr(), command.join(" ")).not.toContain("does not exist");
     }
+  });
+
+  test("behind a pooler are what a session of ours is pinned to, once the lines of docs/grants.sql were run", async () => {
+    const { client, database } = await prepare();
+    const url = await role(client, database.url, "listener");
+    const name = nameIn(url);
+    await client.query(`alter role ${name} set datestyle = 'German, DMY'; alter role ${name} set timezone = 'Asia/Tokyo';
+      alter role ${name} set bytea_output = 'escape'; alter role ${name} set search_path = public`);
+    const script = await readFile(new URL("../../docs/grants.sql", import.meta.url), "utf8");
+    for (const [, line = ""] of script.matchAll(/^-- +(alter role .*;)$/gm))
+      await client.query(line.replace("autoembed_listener", name));
+    const settings = async (opened: pg.Client) => {
+      const names = [...pinSession(1).matchAll(/set_config\('(\w+)', '/g)].map(([, pinned = ""]) => pinned);
+      const { rows } = await opened.query<{ name: string; setting: string }>(
+        "select name, current_setting(name) as setting from unnest($1::text[]) name",
+        [names.filter((pinned) => pinned !== "statement_timeout")],
+      );
+      return rows;
+    };
+    const pinned = await session(url);
+    await pinned.query(pinSession(1_000));
+    const unpinned = await settings(await session(url));
+    expect(unpinned.length).toBeGreaterThan(8);
+    expect(unpinned).toEqual(await settings(pinned));
   });
 
   test.each(["citext", "ltree"])(

@@ -42,7 +42,7 @@ test.each([
   ["an overlap as long as a chunk", { chunks: { chunk: 100, overlap: 100 } }, /half of --chunk/],
   ["a chunk of nothing", { chunks: { chunk: 0 } }, /at least 20/],
   ["a length that is no number", { chunks: { chunk: Number.NaN } }, /at least 20/],
-  ["a table of another shape", { into: "app.others" }, /cannot hold passages|no key column/],
+  ["a table of another shape", { into: "app.others" }, /table app\.others cannot hold chunks/],
 ] as const)("Watching in chunks is refused for %s", async (_, options, message) => {
   const { watch, client } =
     await prepareChunkedDocuments(`create table app.documents (id bigint primary key, body text);
@@ -51,6 +51,15 @@ test.each([
   expect(
     (await client.query("select from autoembed.embedding_source where name like 'app.%'")).rowCount,
   ).toBe(0);
+});
+
+test("Watching in chunks is refused under the name that their own source has", async () => {
+  const { watch } = await prepareChunkedDocuments(
+    "create table app.documents (id bigint primary key, body text)",
+  );
+  await expect(watch({ name: "app.documents_passages" })).rejects.toThrow(
+    "the name 'app.documents_passages' is that of the chunks",
+  );
 });
 
 test("Watching in chunks is refused for a key column with the name of a chunk's column", async () => {

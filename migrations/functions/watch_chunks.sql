@@ -1,4 +1,4 @@
-create or replace function autoembed.watch_passages(wanted autoembed.embedding_source) returns void
+create or replace function autoembed.watch_chunks(wanted autoembed.embedding_source) returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
@@ -8,10 +8,10 @@ begin
   source := autoembed.watch(wanted.vector_table, 'passage', array['passage_id'], wanted.vector_column, null,
     wanted.backend, wanted.model, wanted.dimensions, wanted.settings);
   if source.name = wanted.name then
-    raise exception 'the name % is that of the passages', quote_literal(wanted.name)
+    raise exception 'the name % is that of the chunks', quote_literal(wanted.name)
       using hint = 'Give the source another name.', errcode = 'duplicate_object';
   end if;
 end
 $$;
-comment on function autoembed.watch_passages is
-  'Watches the passages that the text of a source is cut into: a source of their own.';
+comment on function autoembed.watch_chunks is
+  'Watches the chunks that the text of a source is cut into: a source of their own.';

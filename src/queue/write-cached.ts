@@ -1,7 +1,7 @@
 import { sql, type RawBuilder } from "kysely";
 import { numbersParameter, ctidsParameter, textsParameter } from "../database/array-parameter.ts";
 import type { Database } from "../database/connect.ts";
-import { mayBeCommitted } from "../database/database-fault.ts";
+import { databaseFault, mayBeCommitted } from "../database/database-fault.ts";
 import { lentVector } from "../ledger/ledger-sql.ts";
 import type { Lending } from "../ledger/lending.ts";
 import type { Source } from "../sources/source.ts";
@@ -38,13 +38,13 @@ export async function writeCached(db: Database, source: Source, cached: Cached):
   const [own, ...others] = lending.sources();
   if (own !== undefined) await write(fromRowsOf(own), ids);
   await write(fromCache, textsParameter(cacheNames));
-  // Another source's table may be locked or altered: that is no fault of these rows, which are tried again.
-  for (const lender of others) await write(fromRowsOf(lender), ids).catch(ignoreUnlessOfServer);
+  for (const lender of others) await write(fromRowsOf(lender), ids).catch(ignoreLendersFault);
   return outcomes;
 }
 
-function ignoreUnlessOfServer(error: unknown): void {
-  if (mayBeCommitted(error)) throw error;
+/** Another source's table may be locked or altered: that is no fault of these rows, which are tried again. */
+function ignoreLendersFault(error: unknown): void {
+  if (databaseFault(error) === "row" || mayBeCommitted(error)) throw error;
 }
 
 type Statement = ReturnType<typeof preparedPerSource<Outcome>>;

@@ -65,6 +65,24 @@ test("A source that was paused and watched by another key does not keep its text
   expect(await wrongRows(client)).toEqual([]);
 });
 
+test("A row whose table refuses the vector that another source lends fails, and is not tried for ever", async () => {
+  const { client, listen } = await prepare();
+  await client.query(`drop table if exists picky;
+    create table picky (patient_id bigint primary key, context_text text, embedding vector(${DIMENSIONS}),
+      check (embedding is null or patient_id <> 1));
+    select autoembed.watch('picky', 'context_text')`);
+  const listener = await listen();
+  await client.query("insert into patient_embeddings values (1, 'one'), (2, 'two')");
+  await listener.whenDrained();
+  await client.query("insert into picky values (1, 'one'), (2, 'two')");
+  await listener.whenDrained(AbortSignal.timeout(30_000));
+  const { rows } = await client.query(
+    "select key, last_error like '%23514%' as refused from autoembed.embedding_queue where failed_at is not null",
+  );
+  expect(rows).toEqual([{ key: "1", refused: true }]);
+  expect(await wrongRows(client, "picky")).toEqual(["1"]);
+});
+
 test("A key that a table and one that inherits from it both have is embedded", async () => {
   const { client, listen } = await prepare();
   await client.query(`drop table if exists parent cascade;

@@ -1,5 +1,5 @@
 --! Previous: sha1:66daa1f9b75fc96afc2ad77f9e3ecd5cff3875c1
---! Hash: sha1:9bfc3df560218e0943e5239cbb0ac427d7aa07c4
+--! Hash: sha1:fbe285869f956535f0511b70510aee158f8e0913
 --! Message: ledger
 
 -- Which text of each row was embedded, and by which model. It says exactly which vectors are outdated, and lets a row
@@ -74,12 +74,12 @@ comment on table autoembed.embedding_question is
 comment on column autoembed.embedding_question.model is 'embedding_model.name, without the precision.';
 comment on column autoembed.embedding_question.text_hash is 'sha256 of the question in UTF-8.';
 comment on column autoembed.embedding_question.embedding is 'Its vector.';
-comment on column autoembed.embedding_question.asked_at is 'When it was asked last.';
+comment on column autoembed.embedding_question.asked_at is 'When its vector was made; kept for an hour from then.';
 
 alter table autoembed.embedding_source add column current_model integer;
 
 comment on column autoembed.embedding_source.current_model is
   'embedding_model.id of the listener that began to embed it last: a row of another one is outdated.';
 
--- Its successor takes one more parameter.
+-- Its successor takes three more parameters.
 drop function if exists autoembed.reserve_texts(text, bytea[], bigint[], integer);

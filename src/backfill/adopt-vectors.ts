@@ -1,5 +1,5 @@
-import { isQueuedByLookup } from "../queue/is-queued.ts";
 import { sql, type RawBuilder } from "kysely";
+import { isQueuedByLookup } from "../queue/is-queued.ts";
 import {
   hasText,
   isSameRow,

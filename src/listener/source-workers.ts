@@ -37,17 +37,17 @@ export class SourceWorkers {
 
   /** Rows that are claimed and not ended yet. */
   get inFlight(): number {
-    return this.#sum((worker) => worker.ledger.held.size);
+    return this.#sum((worker) => worker.claims.held.size);
   }
 
   /** Whether nothing is claimed, may be claimed without our knowledge, or waits to be released. */
   get holdsNothing(): boolean {
-    return this.#sum(({ ledger }) => ledger.held.size + ledger.unreleased + ledger.awaitingReply) === 0;
+    return this.#sum(({ claims }) => claims.held.size + claims.unreleased + claims.awaitingReply) === 0;
   }
 
   /** Whether anything that was claimed under that `embedding_listener.id` is still held. */
   holds(owner: number): boolean {
-    return this.#states.workers.some((worker) => worker.ledger.held.hasOwner(owner));
+    return this.#states.workers.some((worker) => worker.claims.held.hasOwner(owner));
   }
 
   /** Whether any worker claims, or waits to. */
@@ -95,7 +95,7 @@ export class SourceWorkers {
 
   /** Tries again what could not be released. @throws when the database does not answer */
   async retryReleases(): Promise<void> {
-    for (const { ledger } of this.#states.workers) await ledger.retryReleases();
+    for (const { claims } of this.#states.workers) await claims.retryReleases();
     this.#states.dropRetired();
   }
 

@@ -41,10 +41,10 @@ export class ChunkWorker {
 
   async #drain(): Promise<void> {
     const { db, source } = this.#context;
-    const { ledger } = this.loop;
+    const { claims } = this.loop;
     const isStopping = (): boolean => this.loop.stopping.aborted;
     for (let more = true; more && !isStopping();) {
-      const { rows, isFull } = await ledger.claim(CLAIM_ROWS, (range) => claimRowsToChunk(db, source, range));
+      const { rows, isFull } = await claims.claim(CLAIM_ROWS, (range) => claimRowsToChunk(db, source, range));
       more = isFull;
       try {
         await this.#dropDeleted(rows);
@@ -54,48 +54,48 @@ export class ChunkWorker {
         }
       } finally {
         const tickets = rows.map(({ ticket }) => ticket);
-        await ledger.release(tickets, "not split", isStopping() ? 0 : FAILED_DELAY_MS);
+        await claims.release(tickets, "not split", isStopping() ? 0 : FAILED_DELAY_MS);
       }
     }
   }
 
   async #dropDeleted(rows: readonly ClaimedRowToChunk[]): Promise<void> {
     const { db, source, events } = this.#context;
-    const { ledger } = this.loop;
+    const { claims } = this.loop;
     const tickets = rows.filter(({ state }) => state === "deleted").map(({ ticket }) => ticket);
     if (tickets.length === 0) return;
     const dropped = await dropDeleted(db, source, tickets);
-    ledger.complete(dropped.map(({ ticket }) => ticket));
+    claims.complete(dropped.map(({ ticket }) => ticket));
     events.emit("emptied", { source: source.name, rows: dropped.length });
-    await ledger.releaseSkipped(tickets);
+    await claims.releaseSkipped(tickets);
   }
 
   async #split(ticket: string): Promise<void> {
     const { db, source, events, onSplit } = this.#context;
-    const { ledger } = this.loop;
+    const { claims } = this.loop;
     try {
       const found = await readText(db, source, ticket, LONGEST_TEXT_CHARACTERS);
       if (found?.too_long === true) {
         const reason = `the text is longer than ${LONGEST_TEXT_CHARACTERS} characters: store it in several rows`;
-        await ledger.fail([ticket], { kind: "too_long", reason });
+        await claims.fail([ticket], { kind: "too_long", reason });
         return;
       }
       const chunks = found === undefined ? [] : splitText(found.text, source.chunkSettings);
       const replaced =
         found === undefined ? undefined : await replaceChunks(db, source, ticket, found.text_hash, chunks);
       if (replaced === undefined) {
-        await ledger.releaseSkipped([ticket]);
+        await claims.releaseSkipped([ticket]);
         return;
       }
       if (replaced.written) {
-        ledger.complete([ticket]);
+        claims.complete([ticket]);
         events.emit("split", { source: source.name, rows: 1, chunks: replaced.fresh });
-      } else await ledger.fail([ticket], { kind: "database", reason: NOT_KEPT });
+      } else await claims.fail([ticket], { kind: "database", reason: NOT_KEPT });
       onSplit();
     } catch (error) {
       if (databaseFault(error) !== "row") throw error;
       const reason = `${describeDatabaseError(error)} for this row when it was split`;
-      await ledger.fail([ticket], { kind: "database", reason });
+      await claims.fail([ticket], { kind: "database", reason });
     }
   }
 }

@@ -15,7 +15,7 @@ export class EmbedWorker {
   readonly #batch: RequestBatch;
   readonly #claimSize: ClaimSize;
 
-  constructor(context: Omit<SourceContext, "ledger" | "loop">, claimant: Claimant) {
+  constructor(context: Omit<SourceContext, "claims" | "loop">, claimant: Claimant) {
     const { db, source, events, lending, settings } = context;
     this.loop = new WorkerLoop({
       db,
@@ -25,7 +25,7 @@ export class EmbedWorker {
       reservations: new Reservations(db, lending.model.fingerprint),
       drain: () => this.#drain(),
     });
-    this.#context = { ...context, loop: this.loop, ledger: this.loop.ledger };
+    this.#context = { ...context, loop: this.loop, claims: this.loop.claims };
     const requests = new ConcurrencyLimit(settings.concurrency + settings.waiting);
     this.#batch = new RequestBatch(this.#context, requests, this.loop.aborting);
     this.#claimSize = new ClaimSize(context, requests);
@@ -48,11 +48,11 @@ export class EmbedWorker {
   }
 
   async #claim(): Promise<{ readonly rows: readonly ClaimedRow[]; readonly isFull: boolean }> {
-    const { batches, ledger, lending, provider, source, writeSize } = this.#context;
+    const { batches, claims, lending, provider, source, writeSize } = this.#context;
     const maxCharacters = provider.limits.textCharacters;
     this.#batch.evictCompleted();
     const started = performance.now();
-    const claimed = await ledger.claim(this.#claimSize.next(), (range) =>
+    const claimed = await claims.claim(this.#claimSize.next(), (range) =>
       claim(batches, source, { ...range, lending, maxCharacters }),
     );
     this.#claimSize.learn(claimed.rows);

@@ -9,8 +9,8 @@ const REASON =
  * retried for ever.
  * @returns the tickets of the others, which are written.
  */
-export async function failRejectedWrites(ledger: Claims, outcomes: readonly Outcome[]): Promise<string[]> {
+export async function failRejectedWrites(claims: Claims, outcomes: readonly Outcome[]): Promise<string[]> {
   const rejected = outcomes.filter(({ written }) => !written).map(({ ticket }) => ticket);
-  await ledger.fail(rejected, { kind: "database", reason: REASON });
+  await claims.fail(rejected, { kind: "database", reason: REASON });
   return outcomes.filter(({ written }) => written).map(({ ticket }) => ticket);
 }

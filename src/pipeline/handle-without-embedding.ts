@@ -31,13 +31,13 @@ async function withoutText(
   rows: readonly ClaimedRow[],
   statement: (tickets: readonly string[]) => Promise<Outcome[]>,
 ): Promise<void> {
-  const { events, ledger, loop, source } = context;
+  const { events, claims, loop, source } = context;
   const tickets = ticketsOf(rows);
   await loop.releasingOnError(tickets, async () => {
-    const written = await failRejectedWrites(ledger, await statement(tickets));
-    ledger.complete(written);
+    const written = await failRejectedWrites(claims, await statement(tickets));
+    claims.complete(written);
     events.emit("emptied", { source: source.name, rows: written.length });
-    await ledger.releaseSkipped(tickets);
+    await claims.releaseSkipped(tickets);
   });
 }
 
@@ -46,24 +46,24 @@ async function withoutText(
  * longer that takes, the longer they are left alone.
  */
 export async function releaseInProgress(
-  { ledger }: SourceContext,
+  { claims }: SourceContext,
   rows: readonly ClaimedRow[],
 ): Promise<void> {
   const longest = Math.max(...rows.map((row) => row.in_progress_ms ?? 0));
   const delayMs = Math.min(Math.max(longest, LOCKED_DELAY_MS), LONGEST_IN_PROGRESS_MS);
-  await ledger.release(ticketsOf(rows), "its text is being embedded elsewhere", delayMs);
+  await claims.release(ticketsOf(rows), "its text is being embedded elsewhere", delayMs);
 }
 
-export async function failUnreadable({ ledger }: SourceContext, rows: readonly ClaimedRow[]): Promise<void> {
+export async function failUnreadable({ claims }: SourceContext, rows: readonly ClaimedRow[]): Promise<void> {
   for (const [fault, failing] of groupBy(rows, (row) => row.fault)) {
     const reason = `the text expression raises SQLSTATE ${fault ?? "unknown"} for this row: change the row, or the expression`;
-    await ledger.fail(ticketsOf(failing), { kind: "database", reason });
+    await claims.fail(ticketsOf(failing), { kind: "database", reason });
   }
 }
 
 /** Rows whose text is longer than the model takes fail; or their texts, which the claim has cut, are embedded so. */
 export async function failOrTruncateTooLong(
-  { events, ledger, provider, settings, source }: SourceContext,
+  { events, claims, provider, settings, source }: SourceContext,
   rows: readonly ClaimedRow[],
   batch: RequestBatch,
 ): Promise<void> {
@@ -73,7 +73,7 @@ export async function failOrTruncateTooLong(
     return;
   }
   const reason = `the text is longer than ${provider.limits.textCharacters} characters: shorten it, or set EMBED_ON_TOO_LONG=truncate`;
-  await ledger.fail(ticketsOf(rows), { kind: "too_long", reason });
+  await claims.fail(ticketsOf(rows), { kind: "too_long", reason });
 }
 
 function ticketsOf(rows: readonly ClaimedRow[]): string[] {

@@ -89,11 +89,11 @@ export class RequestBatch {
   async releaseUnsent(): Promise<void> {
     const unsent = [...this.#unsent.values()];
     this.#unsent = new Map();
-    await this.#context.ledger.release(ticketsOf(unsent), "not sent", 0);
+    await this.#context.claims.release(ticketsOf(unsent), "not sent", 0);
   }
 
   get #isCrowded(): boolean {
-    return this.#context.ledger.held.size >= MOST_HELD;
+    return this.#context.claims.held.size >= MOST_HELD;
   }
 
   #pack(texts: readonly UnsentText[]): UnsentText[][] {

@@ -16,7 +16,7 @@ export async function sendRequest(
   texts: readonly UniqueText[],
   signal: AbortSignal,
 ): Promise<{ readonly written: Promise<unknown> }> {
-  const { provider, settings, events, source, ledger, writes, writeSize } = context;
+  const { provider, settings, events, source, claims, writes, writeSize } = context;
   const writing: Promise<void>[] = [];
   const unanswered = new Set(texts);
   const answered = (index: number): UniqueText => {
@@ -28,7 +28,7 @@ export async function sendRequest(
   const onResult = async (result: EmbedResult): Promise<void> => {
     if (result.kind === "refused") {
       const { message: reason, tooLong } = result.error;
-      await ledger.fail(answered(result.index).tickets, { kind: tooLong ? "too_long" : "refused", reason });
+      await claims.fail(answered(result.index).tickets, { kind: tooLong ? "too_long" : "refused", reason });
       return;
     }
     const embedded = result.indices.map(answered);
@@ -49,7 +49,7 @@ export async function sendRequest(
     await embedWithBisection(provider, inputs, signal, onResult, { onTooLong: settings.onTooLong });
   } catch (error) {
     const problem = error instanceof ProviderError ? error.message : "stopping";
-    await ledger.release(ticketsOf([...unanswered]), problem, 0);
+    await claims.release(ticketsOf([...unanswered]), problem, 0);
     if (error instanceof ProviderError) events.emit("source_failing", { source: source.name, problem });
   }
   return { written: Promise.all(writing) };

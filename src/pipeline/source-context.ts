@@ -35,6 +35,6 @@ export interface SourceContext {
   readonly writes: ConcurrencyLimit;
   /** Learns from each claim and each write of this source. */
   readonly writeSize: WriteSize;
-  readonly ledger: Claims;
+  readonly claims: Claims;
   readonly loop: Pick<WorkerLoop, "failed" | "releasingOnError">;
 }

@@ -18,11 +18,11 @@ interface WorkerOptions {
 }
 
 /**
- * What the workers of a source have in common, whatever they do with its rows: a drain loop and the ledger of what it has
+ * What the workers of a source have in common, whatever they do with its rows: a drain loop and what it has
  * claimed. A drain may leave work in flight behind it; the source counts as drained when that has ended too.
  */
 export class WorkerLoop {
-  readonly ledger: Claims;
+  readonly claims: Claims;
   readonly #source: string;
   readonly #events: Events;
   readonly #loop: DrainLoop;
@@ -41,7 +41,7 @@ export class WorkerLoop {
     const onReleased = (milliseconds: number): void => {
       this.#loop.wakeIn(milliseconds);
     };
-    this.ledger = new Claims({ ...options, onReleased });
+    this.claims = new Claims({ ...options, onReleased });
   }
 
   /** Aborted when it is to stop: nothing more is claimed. */
@@ -72,7 +72,7 @@ export class WorkerLoop {
     try {
       return await statement();
     } catch (error) {
-      await this.ledger.release(tickets, describeDatabaseError(error), this.#loop.restMs);
+      await this.claims.release(tickets, describeDatabaseError(error), this.#loop.restMs);
       throw error;
     }
   }
@@ -85,20 +85,20 @@ export class WorkerLoop {
     this.#loop.stop();
     await Promise.race([this.#idle(), aborted(deadline)]);
     this.#aborting.abort();
-    const released = await this.ledger.releaseAll();
-    await this.ledger.retryReleases().catch(() => undefined);
+    const released = await this.claims.releaseAll();
+    await this.claims.retryReleases().catch(() => undefined);
     return released;
   }
 
   async #idle(): Promise<void> {
-    while (this.#loop.isDraining || this.ledger.held.size > 0) {
+    while (this.#loop.isDraining || this.claims.held.size > 0) {
       await this.#loop.asleep();
-      await this.ledger.held.empty();
+      await this.claims.held.empty();
     }
   }
 
   async #reportDrained(): Promise<void> {
-    await this.ledger.held.empty();
+    await this.claims.held.empty();
     if (!this.#loop.isDraining) this.#events.emit("drained", { source: this.#source });
   }
 }

@@ -29,21 +29,21 @@ export async function writeCachedVectors(context: SourceContext, rows: readonly 
 }
 
 async function writePart(context: SourceContext, rows: readonly ClaimedRow[]): Promise<void> {
-  const { events, ledger, source, writeSize } = context;
+  const { events, claims, source, writeSize } = context;
   const tickets = rows.map((row) => row.ticket);
   const started = performance.now();
   const written = await writeCachedWithBisection(context, tickets);
   const writeMs = performance.now() - started;
   writeSize.wrote(written.length, writeMs);
-  const freshnessMs = ledger.held.agesOf(written);
-  ledger.complete(written);
+  const freshnessMs = claims.held.agesOf(written);
+  claims.complete(written);
   if (written.length > 0)
     events.emit("cached", { source: source.name, rows: written.length, freshnessMs, writeMs });
   const left = rows.flatMap(({ ticket, text_hash }) =>
     text_hash === null || written.includes(ticket) ? [] : [text_hash],
   );
   if (left.length > 0) await forgetOverwritten(context.db, context.lending, [...new Set(left)]);
-  await ledger.releaseSkipped(tickets);
+  await claims.releaseSkipped(tickets);
 }
 
 /**
@@ -55,19 +55,19 @@ export async function writeCachedWithBisection(
   context: SourceContext,
   tickets: readonly string[],
 ): Promise<string[]> {
-  const { batches, ledger, lending, source } = context;
+  const { batches, claims, lending, source } = context;
   try {
     const outcomes = await writeCached(batches, source, {
       tickets,
-      ctids: ledger.held.ctidsOf(tickets),
+      ctids: claims.held.ctidsOf(tickets),
       lending,
     });
-    return await failRejectedWrites(ledger, outcomes);
+    return await failRejectedWrites(claims, outcomes);
   } catch (error) {
     if (databaseFault(error) !== "row") throw error;
     if (tickets.length === 1) {
       const reason = `${describeDatabaseError(error)} when the vector was written`;
-      await ledger.fail(tickets, { kind: "database", reason });
+      await claims.fail(tickets, { kind: "database", reason });
       return [];
     }
     const middle = Math.ceil(tickets.length / 2);

@@ -16,12 +16,12 @@ export async function writeVectors(
   texts: readonly UniqueText[],
   vectors: VectorArray,
 ): Promise<void> {
-  const { events, ledger, lending, source, pgvector, writeSize } = context;
+  const { events, claims, lending, source, pgvector, writeSize } = context;
   const tickets = ticketsOf(texts);
   const batch: WriteBack = {
     tickets,
-    ctids: ledger.held.ctidsOf(tickets),
-    keys: ledger.held.keysOf(tickets),
+    ctids: claims.held.ctidsOf(tickets),
+    keys: claims.held.keysOf(tickets),
     positions: texts.flatMap((text, position) => text.tickets.map(() => position)),
     hashes: texts.map((text) => text.hash),
     vectors,
@@ -31,23 +31,23 @@ export async function writeVectors(
   const started = performance.now();
   try {
     const written = await write(context, batch);
-    const freshnessMs = ledger.held.agesOf(written);
-    ledger.complete(written);
+    const freshnessMs = claims.held.agesOf(written);
+    claims.complete(written);
     const writeMs = performance.now() - started;
     writeSize.wrote(written.length, writeMs);
     events.emit("embedded", { source: source.name, rows: written.length, freshnessMs, writeMs });
-    await ledger.releaseSkipped(tickets);
+    await claims.releaseSkipped(tickets);
   } catch (error) {
     const problem = describeDatabaseError(error);
-    await ledger.release(tickets, problem, REFUSED_DELAY_MS);
+    await claims.release(tickets, problem, REFUSED_DELAY_MS);
     events.emit("source_failing", { source: source.name, problem });
   }
 }
 
 async function write(context: SourceContext, batch: WriteBack): Promise<string[]> {
-  const { batches, db, ledger, source } = context;
+  const { batches, db, claims, source } = context;
   try {
-    return await failRejectedWrites(ledger, await writeBack(batches, source, batch));
+    return await failRejectedWrites(claims, await writeBack(batches, source, batch));
   } catch (error) {
     const isOfServer = databaseFault(error) === "server";
     // A server that still answers (a statement timeout, a lock) may fail in the same way again: what was paid for is kept.

@@ -16,7 +16,7 @@ export interface Claimant {
   claimOutcomeUnknown(id: number): void;
 }
 
-interface LedgerOptions {
+interface ClaimsOptions {
   readonly db: Database;
   readonly source: Source;
   readonly events: Events;
@@ -51,14 +51,14 @@ export const LOCKED_DELAY_MS = 250;
  *                                `retryReleases` tries those again until they are released
  */
 export class Claims {
-  readonly #options: LedgerOptions;
+  readonly #options: ClaimsOptions;
   readonly #held = new HeldClaims();
   readonly #cursor: ClaimCursor;
   /** Ticket to owner. */
   readonly #unreleased = new Map<string, number>();
   #awaitingReply = 0;
 
-  constructor(options: LedgerOptions) {
+  constructor(options: ClaimsOptions) {
     this.#options = options;
     this.#cursor = new ClaimCursor(options.db, options.source);
   }

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { expectAllChunksRight } from "../support/chunked-documents.ts";
@@ -9,7 +10,10 @@ import { startProviderServer } from "../support/provider-server.ts";
 import { startProcess } from "../support/start-process.ts";
 import { openUnmigratedDatabase } from "../support/unmigrated-database.ts";
 
-vi.setConfig({ testTimeout: 90_000 });
+// Half a dozen processes start one after the other, most of them from sources: seconds each on a busy machine.
+vi.setConfig({ testTimeout: 300_000 });
+
+const COMMAND_MS = 60_000;
 
 /** The first state of the code whose tables are in the schema `autoembed`: no `--from-0.1` is needed from there on. */
 const EARLIER = "e3f89847811d496edcded9aa39ee43eae19fd59c";
@@ -85,7 +89,8 @@ async function prepareEarlierDatabase() {
 }
 
 async function succeeds(command: RunningCommand): Promise<string> {
-  expect(await command.exited, command.stderr()).toBe(0);
+  const exitCode = await Promise.race([command.exited, delay(COMMAND_MS, "still running")]);
+  expect(exitCode, command.stderr()).toBe(0);
   return command.stderr();
 }
 

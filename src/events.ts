@@ -32,6 +32,8 @@ export interface PipelineEvents {
   cached: [{ source: string; rows: number; freshnessMs: readonly number[]; writeMs: number }];
   /** Rows needed no vector: their text is blank, or they were deleted. */
   emptied: [{ source: string; rows: number }];
+  /** Rows of a backfill's pages are done: embedded, emptied or failed, each of which is an event of its own. */
+  paged: [{ source: string; rows: number }];
   /** Texts were split, and their rows have the chunks of their texts; so many of these are new. */
   split: [{ source: string; rows: number; chunks: number }];
   /** A provider answered. */

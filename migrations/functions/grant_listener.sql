@@ -13,6 +13,8 @@ begin
     -- The right to `trouble` is its mark, see intended_grantees().
     'select, update (trouble, current_model) on autoembed.embedding_source',
     'select, insert, update, delete on autoembed.embedding_queue',
+    'select, insert, update, delete on autoembed.embedding_backfill',
+    'select, insert, update, delete on autoembed.embedding_page',
     'select, insert, update, delete on autoembed.embedding_cache',
     'select, insert, update, delete on autoembed.embedding_ledger',
     'select, insert on autoembed.embedding_model',

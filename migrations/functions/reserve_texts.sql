@@ -51,7 +51,8 @@ begin
       or (o.reserved_at not between now() - interval '1 minute' and now() + interval '1 minute' and not exists (
         select from autoembed.embedding_source s
         join autoembed.embedding_queue q on q.source_id = s.id and q.ticket = o.ticket
-        where q.failed_at is null and q.owner is not null offset 0))
+        where q.failed_at is null and q.owner is not null offset 0)
+        and not exists (select from autoembed.embedding_page p where p.owner = o.owner))
     for update of r skip locked
   ), dropped as (
     delete from autoembed.embedding_reservation r using needless

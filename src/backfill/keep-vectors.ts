@@ -15,8 +15,7 @@ export async function keepVectors(
   vectors: VectorArray,
 ): Promise<void> {
   await cacheVectors(db, source, {
-    keys: texts.map(({ key }) => key),
-    positions: texts.map((_, position) => position),
+    rows: texts.map(({ key }, position) => ({ key, position })),
     hashes: texts.map(({ hash }) => hash),
     vectors,
     ledgerModel,

@@ -1,26 +1,26 @@
 import type { Config } from "../config.ts";
 import type { Database } from "../database/connect.ts";
 import { openPool } from "../database/pools.ts";
-import { wakeListeners } from "../database/wake-listeners.ts";
 import { createListener, type Listener } from "../listener/listener.ts";
 import type { Events } from "../events.ts";
 import { registerModel, type LedgerModel } from "../ledger/model.ts";
 import { rowModel } from "../providers/fingerprint.ts";
 import { withProvider } from "../providers/registry.ts";
 import type { Source } from "../sources/source.ts";
-import { queueStaleChunkedRows } from "./queue-stale-chunked-rows.ts";
 import type { ChunkedSource } from "../sources/chunked-source.ts";
-import { queueStaleRows } from "./find-work.ts";
+import { beginEmbedding, queueTextsToCut } from "./begin-work.ts";
+import { countStale } from "./count-stale.ts";
 import { knownDimensions } from "./known-dimensions.ts";
 import { pendingRows } from "../queue/counts.ts";
 import { pollUntil, waitForPending } from "../queue/wait-for-pending.ts";
 import type { Progress, ProgressFigures } from "./progress.ts";
 import { reportPaused } from "./report-paused.ts";
+import { WorkLeft } from "./work-left.ts";
 
 interface BackfillOptions {
   /** The sources whose texts are cut into the chunks that `sources` embed. */
   readonly chunked?: readonly ChunkedSource[];
-  /** Queues every row, even if it has a current vector. */
+  /** Embeds every row, even if it has a current vector. */
   readonly all: boolean;
   readonly progress: Progress;
   /** Receives the reason when a source cannot be embedded for now. The backfill keeps waiting for it. */
@@ -38,8 +38,8 @@ export interface BackfillReport extends ProgressFigures {
 }
 
 /**
- * Queues every row that has no current vector and drains the queue, together with the listeners that are running. An
- * interrupted backfill loses nothing: the next one continues where it stopped.
+ * Embeds every row that has no current vector, page by page, and drains the queue, together with the listeners that are
+ * running. An interrupted backfill loses nothing: the listeners, or the next one, continue where it stopped.
  */
 export async function runBackfill(
   config: Config & { readonly DATABASE_URL: string },
@@ -67,31 +67,39 @@ export async function backfillWith(
   const begun = performance.now();
   const db = openPool("backfill", config);
   const counts = countEvents(events, all);
+  const left = new WorkLeft(db, events, sources);
   const reportProblem = reportOnce(all, options.onProblem);
   events.on("source_failing", reportProblem);
   // An error is thrown where `started` is awaited. Until then this handler keeps it from ending the process.
   started.catch(() => undefined);
   const ending = new AbortController();
-  let queued: Promise<void> | undefined;
+  let beginning: Promise<void> | undefined;
   try {
-    let total = await pendingRows(db, all);
-    let pending = total;
-    events.on("split", ({ chunks }) => (total += chunks));
+    let queued = await pendingRows(db, all);
+    let pending = queued;
+    const figures = (): ProgressFigures => {
+      const total = queued + left.total;
+      return { ...counts, done: Math.max(0, total - pending), total };
+    };
+    events.on("split", ({ chunks }) => (queued += chunks));
     const reportPausedSources = reportPaused(db, all, options.onPaused);
     const show = async (rows: number): Promise<void> => {
-      pending = rows;
-      if (rows > 0) await reportPausedSources();
-      progress.show({ ...counts, done: Math.max(0, total - pending), total });
+      await left.look();
+      pending = rows + left.rows;
+      if (pending > 0) await reportPausedSources();
+      progress.show(figures());
     };
-    let queueing = true;
-    // Queue rows while the listener starts: a provider's first answer may take long.
+    let isBegun = false;
+    // Begin while the listener starts: a provider's first answer may take long.
     const until = AbortSignal.any([signal, ending.signal]);
-    queued = queueAll(db, config, sources, started, { ...options, signal: until }, (rows) => (total += rows));
-    void queued.catch(() => undefined).then(() => (queueing = false));
+    beginning = beginAll(db, config, sources, started, { ...options, signal: until }, left, (rows) => {
+      queued += rows;
+    });
+    void beginning.catch(() => undefined).then(() => (isBegun = true));
     await started;
     const look = { db, events, show, signal };
-    await pollUntil(() => !queueing, { ...look, sources: all });
-    await queued;
+    await pollUntil(() => isBegun && left.running === 0, { ...look, sources: all });
+    await beginning;
     // Texts first: their chunks are queued as they are cut.
     const showAll = async (): Promise<void> => {
       await show(await pendingRows(db, all));
@@ -100,42 +108,38 @@ export async function backfillWith(
     await waitForPending({ ...look, sources: all });
     return {
       sources: all.map((source) => source.name),
-      ...counts,
-      done: Math.max(0, total - pending),
-      total,
+      ...figures(),
       pending,
       seconds: (performance.now() - begun) / 1000,
     };
   } finally {
     ending.abort();
-    await queued?.catch(() => undefined); // already thrown above
+    await beginning?.catch(() => undefined); // already thrown above
     events.off("source_failing", reportProblem);
+    left.end();
     progress.end();
     await db.destroy();
   }
 }
 
-async function queueAll(
+async function beginAll(
   db: Database,
   config: Config,
   sources: readonly Source[],
   started: Promise<void>,
   { chunked = [], all, signal }: BackfillOptions,
+  left: WorkLeft,
   onQueued: (rows: number) => void,
 ): Promise<void> {
-  const queue = async (source: Source, pages: AsyncGenerator<number>): Promise<void> => {
-    for await (const rows of pages) {
-      onQueued(rows);
-      if (rows > 0) await wakeListeners(db, source.id);
-      if (signal.aborted) return;
-    }
-  };
-  for (const chunkedSource of chunked)
-    await queue(chunkedSource, queueStaleChunkedRows(db, chunkedSource, all, signal));
+  for (const source of sources) {
+    if (signal.aborted) return;
+    await beginEmbedding(db, source, all);
+  }
+  for (const chunkedSource of chunked) await queueTextsToCut(db, chunkedSource, all, signal, onQueued);
   for (const source of sources) {
     if (signal.aborted) return;
     const model = await modelOf(db, config, source, started, signal);
-    await queue(source, queueStaleRows(db, { source, model, all, signal }));
+    await left.count(() => countStale(db, source, model, all));
   }
 }
 

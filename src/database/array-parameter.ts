@@ -9,8 +9,8 @@ export function numbersParameter(numbers: readonly (number | string)[]): string 
 }
 
 /** For `$n::tid[]`: ctids in Postgres's format, such as `(3,14)`. */
-export function ctidsParameter(ctids: readonly string[]): string {
-  return ctids.length === 0 ? "{}" : `{"${ctids.join('","')}"}`;
+export function ctidsParameter(ctids: readonly (string | null)[]): string {
+  return `{${ctids.map((ctid) => (ctid === null ? "null" : `"${ctid}"`)).join()}}`;
 }
 
 /** For `$n::bytea[]`: each element in hex. */

@@ -25,6 +25,41 @@ export type JsonValue = JsonArray | JsonObject | JsonPrimitive;
 
 export type Timestamp = ColumnType<Date, Date | string, Date | string>;
 
+export interface AutoembedEmbeddingBackfill {
+  /**
+   * Rows that the pages embedded, emptied or failed that have ended.
+   */
+  done: Generated<Int8>;
+  /**
+   * Every row is embedded again, also if its vector is current.
+   */
+  is_all: boolean;
+  /**
+   * Pages have been made of the whole table.
+   */
+  is_read: Generated<boolean>;
+  /**
+   * The name and the type of each column of the key that position is of: with another key it is read from the start.
+   */
+  key_columns: string[];
+  /**
+   * The key of the last row that a page has been made of, column by column; null before the first.
+   */
+  position: string[] | null;
+  /**
+   * It was asked for once more meanwhile: when the whole table is read, it is read again.
+   */
+  reads_again: Generated<boolean>;
+  /**
+   * embedding_source.id
+   */
+  source_id: number;
+  /**
+   * When it was asked for. One of all rows leaves alone what was embedded since.
+   */
+  started_at: Generated<Timestamp>;
+}
+
 export interface AutoembedEmbeddingCache {
   /**
    * When it was cached; retention counts from here.
@@ -127,6 +162,37 @@ export interface AutoembedEmbeddingModel {
    * backend/model@dimensions, the address that was asked, a hash of further settings, and halfvec where its vectors are stored in half precision: vectors under one name may stand in for one another.
    */
   name: string;
+}
+
+export interface AutoembedEmbeddingPage {
+  /**
+   * The key before its first row, column by column; null where it begins with the first.
+   */
+  after: string[] | null;
+  /**
+   * How often it was given back.
+   */
+  attempts: Generated<number>;
+  /**
+   * In the order in which the pages were made.
+   */
+  id: Generated<Int8>;
+  /**
+   * When it may be taken: rows of it were locked, or their text was being embedded elsewhere.
+   */
+  not_before: Generated<Timestamp>;
+  /**
+   * embedding_listener.id of the listener that embeds it; null where any may take it.
+   */
+  owner: number | null;
+  /**
+   * embedding_backfill.source_id
+   */
+  source_id: number;
+  /**
+   * The key of its last row.
+   */
+  upto: string[];
 }
 
 export interface AutoembedEmbeddingQuestion {
@@ -352,10 +418,12 @@ export interface PatientEmbeddings {
 }
 
 export interface DB {
+  "autoembed.embedding_backfill": AutoembedEmbeddingBackfill;
   "autoembed.embedding_cache": AutoembedEmbeddingCache;
   "autoembed.embedding_ledger": AutoembedEmbeddingLedger;
   "autoembed.embedding_listener": AutoembedEmbeddingListener;
   "autoembed.embedding_model": AutoembedEmbeddingModel;
+  "autoembed.embedding_page": AutoembedEmbeddingPage;
   "autoembed.embedding_question": AutoembedEmbeddingQuestion;
   "autoembed.embedding_queue": AutoembedEmbeddingQueue;
   "autoembed.embedding_reservation": AutoembedEmbeddingReservation;

@@ -14,6 +14,8 @@ const SKEW_MS = 5_000;
 const NEEDED = [
   ["autoembed.embedding_source", "select"],
   [QUEUE_TABLE, "select, insert, update, delete"],
+  ["autoembed.embedding_backfill", "select, insert, update, delete"],
+  ["autoembed.embedding_page", "select, insert, update, delete"],
   ["autoembed.embedding_ledger", "select, insert, update, delete"],
   ["autoembed.embedding_model", "select, insert"],
   ["autoembed.embedding_cache", "select, insert, update, delete"],

@@ -14,7 +14,7 @@ export function isOfOldModel(modelIds: RawBuilder<unknown>): RawBuilder<boolean>
 /** For `isStale`: what the ledger (`l`) and the cache (`e`) have of a row `t`, looked up by key: joined, they may be read whole. */
 export function joinKnown(source: Source, model: LedgerModel | null): RawBuilder<unknown> {
   return sql`left join lateral (
-          select l.model_id, l.text_hash from autoembed.embedding_ledger l
+          select l.model_id, l.text_hash, l.embedded_at from autoembed.embedding_ledger l
           where l.source_id = ${source.id} and l.key = ${queueKey(source, "t")} offset 0
         ) l on true
         left join lateral (
@@ -35,6 +35,22 @@ export function isStale(source: Source, model: LedgerModel | null): RawBuilder<b
   return sql`(t.fault is not null or ${hasText("t")} = (t.vector is null)
           or (${hasText("t")} and (${isOfOldText} or ${isOfOther}))
           or coalesce(not ${isSameVector(source, sql`e.embedding::${vectorType(source)}`, sql`t.vector`)}, false))`;
+}
+
+/**
+ * A row `t`, joined by `joinKnown`, is one that a backfill embeds: one that is stale, or any that was not embedded since a
+ * time that the backfill of all rows began.
+ * @param allSince a timestamp as text; null where only rows that are stale are embedded
+ */
+export function isToEmbed(
+  source: Source,
+  model: LedgerModel | null,
+  allSince: string | null,
+): RawBuilder<boolean> {
+  return allSince === null
+    ? isStale(source, model)
+    : sql`(t.fault is not null or ${hasText("t")} or t.vector is not null)
+        and coalesce(l.embedded_at < ${allSince}::timestamptz, true)`;
 }
 
 /** The `lenders`: the models whose vectors are current in the source; null where no listener has embedded it yet. */

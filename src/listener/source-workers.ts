@@ -47,7 +47,7 @@ export class SourceWorkers {
 
   /** Whether anything that was claimed under that `embedding_listener.id` is still held. */
   holds(owner: number): boolean {
-    return this.#states.workers.some((worker) => worker.claims.held.hasOwner(owner));
+    return this.#states.workers.some((worker) => worker.claims.hasOwner(owner));
   }
 
   /** Whether any worker claims, or waits to. */

@@ -1,4 +1,5 @@
 import type { Database } from "../database/connect.ts";
+import { freeOrphanPages } from "../pages/end-page.ts";
 import { freeOrphans } from "../queue/free-orphans.ts";
 import { isSilent, SILENCE_MS } from "./alive.ts";
 import { freeClaims } from "./free-claims.ts";
@@ -28,7 +29,8 @@ export class Takeover {
       .execute();
     for (const { id } of silent) await freeClaims(this.#db, id, SILENCE_MS);
     if (performance.now() - this.#orphansFreedAt < ORPHANS_MS) return;
-    if ((await freeOrphans(this.#db)) > 0) this.#onFreed();
+    const freed = (await freeOrphans(this.#db)) + (await freeOrphanPages(this.#db));
+    if (freed > 0) this.#onFreed();
     this.#orphansFreedAt = performance.now();
   }
 }

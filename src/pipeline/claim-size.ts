@@ -1,4 +1,4 @@
-import type { ClaimedRow } from "../queue/claim.ts";
+import type { ClaimedRow } from "../queue/classify.ts";
 import type { ConcurrencyLimit } from "../timing/concurrency-limit.ts";
 import type { SourceContext } from "./source-context.ts";
 

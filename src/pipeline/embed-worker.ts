@@ -1,5 +1,9 @@
-import { claim, type ClaimedRow } from "../queue/claim.ts";
+import { claim } from "../queue/claim.ts";
+import type { ClaimedRow } from "../queue/classify.ts";
+import { claimPage } from "../queue/claim-page.ts";
 import type { Claimant } from "../queue/claims.ts";
+import { adoptVectors } from "../queue/adopt-vectors.ts";
+import { takePage } from "../pages/take-page.ts";
 import { Reservations } from "../queue/reservations.ts";
 import { ConcurrencyLimit } from "../timing/concurrency-limit.ts";
 import { ClaimSize } from "./claim-size.ts";
@@ -38,7 +42,7 @@ export class EmbedWorker {
         await this.#context.provider.ready(this.loop.stopping);
         await batch.hasRoom();
         const claimed = await this.#claim();
-        more = claimed.isFull;
+        more = !claimed.isAll;
         await route(this.#context, claimed.rows, batch);
         await batch.sendFull({ andRest: !more });
       }
@@ -47,16 +51,29 @@ export class EmbedWorker {
     }
   }
 
-  async #claim(): Promise<{ readonly rows: readonly ClaimedRow[]; readonly isFull: boolean }> {
-    const { batches, claims, lending, provider, source, writeSize } = this.#context;
-    const maxCharacters = provider.limits.textCharacters;
+  /** Claims what is queued; where that leaves room, rows of a backfill too. */
+  async #claim(): Promise<{ readonly rows: readonly ClaimedRow[]; readonly isAll: boolean }> {
+    const { batches, claims, db, lending, provider, source, writeSize } = this.#context;
+    const options = { lending, maxCharacters: provider.limits.textCharacters };
     this.#batch.evictCompleted();
+    const limit = this.#claimSize.next();
     const started = performance.now();
-    const claimed = await claims.claim(this.#claimSize.next(), (range) =>
-      claim(batches, source, { ...range, lending, maxCharacters }),
-    );
-    this.#claimSize.learn(claimed.rows);
-    if (claimed.rows.length > 0) writeSize.claimed(performance.now() - started);
-    return claimed;
+    const queued = await claims.claim(limit, (range) => claim(batches, source, { ...range, ...options }));
+    if (queued.rows.length > 0) writeSize.claimed(performance.now() - started);
+    const room = limit - queued.rows.length;
+    const paged =
+      room === 0
+        ? { rows: [], isAll: false }
+        : await claims.claimPaged({
+            take: (owner, held) => takePage(db, source, owner, held),
+            read: async (page) => {
+              if (page.position === page.after) await adoptVectors(db, source, lending.model, page);
+              return await claimPage(db, source, page, { ...options, limit: room });
+            },
+            limit: room,
+          });
+    const rows = [...queued.rows, ...paged.rows];
+    this.#claimSize.learn(rows);
+    return { rows, isAll: !queued.isFull && paged.isAll };
   }
 }

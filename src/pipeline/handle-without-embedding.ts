@@ -1,5 +1,5 @@
 import { groupBy } from "./group-by.ts";
-import type { ClaimedRow } from "../queue/claim.ts";
+import type { ClaimedRow } from "../queue/classify.ts";
 import { LOCKED_DELAY_MS } from "../queue/claims.ts";
 import { clearVector } from "../queue/clear-vector.ts";
 import { dropDeleted } from "../queue/drop-deleted.ts";
@@ -18,7 +18,13 @@ const LONGEST_IN_PROGRESS_MS = 2_000;
 
 /** Rows of no text lose their vectors. */
 export async function clearVectors(context: SourceContext, rows: readonly ClaimedRow[]): Promise<void> {
-  await withoutText(context, rows, (tickets) => clearVector(context.db, context.source, tickets));
+  await withoutText(context, rows, (tickets) =>
+    clearVector(
+      context.db,
+      context.source,
+      tickets.map((ticket) => context.claims.held.rowOf(ticket)),
+    ),
+  );
 }
 
 /** Deleted rows leave the queue. */
@@ -52,6 +58,11 @@ export async function releaseInProgress(
   const longest = Math.max(...rows.map((row) => row.in_progress_ms ?? 0));
   const delayMs = Math.min(Math.max(longest, LOCKED_DELAY_MS), LONGEST_IN_PROGRESS_MS);
   await claims.release(ticketsOf(rows), "its text is being embedded elsewhere", delayMs);
+}
+
+/** Rows of a page that a user holds are left to its next reading. */
+export async function releaseLocked({ claims }: SourceContext, rows: readonly ClaimedRow[]): Promise<void> {
+  await claims.releaseSkipped(ticketsOf(rows));
 }
 
 export async function failUnreadable({ claims }: SourceContext, rows: readonly ClaimedRow[]): Promise<void> {

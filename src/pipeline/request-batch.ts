@@ -1,5 +1,5 @@
 import { pack } from "../providers/isolate/pack.ts";
-import type { ClaimedRow } from "../queue/claim.ts";
+import type { ClaimedRow } from "../queue/classify.ts";
 import type { ConcurrencyLimit } from "../timing/concurrency-limit.ts";
 import { PendingTexts } from "./pending-texts.ts";
 import { sendRequest } from "./send-request.ts";

@@ -1,11 +1,12 @@
 import { groupBy } from "./group-by.ts";
-import type { ClaimedRow, ClaimState } from "../queue/claim.ts";
+import type { ClaimedRow, ClaimState } from "../queue/classify.ts";
 import {
   clearVectors,
   dropDeletedRows,
   failOrTruncateTooLong,
   failUnreadable,
   releaseInProgress,
+  releaseLocked,
 } from "./handle-without-embedding.ts";
 import type { RequestBatch } from "./request-batch.ts";
 import type { SourceContext } from "./source-context.ts";
@@ -34,6 +35,7 @@ const handlers: Readonly<Record<RowState, Handler>> = {
   blank: clearVectors,
   deleted: dropDeletedRows,
   unreadable: failUnreadable,
+  locked: releaseLocked,
   too_long: failOrTruncateTooLong,
 };
 

@@ -1,5 +1,5 @@
 import { databaseFault, describeDatabaseError } from "../database/database-fault.ts";
-import type { ClaimedRow } from "../queue/claim.ts";
+import type { ClaimedRow } from "../queue/classify.ts";
 import { forgetOverwritten } from "../ledger/forget-overwritten.ts";
 import { writeCached } from "../queue/write-cached.ts";
 import { failRejectedWrites } from "./fail-rejected-writes.ts";
@@ -58,8 +58,7 @@ export async function writeCachedWithBisection(
   const { batches, claims, lending, source } = context;
   try {
     const outcomes = await writeCached(batches, source, {
-      tickets,
-      ctids: claims.held.ctidsOf(tickets),
+      rows: tickets.map((ticket) => claims.held.rowOf(ticket)),
       lending,
     });
     return await failRejectedWrites(claims, outcomes);

@@ -19,10 +19,9 @@ export async function writeVectors(
   const { events, claims, lending, source, pgvector, writeSize } = context;
   const tickets = ticketsOf(texts);
   const batch: WriteBack = {
-    tickets,
-    ctids: claims.held.ctidsOf(tickets),
-    keys: claims.held.keysOf(tickets),
-    positions: texts.flatMap((text, position) => text.tickets.map(() => position)),
+    rows: texts.flatMap((text, position) =>
+      text.tickets.map((ticket) => ({ ...claims.held.rowOf(ticket), position })),
+    ),
     hashes: texts.map((text) => text.hash),
     vectors,
     ledgerModel: lending.model,
@@ -54,6 +53,9 @@ async function write(context: SourceContext, batch: WriteBack): Promise<string[]
     if (isOfServer && !mayBeCommitted(error)) await cacheVectors(db, source, batch).catch(() => undefined);
     if (isOfServer) throw error;
     await cacheVectors(db, source, batch);
-    return await writeCachedWithBisection(context, batch.tickets);
+    return await writeCachedWithBisection(
+      context,
+      batch.rows.map(({ ticket }) => ticket),
+    );
   }
 }

@@ -3,16 +3,15 @@ import { bytesParameter, numbersParameter, textsParameter } from "../database/ar
 import type { Database } from "../database/connect.ts";
 import { vectorName, type Pgvector } from "../database/pgvector.ts";
 import type { VectorArray } from "../database/vector-array.ts";
-import { isUnchanged, keyMatches, watchedRows } from "../sources/source-sql.ts";
+import { isUnchanged } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 import { isFree } from "../ledger/ledger-sql.ts";
 import type { LedgerModel } from "../ledger/model.ts";
-import { claimedRows } from "./held-rows.ts";
+import { heldRows, type ClaimKind } from "./held-rows.ts";
 
 interface Unwritten {
-  /** The embedded rows `c`, with the `position` of their texts and their `key`. */
-  readonly rows: RawBuilder<unknown>;
-  /** The same with the `ticket` and the `ctid` of their queue rows; none where they were not claimed. */
+  readonly kind: ClaimKind;
+  /** The embedded rows `c`, with their `key` and the `position` of their texts; also the `ticket` and the `ctid`, if they are queued. */
   readonly claimed: RawBuilder<unknown>;
   /** Over `c`: no row has taken its vector. */
   readonly isLeft: RawBuilder<unknown>;
@@ -26,55 +25,54 @@ interface Unwritten {
 /**
  * The CTEs that cache the vectors that no row has taken, so that they are not paid for again. Each is stored under the key
  * of its row, whose deletion erases it. A row that is being deleted leaves nothing: its transaction holds both the row and
- * its place in the queue, where one that only locks the row, or changes its text, leaves one of them free.
+ * its place in the queue, where one that only locks the row, or changes its text, leaves one of them free. A row of a page
+ * has no place in the queue: one that a user holds locked against deletion leaves nothing either.
  */
 export function cacheUnwritten(source: Source, unwritten: Unwritten): RawBuilder<unknown> {
   const isLeft = sql`${unwritten.isLeft} and ${isUnchanged(source)}`;
-  const rows = sql`${unwritten.rows} join ${watchedRows(source)} t on ${keyMatches(source, "t", "c")}`;
-  const queued = claimedRows(source, unwritten.claimed);
+  const rows = heldRows(source, "paged", unwritten.claimed);
+  const queued = sql`, queued as materialized (
+      select c.position, c.key from ${heldRows(source, "queued", unwritten.claimed)} where ${isLeft} for key share of q skip locked
+    )`;
   return sql`present as materialized (
       select c.position, c.key from ${rows} where ${isLeft} for key share of t skip locked
-    ), queued as materialized (
-      select c.position, c.key from ${queued} where ${isLeft} for key share of q skip locked
-    ), cached as (
+    )${unwritten.kind === "queued" ? queued : sql``}, cached as (
       insert into autoembed.embedding_cache (model, text_hash, embedding, source_id, key)
       select ${unwritten.cacheName}, p.text_hash, ${unwritten.vector}, ${sql.lit(source.id)}, p.key
       from (
         select distinct on (text_hash) p.position, p.key, ${unwritten.textHash} as text_hash
-        from (select * from present union all select * from queued) p order by text_hash, p.key offset 0
+        from (select * from present${unwritten.kind === "queued" ? sql` union all select * from queued` : sql``}) p order by text_hash, p.key offset 0
       ) p
       where ${isFree(unwritten.cacheName, sql`p.text_hash`)}
       on conflict (model, text_hash) do nothing
     )`;
 }
 
-export interface EmbeddedTexts {
-  /** Of each row. */
-  readonly keys: readonly string[];
-  /** Of each row the index, from 0, of its text in `hashes` and `vectors`. */
-  readonly positions: readonly number[];
-  /** sha256 of each text, in hex. */
-  readonly hashes: readonly string[];
-  readonly vectors: VectorArray;
-  readonly ledgerModel: Pick<LedgerModel, "fingerprint">;
-  readonly pgvector: Pgvector;
-}
-
 /** Caches vectors and writes no row, so that what was paid for is kept when the rows cannot be written. */
 export async function cacheVectors(db: Database, source: Source, embedded: EmbeddedTexts): Promise<void> {
-  const { keys, positions, hashes, vectors, ledgerModel, pgvector } = embedded;
+  const { rows, hashes, vectors, ledgerModel, pgvector } = embedded;
   await sql`
     with v as materialized (
       select ${vectors.toParameter(pgvector.vectorOid)}::${vectorName(pgvector.schema, "vector")}[] as vectors,
         ${bytesParameter(hashes)}::bytea[] as hashes
     ), ${cacheUnwritten(source, {
-      rows: sql`unnest(${numbersParameter(positions.map((position) => position + 1))}::int[],
-        ${textsParameter(keys)}::text[]) as c(position, key)`,
-      claimed: sql`(select null::bigint, null::tid, 0, '' limit 0) as c(ticket, ctid, position, key)`,
+      kind: "paged",
+      claimed: sql`unnest(${numbersParameter(rows.map(({ position }) => position + 1))}::int[],
+        ${textsParameter(rows.map(({ key }) => key))}::text[]) as c(position, key)`,
       isLeft: sql`true`,
       cacheName: sql`${ledgerModel.fingerprint}::text`,
       textHash: sql`((select v.hashes from v))[p.position]`,
       vector: sql`((select v.vectors from v))[p.position]`,
     })}
     select`.execute(db);
+}
+
+export interface EmbeddedTexts {
+  /** The index, from 0, of each row's text in `hashes` and `vectors`. */
+  readonly rows: readonly { readonly key: string; readonly position: number }[];
+  /** sha256 of each text, in hex. */
+  readonly hashes: readonly string[];
+  readonly vectors: VectorArray;
+  readonly ledgerModel: Pick<LedgerModel, "fingerprint">;
+  readonly pgvector: Pgvector;
 }

@@ -4,7 +4,10 @@ import type { Events, FailureKind } from "../events.ts";
 import type { Source } from "../sources/source.ts";
 import type { ClaimRange } from "./claim.ts";
 import { ClaimCursor } from "./claim-cursor.ts";
-import { fail } from "./fail.ts";
+import { HeldPages, type HeldPage } from "../pages/held-pages.ts";
+import type { TakenPage } from "../pages/take-page.ts";
+import { columnsOf } from "../sources/key-order.ts";
+import { fail, failPaged } from "./fail.ts";
 import { HeldClaims, type Claimed } from "./held-claims.ts";
 import { release } from "./release.ts";
 import type { Reservations } from "./reservations.ts";
@@ -41,6 +44,14 @@ interface Failure {
 /** How long a row that a user's transaction holds is left alone: long enough not to spin, short enough to follow its commit. */
 export const LOCKED_DELAY_MS = 250;
 
+/** How rows of a backfill are claimed. */
+interface PagedClaim<Row> {
+  readonly limit: number;
+  readonly take: (owner: number, held: readonly string[]) => Promise<TakenPage | undefined>;
+  /** Up to `limit` rows from the page's position on; fewer mean that there are no more. */
+  readonly read: (page: HeldPage) => Promise<Row[]>;
+}
+
 /**
  * What this process has claimed of one source: the only place that claims, releases or fails its rows, each of which is
  * also an event.
@@ -54,6 +65,7 @@ export class Claims {
   readonly #options: ClaimsOptions;
   readonly #held = new HeldClaims();
   readonly #cursor: ClaimCursor;
+  readonly #pages: HeldPages;
   /** Ticket to owner. */
   readonly #unreleased = new Map<string, number>();
   #awaitingReply = 0;
@@ -61,11 +73,17 @@ export class Claims {
   constructor(options: ClaimsOptions) {
     this.#options = options;
     this.#cursor = new ClaimCursor(options.db, options.source);
+    this.#pages = new HeldPages(options.db, options.source.id, options.onReleased);
   }
 
   /** Rows that are claimed and not ended yet. */
-  get held(): Pick<HeldClaims, "size" | "hasOwner" | "agesOf" | "ctidsOf" | "keysOf" | "empty"> {
+  get held(): Pick<HeldClaims, "size" | "agesOf" | "rowOf" | "empty"> {
     return this.#held;
+  }
+
+  /** Whether any row or page is held that was claimed under that id. */
+  hasOwner(owner: number): boolean {
+    return this.#held.hasOwner(owner) || this.#pages.hasOwner(owner);
   }
 
   /** Claims that were sent and have no reply yet: what they will own is not known. */
@@ -75,7 +93,7 @@ export class Claims {
 
   /** Claims and reservations that have ended here and still stand in the database. */
   get unreleased(): number {
-    return this.#unreleased.size + (this.#options.reservations?.ended ?? 0);
+    return this.#unreleased.size + this.#pages.unended + (this.#options.reservations?.ended ?? 0);
   }
 
   /** Claims up to `limit` rows by a statement such as `claim`. @throws what the statement throws */
@@ -83,15 +101,53 @@ export class Claims {
     limit: number,
     statement: (range: ClaimRange) => Promise<Row[]>,
   ): Promise<ClaimedBatch<Row>> {
-    const { claimant, events, reservations, source } = this.#options;
+    return await this.#claiming(async (owner) => {
+      const rows = await this.#cursor.next(limit, (range) => statement({ ...range, owner }));
+      this.#hold(rows, owner);
+      return { rows, isFull: rows.length === limit };
+    });
+  }
+
+  /**
+   * Claims rows of the source's backfill: of the page that is being read, or of another one. Fewer than the limit mean
+   * nothing; `isAll` means that no page can be taken now. @throws what the statements throw
+   */
+  async claimPaged<Row extends Claimed>(
+    claim: PagedClaim<Row>,
+  ): Promise<{ readonly rows: Row[]; readonly isAll: boolean }> {
+    return await this.#claiming(async (owner) => {
+      const page = this.#pages.unread ?? (await this.#take(claim, owner));
+      if (page === undefined) return { rows: [], isAll: true };
+      const rows = await claim.read(page);
+      this.#hold(rows, page.owner, page.id);
+      const last = rows.length < claim.limit ? undefined : rows.at(-1);
+      this.#pages.read(
+        page,
+        rows.length,
+        last === undefined ? null : columnsOf(this.#options.source, last.key),
+      );
+      return { rows, isAll: false };
+    });
+  }
+
+  async #take<Row>({ take }: PagedClaim<Row>, owner: number): Promise<HeldPage | undefined> {
+    const taken = await take(owner, this.#pages.ids);
+    return taken === undefined ? undefined : this.#pages.add(taken, owner);
+  }
+
+  #hold(rows: readonly Claimed[], owner: number, page?: string): void {
+    const { events, reservations, source } = this.#options;
+    this.#held.add(rows, owner, page);
+    reservations?.add(rows);
+    if (rows.length > 0) events.emit("claimed", { source: source.name, rows: rows.length });
+  }
+
+  async #claiming<T>(statements: (owner: number) => Promise<T>): Promise<T> {
+    const { claimant } = this.#options;
     const owner = await claimant.id();
     this.#awaitingReply++;
     try {
-      const rows = await this.#cursor.next(limit, (range) => statement({ ...range, owner }));
-      this.#held.add(rows, owner);
-      reservations?.add(rows);
-      if (rows.length > 0) events.emit("claimed", { source: source.name, rows: rows.length });
-      return { rows, isFull: rows.length === limit };
+      return await statements(owner);
     } catch (error) {
       if (mayBeCommitted(error)) claimant.claimOutcomeUnknown(owner);
       throw error;
@@ -100,17 +156,20 @@ export class Claims {
     }
   }
 
-  /** These rows have left the queue. */
+  /** These rows have left the queue, or are done. */
   complete(tickets: readonly string[]): void {
-    this.#held.remove(tickets);
-    this.#options.reservations?.end(tickets);
+    this.#end(tickets, true);
   }
 
   /** Marks rows as failed for a fault of their own. Never throws: a row that cannot be failed now is pending again. */
   async fail(tickets: readonly string[], { kind, reason }: Failure): Promise<void> {
     if (tickets.length === 0) return;
     const { db, events, source } = this.#options;
-    const failed = await fail(db, source, tickets, reason).catch(() => []);
+    const paged = this.#held.pagedOf(tickets);
+    const failed = [
+      ...(paged.length === tickets.length ? [] : await fail(db, source, tickets, reason).catch(() => [])),
+      ...(paged.length === 0 ? [] : await failPaged(db, source, paged, reason).catch(() => [])),
+    ];
     this.complete(failed);
     if (failed.length > 0) events.emit("failed", { source: source.name, rows: failed.length, kind, reason });
     await this.#endAsPending(tickets, 0);
@@ -132,26 +191,40 @@ export class Claims {
     await this.release(tickets, "its row is locked or has changed", LOCKED_DELAY_MS);
   }
 
-  /** @returns how many rows were still held. */
+  /** Releases what is still held, and gives back the pages. @returns how many rows that were. */
   async releaseAll(): Promise<number> {
-    return await this.#endAsPending(this.#held.tickets, 0);
+    const rows = await this.#endAsPending(this.#held.tickets, 0);
+    await this.#pages.giveBackUnread();
+    return rows;
   }
 
   /** Tries again what could not be released. @throws when the database does not answer */
   async retryReleases(): Promise<void> {
     await this.#options.reservations?.drop();
+    await this.#pages.retry();
     if (this.#unreleased.size > 0) await this.#release(new Map(this.#unreleased), 0);
   }
 
   async #endAsPending(tickets: readonly string[], delayMs: number): Promise<number> {
     const owners = this.#held.ownersOf(tickets);
     if (owners.size === 0) return 0;
+    const held = [...owners.keys()];
+    for (const { ticket } of this.#held.pagedOf(held)) owners.delete(ticket);
     for (const [ticket, owner] of owners) this.#unreleased.set(ticket, owner);
-    this.complete([...owners.keys()]);
+    this.#end(held, false);
     // First, or the listener that claims these rows next would find their texts reserved.
     await this.#options.reservations?.drop().catch(() => undefined);
-    await this.#release(owners, delayMs).catch(() => undefined);
-    return owners.size;
+    if (owners.size > 0) await this.#release(owners, delayMs).catch(() => undefined);
+    return held.length;
+  }
+
+  #end(tickets: readonly string[], isDone: boolean): void {
+    const paged = this.#held.pagedOf(tickets);
+    this.#held.remove(tickets);
+    this.#options.reservations?.end(tickets);
+    for (const { page } of paged) this.#pages.rowEnded(page, isDone);
+    const { events, source } = this.#options;
+    if (isDone && paged.length > 0) events.emit("paged", { source: source.name, rows: paged.length });
   }
 
   async #release(ownersByTicket: ReadonlyMap<string, number>, delayMs: number): Promise<void> {

@@ -1,30 +1,34 @@
 import { sql, type RawBuilder } from "kysely";
+import { ctidsParameter, numbersParameter, textsParameter } from "../database/array-parameter.ts";
 import type { Database } from "../database/connect.ts";
 import { restoreFormats } from "../database/session-settings.ts";
 import { cacheFormer, removeFromLedger } from "../ledger/ledger-ctes.ts";
 import { hasText, isHeldRow, isUnchanged, keysOf, vectorTableOf } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
-import { lockRowThenQueue, queuedRows } from "./held-rows.ts";
-import { isOpen } from "./row-state.ts";
+import { forEachKind, heldRows, lockHeld, type HeldRow } from "./held-rows.ts";
 import { dequeue, type Outcome } from "./vector-ctes.ts";
 
 /** Removes the vectors of rows whose text is null or blank. Skips rows that are locked. @returns the others. */
 export async function clearVector(
   db: Database,
   source: Source,
-  tickets: readonly string[],
+  claimed: readonly HeldRow[],
 ): Promise<Outcome[]> {
-  const { rows } = await sql<Outcome>`
+  return await forEachKind(claimed, async (kind, rows) => {
+    const given = sql`unnest(${numbersParameter(rows.map(({ ticket }) => ticket))}::bigint[],
+        ${ctidsParameter(rows.map(({ ctid }) => ctid))}::tid[],
+        ${textsParameter(rows.map(({ key }) => key))}::text[]) as c(ticket, ctid, key)`;
+    const { rows: outcomes } = await sql<Outcome>`
     with held as materialized (
-      select q.ticket, q.ctid, q.key, t.ctid as row_ctid, ${keysOf(source, "t")}
-      from ${queuedRows(source)}
-      where q.source_id = ${source.id} and q.ticket = any(${tickets}::bigint[]) and ${isOpen()} and not ${hasText("t")}
-        and ${isUnchanged(source)}
-      ${lockRowThenQueue}
+      select c.ticket, c.ctid, c.key, t.ctid as row_ctid, ${keysOf(source, "t")}
+      from ${heldRows(source, kind, given)}
+      where not ${hasText("t")} and ${isUnchanged(source)}
+      ${lockHeld(kind)}
     )${source.vectorTable === null ? emptyWatched(source) : emptyOwn(source)}, ${removeFromLedger(source)}${dequeue("free")}`.execute(
-    db,
-  );
-  return rows;
+      db,
+    );
+    return outcomes;
+  });
 }
 
 /**

@@ -42,7 +42,11 @@ export async function pendingRows(db: Database, sources: readonly Source[], upTo
 }
 
 /** Whether no more rows of a source than that are pending or claimed; never counts further. */
-export async function hasAtMostPending(db: Database, { id }: Source, most: number): Promise<boolean> {
+export async function hasAtMostPending(
+  db: Database,
+  { id }: Pick<Source, "id">,
+  most: number,
+): Promise<boolean> {
   const { rows } = await sql`
     select from autoembed.embedding_queue q where q.source_id = ${id} and ${isOpen()} limit ${most + 1}`.execute(
     db,
@@ -58,22 +62,26 @@ export async function failedRows(db: Database, { id }: Source): Promise<number> 
   return rows[0]?.failed ?? 0;
 }
 
-/** Whether nothing is pending or claimed of any source that is not paused. */
+/** Whether nothing is pending or claimed, and no backfill is under way, of any source that is not paused. */
 export async function isDrained(db: Database): Promise<boolean> {
   const { rows } = await sql<{ drained: boolean }>`
     select not exists (
       select from autoembed.embedding_queue q join autoembed.embedding_source s on s.id = q.source_id
-      where ${isOpen()} and not s.paused) as drained`.execute(db);
+      where ${isOpen()} and not s.paused)
+      and not exists (
+      select from autoembed.embedding_backfill b join autoembed.embedding_source s on s.id = b.source_id
+      where not s.paused) as drained`.execute(db);
   return rows[0]?.drained === true;
 }
 
-/** Names of those of these sources that are paused and have something pending, in the given order. */
+/** Names of those of these sources that are paused and have something pending, or a backfill under way, in the given order. */
 export async function pausedWithPending(db: Database, sources: readonly Source[]): Promise<string[]> {
   const ids = sql`${sources.map(({ id }) => id)}::int[]`;
   const { rows } = await sql<{ name: string }>`
     select s.name from autoembed.embedding_source s
-    where s.paused and s.id = any(${ids}) and exists (
+    where s.paused and s.id = any(${ids}) and (exists (
       select from autoembed.embedding_queue q where q.source_id = s.id and ${isOpen()})
+      or exists (select from autoembed.embedding_backfill b where b.source_id = s.id))
     order by array_position(${ids}, s.id)`.execute(db);
   return rows.map(({ name }) => name);
 }

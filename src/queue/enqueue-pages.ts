@@ -1,7 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { sql, type RawBuilder } from "kysely";
 import type { Database } from "../database/connect.ts";
-import { isSameRow, keyOperator, queueKey, watchedRows } from "../sources/source-sql.ts";
+import { isAfter, keyDescending, keyTexts } from "../sources/key-order.ts";
+import { isSameRow, keysOf, queueKey, watchedRows } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 import { isQueuedByLookup } from "./is-queued.ts";
 
@@ -66,21 +67,19 @@ export async function enqueuePage(
   what: {
     readonly rows: RawBuilder<unknown>;
     readonly stale: RawBuilder<unknown>;
-    /** Further CTEs over the CTE `page`. */
-    readonly also?: RawBuilder<unknown>;
   },
   { after, rows: limit }: PageStart,
 ): Promise<Page> {
   const { rows } = await sql<Page>`
     with page as materialized (
-      select t.*, ${keyTexts(source)} as key_texts from ${what.rows} t
-      where ${after === undefined ? sql`true` : isAfter(source, after)}
-      order by ${keys(source)} limit ${limit}
+      select t.*, ${keyTexts(source, "t")} as key_texts from ${what.rows} t
+      where ${after === undefined ? sql`true` : isAfter(source, "t", after)}
+      order by ${keysOf(source, "t")} limit ${limit}
     ), stale as (
       select t.* from page t ${what.stale}
-    ), ${what.also === undefined ? sql`` : sql`${what.also}, `}${enqueueFree(source, "stale")}
+    ), ${enqueueFree(source, "stale")}
     select ${enqueued},
-      (select key_texts from page t order by ${keysDescending(source)} limit 1) as last`.execute(db);
+      (select key_texts from page t order by ${keyDescending(source, "t")} limit 1) as last`.execute(db);
   return rows[0] ?? { queued: 0, passedOver: 0, last: null };
 }
 
@@ -90,7 +89,7 @@ function enqueueFree(source: Source, candidates: string): RawBuilder<unknown> {
   return sql`unqueued as materialized (
       select f.* from ${sql.id(candidates)} f where not ${isQueuedByLookup(source.id, queueKey(source, "f"))}
     ), free as materialized (
-      select ${keys(source)} from unqueued f join ${watchedRows(source)} t on ${same}
+      select ${keysOf(source, "t")} from unqueued f join ${watchedRows(source)} t on ${same}
       for no key update of t skip locked
     ), queued as (
       insert into autoembed.embedding_queue (source_id, key) select ${source.id}, ${queueKey(source, "t")} from free t
@@ -102,30 +101,3 @@ function enqueueFree(source: Source, candidates: string): RawBuilder<unknown> {
 
 /** The first columns of a `Page`, after `enqueueFree`. */
 const enqueued = sql`(select count(*)::int from queued) as queued, (select count(*)::int from passed_over) as "passedOver"`;
-
-function keys(source: Source): RawBuilder<unknown> {
-  return sql.join(source.key.map((_, i) => sql.ref(`t.k${i}`)));
-}
-
-function keysDescending(source: Source): RawBuilder<unknown> {
-  return sql.join(source.key.map((_, i) => sql`${sql.ref(`t.k${i}`)} desc`));
-}
-
-function keyTexts(source: Source): RawBuilder<unknown> {
-  return sql`array[${sql.join(source.key.map((_, i) => sql`${sql.ref(`t.k${i}`)}::text`))}]`;
-}
-
-/** The key of `t` comes after that one. An index serves the comparison of whole rows, which takes one schema's operators. */
-function isAfter(source: Source, texts: readonly string[]): RawBuilder<unknown> {
-  const values = source.key.map((column, i) => sql`${texts[i]}::text::${sql.raw(column.type)}`);
-  if (source.key.every(({ operators }) => operators === "pg_catalog")) {
-    return sql`(${keys(source)}) > (${sql.join(values)})`;
-  }
-  const arms = source.key.map((column, i) => {
-    const conditions = source.key
-      .slice(0, i + 1)
-      .map((other, j) => sql`${sql.ref(`t.k${j}`)} ${keyOperator(other, j === i ? ">" : "=")} ${values[j]}`);
-    return sql`(${sql.join(conditions, sql` and `)})`;
-  });
-  return sql`(${sql.join(arms, sql` or `)})`;
-}

@@ -1,6 +1,9 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
+import { withPerRowFallback } from "../sources/per-row-fallback.ts";
 import type { Source } from "../sources/source.ts";
+import { isUnchanged, keyMatches, textHash, watchedRows } from "../sources/source-sql.ts";
+import type { PagedRow } from "./held-claims.ts";
 import { isOpen } from "./row-state.ts";
 
 /** Marks rows as failed for a fault of their own, until their text changes or they are retried. Skips rows that are locked. @returns the tickets of the others. */
@@ -21,4 +24,33 @@ export async function fail(
         and q.ticket = any(${tickets}::bigint[]) and q.ticket = f.ticket
     returning q.ticket`.execute(db);
   return rows.map((row) => row.ticket);
+}
+
+/**
+ * Enters rows of a page in the queue as failed, unless their text has changed since it was read: then they are queued, or
+ * done, already. Skips rows that are locked. @returns the tickets of the others.
+ */
+export async function failPaged(
+  db: Database,
+  source: Source,
+  paged: readonly PagedRow[],
+  reason: string,
+): Promise<string[]> {
+  return await withPerRowFallback(source, async (source) => {
+    const { rows } = await sql<{ ticket: string }>`
+    with free as materialized (
+      select c.ticket, c.key, ${textHash("t")} is not distinct from decode(c.text_hash, 'hex') as is_unchanged
+      from unnest(${paged.map(({ ticket }) => ticket)}::bigint[], ${paged.map(({ key }) => key)}::text[],
+        ${paged.map(({ textHash }) => textHash)}::text[]) as c(ticket, key, text_hash)
+      join ${watchedRows(source)} t on ${keyMatches(source, "t", "c")}
+      where ${isUnchanged(source)}
+      for no key update of t skip locked
+    ), failed as (
+      insert into autoembed.embedding_queue (source_id, key, failed_at, attempts, last_error)
+      select ${source.id}, f.key, now(), 1, ${reason} from free f where f.is_unchanged order by f.key
+      on conflict (source_id, key) do nothing
+    )
+    select f.ticket from free f`.execute(db);
+    return rows.map((row) => row.ticket);
+  });
 }

@@ -1,23 +1,37 @@
+import type { HeldRow } from "./held-rows.ts";
+
 /** A row as it is claimed. */
 export interface Claimed {
   readonly ticket: string;
-  readonly ctid: string;
+  /** Null of a row of a page. */
+  readonly ctid: string | null;
   readonly key: string;
   /** Milliseconds since the change was made, by the server's clock. */
   readonly age_ms: number;
+  /** sha256 of its text in hex, where it was read. */
+  readonly text_hash?: string | null;
 }
 
 interface Held {
-  readonly ctid: string;
+  readonly ctid: string | null;
   readonly key: string;
   /** When its change was made, on this process's own clock. */
   readonly queuedAt: number;
   /** The id that it was claimed under. */
   readonly owner: number;
+  /** `embedding_page.id` of a row of a page. */
+  readonly page: string | undefined;
+  readonly textHash: string | null;
 }
 
-/** No row has it: stands for a row that is no longer held. */
-const NO_CTID = "(0,0)";
+/** A row of a page, as it is held. */
+export interface PagedRow extends Pick<Held, "key" | "textHash"> {
+  readonly ticket: string;
+  readonly page: string;
+}
+
+/** Stands for a row that is no longer held: no row of the queue has that ctid. */
+const NOT_HELD = { ctid: "(0,0)", key: "", page: undefined, textHash: null };
 
 /** The rows that this process has claimed of one source and has not ended yet, by ticket. */
 export class HeldClaims {
@@ -56,20 +70,24 @@ export class HeldClaims {
     });
   }
 
-  /** The ctid of the queue's row, for each of the tickets. */
-  ctidsOf(tickets: readonly string[]): string[] {
-    return tickets.map((ticket) => this.#rows.get(ticket)?.ctid ?? NO_CTID);
+  /** What the statements over claimed rows are given of a row. */
+  rowOf(ticket: string): HeldRow {
+    const { ctid, key } = this.#rows.get(ticket) ?? NOT_HELD;
+    return { ticket, ctid, key };
   }
 
-  /** The key of the row, for each of the tickets. */
-  keysOf(tickets: readonly string[]): string[] {
-    return tickets.map((ticket) => this.#rows.get(ticket)?.key ?? "");
+  /** Those of the tickets that are rows of pages, with their key, their text's hash and their page. */
+  pagedOf(tickets: readonly string[]): PagedRow[] {
+    return tickets.flatMap((ticket) => {
+      const { page, key, textHash } = this.#rows.get(ticket) ?? NOT_HELD;
+      return page === undefined ? [] : [{ ticket, page, key, textHash }];
+    });
   }
 
-  add(rows: readonly Claimed[], owner: number): void {
+  add(rows: readonly Claimed[], owner: number, page?: string): void {
     const now = performance.now();
-    for (const { ticket, ctid, key, age_ms } of rows)
-      this.#rows.set(ticket, { ctid, key, queuedAt: now - age_ms, owner });
+    for (const { ticket, ctid, key, age_ms, text_hash: textHash = null } of rows)
+      this.#rows.set(ticket, { ctid, key, queuedAt: now - age_ms, owner, page, textHash });
   }
 
   remove(tickets: readonly string[]): void {

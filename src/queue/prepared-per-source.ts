@@ -2,6 +2,12 @@ import { CompiledQuery, type RawBuilder } from "kysely";
 import { PREPARED, type Database } from "../database/connect.ts";
 import type { Source } from "../sources/source.ts";
 
+export type PreparedPerSource<Row> = (
+  db: Database,
+  source: Source,
+  parameters: readonly unknown[],
+) => Promise<Row[]>;
+
 /**
  * A statement whose text depends on the source alone: built once per source, and parsed by Postgres once per session. Its
  * parameters are numbered by hand, so that one of a megabyte can be used twice and is sent once.
@@ -9,7 +15,7 @@ import type { Source } from "../sources/source.ts";
  */
 export function preparedPerSource<Row>(
   build: (source: Source) => RawBuilder<unknown>,
-): (db: Database, source: Source, parameters: readonly unknown[]) => Promise<Row[]> {
+): PreparedPerSource<Row> {
   const texts = new WeakMap<Source, string>();
   return async (db, source, parameters) => {
     const text = texts.get(source) ?? compile(db, build(source));

@@ -5,16 +5,14 @@ import { databaseFault, mayBeCommitted } from "../database/database-fault.ts";
 import { lentVector } from "../ledger/ledger-sql.ts";
 import type { Lending } from "../ledger/lending.ts";
 import type { Source } from "../sources/source.ts";
-import { preparedPerSource } from "./prepared-per-source.ts";
+import { preparedPerSource, type PreparedPerSource } from "./prepared-per-source.ts";
 import { restorePlannerSettings } from "../database/kept-plan.ts";
-import { claimedRows, lockRowThenQueue } from "./held-rows.ts";
+import { forEachKind, heldRows, lockHeld, type ClaimKind, type HeldRow } from "./held-rows.ts";
 import { dequeueWritten, writeVectorCtes, writableCte, type Outcome } from "./vector-ctes.ts";
 import { isUnchanged, keysOf, textHash, vectorType } from "../sources/source-sql.ts";
 
 export interface Cached {
-  readonly tickets: readonly string[];
-  /** Of each ticket: see `ClaimedRow`. */
-  readonly ctids: readonly string[];
+  readonly rows: readonly HeldRow[];
   readonly lending: Lending;
 }
 
@@ -24,15 +22,22 @@ export interface Cached {
  * @returns the rows that were not locked and whose text has a vector.
  */
 export async function writeCached(db: Database, source: Source, cached: Cached): Promise<Outcome[]> {
-  const { lending, tickets, ctids } = cached;
+  const { lending } = cached;
   const { id, lenderIds, cacheNames } = lending.model;
   const outcomes: Outcome[] = [];
-  const ctidOf = new Map(tickets.map((ticket, i) => [ticket, ctids[i] ?? ""]));
-  const write = async (statement: Statement, names: string): Promise<void> => {
-    for (const { ticket } of outcomes) ctidOf.delete(ticket);
-    if (ctidOf.size === 0) return;
-    const rows = [numbersParameter([...ctidOf.keys()]), ctidsParameter([...ctidOf.values()])];
-    outcomes.push(...(await statement(db, source, [...rows, id, names])));
+  const left = new Map(cached.rows.map((row) => [row.ticket, row]));
+  const write = async (statements: Statements, names: string): Promise<void> => {
+    for (const { ticket } of outcomes) left.delete(ticket);
+    const written = await forEachKind([...left.values()], async (kind, rows) =>
+      statements[kind](db, source, [
+        numbersParameter(rows.map(({ ticket }) => ticket)),
+        ctidsParameter(rows.map(({ ctid }) => ctid)),
+        id,
+        names,
+        textsParameter(rows.map(({ key }) => key)),
+      ]),
+    );
+    outcomes.push(...written);
   };
   const ids = numbersParameter(lenderIds);
   const [own, ...others] = lending.sources();
@@ -47,45 +52,48 @@ function ignoreLendersFault(error: unknown): void {
   if (databaseFault(error) === "row" || mayBeCommitted(error)) throw error;
 }
 
-type Statement = ReturnType<typeof preparedPerSource<Outcome>>;
+type Statements = Readonly<Record<ClaimKind, PreparedPerSource<Outcome>>>;
 
-const byLender = new WeakMap<Source, Statement>();
+/** @param lateral a join that gives each watched row `t` the `vector` of its text, as `e`, and the `text_hash`. */
+function statementsOf(lateral: RawBuilder<unknown>): Statements {
+  const statement = (kind: ClaimKind): PreparedPerSource<Outcome> =>
+    preparedPerSource((source) => lend(source, kind, lateral));
+  return { queued: statement("queued"), paged: statement("paged") };
+}
+
+const byLender = new WeakMap<Source, Statements>();
 
 /** Each vector is fetched and checked once per row that gets it. */
-function fromRowsOf(lender: Source): Statement {
+function fromRowsOf(lender: Source): Statements {
   const known = byLender.get(lender);
   if (known !== undefined) return known;
-  const statement = preparedPerSource<Outcome>((source) =>
-    lend(source, sql`cross join lateral ${lentVector(lender, textHash("t"), sql`$4::int[]`)} e`),
+  const statements = statementsOf(
+    sql`cross join lateral ${lentVector(lender, textHash("t"), sql`$4::int[]`)} e`,
   );
-  byLender.set(lender, statement);
-  return statement;
+  byLender.set(lender, statements);
+  return statements;
 }
 
 /** The cache is read by key, one row at a time: joined, it may be read whole, vectors included, for one batch. */
-const fromCache = preparedPerSource<Outcome>((source) =>
-  lend(
-    source,
-    sql`cross join lateral (
+const fromCache = statementsOf(
+  sql`cross join lateral (
       select e.embedding as vector, e.text_hash from autoembed.embedding_cache e
       where e.model = any($4::text[]) and e.text_hash = ${textHash("t")} limit 1 offset 0
     ) e`,
-  ),
 );
 
 /**
  * A row may change between the snapshot of the statement and its lock. Postgres then looks at the conditions again with
  * the new row, and at what is joined as it was: so the hash of what is joined is a condition.
- * @param lateral a join that gives each watched row `t` the `vector` of its text, as `e`, and the `text_hash`.
  */
-function lend(source: Source, lateral: RawBuilder<unknown>): RawBuilder<unknown> {
+function lend(source: Source, kind: ClaimKind, lateral: RawBuilder<unknown>): RawBuilder<unknown> {
   return sql`
     with held as materialized (
-      select q.ticket, q.ctid, q.key, e.vector as lent, e.text_hash, ${keysOf(source, "t")}
-      from ${claimedRows(source, sql`unnest($1::bigint[], $2::tid[]) as c(ticket, ctid)`)}
+      select c.ticket, c.ctid, c.key, e.vector as lent, e.text_hash, ${keysOf(source, "t")}
+      from ${heldRows(source, kind, sql`unnest($1::bigint[], $2::tid[], $5::text[]) as c(ticket, ctid, key)`)}
       ${lateral}
       where e.text_hash = ${textHash("t")} and ${isUnchanged(source)} and ${restorePlannerSettings}
-      ${lockRowThenQueue}
+      ${lockHeld(kind)}
     )${writableCte(source)}${writeVectorCtes(source, {
       vector: sql`h.lent::${vectorType(source)}`,
       modelId: sql`$3::int`,

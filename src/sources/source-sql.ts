@@ -25,6 +25,11 @@ export function watchedRows(source: Source): RawBuilder<unknown> {
   return sql`(select ${keyNames(source)}, ${textOf(source)}, ctid from ${tableOf(source)} where ${asRole})`;
 }
 
+/** The keys of the watched rows as `(k0, k1, …)`. Evaluates no text. */
+export function watchedKeys(source: Source): RawBuilder<unknown> {
+  return sql`(select ${keyNames(source)} from ${tableOf(source)})`;
+}
+
 /** True. Evaluated once, and before anything of the user's. */
 const asRole = sql`(select ${roleSearchPath} is not null)`;
 
@@ -103,7 +108,7 @@ export function isSameRow(source: Source, a: string, b: string): RawBuilder<unkn
 }
 
 /** An operator of a key column's own type: `citext` compares by one that is not in pg_catalog. */
-export function keyOperator({ operators }: KeyColumn, operator: "=" | ">"): RawBuilder<unknown> {
+export function keyOperator({ operators }: KeyColumn, operator: "=" | ">" | "<" | "<="): RawBuilder<unknown> {
   return operators === "pg_catalog"
     ? sql.raw(operator)
     : sql`operator(${sql.id(operators)}.${sql.raw(operator)})`;

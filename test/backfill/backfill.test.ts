@@ -55,13 +55,13 @@ test("A backfill embeds rows that were restored with triggers disabled", async (
   expect(report).toMatchObject({ done: 200, pending: 0, failed: 0 });
 });
 
-test("A backfill looks for rows before the provider has answered for the first time", async () => {
+test("A backfill begins before the provider has answered for the first time", async () => {
   const on = await prepare();
   await unseen(on, "insert into patient_embeddings select i, 'row ' || i from generate_series(1, 20) i");
   on.provider.latencyMs = 6_000;
   const ended = backfill(on);
-  const queued = async () => (await on.client.query("select from autoembed.embedding_queue")).rowCount;
-  await expect.poll(queued, { timeout: 3_500 }).toBe(20);
+  const begun = async () => (await on.client.query("select from autoembed.embedding_backfill")).rowCount;
+  await expect.poll(begun, { timeout: 3_500 }).toBe(1);
   expect(on.provider.requests.filter(({ status }) => status !== 0)).toEqual([]);
   on.provider.latencyMs = 0;
   expect(await ended).toMatchObject({ done: 20, pending: 0 });

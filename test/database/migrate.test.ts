@@ -37,6 +37,7 @@ const RELEASED = {
   "000002-patient-embeddings.sql": "sha1:17ef603cdefa25e541d4cb579adb46863d29e9dd",
   "000003-usage-teaches-dry-runs.sql": "sha1:66daa1f9b75fc96afc2ad77f9e3ecd5cff3875c1",
   "000004-ledger.sql": "sha1:fbe285869f956535f0511b70510aee158f8e0913",
+  "000005-backfill-by-ranges.sql": "sha1:45285ccaf44198e88d36fe815ab5481938789c67",
 };
 
 test("every released migration is what it was when it was released", async () => {
@@ -63,6 +64,7 @@ describe("npm run migrate", () => {
       "Applying 000002-patient-embeddings.sql",
       "Applying 000003-usage-teaches-dry-runs.sql",
       "Applying 000004-ledger.sql",
+      "Applying 000005-backfill-by-ranges.sql",
       `Applying functions of ${VERSION}`,
       "Applying once/000002-watch-patient-embeddings.sql",
     ]);
@@ -76,6 +78,7 @@ describe("npm run migrate", () => {
         "000002-patient-embeddings.sql",
         "000003-usage-teaches-dry-runs.sql",
         "000004-ledger.sql",
+        "000005-backfill-by-ranges.sql",
         "functions",
         "once/000002-watch-patient-embeddings.sql",
       ].map((filename) => ({ filename, version: VERSION })),
@@ -263,7 +266,7 @@ describeNative("npm run migrate on a server", "needs several databases and conne
   test("`--print --after` gives what comes after a file, and it can be applied to a database that has that", async () => {
     const { databaseUrl } = await emptyDatabase();
     await migrate({ databaseUrl, dimensions: 8 });
-    const printed = await printMigrations(8, "000004-ledger.sql");
+    const printed = await printMigrations(8, "000005-backfill-by-ranges.sql");
     expect(printed).not.toContain("create table");
     expect(printed).toContain("create or replace function autoembed.watch(");
     await applyByPsql(databaseUrl, printed);

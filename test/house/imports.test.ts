@@ -23,6 +23,7 @@ const ROOMS = [
   "chunks",
   "sources",
   "ledger",
+  "pages",
   "queue",
   "providers",
   "config.ts",

@@ -40,11 +40,7 @@ describeNative("A text that changes while its vector is lent", "needs two sessio
     await user.connect();
     onTestFinished(() => user.end());
     await user.query(`select pg_advisory_lock(${OURS})`);
-    const writing = writeCached(db, source, {
-      tickets: claimed.map(({ ticket }) => ticket),
-      ctids: claimed.map(({ ctid }) => ctid),
-      lending,
-    });
+    const writing = writeCached(db, source, { rows: claimed, lending });
     const waits = "select from pg_stat_activity where wait_event = 'advisory' and query like '%slow_notes%'";
     await expect.poll(async () => (await client.query(waits)).rowCount, { timeout: 30_000 }).toBe(1);
     // As a restore does: no trigger tells of it.

@@ -1,8 +1,8 @@
 import pg from "pg";
 import { expect, onTestFinished, test } from "vitest";
+import { beginBackfills } from "../support/begin-backfills.ts";
 import { describeNative } from "../support/database.ts";
 import { prepare, wrongRows } from "../support/listening.ts";
-import { lendingOf } from "../support/test-lending.ts";
 
 /** Age in ms of each of our transactions that a user waits for now. */
 const WAITED_FOR = `
@@ -155,7 +155,7 @@ describeNative("Draining the queue blocks no user", "needs several sessions", ()
     expect(await wrongRows(client)).toEqual([]);
   });
 
-  test("A backfill does not wait for a user who holds a queue row, and queues that row later", async () => {
+  test("A backfill does not wait for a user who holds a row, and embeds that row later", async () => {
     const { client, database, listen } = await prepare();
     await client.query("alter table patient_embeddings disable trigger user");
     await client.query("insert into patient_embeddings select n, 'row ' || n from generate_series(1, 50) n");
@@ -163,26 +163,11 @@ describeNative("Draining the queue blocks no user", "needs several sessions", ()
     const [user] = await sessions(database.url, 1);
     await user?.query("begin; update patient_embeddings set context_text = 'held' where patient_id = 25");
 
-    const { queueStaleRows } = await import("../../src/backfill/find-work.ts");
-    const { connect } = await import("../../src/database/connect.ts");
-    const { loadSources } = await import("../../src/sources/load-sources.ts");
-    const db = connect({ databaseUrl: database.url, maxConnections: 1, ownSessions: true });
-    onTestFinished(() => db.destroy());
-    const [source] = (await loadSources(db)).usable;
-    if (source === undefined) throw new Error("no source");
-    const pages = queueStaleRows(db, {
-      source,
-      model: lendingOf(source).model,
-      all: false,
-      signal: new AbortController().signal,
-    });
-    expect((await pages.next()).value).toBe(49);
-    await user?.query("rollback");
-    let later = 0;
-    for await (const queued of pages) later += queued;
-    expect(later).toBe(1);
-
+    await beginBackfills(database.url);
     const listener = await listen();
+    const embedded = "select from patient_embeddings where embedding is not null";
+    await expect.poll(async () => (await client.query(embedded)).rowCount).toBe(49);
+    await user?.query("rollback");
     await listener.whenDrained(AbortSignal.timeout(30_000));
     expect(await wrongRows(client)).toEqual([]);
   });

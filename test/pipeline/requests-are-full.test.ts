@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { ClaimSize } from "../../src/pipeline/claim-size.ts";
 import { ConcurrencyLimit } from "../../src/timing/concurrency-limit.ts";
 import type { SourceContext } from "../../src/pipeline/source-context.ts";
-import type { ClaimedRow } from "../../src/queue/claim.ts";
+import type { ClaimedRow } from "../../src/queue/classify.ts";
 import { prepare, wrongRows } from "../support/listening.ts";
 
 const BATCH = 10;

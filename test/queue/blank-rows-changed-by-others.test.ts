@@ -2,6 +2,7 @@ import { expect, onTestFinished, test, vi } from "vitest";
 import { readConfig } from "../../src/config.ts";
 import { connect } from "../../src/database/connect.ts";
 import { clearVector } from "../../src/queue/clear-vector.ts";
+import type { HeldRow } from "../../src/queue/held-rows.ts";
 import { chooseSources } from "../../src/sources/choose-sources.ts";
 import { watch } from "../../src/watch/watch.ts";
 import { describeNative } from "../support/database.ts";
@@ -40,9 +41,8 @@ async function prepareBlank(into?: string) {
   await listener.whenDrained();
   await listener.stop();
   await client.query("update app.documents set body = ''");
-  const { rows } = await client.query<{ ticket: string }>("select ticket from autoembed.embedding_queue");
-  const tickets = rows.map(({ ticket }) => ticket);
-  return { client, tickets, settle: () => clearVector(db, source, tickets) };
+  const { rows } = await client.query<HeldRow>("select ticket, ctid, key from autoembed.embedding_queue");
+  return { client, rows, settle: () => clearVector(db, source, rows) };
 }
 
 describeNative("A blank row that changes stays queued", "needs several sessions", () => {
@@ -51,7 +51,7 @@ describeNative("A blank row that changes stays queued", "needs several sessions"
     ["by another source in a table of vectors", "vectors", "update app.vectors set other = null"],
     ["by a delete of all its vectors", "vectors", "delete from app.vectors"],
   ])("A blank row changed %s as its vector is cleared is looked at again", async (_, into, change) => {
-    const { client, tickets, settle } = await prepareBlank(into);
+    const { client, rows: blank, settle } = await prepareBlank(into);
     if (into !== undefined) {
       await client.query(
         "alter table app.vectors add other vector; update app.vectors set other = embedding",
@@ -70,7 +70,7 @@ describeNative("A blank row that changes stays queued", "needs several sessions"
     // The change is visible before the gate opens: a transaction's locks are released after its commit is visible.
     await client.query(`${change}; commit`);
     expect(await settled).toEqual([]);
-    expect(await settle()).toEqual(tickets.map((ticket) => ({ ticket, written: true })));
+    expect(await settle()).toEqual(blank.map(({ ticket }) => ({ ticket, written: true })));
     const { rows } = await client.query(
       `select from app.${into ?? "documents"}${into === undefined ? " where embedding is not null" : ""}`,
     );

@@ -1,12 +1,11 @@
 import { describe, expect, onTestFinished, test } from "vitest";
 import { connect } from "../../src/database/connect.ts";
-import { queueStaleRows } from "../../src/backfill/find-work.ts";
+import { beginBackfills } from "../support/begin-backfills.ts";
 import { runCommand } from "../support/command.ts";
 
 import { loadSources } from "../../src/sources/load-sources.ts";
 import { DIMENSIONS, prepare, type Listening } from "../support/listening.ts";
 import { oracleVector } from "../support/oracle-vector.ts";
-import { lendingOf } from "../support/test-lending.ts";
 
 /** A word that the database's own messages would quote. */
 const SECRET = "xylophonic";
@@ -42,19 +41,7 @@ describe("A text expression that raises for one row fails that row alone", () =>
       "insert into goods select n, 'good ' || n, n % 50, case n when 7 then 'old' else '30' end from generate_series(1, 150) n",
     );
     await client.query("alter table goods enable trigger user");
-    const db = connect({ databaseUrl: database.url, maxConnections: 1, ownSessions: true });
-    onTestFinished(() => db.destroy());
-    const source = (await loadSources(db)).usable.find(({ name }) => name === "goods");
-    if (source === undefined) throw new Error("goods are not watched");
-    let queued = 0;
-    for await (const rows of queueStaleRows(db, {
-      source,
-      model: lendingOf(source).model,
-      all: false,
-      signal: new AbortController().signal,
-    }))
-      queued += rows;
-    expect(queued).toBe(150);
+    await beginBackfills(database.url);
     const listener = await listen();
     await listener.whenDrained(AbortSignal.timeout(30_000));
 

@@ -1,6 +1,7 @@
 import pg from "pg";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { clearVector } from "../../src/queue/clear-vector.ts";
+import type { HeldRow } from "../../src/queue/held-rows.ts";
 import { nearest } from "../../src/search/nearest.ts";
 import { describeNative } from "../support/database.ts";
 import { DIMENSIONS } from "../support/listening.ts";
@@ -21,11 +22,10 @@ test("A statement that was made before the vectors got their own table clears no
   await client.query("insert into app.documents values (1, 'a', 'one')");
   await client.query("update app.documents set body = '' where id = 1");
   await watchAgain({ into: "documents_embeddings" });
-  const { rows } = await client.query<{ ticket: string }>("select ticket from autoembed.embedding_queue");
-  const tickets = rows.map(({ ticket }) => ticket);
-  expect(await clearVector(db, before, tickets)).toEqual([]);
-  expect(await clearVector(db, await source(), tickets)).toEqual(
-    tickets.map((ticket) => ({ ticket, written: true })),
+  const { rows } = await client.query<HeldRow>("select ticket, ctid, key from autoembed.embedding_queue");
+  expect(await clearVector(db, before, rows)).toEqual([]);
+  expect(await clearVector(db, await source(), rows)).toEqual(
+    rows.map(({ ticket }) => ({ ticket, written: true })),
   );
 });
 

@@ -1,0 +1,40 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { Database } from "../database/connect.ts";
+import { wakeListeners } from "../database/wake-listeners.ts";
+import { beginBackfill } from "../pages/backfills.ts";
+import { hasAtMostPending } from "../queue/counts.ts";
+import { uncacheDeleted, unrecordDeleted } from "../queue/forget-deleted.ts";
+import type { ChunkedSource } from "../sources/chunked-source.ts";
+import type { Source } from "../sources/source.ts";
+import { queueStaleChunkedRows } from "./queue-stale-chunked-rows.ts";
+
+/** Texts to cut are queued a page at a time, and so that no more than this are waiting, nor their chunks. */
+const MOST_WAITING = 4_000;
+const LOOK_MS = 200;
+
+/** Removes what is left of deleted rows, and has the listeners embed the rows that have no current vector. */
+export async function beginEmbedding(db: Database, source: Source, isAll: boolean): Promise<void> {
+  await unrecordDeleted(db, source);
+  await uncacheDeleted(db, source);
+  await beginBackfill(db, source, isAll);
+}
+
+/** Queues the texts whose chunks do not match them, as they and their chunks are worked off. */
+export async function queueTextsToCut(
+  db: Database,
+  chunkedSource: ChunkedSource,
+  isAll: boolean,
+  signal: AbortSignal,
+  onQueued: (rows: number) => void,
+): Promise<void> {
+  const waiting = [chunkedSource, { id: chunkedSource.embeddedBy }];
+  for await (const rows of queueStaleChunkedRows(db, chunkedSource, isAll, signal)) {
+    onQueued(rows);
+    if (rows > 0) await wakeListeners(db, chunkedSource.id);
+    for (const source of waiting) {
+      while (!signal.aborted && !(await hasAtMostPending(db, source, MOST_WAITING)))
+        await delay(LOOK_MS, undefined, { signal }).catch(() => undefined);
+    }
+    if (signal.aborted) return;
+  }
+}

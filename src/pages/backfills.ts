@@ -1,0 +1,95 @@
+import { sql, type RawBuilder } from "kysely";
+import type { Database } from "../database/connect.ts";
+import { wakeListeners } from "../database/wake-listeners.ts";
+import type { Source } from "../sources/source.ts";
+import type { KeyTexts } from "../sources/key-order.ts";
+
+/*
+ * The life of a backfill, a row of `embedding_backfill`, and of its pages:
+ *
+ *              ┌────────── begun again meanwhile ───────────┐
+ *              ▼                                            │
+ *   begin ──▶ reading ──take page, until the table's end──▶ read ──the last page ends──▶ (absent)
+ *
+ *   (absent) ──take──▶ owned ──end──▶ (absent)
+ *                       │  ▲
+ *    give back, or its  ▼  │ take
+ *    owner is silent   free (from `not_before` on)
+ *
+ * Nobody owns a backfill: every listener that has nothing queued takes the next page of it. What the rows of a page are is
+ * not stored. Whoever has taken it reads those in its range that have no current vector, so that one that is given back
+ * half done loses nothing and repeats nothing.
+ */
+
+export interface Backfill {
+  /** Every row is embedded that was not since then; null where only rows without a current vector are. A timestamp as text. */
+  readonly all_since: string | null;
+  /** The key that the last page ended with. */
+  readonly position: KeyTexts | null;
+  /** Pages have been made of the whole table. */
+  readonly is_read: boolean;
+  /** The key's columns are what they were when it began. */
+  readonly is_of_key: boolean;
+}
+
+/** The name and the type of each column of the key. */
+function keyColumns(source: Source): RawBuilder<unknown> {
+  return sql`${source.key.map(({ name, type }) => `${name} ${type}`)}::text[]`;
+}
+
+/** Begins a backfill, or joins the one under way: that one reads the table once more when it has come to its end. */
+export async function beginBackfill(db: Database, source: Source, isAll: boolean): Promise<void> {
+  await sql`
+    insert into autoembed.embedding_backfill as b (source_id, is_all, key_columns)
+    values (${source.id}, ${isAll}, ${keyColumns(source)})
+    on conflict (source_id) do update set is_all = b.is_all or excluded.is_all, reads_again = true,
+      started_at = case when excluded.is_all then excluded.started_at else b.started_at end`.execute(db);
+  await wakeListeners(db, source.id);
+}
+
+export async function findBackfill(db: Database, source: Source): Promise<Backfill | undefined> {
+  const { rows } = await sql<Backfill>`
+    select case when b.is_all then b.started_at::text end as all_since, b.position, b.is_read,
+      b.key_columns = ${keyColumns(source)} as is_of_key
+    from autoembed.embedding_backfill b where b.source_id = ${source.id}`.execute(db);
+  return rows[0];
+}
+
+/** Has a backfill begin again with the key that the source has now. */
+export async function restartBackfill(db: Database, source: Source): Promise<void> {
+  await sql`
+    with restarted as (
+      update autoembed.embedding_backfill set key_columns = ${keyColumns(source)}, position = null, is_read = false
+      where source_id = ${source.id} and key_columns <> ${keyColumns(source)} returning source_id
+    )
+    delete from autoembed.embedding_page p using restarted r where p.source_id = r.source_id`.execute(db);
+}
+
+/** Removes a backfill that has read its whole table and has no page left; or has it read the table again, if it was asked for that. */
+export async function endBackfill(db: Database, sourceId: number): Promise<void> {
+  const hasEnded = sql`b.source_id = ${sourceId} and b.is_read
+      and not exists (select from autoembed.embedding_page p where p.source_id = b.source_id)`;
+  await sql`
+    with again as (
+      update autoembed.embedding_backfill b set position = null, is_read = false, reads_again = false
+      where ${hasEnded} and b.reads_again returning b.source_id
+    ), woken as materialized (
+      select pg_notify('autoembed', a.source_id::text) from again a
+    ), ended as (
+      delete from autoembed.embedding_backfill b where ${hasEnded} and not b.reads_again
+    )
+    select from woken`.execute(db);
+}
+
+/** Of the backfills of these sources that are under way: how many there are, and how many rows they have done. */
+export async function backfillProgress(
+  db: Database,
+  sources: readonly Source[],
+): Promise<{ readonly running: number; readonly done: number }> {
+  const { rows } = await sql<{ running: number; done: number }>`
+    select count(*)::int as running, coalesce(sum(b.done), 0)::float8 as done
+    from autoembed.embedding_backfill b where b.source_id = any(${sources.map(({ id }) => id)}::int[])`.execute(
+    db,
+  );
+  return rows[0] ?? { running: 0, done: 0 };
+}

@@ -1,0 +1,110 @@
+import { sql } from "kysely";
+import type { Database } from "../database/connect.ts";
+import { isAfter, keyDescending, keyTexts, type KeyTexts } from "../sources/key-order.ts";
+import { isUnchanged, keysOf, watchedKeys } from "../sources/source-sql.ts";
+import type { Source } from "../sources/source.ts";
+import { endBackfill, findBackfill, restartBackfill, type Backfill } from "./backfills.ts";
+
+/** Rows of the table that a page is made of: eight requests of 128 texts, where all are to be embedded. */
+const PAGE_ROWS = 1_024;
+
+/** A range of keys whose rows one listener embeds. */
+export interface Page {
+  /** `embedding_page.id`, a bigint as text. */
+  readonly id: string;
+  /** The key before its first row. */
+  readonly after: KeyTexts | null;
+  /** The key of its last row. */
+  readonly upto: KeyTexts;
+  /** How often it was given back. */
+  readonly attempts: number;
+}
+
+export interface TakenPage extends Page, Pick<Backfill, "all_since"> {}
+
+/**
+ * Takes a page of the source's backfill: one that was given back, or else the next one.
+ * @param owner embedding_listener.id
+ * @param held the pages that this process has, although it may have been taken for dead: no row may be read twice here
+ * @returns undefined where there is no backfill, or none of its pages can be taken now
+ */
+export async function takePage(
+  db: Database,
+  source: Source,
+  owner: number,
+  held: readonly string[],
+): Promise<TakenPage | undefined> {
+  for (;;) {
+    const backfill = await findBackfill(db, source);
+    if (backfill === undefined) return undefined;
+    if (!backfill.is_of_key) {
+      await restartBackfill(db, source);
+      continue;
+    }
+    const page = (await takeFree(db, source, owner, held)) ?? (await takeNext(db, source, owner, backfill));
+    if (page === "moved") continue;
+    return page === undefined ? undefined : { ...page, all_since: backfill.all_since };
+  }
+}
+
+async function takeFree(
+  db: Database,
+  source: Source,
+  owner: number,
+  held: readonly string[],
+): Promise<Page | undefined> {
+  const { rows } = await sql<Page>`
+    update autoembed.embedding_page p set owner = l.id
+    from (select id from autoembed.embedding_listener where id = ${owner} and ${isUnchanged(source)} for key share) l
+    where p.id = (
+      select f.id from autoembed.embedding_page f
+      where f.source_id = ${source.id} and f.owner is null and f.not_before <= now()
+        and f.id <> all(${held}::bigint[])
+      order by f.id limit 1 for update skip locked)
+    returning p.id, p.after, p.upto, p.attempts`.execute(db);
+  return rows[0];
+}
+
+/**
+ * Makes a page of the next rows. No lock is held while they are read: a cursor that another process has moved in the
+ * meantime is read again.
+ * @returns undefined at the end of the table; `moved` when it is to be tried again
+ */
+async function takeNext(
+  db: Database,
+  source: Source,
+  owner: number,
+  { is_read, position }: Backfill,
+): Promise<Page | "moved" | undefined> {
+  if (is_read) {
+    await endBackfill(db, source.id);
+    return undefined;
+  }
+  const { rows } = await sql<{ id: string | null; upto: KeyTexts | null; mayMove: boolean }>`
+    with page as materialized (
+      select t.*, ${keyTexts(source, "t")} as key_texts from ${watchedKeys(source)} t
+      where ${position === null ? sql`true` : isAfter(source, "t", position)} and ${isUnchanged(source)}
+      order by ${keysOf(source, "t")} limit ${PAGE_ROWS}
+    ), last as materialized (
+      select (select t.key_texts from page t order by ${keyDescending(source, "t")} limit 1) as key_texts
+    ), registered as materialized (
+      select l.id from autoembed.embedding_listener l where l.id = ${owner} and ${isUnchanged(source)} for key share
+    ), moved as (
+      update autoembed.embedding_backfill b set
+        position = coalesce(l.key_texts, b.position), is_read = l.key_texts is null
+      from last l, registered
+      where b.source_id = ${source.id} and not b.is_read and b.position is not distinct from ${position}::text[]
+      returning l.key_texts
+    ), made as (
+      insert into autoembed.embedding_page (source_id, after, upto, owner)
+      select ${source.id}, ${position}::text[], m.key_texts, ${owner} from moved m where m.key_texts is not null
+      returning id, upto
+    )
+    select m.id, m.upto, exists (select from registered) as "mayMove"
+    from (values (1)) one left join made m on true`.execute(db);
+  const [next] = rows;
+  if (next?.mayMove !== true) return undefined;
+  return next.id === null || next.upto === null
+    ? "moved"
+    : { id: next.id, after: position, upto: next.upto, attempts: 0 };
+}

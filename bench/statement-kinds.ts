@@ -1,12 +1,15 @@
 /** What our statements are for, by their text. The first that matches counts. */
 const KINDS = [
-  { kind: "find the rows to embed", query: /\b(?:page|unknown) as materialized \(/ },
-  { kind: "claim", query: /\bclaimed as \(/ },
+  {
+    kind: "find the rows to embed",
+    query: /\b(?:page|unknown) as materialized \(|\bembedding_(?:backfill|page) [bp]\b/,
+  },
+  { kind: "claim", query: /\bclaimed as (?:materialized )?\(/ },
   {
     kind: "reserve, within the claim",
     query: /insert into autoembed\.embedding_reservation|\bothers as materialized \(/,
   },
-  { kind: "write back, dequeuing", query: /\bstored as \(/ },
+  { kind: "write back", query: /\bstored as \(/ },
   { kind: "dequeue alone", query: /delete from autoembed\.embedding_queue/ },
   { kind: "drop reservations", query: /delete from autoembed\.embedding_reservation/ },
   { kind: "heartbeat", query: /\bembedding_listener\b/ },

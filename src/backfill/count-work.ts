@@ -2,7 +2,7 @@ import { sql, type RawBuilder } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { hasVector } from "../ledger/ledger-sql.ts";
 import type { LedgerModel } from "../ledger/model.ts";
-import { isStale, joinKnown } from "../ledger/stale-rows.ts";
+import { isStale, joinKnown, modelSql } from "../ledger/stale-rows.ts";
 import { joinQueue } from "../queue/is-queued.ts";
 import { isOpen } from "../queue/row-state.ts";
 import { withPerRowFallback } from "../sources/per-row-fallback.ts";
@@ -40,10 +40,11 @@ export interface Work {
  * are queued. Failed rows are left out, since a backfill leaves them failed.
  */
 export function rowsToEmbed(source: Source, { all, model }: WorkOptions): RawBuilder<unknown> {
-  const isToEmbed = sql`(${isStale(source, model)} or q.ticket is not null) and ${isOpen()}`;
+  const known = model === null ? null : modelSql(model);
+  const isToEmbed = sql`(${isStale(source, known)} or q.ticket is not null) and ${isOpen()}`;
   return sql`
     select ${queueKey(source, "t")} as key, ${textHash("t")} as text_hash, t.content, char_length(t.content) as characters
-    from ${rowsWithVectors(source)} t ${joinQueue(source, "t")} ${joinKnown(source, model)}
+    from ${rowsWithVectors(source)} t ${joinQueue(source, "t")} ${joinKnown(source, known)}
     where ${hasText("t")} and ${all ? sql`true` : isToEmbed}`;
 }
 

@@ -11,15 +11,29 @@ export function isOfOldModel(modelIds: RawBuilder<unknown>): RawBuilder<boolean>
   return sql`coalesce(l.model_id <> all(${modelIds}), false)`;
 }
 
-/** For `isStale`: what the ledger (`l`) and the cache (`e`) have of a row `t`, looked up by key: joined, they may be read whole. */
-export function joinKnown(source: Source, model: LedgerModel | null): RawBuilder<unknown> {
+/** A model in a statement: see `LedgerModel`. */
+interface ModelSql {
+  readonly lenderIds: RawBuilder<unknown>;
+  readonly cacheNames: RawBuilder<unknown>;
+}
+
+/** For statements that bind their values. */
+export function modelSql(model: LedgerModel): ModelSql {
+  return { lenderIds: sql`${model.lenderIds}::int[]`, cacheNames: sql`${model.cacheNames}::text[]` };
+}
+
+/**
+ * For `isStale`: what the ledger (`l`) and the cache (`e`) have of a row `t` with a vector, looked up by key: joined, they
+ * may be read whole.
+ */
+export function joinKnown(source: Source, model: ModelSql | null): RawBuilder<unknown> {
   return sql`left join lateral (
           select l.model_id, l.text_hash, l.embedded_at from autoembed.embedding_ledger l
-          where l.source_id = ${source.id} and l.key = ${queueKey(source, "t")} offset 0
+          where t.vector is not null and l.source_id = ${sql.lit(source.id)} and l.key = ${queueKey(source, "t")} offset 0
         ) l on true
         left join lateral (
           select e.embedding from autoembed.embedding_cache e
-          where l.text_hash is null and t.vector is not null and e.model = any(${model?.cacheNames ?? []}::text[])
+          where l.text_hash is null and t.vector is not null and e.model = any(${model?.cacheNames ?? sql`'{}'::text[]`})
             and e.text_hash = ${textHash("t")} limit 1 offset 0
         ) e on true`;
 }
@@ -30,8 +44,8 @@ export function joinKnown(source: Source, model: LedgerModel | null): RawBuilder
  * vector for the text.
  * @param model null where it is not known yet
  */
-export function isStale(source: Source, model: LedgerModel | null): RawBuilder<boolean> {
-  const isOfOther = model === null ? sql`false` : isOfOldModel(sql`${model.lenderIds}::int[]`);
+export function isStale(source: Source, model: ModelSql | null): RawBuilder<boolean> {
+  const isOfOther = model === null ? sql`false` : isOfOldModel(model.lenderIds);
   return sql`(t.fault is not null or ${hasText("t")} = (t.vector is null)
           or (${hasText("t")} and (${isOfOldText} or ${isOfOther}))
           or coalesce(not ${isSameVector(source, sql`e.embedding::${vectorType(source)}`, sql`t.vector`)}, false))`;
@@ -40,17 +54,17 @@ export function isStale(source: Source, model: LedgerModel | null): RawBuilder<b
 /**
  * A row `t`, joined by `joinKnown`, is one that a backfill embeds: one that is stale, or any that was not embedded since a
  * time that the backfill of all rows began.
- * @param allSince a timestamp as text; null where only rows that are stale are embedded
+ * @param allSince that time; undefined where only rows that are stale are embedded
  */
 export function isToEmbed(
   source: Source,
-  model: LedgerModel | null,
-  allSince: string | null,
+  model: ModelSql | null,
+  allSince: RawBuilder<unknown> | undefined,
 ): RawBuilder<boolean> {
-  return allSince === null
+  return allSince === undefined
     ? isStale(source, model)
     : sql`(t.fault is not null or ${hasText("t")} or t.vector is not null)
-        and coalesce(l.embedded_at < ${allSince}::timestamptz, true)`;
+        and coalesce(l.embedded_at < ${allSince}, true)`;
 }
 
 /** The `lenders`: the models whose vectors are current in the source; null where no listener has embedded it yet. */

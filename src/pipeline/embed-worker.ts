@@ -57,6 +57,8 @@ export class EmbedWorker {
     const options = { lending, maxCharacters: provider.limits.textCharacters };
     this.#batch.evictCompleted();
     const limit = this.#claimSize.next();
+    // A kept plan could join the vectors' own table by reading it whole.
+    const reading = source.vectorTable === null ? batches : db;
     const started = performance.now();
     const queued = await claims.claim(limit, (range) => claim(batches, source, { ...range, ...options }));
     if (queued.rows.length > 0) writeSize.claimed(performance.now() - started);
@@ -68,7 +70,7 @@ export class EmbedWorker {
             take: (owner, held) => takePage(db, source, owner, held),
             read: async (page) => {
               if (page.position === page.after) await adoptVectors(db, source, lending.model, page);
-              return await claimPage(db, source, page, { ...options, limit: room });
+              return await claimPage(reading, source, page, { ...options, limit: room });
             },
             limit: room,
           });

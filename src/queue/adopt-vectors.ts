@@ -3,7 +3,7 @@ import type { Database } from "../database/connect.ts";
 import { vectorHash } from "../ledger/ledger-sql.ts";
 import type { LedgerModel } from "../ledger/model.ts";
 import type { Page } from "../pages/take-page.ts";
-import { isBetween } from "../sources/key-order.ts";
+import { isAfter, isUpTo } from "../sources/key-order.ts";
 import { withPerRowFallback } from "../sources/per-row-fallback.ts";
 import {
   hasText,
@@ -38,7 +38,7 @@ export async function adoptVectors(
     await sql`
     with unknown as materialized (
       select t.*, ${key} as key, ${textHash("t")} as text_hash from ${rowsWithVectors(source)} t
-      where ${isBetween(source, "t", after, upto)} and t.vector is not null and t.fault is null and ${hasText("t")}
+      where ${after === null ? sql`true` : isAfter(source, "t", after)} and ${isUpTo(source, "t", upto)} and t.vector is not null and t.fault is null and ${hasText("t")}
         and not ${isKnown} and not ${isQueuedByLookup(source.id, key)} and ${isUnchanged(source)}
     ), present as materialized (
       select ${queueKey(source, "w")} as key from unknown t join ${watchedRows(source)} w on ${isSameRow(source, "w", "t")}

@@ -1,13 +1,15 @@
 import { sql, type RawBuilder } from "kysely";
+import { numbersParameter, textsParameter } from "../database/array-parameter.ts";
 import type { Database } from "../database/connect.ts";
+import { restorePlannerSettings } from "../database/kept-plan.ts";
 import type { Lending } from "../ledger/lending.ts";
 import { isToEmbed, joinKnown } from "../ledger/stale-rows.ts";
 import type { HeldPage } from "../pages/held-pages.ts";
-import { isBetween } from "../sources/key-order.ts";
+import { isAfter, isUpTo } from "../sources/key-order.ts";
 import { withPerRowFallback } from "../sources/per-row-fallback.ts";
 import {
-  isSameRow,
   isUnchanged,
+  keyMatches,
   keysOf,
   queueKey,
   rowsWithVectors,
@@ -16,6 +18,7 @@ import {
 import type { Source } from "../sources/source.ts";
 import { classify, type ClaimedRow } from "./classify.ts";
 import { isQueuedByLookup } from "./is-queued.ts";
+import { preparedPerSource, type PreparedPerSource } from "./prepared-per-source.ts";
 
 export interface PageClaim {
   readonly limit: number;
@@ -35,41 +38,80 @@ export async function claimPage(
   { limit, lending, maxCharacters }: PageClaim,
 ): Promise<ClaimedRow[]> {
   const { fingerprint, lenderIds, cacheNames } = lending.model;
-  return await withPerRowFallback(source, async (source) => {
-    const { rows } = await sql<ClaimedRow>`
-    with stale as materialized (
-      select t.*, ${queueKey(source, "t")} as key
-      from ${rowsWithVectors(source)} t ${joinKnown(source, lending.model)}
-      where ${isBetween(source, "t", page.position, page.upto)} and ${isToEmbed(source, lending.model, page.all_since)}
-        and not ${isQueuedByLookup(source.id, queueKey(source, "t"))}
-        and exists (select from autoembed.embedding_listener l where l.id = ${page.owner}) and ${isUnchanged(source)}
-      order by ${keysOf(source, "t")} limit ${limit}
+  const statement = statementFor({
+    isFirst: page.position === null,
+    isAgain: page.attempts > 0,
+    isAll: page.all_since !== null,
+  });
+  return await withPerRowFallback(source, (source) =>
+    statement(db, source, [
+      page.owner,
+      limit,
+      page.all_since,
+      page.position === null ? null : textsParameter(page.position),
+      fingerprint,
+      maxCharacters,
+      numbersParameter(lenderIds),
+      numbersParameter(lending.sources().map(({ id }) => id)),
+      textsParameter(cacheNames),
+      textsParameter(page.upto),
+    ]),
+  );
+}
+
+interface Reading {
+  /** From the first row of the table on. */
+  readonly isFirst: boolean;
+  /** The page was given back before. */
+  readonly isAgain: boolean;
+  /** Of a backfill of all rows. */
+  readonly isAll: boolean;
+}
+
+const statements = new Map<string, PreparedPerSource<ClaimedRow>>();
+
+function statementFor(reading: Reading): PreparedPerSource<ClaimedRow> {
+  const name = JSON.stringify(reading);
+  const statement =
+    statements.get(name) ?? preparedPerSource<ClaimedRow>((source) => readPage(source, reading));
+  statements.set(name, statement);
+  return statement;
+}
+
+function readPage(source: Source, { isFirst, isAgain, isAll }: Reading): RawBuilder<unknown> {
+  const model = { lenderIds: sql`$7::int[]`, cacheNames: sql`$9::text[]` };
+  const key = queueKey(source, "t");
+  return sql`
+    with registered as materialized (
+      select id from autoembed.embedding_listener where id = $1 and ${restorePlannerSettings} and ${isUnchanged(source)}
+    ), stale as materialized (
+      select t.*, ${key} as key from ${rowsWithVectors(source)} t ${joinKnown(source, model)}
+      where exists (select from registered) and ${isFirst ? sql`$4::text[] is null` : isAfter(source, "t", sql`$4::text[]`)}
+        and ${isUpTo(source, "t", sql`$10::text[]`)} and not ${isQueuedByLookup(source.id, key)}
+        and ${isToEmbed(source, model, isAll ? sql`$3::timestamptz` : undefined)} and ${isAll ? sql`true` : sql`$3::text is null`}
+      order by ${keysOf(source, "t")} limit $2
     ), claimed as materialized (
       select t.*, nextval('autoembed.embedding_ticket') as ticket, null::tid as ctid, 0 as attempts, clock_timestamp() as queued_at
       from stale t
-    )${freeRows(source, page)}, ${classify({
+    )${isAgain ? freeRows(source) : sql``}, ${classify({
       from: sql`claimed t`,
       claim: "t",
-      firstState:
-        page.attempts === 0 ? sql`` : sql`when t.key <> all(array(select f.key from free f)) then 'locked'`,
-      owner: sql`${page.owner}::int`,
-      fingerprint: sql`${fingerprint}`,
-      maxCharacters: sql`${maxCharacters}::int`,
-      lenderIds: sql`${lenderIds}::int[]`,
-      lenderSources: sql`${lending.sources().map(({ id }) => id)}::int[]`,
-      cacheNames: sql`${cacheNames}::text[]`,
-    })}`.execute(db);
-    return rows;
-  });
+      firstState: isAgain ? sql`when t.key <> all(array(select f.key from free f)) then 'locked'` : sql``,
+      owner: sql`$1`,
+      fingerprint: sql`$5`,
+      maxCharacters: sql`$6`,
+      lenderIds: model.lenderIds,
+      lenderSources: sql`$8::int[]`,
+      cacheNames: model.cacheNames,
+    })}`;
 }
 
 /**
  * The CTE `free`: the rows that no user holds locked. Only of a page that was given back, perhaps for such rows: the
  * vector of a row that is locked may not be kept, and would be paid for each time.
  */
-function freeRows(source: Source, { attempts }: HeldPage): RawBuilder<unknown> {
-  if (attempts === 0) return sql``;
+function freeRows(source: Source): RawBuilder<unknown> {
   return sql`, free as materialized (
-      select c.key from claimed c join ${watchedRows(source)} w on ${isSameRow(source, "w", "c")} for key share of w skip locked
+      select c.key from claimed c join ${watchedRows(source)} w on ${keyMatches(source, "w", "c")} for key share of w skip locked
     )`;
 }

@@ -10,7 +10,7 @@ export function isQueued(sourceId: number, key: RawBuilder<unknown>): RawBuilder
 
 /** The same, looked up by key for each row: joined, the queue may be read whole. */
 export function isQueuedByLookup(sourceId: number, key: RawBuilder<unknown>): RawBuilder<boolean> {
-  return sql`exists (select from autoembed.embedding_queue e where e.source_id = ${sourceId} and e.key = ${key} offset 0)`;
+  return sql`exists (select from autoembed.embedding_queue e where e.source_id = ${sql.lit(sourceId)} and e.key = ${key} offset 0)`;
 }
 
 /** Joins the queue's row `q` of the watched row `row`, with nulls where it is not queued. */

@@ -21,24 +21,35 @@ export function keyDescending(source: Source, row: string): RawBuilder<unknown> 
 }
 
 /** The key of `row` comes after that one. An index serves the comparison of whole rows, which takes one schema's operators. */
-export function isAfter(source: Source, row: string, key: KeyTexts): RawBuilder<boolean> {
+export function isAfter(
+  source: Source,
+  row: string,
+  key: KeyTexts | RawBuilder<unknown>,
+): RawBuilder<boolean> {
   return compares(source, row, ">", key);
 }
 
-/** The key of `row` is in the range after a key, or from the first one on, up to another. */
-export function isBetween(
+/** The key of `row` comes before that one, or is that one. */
+export function isUpTo(
   source: Source,
   row: string,
-  after: KeyTexts | null,
-  upto: KeyTexts,
+  key: KeyTexts | RawBuilder<unknown>,
 ): RawBuilder<boolean> {
-  const isNext = after === null ? sql`true` : compares(source, row, ">", after);
-  return sql`${isNext} and ${compares(source, row, "<=", upto)}`;
+  return compares(source, row, "<=", key);
 }
 
-function compares(source: Source, row: string, operator: ">" | "<=", key: KeyTexts): RawBuilder<boolean> {
+/** @param key the values, or an array of texts */
+function compares(
+  source: Source,
+  row: string,
+  operator: ">" | "<=",
+  key: KeyTexts | RawBuilder<unknown>,
+): RawBuilder<boolean> {
   const columns = source.key.map((_, i) => sql.ref(`${row}.k${i}`));
-  const values = source.key.map((column, i) => sql`${key[i]}::text::${sql.raw(column.type)}`);
+  const values = source.key.map((column, i) => {
+    const text = "compile" in key ? sql`(${key})[${sql.lit(i + 1)}]` : sql`${key[i]}::text`;
+    return sql`${text}::${sql.raw(column.type)}`;
+  });
   if (source.key.every(({ operators }) => operators === "pg_catalog"))
     return sql`(${sql.join(columns)}) ${sql.raw(operator)} (${sql.join(values)})`;
   // Column by column, the last one decides what becomes of an equal key.

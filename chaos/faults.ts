@@ -2,6 +2,7 @@ import { exec } from "node:child_process";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import pg from "pg";
+import { beginBackfills } from "../test/support/begin-backfills.ts";
 import type { HalfOpenProxy } from "../test/support/half-open-proxy.ts";
 import type { Fault } from "../test/support/provider-faults.ts";
 import type { ProviderServer } from "../test/support/provider-server.ts";
@@ -9,6 +10,7 @@ import type { Listeners } from "./listeners.ts";
 import type { ChaosOptions } from "./options.ts";
 import type { Random } from "./random.ts";
 import type { Tally } from "./tally.ts";
+import { withDatabase } from "./with-database.ts";
 
 /** Every fault of the test provider except refusing a text: a refused row rightly fails. */
 const PROVIDER_FAULTS: readonly Fault[] = [
@@ -16,6 +18,10 @@ const PROVIDER_FAULTS: readonly Fault[] = [
   "duplicate index", "index out of range", "no index", "NaN", "null", "infinity", "wrong dimension", "one short vector",
   "200 with an error", "redirect", "garbled JSON", "truncated base64", "empty body",
 ]; // prettier-ignore
+
+/** Rows at a time, and the first of their keys: no other user writes there. */
+const RESTORED = 3_000;
+const RESTORED_FROM = 1e9;
 
 export interface Victims {
   readonly options: ChaosOptions;
@@ -49,6 +55,7 @@ export async function causeFaults(victims: Victims, signal: AbortSignal): Promis
       await delay(random.whole(500, 3_000));
       await provider.start();
     }],
+    [4_000, () => restoreRows(victims)],
     [15_000, () => freezeProxy(victims, victims.postgresProxy, "network to Postgres half-open")],
     [15_000, () => freezeProxy(victims, victims.providerProxy, "network to the provider half-open")],
   ]; // prettier-ignore
@@ -93,19 +100,50 @@ async function freezeProcess({ listeners, faults, random }: Victims): Promise<vo
   listeners.hit(place, "SIGCONT");
 }
 
+/** Inserts rows as a restore does, with no trigger to queue them, has them backfilled, and changes some meanwhile. */
+async function restoreRows({ options, database, faults, random }: Victims): Promise<void> {
+  const url = withDatabase(options.server, database);
+  const first = RESTORED_FROM + random.whole(0, 1e6) * RESTORED;
+  await unlessCut(url, async (client) => {
+    await client.query("set session_replication_role = replica");
+    await client.query(
+      `insert into patient_embeddings select n, 'restored ' || n % 1000 || ' of ' || $1::bigint from generate_series($1::bigint, $2) n
+       on conflict do nothing`,
+      [first, first + RESTORED - 1],
+    );
+    await client.query("reset session_replication_role");
+    await beginBackfills(url);
+    faults.add("restored rows backfilled", RESTORED);
+    const changed = "patient_id between $1 and $2 and patient_id % 10 =";
+    const range = [first, first + RESTORED - 1];
+    await client.query(
+      `update patient_embeddings set context_text = 'changed since' where ${changed} 0`,
+      range,
+    );
+    await client.query(`delete from patient_embeddings where ${changed} 1`, range);
+  });
+}
+
 async function terminateBackends({ options, database, faults, random }: Victims): Promise<void> {
-  const client = new pg.Client(options.server);
-  client.on("error", () => undefined);
-  try {
-    await client.connect();
+  await unlessCut(options.server, async (client) => {
     const { rowCount } = await client.query(
       `select pg_terminate_backend(pid) from pg_stat_activity
        where datname = $1 and pid <> pg_backend_pid() order by md5(pid::text || $2) limit $3`,
       [database, String(random.next()), random.whole(1, 4)],
     );
     faults.add("backends terminated", rowCount ?? 0);
+  });
+}
+
+/** The chaos may cut this connection too, or be restarting the server. */
+async function unlessCut(url: string, work: (client: pg.Client) => Promise<void>): Promise<void> {
+  const client = new pg.Client(url);
+  client.on("error", () => undefined);
+  try {
+    await client.connect();
+    await work(client);
   } catch {
-    // The server is being restarted.
+    // What it had begun is done by the next turn, or is verified as it is.
   } finally {
     await client.end().catch(() => undefined);
   }

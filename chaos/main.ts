@@ -6,6 +6,7 @@ import { connect } from "../src/database/connect.ts";
 import { SetupError } from "../src/errors.ts";
 import { migrate } from "../src/migrate.ts";
 import { retryFailed } from "../src/queue/retry.ts";
+import { beginBackfills } from "../test/support/begin-backfills.ts";
 import { startHalfOpenProxy, through } from "../test/support/half-open-proxy.ts";
 import { startProviderServer } from "../test/support/provider-server.ts";
 import { causeFaults } from "./faults.ts";
@@ -14,6 +15,7 @@ import { readOptions, type ChaosOptions } from "./options.ts";
 import { Random } from "./random.ts";
 import { describeReport, isClean, type Report } from "./report.ts";
 import { Tally } from "./tally.ts";
+import { withDatabase } from "./with-database.ts";
 import { verify, type VectorsIn } from "./verify.ts";
 import { CUT, Writer, type WriterTallies } from "./writer.ts";
 
@@ -92,6 +94,8 @@ async function main(options: ChaosOptions): Promise<Report> {
   ]);
 
   const quietSince = performance.now();
+  // A restore may have been cut off before its backfill began.
+  await beginBackfills(url);
   const failedRows = await waitUntilDrained(url);
   const quietMs = performance.now() - quietSince;
   const verdict = await onDatabase(url, (client) => verify(client, vectors, DIMENSIONS));
@@ -165,7 +169,8 @@ async function waitUntilDrained(url: string): Promise<number> {
     for (;;) {
       failed += await retryFailed(db, {});
       const pending = await db.selectFrom("autoembed.embedding_queue").select("key").limit(1).execute();
-      if (pending.length === 0 || Date.now() > deadline) return failed;
+      const backfills = await db.selectFrom("autoembed.embedding_backfill").select("source_id").execute();
+      if (pending.length + backfills.length === 0 || Date.now() > deadline) return failed;
       await delay(250);
     }
   } finally {
@@ -182,12 +187,6 @@ async function onDatabase<T>(url: string, work: (client: pg.Client) => Promise<T
   } finally {
     await client.end().catch(() => undefined);
   }
-}
-
-function withDatabase(server: string, name: string): string {
-  const url = new URL(server);
-  url.pathname = `/${name}`;
-  return url.href;
 }
 
 try {

@@ -17,7 +17,10 @@ export interface Verdict {
 /** The table that holds the vectors: the watched one, or a separate one. */
 export type VectorsIn = "patient_embeddings" | "patient_vectors";
 
-/** Compares every row that is not pending with the oracle, in one snapshot: each must be right at every moment. */
+/**
+ * Compares every row that is not pending with the oracle, in one snapshot: each must be right at every moment. While a
+ * backfill is under way, a row without a vector is pending.
+ */
 export async function verify(client: pg.Client, vectors: VectorsIn, dimensions: number): Promise<Verdict> {
   const { rows } = await client.query<{
     text: string;
@@ -25,7 +28,8 @@ export async function verify(client: pg.Client, vectors: VectorsIn, dimensions: 
     pending: boolean;
     recorded: boolean;
   }>(`
-    select t.context_text as text, v.embedding::text as vector, q.key is not null as pending,
+    select t.context_text as text, v.embedding::text as vector,
+      q.key is not null or (v.embedding is null and exists (select from autoembed.embedding_backfill)) as pending,
       coalesce(l.text_hash = sha256(convert_to(t.context_text, 'UTF8'))
         and l.vector_hash = substr(sha256(vector_send(v.embedding)), 1, 8), false) as recorded
     from patient_embeddings t left join ${vectors} v on v.patient_id = t.patient_id

@@ -1,6 +1,7 @@
 import type { Database } from "../database/connect.ts";
-import { newestTicket, type ClaimRange } from "./claim.ts";
+import type { ClaimRange } from "./claim.ts";
 import type { Source } from "../sources/source.ts";
+import { newestTicket } from "./counts.ts";
 
 /** A statement that claims, such as `claim`, over a range of tickets. */
 type Claim<Row> = (range: Omit<ClaimRange, "owner">) => Promise<Row[]>;

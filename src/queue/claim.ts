@@ -8,7 +8,7 @@ import { isUnchanged, keyMatches, watchedRows } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 import { classify, type ClaimedRow } from "./classify.ts";
 import { preparedPerSource } from "./prepared-per-source.ts";
-import { isDue, isOpen } from "./row-state.ts";
+import { isDue } from "./row-state.ts";
 
 export interface ClaimRange {
   /** embedding_listener.id */
@@ -88,13 +88,4 @@ export function claimedTickets(source: Source): RawBuilder<unknown> {
       where ctid = any(array((select ctid from fresh) union all (select ctid from oldest) limit $2))
       returning ticket, ctid, key, attempts, queued_at
     )`;
-}
-
-/** The newest ticket of a source: rows that come later are fresh. */
-export async function newestTicket(db: Database, source: Source): Promise<bigint> {
-  const { rows } = await sql<{ ticket: string | null }>`
-    select max(q.ticket) as ticket from autoembed.embedding_queue q where q.source_id = ${source.id} and ${isOpen()}`.execute(
-    db,
-  );
-  return BigInt(rows[0]?.ticket ?? 0);
 }

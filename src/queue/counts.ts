@@ -100,3 +100,12 @@ export async function countMissingVectors(
     where q.source_id = ${other.id} and b.vector is not null and a.vector is null`.execute(db);
   return rows[0] ?? { pending: 0, failed: 0 };
 }
+
+/** The newest ticket of a source: rows that come later are fresh. */
+export async function newestTicket(db: Database, source: Source): Promise<bigint> {
+  const { rows } = await sql<{ ticket: string | null }>`
+    select max(q.ticket) as ticket from autoembed.embedding_queue q where q.source_id = ${source.id} and ${isOpen()}`.execute(
+    db,
+  );
+  return BigInt(rows[0]?.ticket ?? 0);
+}

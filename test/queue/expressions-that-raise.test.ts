@@ -1,9 +1,6 @@
-import { describe, expect, onTestFinished, test } from "vitest";
-import { connect } from "../../src/database/connect.ts";
+import { describe, expect, test } from "vitest";
 import { beginBackfills } from "../support/begin-backfills.ts";
 import { runCommand } from "../support/command.ts";
-
-import { loadSources } from "../../src/sources/load-sources.ts";
 import { DIMENSIONS, prepare, type Listening } from "../support/listening.ts";
 import { oracleVector } from "../support/oracle-vector.ts";
 

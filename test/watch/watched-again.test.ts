@@ -1,7 +1,8 @@
 import { expect, onTestFinished, test, vi } from "vitest";
 import type pg from "pg";
 import { connect } from "../../src/database/connect.ts";
-import { claim, newestTicket } from "../../src/queue/claim.ts";
+import { claim } from "../../src/queue/claim.ts";
+import { newestTicket } from "../../src/queue/counts.ts";
 import { dropDeleted } from "../../src/queue/drop-deleted.ts";
 import { loadSources } from "../../src/sources/load-sources.ts";
 import { DIMENSIONS, prepare } from "../support/listening.ts";

@@ -1,3 +1,5 @@
+import { hash } from "node:crypto";
+
 /** Thrown when a provider's vector cannot be stored: a wrong length, or a float that is not finite. */
 export class VectorError extends Error {
   override readonly name = "VectorError";
@@ -87,6 +89,17 @@ export class VectorArray {
     const slice = new VectorArray(end - first, this.dimensions);
     this.#buffer.copy(slice.#buffer, slice.#floatsAt(0), this.#floatsAt(first));
     return slice;
+  }
+
+  /** Of each vector the first 8 bytes of the sha256 of pgvector's binary format, in hex: see `embedding_ledger.vector_hash`. */
+  hashes(): string[] {
+    return Array.from({ length: this.count }, (_, index) => {
+      const start = this.#floatsAt(index) - 4;
+      return hash("sha256", this.#buffer.subarray(start, start + 4 + 4 * this.dimensions), "hex").slice(
+        0,
+        16,
+      );
+    });
   }
 
   /** The bound parameter for `$n::vector[]`. `elementType` is the oid of `vector`, which differs between databases. */

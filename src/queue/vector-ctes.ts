@@ -1,7 +1,7 @@
 import { sql, type RawBuilder } from "kysely";
 import { restoreFormats } from "../database/session-settings.ts";
 import { cacheFormer, recordInLedger } from "../ledger/ledger-ctes.ts";
-import { vectorHash } from "../ledger/ledger-sql.ts";
+import { NO_HASH, vectorHash } from "../ledger/ledger-sql.ts";
 import type { Source } from "../sources/source.ts";
 import { isHeldRow, isSameRow, isSameVector, keysOf, tableOf, vectorTableOf } from "../sources/source-sql.ts";
 
@@ -47,6 +47,8 @@ export interface Outcome {
 interface NewVector {
   /** Over a row `h` of `held`, which has the `text_hash` of the text that it was made of. */
   readonly vector: RawBuilder<unknown>;
+  /** Of the vector as it is stored, over `h`; undefined, or null of a row, where it is to be computed. */
+  readonly hash: RawBuilder<unknown> | undefined;
   /** `embedding_model.id` */
   readonly modelId: RawBuilder<unknown>;
 }
@@ -61,26 +63,36 @@ interface NewVector {
  * update of the watched table `vector` appears once: planned with its value, a parameter of a megabyte is copied some five
  * times per appearance.
  */
-export function writeVectorCtes(source: Source, { vector, modelId }: NewVector): RawBuilder<unknown> {
+export function writeVectorCtes(source: Source, { vector, hash, modelId }: NewVector): RawBuilder<unknown> {
   const held = source.vectorTable === null ? "held" : "writable";
   const isFormer = sql`(l.text_hash <> h.text_hash or l.model_id <> ${modelId})`;
-  const stored = source.vectorTable === null ? updateWatched(source, vector) : upsertOwn(source, vector);
+  const stored =
+    source.vectorTable === null ? updateWatched(source, vector, hash) : upsertOwn(source, vector, hash);
   return sql`${cacheFormer(source, held, isFormer)}, ${stored}, ${recordInLedger(source, modelId)}`;
 }
 
-function updateWatched(source: Source, vector: RawBuilder<unknown>): RawBuilder<unknown> {
+function updateWatched(
+  source: Source,
+  vector: RawBuilder<unknown>,
+  hash: NewVector["hash"] = NO_HASH,
+): RawBuilder<unknown> {
   const column = sql.id(source.vectorColumn);
   const stored = sql`w.${column}`;
   return sql`stored as (
       update ${tableOf(source)} w set ${column} = h.vector from (select h.*, ${vector} as vector from held h
         where ${restoreFormats("held")} offset 0) h
       where ${isHeldRow(source, "w", "h")} returning h.ticket, h.ctid, h.key, h.text_hash,
-        ${vectorHash(source, stored)} as vector_hash,
+        coalesce(${hash}, ${vectorHash(source, stored)}) as vector_hash,
         ${stored} is not null and (not ${mayAlter(source)} or ${isSameVector(source, stored, sql`h.vector`)}) as is_stored
     ), written as materialized (select s.* from stored s where s.is_stored)`;
 }
 
-function upsertOwn(source: Source, vector: RawBuilder<unknown>): RawBuilder<unknown> {
+/** Of a row that is inserted nothing of `h` can be returned, so that a `hash` that may be null cannot be given. */
+function upsertOwn(
+  source: Source,
+  vector: RawBuilder<unknown>,
+  hash: NewVector["hash"],
+): RawBuilder<unknown> {
   const column = sql.id(source.vectorColumn);
   const stored = sql`w.${column}`;
   const keys = sql.join(source.key.map(({ name }) => sql.id(name)));
@@ -89,10 +101,10 @@ function upsertOwn(source: Source, vector: RawBuilder<unknown>): RawBuilder<unkn
       insert into ${vectorTableOf(source)} as w (${keys}, ${column}) select ${keysOf(source, "h")}, ${vector} from writable h
       where ${restoreFormats("writable")}
       on conflict (${keys}) do update set ${column} = excluded.${column}
-      returning ${named}, ${vectorHash(source, stored)} as vector_hash, ${stored} is not null as has_vector,
+      returning ${named}, ${stored} is not null as has_vector, ${hash === undefined ? vectorHash(source, stored) : NO_HASH} as vector_hash,
         case when ${mayAlter(source)} then ${stored} end as vector
     ), written as materialized (
-      select h.ticket, h.ctid, h.key, h.text_hash, s.vector_hash
+      select h.ticket, h.ctid, h.key, h.text_hash, ${hash ?? sql`s.vector_hash`} as vector_hash
       from writable h join stored s on ${isSameRow(source, "s", "h")}
       where s.has_vector and (not ${mayAlter(source)} or ${isSameVector(source, sql`s.vector`, vector)})
     )`;

@@ -40,6 +40,7 @@ export interface WriteBack {
  * @returns the rows that were not locked and whose text was still the same.
  */
 export async function writeBack(db: Database, source: Source, batch: WriteBack): Promise<Outcome[]> {
+  const vectorHashes = bytesParameter(source.vectorType === "vector" ? batch.vectors.hashes() : []);
   return await forEachKind(batch.rows, async (kind, rows) =>
     statements[kind](db, source, [
       numbersParameter(rows.map(({ ticket }) => ticket)),
@@ -49,6 +50,7 @@ export async function writeBack(db: Database, source: Source, batch: WriteBack):
       batch.ledgerModel.id,
       batch.ledgerModel.fingerprint,
       textsParameter(rows.map(({ key }) => key)),
+      vectorHashes,
       // Last: pg appends later parameters to its buffer, which would copy the vectors once more.
       batch.vectors.toParameter(batch.pgvector.vectorOid),
     ]),
@@ -60,7 +62,9 @@ const statements = { queued: statement("queued"), paged: statement("paged") };
 function statement(kind: ClaimKind): PreparedPerSource<Outcome> {
   return preparedPerSource<Outcome>((source) => {
     const claimed = sql`unnest($1::bigint[], $2::tid[], $3::int[], $7::text[]) as c(ticket, ctid, position, key)`;
-    const vectors = sql`($8::${vectorName(source.vectorSchema, "vector")}[])`;
+    const isStoredAsIs = source.vectorType === "vector";
+    const vectorHashes = sql`($8::bytea[])`;
+    const vectors = sql`($9::${vectorName(source.vectorSchema, "vector")}[])`;
     const isLeft = sql`c.position <> all(array(
         select h.position from held h where h.ticket = any(array(select w.ticket from written w))))`;
     return sql`
@@ -68,9 +72,11 @@ function statement(kind: ClaimKind): PreparedPerSource<Outcome> {
       select c.ticket, c.ctid, c.key, c.position, ($4::bytea[])[c.position] as text_hash, ${keysOf(source, "t")}
       from ${heldRows(source, kind, claimed)}
       where ${textHash("t")} = ($4::bytea[])[c.position] and ${isUnchanged(source)} and ${restorePlannerSettings}
+        and ${vectorHashes} is not null
       ${lockHeld(kind)}
     )${writableCte(source)}${writeVectorCtes(source, {
       vector: sql`${vectors}[h.position]::${vectorType(source)}`,
+      hash: isStoredAsIs ? sql`${vectorHashes}[h.position]` : undefined,
       modelId: sql`$5::int`,
     })}, ${cacheUnwritten(source, {
       kind,

@@ -2,7 +2,7 @@ import { sql, type RawBuilder } from "kysely";
 import { numbersParameter, ctidsParameter, textsParameter } from "../database/array-parameter.ts";
 import type { Database } from "../database/connect.ts";
 import { databaseFault, mayBeCommitted } from "../database/database-fault.ts";
-import { lentVector } from "../ledger/ledger-sql.ts";
+import { lentVector, NO_HASH } from "../ledger/ledger-sql.ts";
 import type { Lending } from "../ledger/lending.ts";
 import type { Source } from "../sources/source.ts";
 import { preparedPerSource, type PreparedPerSource } from "./prepared-per-source.ts";
@@ -54,10 +54,10 @@ function ignoreLendersFault(error: unknown): void {
 
 type Statements = Readonly<Record<ClaimKind, PreparedPerSource<Outcome>>>;
 
-/** @param lateral a join that gives each watched row `t` the `vector` of its text, as `e`, and the `text_hash`. */
-function statementsOf(lateral: RawBuilder<unknown>): Statements {
+/** @param lateral a join that gives each watched row `t` the `vector` of its text, as `e`, the `text_hash` and the `vector_hash`. */
+function statementsOf(lateral: (source: Source) => RawBuilder<unknown>): Statements {
   const statement = (kind: ClaimKind): PreparedPerSource<Outcome> =>
-    preparedPerSource((source) => lend(source, kind, lateral));
+    preparedPerSource((source) => lend(source, kind, lateral(source)));
   return { queued: statement("queued"), paged: statement("paged") };
 }
 
@@ -68,7 +68,7 @@ function fromRowsOf(lender: Source): Statements {
   const known = byLender.get(lender);
   if (known !== undefined) return known;
   const statements = statementsOf(
-    sql`cross join lateral ${lentVector(lender, textHash("t"), sql`$4::int[]`)} e`,
+    (taker) => sql`cross join lateral ${lentVector(lender, taker, textHash("t"), sql`$4::int[]`)} e`,
   );
   byLender.set(lender, statements);
   return statements;
@@ -76,8 +76,8 @@ function fromRowsOf(lender: Source): Statements {
 
 /** The cache is read by key, one row at a time: joined, it may be read whole, vectors included, for one batch. */
 const fromCache = statementsOf(
-  sql`cross join lateral (
-      select e.embedding as vector, e.text_hash from autoembed.embedding_cache e
+  () => sql`cross join lateral (
+      select e.embedding as vector, e.text_hash, ${NO_HASH} as vector_hash from autoembed.embedding_cache e
       where e.model = any($4::text[]) and e.text_hash = ${textHash("t")} limit 1 offset 0
     ) e`,
 );
@@ -89,13 +89,14 @@ const fromCache = statementsOf(
 function lend(source: Source, kind: ClaimKind, lateral: RawBuilder<unknown>): RawBuilder<unknown> {
   return sql`
     with held as materialized (
-      select c.ticket, c.ctid, c.key, e.vector as lent, e.text_hash, ${keysOf(source, "t")}
+      select c.ticket, c.ctid, c.key, e.vector as lent, e.text_hash, e.vector_hash as lent_hash, ${keysOf(source, "t")}
       from ${heldRows(source, kind, sql`unnest($1::bigint[], $2::tid[], $5::text[]) as c(ticket, ctid, key)`)}
       ${lateral}
       where e.text_hash = ${textHash("t")} and ${isUnchanged(source)} and ${restorePlannerSettings}
       ${lockHeld(kind)}
     )${writableCte(source)}${writeVectorCtes(source, {
       vector: sql`h.lent::${vectorType(source)}`,
+      hash: source.vectorTable === null ? sql`h.lent_hash` : undefined,
       modelId: sql`$3::int`,
     })}${dequeueWritten(source)}`;
 }

@@ -12,7 +12,7 @@ import { withDatabase } from "./with-database.ts";
 export const doctor: Command = {
   usage: invocation("doctor", "[--json]"),
   summary:
-    "check the database, the triggers, the indexes and the provider; report each problem and what to do",
+    "check the database, the triggers, the indexes, the vectors and the provider; report each problem and what to do",
   async run(args) {
     const { values } = parseCommand(doctor, args, { options: { json: { type: "boolean", default: false } } });
     return await withDatabase(async (db, config) => {

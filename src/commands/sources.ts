@@ -1,12 +1,13 @@
 import { describeChunking } from "../chunks/chunk-settings.ts";
 import { invocation } from "../invocation.ts";
-import { listSources, type ListedSource } from "../watch/list-sources.ts";
+import { describeOutdated, updateOutdated } from "../status/describe-outdated.ts";
+import { listSources, type ListedSource } from "../status/list-sources.ts";
 import { parseCommand, type Command } from "./command.ts";
 import { withDatabase } from "./with-database.ts";
 
 export const sources: Command = {
   usage: invocation("sources", "[--json]"),
-  summary: "list every watched text: its table, key, vector column and model",
+  summary: "list every watched text: its table, key, vector column and model, and how many vectors are old",
   async run(args) {
     const { values } = parseCommand(sources, args, {
       options: { json: { type: "boolean", default: false } },
@@ -29,5 +30,14 @@ function describe(source: ListedSource): string {
     ...(source.chunks === null ? [] : [`  cut     ${describeChunking(source.chunks)}`]),
     `  model   ${model}`,
     `  state   ${source.state}${source.problem === null ? "" : `: ${source.problem}`}`,
+    ...outdated(source),
   ].join("\n");
+}
+
+function outdated({ name, state, old_text, old_setting }: ListedSource): string[] {
+  if (state === "broken") return [];
+  if (old_text === null || old_setting === null)
+    return ["  old     not counted: the table cannot be read now"];
+  const counts = describeOutdated({ old_text, old_setting });
+  return counts === null ? [] : [`  old     ${counts}: ${updateOutdated(name)}`];
 }

@@ -10,22 +10,25 @@ import { isChunked, type ChunkedSource } from "../sources/chunked-source.ts";
 import { vectorIndexes } from "../search/vector-index.ts";
 import { missingGrants } from "../sources/missing-grants.ts";
 import type { Source } from "../sources/source.ts";
+import { examineVectors } from "./examine-vectors.ts";
 import { ok, problem, warning, type Finding } from "./finding.ts";
 
 /** With more rows, a search without an index is noticeably slow. */
 const ROWS_WORTH_AN_INDEX = 10_000;
 
-/** Checks one source's triggers and grants; if it embeds, also its index and its provider. */
+/** Checks one source's triggers and grants; if it embeds, also its index, its provider and its vectors. */
 export async function examineSource(
   db: Database,
   config: Config,
   source: Source | ChunkedSource,
 ): Promise<Finding[]> {
+  const granted = await grants(db, source);
   return [
     ...(await triggers(db, source)),
-    await grants(db, source),
+    granted,
     ...(await foreignKey(db, source)),
     ...(isChunked(source) ? [] : [...(await indexes(db, source)), await provider(config, source)]),
+    ...(isChunked(source) || granted.level === "problem" ? [] : [await examineVectors(db, source)]),
     ...(source.paused
       ? [warning(`${source.name} is paused.`, `To go on: ${invocation("resume", source.name)}`)]
       : []),

@@ -2,6 +2,7 @@ import pc from "picocolors";
 import { invocation } from "../invocation.ts";
 import { formatDuration } from "../timing/format-duration.ts";
 import type { ListenerStatus, Status } from "./collect-status.ts";
+import { describeOutdated, updateOutdated } from "./describe-outdated.ts";
 import type { SourceStatus } from "./source-status.ts";
 
 /** The status as text: one line per source, then what needs attention. */
@@ -56,14 +57,9 @@ function attention(source: SourceStatus): string[] {
   ];
 }
 
-function outdated({ name, old_text, old_setting }: SourceStatus): string[] {
-  const counts = [
-    ...(old_text === 0 ? [] : [`${old_text} rows have the vector of an old text`]),
-    ...(old_setting === 0 ? [] : [`${old_setting} rows have a vector of an old model or setting`]),
-  ];
-  return counts.length === 0
-    ? []
-    : [pc.yellow(`${name}: ${counts.join(", ")}: npm run backfill embeds them`)];
+function outdated(source: SourceStatus): string[] {
+  const counts = describeOutdated(source);
+  return counts === null ? [] : [pc.yellow(`${source.name}: ${counts}: ${updateOutdated(source.name)}`)];
 }
 
 function table(rows: readonly (readonly string[])[]): string[] {

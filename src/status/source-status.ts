@@ -28,7 +28,10 @@ export type CountedRows = Pick<
   "rows" | "current" | "old_text" | "old_setting" | "adopted" | "problem"
 >;
 
-export const NONE_OUTDATED = { old_text: 0, old_setting: 0, adopted: 0 } as const;
+/** What the ledger knows of the rows that have a vector. */
+export type LedgerCounts = Pick<CountedRows, "old_text" | "old_setting" | "adopted">;
+
+export const NONE_OUTDATED: LedgerCounts = { old_text: 0, old_setting: 0, adopted: 0 };
 
 /** What the queue and the day's counters say of a source. */
 export type QueueStatus = Omit<SourceStatus, "name" | "paused" | keyof CountedRows>;

@@ -1,6 +1,7 @@
 import { expect, test, vi } from "vitest";
 import { runCommand } from "../support/command.ts";
 import { prepare, type Listening } from "../support/listening.ts";
+import { prepareOutdatedRows } from "../support/outdated-rows.ts";
 
 async function run({ environment }: Listening, ...args: string[]) {
   const command = runCommand(args, environment);
@@ -163,5 +164,39 @@ test(
     await on.client.query(remedy);
     on.provider.apiKey = undefined;
     expect((await findings()).problems).toEqual([]);
+  },
+);
+
+test(
+  "`doctor` warns of rows of an old text and of an old setting with the command that embeds them, and that is no error",
+  { timeout: 60_000 },
+  async () => {
+    const on = await prepareOutdatedRows();
+    const ofVectors = async () => {
+      const { code, stdout } = await run(on, "doctor", "--json");
+      const found = JSON.parse(stdout) as { level: string; what: string; remedy?: string }[];
+      return { code, found: found.filter(({ what }) => / vector of an old /.test(what)) };
+    };
+    expect(await ofVectors()).toEqual({
+      code: 0,
+      found: [
+        {
+          level: "warning",
+          what: "patient_embeddings: 2 rows have the vector of an old text, 3 rows have a vector of an old model or setting.",
+          remedy: "npm run backfill -- --source patient_embeddings",
+        },
+      ],
+    });
+    await on.client.query("delete from patient_embeddings where patient_id <> 6 and patient_id <> 2");
+    expect((await ofVectors()).found).toMatchObject([
+      { level: "warning", what: "patient_embeddings: 1 row has the vector of an old text." },
+    ]);
+    await on.client.query("delete from patient_embeddings where patient_id <> 6");
+    expect((await ofVectors()).found).toEqual([
+      {
+        level: "ok",
+        what: "patient_embeddings: no row is known to have a vector of an old text, model or setting",
+      },
+    ]);
   },
 );

@@ -136,7 +136,8 @@ describeWithCommit(EARLIER, "An upgrade", "needs processes next to each other", 
     await stopWritingAgain();
     await expectAllRight(client);
     expect(requestsOf("earlier")).toBe(last.earlier);
+    // While the migration holds a table, a statement of the listener may give up its place in the queue of its lock.
     for (const { stderr } of [earlierListener, presentListener])
-      expect(stderr()).not.toMatch(/"level":[56]0/);
+      expect(stderr()).not.toMatch(/"level":[56]0(?!.*55P03)/);
   });
 });

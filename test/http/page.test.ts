@@ -2,6 +2,7 @@ import { request } from "node:http";
 import { expect, test, vi } from "vitest";
 import { readConfig } from "../../src/config.ts";
 import { prepare } from "../support/listening.ts";
+import { NEW_SETTINGS, prepareOutdatedRows } from "../support/outdated-rows.ts";
 import { serve } from "../support/serving.ts";
 
 async function prepared(settings: Record<string, string> = {}) {
@@ -35,6 +36,18 @@ test("The page reports that everything is current, and carries all it needs in l
     /^default-src 'none'; style-src 'sha256-/,
   );
   expect(page.answer.headers.get("cache-control")).toBe("no-store");
+});
+
+test("The page counts the rows of an old text and of an old setting, with the command that embeds them, and calls no row of another tool outdated", async () => {
+  const { database, listen } = await prepareOutdatedRows();
+  const http = await serve(await listen(NEW_SETTINGS), database.url);
+  await expect.poll(async () => await (await fetch(http.url)).text()).toContain("2 of 7, 28.5 %");
+  const page = await (await fetch(http.url)).text();
+  expect(page).toContain("2 of 7, 28.5 %; 2 of an old text; 3 of an old model or setting");
+  expect(page).toContain("Everything is current except 5 outdated rows.");
+  expect(page).toContain(
+    "2 rows have the vector of an old text, 3 rows have a vector of an old model or setting: npm run backfill -- --source patient_embeddings",
+  );
 });
 
 test("The page shows a failed row with its key and reason, not its text, and can retry it", async () => {

@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test, vi } from "vitest";
-import { listSources } from "../../src/watch/list-sources.ts";
+import { listSources } from "../../src/status/list-sources.ts";
 import { DIMENSIONS } from "../support/listening.ts";
 import { oracleVector } from "../support/provider-server.ts";
 import { keysOfVectors, prepareVectorTable, wrongVectors } from "../support/vector-table.ts";

@@ -2,7 +2,7 @@ import pg from "pg";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { readConfig } from "../../src/config.ts";
 import { connect } from "../../src/database/connect.ts";
-import { listSources } from "../../src/watch/list-sources.ts";
+import { listSources } from "../../src/status/list-sources.ts";
 import { unwatch } from "../../src/watch/unwatch.ts";
 import { watch, type WatchOptions } from "../../src/watch/watch.ts";
 import { DIMENSIONS, prepare, type Listening } from "../support/listening.ts";

@@ -1,6 +1,6 @@
 import { expect, test, vi } from "vitest";
 import { setPaused } from "../../src/sources/set-paused.ts";
-import { listSources } from "../../src/watch/list-sources.ts";
+import { listSources } from "../../src/status/list-sources.ts";
 import type { WatchOptions } from "../../src/watch/watch.ts";
 import {
   chunksOf,

@@ -1,9 +1,10 @@
 import type { ProviderDescription } from "../../providers/registry.ts";
+import { describeOutdated, updateOutdated } from "../../status/describe-outdated.ts";
 import { formatDuration } from "../../timing/format-duration.ts";
 import { count } from "./format.ts";
 import type { PageData, PageSource } from "./page-data.ts";
 
-/** The overall state in one sentence: `good` and `busy` need no action, `bad` needs a person. */
+/** The overall state in one sentence: `good` and `busy` need no action soon, `bad` needs a person. */
 export interface Headline {
   readonly tone: "good" | "busy" | "bad";
   readonly sentence: string;
@@ -31,10 +32,12 @@ export function headline(
       details,
     };
   }
-  if (failed > 0) {
+  const outdated = sum(sources, ({ progress }) => (progress?.old_text ?? 0) + (progress?.old_setting ?? 0));
+  if (failed + outdated > 0) {
+    const exceptions = [...rowsThatAre("failed", failed), ...rowsThatAre("outdated", outdated)];
     return {
-      tone: "bad",
-      sentence: `Everything is current except ${count(failed)} failed ${failed === 1 ? "row" : "rows"}.`,
+      tone: failed > 0 ? "bad" : "busy",
+      sentence: `Everything is current except ${exceptions.join(" and ")}.`,
       details,
     };
   }
@@ -58,11 +61,19 @@ function* problems(
   }
   for (const { name, failed } of sources)
     if (failed > 0) yield `${name}: ${count(failed)} failed, see below.`;
+  for (const { name, progress } of sources) {
+    const outdated = progress === undefined ? null : describeOutdated(progress);
+    if (outdated !== null) yield `${name}: ${outdated}: ${updateOutdated(name)}`;
+  }
 }
 
 function timeLeft(waiting: number, rowsPerMinute: number | null): string {
   if (rowsPerMinute === null || rowsPerMinute < 1) return "";
   return `, about ${formatDuration((60 * waiting) / rowsPerMinute)} to go`;
+}
+
+function rowsThatAre(state: string, amount: number): string[] {
+  return amount === 0 ? [] : [`${count(amount)} ${state} ${amount === 1 ? "row" : "rows"}`];
 }
 
 function rows(amount: number): string {

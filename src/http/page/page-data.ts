@@ -6,7 +6,7 @@ import { latestFailures, type FailedRow } from "../../queue/failures.ts";
 import { loadSources } from "../../sources/load-sources.ts";
 import type { Source } from "../../sources/source.ts";
 import { listenerStatus, usageToday, type ListenerStatus } from "../../status/collect-status.ts";
-import type { QueueStatus } from "../../status/source-status.ts";
+import type { CountedRows, QueueStatus } from "../../status/source-status.ts";
 import { sampleSources, type SourceSample } from "../../status/sample-sources.ts";
 import type { Cached } from "../cached.ts";
 import type { Guard } from "../guard.ts";
@@ -24,8 +24,8 @@ export interface PageContext {
 }
 
 export interface PageSource extends Omit<SourceSample, "written">, Pick<QueueStatus, "today"> {
-  /** Rows with a text and current rows; undefined until the first count has finished. */
-  readonly progress: { readonly rows: number; readonly current: number } | undefined;
+  /** Rows with a text, current and outdated rows; undefined until the first count has finished. */
+  readonly progress: CountedRows | undefined;
   /** The latest failures: keys and reasons, never a text. */
   readonly failures: readonly FailedRow[];
 }

@@ -104,13 +104,18 @@ function sourceRow(source: PageSource, formToken: string): Html {
 
 function progress({ name, progress: counted }: PageSource): Html {
   if (counted === undefined) return html`<span class="quiet">counting …</span>`;
-  const { rows, current } = counted;
+  const { rows, current, old_text: oldText, old_setting: oldSetting } = counted;
+  const counts = [
+    `${count(current)} of ${count(rows)}, ${percent(current, rows)}`,
+    ...(oldText === 0 ? [] : [`${count(oldText)} of an old text`]),
+    ...(oldSetting === 0 ? [] : [`${count(oldSetting)} of an old model or setting`]),
+  ];
   return html`<progress
       max="${Math.max(1, rows)}"
       value="${rows === 0 ? 1 : current}"
       aria-label="${name}: rows with a current vector"
     ></progress>
-    <span class="quiet">${count(current)} of ${count(rows)}, ${percent(current, rows)}</span>`;
+    <span class="quiet">${counts.join("; ")}</span>`;
 }
 
 export function failuresSection(sources: readonly PageSource[], formToken: string): Html {

@@ -2,6 +2,8 @@ import type { Database } from "../database/connect.ts";
 import { loadSources } from "../sources/load-sources.ts";
 import type { ChunkSettings } from "../chunks/chunk-settings.ts";
 import { whereVectorsAre } from "../sources/source.ts";
+import { countOutdated } from "./count-outdated.ts";
+import type { LedgerCounts } from "./source-status.ts";
 
 export interface ListedSource {
   readonly name: string;
@@ -19,12 +21,23 @@ export interface ListedSource {
   readonly state: "watched" | "paused" | "broken";
   /** Why nothing is embedded, and what to do; null if nothing is wrong. */
   readonly problem: string | null;
+  /** As in `SourceStatus`; of texts in chunks, the chunks are counted. Null if the tables cannot be read now. */
+  readonly old_text: number | null;
+  readonly old_setting: number | null;
+  readonly adopted: number | null;
 }
 
-/** Every source. A source of texts in chunks and the source that embeds the chunks are one entry. */
+const NOT_COUNTED = { old_text: null, old_setting: null, adopted: null } as const;
+
+/**
+ * Every source, with what the ledger knows of its vectors: reads every table once. A source of texts in chunks and the
+ * source that embeds the chunks are one entry.
+ */
 export async function listSources(db: Database): Promise<ListedSource[]> {
   const { usable, chunked, broken } = await loadSources(db);
   const rows = await db.selectFrom("autoembed.embedding_source").selectAll().orderBy("id").execute();
+  const counts = new Map<number, LedgerCounts | null>();
+  for (const source of usable) counts.set(source.id, await countOutdated(db, source));
   const listed = rows.filter((row) => !chunked.some(({ embeddedBy }) => embeddedBy === row.id));
   return listed.map((row) => {
     const chunkedSource = chunked.find(({ id }) => id === row.id);
@@ -46,6 +59,7 @@ export async function listSources(db: Database): Promise<ListedSource[]> {
       model: embedded?.model ?? null,
       state: source === undefined ? "broken" : row.paused ? "paused" : "watched",
       problem: broken.find(({ id }) => id === row.id)?.problem ?? row.trouble ?? embedded?.trouble ?? null,
+      ...(counts.get(embedded?.id ?? row.id) ?? NOT_COUNTED),
     };
   });
 }

@@ -48,11 +48,10 @@ begin
     from others o join autoembed.embedding_reservation r on r.text_hash = o.text_hash and r.cache_model = model
     where o.state = 'cached' or not exists (select from autoembed.embedding_listener l where l.id = o.owner)
       -- No listener works for it any more: no text must wait for ever for what one process forgot.
-      or (o.reserved_at not between now() - interval '1 minute' and now() + interval '1 minute' and not exists (
-        select from autoembed.embedding_source s
-        join autoembed.embedding_queue q on q.source_id = s.id and q.ticket = o.ticket
-        where q.failed_at is null and q.owner is not null offset 0)
-        and not exists (select from autoembed.embedding_page p where p.owner = o.owner))
+      or (o.reserved_at not between now() - interval '1 minute' and now() + interval '1 minute'
+        and not exists (select from autoembed.embedding_page p where p.owner = o.owner)
+        and not exists (select from autoembed.embedding_source s join autoembed.embedding_queue q on q.source_id = s.id
+          where q.ticket = o.ticket and q.failed_at is null and q.owner is not null offset 0))
     for update of r skip locked
   ), dropped as (
     delete from autoembed.embedding_reservation r using needless

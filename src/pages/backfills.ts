@@ -84,7 +84,7 @@ export async function endBackfill(db: Database, sourceId: number): Promise<void>
 /** Of the backfills of these sources that are under way: how many there are, and how many rows they have done. */
 export async function backfillProgress(
   db: Database,
-  sources: readonly Source[],
+  sources: readonly Pick<Source, "id">[],
 ): Promise<{ readonly running: number; readonly done: number }> {
   const { rows } = await sql<{ running: number; done: number }>`
     select count(*)::int as running, coalesce(sum(b.done), 0)::float8 as done

@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import type { ListenerState } from "../membership/listener-state.ts";
+import { backfillProgress } from "../pages/backfills.ts";
 import { countQueue } from "../queue/counts.ts";
 import { failureReasons } from "../queue/failures.ts";
 import { joinQueue } from "../queue/is-queued.ts";
@@ -105,9 +106,15 @@ async function sourceStatus(db: Database, source: Source | ChunkedSource): Promi
 async function queueStatus(db: Database, sourceId: number): Promise<QueueStatus> {
   return {
     ...(await countQueue(db, sourceId)),
+    backfilled: await backfilledRows(db, sourceId),
     errors: await failureReasons(db, sourceId, SHOWN_REASONS),
     today: await usageToday(db, sourceId),
   };
+}
+
+async function backfilledRows(db: Database, id: number): Promise<number | null> {
+  const { running, done } = await backfillProgress(db, [{ id }]);
+  return running === 0 ? null : done;
 }
 
 /** The source's counters since midnight, UTC. */

@@ -47,6 +47,9 @@ function attention(source: SourceStatus): string[] {
   return [
     ...(source.paused ? [pc.yellow(`${source.name} is paused`)] : []),
     ...(source.problem === null ? [] : [pc.red(`${source.name}: ${source.problem}`)]),
+    ...(source.backfilled === null
+      ? []
+      : [`${source.name}: a backfill is under way, ${source.backfilled} rows are done`]),
     ...outdated(source),
     ...(source.today.truncated === 0
       ? []

@@ -13,6 +13,8 @@ export interface SourceStatus extends QueueCounts {
   readonly old_setting: number;
   /** Rows whose vector another tool made, or that were there before the ledger: they count as current. */
   readonly adopted: number;
+  /** Rows that the backfill under way has done; null where none is. */
+  readonly backfilled: number | null;
   readonly paused: boolean;
   readonly problem: string | null;
   /** The latest failures, one entry per reason, with an example key and never a text. */

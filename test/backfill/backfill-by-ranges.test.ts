@@ -102,6 +102,21 @@ test("A backfill queues nothing: its state is a cursor and the pages that are be
   expect(await wrongRows(on.client)).toEqual([]);
 });
 
+test("A backfill that no listener works on waits for one, and `status` tells of it", async () => {
+  const on = await prepare();
+  await fill(on, 5);
+  await beginBackfills(on.database.url);
+  const status = runCommand(["status"], on.environment);
+  await status.exited;
+  expect(status.stdout()).toContain("patient_embeddings: a backfill is under way, 0 rows are done");
+  const listener = await on.listen();
+  await listener.whenDrained(AbortSignal.timeout(30_000));
+  expect(await wrongRows(on.client)).toEqual([]);
+  const later = runCommand(["status", "--json"], on.environment);
+  await later.exited;
+  expect(JSON.parse(later.stdout())).toMatchObject({ sources: [{ current: 5, backfilled: null }] });
+});
+
 test("Rows that change, come and go during a backfill have the vectors of their last texts", async () => {
   const on = await prepare();
   await fill(on, ROWS);

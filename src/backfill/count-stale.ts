@@ -3,23 +3,60 @@ import type { Database } from "../database/connect.ts";
 import type { LedgerModel } from "../ledger/model.ts";
 import { isToEmbed, joinKnown, modelSql } from "../ledger/stale-rows.ts";
 import { isQueuedByLookup } from "../queue/is-queued.ts";
+import { isAfter, keyDescending, keyTexts, type KeyTexts } from "../sources/key-order.ts";
 import { withPerRowFallback } from "../sources/per-row-fallback.ts";
-import { queueKey, rowsWithVectors } from "../sources/source-sql.ts";
+import { keysOf, queueKey, rowsWithVectors } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 
-/** Counts the rows that a backfill reads in its pages. Reads the whole table. */
-export async function countStale(
+/** Rows that one statement reads, so that counting can be interrupted. */
+const ROWS_AT_ONCE = 20_000;
+
+/**
+ * Counts the rows that a backfill embeds. Reads the whole table.
+ * @yields the rows of each part of the table
+ */
+export async function* countStale(
   db: Database,
   source: Source,
   model: LedgerModel,
   isAll: boolean,
-): Promise<number> {
+): AsyncGenerator<number> {
+  let after: KeyTexts | null = null;
+  do {
+    const part: Part = await withPerRowFallback(source, (source) =>
+      countPart(db, source, model, isAll, after),
+    );
+    yield part.stale;
+    after = part.last;
+  } while (after !== null);
+}
+
+interface Part {
+  readonly stale: number;
+  /** The key of its last row; null where there was none. */
+  readonly last: KeyTexts | null;
+}
+
+async function countPart(
+  db: Database,
+  source: Source,
+  model: LedgerModel,
+  isAll: boolean,
+  after: KeyTexts | null,
+): Promise<Part> {
   const known = modelSql(model);
-  return await withPerRowFallback(source, async (source) => {
-    const { rows } = await sql<{ rows: number }>`
-    select count(*)::float8 as rows from ${rowsWithVectors(source)} t ${joinKnown(source, known)}
-    where ${isToEmbed(source, known, isAll ? sql`'infinity'::timestamptz` : undefined)}
-      and not ${isQueuedByLookup(source.id, queueKey(source, "t"))}`.execute(db);
-    return rows[0]?.rows ?? 0;
-  });
+  const isCounted = sql`${isToEmbed(source, known, isAll ? sql`'infinity'::timestamptz` : undefined)}
+        and not ${isQueuedByLookup(source.id, queueKey(source, "t"))}`;
+  const { rows } = await sql<Part>`
+    with part as materialized (
+      select ${keysOf(source, "t")}, ${isCounted} as is_counted
+      from ${rowsWithVectors(source)} t ${joinKnown(source, known)}
+      where ${after === null ? sql`true` : isAfter(source, "t", after)}
+      order by ${keysOf(source, "t")} limit ${ROWS_AT_ONCE}
+    )
+    select (select count(*) filter (where t.is_counted) from part t)::float8 as stale,
+      (select ${keyTexts(source, "t")} from part t order by ${keyDescending(source, "t")} limit 1) as last`.execute(
+    db,
+  );
+  return rows[0] ?? { stale: 0, last: null };
 }

@@ -6,7 +6,7 @@ import { hasText, isHeldRow, vectorTableOf, watchedRows } from "../sources/sourc
 import type { ChunkedSource } from "../sources/chunked-source.ts";
 
 /**
- * Queues the rows whose chunks do not match their text, as `queueStaleRows` queues rows without a vector: a text without
+ * Queues the rows whose chunks do not match their text: a text without
  * chunks, chunks without a text, a chunk that differs from the text at its position, or a text that continues after
  * its last chunk. It does not check whether the text would be cut differently now: `all` cuts every text again.
  * @yields the number of rows that each page added.

@@ -74,6 +74,7 @@ export async function backfillWith(
   started.catch(() => undefined);
   const ending = new AbortController();
   let beginning: Promise<void> | undefined;
+  let counting: Promise<void> | undefined;
   try {
     let queued = await pendingRows(db, all);
     let pending = queued;
@@ -92,13 +93,17 @@ export async function backfillWith(
     let isBegun = false;
     // Begin while the listener starts: a provider's first answer may take long.
     const until = AbortSignal.any([signal, ending.signal]);
-    beginning = beginAll(db, config, sources, started, { ...options, signal: until }, left, (rows) => {
-      queued += rows;
-    });
-    void beginning.catch(() => undefined).then(() => (isBegun = true));
+    const work = { ...options, signal: until };
+    beginning = beginAll(db, sources, work, (rows) => (queued += rows));
+    let failed = false;
+    beginning.then(
+      () => (isBegun = true),
+      () => (failed = true),
+    );
+    counting = countAll(db, config, sources, started, work, left).catch(() => undefined);
     await started;
     const look = { db, events, show, signal };
-    await pollUntil(() => isBegun && left.running === 0, { ...look, sources: all });
+    await pollUntil(() => failed || (isBegun && left.running === 0), { ...look, sources: all });
     await beginning;
     // Texts first: their chunks are queued as they are cut.
     const showAll = async (): Promise<void> => {
@@ -115,6 +120,7 @@ export async function backfillWith(
   } finally {
     ending.abort();
     await beginning?.catch(() => undefined); // already thrown above
+    await counting;
     events.off("source_failing", reportProblem);
     left.end();
     progress.end();
@@ -122,13 +128,11 @@ export async function backfillWith(
   }
 }
 
+/** Begins the backfill of each source, and queues the texts that are to be cut as there is room for them. */
 async function beginAll(
   db: Database,
-  config: Config,
   sources: readonly Source[],
-  started: Promise<void>,
   { chunked = [], all, signal }: BackfillOptions,
-  left: WorkLeft,
   onQueued: (rows: number) => void,
 ): Promise<void> {
   for (const source of sources) {
@@ -136,10 +140,23 @@ async function beginAll(
     await beginEmbedding(db, source, all);
   }
   for (const chunkedSource of chunked) await queueTextsToCut(db, chunkedSource, all, signal, onQueued);
+}
+
+/** For the progress alone: where it fails, what is done is shown, and not of how much. */
+async function countAll(
+  db: Database,
+  config: Config,
+  sources: readonly Source[],
+  started: Promise<void>,
+  { all, signal }: BackfillOptions,
+  left: WorkLeft,
+): Promise<void> {
   for (const source of sources) {
-    if (signal.aborted) return;
     const model = await modelOf(db, config, source, started, signal);
-    await left.count(() => countStale(db, source, model, all));
+    for await (const rows of countStale(db, source, model, all)) {
+      if (signal.aborted) return;
+      left.counted(rows);
+    }
   }
 }
 

@@ -40,15 +40,14 @@ export class WorkLeft {
     return Math.max(this.#doneThere, this.#doneHere);
   }
 
-  /** Of these, the rows that were left at the last look. */
+  /** Of these, the rows that were left at the last look: at least one while a backfill is under way. */
   get rows(): number {
-    return this.#running === 0 ? 0 : Math.max(0, this.total - this.done);
+    return this.#running === 0 ? 0 : Math.max(1, this.total - this.done);
   }
 
-  /** Adds what a count finds, and what was done before it began. */
-  async count(rows: () => Promise<number>): Promise<void> {
-    const before = this.#counted === 0 ? this.done : 0;
-    this.#counted += before + (await rows());
+  /** Adds rows that were found to embed. */
+  counted(rows: number): void {
+    this.#counted += rows;
   }
 
   async look(): Promise<void> {

@@ -45,7 +45,7 @@ const POOLS = {
   command: { connections: 1, route: "direct", queryTimeoutMs: HOUR_MS },
   /** One call of the library, whose caller waits for it. */
   application: { connections: 1, route: "direct" },
-  /** A backfill queues pages of rows on one connection and counts what is pending on the other. */
+  /** A backfill counts the rows that it will embed on one connection, and what is left on the other. */
   backfill: { connections: 2, route: "direct", queryTimeoutMs: HOUR_MS },
   /** Comparing two models without an index reads the whole table for each row that is compared. */
   modelChange: { connections: 2, route: "direct", queryTimeoutMs: DAY_MS, waitsForLocks: true },

@@ -2,13 +2,15 @@ import type { Database } from "../database/connect.ts";
 import { SetupError } from "../errors.ts";
 import { invocation } from "../invocation.ts";
 import { countMissingVectors, hasAtMostPending, type QueueCounts } from "../queue/counts.ts";
+import { backfillProgress } from "../pages/backfills.ts";
 import type { Source } from "../sources/source.ts";
 
 /** A source may have so many pending rows when the table is locked: few enough to check while users wait. */
 const MOST_PENDING = 500;
 
 export async function hasFewPending(db: Database, source: Source): Promise<boolean> {
-  return await hasAtMostPending(db, source, MOST_PENDING);
+  const { running } = await backfillProgress(db, [source]);
+  return running === 0 && (await hasAtMostPending(db, source, MOST_PENDING));
 }
 
 /** Rows that searches would no longer find. */
@@ -16,7 +18,7 @@ export type Lost = Pick<QueueCounts, "pending" | "failed">;
 
 /**
  * Counts the rows that have a vector of `shown` and none of `other`. A row without a vector is in the queue, pending or
- * failed.
+ * failed, unless a backfill is under way.
  */
 export async function vectorsThatWouldBeLost(db: Database, shown: Source, other: Source): Promise<Lost> {
   return await countMissingVectors(db, shown, other);

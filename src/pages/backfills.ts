@@ -1,6 +1,7 @@
 import { sql, type RawBuilder } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { wakeListeners } from "../database/wake-listeners.ts";
+import { isUnchanged } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 import type { KeyTexts } from "../sources/key-order.ts";
 
@@ -55,30 +56,38 @@ export async function findBackfill(db: Database, source: Source): Promise<Backfi
   return rows[0];
 }
 
-/** Has a backfill begin again with the key that the source has now. */
-export async function restartBackfill(db: Database, source: Source): Promise<void> {
-  await sql`
+/** Has a backfill begin again with the key that the source has now. @returns whether it does. */
+export async function restartBackfill(db: Database, source: Source): Promise<boolean> {
+  const { rows } = await sql<{ isRestarted: boolean }>`
     with restarted as (
       update autoembed.embedding_backfill set key_columns = ${keyColumns(source)}, position = null, is_read = false
-      where source_id = ${source.id} and key_columns <> ${keyColumns(source)} returning source_id
+      where source_id = ${source.id} and key_columns <> ${keyColumns(source)} and ${isUnchanged(source)} returning source_id
+    ), dropped as (
+      delete from autoembed.embedding_page p using restarted r where p.source_id = r.source_id
     )
-    delete from autoembed.embedding_page p using restarted r where p.source_id = r.source_id`.execute(db);
+    select exists (select from restarted) as "isRestarted"`.execute(db);
+  return rows[0]?.isRestarted === true;
 }
 
 /** Removes a backfill that has read its whole table and has no page left; or has it read the table again, if it was asked for that. */
 export async function endBackfill(db: Database, sourceId: number): Promise<void> {
-  const hasEnded = sql`b.source_id = ${sourceId} and b.is_read
-      and not exists (select from autoembed.embedding_page p where p.source_id = b.source_id)`;
-  await sql`
-    with again as (
+  await db.transaction().execute(async (transaction) => {
+    // In a statement of its own: the next one sees every page that was made before this lock.
+    const { rows } = await sql`
+      select from autoembed.embedding_backfill where source_id = ${sourceId} and is_read for update`.execute(
+      transaction,
+    );
+    if (rows.length === 0) return;
+    const hasEnded = sql`b.source_id = ${sourceId}
+        and not exists (select from autoembed.embedding_page p where p.source_id = b.source_id)`;
+    await sql`
+      with ended as (
+        delete from autoembed.embedding_backfill b where ${hasEnded} and not b.reads_again
+      )
       update autoembed.embedding_backfill b set position = null, is_read = false, reads_again = false
-      where ${hasEnded} and b.reads_again returning b.source_id
-    ), woken as materialized (
-      select pg_notify('autoembed', a.source_id::text) from again a
-    ), ended as (
-      delete from autoembed.embedding_backfill b where ${hasEnded} and not b.reads_again
-    )
-    select from woken`.execute(db);
+      where ${hasEnded} and b.reads_again`.execute(transaction);
+    await wakeListeners(transaction, sourceId);
+  });
 }
 
 /** Of the backfills of these sources that are under way: how many there are, and how many rows they have done. */

@@ -1,5 +1,6 @@
 import type { Database } from "../database/connect.ts";
 import type { KeyTexts } from "../sources/key-order.ts";
+import type { Source } from "../sources/source.ts";
 import { endPage, type EndedPage } from "./end-page.ts";
 import type { TakenPage } from "./take-page.ts";
 
@@ -28,22 +29,23 @@ export interface HeldPage extends TakenPage {
  */
 export class HeldPages {
   readonly #db: Database;
-  readonly #sourceId: number;
+  readonly #source: Source;
   readonly #onGivenBack: (milliseconds: number) => void;
   readonly #held = new Map<string, HeldPage>();
   readonly #unended = new Map<string, EndedPage>();
-  readonly #ending = new Set<Promise<void>>();
+  readonly #ending = new Map<string, Promise<void>>();
+  #isClosed = false;
 
   /** @param onGivenBack called when a page can be taken again after that time */
-  constructor(db: Database, sourceId: number, onGivenBack: (milliseconds: number) => void) {
+  constructor(db: Database, source: Source, onGivenBack: (milliseconds: number) => void) {
     this.#db = db;
-    this.#sourceId = sourceId;
+    this.#source = source;
     this.#onGivenBack = onGivenBack;
   }
 
-  /** Pages that have ended here and still stand in the database. */
-  get unended(): number {
-    return this.#unended.size;
+  /** Pages that are held, and that have ended here and still stand in the database. */
+  get size(): number {
+    return this.#held.size + this.#unended.size;
   }
 
   /** A page whose rows are not all read. */
@@ -52,24 +54,26 @@ export class HeldPages {
   }
 
   get ids(): string[] {
-    return [...this.#held.keys()];
+    return [...this.#held.keys(), ...this.#unended.keys()];
   }
 
   hasOwner(owner: number): boolean {
     return [...this.#held.values()].some((page) => page.owner === owner);
   }
 
+  /** One that comes after the close is given back at once. */
   add(page: TakenPage, owner: number): HeldPage {
     const held = {
       ...page,
       owner,
       position: page.after,
-      isRead: false,
+      isRead: this.#isClosed,
       rows: 0,
       done: 0,
-      isIncomplete: false,
+      isIncomplete: this.#isClosed,
     };
     this.#held.set(page.id, held);
+    this.#endIfDone(held);
     return held;
   }
 
@@ -77,7 +81,7 @@ export class HeldPages {
   read(page: HeldPage, rows: number, position: KeyTexts | null): void {
     page.rows += rows;
     page.position = position;
-    page.isRead = position === null;
+    page.isRead ||= position === null;
     this.#endIfDone(page);
   }
 
@@ -91,20 +95,21 @@ export class HeldPages {
     this.#endIfDone(page);
   }
 
-  /** Gives back the pages that are not read, and waits until all that have ended have left the database. */
-  async giveBackUnread(): Promise<void> {
+  /** Gives back the pages that are not read, and waits until all that have ended have left the database. Takes no more. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
     for (const page of this.#held.values()) {
       if (page.isRead) continue;
       page.isIncomplete = true;
       page.isRead = true;
       this.#endIfDone(page);
     }
-    await Promise.all(this.#ending);
+    await Promise.all(this.#ending.values());
   }
 
   /** Tries again to end what could not be ended. @throws when the database does not answer */
   async retry(): Promise<void> {
-    for (const page of this.#unended.values()) await this.#end(page);
+    for (const page of this.#unended.values()) if (!this.#ending.has(page.id)) await this.#end(page);
   }
 
   #endIfDone(page: HeldPage): void {
@@ -114,16 +119,16 @@ export class HeldPages {
       ? Math.min(FIRST_DELAY_MS * 2 ** page.attempts, LONGEST_DELAY_MS)
       : null;
     const { id, owner, done } = page;
-    const ended = { id, sourceId: this.#sourceId, owner, done, againInMs };
+    const ended = { id, owner, done, againInMs };
     this.#unended.set(id, ended);
     const ending = this.#end(ended)
       .catch(() => undefined)
-      .finally(() => this.#ending.delete(ending));
-    this.#ending.add(ending);
+      .finally(() => this.#ending.delete(id));
+    this.#ending.set(id, ending);
   }
 
   async #end(page: EndedPage): Promise<void> {
-    await endPage(this.#db, page);
+    await endPage(this.#db, this.#source, page);
     this.#unended.delete(page.id);
     if (page.againInMs !== null) this.#onGivenBack(page.againInMs);
   }

@@ -8,6 +8,9 @@ import { endBackfill, findBackfill, restartBackfill, type Backfill } from "./bac
 /** Rows of the table that a page is made of: eight requests of 128 texts, where all are to be embedded. */
 const PAGE_ROWS = 1_024;
 
+/** Pages that were given back, beyond which no further ones are made: rows of many may be locked for long. */
+const MOST_FREE = 64;
+
 /** A range of keys whose rows one listener embeds. */
 export interface Page {
   /** `embedding_page.id`, a bigint as text. */
@@ -38,14 +41,17 @@ export async function takePage(
     const backfill = await findBackfill(db, source);
     if (backfill === undefined) return undefined;
     if (!backfill.is_of_key) {
-      await restartBackfill(db, source);
-      continue;
+      if (await restartBackfill(db, source)) continue;
+      return undefined;
     }
     const page = (await takeFree(db, source, owner, held)) ?? (await takeNext(db, source, owner, backfill));
     if (page === "moved") continue;
     return page === undefined ? undefined : { ...page, all_since: backfill.all_since };
   }
 }
+
+/** Its delay is over. A longer one means that the server's clock was set back. */
+const isDue = sql`(f.not_before <= now() or f.not_before > now() + interval '1 minute')`;
 
 async function takeFree(
   db: Database,
@@ -58,7 +64,7 @@ async function takeFree(
     from (select id from autoembed.embedding_listener where id = ${owner} and ${isUnchanged(source)} for key share) l
     where p.id = (
       select f.id from autoembed.embedding_page f
-      where f.source_id = ${source.id} and f.owner is null and f.not_before <= now()
+      where f.source_id = ${source.id} and f.owner is null and ${isDue}
         and f.id <> all(${held}::bigint[])
       order by f.id limit 1 for update skip locked)
     returning p.id, p.after, p.upto, p.attempts`.execute(db);
@@ -88,7 +94,9 @@ async function takeNext(
     ), last as materialized (
       select (select t.key_texts from page t order by ${keyDescending(source, "t")} limit 1) as key_texts
     ), registered as materialized (
-      select l.id from autoembed.embedding_listener l where l.id = ${owner} and ${isUnchanged(source)} for key share
+      select l.id from autoembed.embedding_listener l where l.id = ${owner} and ${isUnchanged(source)}
+        and (select count(*) from autoembed.embedding_page f where f.source_id = ${source.id} and f.owner is null) < ${MOST_FREE}
+      for key share
     ), moved as (
       update autoembed.embedding_backfill b set
         position = coalesce(l.key_texts, b.position), is_read = l.key_texts is null

@@ -36,46 +36,63 @@ export class EmbedWorker {
   }
 
   async #drain(): Promise<void> {
-    const batch = this.#batch;
     try {
-      for (let more = true; more && !this.loop.stopping.aborted;) {
+      for (let isMore = true; isMore && !this.loop.stopping.aborted;) {
         await this.#context.provider.ready(this.loop.stopping);
-        await batch.hasRoom();
-        const claimed = await this.#claim();
-        more = !claimed.isAll;
-        await route(this.#context, claimed.rows, batch);
-        await batch.sendFull({ andRest: !more });
+        await this.#batch.hasRoom();
+        isMore = (await this.#embedQueued()) || (await this.#embedPaged());
       }
     } finally {
-      await batch.releaseUnsent();
+      await this.#batch.releaseUnsent();
     }
   }
 
-  /** Claims what is queued; where that leaves room, rows of a backfill too. */
-  async #claim(): Promise<{ readonly rows: readonly ClaimedRow[]; readonly isAll: boolean }> {
-    const { batches, claims, db, lending, provider, source, writeSize } = this.#context;
-    const options = { lending, maxCharacters: provider.limits.textCharacters };
-    this.#batch.evictCompleted();
-    const limit = this.#claimSize.next();
+  /** Embeds what is queued. A change does not wait for a backfill to fill its request. @returns whether more may be due. */
+  async #embedQueued(): Promise<boolean> {
+    const { batches, claims, source, writeSize } = this.#context;
+    const started = performance.now();
+    const { rows, isFull } = await claims.claim(this.#nextLimit(), (range) =>
+      claim(batches, source, { ...range, ...this.#claimOptions }),
+    );
+    if (rows.length > 0) writeSize.claimed(performance.now() - started);
+    await this.#embed(rows, rows.length > 0 && !isFull);
+    return isFull;
+  }
+
+  /** Embeds rows of the source's backfill, if there is one. @returns whether more may be left. */
+  async #embedPaged(): Promise<boolean> {
+    const { batches, claims, db, lending, source } = this.#context;
+    if (this.loop.stopping.aborted) return false;
     // A kept plan could join the vectors' own table by reading it whole.
     const reading = source.vectorTable === null ? batches : db;
-    const started = performance.now();
-    const queued = await claims.claim(limit, (range) => claim(batches, source, { ...range, ...options }));
-    if (queued.rows.length > 0) writeSize.claimed(performance.now() - started);
-    const room = limit - queued.rows.length;
-    const paged =
-      room === 0
-        ? { rows: [], isAll: false }
-        : await claims.claimPaged({
-            take: (owner, held) => takePage(db, source, owner, held),
-            read: async (page) => {
-              if (page.position === page.after) await adoptVectors(db, source, lending.model, page);
-              return await claimPage(reading, source, page, { ...options, limit: room });
-            },
-            limit: room,
-          });
-    const rows = [...queued.rows, ...paged.rows];
-    this.#claimSize.learn(rows);
-    return { rows, isAll: !queued.isFull && paged.isAll };
+    const limit = this.#nextLimit();
+    const { rows, isDrained } = await claims.claimPaged({
+      take: (owner, held) => takePage(db, source, owner, held),
+      read: async (page) => {
+        // A backfill of all rows embeds what another tool made.
+        if (page.position === page.after && page.all_since === null)
+          await adoptVectors(db, source, lending.model, page);
+        return await claimPage(reading, source, page, { ...this.#claimOptions, limit });
+      },
+      limit,
+    });
+    await this.#embed(rows, isDrained);
+    return !isDrained;
+  }
+
+  async #embed(rows: readonly ClaimedRow[], isAll: boolean): Promise<void> {
+    if (rows.length > 0) this.#claimSize.learn(rows);
+    await route(this.#context, rows, this.#batch);
+    await this.#batch.sendFull({ andRest: isAll });
+  }
+
+  #nextLimit(): number {
+    this.#batch.evictCompleted();
+    return this.#claimSize.next();
+  }
+
+  get #claimOptions() {
+    const { lending, provider } = this.#context;
+    return { lending, maxCharacters: provider.limits.textCharacters };
   }
 }

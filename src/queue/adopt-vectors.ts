@@ -53,6 +53,7 @@ export async function adoptVectors(
       where e.model = any(${model.cacheNames}::text[]) and e.text_hash = t.text_hash limit 1 offset 0
     ) e on true
     where t.key = any(array(select p.key from present p)) and e.is_ours is distinct from false
+    order by t.key
     on conflict (source_id, key) do nothing`.execute(db);
   });
 }

@@ -28,8 +28,8 @@ export interface PageClaim {
 
 /**
  * Reads the next rows of a page that have no current vector, and are not queued, in key order: fewer than `limit` mean that
- * there are no more. What is read is not stored: as long as the page is held, nobody else reads its rows; and one that is
- * changed meanwhile is queued, and keeps the vector that is written for its new text.
+ * there are no more. What is read is not stored: whoever holds the page reads its rows. One that is changed meanwhile is
+ * queued, and keeps the vector that is written for its new text.
  */
 export async function claimPage(
   db: Database,

@@ -73,7 +73,7 @@ export class Claims {
   constructor(options: ClaimsOptions) {
     this.#options = options;
     this.#cursor = new ClaimCursor(options.db, options.source);
-    this.#pages = new HeldPages(options.db, options.source.id, options.onReleased);
+    this.#pages = new HeldPages(options.db, options.source, options.onReleased);
   }
 
   /** Rows that are claimed and not ended yet. */
@@ -91,9 +91,9 @@ export class Claims {
     return this.#awaitingReply;
   }
 
-  /** Claims and reservations that have ended here and still stand in the database. */
+  /** Pages that are held; claims, pages and reservations that have ended here and still stand in the database. */
   get unreleased(): number {
-    return this.#unreleased.size + this.#pages.unended + (this.#options.reservations?.ended ?? 0);
+    return this.#unreleased.size + this.#pages.size + (this.#options.reservations?.ended ?? 0);
   }
 
   /** Claims up to `limit` rows by a statement such as `claim`. @throws what the statement throws */
@@ -110,14 +110,14 @@ export class Claims {
 
   /**
    * Claims rows of the source's backfill: of the page that is being read, or of another one. Fewer than the limit mean
-   * nothing; `isAll` means that no page can be taken now. @throws what the statements throw
+   * nothing; `isDrained` means that no page can be taken now. @throws what the statements throw
    */
   async claimPaged<Row extends Claimed>(
     claim: PagedClaim<Row>,
-  ): Promise<{ readonly rows: Row[]; readonly isAll: boolean }> {
+  ): Promise<{ readonly rows: Row[]; readonly isDrained: boolean }> {
     return await this.#claiming(async (owner) => {
       const page = this.#pages.unread ?? (await this.#take(claim, owner));
-      if (page === undefined) return { rows: [], isAll: true };
+      if (page === undefined || page.isRead) return { rows: [], isDrained: true };
       const rows = await claim.read(page);
       this.#hold(rows, page.owner, page.id);
       const last = rows.length < claim.limit ? undefined : rows.at(-1);
@@ -126,7 +126,7 @@ export class Claims {
         rows.length,
         last === undefined ? null : columnsOf(this.#options.source, last.key),
       );
-      return { rows, isAll: false };
+      return { rows, isDrained: false };
     });
   }
 
@@ -194,7 +194,7 @@ export class Claims {
   /** Releases what is still held, and gives back the pages. @returns how many rows that were. */
   async releaseAll(): Promise<number> {
     const rows = await this.#endAsPending(this.#held.tickets, 0);
-    await this.#pages.giveBackUnread();
+    await this.#pages.close();
     return rows;
   }
 
@@ -218,7 +218,9 @@ export class Claims {
     return held.length;
   }
 
-  #end(tickets: readonly string[], isDone: boolean): void {
+  /** @param given may name a ticket twice: tables that inherit from the watched one may have its key again. */
+  #end(given: readonly string[], isDone: boolean): void {
+    const tickets = [...new Set(given)];
     const paged = this.#held.pagedOf(tickets);
     this.#held.remove(tickets);
     this.#options.reservations?.end(tickets);

@@ -27,8 +27,8 @@ export async function fail(
 }
 
 /**
- * Enters rows of a page in the queue as failed, unless their text has changed since it was read: then they are queued, or
- * done, already. Skips rows that are locked. @returns the tickets of the others.
+ * Enters rows of a page in the queue as failed. Skips rows that are locked, and those whose text has changed since it was
+ * read: they are queued, or done, already. @returns the tickets of the others.
  */
 export async function failPaged(
   db: Database,
@@ -39,15 +39,15 @@ export async function failPaged(
   return await withPerRowFallback(source, async (source) => {
     const { rows } = await sql<{ ticket: string }>`
     with free as materialized (
-      select c.ticket, c.key, ${textHash("t")} is not distinct from decode(c.text_hash, 'hex') as is_unchanged
+      select c.ticket, c.key
       from unnest(${paged.map(({ ticket }) => ticket)}::bigint[], ${paged.map(({ key }) => key)}::text[],
         ${paged.map(({ textHash }) => textHash)}::text[]) as c(ticket, key, text_hash)
       join ${watchedRows(source)} t on ${keyMatches(source, "t", "c")}
-      where ${isUnchanged(source)}
+      where ${textHash("t")} is not distinct from decode(c.text_hash, 'hex') and ${isUnchanged(source)}
       for no key update of t skip locked
     ), failed as (
       insert into autoembed.embedding_queue (source_id, key, failed_at, attempts, last_error)
-      select ${source.id}, f.key, now(), 1, ${reason} from free f where f.is_unchanged order by f.key
+      select ${source.id}, f.key, now(), 1, ${reason} from free f order by f.key
       on conflict (source_id, key) do nothing
     )
     select f.ticket from free f`.execute(db);

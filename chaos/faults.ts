@@ -23,6 +23,11 @@ const PROVIDER_FAULTS: readonly Fault[] = [
 const RESTORED = 3_000;
 const RESTORED_FROM = 1e9;
 
+/** Rows were restored whose backfill has not begun: the connection was cut in between. */
+export interface Restores {
+  unbegun: boolean;
+}
+
 export interface Victims {
   readonly options: ChaosOptions;
   readonly database: string;
@@ -31,6 +36,7 @@ export interface Victims {
   readonly postgresProxy: HalfOpenProxy;
   readonly providerProxy: HalfOpenProxy;
   readonly faults: Tally;
+  readonly restores: Restores;
   readonly random: Random;
 }
 
@@ -101,11 +107,12 @@ async function freezeProcess({ listeners, faults, random }: Victims): Promise<vo
 }
 
 /** Inserts rows as a restore does, with no trigger to queue them, has them backfilled, and changes some meanwhile. */
-async function restoreRows({ options, database, faults, random }: Victims): Promise<void> {
+async function restoreRows({ options, database, faults, restores, random }: Victims): Promise<void> {
   const url = withDatabase(options.server, database);
   const first = RESTORED_FROM + random.whole(0, 1e6) * RESTORED;
   await unlessCut(url, async (client) => {
     await client.query("set session_replication_role = replica");
+    restores.unbegun = true;
     await client.query(
       `insert into patient_embeddings select n, 'restored ' || n % 1000 || ' of ' || $1::bigint from generate_series($1::bigint, $2) n
        on conflict do nothing`,
@@ -113,6 +120,7 @@ async function restoreRows({ options, database, faults, random }: Victims): Prom
     );
     await client.query("reset session_replication_role");
     await beginBackfills(url);
+    restores.unbegun = false;
     faults.add("restored rows backfilled", RESTORED);
     const changed = "patient_id between $1 and $2 and patient_id % 10 =";
     const range = [first, first + RESTORED - 1];

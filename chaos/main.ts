@@ -64,6 +64,7 @@ async function main(options: ChaosOptions): Promise<Report> {
   );
   const random = new Random(options.seed);
   const faults = new Tally();
+  const restores = { unbegun: false };
   const users: WriterTallies = {
     operations: new Tally(),
     cut: new Tally(),
@@ -87,15 +88,24 @@ async function main(options: ChaosOptions): Promise<Report> {
   await Promise.all([
     ...writers.map((writer) => writer.run(ending, WRITER_PAUSE_MS)),
     causeFaults(
-      { options, database: name, listeners, provider, postgresProxy, providerProxy, faults, random },
+      {
+        options,
+        database: name,
+        listeners,
+        provider,
+        postgresProxy,
+        providerProxy,
+        faults,
+        restores,
+        random,
+      },
       ending,
     ),
     checkDuringFaults(url, vectors, looks, ending),
   ]);
 
   const quietSince = performance.now();
-  // A restore may have been cut off before its backfill began.
-  await beginBackfills(url);
+  if (restores.unbegun) await beginBackfills(url);
   const failedRows = await waitUntilDrained(url);
   const quietMs = performance.now() - quietSince;
   const verdict = await onDatabase(url, (client) => verify(client, vectors, DIMENSIONS));

@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import type { LedgerModel } from "../ledger/model.ts";
 import { isToEmbed, joinKnown, modelSql } from "../ledger/stale-rows.ts";
-import { isQueuedByLookup } from "../queue/is-queued.ts";
+import { isQueued } from "../queue/is-queued.ts";
 import { isAfter, keyDescending, keyTexts, type KeyTexts } from "../sources/key-order.ts";
 import { withPerRowFallback } from "../sources/per-row-fallback.ts";
 import { keysOf, queueKey, rowsWithVectors } from "../sources/source-sql.ts";
@@ -45,16 +45,15 @@ async function countPart(
   after: KeyTexts | null,
 ): Promise<Part> {
   const known = modelSql(model);
-  const isCounted = sql`${isToEmbed(source, known, isAll ? sql`'infinity'::timestamptz` : undefined)}
-        and not ${isQueuedByLookup(source.id, queueKey(source, "t"))}`;
+  const isCounted = isToEmbed(source, known, isAll ? sql`'infinity'::timestamptz` : undefined);
   const { rows } = await sql<Part>`
     with part as materialized (
-      select ${keysOf(source, "t")}, ${isCounted} as is_counted
+      select ${keysOf(source, "t")}, ${queueKey(source, "t")} as key, ${isCounted} as is_counted
       from ${rowsWithVectors(source)} t ${joinKnown(source, known)}
       where ${after === null ? sql`true` : isAfter(source, "t", after)}
       order by ${keysOf(source, "t")} limit ${ROWS_AT_ONCE}
     )
-    select (select count(*) filter (where t.is_counted) from part t)::float8 as stale,
+    select (select count(*) from part t where t.is_counted and not ${isQueued(source.id, sql`t.key`)})::float8 as stale,
       (select ${keyTexts(source, "t")} from part t order by ${keyDescending(source, "t")} limit 1) as last`.execute(
     db,
   );

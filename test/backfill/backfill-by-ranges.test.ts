@@ -1,5 +1,9 @@
 import pg from "pg";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { connect } from "../../src/database/connect.ts";
+import { endPage } from "../../src/pages/end-page.ts";
+import { takePage } from "../../src/pages/take-page.ts";
+import { chooseSources } from "../../src/sources/choose-sources.ts";
 import { beginBackfills } from "../support/begin-backfills.ts";
 import { runCommand } from "../support/command.ts";
 import { describeNative } from "../support/database.ts";
@@ -173,6 +177,84 @@ test("A backfill that is begun again while it runs reads the whole table once mo
   expect(await wrongRows(on.client)).toEqual([]);
   expect(await count(on, "autoembed.embedding_queue")).toBe(0);
   expect(on.provider.counts.inputs).toBeLessThan(ROWS + 10);
+});
+
+test("A backfill of all rows embeds what another tool made, and one without it leaves that alone", async () => {
+  const on = await prepare();
+  await fill(on, 10);
+  await on.client.query(
+    "alter table patient_embeddings disable trigger user; update patient_embeddings set embedding = '[9,0,0,0,0,0,0,0]'",
+  );
+  await on.client.query("alter table patient_embeddings enable trigger user");
+  expect(await backfill(on, "--all")).toMatchObject({ done: 10 });
+  expect(await wrongRows(on.client)).toEqual([]);
+  await on.client.query(
+    "truncate autoembed.embedding_ledger; update patient_embeddings set embedding = '[9,0,0,0,0,0,0,0]'",
+  );
+  expect(await backfill(on)).toMatchObject({ done: 0 });
+  expect(await wrongRows(on.client)).toHaveLength(10);
+});
+
+test("Queued rows are embedded although no page can be read", async () => {
+  const on = await prepare();
+  await fill(on, 5);
+  await beginBackfills(on.database.url);
+  await on.client.query("update autoembed.embedding_backfill set position = '{no number}'");
+  const listener = await on.listen();
+  await on.client.query(
+    "insert into patient_embeddings select n, 'changed ' || n from generate_series(11, 15) n",
+  );
+  const current = "patient_embeddings where patient_id > 10 and embedding is not null";
+  await expect.poll(() => count(on, current)).toBe(5);
+  expect(await count(on, "autoembed.embedding_queue")).toBe(0);
+  await on.client.query("update autoembed.embedding_backfill set position = null");
+  await listener.whenDrained(AbortSignal.timeout(30_000));
+  expect(await wrongRows(on.client)).toEqual([]);
+});
+
+test("A page that was read for a source that has changed is given back, and read again", async () => {
+  const on = await prepare();
+  await fill(on, 5);
+  await beginBackfills(on.database.url);
+  const db = connect({ databaseUrl: on.database.url, maxConnections: 1, ownSessions: true });
+  onTestFinished(() => db.destroy());
+  const [source] = await chooseSources(db, "patient_embeddings");
+  if (source === undefined) throw new Error("no source");
+  const { rows } = await on.client.query<{ id: number }>(
+    "insert into autoembed.embedding_listener (host, pid, version) values ('here', 1, '0') returning id",
+  );
+  const owner = rows[0]?.id ?? 0;
+  const page = await takePage(db, source, owner, []);
+  if (page === undefined) throw new Error("no page");
+  expect(await takePage(db, source, owner, [page.id])).toBeUndefined();
+  await endPage(
+    db,
+    { ...source, textExpression: "what it was" },
+    { id: page.id, owner, done: 0, againInMs: null },
+  );
+  expect((await on.client.query("select owner from autoembed.embedding_page")).rows).toEqual([
+    { owner: null },
+  ]);
+  await on.client.query("delete from autoembed.embedding_listener");
+  const listener = await on.listen();
+  await listener.whenDrained(AbortSignal.timeout(30_000));
+  expect(await wrongRows(on.client)).toEqual([]);
+});
+
+test("A backfill that is interrupted says that rows are pending, and a listener goes on with it", async () => {
+  const on = await prepare({ EMBED_BATCH_SIZE: "16" });
+  await fill(on, ROWS);
+  on.provider.latencyMs = 60;
+  const command = runCommand(["backfill", "--json"], on.environment);
+  await expect.poll(() => on.provider.counts.inputs).toBeGreaterThan(100);
+  command.process.kill("SIGINT");
+  expect(await command.exited).toBe(1);
+  const { pending } = JSON.parse(command.stdout()) as { pending: number };
+  expect(pending).toBeGreaterThan(0);
+  on.provider.latencyMs = 0;
+  const listener = await on.listen();
+  await listener.whenDrained(AbortSignal.timeout(60_000));
+  expect(await wrongRows(on.client)).toEqual([]);
 });
 
 test("A backfill of all rows leaves alone what was embedded since it began", async () => {

@@ -9,8 +9,8 @@ export default defineConfig({
     // Two cores are common: each test file already runs a Postgres and a listener.
     maxWorkers: 2,
     // Long enough for a busy machine: no test measures speed by them.
-    testTimeout: 60_000,
+    testTimeout: 180_000,
     hookTimeout: 120_000,
-    expect: { poll: { timeout: 30_000 } },
+    expect: { poll: { timeout: 60_000 } },
   },
 });

@@ -3,7 +3,7 @@ import { dryRun } from "../../src/backfill/dry-run.ts";
 import { collectStatus } from "../../src/status/collect-status.ts";
 import { prepareVectorTable, wrongVectors } from "../support/vector-table.ts";
 
-vi.setConfig({ testTimeout: 90_000 });
+vi.setConfig({ testTimeout: 180_000 });
 
 test("A backfill finds rows with no vector, with another text's vector and with no text, and dry run and status count them", async () => {
   const { client, db, config, source, backfill } = await prepareVectorTable();

@@ -7,7 +7,7 @@ import {
   prose,
 } from "../support/chunked-documents.ts";
 
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 180_000 });
 
 test("A backfill cuts existing texts, repairs chunks of texts that were changed with triggers disabled, and cuts all texts again for other sizes", async () => {
   const { client, watch, backfill, verify, db } = await prepareChunkedDocuments();

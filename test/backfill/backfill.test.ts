@@ -240,7 +240,7 @@ test("A backfill whose source is paused half-way reports it once, and goes on wh
   expect(await command.exited).toBe(0);
   expect(command.stderr().split(said)).toHaveLength(2);
   expect(await wrongRows(on.client)).toEqual([]);
-}, 60_000);
+}, 180_000);
 
 test("A backfill that waits for its provider reports why and goes on when that is fixed, and one of a paused source is refused", async () => {
   const on = await prepare({ EMBED_BATCH_SIZE: "8" });

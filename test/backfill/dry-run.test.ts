@@ -8,7 +8,7 @@ import { runCommand } from "../support/command.ts";
 import { prepareDryRun } from "../support/dry-running.ts";
 import { DIMENSIONS } from "../support/listening.ts";
 
-vi.setConfig({ testTimeout: 90_000 });
+vi.setConfig({ testTimeout: 180_000 });
 
 test("A dry run sends no request, writes nothing, and says of each figure what it is based on", async () => {
   const { client, provider, insert, dryRun } = await prepareDryRun({

@@ -2,7 +2,7 @@ import { expect, test, vi } from "vitest";
 import { DIMENSIONS, wrongRows } from "../support/listening.ts";
 import { prepareDryRun } from "../support/dry-running.ts";
 
-vi.setConfig({ testTimeout: 90_000 });
+vi.setConfig({ testTimeout: 180_000 });
 
 test("A sample sends so many different texts, keeps their vectors, and a backfill after it sends only the others", async () => {
   const { client, insert, dryRun, backfill, sent } = await prepareDryRun({ EMBED_BATCH_SIZE: "20" });

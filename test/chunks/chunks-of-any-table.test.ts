@@ -10,7 +10,7 @@ import { watch, type WatchOptions } from "../../src/watch/watch.ts";
 import { DIMENSIONS, prepare, type Listening } from "../support/listening.ts";
 import { oracleVector } from "../support/oracle-vector.ts";
 
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 180_000 });
 
 const SPLIT = { chunk: 60, overlap: 0, unit: "characters" } as const;
 const { signal } = new AbortController();

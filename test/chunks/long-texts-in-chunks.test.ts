@@ -10,7 +10,7 @@ import { runCommand } from "../support/command.ts";
 import { describeNative } from "../support/database.ts";
 import { withClient } from "../support/with-client.ts";
 
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 180_000 });
 
 test("A long text becomes chunks with vectors, and the chunks follow the text", async () => {
   const { client, listen, watch } = await prepareChunkedDocuments();

@@ -5,7 +5,7 @@ import { retryFailed } from "../../src/queue/retry.ts";
 import { watch } from "../../src/watch/watch.ts";
 import { prepare, type Listening } from "../support/listening.ts";
 
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 180_000 });
 
 /** Cut after each sentence. */
 const SPLIT = { chunk: 24, overlap: 0, unit: "characters" } as const;

@@ -66,7 +66,7 @@ test(
   },
 );
 
-test("A command whose database is away exits with 1 and says what to do", { timeout: 60_000 }, async () => {
+test("A command whose database is away exits with 1 and says what to do", { timeout: 180_000 }, async () => {
   for (const args of [["status", "--json"], ["doctor"], ["retry"], ["cache", "prune"]]) {
     const { code, stdout, stderr } = await run(
       { DATABASE_URL: "postgres://user:pass-phrase@127.0.0.1:1/nowhere" },
@@ -78,7 +78,7 @@ test("A command whose database is away exits with 1 and says what to do", { time
   }
 });
 
-test("An unreadable certificate exits with 2 and is named", { timeout: 60_000 }, async () => {
+test("An unreadable certificate exits with 2 and is named", { timeout: 180_000 }, async () => {
   for (const [name, file, code] of [
     ["sslrootcert", "/nowhere/ca.pem", "ENOENT"],
     ["sslkey", "/", "EISDIR"],
@@ -99,7 +99,7 @@ test("An unreadable certificate exits with 2 and is named", { timeout: 60_000 },
   }
 });
 
-test("A command whose reader goes away (| head) shows no stack trace", { timeout: 60_000 }, async () => {
+test("A command whose reader goes away (| head) shows no stack trace", { timeout: 180_000 }, async () => {
   const { environment } = await prepare();
   const watching = runCommand(["status", "--watch"], environment);
   const { stdout } = watching.process;

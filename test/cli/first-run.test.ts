@@ -76,7 +76,7 @@ test(
 
 test(
   "A start without a reachable database exits with 1 and names DATABASE_URL, without its password",
-  { timeout: 60_000 },
+  { timeout: 180_000 },
   async () => {
     const nowhere = runCommand(["start"], { DATABASE_URL: "postgres://user:hunter2@127.0.0.1:1/none" });
     expect(await nowhere.exited).toBe(1);

@@ -11,7 +11,7 @@ async function run({ environment }: Listening, ...args: string[]) {
 
 test(
   "`status --check` exits with 0 while all is well, and with 1 and the reasons when attention is needed",
-  { timeout: 60_000 },
+  { timeout: 180_000 },
   async () => {
     const on = await prepare();
     const alone = await run(on, "status", "--check");
@@ -42,7 +42,7 @@ test(
   },
 );
 
-test("`status --watch` draws again until it is stopped", { timeout: 60_000 }, async () => {
+test("`status --watch` draws again until it is stopped", { timeout: 180_000 }, async () => {
   const on = await prepare();
   const watching = runCommand(["status", "--watch"], on.environment);
   await vi.waitFor(
@@ -55,7 +55,7 @@ test("`status --watch` draws again until it is stopped", { timeout: 60_000 }, as
   expect(await watching.exited).toBe(0);
 });
 
-test("`retry`, `pause` and `resume` change rows and sources as named", { timeout: 60_000 }, async () => {
+test("`retry`, `pause` and `resume` change rows and sources as named", { timeout: 180_000 }, async () => {
   const on = await prepare();
   await on.client.query(`insert into patient_embeddings values (1, 'one'), (2, 'two'), (3, 'three');
     update autoembed.embedding_queue set failed_at = now(), last_error = 'refused', attempts = 1`);
@@ -85,7 +85,7 @@ test("`retry`, `pause` and `resume` change rows and sources as named", { timeout
 
 test(
   "`verify` finds vectors that are not the model's, and passes those that are",
-  { timeout: 60_000 },
+  { timeout: 180_000 },
   async () => {
     const on = await prepare();
     const listener = await on.listen();
@@ -169,7 +169,7 @@ test(
 
 test(
   "`doctor` warns of rows of an old text and of an old setting with the command that embeds them, and that is no error",
-  { timeout: 60_000 },
+  { timeout: 180_000 },
   async () => {
     const on = await prepareOutdatedRows();
     const ofVectors = async () => {

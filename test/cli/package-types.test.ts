@@ -81,4 +81,4 @@ test("Node loads the package by its name, and loading starts nothing", async () 
     "unwatch",
     "watch",
   ]);
-}, 60_000);
+}, 180_000);

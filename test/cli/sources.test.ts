@@ -5,7 +5,7 @@ import { runCommand } from "../support/command.ts";
 import { describeNative } from "../support/database.ts";
 import { COUNTS, NEW_SETTINGS, prepareOutdatedRows } from "../support/outdated-rows.ts";
 
-vi.setConfig({ testTimeout: 90_000 });
+vi.setConfig({ testTimeout: 180_000 });
 
 async function sources(environment: Readonly<Record<string, string>>, ...args: string[]): Promise<string> {
   const command = runCommand(["sources", ...args], environment);

@@ -28,7 +28,7 @@ test("Clients that send nothing or read nothing delay neither /healthz nor the s
 });
 
 describeNative("A dead database delays no shutdown", "needs a connection that dies silently", () => {
-  test("A shutdown ends in time although a browser waits for the page", { timeout: 60_000 }, async () => {
+  test("A shutdown ends in time although a browser waits for the page", { timeout: 180_000 }, async () => {
     const around = await prepare({ EMBED_SHUTDOWN_MS: "500" });
     const proxy = await startHalfOpenProxy(around.database.url);
     onTestFinished(() => proxy.close());

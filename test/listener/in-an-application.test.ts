@@ -2,7 +2,7 @@ import { expect, onTestFinished, test, vi } from "vitest";
 import { createListener, readConfig, search, unwatch, watch } from "../../src/index.ts";
 import { prepare } from "../support/listening.ts";
 
-vi.setConfig({ testTimeout: 90_000 });
+vi.setConfig({ testTimeout: 180_000 });
 
 test("An application watches its own table, waits for the vectors, and searches it", async () => {
   const { client, database, environment } = await prepare();

@@ -4,7 +4,7 @@ import { prepare, wrongRows } from "../support/listening.ts";
 import { runCommand } from "../support/command.ts";
 import { startPooler } from "../support/pooler.ts";
 
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 180_000 });
 
 async function prepareBehindAPooler() {
   const around = await prepare();

@@ -8,7 +8,7 @@ import { prepare, wrongRows } from "../support/listening.ts";
 import { startProviderServer } from "../support/provider-server.ts";
 
 const WAIT = { timeout: 30_000, interval: 50 };
-vi.setConfig({ testTimeout: 90_000 });
+vi.setConfig({ testTimeout: 180_000 });
 const OWN_DIMENSIONS = 5;
 
 async function prepareOwnProvider() {

@@ -1,7 +1,7 @@
 import { expect, test, vi } from "vitest";
 import { prepare, wrongRows } from "../support/listening.ts";
 
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 180_000 });
 
 const SETTINGS = [
   "enable_seqscan",

@@ -6,7 +6,7 @@ import { chunksOf, prepareChunkedDocuments, SPLIT } from "../support/chunked-doc
 import { describeNative } from "../support/database.ts";
 import { withClient } from "../support/with-client.ts";
 
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 180_000 });
 
 describeNative("Chunks are replaced with care", "needs transactions that run at the same time", () => {
   test("Chunks are replaced neither for another text nor while a user holds one of them", async () => {

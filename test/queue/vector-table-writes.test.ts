@@ -8,7 +8,7 @@ import { DIMENSIONS } from "../support/listening.ts";
 import { oracleVector } from "../support/provider-server.ts";
 import { DOCUMENTS, INTO, keysOfVectors, prepareVectorTable, wrongVectors } from "../support/vector-table.ts";
 
-vi.setConfig({ testTimeout: 90_000 });
+vi.setConfig({ testTimeout: 180_000 });
 
 const WAIT = { timeout: 30_000, interval: 50 };
 

@@ -6,7 +6,7 @@ import { DIMENSIONS } from "../support/listening.ts";
 import { oracleVector } from "../support/provider-server.ts";
 import { prepareVectorTable } from "../support/vector-table.ts";
 
-vi.setConfig({ testTimeout: 90_000 });
+vi.setConfig({ testTimeout: 180_000 });
 
 test("Searches find vectors in their own table, by its index, with conditions on the watched table", async () => {
   const { client, db, listen, source, config } = await prepareVectorTable();

@@ -6,7 +6,7 @@ import { chunksOf, prepareChunkedDocuments, prose } from "../support/chunked-doc
 import { DIMENSIONS } from "../support/listening.ts";
 import { oracleVector } from "../support/oracle-vector.ts";
 
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 180_000 });
 
 test("A search finds each row once by its best chunk, however many chunks other rows have", async () => {
   const { client, listen, watch, config } = await prepareChunkedDocuments();

@@ -63,7 +63,7 @@ describe("Searches find the nearest rows", () => {
 
   test(
     "A search condition filters by the table's own columns, and one that is no SQL is refused",
-    { timeout: 60_000 },
+    { timeout: 180_000 },
     async () => {
       const on = await prepared();
       const vector = oracleVector("patient 42", DIMENSIONS);
@@ -106,7 +106,7 @@ describe("Searches find the nearest rows", () => {
     expect(found[0]).toMatchObject({ key: "13" });
   });
 
-  test("A query that is searched twice is paid for once", { timeout: 60_000 }, async () => {
+  test("A query that is searched twice is paid for once", { timeout: 180_000 }, async () => {
     const on = await prepared(20);
     const ask = async () => await runCommand(["search", "chest pain", "--json"], on.environment).exited;
     await ask();
@@ -206,7 +206,7 @@ describeNative("An index serves searches", "plans and concurrent builds need a n
     },
   );
 
-  test("A search gives more rows than its index returns at once", { timeout: 60_000 }, async () => {
+  test("A search gives more rows than its index returns at once", { timeout: 180_000 }, async () => {
     const { client, database } = await prepared(0);
     await client.query(`insert into patient_embeddings
       select i, 'patient ' || i, (select array_agg(random() - 0.5) from generate_series(1, ${DIMENSIONS}) where i > 0)::vector

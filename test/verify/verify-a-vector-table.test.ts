@@ -3,7 +3,7 @@ import { examineSource } from "../../src/doctor/examine-source.ts";
 import { verifySource } from "../../src/verify/verify-source.ts";
 import { prepareVectorTable } from "../support/vector-table.ts";
 
-vi.setConfig({ testTimeout: 90_000 });
+vi.setConfig({ testTimeout: 180_000 });
 
 test("Verify finds a wrong vector in a table of vectors, and doctor a foreign key that is gone", async () => {
   const { client, db, config, source, listen } = await prepareVectorTable();

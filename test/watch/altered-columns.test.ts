@@ -6,7 +6,7 @@ import { describeNative } from "../support/database.ts";
 import { DIMENSIONS, prepare } from "../support/listening.ts";
 import { oracleVector } from "../support/oracle-vector.ts";
 
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 180_000 });
 
 /** A watched table with two rows, and a session that has fired each of its triggers. */
 async function prepareArticles(text = "body") {

@@ -3,7 +3,7 @@ import { unwatch } from "../../src/watch/unwatch.ts";
 import { DIMENSIONS } from "../support/listening.ts";
 import { keysOfVectors, prepareVectorTable, wrongVectors } from "../support/vector-table.ts";
 
-vi.setConfig({ testTimeout: 90_000 });
+vi.setConfig({ testTimeout: 180_000 });
 
 test.each([
   [

@@ -11,7 +11,7 @@ import { watch, type WatchOptions } from "../../src/watch/watch.ts";
 import { describeNative } from "../support/database.ts";
 import { prepare } from "../support/listening.ts";
 
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 180_000 });
 
 const MODEL = { backend: null, model: null, dimensions: 12, settings: {} };
 const DOCS: WatchOptions = { table: "app.documents", text: "body", into: "documents_vectors", name: "docs" };

@@ -1,7 +1,7 @@
 import { expect, test, vi } from "vitest";
 import { prepareVectorTable, wrongVectors } from "../support/vector-table.ts";
 
-vi.setConfig({ testTimeout: 90_000 });
+vi.setConfig({ testTimeout: 180_000 });
 
 const WAIT = { timeout: 30_000, interval: 50 };
 

@@ -4,7 +4,7 @@ import { connect } from "../../src/database/connect.ts";
 import { loadSources } from "../../src/sources/load-sources.ts";
 import { DIMENSIONS, prepare } from "../support/listening.ts";
 
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 180_000 });
 
 test("A partition that is watched itself, with its parent or alone, misses no row that comes through the parent", async () => {
   const { client, listen } = await prepareVisits();

@@ -9,7 +9,7 @@ import { describeNative } from "../support/database.ts";
 import { prepare, wrongRows } from "../support/listening.ts";
 
 const WAIT = { timeout: 30_000, interval: 50 };
-vi.setConfig({ testTimeout: 90_000 });
+vi.setConfig({ testTimeout: 180_000 });
 
 async function prepareTwoSources(text = "body") {
   const listening = await prepare();

@@ -3,7 +3,7 @@ import { describeNative } from "../support/database.ts";
 import { DIMENSIONS, prepare, wrongRows, type Listening } from "../support/listening.ts";
 import { grant, nameIn, role } from "../support/roles.ts";
 
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 180_000 });
 
 const RULES = {
   "swallows every update": "on update to patient_embeddings do instead nothing",

@@ -4,7 +4,7 @@ import { DIMENSIONS } from "../support/listening.ts";
 import { oracleVector } from "../support/provider-server.ts";
 import { keysOfVectors, prepareVectorTable, wrongVectors } from "../support/vector-table.ts";
 
-vi.setConfig({ testTimeout: 90_000 });
+vi.setConfig({ testTimeout: 180_000 });
 
 test("Vectors go to a table that watch makes, follow every change, and a view joins both tables", async () => {
   const { client, watched, db, listen } = await prepareVectorTable();

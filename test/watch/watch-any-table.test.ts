@@ -8,7 +8,7 @@ import { watch, type WatchOptions } from "../../src/watch/watch.ts";
 import { DIMENSIONS, prepare, type Listening } from "../support/listening.ts";
 import { oracleVector } from "../support/oracle-vector.ts";
 
-vi.setConfig({ testTimeout: 90_000 });
+vi.setConfig({ testTimeout: 180_000 });
 
 async function prepareWatching() {
   const listening = await prepare();

@@ -9,7 +9,7 @@ import {
   SPLIT,
 } from "../support/chunked-documents.ts";
 
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 180_000 });
 
 test("A chunked source and the source of its chunks are paused, listed and unwatched as one", async () => {
   const { client, listen, watch, unwatch, db } = await prepareChunkedDocuments();

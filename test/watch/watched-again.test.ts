@@ -9,7 +9,7 @@ import { DIMENSIONS, prepare } from "../support/listening.ts";
 import { oracleVector } from "../support/oracle-vector.ts";
 import { lendingOf } from "../support/test-lending.ts";
 
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 180_000 });
 
 test("A source that is watched by another key has its pending and failed rows, and no others, pending under the new key", async () => {
   const { client, watch, pending } = await prepareNotes();

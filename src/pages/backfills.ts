@@ -80,13 +80,14 @@ export async function endBackfill(db: Database, sourceId: number): Promise<void>
     if (rows.length === 0) return;
     const hasEnded = sql`b.source_id = ${sourceId}
         and not exists (select from autoembed.embedding_page p where p.source_id = b.source_id)`;
-    await sql`
+    const again = await sql`
       with ended as (
         delete from autoembed.embedding_backfill b where ${hasEnded} and not b.reads_again
       )
       update autoembed.embedding_backfill b set position = null, is_read = false, reads_again = false
-      where ${hasEnded} and b.reads_again`.execute(transaction);
-    await wakeListeners(transaction, sourceId);
+      where ${hasEnded} and b.reads_again returning b.source_id`.execute(transaction);
+    // Not otherwise: whoever is woken looks here again.
+    if (again.rows.length > 0) await wakeListeners(transaction, sourceId);
   });
 }
 

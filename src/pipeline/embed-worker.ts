@@ -80,10 +80,11 @@ export class EmbedWorker {
     return !isDrained;
   }
 
-  async #embed(rows: readonly ClaimedRow[], isAll: boolean): Promise<void> {
+  /** @param andRest also sends a request that is not full */
+  async #embed(rows: readonly ClaimedRow[], andRest: boolean): Promise<void> {
     if (rows.length > 0) this.#claimSize.learn(rows);
     await route(this.#context, rows, this.#batch);
-    await this.#batch.sendFull({ andRest: isAll });
+    await this.#batch.sendFull({ andRest });
   }
 
   #nextLimit(): number {

@@ -327,6 +327,26 @@ describeNative("Several processes", "need a server that outlives them", () => {
     expect(await wrongRows(on.client)).toEqual([]);
   });
 
+  test("While the last page waits for a locked row, the listeners do not wake one another again and again", async () => {
+    const on = await prepare();
+    await fill(on, 20);
+    const user = new pg.Client(on.database.url);
+    await user.connect();
+    onTestFinished(() => user.end());
+    await user.query("begin; select from patient_embeddings where patient_id = 7 for update");
+    await beginBackfills(on.database.url);
+    const listener = await on.listen();
+    await expect.poll(() => count(on, "autoembed.embedding_page where attempts >= 2")).toBe(1);
+    let notified = 0;
+    on.client.on("notification", () => notified++);
+    await on.client.query("listen autoembed");
+    await expect.poll(() => count(on, "autoembed.embedding_page where attempts >= 4")).toBe(1);
+    expect(notified).toBeLessThan(5);
+    await user.query("rollback");
+    await listener.whenDrained(AbortSignal.timeout(60_000));
+    expect(await wrongRows(on.client)).toEqual([]);
+  });
+
   test("A table that is watched by another key half-way is read again by that key", async () => {
     const on = await prepare({ EMBED_BATCH_SIZE: "32" });
     await on.client.query(`drop schema if exists app cascade; create schema app;

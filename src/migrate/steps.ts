@@ -2,7 +2,7 @@ import pg from "pg";
 import { VERSION } from "../version.ts";
 import type { MigrationFile, MigrationFiles } from "./migration-files.ts";
 import { FUNCTIONS, isNewer, type Applied } from "./applied.ts";
-import { RESET, RIGHTS, SETTINGS, type Step } from "./routine-steps.ts";
+import { locksStep, RESET, RIGHTS, SETTINGS, type Step } from "./routine-steps.ts";
 
 /** The last file of the first version that has the schema `autoembed`: what 0.1 had fits the tables as they are then. */
 const FIRST_SCHEMA = "000002-patient-embeddings.sql";
@@ -19,15 +19,15 @@ export function migrationSteps(files: MigrationFiles, applied: Applied, options:
   const adopts = options.adopts === true;
   const isPending = ({ filename }: MigrationFile): boolean => !applied.has(filename);
   const functions = applied.get(FUNCTIONS);
+  const committed = files.committed.filter(isPending);
+  const locks = locksStep(committed.map(({ sql }) => sql));
   const steps = [
-    ...files.committed
-      .filter(isPending)
-      .flatMap((file) => [
-        committedStep(file, options.dimensions),
-        ...(adopts && file.filename === FIRST_SCHEMA
-          ? [{ title: "what version 0.1 kept in public", sql: files.adoption.tables }]
-          : []),
-      ]),
+    ...committed.flatMap((file) => [
+      committedStep(file, options.dimensions),
+      ...(adopts && file.filename === FIRST_SCHEMA
+        ? [{ title: "what version 0.1 kept in public", sql: files.adoption.tables }]
+        : []),
+    ]),
     ...(functions === undefined || (functions.hash !== files.functionsHash && !isNewer(functions.version))
       ? [functionsStep(files)]
       : []),
@@ -35,7 +35,7 @@ export function migrationSteps(files: MigrationFiles, applied: Applied, options:
     // A database of version 0.1 has done what these do.
     ...files.once.filter(isPending).map((file) => onceStep(file, !adopts)),
   ];
-  return steps.length === 0 ? [RIGHTS] : [SETTINGS, ...steps, RIGHTS, RESET];
+  return steps.length === 0 ? [RIGHTS] : [SETTINGS, locks, ...steps, RIGHTS, RESET];
 }
 
 function committedStep({ filename, hash, sql }: MigrationFile, dimensions: number): Step {

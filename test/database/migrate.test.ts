@@ -2,6 +2,7 @@ import { mkdtemp, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createHash } from "node:crypto";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { migrate } from "../../src/migrate.ts";
@@ -12,6 +13,7 @@ import { runCommand } from "../support/command.ts";
 import { describeNative } from "../support/database.ts";
 import { graphileMigrate } from "../support/graphile-migrate.ts";
 import { grant, nameIn, role } from "../support/roles.ts";
+import { withClient } from "../support/with-client.ts";
 import { openUnmigratedDatabase } from "../support/unmigrated-database.ts";
 import { startProviderServer } from "../support/provider-server.ts";
 
@@ -39,6 +41,15 @@ const RELEASED = {
   "000004-ledger.sql": "sha1:fbe285869f956535f0511b70510aee158f8e0913",
   "000005-backfill-by-ranges.sql": "sha1:5639bbde231705dd2c4f05b8c82c668e1fd6c3f9",
 };
+
+/** A database as it was before 000004, with the functions of the present. */
+const UNDO_LEDGER = `
+  drop table autoembed.embedding_page, autoembed.embedding_backfill, autoembed.embedding_question, autoembed.embedding_ledger;
+  drop table autoembed.embedding_model;
+  alter table autoembed.embedding_cache drop column source_id, drop column key;
+  drop index autoembed.embedding_cache_age;
+  alter table autoembed.embedding_source drop column current_model;
+  delete from autoembed.migration where filename between '000004' and '000006'`;
 
 test("every released migration is what it was when it was released", async () => {
   const { committed } = await readMigrationFiles();
@@ -179,6 +190,28 @@ describeNative("npm run migrate on a server", "needs several databases and conne
     await migrate({ databaseUrl, dimensions: 8 });
     const { rows } = await client.query("select name from autoembed.embedding_source");
     expect(rows).toEqual([{ name: "patient_embeddings" }]);
+  });
+
+  test("passes while there is always somebody who has read one of our tables and comes to the next", async () => {
+    const { databaseUrl, client } = await emptyDatabase();
+    await migrate({ databaseUrl, dimensions: 8 });
+    await client.query(UNDO_LEDGER);
+    const readers = new AbortController();
+    const reading = [1, 2, 3].map(() =>
+      withClient(databaseUrl, async (reader) => {
+        while (!readers.signal.aborted) {
+          await reader.query("begin; select from autoembed.embedding_source");
+          await delay(20);
+          await reader.query("select from autoembed.embedding_cache; commit");
+        }
+      }),
+    );
+    const messages = await messagesOf(databaseUrl).finally(() => readers.abort());
+    await Promise.all(reading);
+    expect(messages.slice(-2)).toEqual([
+      "Applying 000004-ledger.sql",
+      "Applying 000005-backfill-by-ranges.sql",
+    ]);
   });
 
   test("replaces the functions of triggers without waiting for a transaction that holds their table", async () => {

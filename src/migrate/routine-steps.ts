@@ -51,25 +51,20 @@ reset search_path;
   isRoutine: true,
 };
 
-/** The order in which a claim comes to the tables; it comes to the others last. */
-const CLAIMED_FIRST = ["embedding_listener", "embedding_source", "embedding_queue", "embedding_page"];
-
 /**
- * Locks the tables that files change before any is changed, in the order in which a claim comes to them: a claim then waits
- * for the first of them and holds none that is locked after it. Locked one by one, as each is changed, they would never be
- * had under a steady load: there is always a claim that has read one and waits for the next.
+ * Locks the tables that files change before any is changed, and first the table that every claim reads first: a claim that
+ * comes later waits there, and holds none of the others. Locked one by one, as each is changed, they would never be had
+ * under a steady load: there is always a claim that has read one and waits for the next.
  */
 export function locksStep(files: readonly string[]): Step {
   const changed = files.flatMap((sql) =>
     [...sql.matchAll(/\b(?:alter table|references) autoembed\.(\w+)/g)].map(([, name]) => String(name)),
   );
-  const isFirst = (name: string): boolean => CLAIMED_FIRST.includes(name);
-  const others = [...new Set(changed)].filter((name) => !isFirst(name)).sort();
-  const names = [...CLAIMED_FIRST.filter((name) => changed.includes(name)), ...others];
+  const names = new Set(["embedding_source", ...changed.sort()]);
   return {
     title: "locks",
     sql: `do $$ declare name text; begin
-  foreach name in array '{${names.join(", ")}}'::text[] loop
+  foreach name in array '{${[...names].join(", ")}}'::text[] loop
     if to_regclass('autoembed.' || name) is not null then
       execute format('lock table autoembed.%I in access exclusive mode', name);
     end if;

@@ -20,7 +20,7 @@ export function migrationSteps(files: MigrationFiles, applied: Applied, options:
   const isPending = ({ filename }: MigrationFile): boolean => !applied.has(filename);
   const functions = applied.get(FUNCTIONS);
   const committed = files.committed.filter(isPending);
-  const locks = locksStep(committed.map(({ sql }) => sql));
+  const locks = committed.length === 0 ? [] : [locksStep(committed.map(({ sql }) => sql))];
   const steps = [
     ...committed.flatMap((file) => [
       committedStep(file, options.dimensions),
@@ -35,7 +35,7 @@ export function migrationSteps(files: MigrationFiles, applied: Applied, options:
     // A database of version 0.1 has done what these do.
     ...files.once.filter(isPending).map((file) => onceStep(file, !adopts)),
   ];
-  return steps.length === 0 ? [RIGHTS] : [SETTINGS, locks, ...steps, RIGHTS, RESET];
+  return steps.length === 0 ? [RIGHTS] : [SETTINGS, ...locks, ...steps, RIGHTS, RESET];
 }
 
 function committedStep({ filename, hash, sql }: MigrationFile, dimensions: number): Step {

@@ -59,7 +59,7 @@ export async function dryRun(
       model,
       limits,
       dimensions: length,
-      fingerprint: fingerprintOf(described, length),
+      fingerprint: fingerprintOf(described, "document", length),
     };
     return findModel(db, rowModel(named, config.EMBED_ON_TOO_LONG), source.vectorType);
   };

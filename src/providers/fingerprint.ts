@@ -1,18 +1,20 @@
 import { createHash } from "node:crypto";
 import type { Backend } from "./backend.ts";
 import type { Provider } from "./provider.ts";
+import type { Role } from "./roles/role.ts";
 
 /**
- * All that decides what a provider's vectors are: vectors under one fingerprint may stand in for one another. Such as
- * `llm_api/text-embedding-3-small@1536 https://api.openai.com/v1/embeddings`. No key and no header is in it; further
- * settings are, as a hash.
+ * All that decides what a provider's vectors of texts in a role are: vectors under one fingerprint may stand in for one
+ * another. Such as `llm_api/text-embedding-3-small@1536 https://api.openai.com/v1/embeddings`. No key and no header is in
+ * it; further settings and the prefix are, as a hash.
  */
 export function fingerprintOf(
   backend: Pick<Backend, "name" | "model" | "address" | "shape">,
+  role: Role,
   dimensions: number,
 ): string {
-  const { name, model, address, shape = {} } = backend;
-  const settings = Object.entries(shape).filter(([, value]) => value !== undefined);
+  const { name, model, address, shape } = backend;
+  const settings = Object.entries(shape?.[role] ?? {}).filter(([, value]) => value !== undefined);
   return [
     `${name}/${model}@${String(dimensions)}`,
     ...(address === undefined ? [] : [address]),

@@ -6,6 +6,7 @@ import { Call } from "./call.ts";
 import { isProbe, PROBE_TEXT, refusesAll } from "./isolate/probe-text.ts";
 import { ProviderError } from "./provider-error.ts";
 import type { Embeddings, EmbedOptions, Provider } from "./provider.ts";
+import type { Role } from "./roles/role.ts";
 import { DEFAULT_POLICY, type RetryPolicy } from "./retry-policy.ts";
 import { sleep } from "./sleep.ts";
 
@@ -46,6 +47,7 @@ export class RetryingProvider extends EventEmitter<Events> implements Provider {
   readonly model: string;
   readonly dimensions: number;
   readonly fingerprint: string;
+  readonly queryFingerprint: string;
   readonly #provider: Provider;
   readonly #policy: RetryPolicy;
   readonly #limiter: Limiter;
@@ -59,6 +61,7 @@ export class RetryingProvider extends EventEmitter<Events> implements Provider {
     this.model = provider.model;
     this.dimensions = provider.dimensions;
     this.fingerprint = provider.fingerprint;
+    this.queryFingerprint = provider.queryFingerprint;
     this.#provider = provider;
     this.#policy = { ...DEFAULT_POLICY, ...policy };
     this.#limiter = new Limiter(this.#policy);
@@ -102,6 +105,7 @@ export class RetryingProvider extends EventEmitter<Events> implements Provider {
 
   async embed(
     texts: readonly string[],
+    role: Role,
     signal: AbortSignal,
     options: EmbedOptions = {},
   ): Promise<Embeddings> {
@@ -112,7 +116,7 @@ export class RetryingProvider extends EventEmitter<Events> implements Provider {
     let startedAt = performance.now();
     for (let attempt = 1; ;) {
       if (!call.isOver) startedAt = performance.now();
-      const outcome = await this.#request(texts, signal, call.signal).catch(asProviderError);
+      const outcome = await this.#request(texts, role, signal, call.signal).catch(asProviderError);
       if (!(outcome instanceof ProviderError)) return outcome;
       if (outcome.kind === "row") throw isProbe(texts) ? refusesAll(outcome) : outcome;
       if (call.end === "circuit open" || call.end === "caller aborted") throw outcome;
@@ -141,11 +145,16 @@ export class RetryingProvider extends EventEmitter<Events> implements Provider {
   }
 
   /** @param wait aborts the wait for a turn; `signal` aborts the request itself */
-  async #request(texts: readonly string[], signal: AbortSignal, wait: AbortSignal): Promise<Embeddings> {
+  async #request(
+    texts: readonly string[],
+    role: Role,
+    signal: AbortSignal,
+    wait: AbortSignal,
+  ): Promise<Embeddings> {
     const characters = texts.reduce((sum, text) => sum + text.length, 0);
     try {
       const answer = await this.#limiter.run(characters * this.#tokensPerCharacter, wait, (onReceived) =>
-        this.#provider.embed(texts, signal, { onReceived }),
+        this.#provider.embed(texts, role, signal, { onReceived }),
       );
       if (answer.tokens > 0 && characters > 0) {
         this.#tokensPerCharacter += (answer.tokens / characters - this.#tokensPerCharacter) / 8;
@@ -187,7 +196,7 @@ export class RetryingProvider extends EventEmitter<Events> implements Provider {
 
   async #probe(signal: AbortSignal): Promise<void> {
     try {
-      await this.#provider.embed([PROBE_TEXT], signal);
+      await this.#provider.embed([PROBE_TEXT], "document", signal);
     } catch (error) {
       const failure = asProviderError(error);
       if (failure.kind === "throttled") return;

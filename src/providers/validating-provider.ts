@@ -4,6 +4,7 @@ import { fingerprintOf } from "./fingerprint.ts";
 import { PROBE_TEXT, refusesAll } from "./isolate/probe-text.ts";
 import { ProviderError } from "./provider-error.ts";
 import type { Embeddings, EmbedOptions, Provider } from "./provider.ts";
+import type { Role } from "./roles/role.ts";
 
 /** A backend's answers, each checked before it goes any further: count, length, finite floats. */
 export class ValidatingProvider implements Provider {
@@ -11,13 +12,15 @@ export class ValidatingProvider implements Provider {
   readonly model: string;
   readonly dimensions: number;
   readonly fingerprint: string;
+  readonly queryFingerprint: string;
   readonly #backend: Backend;
 
   constructor(backend: Backend, dimensions: number) {
     this.backend = backend.name;
     this.model = backend.model;
     this.dimensions = dimensions;
-    this.fingerprint = fingerprintOf(backend, dimensions);
+    this.fingerprint = fingerprintOf(backend, "document", dimensions);
+    this.queryFingerprint = fingerprintOf(backend, "query", dimensions);
     this.#backend = backend;
   }
 
@@ -48,12 +51,13 @@ export class ValidatingProvider implements Provider {
 
   async embed(
     texts: readonly string[],
+    role: Role,
     signal: AbortSignal,
     options: EmbedOptions = {},
   ): Promise<Embeddings> {
     if (texts.includes("")) throw new ProviderError("row", "An empty text has no vector.");
     const started = performance.now();
-    const answer = await this.#backend.ask(texts, signal, options.onReceived);
+    const answer = await this.#backend.ask(texts, role, signal, options.onReceived);
     const checked = checkAnswer(answer, texts.length, this.dimensions, nameOf(this.#backend));
     return { ...checked, milliseconds: performance.now() - started };
   }
@@ -70,7 +74,7 @@ export class ValidatingProvider implements Provider {
 }
 
 async function probe(backend: Backend, signal: AbortSignal): Promise<number> {
-  const answer = await backend.ask([PROBE_TEXT], signal).catch((error: unknown) => {
+  const answer = await backend.ask([PROBE_TEXT], "document", signal).catch((error: unknown) => {
     throw error instanceof ProviderError && error.kind === "row" ? refusesAll(error) : error;
   });
   const [vector] = answer.vectors;

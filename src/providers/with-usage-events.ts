@@ -27,9 +27,10 @@ export function withUsageEvents(
     model: provider.model,
     dimensions: provider.dimensions,
     fingerprint: provider.fingerprint,
+    queryFingerprint: provider.queryFingerprint,
     limits,
-    async embed(texts, signal, options) {
-      const answer = await provider.embed(texts, signal, options);
+    async embed(texts, role, signal, options) {
+      const answer = await provider.embed(texts, role, signal, options);
       const { tokens, milliseconds } = answer;
       const characters = texts.reduce((sum, text) => sum + countCharacters(text), 0);
       const isFull = texts.length >= full || characters >= limits.characters / 2;

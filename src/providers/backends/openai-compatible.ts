@@ -8,6 +8,8 @@ import { JsonClient } from "../http.ts";
 import { readOpenAiAnswer } from "../openai-answer.ts";
 import { ProviderError } from "../provider-error.ts";
 import type { OnReceived, ProviderLimits } from "../provider.ts";
+import { hostedFields } from "../roles/hosted-fields.ts";
+import type { Fields, PerRole, Role } from "../roles/role.ts";
 import type { CommonSettings, HttpSettings } from "../provider-settings.ts";
 
 /** OpenAI's `POST /v1/embeddings`, which many other servers speak too. */
@@ -19,8 +21,10 @@ export interface OpenAiSettings extends CommonSettings, HttpSettings {
   readonly path?: string | undefined;
   /** Whether `dimensions` is sent. By default only to `text-embedding-3-*`, the models known to take it. */
   readonly sendDimensions?: boolean | undefined;
-  /** Merged into every request's body, for what only one service asks for (`{"input_type": "document"}`). */
-  readonly extraBody?: Readonly<Record<string, unknown>> | undefined;
+  /** Merged into every request's body, for what only one service asks for (`{"user": "clinic-7"}`). */
+  readonly extraBody?: Fields | undefined;
+  /** Merged over it for texts in one role. */
+  readonly roleBodies?: Partial<Readonly<Record<Role, Fields | undefined>>>;
 }
 
 /**
@@ -36,10 +40,11 @@ class OpenAiCompatible implements Backend {
   readonly model: string;
   readonly limits: ProviderLimits;
   readonly address: string;
-  readonly shape: Readonly<Record<string, unknown>>;
+  readonly shape: PerRole<Fields>;
+  readonly roleFields?: PerRole<Fields>;
   readonly #client: JsonClient;
   readonly #path: string;
-  readonly #extra: Readonly<Record<string, unknown>>;
+  readonly #dimensions: { readonly dimensions?: number };
   readonly #context: ErrorContext;
   /** Becomes false, and stays so, when a server refuses base64 and sends floats. */
   #base64 = true;
@@ -52,9 +57,11 @@ class OpenAiCompatible implements Backend {
     this.#path = pathOf(url, settings.path);
     const headers = { ...authorization(url, settings.apiKey), ...settings.headers };
     this.#client = new JsonClient(settings, headers);
-    this.#extra = { ...dimensionsOf(settings), ...settings.extraBody };
+    this.#dimensions = dimensionsOf(settings);
     this.address = `${url.origin}${this.#path.split("?", 1)[0] ?? ""}`;
-    this.shape = settings.extraBody ?? {};
+    const { shape, roleFields } = bodiesOf(settings);
+    this.shape = shape;
+    if (roleFields !== undefined) this.roleFields = roleFields;
     this.#context = {
       address: this.address,
       model: settings.model,
@@ -63,10 +70,15 @@ class OpenAiCompatible implements Backend {
     };
   }
 
-  async ask(texts: readonly string[], signal: AbortSignal, onReceived?: OnReceived): Promise<RawAnswer> {
+  async ask(
+    texts: readonly string[],
+    role: Role,
+    signal: AbortSignal,
+    onReceived?: OnReceived,
+  ): Promise<RawAnswer> {
     const answer = this.#base64
-      ? await this.#askBase64(texts, signal, onReceived)
-      : await this.#post(texts, {}, signal, onReceived);
+      ? await this.#askBase64(texts, role, signal, onReceived)
+      : await this.#post(texts, role, {}, signal, onReceived);
     this.#answeredBefore = true;
     return answer;
   }
@@ -77,15 +89,16 @@ class OpenAiCompatible implements Backend {
 
   async #askBase64(
     texts: readonly string[],
+    role: Role,
     signal: AbortSignal,
     onReceived: OnReceived | undefined,
   ): Promise<RawAnswer> {
     try {
-      return await this.#post(texts, { encoding_format: "base64" }, signal, onReceived);
+      return await this.#post(texts, role, { encoding_format: "base64" }, signal, onReceived);
     } catch (error) {
       const refused = error instanceof ProviderError && (error.status === 400 || error.status === 422);
       if (!refused || this.#answeredBefore) throw error;
-      const answer = await this.#post(texts, {}, signal, onReceived);
+      const answer = await this.#post(texts, role, {}, signal, onReceived);
       this.#base64 = false;
       return answer;
     }
@@ -93,14 +106,32 @@ class OpenAiCompatible implements Backend {
 
   async #post(
     texts: readonly string[],
+    role: Role,
     encoding: { readonly encoding_format?: "base64" },
     signal: AbortSignal,
     onReceived: OnReceived | undefined,
   ): Promise<RawAnswer> {
-    const body = { model: this.model, input: texts, ...encoding, ...this.#extra };
+    const body = { model: this.model, input: texts, ...encoding, ...this.#dimensions, ...this.shape[role] };
     const answer = await this.#client.post(this.#path, body, texts, this.#context, signal, onReceived);
     return readOpenAiAnswer(answer, texts, this.#context);
   }
+}
+
+/** What is sent with texts in each role; `roleFields` is the part of it by which the service knows the role. */
+function bodiesOf({ baseUrl, model, extraBody, roleBodies = {} }: OpenAiSettings): {
+  readonly shape: PerRole<Fields>;
+  readonly roleFields: PerRole<Fields> | undefined;
+} {
+  const hosted = hostedFields(baseUrl, model);
+  const bodyOf = (role: Role): Fields => ({ ...hosted?.[role], ...extraBody, ...roleBodies[role] });
+  const shape = { document: bodyOf("document"), query: bodyOf("query") };
+  const names = Object.keys({ ...hosted?.query, ...roleBodies.document, ...roleBodies.query });
+  const part = (body: Fields): Fields =>
+    Object.fromEntries(Object.entries(body).filter(([name]) => names.includes(name)));
+  return {
+    shape,
+    roleFields: names.length === 0 ? undefined : { document: part(shape.document), query: part(shape.query) },
+  };
 }
 
 function pathOf(url: URL, path: string | undefined): string {
@@ -131,6 +162,8 @@ const environment = {
   OPENAI_EMBED_PATH: text.startsWith("/", "expected a path such as /embeddings").optional(),
   OPENAI_HEADERS: record.pipe(z.record(z.string(), z.string())).optional(),
   OPENAI_EXTRA_BODY: record.optional(),
+  OPENAI_DOCUMENT_EXTRA_BODY: record.optional(),
+  OPENAI_QUERY_EXTRA_BODY: record.optional(),
   OPENAI_SEND_DIMENSIONS: yesNo.optional(),
 };
 
@@ -157,6 +190,10 @@ export const llmApi = defineBackend({
     ...credentials(environment, source),
     path: environment.OPENAI_EMBED_PATH,
     extraBody: environment.OPENAI_EXTRA_BODY,
+    roleBodies: {
+      document: environment.OPENAI_DOCUMENT_EXTRA_BODY,
+      query: environment.OPENAI_QUERY_EXTRA_BODY,
+    },
     sendDimensions: environment.OPENAI_SEND_DIMENSIONS,
   }),
   open: (settings) => new OpenAiCompatible(settings),

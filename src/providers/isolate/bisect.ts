@@ -17,7 +17,7 @@ const SHORTEST_CUT = 100;
 const CUT_TO = 0.75;
 
 /**
- * Embeds texts of which some may be refused: a batch that is refused because of a text is halved until each such text
+ * Embeds texts of rows of which some may be refused: a batch that is refused because of a text is halved until each such text
  * stands alone. At most 2·k·log2(n)+1 requests for k such texts among n (one more where no text was embedded, and more
  * while texts are being cut to length). `onResult` is awaited after each part that was embedded, so that the other texts
  * are stored before the last refused one is found.
@@ -73,7 +73,7 @@ class Bisection {
     for (const text of refused) await this.#onResult(text);
     if (indices.length > 0) await this.#embed(indices, false);
     if (this.#suspects.length === 0) return;
-    await this.#provider.embed([PROBE_TEXT], this.#signal).catch(blameTheRequest);
+    await this.#provider.embed([PROBE_TEXT], "document", this.#signal).catch(blameTheRequest);
     await this.#reportSuspects();
   }
 
@@ -104,7 +104,7 @@ class Bisection {
     let embeddings: Embeddings;
     try {
       const attempts = this.#isHalving && indices.length > 1 ? ATTEMPTS_PER_HALF : undefined;
-      embeddings = await this.#provider.embed(texts, this.#signal, { attempts });
+      embeddings = await this.#provider.embed(texts, "document", this.#signal, { attempts });
     } catch (error) {
       if (!(error instanceof ProviderError) || error.kind !== "row") throw error;
       this.#isHalving = true;

@@ -174,3 +174,17 @@ test("What is sent with rows changes their fingerprint alone, and what is sent w
   const hosted = { EMBEDDING_BACKEND: "llm_api", OPENAI_QUERY_EXTRA_BODY: '{"kind": "asked"}' };
   expect((await fingerprints(hosted))[0]).toBe((await fingerprints({ EMBEDDING_BACKEND: "llm_api" }))[0]);
 });
+
+test("A prefix counts towards the longest text and the longest request", async () => {
+  const limits = async (environment: Readonly<Record<string, string>>) =>
+    await withProvider(configOf(environment), NO_OVERRIDES, { dimensions: 4 }, (provider) => provider.limits);
+  const longest = { EMBED_MAX_TEXT_CHARACTERS: "100" };
+  const plain = await limits({ ...NOMIC, ...longest, EMBED_DOCUMENT_PREFIX: "" });
+  expect(plain).toMatchObject({ textCharacters: 100 });
+  const { length } = "search_document: ";
+  expect(await limits({ ...NOMIC, ...longest })).toEqual({
+    ...plain,
+    textCharacters: 100 - length,
+    prefixCharacters: length,
+  });
+});

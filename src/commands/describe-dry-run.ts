@@ -28,7 +28,7 @@ export function describeDryRun(report: DryRunReport): string {
 /** What goes with each text, which is part of what is paid for. */
 export function describeSentLine({ sent }: DryRunReport): string[] {
   const described = describeSent(sent);
-  return described === undefined ? [] : [`  sent          ${described}`];
+  return described === undefined ? [] : [`  sends         ${described}`];
 }
 
 /** The money; unknown without a price. */

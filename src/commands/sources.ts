@@ -32,7 +32,7 @@ function describe(source: ListedSource): string {
     `  vector  ${source.vector ?? "-"}`,
     ...(source.chunks === null ? [] : [`  cut     ${describeChunking(source.chunks)}`]),
     `  model   ${model}`,
-    ...(sent === undefined ? [] : [`  sent    ${sent}`]),
+    ...(sent === undefined ? [] : [`  sends   ${sent}`]),
     `  state   ${source.state}${source.problem === null ? "" : `: ${source.problem}`}`,
     ...outdated(source),
   ].join("\n");

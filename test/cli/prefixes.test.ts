@@ -60,15 +60,15 @@ test("In .env, quotes keep the blank at the end of a prefix, double ones make \\
 test("`sources`, `status` and a dry run show what is sent before a text and before a question", async () => {
   const { run } = await prepareCommands();
   const shown = 'texts after "passage: ", questions after "query: "\n';
-  expect((await run(["sources"], E5)).stdout).toContain(`  sent    ${shown}`);
+  expect((await run(["sources"], E5)).stdout).toContain(`  sends   ${shown}`);
   expect((await run(["status"], E5)).stdout).toContain(`patient_embeddings sends ${shown}`);
-  expect((await run(["backfill", "--dry-run"], E5)).stdout).toContain(`  sent          ${shown}`);
+  expect((await run(["backfill", "--dry-run"], E5)).stdout).toContain(`  sends         ${shown}`);
   const fields = { OPENAI_QUERY_EXTRA_BODY: '{"input_type": "query"}' };
   expect((await run(["sources"], fields)).stdout).toContain(
-    '  sent    texts as they are, questions with {"input_type":"query"}\n',
+    '  sends   texts as they are, questions with {"input_type":"query"}\n',
   );
   for (const command of [["sources"], ["status"], ["backfill", "--dry-run"]]) {
-    expect((await run(command)).stdout).not.toMatch(/^ +sent +\w|sends/m);
+    expect((await run(command)).stdout).not.toMatch(/sends/);
   }
 });
 
@@ -114,9 +114,9 @@ test("`watch --document-prefix --query-prefix` are a source's own, an empty one 
   expect(provider.requests.at(-1)?.texts).toEqual(["of its own"]);
 
   const other = await run(["remodel", "notes", "--model", "bge-m3", "--dry-run"], E5);
-  expect(other).toMatchObject({ code: 0, stdout: expect.not.stringMatching(/^ +sent /m) as string });
+  expect(other).toMatchObject({ code: 0, stdout: expect.not.stringMatching(/^ +sends /m) as string });
   const same = await run(["remodel", "notes", "--document-prefix", "text: ", "--dry-run"], E5);
-  expect(same.stdout).toContain('  sent          texts after "text: ", questions as they are\n');
+  expect(same.stdout).toContain('  sends         texts after "text: ", questions as they are\n');
   expect(await run(["remodel", "notes", "--document-prefix", "text: "], E5)).toMatchObject({ code: 0 });
   expect(await sentOfNotes()).toEqual(sent("text: ", ""));
   expect(provider.requests.flatMap((request) => request.texts)).toContain("text: of its own");

@@ -1,7 +1,7 @@
 import type { Config } from "../config.ts";
 import type { Database } from "../database/connect.ts";
 import { findModel, type LedgerModel } from "../ledger/model.ts";
-import { fingerprintOf, rowModel } from "../providers/fingerprint.ts";
+import { earlierNameOf, fingerprintOf, rowModel } from "../providers/fingerprint.ts";
 import { usageModel } from "../providers/provider.ts";
 import { describeProvider, policyOf } from "../providers/registry.ts";
 import { sentBy, type Sent } from "../providers/roles/sent.ts";
@@ -58,11 +58,9 @@ export async function dryRun(
   if (dimensions !== null) checkDimensions(source, { backend, model, dimensions });
   const modelOf = (length: number): Promise<LedgerModel> => {
     const named = {
-      backend,
-      model,
       limits,
-      dimensions: length,
       fingerprint: fingerprintOf(described, "document", length),
+      earlierName: earlierNameOf(described, length),
     };
     return findModel(db, rowModel(named, config.EMBED_ON_TOO_LONG), source.vectorType);
   };

@@ -21,6 +21,8 @@ export interface Backend {
   readonly shape?: PerRole<Fields>;
   /** The fields of a request by which the provider knows the role of its texts; left out where there are none. */
   readonly roleFields?: PerRole<Fields>;
+  /** Requests with texts of rows have fields that are not in those of version 0.1, which knew no roles. */
+  readonly addsFields?: boolean;
   /** One request. @throws {ProviderError} or, when aborted, the signal's reason. */
   ask(texts: readonly string[], role: Role, signal: AbortSignal, onReceived?: OnReceived): Promise<RawAnswer>;
   close(): Promise<void>;

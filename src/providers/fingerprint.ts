@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { Backend } from "./backend.ts";
 import type { Provider } from "./provider.ts";
 import type { Role } from "./roles/role.ts";
+import type { PrefixedBackend } from "./roles/with-prefixes.ts";
 
 /**
  * All that decides what a provider's vectors of texts in a role are: vectors under one fingerprint may stand in for one
@@ -22,15 +23,25 @@ export function fingerprintOf(
   ].join(" ");
 }
 
-type Named = Pick<Provider, "backend" | "model" | "dimensions" | "fingerprint" | "limits">;
+/** What version 0.1, which knew neither prefixes nor fields of a role, called vectors of rows: the model alone. */
+export function earlierNameOf(
+  { name, model, prefixes, addsFields }: Omit<PrefixedBackend, "ask" | "close">,
+  dimensions: number,
+): string | undefined {
+  return prefixes.document !== "" || addsFields === true
+    ? undefined
+    : `${name}/${model}@${String(dimensions)}`;
+}
+
+type Named = Pick<Provider, "fingerprint" | "earlierName">;
 
 /** A provider as the ledger names it: the texts of rows may be cut to the longest that the model takes. */
 export function rowModel(
-  { backend, model, dimensions, fingerprint, limits }: Named,
+  { fingerprint, earlierName, limits }: Named & Pick<Provider, "limits">,
   onTooLong: "fail" | "truncate",
-): Omit<Named, "limits"> {
+): Named {
   const cut = onTooLong === "truncate" ? ` cut to ${String(limits.textCharacters)}` : "";
-  return { backend, model, dimensions, fingerprint: fingerprint + cut };
+  return { fingerprint: fingerprint + cut, earlierName };
 }
 
 function hashOf(settings: readonly (readonly [string, unknown])[]): string {

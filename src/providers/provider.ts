@@ -43,6 +43,8 @@ export interface Provider {
   readonly limits: ProviderLimits;
   /** What its vectors of rows are called: see `fingerprintOf`. */
   readonly fingerprint: string;
+  /** What version 0.1 called its vectors of rows; undefined where it would have sent something else with the texts. */
+  readonly earlierName: string | undefined;
   /** What its vectors of questions are called. */
   readonly queryFingerprint: string;
   /**

@@ -47,6 +47,7 @@ export class RetryingProvider extends EventEmitter<Events> implements Provider {
   readonly model: string;
   readonly dimensions: number;
   readonly fingerprint: string;
+  readonly earlierName: string | undefined;
   readonly queryFingerprint: string;
   readonly #provider: Provider;
   readonly #policy: RetryPolicy;
@@ -61,6 +62,7 @@ export class RetryingProvider extends EventEmitter<Events> implements Provider {
     this.model = provider.model;
     this.dimensions = provider.dimensions;
     this.fingerprint = provider.fingerprint;
+    this.earlierName = provider.earlierName;
     this.queryFingerprint = provider.queryFingerprint;
     this.#provider = provider;
     this.#policy = { ...DEFAULT_POLICY, ...policy };

@@ -1,10 +1,11 @@
 import { checkAnswer, lengthOf, wrongDimensions } from "./answer.ts";
 import type { Backend } from "./backend.ts";
-import { fingerprintOf } from "./fingerprint.ts";
+import { earlierNameOf, fingerprintOf } from "./fingerprint.ts";
 import { PROBE_TEXT, refusesAll } from "./isolate/probe-text.ts";
 import { ProviderError } from "./provider-error.ts";
 import type { Embeddings, EmbedOptions, Provider } from "./provider.ts";
 import type { Role } from "./roles/role.ts";
+import type { PrefixedBackend } from "./roles/with-prefixes.ts";
 
 /** A backend's answers, each checked before it goes any further: count, length, finite floats. */
 export class ValidatingProvider implements Provider {
@@ -12,14 +13,16 @@ export class ValidatingProvider implements Provider {
   readonly model: string;
   readonly dimensions: number;
   readonly fingerprint: string;
+  readonly earlierName: string | undefined;
   readonly queryFingerprint: string;
-  readonly #backend: Backend;
+  readonly #backend: PrefixedBackend;
 
-  constructor(backend: Backend, dimensions: number) {
+  constructor(backend: PrefixedBackend, dimensions: number) {
     this.backend = backend.name;
     this.model = backend.model;
     this.dimensions = dimensions;
     this.fingerprint = fingerprintOf(backend, "document", dimensions);
+    this.earlierName = earlierNameOf(backend, dimensions);
     this.queryFingerprint = fingerprintOf(backend, "query", dimensions);
     this.#backend = backend;
   }
@@ -29,7 +32,7 @@ export class ValidatingProvider implements Provider {
    * @throws {ProviderError} when it does not answer, or with vectors of another length (`setup`); it is closed then
    */
   static async probed(
-    backend: Backend,
+    backend: PrefixedBackend,
     expected: number | undefined,
     signal: AbortSignal,
   ): Promise<ValidatingProvider> {

@@ -10,6 +10,7 @@ export function withRequestEvents(provider: Provider, events: Events): Provider 
     model,
     dimensions: provider.dimensions,
     fingerprint: provider.fingerprint,
+    earlierName: provider.earlierName,
     queryFingerprint: provider.queryFingerprint,
     get limits() {
       return provider.limits;

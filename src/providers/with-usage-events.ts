@@ -27,6 +27,7 @@ export function withUsageEvents(
     model: provider.model,
     dimensions: provider.dimensions,
     fingerprint: provider.fingerprint,
+    earlierName: provider.earlierName,
     queryFingerprint: provider.queryFingerprint,
     limits,
     async embed(texts, role, signal, options) {

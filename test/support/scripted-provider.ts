@@ -9,6 +9,7 @@ export class ScriptedProvider implements Provider {
   readonly backend = "scripted";
   readonly model = "oracle";
   readonly fingerprint = "scripted/model@2";
+  readonly earlierName = undefined;
   readonly queryFingerprint = "scripted/model@2 of questions";
   readonly dimensions = 4;
   limits = { inputs: 1000, characters: 1_000_000, textCharacters: 1_000_000 };

@@ -42,6 +42,7 @@ class OpenAiCompatible implements Backend {
   readonly address: string;
   readonly shape: PerRole<Fields>;
   readonly roleFields?: PerRole<Fields>;
+  readonly addsFields: boolean;
   readonly #client: JsonClient;
   readonly #path: string;
   readonly #dimensions: { readonly dimensions?: number };
@@ -59,8 +60,9 @@ class OpenAiCompatible implements Backend {
     this.#client = new JsonClient(settings, headers);
     this.#dimensions = dimensionsOf(settings);
     this.address = `${url.origin}${this.#path.split("?", 1)[0] ?? ""}`;
-    const { shape, roleFields } = bodiesOf(settings);
+    const { shape, roleFields, addsFields } = bodiesOf(settings);
     this.shape = shape;
+    this.addsFields = addsFields;
     if (roleFields !== undefined) this.roleFields = roleFields;
     this.#context = {
       address: this.address,
@@ -121,6 +123,7 @@ class OpenAiCompatible implements Backend {
 function bodiesOf({ baseUrl, model, extraBody, roleBodies = {} }: OpenAiSettings): {
   readonly shape: PerRole<Fields>;
   readonly roleFields: PerRole<Fields> | undefined;
+  readonly addsFields: boolean;
 } {
   const hosted = hostedFields(baseUrl, model);
   const bodyOf = (role: Role): Fields => ({ ...hosted?.[role], ...extraBody, ...roleBodies[role] });
@@ -130,6 +133,7 @@ function bodiesOf({ baseUrl, model, extraBody, roleBodies = {} }: OpenAiSettings
     Object.fromEntries(Object.entries(body).filter(([name]) => names.includes(name)));
   return {
     shape,
+    addsFields: Object.entries(shape.document).some(([name, value]) => extraBody?.[name] !== value),
     roleFields: names.length === 0 ? undefined : { document: part(shape.document), query: part(shape.query) },
   };
 }

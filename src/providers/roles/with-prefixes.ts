@@ -28,6 +28,7 @@ export function withPrefixes(backend: Backend, own: OwnPrefixes = {}): PrefixedB
     model,
     ...(address === undefined ? {} : { address }),
     ...(roleFields === undefined ? {} : { roleFields }),
+    addsFields: backend.addsFields ?? false,
     limits: {
       ...limits,
       textCharacters: Math.max(1, limits.textCharacters - length),

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { hostedFields } from "../../src/providers/roles/hosted-fields.ts";
 import { familyPrefixes } from "../../src/providers/roles/model-families.ts";
@@ -98,4 +99,27 @@ test.each([
   ["http://127.0.0.1:8000/v1", "voyage-3.5"],
 ])("%s is not told the role of a text for %s", (url, model) => {
   expect(hostedFields(url, model)).toBeUndefined();
+});
+
+test("docs/providers.md says of each family what is put before its texts", () => {
+  const page = readFileSync("docs/providers.md", "utf8").split("## Each text in its role")[1] ?? "";
+  const [table = ""] = page.split("**Overruled**", 1);
+  const rows = [...table.matchAll(/^\| (`.*?) +\| (.*?) +\| (.*?) +\|$/gm)].filter(
+    ([row]) => !row.includes("---"),
+  );
+  expect(rows).toHaveLength(6);
+  const written = (cell = ""): string =>
+    cell === "nothing" ? "" : cell.slice(1, -1).replaceAll("\\|", "|").replaceAll("\\n", "\n");
+  for (const [, names = "", document, query] of rows) {
+    for (const [, name = ""] of names.matchAll(/`(.*?)`/g)) {
+      const prefixes = familyPrefixes(name.replace("…", "base").replace(/e5$/, "e5-base"));
+      expect([name, prefixes.document]).toEqual([name, written(document)]);
+      const [start = "", end = ""] = written(query).split("…");
+      expect([
+        name,
+        prefixes.query.startsWith(start),
+        prefixes.query.trimEnd().endsWith(end.trimEnd()),
+      ]).toEqual([name, true, true]);
+    }
+  }
 });

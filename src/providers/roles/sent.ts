@@ -2,7 +2,7 @@ import type { Fields, PerRole, Role } from "./role.ts";
 import type { PrefixedBackend } from "./with-prefixes.ts";
 
 /** What a provider gets with the texts of one role. */
-export interface SentWith {
+interface SentWith {
   /** Put before each text; empty where nothing is. */
   readonly prefix: string;
   /** Fields of the request by which the provider knows the role. */

@@ -14,7 +14,7 @@ export const PROVIDER_USAGE =
 type Values = Readonly<Partial<Record<keyof typeof PROVIDER_OPTIONS, string | undefined>>>;
 
 /** The settings that were given. An empty prefix is one: nothing is put before the texts. */
-export function ownSettings(values: Values): SourceSettings {
+export function providerSettings(values: Values): SourceSettings {
   const settings = {
     base_url: values["base-url"],
     api_key_env: values["api-key-env"],

@@ -17,7 +17,7 @@ import { unknownSource } from "../sources/unknown-source.ts";
 import { BACKEND_IDS } from "../providers/known-backends.ts";
 import { describeCost, describeSentLine, describeTime } from "./describe-dry-run.ts";
 import { oneOf, parseCommand, wholeNumber, type Command } from "./command.ts";
-import { ownSettings, PROVIDER_OPTIONS, PROVIDER_USAGE } from "./provider-options.ts";
+import { providerSettings, PROVIDER_OPTIONS, PROVIDER_USAGE } from "./provider-options.ts";
 import { withDatabase } from "./with-database.ts";
 import { stopSignal } from "./stop-signal.ts";
 
@@ -60,7 +60,7 @@ export const remodel: Command = {
         backend: oneOf("--backend", values.backend, BACKEND_IDS) ?? null,
         model: values.model ?? null,
         dimensions: values.dim === undefined ? undefined : wholeNumber("--dim", values.dim),
-        settings: ownSettings(values),
+        settings: providerSettings(values),
       };
       const isNewModel =
         asked.backend !== null ||

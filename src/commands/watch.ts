@@ -4,7 +4,7 @@ import { invocation } from "../invocation.ts";
 import { watch as watchTable, type Watched } from "../watch/watch.ts";
 import { BACKEND_IDS } from "../providers/known-backends.ts";
 import { oneOf, parseCommand, wholeNumber, type Command } from "./command.ts";
-import { ownSettings, PROVIDER_OPTIONS, PROVIDER_USAGE } from "./provider-options.ts";
+import { providerSettings, PROVIDER_OPTIONS, PROVIDER_USAGE } from "./provider-options.ts";
 import { withDatabase } from "./with-database.ts";
 import { sources } from "./sources.ts";
 
@@ -56,7 +56,7 @@ export const watch: Command = {
       name: values.name,
       backend: oneOf("--backend", values.backend, BACKEND_IDS),
       model: values.model,
-      settings: ownSettings(values),
+      settings: providerSettings(values),
     };
     return await withDatabase(async (db, config) => {
       const watched = await watchTable(db, config, options);

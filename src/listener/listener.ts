@@ -174,6 +174,7 @@ class RunningListener implements Listener {
   async #stop(): Promise<number> {
     clearInterval(this.#poll);
     this.#notifyGate.stop();
+    this.#providers.stop();
     const deadline = AbortSignal.timeout(this.#config.EMBED_SHUTDOWN_MS);
     const notifications = this.#notifications.stop();
     const released = await withTimeout(

@@ -3,9 +3,10 @@ import type { Backend } from "./backend.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 import { PROBE_TEXT, refusesAll } from "./isolate/probe-text.ts";
 import { ProviderError } from "./provider-error.ts";
+import { estimateTokens } from "./token-count.ts";
 import type { Embeddings, EmbedOptions, Provider } from "./provider.ts";
 
-/** A backend's answers, each checked before it goes any further: count, length, finite floats. */
+/** A backend's answers, each checked before it goes any further: count, length, finite floats, a direction. */
 export class ValidatingProvider implements Provider {
   readonly backend: string;
   readonly model: string;
@@ -54,8 +55,13 @@ export class ValidatingProvider implements Provider {
     if (texts.includes("")) throw new ProviderError("row", "An empty text has no vector.");
     const started = performance.now();
     const answer = await this.#backend.ask(texts, signal, options.onReceived);
-    const checked = checkAnswer(answer, texts.length, this.dimensions, nameOf(this.#backend));
-    return { ...checked, milliseconds: performance.now() - started };
+    const vectors = checkAnswer(answer, texts.length, this.dimensions, nameOf(this.#backend));
+    return {
+      vectors,
+      tokens: answer.tokens ?? estimateTokens(texts),
+      areTokensEstimated: answer.tokens === undefined,
+      milliseconds: performance.now() - started,
+    };
   }
 
   /** One request per call, so nothing is waited for. */

@@ -83,8 +83,7 @@ class OpenAiCompatible implements Backend {
     try {
       return await this.#post(texts, { encoding_format: "base64" }, signal, onReceived);
     } catch (error) {
-      const refused = error instanceof ProviderError && (error.status === 400 || error.status === 422);
-      if (!refused || this.#answeredBefore) throw error;
+      if (this.#answeredBefore || !mayRefuseBase64(error)) throw error;
       const answer = await this.#post(texts, {}, signal, onReceived);
       this.#base64 = false;
       return answer;
@@ -101,6 +100,12 @@ class OpenAiCompatible implements Backend {
     const answer = await this.#client.post(this.#path, body, texts, this.#context, signal, onReceived);
     return readOpenAiAnswer(answer, texts, this.#context);
   }
+}
+
+/** Servers that know no base64 refuse the request, break down at it, or answer 200 with an error or without vectors. */
+function mayRefuseBase64(error: unknown): boolean {
+  const statuses = [200, 400, 404, 415, 422, 500, 501];
+  return error instanceof ProviderError && error.kind !== "throttled" && statuses.includes(error.status ?? 0);
 }
 
 function pathOf(url: URL, path: string | undefined): string {

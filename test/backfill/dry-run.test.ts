@@ -110,7 +110,7 @@ test("Answers without tokens teach no ratio, small requests teach no pace, and w
     await client.query(`select requests::int, tokens::int, characters::int, counted_tokens::int,
     timed_texts::int, request_ms::int from autoembed.embedding_usage`);
   expect(rows).toEqual([
-    { requests: 2, tokens: 4, characters: 8, counted_tokens: 4, timed_texts: 1, request_ms: 10 },
+    { requests: 2, tokens: 11, characters: 8, counted_tokens: 4, timed_texts: 1, request_ms: 10 },
   ]);
 });
 

@@ -41,7 +41,10 @@ async function expectRight(answer: (sent: Sent) => SpelledAnswer) {
 }
 
 describe("A right answer is understood in every shape", () => {
-  interface Item { index?: unknown; embedding: number[] }
+  interface Item {
+    index?: unknown;
+    embedding: number[];
+  }
   test.each<[string, (item: Item) => Item]>([
     [
       "leaves the index of the first out",

@@ -14,8 +14,10 @@ export interface Answered {
   readonly texts: number;
   /** Of these texts, as they were sent. */
   readonly characters: number;
-  /** 0 where the provider reports none. */
+  /** As the provider reports them, or estimated. */
   readonly tokens: number;
+  /** The provider reports none. */
+  readonly areTokensEstimated: boolean;
   /** Without the wait for a turn. */
   readonly milliseconds: number;
   /** It carried so much that its time shows the pace of a backfill. */

@@ -5,6 +5,7 @@ import { invocation } from "../invocation.ts";
 import { formatDuration } from "../timing/format-duration.ts";
 import { runBackfill, type BackfillReport } from "../backfill/run-backfill.ts";
 import { SetupError, UsageError } from "../errors.ts";
+import { stopLending } from "../ledger/stop-lending.ts";
 import type { Source } from "../sources/source.ts";
 import { choose } from "../sources/choose-sources.ts";
 import { describeDryRun } from "./describe-dry-run.ts";
@@ -13,7 +14,10 @@ import { withDatabase } from "./with-database.ts";
 import { stopSignal } from "./stop-signal.ts";
 
 export const backfill: Command = {
-  usage: invocation("backfill", "[--source NAME] [--all] [--dry-run [--sample 50]] [--per-row] [--json]"),
+  usage: invocation(
+    "backfill",
+    "[--source NAME] [--all | --fresh] [--dry-run [--sample 50]] [--per-row] [--json]",
+  ),
   summary:
     "embed every row that has no current vector; --dry-run sends nothing and estimates what it would take",
   async run(args) {
@@ -21,6 +25,7 @@ export const backfill: Command = {
       options: {
         source: { type: "string" },
         all: { type: "boolean", default: false },
+        fresh: { type: "boolean", default: false },
         "dry-run": { type: "boolean", default: false },
         sample: { type: "string" },
         "per-row": { type: "boolean", default: false },
@@ -33,7 +38,14 @@ export const backfill: Command = {
       interrupted.abort(new Error("interrupted"));
     });
     const { signal } = interrupted;
-    const { all, json } = values;
+    const { fresh, json } = values;
+    const all = values.all || fresh;
+    if (fresh && (values["dry-run"] || values["per-row"])) {
+      throw new UsageError(
+        "--fresh embeds the text of every row again, in batches, and estimates nothing.",
+        "Leave out --dry-run and --per-row.",
+      );
+    }
     const progress = showProgress(json ? "none" : process.stderr.isTTY ? "bar" : "lines");
     return await withDatabase(async (db, config) => {
       const { sources, chunked } = await choose(db, values.source);
@@ -53,6 +65,7 @@ export const backfill: Command = {
       const onProblem = (problem: string): void => {
         console.error(problem);
       };
+      if (fresh) await stopLending(db, notPaused(sources));
       const report = await runBackfill(config, notPaused(sources), {
         chunked: chunked.filter((chunkedSource) => !chunkedSource.paused),
         all,

@@ -1,11 +1,11 @@
 import { hash } from "node:crypto";
 
-/** Thrown when a provider's vector cannot be stored: a wrong length, or a float that is not finite. */
+/** Thrown when a provider's vector cannot be stored: a wrong length, a float that is not finite, or no direction. */
 export class VectorError extends Error {
   override readonly name = "VectorError";
-  readonly reason: "length" | "not-finite";
+  readonly reason: "length" | "not-finite" | "no-direction";
 
-  constructor(reason: "length" | "not-finite", message: string) {
+  constructor(reason: VectorError["reason"], message: string) {
     super(message);
     this.reason = reason;
   }
@@ -13,6 +13,9 @@ export class VectorError extends Error {
 
 const HEADER_BYTES = 20;
 const ELEMENT_HEADER_BYTES = 8;
+/** The squares that pgvector adds up, in float32: beyond these it finds no distance. */
+const SMALLEST_NORM = 2 ** -126;
+const LARGEST_NORM = (2 - 2 ** -23) * 2 ** 127;
 /** The exponent's bits of a float32: all of them are set only in NaN and the infinities. */
 const EXPONENT = 0x7f_80_00_00;
 
@@ -132,10 +135,16 @@ export class VectorArray {
   #seal(index: number): void {
     const start = this.#floatsAt(index);
     const words = this.#words;
+    const floats = this.#floats(index);
+    let squares = 0;
     for (let i = 0, at = start / 4; i < this.dimensions; i++, at++) {
       if (((words[at] ?? 0) & EXPONENT) === EXPONENT) {
-        throw new VectorError("not-finite", `dimension ${i} is ${String(this.#floats(index)[i])}`);
+        throw new VectorError("not-finite", `dimension ${i} is ${String(floats[i])}`);
       }
+      squares += (floats[i] ?? 0) ** 2;
+    }
+    if (squares < SMALLEST_NORM || squares > LARGEST_NORM) {
+      throw new VectorError("no-direction", squares === 0 ? "it is all zeros" : "its length is out of range");
     }
     this.#buffer.subarray(start, start + 4 * this.dimensions).swap32();
   }

@@ -32,7 +32,7 @@ export interface Listener {
    * @throws {SetupError} where it cannot ever work as configured.
    */
   start(): Promise<void>;
-  /** Resolves when nothing is pending and nothing is in flight, in any listener: for tests and scripts. */
+  /** See `waitUntilDrained`: of all sources, in any listener. For tests and scripts. */
   whenDrained(signal?: AbortSignal): Promise<void>;
   /** The provider of a source, shared with the workers: its rate and its circuit are theirs. @throws {ProviderError} */
   provider(source: ProviderOverrides): Promise<Provider>;
@@ -174,6 +174,7 @@ class RunningListener implements Listener {
   async #stop(): Promise<number> {
     clearInterval(this.#poll);
     this.#notifyGate.stop();
+    this.#providers.stop();
     const deadline = AbortSignal.timeout(this.#config.EMBED_SHUTDOWN_MS);
     const notifications = this.#notifications.stop();
     const released = await withTimeout(

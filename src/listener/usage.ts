@@ -65,11 +65,12 @@ function noCounts(): Counts {
   return { ...counters, model: null, characters: 0, counted_tokens: 0, timed_texts: 0, request_ms: 0 };
 }
 
-function learn(counts: Counts, { model, texts, characters, tokens, milliseconds, isFull }: Answered): void {
+function learn(counts: Counts, answer: Answered): void {
+  const { model, texts, characters, tokens, areTokensEstimated, milliseconds, isFull } = answer;
   if (counts.model !== model) for (const lesson of LESSONS) counts[lesson] = 0;
   counts.model = model;
-  // An answer that reports no tokens would teach that texts cost nothing.
-  if (tokens > 0) {
+  // An answer that reports no tokens teaches nothing about them.
+  if (tokens > 0 && !areTokensEstimated) {
     counts.characters += characters;
     counts.counted_tokens += tokens;
   }

@@ -1,6 +1,5 @@
 import { VectorArray, VectorError } from "../database/vector-array.ts";
 import type { RawAnswer, RawVector } from "./backend.ts";
-import type { Embeddings } from "./provider.ts";
 import { ProviderError } from "./provider-error.ts";
 
 /** Floats in a raw vector; undefined where it is no whole number of floats. */
@@ -13,16 +12,11 @@ export function lengthOf(vector: RawVector): number | undefined {
 
 /**
  * Checks a provider's answer before anything of it is stored: one vector per text, each of the right length, each float
- * finite.
+ * finite, and none of them without a direction.
  * @param who names the provider in messages
  * @throws {ProviderError} `setup` when every vector has the same wrong length, `unavailable` for the rest
  */
-export function checkAnswer(
-  answer: RawAnswer,
-  count: number,
-  dimensions: number,
-  who: string,
-): Omit<Embeddings, "milliseconds"> {
+export function checkAnswer(answer: RawAnswer, count: number, dimensions: number, who: string): VectorArray {
   if (answer.vectors.length !== count) {
     throw unavailable(`${who} gave ${answer.vectors.length} vectors for ${count} texts.`);
   }
@@ -39,7 +33,7 @@ export function checkAnswer(
       unavailable(`${who} gave a broken vector: ${error.message}.`)
     );
   }
-  return { vectors, tokens: answer.tokens };
+  return vectors;
 }
 
 /** The error for a model whose vectors have `given` dimensions where `dimensions` are expected. */
@@ -74,5 +68,7 @@ function typeOf(value: unknown): string {
 }
 
 function unavailable(message: string): ProviderError {
-  return new ProviderError("unavailable", `${message} Nothing of it was stored; it is tried again later.`);
+  return new ProviderError("unavailable", `${message} Nothing of it was stored; it is tried again later.`, {
+    status: 200,
+  });
 }

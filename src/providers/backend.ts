@@ -7,7 +7,8 @@ export type RawVector = string | ArrayLike<unknown>;
 /** A provider's answer, in the order of the texts, its vectors not checked yet. */
 export interface RawAnswer {
   readonly vectors: readonly RawVector[];
-  readonly tokens: number;
+  /** What the provider reports; undefined where it reports none, and 0 where there is nothing to pay for. */
+  readonly tokens: number | undefined;
 }
 
 /** What is particular to one kind of provider: how it is asked. `ValidatingProvider` adds the checks that all share. */

@@ -3,7 +3,7 @@ import { onAbort } from "./on-abort.ts";
 import { ProviderError } from "./provider-error.ts";
 
 /** Why a call sends nothing more. */
-type End = "caller aborted" | "circuit open" | "waited too long";
+type End = "caller aborted" | "circuit open" | "stopping" | "waited too long";
 
 /** One call of `RetryingProvider.embed`, with all of its requests and its waits. */
 export class Call implements Disposable {
@@ -14,11 +14,16 @@ export class Call implements Disposable {
   readonly #timer: NodeJS.Timeout;
   readonly #ignoreCaller: () => void;
   readonly #ignoreCircuit: () => void;
+  readonly #ignoreStop: () => void;
 
-  /** @throws {ProviderError} why the circuit is open, where it is */
-  constructor(circuit: Circuit, caller: AbortSignal, maxWaitMs: number) {
+  /** @throws {ProviderError} why the circuit is open, where it is, or the reason of `stopping` */
+  constructor(circuit: Circuit, caller: AbortSignal, stopping: AbortSignal, maxWaitMs: number) {
     caller.throwIfAborted();
+    stopping.throwIfAborted();
     if (circuit.error !== undefined) throw circuit.error;
+    this.#ignoreStop = onAbort(stopping, () => {
+      this.#finish("stopping", stopping.reason);
+    });
     this.#ignoreCaller = onAbort(caller, () => {
       this.#finish("caller aborted", caller.reason);
     });
@@ -43,6 +48,7 @@ export class Call implements Disposable {
   [Symbol.dispose](): void {
     clearTimeout(this.#timer);
     this.#ignoreCircuit();
+    this.#ignoreStop();
     this.#ignoreCaller();
   }
 

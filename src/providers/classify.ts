@@ -1,4 +1,5 @@
-import { ProviderError, type ProviderErrorKind } from "./provider-error.ts";
+import type { Complaint } from "./complaint.ts";
+import { ProviderError, type ProviderErrorKind, type TooMuch } from "./provider-error.ts";
 import { retryAfterMs, type Headers } from "./traffic/rate-hints.ts";
 import { scrub } from "./scrub.ts";
 
@@ -15,19 +16,24 @@ export interface ErrorContext {
   readonly recognise?: (status: number, complaint: Complaint) => ProviderError | undefined;
 }
 
-/** A provider's own description of a failure. */
-export interface Complaint {
-  readonly message: string;
-  readonly code: string;
-  readonly param: string;
-}
-
 const SETUP_CODES =
-  /^(model_not_found|invalid_model|unknown_model|deploymentnotfound|invalid_api_key|unsupported_parameter)$/i;
+  /^(model_not_found|invalid_model|unknown_model|deploymentnotfound|(invalid_)?api_key(_invalid)?|unsupported_parameter)$/i;
+/** Gemini answers a key that is wrong or has expired with 400. */
+const KEY_REFUSED =
+  /\bapi key (not valid|expired|not found|is invalid)|invalid api key|please pass a valid api key/i;
 const SETUP_PARAMS = /^(model|dimensions|encoding_format|output_dimension|input_type|task)$/;
-const QUOTA_CODES = /^(insufficient_quota|billing_hard_limit_reached|billing_not_active)$/;
+const QUOTA_CODES =
+  /^(insufficient_quota|billing_hard_limit_reached|billing_not_active|insufficient_balance|authz_insufficient_balance|arrearage)$/i;
+/** Codes of services that do not say 429, or not only. */
+const THROTTLED_CODES =
+  /^(throttling|throttlingexception|toomanyrequestsexception|throttling\.\w+|rate_limit_exceeded|too_many_requests)$/i;
 const TOO_LONG =
-  /context[ _]?length|context size|maximum (context|input|sequence)|too (long|many tokens|large to process)|must have less than|max(imum)?[ _](input[ _])?tokens|string_above_max_length|exceeds? .{0,40}(tokens|length|context)/i;
+  /context[ _]?length|context size|maximum (context|input|sequence)|too (long|many tokens|large to process)|must have less than|max(imum)?[ _](input[ _])?tokens|string_above_max_length|exceeds? .{0,40}(tokens?|length|context|limit)|supports? (only )?up to \d+ (input )?tokens?|range of input length|(token|text) (count|length) .{0,40}(limit|supports|allowed)/i;
+/** A request that is too big as a whole: its texts may be accepted in smaller ones. */
+const TOO_MANY_TOKENS =
+  /too many tokens (in|per) (the )?(batch|request)|max(imum)? \d+ tokens per request|tokens? (in|per) (the )?(batch|request)/i;
+const TOO_MANY_INPUTS =
+  /batch[ _]?size|too many (inputs|items|texts|documents|instances)|(number|size|length) of (the )?(inputs?|batch|texts|items|documents|requests)|at most \d+ (inputs|items|texts|documents|requests|instances)|(inputs?|items|texts|documents|requests) in (one|a|the) batch/i;
 
 /** An answer that is no success, as an error of one fault. */
 export function classifyAnswer(
@@ -39,25 +45,42 @@ export function classifyAnswer(
 ): ProviderError {
   const known = context.recognise?.(status, complaint);
   if (known !== undefined) return known;
-  const tooLong = status < 600 && TOO_LONG.test(`${complaint.code} ${complaint.message}`);
-  const kind = kindOf(status, complaint, tooLong);
+  const tooMuch = texts.length > 1 ? tooMuchOf(status, complaint, texts.length) : undefined;
+  const tooLong =
+    tooMuch === undefined && status < 600 && TOO_LONG.test(`${complaint.code} ${complaint.message}`);
+  const kind = kindOf(status, complaint, tooLong || tooMuch !== undefined);
   const code = /^[\w.:-]{1,64}$/.test(complaint.code) ? ` (${complaint.code})` : "";
   // Providers often repeat a part of a refused key: such an answer's message is left out altogether.
-  const said = status === 401 || status === 403 ? "" : scrub(complaint.message, texts, context.secrets);
+  const isAboutKey = status === 401 || status === 403 || KEY_REFUSED.test(complaint.message);
+  const said = isAboutKey ? "" : scrub(complaint.message, texts, context.secrets);
   const head = `${context.address} answered ${status}${code}${said === "" ? "" : `: ${said}`}`;
   return new ProviderError(kind, `${head}. ${advice(kind, status, complaint, headers, context, tooLong)}`, {
     status,
-    retryAfterMs: retryAfterMs(headers),
+    retryAfterMs: retryAfterMs(headers) ?? complaint.retryAfterMs,
     tooLong: kind === "row" && tooLong,
+    tooMuch: kind === "row" ? tooMuch : undefined,
   });
+}
+
+/** What several texts had too much of together, as far as it can be told. */
+function tooMuchOf(status: number, { message }: Complaint, count: number): TooMuch | undefined {
+  if (status !== 400 && status !== 413 && status !== 422) return undefined;
+  if (TOO_MANY_TOKENS.test(message)) return { unit: "tokens" };
+  if (!TOO_MANY_INPUTS.test(message)) return status === 413 ? { unit: "inputs" } : undefined;
+  const smaller = (message.match(/\b\d+\b/g) ?? []).map(Number).filter((n) => n > 0 && n < count);
+  return { unit: "inputs", most: smaller.length > 0 ? Math.max(...smaller) : undefined };
 }
 
 function kindOf(status: number, complaint: Complaint, tooLong: boolean): ProviderErrorKind {
   if (QUOTA_CODES.test(complaint.code)) return "setup";
-  if (status === 429) return "throttled";
+  if (status === 429 || THROTTLED_CODES.test(complaint.code)) return "throttled";
   if (status >= 300 && status < 400) return "setup";
   if (status === 400 || status === 413 || status === 422) {
-    return SETUP_CODES.test(complaint.code) || SETUP_PARAMS.test(complaint.param) ? "setup" : "row";
+    const isSetup =
+      SETUP_CODES.test(complaint.code) ||
+      SETUP_PARAMS.test(complaint.param) ||
+      KEY_REFUSED.test(complaint.message);
+    return isSetup ? "setup" : "row";
   }
   if (status === 401 || status === 402 || status === 403 || status === 404 || status === 405) return "setup";
   // Some servers answer 500 to a text over the model's limit.
@@ -84,7 +107,7 @@ function advice(
   if (status >= 300 && status < 400) {
     return `Redirects are not followed, since they would send the key and the texts to another server: set ${settings.address} to the address it points to${target(headers)}.`;
   }
-  if (status === 401 || status === 403)
+  if (status === 401 || status === 403 || KEY_REFUSED.test(complaint.message))
     return `Check ${settings.key}, and that it may use the model "${model}".`;
   if (status === 404 || status === 405)
     return `Check ${settings.address} and ${settings.model} ("${model}").`;
@@ -95,26 +118,4 @@ function target(headers: Headers): string {
   const location = headers["location"];
   if (typeof location !== "string" || !URL.canParse(location)) return "";
   return ` (${new URL(location).origin})`;
-}
-
-/** Reads `{error: {message, code, type, param}}`, `{error: "…"}`, `{detail: …}`, `{message}`, or nothing. */
-export function complaintOf(body: unknown): Complaint {
-  const top = asRecord(body);
-  const inner = asRecord(top["error"]);
-  const message = [inner["message"], top["error"], top["message"], top["detail"], top["msg"]].find(
-    (candidate) => typeof candidate === "string",
-  );
-  const code = [inner["code"], inner["type"], top["code"], top["error_type"], top["type"]].find(
-    (candidate) => typeof candidate === "string",
-  );
-  const param = inner["param"] ?? top["param"];
-  return {
-    message: message ?? "",
-    code: code ?? "",
-    param: typeof param === "string" ? param : "",
-  };
-}
-
-function asRecord(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
 }

@@ -2,11 +2,13 @@ import { readFileSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import { rootCertificates } from "node:tls";
 import { EnvHttpProxyAgent, Pool, type Dispatcher } from "undici";
-import { classifyAnswer, complaintOf, type ErrorContext } from "./classify.ts";
+import { classifyAnswer, type ErrorContext } from "./classify.ts";
+import { complaintOf } from "./complaint.ts";
 import { classifyNetworkError } from "./classify-network.ts";
 import { Deadline } from "./deadline.ts";
 import { ProviderError } from "./provider-error.ts";
 import { parseJson } from "./parse-json.ts";
+import { unpack } from "./unpack.ts";
 import type { HttpSettings } from "./provider-settings.ts";
 import type { OnReceived } from "./provider.ts";
 import { rateHints, type Headers } from "./traffic/rate-hints.ts";
@@ -16,6 +18,9 @@ const CONNECT_MS = 10_000;
 const KEEP_ALIVE_MS = 30_000;
 /** 2,048 vectors of 3,072 floats as JSON come to about 140 MB; a bigger answer is not one to our request. */
 const LARGEST_ANSWER_BYTES = 256 * 1024 * 1024;
+
+/** An answer of more bytes has vectors. */
+const LARGEST_ERROR_BYTES = 4096;
 
 export interface JsonAnswer {
   readonly headers: Headers;
@@ -62,13 +67,16 @@ export class JsonClient {
         body: JSON.stringify(body),
         signal: deadline.signal,
       });
-      const bytes = await answer.body.bytes();
+      const bytes = await unpack(await answer.body.bytes());
       const good = answer.statusCode >= 200 && answer.statusCode <= 299;
-      if (good) {
+      const isLarge = bytes.length > LARGEST_ERROR_BYTES;
+      if (good && isLarge) {
         onReceived?.(rateHints(answer.headers));
         await this.#turnToRead();
       }
       const json = parseJson(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
+      // A short answer may be an error all the same, such as "too many requests": only its vectors show that it is not.
+      if (good && !isLarge && !hasError(json)) onReceived?.(rateHints(answer.headers));
       if (!good) {
         throw classifyAnswer(answer.statusCode, answer.headers, complaintOf(json), texts, context);
       }
@@ -99,6 +107,10 @@ export class JsonClient {
     this.#reading = this.#reading.then(() => setImmediate());
     return this.#reading;
   }
+}
+
+function hasError(body: unknown): boolean {
+  return typeof body !== "object" || body === null || "error" in body || "errors" in body;
 }
 
 function garbled(context: ErrorContext): ProviderError {

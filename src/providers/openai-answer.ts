@@ -1,7 +1,9 @@
 import type { RawAnswer, RawVector } from "./backend.ts";
-import { classifyAnswer, complaintOf, type ErrorContext } from "./classify.ts";
+import { classifyAnswer, type ErrorContext } from "./classify.ts";
+import { complaintOf } from "./complaint.ts";
 import type { JsonAnswer } from "./http.ts";
 import { ProviderError } from "./provider-error.ts";
+import { tokenCount } from "./token-count.ts";
 
 interface Item {
   readonly index?: unknown;
@@ -20,9 +22,8 @@ export function readOpenAiAnswer(
   const body = answer.body as { data?: unknown; error?: unknown; usage?: unknown } | null;
   if (!Array.isArray(body?.data)) {
     // Some gateways answer 200 and put the real status into the body.
-    const inner = (body?.error as { code?: unknown } | null | undefined)?.code;
-    const status = typeof inner === "number" && inner >= 400 && inner < 600 ? inner : 200;
-    throw classifyAnswer(status, answer.headers, complaintOf(body), texts, context);
+    const complaint = complaintOf(body);
+    throw classifyAnswer(complaint.status ?? 200, answer.headers, complaint, texts, context);
   }
   return {
     vectors: inOrder(body.data as readonly (Item | null)[], texts.length, context),
@@ -30,14 +31,18 @@ export function readOpenAiAnswer(
   };
 }
 
-/** Puts the vectors where their `index` says: servers that embed in parallel do not keep the order. */
+/**
+ * Puts the vectors where their `index` says: servers that embed in parallel do not keep the order. An index of 0 may be left
+ * out, as protobuf's JSON does; where none has an index, they are in the order of the texts.
+ */
 function inOrder(items: readonly (Item | null)[], count: number, context: ErrorContext): RawVector[] {
+  const isIndexed = items.some((item) => isGiven(item?.index));
   const vectors: RawVector[] = [];
   let placed = 0;
-  for (const item of items) {
-    const index = item?.index;
-    if (typeof index !== "number" || !Number.isInteger(index) || index < 0 || index >= count) {
-      throw unavailable(context, `a vector whose index is ${describe(index)} among ${count} texts`);
+  for (const [position, item] of items.entries()) {
+    const index = isGiven(item?.index) ? Number(item?.index) : isIndexed ? 0 : position;
+    if (!Number.isInteger(index) || index < 0 || index >= count) {
+      throw unavailable(context, `a vector whose index is ${index} among ${count} texts`);
     }
     if (vectors[index] !== undefined) throw unavailable(context, `two vectors with the index ${index}`);
     const vector = item?.embedding;
@@ -55,15 +60,15 @@ function unavailable(context: ErrorContext, what: string): ProviderError {
   return new ProviderError(
     "unavailable",
     `${context.address} gave ${what}. Nothing of it was stored; it is tried again later.`,
+    { status: 200 },
   );
 }
 
-function describe(index: unknown): string {
-  return typeof index === "number" ? String(index) : "missing";
+function isGiven(index: unknown): boolean {
+  return index !== undefined && index !== null && index !== "";
 }
 
-function tokensOf(usage: unknown): number {
+function tokensOf(usage: unknown): number | undefined {
   const { total_tokens: total, prompt_tokens: prompt } = (usage ?? {}) as Record<string, unknown>;
-  if (typeof total === "number") return total;
-  return typeof prompt === "number" ? prompt : 0;
+  return tokenCount(total) ?? tokenCount(prompt);
 }

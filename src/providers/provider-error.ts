@@ -8,6 +8,13 @@
  */
 export type ProviderErrorKind = "throttled" | "unavailable" | "row" | "setup";
 
+/** What a request had too much of. */
+export interface TooMuch {
+  readonly unit: "inputs" | "tokens";
+  /** How many inputs a request may have, where the provider named it. */
+  readonly most?: number | undefined;
+}
+
 export class ProviderError extends Error {
   override readonly name = "ProviderError";
   readonly kind: ProviderErrorKind;
@@ -17,6 +24,8 @@ export class ProviderError extends Error {
   readonly retryAfterMs: number | undefined;
   /** Of the kind `row`: a shorter text would be accepted. */
   readonly tooLong: boolean;
+  /** Of the kind `row`, for several texts: possibly each of them would be accepted in a smaller request. */
+  readonly tooMuch: TooMuch | undefined;
 
   constructor(
     kind: ProviderErrorKind,
@@ -25,6 +34,7 @@ export class ProviderError extends Error {
       status?: number | undefined;
       retryAfterMs?: number | undefined;
       tooLong?: boolean;
+      tooMuch?: TooMuch | undefined;
       cause?: unknown;
     } = {},
   ) {
@@ -33,5 +43,6 @@ export class ProviderError extends Error {
     this.status = options.status;
     this.retryAfterMs = options.retryAfterMs;
     this.tooLong = options.tooLong ?? false;
+    this.tooMuch = options.tooMuch;
   }
 }

@@ -18,8 +18,10 @@ export interface ProviderLimits {
 export interface Embeddings {
   /** One vector per text, in the order of the texts: checked for count, length and finite floats. */
   readonly vectors: VectorArray;
-  /** Tokens that the provider reports as charged; 0 where it reports none. */
+  /** Tokens that the provider charges: as it reports them, or estimated. */
   readonly tokens: number;
+  /** The provider reports none. */
+  readonly areTokensEstimated: boolean;
   /** From the request to its checked answer, without the wait for a turn. */
   readonly milliseconds: number;
 }
@@ -57,6 +59,8 @@ export interface Provider {
     signal: AbortSignal,
     options?: EmbedOptions,
   ): Promise<Embeddings>;
+  /** From now on no request has more: the provider was seen to refuse it. */
+  restrict?(limits: Partial<Pick<ProviderLimits, "inputs" | "characters">>): void;
   /** Resolves when a request would be sent soon: to be awaited before texts are claimed. @throws the signal's reason */
   ready(signal: AbortSignal): Promise<void>;
   close(): Promise<void>;

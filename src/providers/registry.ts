@@ -31,6 +31,7 @@ export class Providers {
   readonly #events: Events;
   readonly #open = new Map<string, Promise<RetryingProvider>>();
   readonly #known = new Set<RetryingProvider>();
+  #stopped = false;
   #closed = false;
 
   constructor(config: ProviderConfig, events: Events) {
@@ -66,6 +67,12 @@ export class Providers {
     }));
   }
 
+  /** Ends every wait for a provider: nothing is sent any more, and only requests in flight are completed. */
+  stop(): void {
+    this.#stopped = true;
+    for (const provider of this.#known) provider.stop();
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     for (const provider of this.#known) await provider.close();
@@ -74,6 +81,7 @@ export class Providers {
   async #remember(opening: Promise<RetryingProvider>): Promise<RetryingProvider> {
     const provider = await opening;
     this.#known.add(provider);
+    if (this.#stopped) provider.stop();
     if (this.#closed) await provider.close();
     return provider;
   }

@@ -4,8 +4,9 @@ import { Circuit } from "./traffic/circuit.ts";
 import { Limiter } from "./traffic/limiter.ts";
 import { Call } from "./call.ts";
 import { isProbe, PROBE_TEXT, refusesAll } from "./isolate/probe-text.ts";
+import { Suspects } from "./isolate/suspects.ts";
 import { ProviderError } from "./provider-error.ts";
-import type { Embeddings, EmbedOptions, Provider } from "./provider.ts";
+import type { Embeddings, EmbedOptions, Provider, ProviderLimits } from "./provider.ts";
 import type { Role } from "./roles/role.ts";
 import { DEFAULT_POLICY, type RetryPolicy } from "./retry-policy.ts";
 import { sleep } from "./sleep.ts";
@@ -33,11 +34,15 @@ const FIRST_TOKENS_PER_CHARACTER = 0.25;
  * provider is down.
  *
  *   embed ──▶ wait for a turn ──▶ request ──┬─ answered ──▶ vectors
- *                  ▲                        ├─ row ──▶ thrown at once
+ *                  ▲                        │
  *                  ├─────── at a lower rate ┼─ throttled, however often
- *                  └─ after a growing pause ┴─ unavailable or setup, until the attempts are used up: then, is a probe
- *                                              answered?  no ──▶ the circuit is open, and its reason is thrown
- *                                                         yes ─▶ these texts cause the failure: thrown as `row`
+ *                  └─ after a growing pause ┼─ unavailable or setup, until the attempts are used up, as `row` then:
+ *                                           └─ row: is a probe answered?
+ *                                                no ──▶ the circuit is open, and its reason is thrown
+ *                                                yes ─▶ these texts cause the failure: thrown as `row`
+ *
+ * Several texts get one attempt: they are sent again in parts. The texts of a request at which the provider stops
+ * answering are remembered (`Suspects`).
  *
  * What it throws is final for now: `row` after the provider was seen to answer others, and `throttled`, `unavailable` or
  * `setup` when the rows should go back to pending; `ready` resolves when it is time to claim again.
@@ -53,6 +58,9 @@ export class RetryingProvider extends EventEmitter<Events> implements Provider {
   readonly #policy: RetryPolicy;
   readonly #limiter: Limiter;
   readonly #circuit: Circuit;
+  readonly #suspects = new Suspects();
+  readonly #stopping = new AbortController();
+  #restricted: Partial<ProviderLimits> = {};
   #state: ProviderState = { name: "closed", since: new Date(), error: undefined };
   #tokensPerCharacter = FIRST_TOKENS_PER_CHARACTER;
 
@@ -78,7 +86,21 @@ export class RetryingProvider extends EventEmitter<Events> implements Provider {
   }
 
   get limits(): Provider["limits"] {
-    return this.#provider.limits;
+    return { ...this.#provider.limits, ...this.#restricted };
+  }
+
+  restrict({ inputs, characters }: Partial<ProviderLimits>): void {
+    const known = this.limits;
+    this.#restricted = {
+      inputs: Math.min(known.inputs, inputs ?? known.inputs),
+      characters: Math.min(known.characters, characters ?? known.characters),
+    };
+  }
+
+  /** Ends every wait and every retry: from now on nothing is sent, and only requests in flight are completed. */
+  stop(): void {
+    this.#stopping.abort(new ProviderError("unavailable", "stopping"));
+    this.#circuit.close();
   }
 
   get state(): ProviderState {
@@ -111,24 +133,50 @@ export class RetryingProvider extends EventEmitter<Events> implements Provider {
     signal: AbortSignal,
     options: EmbedOptions = {},
   ): Promise<Embeddings> {
-    using call = new Call(this.#circuit, signal, this.#policy.maxWaitMs);
-    const attempts = options.attempts ?? this.#policy.maxRetries + 1;
-    // With so many attempts the circuit probes in between. Halves belong to a batch whose failure was examined already.
-    let isExamined = attempts >= this.#policy.failuresToProbe || options.attempts !== undefined;
+    using call = new Call(this.#circuit, signal, this.#stopping.signal, this.#policy.maxWaitMs);
+    const verdict = this.#suspects.verdict(texts);
+    if (verdict !== undefined) throw verdict;
+    if (this.#suspects.mustDivide(texts)) {
+      throw new ProviderError("row", "The provider stopped answering when it was asked for these texts.");
+    }
+    if (!this.#suspects.includesAny(texts)) return await this.#embed(texts, role, signal, call, options);
+    const endTurn = await this.#suspects.turn();
+    try {
+      return await this.#embed(texts, role, signal, call, options);
+    } finally {
+      endTurn();
+    }
+  }
+
+  async #embed(
+    texts: readonly string[],
+    role: Role,
+    signal: AbortSignal,
+    call: Call,
+    options: EmbedOptions,
+  ): Promise<Embeddings> {
+    const attempts = texts.length > 1 ? 1 : (options.attempts ?? this.#policy.maxRetries + 1);
+    // With so many attempts the circuit probes in between. A caller who asks for few sends such a text again.
+    let isExamined =
+      texts.length > 1 || attempts >= this.#policy.failuresToProbe || options.attempts !== undefined;
     let startedAt = performance.now();
     for (let attempt = 1; ;) {
       if (!call.isOver) startedAt = performance.now();
       const outcome = await this.#request(texts, role, signal, call.signal).catch(asProviderError);
       if (!(outcome instanceof ProviderError)) return outcome;
-      if (outcome.kind === "row") throw isProbe(texts) ? refusesAll(outcome) : outcome;
-      if (call.end === "circuit open" || call.end === "caller aborted") throw outcome;
+      // It was not sent.
+      if (outcome === call.signal.reason && call.end !== "waited too long") throw outcome;
       if (outcome.kind === "throttled") {
         if (call.isOver) throw outcome;
         continue;
       }
-      if (attempt >= attempts || call.isOver) {
-        const final = await this.#explain(outcome, startedAt, attempt);
-        if (final.kind !== "row" || isExamined || call.isOver) throw final;
+      const isRefusal = outcome.kind === "row";
+      if (isRefusal && outcome.tooMuch?.most !== undefined && outcome.tooMuch.most < texts.length)
+        throw outcome;
+      if (isRefusal || attempt >= attempts || call.isOver) {
+        const final =
+          call.end === "stopping" ? outcome : await this.#explain(outcome, texts, startedAt, attempt);
+        if (isRefusal || final.kind !== "row" || isExamined || call.isOver) throw final;
         // The provider may have recovered only now: these texts have not failed yet at a provider that answers others.
         isExamined = true;
         attempt++;
@@ -136,6 +184,7 @@ export class RetryingProvider extends EventEmitter<Events> implements Provider {
       }
       call.lastError = outcome;
       await this.#circuit.failed(outcome);
+      if (this.#circuit.error !== undefined) this.#suspects.add(texts);
       await this.#backOff(outcome, attempt, call.signal);
       attempt++;
     }
@@ -158,9 +207,10 @@ export class RetryingProvider extends EventEmitter<Events> implements Provider {
       const answer = await this.#limiter.run(characters * this.#tokensPerCharacter, wait, (onReceived) =>
         this.#provider.embed(texts, role, signal, { onReceived }),
       );
-      if (answer.tokens > 0 && characters > 0) {
+      if (answer.tokens > 0 && !answer.areTokensEstimated && characters > 0) {
         this.#tokensPerCharacter += (answer.tokens / characters - this.#tokensPerCharacter) / 8;
       }
+      this.#suspects.clear(texts);
       this.#circuit.succeeded();
       if (this.#state.name === "throttled") this.#setState("closed", undefined);
       return answer;
@@ -183,8 +233,17 @@ export class RetryingProvider extends EventEmitter<Events> implements Provider {
   }
 
   /** A failure while the provider answers other texts is caused by these texts, whichever status it has. */
-  async #explain(error: ProviderError, startedAt: number, attempts: number): Promise<ProviderError> {
-    if (!(await this.#circuit.isAnsweringOthers(startedAt))) return this.#circuit.error ?? error;
+  async #explain(
+    error: ProviderError,
+    texts: readonly string[],
+    startedAt: number,
+    attempts: number,
+  ): Promise<ProviderError> {
+    if (!(await this.#circuit.isAnsweringOthers(startedAt))) {
+      if (!isProbe(texts)) this.#suspects.add(texts);
+      return this.#circuit.error ?? error;
+    }
+    if (error.kind === "row") return error;
     const times = attempts === 1 ? "" : ` (${attempts} times in a row)`;
     return new ProviderError(
       "row",

@@ -3,11 +3,12 @@ import type { Backend } from "./backend.ts";
 import { earlierNameOf, fingerprintOf } from "./fingerprint.ts";
 import { PROBE_TEXT, refusesAll } from "./isolate/probe-text.ts";
 import { ProviderError } from "./provider-error.ts";
+import { estimateTokens } from "./token-count.ts";
 import type { Embeddings, EmbedOptions, Provider } from "./provider.ts";
 import type { Role } from "./roles/role.ts";
 import type { PrefixedBackend } from "./roles/with-prefixes.ts";
 
-/** A backend's answers, each checked before it goes any further: count, length, finite floats. */
+/** A backend's answers, each checked before it goes any further: count, length, finite floats, a direction. */
 export class ValidatingProvider implements Provider {
   readonly backend: string;
   readonly model: string;
@@ -61,8 +62,17 @@ export class ValidatingProvider implements Provider {
     if (texts.includes("")) throw new ProviderError("row", "An empty text has no vector.");
     const started = performance.now();
     const answer = await this.#backend.ask(texts, role, signal, options.onReceived);
-    const checked = checkAnswer(answer, texts.length, this.dimensions, nameOf(this.#backend));
-    return { ...checked, milliseconds: performance.now() - started };
+    const vectors = checkAnswer(answer, texts.length, this.dimensions, nameOf(this.#backend));
+    return {
+      vectors,
+      tokens: answer.tokens ?? this.#estimateTokens(texts, role),
+      areTokensEstimated: answer.tokens === undefined,
+      milliseconds: performance.now() - started,
+    };
+  }
+
+  #estimateTokens(texts: readonly string[], role: Role): number {
+    return estimateTokens(texts) + texts.length * estimateTokens([this.#backend.prefixes[role]]);
   }
 
   /** One request per call, so nothing is waited for. */

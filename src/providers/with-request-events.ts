@@ -28,6 +28,7 @@ export function withRequestEvents(provider: Provider, events: Events): Provider 
         throw error;
       }
     },
+    restrict: (limits) => provider.restrict?.(limits),
     ready: (signal) => provider.ready(signal),
     close: () => provider.close(),
   };

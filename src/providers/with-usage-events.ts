@@ -20,8 +20,6 @@ export function withUsageEvents(
   budget: Budget,
   batchSize: number,
 ): Provider {
-  const { limits } = provider;
-  const full = Math.min(MANY_TEXTS, batchSize / 2, limits.inputs / 2);
   return {
     backend: provider.backend,
     model: provider.model,
@@ -29,11 +27,15 @@ export function withUsageEvents(
     fingerprint: provider.fingerprint,
     earlierName: provider.earlierName,
     queryFingerprint: provider.queryFingerprint,
-    limits,
+    get limits() {
+      return provider.limits;
+    },
     async embed(texts, role, signal, options) {
       const answer = await provider.embed(texts, role, signal, options);
-      const { tokens, milliseconds } = answer;
+      const { tokens, areTokensEstimated, milliseconds } = answer;
       const characters = texts.reduce((sum, text) => sum + countCharacters(text), 0);
+      const { limits } = provider;
+      const full = Math.min(MANY_TEXTS, batchSize / 2, limits.inputs / 2);
       const isFull = texts.length >= full || characters >= limits.characters / 2;
       const model = usageModel(provider);
       events.emit("answered", {
@@ -42,11 +44,13 @@ export function withUsageEvents(
         texts: texts.length,
         characters,
         tokens,
+        areTokensEstimated,
         milliseconds,
         isFull,
       });
       return answer;
     },
+    restrict: (limits) => provider.restrict?.(limits),
     async ready(signal) {
       await budget.room(signal);
       await provider.ready(signal);

@@ -166,8 +166,11 @@ export class Claims {
     if (tickets.length === 0) return;
     const { db, events, source } = this.#options;
     const paged = this.#held.pagedOf(tickets);
+    const owners = [...new Set(this.#held.ownersOf(tickets).values())];
     const failed = [
-      ...(paged.length === tickets.length ? [] : await fail(db, source, tickets, reason).catch(() => [])),
+      ...(paged.length === tickets.length
+        ? []
+        : await fail(db, source, tickets, owners, reason).catch(() => [])),
       ...(paged.length === 0 ? [] : await failPaged(db, source, paged, reason).catch(() => [])),
     ];
     this.complete(failed);

@@ -6,17 +6,22 @@ import { isUnchanged, keyMatches, textHash, watchedRows } from "../sources/sourc
 import type { PagedRow } from "./held-claims.ts";
 import { isOpen } from "./row-state.ts";
 
-/** Marks rows as failed for a fault of their own, until their text changes or they are retried. Skips rows that are locked. @returns the tickets of the others. */
+/**
+ * Marks rows that `owners` have claimed as failed for a fault of their own, until their text changes or they are retried.
+ * Skips rows that are locked, and rows that another listener has taken over. @returns the tickets of the others.
+ */
 export async function fail(
   db: Database,
   source: Pick<Source, "id">,
   tickets: readonly string[],
+  owners: readonly number[],
   reason: string,
 ): Promise<string[]> {
   const { rows } = await sql<{ ticket: string }>`
     with free as materialized (
       select q.ticket from autoembed.embedding_queue q
       where q.source_id = ${source.id} and ${isOpen()} and q.ticket = any(${tickets}::bigint[])
+        and q.owner = any(${owners}::int[])
       for update skip locked
     )
     update autoembed.embedding_queue q set failed_at = now(), owner = null, attempts = attempts + 1, last_error = ${reason}

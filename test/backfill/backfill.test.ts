@@ -160,6 +160,21 @@ test("A backfill with --all writes every row again, and pays only for texts whos
   expect(await wrongRows(on.client)).toEqual([]);
 });
 
+test("A backfill with --fresh embeds every text again, once, whatever rows and cache have", async () => {
+  const on = await prepare();
+  await unseen(on, "insert into patient_embeddings values (1, 'a'), (2, 'b'), (3, 'a'), (4, 'c')");
+  await backfill(on);
+  // In the cache from now on.
+  await on.client.query("update patient_embeddings set context_text = 'd' where patient_id = 4");
+  const before = on.provider.requests.length;
+  await unseen(on, "insert into patient_embeddings values (5, 'c')");
+  const command = runCommand(["backfill", "--fresh"], on.environment);
+  expect(await command.exited, command.stderr()).toBe(0);
+  const texts = on.provider.requests.slice(before).flatMap((request) => request.texts);
+  expect(texts.filter((text) => text.length === 1).toSorted()).toEqual(["a", "b", "c", "d"]);
+  expect(await wrongRows(on.client)).toEqual([]);
+});
+
 test("A backfill with --per-row gives the same vectors", async () => {
   const on = await prepare();
   await unseen(on, "insert into patient_embeddings select i, 'row ' || i from generate_series(1, 12) i");

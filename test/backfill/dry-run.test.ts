@@ -100,18 +100,18 @@ test("Answers without tokens teach no ratio, small requests teach no pace, and w
   const events = new Events();
   const usage = new Usage(events);
   const answer = { source: "patient_embeddings", model: "a/b", texts: 1, characters: 8, milliseconds: 9.6 };
-  events.emit("answered", { ...answer, tokens: 0, isFull: true });
+  events.emit("answered", { ...answer, tokens: 7, areTokensEstimated: true, isFull: true });
   await client.query("alter table autoembed.embedding_usage rename to away");
   await expect(usage.flush(db)).rejects.toThrow("does not exist");
   await client.query("alter table autoembed.away rename to embedding_usage");
-  events.emit("answered", { ...answer, tokens: 4, isFull: false });
+  events.emit("answered", { ...answer, tokens: 4, areTokensEstimated: false, isFull: false });
   await usage.flush(db);
   await usage.flush(db);
   const { rows } =
     await client.query(`select requests::int, tokens::int, characters::int, counted_tokens::int,
     timed_texts::int, request_ms::int from autoembed.embedding_usage`);
   expect(rows).toEqual([
-    { requests: 2, tokens: 4, characters: 8, counted_tokens: 4, timed_texts: 1, request_ms: 10 },
+    { requests: 2, tokens: 11, characters: 8, counted_tokens: 4, timed_texts: 1, request_ms: 10 },
   ]);
 });
 

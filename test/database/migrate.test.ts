@@ -57,6 +57,13 @@ test("every released migration is what it was when it was released", async () =>
   expect(hashes).toMatchObject(RELEASED);
 });
 
+test("docs/install.md shows every migration in what `migrate` prints", async () => {
+  const { committed } = await readMigrationFiles();
+  const printed = (await readFile("docs/install.md", "utf8")).matchAll(/Applying (0\d{5}-[\w-]+\.sql)/g);
+  const names = committed.map(({ filename }) => filename);
+  expect([...printed].map(([, filename]) => filename)).toEqual([...names, ...names]);
+});
+
 test("a committed migration that was edited is refused before anything is run", async () => {
   const folder = await mkdtemp(join(tmpdir(), "migrations-"));
   onTestFinished(() => rm(folder, { recursive: true }));

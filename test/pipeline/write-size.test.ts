@@ -32,7 +32,7 @@ test("Writes are not made smaller where every commit is slow, since that would o
 
 test("Rows of one text are written in parts too, each with its vector", () => {
   const vectors = new VectorArray(3, 1);
-  for (const i of rows(3)) vectors.setFloats(i, [i]);
+  for (const i of rows(3)) vectors.setFloats(i, [i + 1]);
   const texts = [2, 70, 3].map((count, i) => ({
     hash: `hash ${i}`,
     text: `text ${i}`,
@@ -45,9 +45,9 @@ test("Rows of one text are written in parts too, each with its vector", () => {
     [22, 3],
   ]);
   expect(parts.map((part) => rows(part.vectors.count).map((i) => part.vectors.at(i)[0]))).toEqual([
-    [0, 1],
-    [1],
     [1, 2],
+    [2],
+    [2, 3],
   ]);
   expect(parts.map((part) => part.texts.map(({ hash }) => hash))).toEqual([
     ["hash 0", "hash 1"],

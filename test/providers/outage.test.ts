@@ -1,5 +1,7 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { prepare, wrongRows } from "../support/listening.ts";
+import type { Fault } from "../support/provider-faults.ts";
 
 const failedRows = "select count(*)::int as rows from autoembed.embedding_queue where failed_at is not null";
 
@@ -40,6 +42,53 @@ test(
     await listener.whenDrained();
 
     expect(await wrongRows(client)).toEqual([]);
+  },
+);
+
+test.each([400, 413, 422])(
+  "A provider that turns to %d for every text is asked a few times and fails no row, and embedding goes on by itself",
+  { timeout: 120_000 },
+  async (status) => {
+    const { client, provider, listen } = await prepare();
+    const listener = await listen();
+    const before = provider.counts.requests;
+    provider.always(status);
+    await client.query(
+      "insert into patient_embeddings select i, 'patient ' || i from generate_series(1, 300) i",
+    );
+    await expect.poll(() => provider.counts.requests - before).toBeGreaterThan(2);
+    await delay(10_000);
+    expect(provider.counts.requests - before).toBeLessThanOrEqual(8);
+    expect((await client.query(failedRows)).rows).toEqual([{ rows: 0 }]);
+
+    provider.always(undefined);
+    await listener.whenDrained();
+    expect(await wrongRows(client)).toEqual([]);
+  },
+);
+
+test.each<[string, Fault]>([
+  ["a pause that the provider asked for", { status: 429, headers: { "retry-after": "60" } }],
+  ["a retry that waits", { status: 503, headers: { "retry-after": "60" } }],
+])(
+  "A listener that is stopped during %s stops at once, sends nothing more, and leaves its rows pending",
+  { timeout: 60_000 },
+  async (_pause, fault) => {
+    const { client, provider, listen } = await prepare();
+    const listener = await listen();
+    provider.always(fault);
+    await client.query("insert into patient_embeddings values (1, 'one'), (2, 'two')");
+    const before = provider.counts.requests;
+    await expect.poll(() => provider.counts.requests).toBeGreaterThan(before);
+    await delay(500);
+    const sent = provider.counts.requests;
+    const stoppedAt = performance.now();
+    await listener.stop();
+    // EMBED_SHUTDOWN_MS is 10 s.
+    expect(performance.now() - stoppedAt).toBeLessThan(8_000);
+    expect(provider.counts.requests).toBe(sent);
+    const { rows } = await client.query("select owner from autoembed.embedding_queue");
+    expect(rows).toEqual([{ owner: null }, { owner: null }]);
   },
 );
 

@@ -86,7 +86,6 @@ describe("llm_api tells kinds of faults apart", () => {
     ...countFaults,
     ["duplicate index", "unavailable", /two vectors with the index 0/],
     ["index out of range", "unavailable", /index is 3/],
-    ["no index", "unavailable", /index is missing/],
     ["truncated base64", "unavailable", /a broken vector/],
   ] as [Fault, ProviderErrorKind, RegExp][])(
     "llm_api reports the fault %j as %s",
@@ -198,7 +197,15 @@ describe("A provider's answer about its rate limit is understood", () => {
     [{ "retry-after": "7" }, 7000],
     [{ "retry-after": "0.5" }, 500],
     [{ "retry-after": "Wed, 21 Oct 2026 07:28:30 GMT" }, 30_000],
-    [{ "retry-after": "Wed, 21 Oct 2026 07:27:00 GMT" }, 0],
+    // A wait of nothing, and a time that is past, name no wait.
+    [{ "retry-after": "Wed, 21 Oct 2026 07:27:00 GMT" }, undefined],
+    [{ "retry-after": "0" }, undefined],
+    [{ "retry-after": "-1" }, undefined],
+    [{ "retry-after": "5, 5" }, undefined],
+    [{ "retry-after-ms": "0" }, undefined],
+    [{ "x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "0s" }, undefined],
+    [{ "ratelimit-remaining": "0", "ratelimit-reset": "1792567682" }, 2000],
+    [{ "ratelimit-remaining": "0", "ratelimit-reset": "1792567682500" }, 2500],
     [{ "retry-after-ms": "1500", "retry-after": "2" }, 1500],
     [{ "retry-after": "soon" }, undefined],
     [{}, undefined],
@@ -236,12 +243,36 @@ describe("A provider's message loses what it quotes of a text", () => {
     expect(scrub(message, ["the patient is on a maximum dose"], [])).toBe(message);
   });
 
+  test("Of a message that is mostly the text nothing is kept", () => {
+    expect(scrub("Okonkwo, HIV positive, is refused", ["Okonkwo is HIV positive"], [])).toBe("");
+  });
+
   test.each([
     ["a name", "cannot embed Okonkwo", "seen by Dr Okonkwo", /okonkwo/i],
     ["a cut word", "cannot embed Okonk", "seen by Dr Okonkwo", /okonk/i],
     ["a word with more around it", "bad:xxOkonkwoxx", "Okonkwo", /okonkwo/i],
     ["a script without spaces", "拒否:患者は糖尿病である", "昨日、患者は糖尿病であると診断", /患者は糖尿病/],
     ["a number", "at 77123", "MRN 77123", /77123/],
+    ["another case and no accents", "cannot embed SCHIZOPHRENIE now", "Schizophrénie", /schizo/i],
+    ["escapes of JSON", String.raw`cannot embed \u7cd6\u5c3f now`, "糖尿", /7cd6/],
+    [
+      "escapes of JSON within JSON",
+      String.raw`cannot embed Schizophr\\u00e9nie now`,
+      "Schizophrénie",
+      /schizo|nie/i,
+    ],
+    ["escapes of bytes", String.raw`cannot embed \xe7\xb3\x96 now`, "糖尿", /xe7/],
+    ["percent-encoding", "cannot embed Schizophr%C3%A9nie now", "Schizophrénie", /schizo|nie/i],
+    ["entities", "cannot embed Schizophr&#233;nie or Schizophr&eacute;nie", "Schizophrénie", /schizo|nie/i],
+    ["bytes taken for Latin-1", "cannot embed SchizophrÃ©nie now", "Schizophrénie", /schizo|nie/i],
+    ["base64", `cannot embed ${Buffer.from("糖尿病").toString("base64")} now`, "糖尿病", /57OW/],
+    [
+      "base64 that was cut",
+      `cannot embed ${Buffer.from("seen by Okonkwo").toString("base64").slice(3)} now`,
+      "seen by Okonkwo",
+      /gT2tv/,
+    ],
+    ["hex", `cannot embed ${Buffer.from("Okonkwo").toString("hex")} now`, "Okonkwo", /4f6b/],
   ])("A provider's message loses %s that is in a text", (_what, message, text, secret) => {
     expect(scrub(message, [text], [])).not.toMatch(secret);
   });

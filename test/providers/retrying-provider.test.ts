@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { RetryingProvider, type ProviderState } from "../../src/providers/retrying-provider.ts";
+import { embedWithBisection } from "../../src/providers/isolate/bisect.ts";
+import type { EmbedResult } from "../../src/providers/isolate/embed-result.ts";
 import { PROBE_TEXT } from "../../src/providers/isolate/probe-text.ts";
 import { ProviderError } from "../../src/providers/provider-error.ts";
 import type { Embeddings } from "../../src/providers/provider.ts";
@@ -175,6 +177,109 @@ describe("A wrong setup opens the circuit", () => {
   });
 });
 
+describe("A text at which the server breaks down is found", () => {
+  test.each([
+    [300, 400],
+    [300, 500],
+    [1500, 400],
+    [1500, 500],
+  ])(
+    "One such text among 64, with the server down for %d ms each time and answering %d, fails alone within a minute",
+    async (downMs, status) => {
+      let downUntil = 0;
+      const { provider } = retrying(async (texts) => {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        if (texts.includes("CRASH")) downUntil = performance.now() + downMs;
+        if (performance.now() >= downUntil) return;
+        throw new ProviderError(status === 400 ? "row" : "unavailable", "EOF", { status });
+      });
+      const pending = new Set(Array.from({ length: 64 }, (_, i) => (i === 37 ? "CRASH" : `text ${i}`)));
+      const refused: string[] = [];
+      const startedAt = performance.now();
+      const drain = async (): Promise<number> => {
+        while (pending.size > 0) {
+          await provider.ready(never);
+          const texts = [...pending];
+          const done = (result: EmbedResult): void => {
+            for (const i of result.kind === "refused" ? [result.index] : result.indices) {
+              pending.delete(texts[i] ?? "");
+              if (result.kind === "refused") refused.push(texts[i] ?? "");
+            }
+          };
+          await embedWithBisection(provider, texts, never, done).catch(() => undefined);
+        }
+        return performance.now() - startedAt;
+      };
+      expect(await settle(drain())).toBeLessThan(60_000);
+      expect(refused).toEqual(["CRASH"]);
+    },
+  );
+
+  test("The neighbours of a text that is answered 500 are embedded within three seconds", async () => {
+    const { provider } = retrying((texts) => {
+      if (texts.includes("bad")) throw unavailable();
+    });
+    const texts = Array.from({ length: 64 }, (_, i) => (i === 20 ? "bad" : `text ${i}`));
+    const startedAt = performance.now();
+    let lastAt = 0;
+    let embedded = 0;
+    const done = (result: EmbedResult): void => {
+      if (result.kind !== "embedded") return;
+      embedded += result.indices.length;
+      lastAt = performance.now();
+    };
+    await settle(embedWithBisection(provider, texts, never, done));
+    expect(embedded).toBe(63);
+    expect(lastAt - startedAt).toBeLessThan(3_000);
+  });
+
+  test("An outage of a moment in which everything is refused fails no text", async () => {
+    const { provider } = retrying(async () => {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      if (performance.now() < until) throw refusal();
+    });
+    const until = performance.now() + 300;
+    const pending = new Set(Array.from({ length: 64 }, (_, i) => `text ${i}`));
+    const drain = async (): Promise<void> => {
+      while (pending.size > 0) {
+        await provider.ready(never);
+        const texts = [...pending];
+        await embedWithBisection(provider, texts, never, (result) => {
+          expect(result.kind).toBe("embedded");
+          if (result.kind === "embedded") for (const i of result.indices) pending.delete(texts[i] ?? "");
+        }).catch(() => undefined);
+      }
+    };
+    await settle(drain());
+  });
+});
+
+describe("A stop ends every wait", () => {
+  test.each([
+    [
+      "a pause for throttling",
+      new ProviderError("throttled", "slower", { status: 429, retryAfterMs: 60_000 }),
+    ],
+    [
+      "a pause before a retry",
+      new ProviderError("unavailable", "later", { status: 503, retryAfterMs: 60_000 }),
+    ],
+    ["an open circuit", new ProviderError("setup", "wrong key", { status: 401 })],
+  ])("A stop during %s ends it at once, and nothing is sent any more", async (_name, fault) => {
+    const { inner, provider } = retrying(() => {
+      throw fault;
+    });
+    const call = provider.embed(["a"], "document", never).catch((error: unknown) => error);
+    await vi.advanceTimersByTimeAsync(500);
+    const sent = inner.calls.length;
+    provider.stop();
+    expect(await call).toBeInstanceOf(ProviderError);
+    await expect(provider.embed(["b"], "document", never)).rejects.toBeInstanceOf(ProviderError);
+    await vi.advanceTimersByTimeAsync(120_000);
+    expect(inner.calls).toHaveLength(sent);
+  });
+});
+
 describe("A failure that follows a text is told apart from a wrong setup", () => {
   test.each([
     ["the server breaks at the text", unavailable()],
@@ -188,14 +293,43 @@ describe("A failure that follows a text is told apart from a wrong setup", () =>
     expect((await settle(provider.embed(["good"], "document", never))).vectors.count).toBe(1);
   });
 
-  test("A text that the provider refuses fails with the provider's own answer, with no second request", async () => {
+  test("A text that the provider refuses fails with the provider's own answer, once a harmless text was answered", async () => {
     const { inner, provider } = retrying(failing(refusal(), 1));
     await expect(settle(provider.embed(["bad"], "document", never))).rejects.toMatchObject({
       kind: "row",
       status: 400,
     });
-    expect(inner.calls).toHaveLength(1);
+    expect(inner.calls).toEqual([["bad"], [PROBE_TEXT]]);
   });
+
+  test.each([400, 413, 422])(
+    "A provider that answers %d to everything gets few requests, fails no text, and is told of once",
+    async (status) => {
+      const refused: number[] = [];
+      const { provider, states } = retrying(() => {
+        refused.push(performance.now());
+        throw new ProviderError("row", "misconfigured", { status });
+      });
+      const texts = Array.from({ length: 64 }, (_, i) => `text ${i}`);
+      const until = performance.now() + 60_000;
+      const results: string[] = [];
+      const lane = async (): Promise<void> => {
+        while (performance.now() < until) {
+          await provider.ready(never);
+          await embedWithBisection(provider, texts, never, ({ kind }) => void results.push(kind)).catch(
+            () => undefined,
+          );
+        }
+      };
+      for (let i = 0; i < 4; i++) void lane();
+      await vi.advanceTimersByTimeAsync(60_000);
+      expect(results).toEqual([]);
+      expect(refused.length - 1).toBeLessThanOrEqual(10);
+      expect(states).toEqual(["open"]);
+      expect(provider.state.error).toMatchObject({ kind: "setup" });
+      await provider.close();
+    },
+  );
 
   test("A refusal of the harmless text is reported as a wrong setup", async () => {
     const { provider } = retrying(() => {
@@ -228,17 +362,33 @@ describe("Throttling slows requests down and fails no text", () => {
     let most = 0;
     const { inner, provider } = retrying(async (_texts, call) => {
       inFlight++;
-      if (call > 4) most = Math.max(most, inFlight);
+      if (call > 4 && call <= 8) most = Math.max(most, inFlight);
       await new Promise((resolve) => setTimeout(resolve, 1000));
       inFlight--;
       if (call <= 8) throw slower(5000);
     });
     const calls = Array.from({ length: 4 }, (_, i) => provider.embed([`text ${i}`], "document", never));
-    await vi.advanceTimersByTimeAsync(26_000);
-    expect(inner.calls).toHaveLength(8);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(inner.calls.length).toBeGreaterThanOrEqual(8);
     expect(most).toBe(1);
     await settle(Promise.all(calls));
   });
+
+  test.each([undefined, 0, 1])(
+    "A provider that throttles everything and names %s ms as the pause gets few requests",
+    async (ms) => {
+      const { inner, provider } = retrying(() => {
+        throw slower(ms);
+      });
+      const calls = Array.from({ length: 4 }, (_, i) =>
+        provider.embed([`text ${i}`], "document", never).catch(() => undefined),
+      );
+      await vi.advanceTimersByTimeAsync(60_000);
+      expect(inner.calls.length - 1).toBeLessThanOrEqual(10);
+      provider.stop();
+      await Promise.all(calls);
+    },
+  );
 
   test("The first refusal halves the requests in flight, and stale refusals do not halve them again", async () => {
     const { provider } = retrying(async (_texts, call) => {

@@ -34,7 +34,7 @@ export class ScriptedProvider implements Provider {
     await this.script(texts, this.calls.length, options);
     const vectors = new VectorArray(texts.length, this.dimensions);
     for (const [i, text] of texts.entries()) vectors.setFloats(i, oracleVector(text, this.dimensions));
-    return { vectors, tokens: texts.length, milliseconds: 0 };
+    return { vectors, tokens: texts.length, areTokensEstimated: false, milliseconds: 0 };
   }
 
   ready(): Promise<void> {

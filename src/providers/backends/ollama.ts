@@ -1,7 +1,9 @@
 import { ProviderError } from "../provider-error.ts";
+import { tokenCount } from "../token-count.ts";
 import { defineBackend, ownBaseUrl } from "../backend-definition.ts";
 import type { Backend, RawAnswer, RawVector } from "../backend.ts";
-import { classifyAnswer, complaintOf, type ErrorContext } from "../classify.ts";
+import { classifyAnswer, type ErrorContext } from "../classify.ts";
+import { complaintOf } from "../complaint.ts";
 import { JsonClient, type JsonAnswer } from "../http.ts";
 import type { OnReceived, ProviderLimits } from "../provider.ts";
 import { forBoth, type Fields, type PerRole, type Role } from "../roles/role.ts";
@@ -92,7 +94,7 @@ class Ollama implements Backend {
     if (!Array.isArray(embeddings) || !embeddings.every(Array.isArray)) {
       throw this.#senseless(answer, texts, "/api/embed");
     }
-    return { vectors: embeddings as RawVector[], tokens: typeof tokens === "number" ? tokens : 0 };
+    return { vectors: embeddings as RawVector[], tokens: tokenCount(tokens) };
   }
 
   async #askOneByOne(texts: readonly string[], signal: AbortSignal): Promise<RawAnswer> {
@@ -103,7 +105,7 @@ class Ollama implements Backend {
       if (!Array.isArray(embedding)) throw this.#senseless(answer, texts, "/api/embeddings");
       vectors.push(embedding);
     }
-    return { vectors, tokens: 0 };
+    return { vectors, tokens: undefined };
   }
 
   #common(): Record<string, unknown> {

@@ -98,8 +98,7 @@ class OpenAiCompatible implements Backend {
     try {
       return await this.#post(texts, role, { encoding_format: "base64" }, signal, onReceived);
     } catch (error) {
-      const refused = error instanceof ProviderError && (error.status === 400 || error.status === 422);
-      if (!refused || this.#answeredBefore) throw error;
+      if (this.#answeredBefore || !mayRefuseBase64(error)) throw error;
       const answer = await this.#post(texts, role, {}, signal, onReceived);
       this.#base64 = false;
       return answer;
@@ -136,6 +135,12 @@ function bodiesOf({ baseUrl, model, extraBody, roleBodies = {} }: OpenAiSettings
     addsFields: Object.entries(shape.document).some(([name, value]) => extraBody?.[name] !== value),
     roleFields: names.length === 0 ? undefined : { document: part(shape.document), query: part(shape.query) },
   };
+}
+
+/** Servers that know no base64 refuse the request, break down at it, or answer 200 with an error or without vectors. */
+function mayRefuseBase64(error: unknown): boolean {
+  const statuses = [200, 400, 404, 415, 422, 500, 501];
+  return error instanceof ProviderError && error.kind !== "throttled" && statuses.includes(error.status ?? 0);
 }
 
 function pathOf(url: URL, path: string | undefined): string {

@@ -1,4 +1,4 @@
-import { ProviderError } from "../provider-error.ts";
+import { ProviderError, type TooMuch } from "../provider-error.ts";
 import type { Embeddings, Provider } from "../provider.ts";
 import { CuttableTexts } from "./cuttable-texts.ts";
 import type { EmbedResult, RefusedText } from "./embed-result.ts";
@@ -9,23 +9,24 @@ export interface BisectionOptions {
   readonly onTooLong?: "fail" | "truncate";
 }
 
-/** Some texts make a server fail instead of refusing them. A half gets few requests: the retries are for a text alone. */
-const ATTEMPTS_PER_HALF = 2;
 /** A text this short that is still "too long" is refused for another reason. */
 const SHORTEST_CUT = 100;
 /** A text that is too long is cut to this share of itself, until it is accepted. */
 const CUT_TO = 0.75;
 
 /**
- * Embeds texts of rows of which some may be refused: a batch that is refused because of a text is halved until each such text
- * stands alone. At most 2·k·log2(n)+1 requests for k such texts among n (one more where no text was embedded, and more
- * while texts are being cut to length). `onResult` is awaited after each part that was embedded, so that the other texts
- * are stored before the last refused one is found.
+ * Embeds texts of which some may be refused: a batch that is refused is halved until each such text stands alone, one
+ * attempt each. At most 2·k·log2(n)+1 requests for k such texts among n, and one more for each of them: when the others are
+ * embedded, a text that stands alone is sent again, with all retries (more requests while texts are being cut to length).
+ * `onResult` is awaited after each part that was embedded, so that the other texts never wait for those that are refused.
  *
- *   sent alone and refused ──▶ suspect ──the provider embedded any other text──▶ reported as refused
- *                                │
- *                                └──it embedded none: a probe is sent──answered──▶ reported as refused
- *                                                                      refused───▶ thrown: the request is wrong, not the texts
+ *   sent alone and refused ──▶ suspect ──another text was embedded, or a probe is answered──▶ sent again
+ *                                                     │ refused                       refused │ embedded
+ *                                                     ▼                                       ▼
+ *                                 thrown: the request is wrong, not the texts        reported as refused
+ *
+ * A batch may be refused for its size alone. Where the provider names how many texts it takes, it is divided into as many;
+ * what is learned about the size is kept by the provider (`restrict`).
  *
  * @param texts not empty, at most as many as one request takes
  * @throws {ProviderError} `throttled`, `unavailable` or `setup`: the texts without a result by then are still to be embedded
@@ -46,10 +47,9 @@ class Bisection {
   readonly #onResult: (result: EmbedResult) => void | Promise<void>;
   readonly #truncates: boolean;
   readonly #texts: CuttableTexts;
-  /** Refused alone, while no other text has been embedded yet. */
-  #suspects: RefusedText[] = [];
+  /** Refused alone, once. */
+  readonly #suspects: RefusedText[] = [];
   #anySucceeded = false;
-  #isHalving = false;
 
   constructor(
     provider: Provider,
@@ -72,9 +72,7 @@ class Bisection {
     );
     for (const text of refused) await this.#onResult(text);
     if (indices.length > 0) await this.#embed(indices, false);
-    if (this.#suspects.length === 0) return;
-    await this.#provider.embed([PROBE_TEXT], "document", this.#signal).catch(blameTheRequest);
-    await this.#reportSuspects();
+    await this.#settleSuspects();
   }
 
   /**
@@ -82,39 +80,52 @@ class Bisection {
    * @returns whether all of them were embedded
    */
   async #embed(indices: readonly number[], hasRefused: boolean): Promise<boolean> {
+    const { inputs } = this.#provider.limits;
+    const isTooMany = indices.length > inputs;
     let refusal: ProviderError | undefined;
-    if (!hasRefused || indices.length === 1) {
-      refusal = await this.#send(indices);
+    if (!isTooMany && (!hasRefused || indices.length === 1)) {
+      refusal = await this.#send(indices, 1);
       if (refusal === undefined) return true;
     }
     const [only] = indices;
     if (indices.length === 1 && only !== undefined && refusal !== undefined) {
       return await this.#suspect(only, refusal);
     }
-    const half = Math.floor(indices.length / 2);
-    const isFirstEmbedded = await this.#embed(indices.slice(0, half), false);
-    // A 413 may be about the size of the whole request: then possibly no text of either half is refused.
-    await this.#embed(indices.slice(half), isFirstEmbedded && refusal?.status !== 413);
-    return false;
+    const parts = divide(indices, isTooMany ? inputs : refusal?.tooMuch?.most);
+    let areEmbedded = true;
+    for (const part of parts) {
+      // A refusal for the size says nothing of a part; after any other, and if all else is embedded, the last part has the text.
+      const isRefused = refusal === undefined ? hasRefused : refusal.tooMuch === undefined;
+      const isLast = part === parts.at(-1);
+      areEmbedded = (await this.#embed(part, isRefused && isLast && areEmbedded)) && areEmbedded;
+    }
+    if (areEmbedded && refusal?.tooMuch !== undefined) this.#learnSize(refusal.tooMuch, parts[0] ?? []);
+    return areEmbedded;
+  }
+
+  /** The part was accepted, where it and others together were too much. */
+  #learnSize({ unit }: TooMuch, part: readonly number[]): void {
+    if (unit === "inputs") this.#provider.restrict?.({ inputs: part.length });
+    else {
+      const prefixes = part.length * (this.#provider.limits.prefixCharacters ?? 0);
+      this.#provider.restrict?.({ characters: this.#texts.characters(part) + prefixes });
+    }
   }
 
   /** Sends one request. @returns its refusal, where a text causes it */
-  async #send(indices: readonly number[]): Promise<ProviderError | undefined> {
+  async #send(indices: readonly number[], attempts?: number): Promise<ProviderError | undefined> {
     const texts = indices.map((index) => this.#texts.at(index));
     let embeddings: Embeddings;
     try {
-      const attempts = this.#isHalving && indices.length > 1 ? ATTEMPTS_PER_HALF : undefined;
       embeddings = await this.#provider.embed(texts, "document", this.#signal, { attempts });
     } catch (error) {
       if (!(error instanceof ProviderError) || error.kind !== "row") throw error;
-      this.#isHalving = true;
       return error;
     }
     this.#anySucceeded = true;
     const truncated = indices.filter((index) => this.#texts.isCut(index));
     const { vectors, tokens } = embeddings;
     await this.#onResult({ kind: "embedded", indices, vectors, tokens, truncated });
-    await this.#reportSuspects();
     return undefined;
   }
 
@@ -125,20 +136,33 @@ class Bisection {
     while (this.#truncates && refusal.tooLong && length > SHORTEST_CUT) {
       length = Math.floor(length * CUT_TO);
       this.#texts.cut(index, length);
-      const next = await this.#send([index]);
+      const next = await this.#send([index], 1);
       if (next === undefined) return true;
       refusal = next;
     }
     this.#suspects.push({ kind: "refused", index, error: refusal });
-    if (this.#anySucceeded) await this.#reportSuspects();
     return false;
   }
 
-  async #reportSuspects(): Promise<void> {
-    const suspects = this.#suspects;
-    this.#suspects = [];
-    for (const suspect of suspects) await this.#onResult(suspect);
+  async #settleSuspects(): Promise<void> {
+    if (this.#suspects.length > 0 && !this.#anySucceeded) {
+      await this.#provider.embed([PROBE_TEXT], "document", this.#signal).catch(blameTheRequest);
+    }
+    for (const { index, error } of this.#suspects) {
+      const refusal = error.tooLong ? error : await this.#send([index]);
+      if (refusal !== undefined) await this.#onResult({ kind: "refused", index, error: refusal });
+    }
   }
+}
+
+/** In parts of as many as the provider said it takes; otherwise in halves. */
+function divide(indices: readonly number[], most: number | undefined): (readonly number[])[] {
+  const { length } = indices;
+  if (most === undefined || most >= length) {
+    const half = Math.floor(length / 2);
+    return [indices.slice(0, half), indices.slice(half)];
+  }
+  return Array.from({ length: Math.ceil(length / most) }, (_, i) => indices.slice(i * most, (i + 1) * most));
 }
 
 function blameTheRequest(error: unknown): never {

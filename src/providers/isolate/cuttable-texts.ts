@@ -15,6 +15,10 @@ export class CuttableTexts {
     return this.#texts[index] ?? "";
   }
 
+  characters(indices: readonly number[]): number {
+    return indices.reduce((sum, index) => sum + this.at(index).length, 0);
+  }
+
   cut(index: number, characters: number): void {
     this.#texts[index] = cutText(this.at(index), characters);
     this.#cut.add(index);

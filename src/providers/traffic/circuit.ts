@@ -5,14 +5,19 @@ import { sleep } from "../sleep.ts";
 export interface CircuitSettings {
   /** Failures in a row, of all workers together, before a probe is sent. */
   readonly failuresToProbe: number;
-  /** The first pause between two probes while open, in ms; each is half as long again. */
+  /** The first pause between two probes while open, in ms; see `OUTAGE_PAUSES`. */
   readonly probeMs: number;
   /** The longest such pause, in ms. */
   readonly maxProbeMs: number;
 }
 
-/** Slower than doubling: after an outage, nothing is sent for at most half of the time that it lasted. */
-const PAUSE_GROWTH = 1.5;
+/**
+ * The first pause between probes, in `probeMs`, and how it grows. Slower than doubling: after an outage, nothing is sent for
+ * at most half of the time that it lasted.
+ */
+const OUTAGE_PAUSES = [1, 1.5] as const;
+/** A wrong setup waits for a person, and its requests may be charged for. */
+const SETUP_PAUSES = [3, 2] as const;
 
 /**
  * Whether requests are sent to the provider. A probe is one small request.
@@ -119,7 +124,8 @@ export class Circuit {
   async #keepProbing(error: ProviderError): Promise<void> {
     const { probeMs, maxProbeMs } = this.#settings;
     let requestedMs = error.retryAfterMs ?? 0;
-    for (let pause = probeMs; this.#error !== undefined; pause *= PAUSE_GROWTH) {
+    const [first, growth] = error.kind === "setup" ? SETUP_PAUSES : OUTAGE_PAUSES;
+    for (let pause = probeMs * first; this.#error !== undefined; pause *= growth) {
       // Half of it is random, so that several listeners do not probe at the same moment.
       const jittered = Math.min(pause, maxProbeMs) * (0.5 + Math.random() / 2);
       await sleep(Math.min(Math.max(jittered, requestedMs), maxProbeMs), this.#closing.signal);

@@ -17,6 +17,7 @@ const BELOW_MEASURED = 0.98;
 const INCREASE = 0.002;
 /** A refusal without a hint is followed by a probe after at most this long: a minute's window is found within a quarter of it. */
 const BLIND_PAUSE_MS = 15_000;
+const PAUSE_GROWTH = 3;
 /** How far a late start may catch up with the schedule, in requests: timers are late. */
 const CATCH_UP = 2;
 
@@ -108,10 +109,11 @@ export class RateEstimator {
       this.#refusedProbes = this.#isPausing ? this.#refusedProbes + 1 : 0;
       this.#isPausing = true;
     } else if (retryAfterMs === undefined) return;
+    // What the provider names may lengthen our own growing pause, and never shorten it.
     const until =
       retryAfterMs === undefined
         ? this.#blindPauseUntil(now)
-        : now + Math.min(jittered(retryAfterMs), this.#settings.maxPauseMs);
+        : now + Math.min(Math.max(jittered(retryAfterMs), this.#ownPauseMs()), this.#settings.maxPauseMs);
     this.#pausedUntil = Math.max(this.#pausedUntil, until);
     this.#pauseGrainMs = retryAfterMs === undefined ? until - now : grainMs(retryAfterMs);
   }
@@ -155,9 +157,14 @@ export class RateEstimator {
     this.#rate = Math.min(rate, requestsPerMinute / 60_000);
   }
 
-  #blindPauseUntil(now: number): number {
+  /** Longer with each probe request that was refused. */
+  #ownPauseMs(): number {
     const firstMs = this.#rate === undefined ? this.#settings.backoffMs : Math.max(1 / this.#rate, 50);
-    const pauseMs = Math.min(BLIND_PAUSE_MS, firstMs * 2 ** this.#refusedProbes) * (1 + Math.random() / 2);
+    return Math.min(BLIND_PAUSE_MS, firstMs * PAUSE_GROWTH ** this.#refusedProbes) * (1 + Math.random() / 2);
+  }
+
+  #blindPauseUntil(now: number): number {
+    const pauseMs = this.#ownPauseMs();
     // Most limits are per minute: where a minute ends about then, its end is the time for the probe request.
     const minuteEnd = (this.#since ?? now) + 60_000 + 20;
     return minuteEnd > now && minuteEnd < now + 2 * pauseMs ? minuteEnd : now + pauseMs;

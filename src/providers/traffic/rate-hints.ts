@@ -13,7 +13,7 @@ export type Headers = Readonly<Record<string, string | string[] | undefined>>;
 const UNIT_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
 /** Reads OpenAI's and Azure's `x-ratelimit-*`, and the `ratelimit-*` of the IETF draft. */
-export function rateHints(headers: Headers): RateHints {
+export function rateHints(headers: Headers, now = Date.now()): RateHints {
   return {
     remainingRequests: count(
       header(headers, "x-ratelimit-remaining-requests") ?? header(headers, "ratelimit-remaining"),
@@ -22,38 +22,48 @@ export function rateHints(headers: Headers): RateHints {
     remainingTokens: count(header(headers, "x-ratelimit-remaining-tokens")),
     resetRequestsMs: durationMs(
       header(headers, "x-ratelimit-reset-requests") ?? header(headers, "ratelimit-reset"),
+      now,
     ),
-    resetTokensMs: durationMs(header(headers, "x-ratelimit-reset-tokens")),
+    resetTokensMs: durationMs(header(headers, "x-ratelimit-reset-tokens"), now),
   };
 }
 
 /**
  * How long the provider asks us to wait, in milliseconds: `retry-after-ms`, `retry-after` in seconds or as a date,
- * or the reset of whichever limit has run out. The caller caps it.
+ * or the reset of whichever limit has run out. The caller caps it. A wait of nothing, or a time that is past, says nothing.
  */
 export function retryAfterMs(headers: Headers, now = Date.now()): number | undefined {
   const exact = count(header(headers, "retry-after-ms"));
-  if (exact !== undefined) return exact;
   const after = header(headers, "retry-after");
-  if (after !== undefined) {
-    const seconds = count(after);
-    if (seconds !== undefined) return seconds * 1000;
-    const date = Date.parse(after);
-    if (!Number.isNaN(date)) return Math.max(0, date - now);
-  }
-  const hints = rateHints(headers);
+  const hints = rateHints(headers, now);
   const resets = [
     hints.remainingRequests === 0 ? hints.resetRequestsMs : undefined,
     hints.remainingTokens === 0 ? hints.resetTokensMs : undefined,
   ].filter((ms) => ms !== undefined);
-  return resets.length > 0 ? Math.max(...resets) : undefined;
+  const named = exact ?? durationMs(after, now) ?? untilDateMs(after, now);
+  const ms = named ?? (resets.length > 0 ? Math.max(...resets) : 0);
+  return ms > 0 ? ms : undefined;
 }
 
-/** `6m0s`, `1.5s`, `20ms`, or plain seconds. */
-export function durationMs(text: string | undefined): number | undefined {
+/** A date of HTTP, such as `Wed, 21 Oct 2026 07:28:30 GMT`: `Date.parse` alone takes `-1` and `5, 5` for dates too. */
+function untilDateMs(text: string | undefined, now: number): number | undefined {
+  if (text === undefined || !/^[A-Z][a-z]+, .*\d{4}.*\d\d:\d\d/.test(text)) return undefined;
+  const date = Date.parse(text);
+  return Number.isNaN(date) ? undefined : Math.max(0, date - now);
+}
+
+/** Plain numbers from here on are times, in seconds or in milliseconds since 1970. */
+const EPOCH_SECONDS = 1e9;
+const EPOCH_MS = 1e12;
+
+/** `6m0s`, `1.5s`, `20ms`, plain seconds, or the time at which it ends as seconds or milliseconds since 1970. */
+export function durationMs(text: string | undefined, now = Date.now()): number | undefined {
   if (text === undefined) return undefined;
-  const seconds = count(text);
-  if (seconds !== undefined) return seconds * 1000;
+  const number = count(text);
+  if (number !== undefined) {
+    if (number < EPOCH_SECONDS) return number * 1000;
+    return Math.max(0, (number < EPOCH_MS ? number * 1000 : number) - now);
+  }
   if (!/^(\d+(\.\d+)?(ms|s|m|h|d))+$/.test(text)) return undefined;
   let total = 0;
   for (const [, value, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g)) {

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
-import { closest, distance } from "fastest-levenshtein";
 import { z } from "zod";
 import { UsageError } from "./errors.ts";
+import { misspelledSettings } from "./misspelled-settings.ts";
 import {
   BACKEND_ENVIRONMENT,
   BACKEND_IDS,
@@ -68,17 +68,21 @@ export type Config = Readonly<z.infer<typeof SETTINGS>>;
 export const SETTING_NAMES: readonly string[] = Object.keys(SETTINGS.shape);
 
 const SECRETS = new Set(["DATABASE_URL", "LISTEN_DATABASE_URL", ...BACKEND_SECRETS, "EMBED_HTTP_TOKEN"]);
-const OURS = /^EMBED/;
 
 /**
  * Reads the settings from an environment.
+ * @param onWarning receives what may be a typing error, and may be meant for another program
  * @throws {UsageError} that lists every error at once: what was expected, what was given, and what to do.
  */
-export function readConfig(environment: Readonly<Record<string, string | undefined>>): Config {
+export function readConfig(
+  environment: Readonly<Record<string, string | undefined>>,
+  onWarning: (warning: string) => void = () => undefined,
+): Config {
   const given = Object.fromEntries(
     Object.entries(environment).filter(([, value]) => value !== undefined && value !== ""),
   );
-  const problems = unknownNames(given);
+  const { problems, warnings } = misspelledSettings(Object.keys(given), SETTING_NAMES);
+  warnings.forEach(onWarning);
   const parsed = SETTINGS.safeParse(given);
   if (!parsed.success) {
     problems.push(
@@ -103,19 +107,6 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
 /** Whether only this machine can reach an address. */
 export function isLoopback(host: string): boolean {
   return /^(localhost|127(\.\d{1,3}){3}|\[?::1\]?)$/.test(host);
-}
-
-/** Names that look like settings but are not: probably typing errors, which would otherwise go unnoticed. */
-function unknownNames(given: Readonly<Record<string, string | undefined>>): string[] {
-  return Object.keys(given)
-    .filter((name) => OURS.test(name) && !SETTING_NAMES.includes(name))
-    .map((name) => {
-      const longer = SETTING_NAMES.find((known) => name.startsWith(known) || known.startsWith(name));
-      const nearest = longer ?? closest(name, [...SETTING_NAMES]);
-      return distance(name, nearest) <= name.length / 2
-        ? `${name}: no such setting; did you mean ${nearest}?`
-        : `${name}: no such setting`;
-    });
 }
 
 function whyUnreadable(file: string): string | undefined {

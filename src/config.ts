@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
-import { closest, distance } from "fastest-levenshtein";
 import { z } from "zod";
 import { UsageError } from "./errors.ts";
+import { misspelledSettings } from "./misspelled-settings.ts";
 import {
   BACKEND_ENVIRONMENT,
   BACKEND_IDS,
@@ -72,19 +72,23 @@ export const SETTING_NAMES: readonly string[] = Object.keys(SETTINGS.shape);
 const SECRETS = new Set(["DATABASE_URL", "LISTEN_DATABASE_URL", ...BACKEND_SECRETS, "EMBED_HTTP_TOKEN"]);
 /** Settings whose empty value says something: nothing is put before a text, whatever its model expects. */
 const MAY_BE_EMPTY = new Set(["EMBED_DOCUMENT_PREFIX", "EMBED_QUERY_PREFIX"]);
-const OURS = /^EMBED/;
 
 /**
  * Reads the settings from an environment.
+ * @param onWarning receives what may be a typing error, and may be meant for another program
  * @throws {UsageError} that lists every error at once: what was expected, what was given, and what to do.
  */
-export function readConfig(environment: Readonly<Record<string, string | undefined>>): Config {
+export function readConfig(
+  environment: Readonly<Record<string, string | undefined>>,
+  onWarning: (warning: string) => void = () => undefined,
+): Config {
   const given = Object.fromEntries(
     Object.entries(environment).filter(
       ([name, value]) => value !== undefined && (value !== "" || MAY_BE_EMPTY.has(name)),
     ),
   );
-  const problems = unknownNames(given);
+  const { problems, warnings } = misspelledSettings(Object.keys(given), SETTING_NAMES);
+  warnings.forEach(onWarning);
   const parsed = SETTINGS.safeParse(given);
   if (!parsed.success) {
     problems.push(
@@ -109,19 +113,6 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
 /** Whether only this machine can reach an address. */
 export function isLoopback(host: string): boolean {
   return /^(localhost|127(\.\d{1,3}){3}|\[?::1\]?)$/.test(host);
-}
-
-/** Names that look like settings but are not: probably typing errors, which would otherwise go unnoticed. */
-function unknownNames(given: Readonly<Record<string, string | undefined>>): string[] {
-  return Object.keys(given)
-    .filter((name) => OURS.test(name) && !SETTING_NAMES.includes(name))
-    .map((name) => {
-      const longer = SETTING_NAMES.find((known) => name.startsWith(known) || known.startsWith(name));
-      const nearest = longer ?? closest(name, [...SETTING_NAMES]);
-      return distance(name, nearest) <= name.length / 2
-        ? `${name}: no such setting; did you mean ${nearest}?`
-        : `${name}: no such setting`;
-    });
 }
 
 function whyUnreadable(file: string): string | undefined {

@@ -20,6 +20,9 @@ begin
     vector_table, watched_table, wanted.key_columns, vector_column, passages is not null);
   perform autoembed.check_vector_column(
     coalesce(vector_table, watched_table), vector_column, vector_table is not null);
+  if vector_table is null then
+    perform autoembed.check_text_is_kept(watched_table, wanted.text_expression, vector_column);
+  end if;
   wanted.vector_column := vector_column;
   wanted.vector_table := vector_table;
   wanted.passages := passages;

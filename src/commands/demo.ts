@@ -26,7 +26,7 @@ export const demo: Command = {
     "insert a few hundred made-up patients, search them, change one, and remove them again, unless --keep",
   async run(args) {
     const { values } = parseCommand(demo, args, { options: { keep: { type: "boolean", default: false } } });
-    const database = await openDatabase(readConfig(process.env));
+    const database = await openDatabase(readConfig(process.env, console.error));
     const db = openPool("command", database.config);
     try {
       await show(db, database.config);

@@ -19,7 +19,7 @@ export const migrate: Command = {
         after: { type: "string" },
       },
     });
-    const config = readConfig(process.env);
+    const config = readConfig(process.env, console.error);
     if (values.after !== undefined && !values.print) {
       throw new UsageError("--after is for --print.", `Usage: ${migrate.usage}`);
     }

@@ -16,7 +16,7 @@ export const start: Command = {
     parseCommand(start, args, { options: {} });
     // Before anything starts: a process that is stopped during its start also has claims and locks to release.
     const signalled = stopSignal();
-    const database = await openDatabase(readConfig(process.env), "alone");
+    const database = await openDatabase(readConfig(process.env, console.error), "alone");
     try {
       const listener = createListener(database.config);
       let http: HttpServer | undefined;

@@ -7,7 +7,7 @@ import { openDatabase, type OpenDatabase } from "./database-of.ts";
 export async function withDatabase<T>(
   work: (db: Database, config: OpenDatabase["config"]) => Promise<T>,
 ): Promise<T> {
-  const database = await openDatabase(readConfig(process.env));
+  const database = await openDatabase(readConfig(process.env, console.error));
   const db = openPool("command", database.config);
   try {
     return await work(db, database.config);

@@ -4,13 +4,19 @@ import { claimPage } from "../queue/claim-page.ts";
 import type { Claimant } from "../queue/claims.ts";
 import { adoptVectors } from "../queue/adopt-vectors.ts";
 import { takePage } from "../pages/take-page.ts";
+import { findChangedByWrite } from "../queue/fail.ts";
 import { Reservations } from "../queue/reservations.ts";
 import { ConcurrencyLimit } from "../timing/concurrency-limit.ts";
 import { ClaimSize } from "./claim-size.ts";
+import { RepeatedRows } from "./repeated-rows.ts";
 import { RequestBatch } from "./request-batch.ts";
 import { route } from "./route.ts";
 import type { SourceContext } from "./source-context.ts";
 import { WorkerLoop } from "./worker-loop.ts";
+
+const ENDLESS =
+  "writing its vector changes its text, again and again: a trigger of the table changes a column that the text has. " +
+  "Leave that column out of the text, or keep the vectors in a table of their own (watch --into), and retry the row";
 
 /** Embeds the texts of one source: claims rows, handles those that need no request, sends the texts of the others. */
 export class EmbedWorker {
@@ -18,6 +24,7 @@ export class EmbedWorker {
   readonly #context: SourceContext;
   readonly #batch: RequestBatch;
   readonly #claimSize: ClaimSize;
+  readonly #repeated = new RepeatedRows();
 
   constructor(context: Omit<SourceContext, "claims" | "loop">, claimant: Claimant) {
     const { db, source, events, lending, settings } = context;
@@ -55,8 +62,20 @@ export class EmbedWorker {
       claim(batches, source, { ...range, ...this.#claimOptions }),
     );
     if (rows.length > 0) writeSize.claimed(performance.now() - started);
-    await this.#embed(rows, rows.length > 0 && !isFull);
+    await this.#embed(await this.#failEndless(rows), rows.length > 0 && !isFull);
     return isFull;
+  }
+
+  /** Fails rows whose text each of our writes changes: they would be paid for without end. @returns the others */
+  async #failEndless(rows: readonly ClaimedRow[]): Promise<readonly ClaimedRow[]> {
+    const repeated = this.#repeated.count(rows);
+    if (repeated.length === 0) return rows;
+    const { claims, db, source } = this.#context;
+    return await this.loop.releasingOnError(ticketsOf(rows), async () => {
+      const endless = await findChangedByWrite(db, source, ticketsOf(repeated));
+      await claims.fail(endless, { kind: "database", reason: ENDLESS });
+      return rows.filter(({ ticket }) => !endless.includes(ticket));
+    });
   }
 
   /** Embeds rows of the source's backfill, if there is one. @returns whether more may be left. */
@@ -96,4 +115,8 @@ export class EmbedWorker {
     const { lending, provider } = this.#context;
     return { lending, maxCharacters: provider.limits.textCharacters };
   }
+}
+
+function ticketsOf(rows: readonly ClaimedRow[]): string[] {
+  return rows.map(({ ticket }) => ticket);
 }

@@ -32,6 +32,23 @@ export async function fail(
 }
 
 /**
+ * Finds those of the rows that were queued by the very transaction that wrote their last vector, and so by its write: a
+ * trigger of the table changes the text, or the text contains what is written. @returns their tickets
+ */
+export async function findChangedByWrite(
+  db: Database,
+  source: Pick<Source, "id">,
+  tickets: readonly string[],
+): Promise<string[]> {
+  const { rows } = await sql<{ ticket: string }>`
+    select q.ticket from autoembed.embedding_queue q
+    join autoembed.embedding_ledger l on l.source_id = q.source_id and l.key = q.key
+    where q.source_id = ${source.id} and ${isOpen()} and q.ticket = any(${tickets}::bigint[])
+      and q.queued_at = l.embedded_at`.execute(db);
+  return rows.map((row) => row.ticket);
+}
+
+/**
  * Enters rows of a page in the queue as failed. Skips rows that are locked, and those whose text has changed since it was
  * read: they are queued, or done, already. @returns the tickets of the others.
  */

@@ -51,6 +51,28 @@ test("A misspelled setting is reported with the right name", () => {
   expect(faultsOf({ EMBEDDING_DIMENSIONS: "64" })).toContain("did you mean EMBEDDING_DIM");
 });
 
+test.each([
+  "EMBEDDING_MODEL",
+  "EMBEDDER_SERVICE_HOST",
+  "EMBEDDER_PORT",
+  "EMBED_MODEL",
+  "EMBEDDINGS_URL",
+  "EMBED_PORT_80_TCP",
+])("The variable %s of another program is a warning", (name) => {
+  const warnings: string[] = [];
+  readConfig({ [name]: "x" }, (warning) => warnings.push(warning));
+  expect(warnings).toEqual([`${name}: no such setting of pg-autoembed; it is ignored`]);
+});
+
+test.each([
+  ["OPENAI_EMBED_MODL", "OPENAI_EMBED_MODEL"],
+  ["OLLAMA_BASE_URI", "OLLAMA_BASE_URL"],
+])("The variable %s is probably %s: a warning says so", (name, meant) => {
+  const warnings: string[] = [];
+  readConfig({ [name]: "x", OPENAI_ORG_ID: "org", OLLAMA_HOST: "here" }, (warning) => warnings.push(warning));
+  expect(warnings).toEqual([`${name}: no such setting; did you mean ${meant}?`]);
+});
+
 test("An empty setting counts as not set", () => {
   expect(readConfig({ EMBED_BATCH_SIZE: "", DATABASE_URL: "" })).toMatchObject({ EMBED_BATCH_SIZE: 64 });
 });

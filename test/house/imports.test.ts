@@ -14,6 +14,7 @@ const ROOMS = [
   "timing",
   "events.ts",
   "log.ts",
+  "misspelled-settings.ts",
   "setting-types.ts",
   "migrate",
   "database",

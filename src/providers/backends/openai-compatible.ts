@@ -8,7 +8,7 @@ import { JsonClient } from "../http.ts";
 import { readOpenAiAnswer } from "../openai-answer.ts";
 import { ProviderError } from "../provider-error.ts";
 import type { OnReceived, ProviderLimits } from "../provider.ts";
-import { hostedFields } from "../roles/hosted-fields.ts";
+import { bodiesByRole } from "../roles/bodies-by-role.ts";
 import type { Fields, PerRole, Role } from "../roles/role.ts";
 import type { CommonSettings, HttpSettings } from "../provider-settings.ts";
 
@@ -60,7 +60,7 @@ class OpenAiCompatible implements Backend {
     this.#client = new JsonClient(settings, headers);
     this.#dimensions = dimensionsOf(settings);
     this.address = `${url.origin}${this.#path.split("?", 1)[0] ?? ""}`;
-    const { shape, roleFields, addsFields } = bodiesOf(settings);
+    const { shape, roleFields, addsFields } = bodiesByRole(settings);
     this.shape = shape;
     this.addsFields = addsFields;
     if (roleFields !== undefined) this.roleFields = roleFields;
@@ -116,25 +116,6 @@ class OpenAiCompatible implements Backend {
     const answer = await this.#client.post(this.#path, body, texts, this.#context, signal, onReceived);
     return readOpenAiAnswer(answer, texts, this.#context);
   }
-}
-
-/** What is sent with texts in each role; `roleFields` is the part of it by which the service knows the role. */
-function bodiesOf({ baseUrl, model, extraBody, roleBodies = {} }: OpenAiSettings): {
-  readonly shape: PerRole<Fields>;
-  readonly roleFields: PerRole<Fields> | undefined;
-  readonly addsFields: boolean;
-} {
-  const hosted = hostedFields(baseUrl, model);
-  const bodyOf = (role: Role): Fields => ({ ...hosted?.[role], ...extraBody, ...roleBodies[role] });
-  const shape = { document: bodyOf("document"), query: bodyOf("query") };
-  const names = Object.keys({ ...hosted?.query, ...roleBodies.document, ...roleBodies.query });
-  const part = (body: Fields): Fields =>
-    Object.fromEntries(Object.entries(body).filter(([name]) => names.includes(name)));
-  return {
-    shape,
-    addsFields: Object.entries(shape.document).some(([name, value]) => extraBody?.[name] !== value),
-    roleFields: names.length === 0 ? undefined : { document: part(shape.document), query: part(shape.query) },
-  };
 }
 
 /** Servers that know no base64 refuse the request, break down at it, or answer 200 with an error or without vectors. */

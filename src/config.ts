@@ -8,7 +8,7 @@ import {
   BACKEND_SECRETS,
   DEFAULT_BACKEND,
 } from "./providers/known-backends.ts";
-import { decimal, oneOf, text, url, whole } from "./setting-types.ts";
+import { asItIs, decimal, oneOf, text, url, whole } from "./setting-types.ts";
 
 /** The parameters of a connection string that name files. */
 const TLS_FILES = ["sslrootcert", "sslcert", "sslkey"] as const;
@@ -34,6 +34,8 @@ const SETTINGS = z.object({
   EMBEDDING_BACKEND: oneOf(BACKEND_IDS).default(DEFAULT_BACKEND),
   EMBEDDING_DIM: whole(1, 16_000).optional(),
   EMBEDDING_TIMEOUT: whole(100, 600_000).default(30_000),
+  EMBED_DOCUMENT_PREFIX: asItIs.optional(),
+  EMBED_QUERY_PREFIX: asItIs.optional(),
 
   ...BACKEND_ENVIRONMENT,
 
@@ -61,13 +63,15 @@ const SETTINGS = z.object({
   EMBED_HTTP_TOKEN: text.min(16, "expected at least 16 characters").optional(),
 });
 
-/** The parsed and frozen settings. An empty value counts as not set. */
+/** The parsed and frozen settings. An empty value counts as not set, except that of a prefix. */
 export type Config = Readonly<z.infer<typeof SETTINGS>>;
 
 /** The names of all settings, in the order of `.env.example`. */
 export const SETTING_NAMES: readonly string[] = Object.keys(SETTINGS.shape);
 
 const SECRETS = new Set(["DATABASE_URL", "LISTEN_DATABASE_URL", ...BACKEND_SECRETS, "EMBED_HTTP_TOKEN"]);
+/** Settings whose empty value says something: nothing is put before a text, whatever its model expects. */
+const MAY_BE_EMPTY = new Set(["EMBED_DOCUMENT_PREFIX", "EMBED_QUERY_PREFIX"]);
 
 /**
  * Reads the settings from an environment.
@@ -79,7 +83,9 @@ export function readConfig(
   onWarning: (warning: string) => void = () => undefined,
 ): Config {
   const given = Object.fromEntries(
-    Object.entries(environment).filter(([, value]) => value !== undefined && value !== ""),
+    Object.entries(environment).filter(
+      ([name, value]) => value !== undefined && (value !== "" || MAY_BE_EMPTY.has(name)),
+    ),
   );
   const { problems, warnings } = misspelledSettings(Object.keys(given), SETTING_NAMES);
   warnings.forEach(onWarning);

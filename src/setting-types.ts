@@ -4,6 +4,9 @@ import { z } from "zod";
 
 export const text = z.string().trim();
 
+/** With its blanks, and empty where it is set to nothing. */
+export const asItIs = z.string();
+
 export const url = (protocols: RegExp, example: string) =>
   text.refine((value) => URL.canParse(value) && protocols.test(new URL(value).protocol), {
     error: `expected a URL such as ${example}`,

@@ -1,9 +1,10 @@
 import type { Config } from "../config.ts";
 import type { Database } from "../database/connect.ts";
 import { findModel, type LedgerModel } from "../ledger/model.ts";
-import { fingerprintOf, rowModel } from "../providers/fingerprint.ts";
+import { earlierNameOf, fingerprintOf, rowModel } from "../providers/fingerprint.ts";
 import { usageModel } from "../providers/provider.ts";
 import { describeProvider, policyOf } from "../providers/registry.ts";
+import { sentBy, type Sent } from "../providers/roles/sent.ts";
 import { sourceSettings } from "../providers/source-settings.ts";
 import { checkDimensions } from "../sources/check-dimensions.ts";
 import type { Source } from "../sources/source.ts";
@@ -30,6 +31,8 @@ export interface DryRunReport extends Omit<Work, "cachedTexts">, Estimate {
   /** Different texts that have a vector already; null where the length of the vectors, and so their name there, is not known. */
   readonly cachedTexts: number | null;
   readonly sample: SampleReport | null;
+  /** What goes to the provider with each text, and with questions. */
+  readonly sent: Sent;
 }
 
 /**
@@ -55,11 +58,9 @@ export async function dryRun(
   if (dimensions !== null) checkDimensions(source, { backend, model, dimensions });
   const modelOf = (length: number): Promise<LedgerModel> => {
     const named = {
-      backend,
-      model,
       limits,
-      dimensions: length,
-      fingerprint: fingerprintOf(described, length),
+      fingerprint: fingerprintOf(described, "document", length),
+      earlierName: earlierNameOf(described, length),
     };
     return findModel(db, rowModel(named, config.EMBED_ON_TOO_LONG), source.vectorType);
   };
@@ -77,9 +78,11 @@ export async function dryRun(
     ...work,
     cachedTexts: dimensions === null ? null : cachedTexts,
     sample,
+    sent: sentBy(described),
     ...estimate(work, learnt, {
       batchSize,
       batchCharacters: limits.characters,
+      prefixCharacters: limits.prefixCharacters ?? 0,
       concurrency: maxConcurrency,
       requestsPerMinute,
       tokensPerMinute,

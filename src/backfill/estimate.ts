@@ -7,6 +7,8 @@ export interface Pace {
   readonly batchSize: number;
   /** Characters per request, at most. */
   readonly batchCharacters: number;
+  /** Sent before each text. */
+  readonly prefixCharacters: number;
   /** Requests in flight, at most. */
   readonly concurrency: number;
   readonly requestsPerMinute: number | undefined;
@@ -36,10 +38,12 @@ const CHARACTERS_PER_TOKEN = 4;
 
 export function estimate(work: Pick<Work, "texts" | "characters">, learnt: Learnt, pace: Pace): Estimate {
   const perToken = learnt.tokens > 0 ? learnt.characters / learnt.tokens : CHARACTERS_PER_TOKEN;
-  const tokens = Math.round(work.characters / perToken);
+  const characters = work.characters + work.texts * pace.prefixCharacters;
+  // What was learnt is tokens per character of the texts alone: their prefixes are in it.
+  const tokens = Math.round((learnt.tokens > 0 ? work.characters : characters) / perToken);
   const requests = Math.max(
     Math.ceil(work.texts / pace.batchSize),
-    Math.ceil(work.characters / pace.batchCharacters),
+    Math.ceil(characters / pace.batchCharacters),
   );
   const { seconds, basis } = estimateTime(work.texts, tokens, requests, learnt, pace);
   return {

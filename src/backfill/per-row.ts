@@ -33,7 +33,7 @@ export async function backfillPerRow(
     for (const row of rows) {
       if (options.signal.aborted) break;
       done += await embedRow(db, source, row, async (text) =>
-        (await provider.embed([text], options.signal)).vectors.at(0),
+        (await provider.embed([text], "document", options.signal)).vectors.at(0),
       );
       options.progress.show({ done, total: rows.length, cached: 0, failed: 0, tokens: 0 });
     }

@@ -61,7 +61,7 @@ export async function sendSample(
   return await withProvider(config, source, { signal }, async (opened) => {
     checkDimensions(source, opened);
     const provider = providerOfSource(opened, source.name, events, budget, batchSize);
-    const { characters, textCharacters } = provider.limits;
+    const { textCharacters } = provider.limits;
     const onTooLong = config.EMBED_ON_TOO_LONG;
     const model = await registerModel(db, rowModel(provider, onTooLong), source.vectorType);
     const texts = await pickTexts(db, source, { all, model, textCharacters, onTooLong }, size);
@@ -76,7 +76,7 @@ export async function sendSample(
       sample.kept += embedded.length;
     };
     try {
-      for (const request of pack(texts, ({ text }) => text, { inputs: batchSize, characters })) {
+      for (const request of pack(texts, ({ text }) => text, { ...provider.limits, inputs: batchSize })) {
         if (budget.exhausted !== undefined) throw stopped(`${budget.exhausted}.`, sample.kept, texts.length);
         const inputs = request.map(({ text }) => text);
         await embedWithBisection(provider, inputs, signal, (result) => record(request, result), {

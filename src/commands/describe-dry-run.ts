@@ -1,4 +1,5 @@
 import type { DryRunReport } from "../backfill/dry-run.ts";
+import { describeSent } from "../providers/roles/sent.ts";
 import { formatDuration } from "../timing/format-duration.ts";
 
 /** The report of a dry run for people: each figure, and what it is based on. */
@@ -8,6 +9,7 @@ export function describeDryRun(report: DryRunReport): string {
   return [
     `${report.source}: ${sample === null ? "nothing was sent and nothing was written." : "a sample was sent, and its vectors are kept."}`,
     `  model         ${report.model}${vectors}`,
+    ...describeSentLine(report),
     ...describeSample(report),
     `  rows          ${report.rows} to embed${sample === null ? "" : ", those of the sample included"}`,
     `  equal texts   ${report.equalTexts} rows have the text of another row: equal texts are sent once`,
@@ -21,6 +23,12 @@ export function describeDryRun(report: DryRunReport): string {
     `  time          ${describeTime(report)}${report.seconds === null ? "; --sample 50 measures it" : ""}`,
     `  cost          ${describeCost(report)}`,
   ].join("\n");
+}
+
+/** What goes with each text, which is part of what is paid for. */
+export function describeSentLine({ sent }: DryRunReport): string[] {
+  const described = describeSent(sent);
+  return described === undefined ? [] : [`  sends         ${described}`];
 }
 
 /** The money; unknown without a price. */

@@ -15,15 +15,16 @@ import { loadSources } from "../sources/load-sources.ts";
 import { setPaused } from "../sources/set-paused.ts";
 import { unknownSource } from "../sources/unknown-source.ts";
 import { BACKEND_IDS } from "../providers/known-backends.ts";
-import { describeCost, describeTime } from "./describe-dry-run.ts";
+import { describeCost, describeSentLine, describeTime } from "./describe-dry-run.ts";
 import { oneOf, parseCommand, wholeNumber, type Command } from "./command.ts";
+import { providerSettings, PROVIDER_OPTIONS, PROVIDER_USAGE } from "./provider-options.ts";
 import { withDatabase } from "./with-database.ts";
 import { stopSignal } from "./stop-signal.ts";
 
 export const remodel: Command = {
   usage: invocation(
     "remodel",
-    `NAME [--model MODEL] [--dim N] [--backend ${BACKEND_IDS.join("|")}] [--base-url URL] [--api-key-env NAME_API_KEY] [--force] [--dry-run | --pause | --rollback | --finish | --cancel] [--json]`,
+    `NAME [--model MODEL] [--dim N] [--backend ${BACKEND_IDS.join("|")}] ${PROVIDER_USAGE} [--force] [--dry-run | --pause | --rollback | --finish | --cancel] [--json]`,
   ),
   summary:
     "change the model of a source while users write and search; after an interruption, the same command continues",
@@ -34,8 +35,7 @@ export const remodel: Command = {
         model: { type: "string" },
         dim: { type: "string" },
         backend: { type: "string" },
-        "base-url": { type: "string" },
-        "api-key-env": { type: "string" },
+        ...PROVIDER_OPTIONS,
         force: { type: "boolean", default: false },
         "dry-run": { type: "boolean", default: false },
         pause: { type: "boolean", default: false },
@@ -60,10 +60,7 @@ export const remodel: Command = {
         backend: oneOf("--backend", values.backend, BACKEND_IDS) ?? null,
         model: values.model ?? null,
         dimensions: values.dim === undefined ? undefined : wholeNumber("--dim", values.dim),
-        settings: {
-          ...(values["base-url"] === undefined ? {} : { base_url: values["base-url"] }),
-          ...(values["api-key-env"] === undefined ? {} : { api_key_env: values["api-key-env"] }),
-        },
+        settings: providerSettings(values),
       };
       const isNewModel =
         asked.backend !== null ||
@@ -177,6 +174,7 @@ function bytes(rows: number, dimensions: number): number {
 function describePlan(report: DryRunReport, by: string, disk: number): string {
   return [
     `${by}: no text was sent and nothing was written.`,
+    ...describeSentLine(report),
     `  rows          ${report.rows}`,
     `  texts         ${report.texts} to send, without duplicates and cached texts`,
     `  tokens        about ${report.tokens} (${report.basis.tokens})`,

@@ -1,5 +1,6 @@
 import { describeChunking } from "../chunks/chunk-settings.ts";
 import { invocation } from "../invocation.ts";
+import { describeSent } from "../providers/roles/sent.ts";
 import { describeOutdated, updateOutdated } from "../status/describe-outdated.ts";
 import { listSources, type ListedSource } from "../status/list-sources.ts";
 import { parseCommand, type Command } from "./command.ts";
@@ -7,13 +8,14 @@ import { withDatabase } from "./with-database.ts";
 
 export const sources: Command = {
   usage: invocation("sources", "[--json]"),
-  summary: "list every watched text: its table, key, vector column and model, and how many vectors are old",
+  summary:
+    "list every watched text: its table, key, vector column, model and prefixes, and how many vectors are old",
   async run(args) {
     const { values } = parseCommand(sources, args, {
       options: { json: { type: "boolean", default: false } },
     });
-    return await withDatabase(async (db) => {
-      const listed = await listSources(db);
+    return await withDatabase(async (db, config) => {
+      const listed = await listSources(db, config);
       console.log(values.json ? JSON.stringify(listed) : listed.map(describe).join("\n\n"));
       return 0;
     });
@@ -22,6 +24,7 @@ export const sources: Command = {
 
 function describe(source: ListedSource): string {
   const model = [source.backend ?? "EMBEDDING_BACKEND", source.model ?? "its configured model"].join(", ");
+  const sent = source.sent === null ? undefined : describeSent(source.sent);
   return [
     source.name,
     `  table   ${source.table ?? "-"}, key ${source.key.join(", ")}`,
@@ -29,6 +32,7 @@ function describe(source: ListedSource): string {
     `  vector  ${source.vector ?? "-"}`,
     ...(source.chunks === null ? [] : [`  cut     ${describeChunking(source.chunks)}`]),
     `  model   ${model}`,
+    ...(sent === undefined ? [] : [`  sends   ${sent}`]),
     `  state   ${source.state}${source.problem === null ? "" : `: ${source.problem}`}`,
     ...outdated(source),
   ].join("\n");

@@ -31,7 +31,7 @@ export const status: Command = {
       );
     }
     const maxAgeSeconds = wholeNumber("--max-age", values["max-age"]);
-    return await withDatabase(async (db) => {
+    return await withDatabase(async (db, config) => {
       const stopped = new AbortController();
       if (values.watch) {
         void stopSignal().then(() => {
@@ -43,7 +43,7 @@ export const status: Command = {
         });
       }
       do {
-        const collected = await collectStatus(db);
+        const collected = await collectStatus(db, config);
         const needs = needsAttention(collected, { maxAgeSeconds });
         if (values.watch && process.stdout.isTTY) process.stdout.write(CLEAR);
         console.log(values.json ? JSON.stringify(collected) : describeStatus(collected));

@@ -4,13 +4,14 @@ import { invocation } from "../invocation.ts";
 import { watch as watchTable, type Watched } from "../watch/watch.ts";
 import { BACKEND_IDS } from "../providers/known-backends.ts";
 import { oneOf, parseCommand, wholeNumber, type Command } from "./command.ts";
+import { providerSettings, PROVIDER_OPTIONS, PROVIDER_USAGE } from "./provider-options.ts";
 import { withDatabase } from "./with-database.ts";
 import { sources } from "./sources.ts";
 
 export const watch: Command = {
   usage: invocation(
     "watch",
-    `TABLE --text COLUMN|EXPRESSION [--key COLUMN]... [--vector embedding] [--into TABLE [--chunk N [--overlap N] [--unit characters|tokens]]] [--type vector|halfvec] [--dim N] [--name NAME] [--backend ${BACKEND_IDS.join("|")}] [--model MODEL] [--base-url URL] [--api-key-env NAME_API_KEY] [--json] | --list`,
+    `TABLE --text COLUMN|EXPRESSION [--key COLUMN]... [--vector embedding] [--into TABLE [--chunk N [--overlap N] [--unit characters|tokens]]] [--type vector|halfvec] [--dim N] [--name NAME] [--backend ${BACKEND_IDS.join("|")}] [--model MODEL] ${PROVIDER_USAGE} [--json] | --list`,
   ),
   summary: "keep a vector of any table's text; a missing vector column, or table for the vectors, is created",
   async run(args) {
@@ -29,8 +30,7 @@ export const watch: Command = {
         name: { type: "string" },
         backend: { type: "string" },
         model: { type: "string" },
-        "base-url": { type: "string" },
-        "api-key-env": { type: "string" },
+        ...PROVIDER_OPTIONS,
         list: { type: "boolean", default: false },
         json: { type: "boolean", default: false },
       },
@@ -56,10 +56,7 @@ export const watch: Command = {
       name: values.name,
       backend: oneOf("--backend", values.backend, BACKEND_IDS),
       model: values.model,
-      settings: {
-        ...(values["base-url"] === undefined ? {} : { base_url: values["base-url"] }),
-        ...(values["api-key-env"] === undefined ? {} : { api_key_env: values["api-key-env"] }),
-      },
+      settings: providerSettings(values),
     };
     return await withDatabase(async (db, config) => {
       const watched = await watchTable(db, config, options);

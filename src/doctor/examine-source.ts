@@ -10,6 +10,7 @@ import { isChunked, type ChunkedSource } from "../sources/chunked-source.ts";
 import { vectorIndexes } from "../search/vector-index.ts";
 import { missingGrants } from "../sources/missing-grants.ts";
 import type { Source } from "../sources/source.ts";
+import { examineRoles } from "./examine-roles.ts";
 import { examineVectors } from "./examine-vectors.ts";
 import { ok, problem, warning, type Finding } from "./finding.ts";
 
@@ -27,7 +28,7 @@ export async function examineSource(
     ...(await triggers(db, source)),
     granted,
     ...(await foreignKey(db, source)),
-    ...(isChunked(source) ? [] : [...(await indexes(db, source)), await provider(config, source)]),
+    ...(isChunked(source) ? [] : [...(await indexes(db, source)), ...(await provider(config, source))]),
     ...(isChunked(source) || granted.level === "problem" ? [] : [await examineVectors(db, source)]),
     ...(source.paused
       ? [warning(`${source.name} is paused.`, `To go on: ${invocation("resume", source.name)}`)]
@@ -127,22 +128,25 @@ async function indexes(db: Database, source: Source): Promise<Finding[]> {
   ];
 }
 
-async function provider(config: Config, source: Source): Promise<Finding> {
+async function provider(config: Config, source: Source): Promise<Finding[]> {
   try {
     const signal = AbortSignal.timeout(config.EMBEDDING_TIMEOUT);
-    return await withProvider(config, source, { signal }, (opened) => {
+    return await withProvider(config, source, { signal }, async (opened) => {
       checkDimensions(source, opened);
-      return ok(
-        `${opened.model} (${opened.backend}) answers with vectors of ${opened.dimensions} dimensions`,
-      );
+      return [
+        ok(`${opened.model} (${opened.backend}) answers with vectors of ${opened.dimensions} dimensions`),
+        ...(await examineRoles(config, source)),
+      ];
     });
   } catch (error) {
-    if (error instanceof SetupError) return problem(error.message, error.remedy);
+    if (error instanceof SetupError) return [problem(error.message, error.remedy)];
     if (error instanceof ProviderError) {
-      return problem(
-        error.message,
-        "docs/providers.md explains each answer. Rows wait until the provider works again, and none is lost.",
-      );
+      return [
+        problem(
+          error.message,
+          "docs/providers.md explains each answer. Rows wait until the provider works again, and none is lost.",
+        ),
+      ];
     }
     throw error;
   }

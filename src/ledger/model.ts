@@ -10,16 +10,15 @@ export interface LedgerModel {
   readonly id: number;
   /** Models whose vectors may stand in for them: a column of half precision takes full vectors too. */
   readonly lenderIds: readonly number[];
-  /** `embedding_cache.model` of vectors that may stand in for them; also the model's name before 0.2. */
+  /** `embedding_cache.model` of vectors that may stand in for them; also the model's name before 0.2, if they were the same. */
   readonly cacheNames: readonly string[];
 }
 
 /** What is needed of a provider to name its vectors. */
 interface Named {
-  readonly backend: string;
-  readonly model: string;
-  readonly dimensions: number;
   readonly fingerprint: string;
+  /** Its name before 0.2; undefined where its vectors were others then. */
+  readonly earlierName: string | undefined;
 }
 
 /** Finds the numbers of a model, and gives it some where it has none. */
@@ -44,7 +43,7 @@ export async function findModel(
   provider: Named,
   precision: Source["vectorType"],
 ): Promise<LedgerModel> {
-  const { backend, model, dimensions, fingerprint } = provider;
+  const { fingerprint, earlierName } = provider;
   const names = namesOf(provider, precision);
   const { rows } = await sql<{ id: number; name: string }>`
     select m.id, m.name from autoembed.embedding_model m where m.name = any(${names}::text[])`.execute(db);
@@ -52,7 +51,7 @@ export async function findModel(
     fingerprint,
     id: rows.find(({ name }) => name === names[0])?.id ?? 0,
     lenderIds: rows.map(({ id }) => id),
-    cacheNames: [...names, `${backend}/${model}@${String(dimensions)}`],
+    cacheNames: earlierName === undefined ? names : [...names, earlierName],
   };
 }
 

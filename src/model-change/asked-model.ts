@@ -29,7 +29,7 @@ export async function askedModel(config: Config, live: Source, asked: ModelOptio
 /**
  * If only a model is given, the provider stays the source's own: its texts must not go to the environment's provider
  * because the model was named alone. A different backend takes its settings from the environment. So does a different
- * server, whose key is never the old server's key.
+ * server, whose key is never the old server's key. A prefix belongs to the model that it was chosen for.
  */
 function withTheSameProvider(
   config: Config,
@@ -37,7 +37,8 @@ function withTheSameProvider(
   asked: ModelOptions,
 ): Omit<NewModel, "dimensions"> {
   const backend = asked.backend ?? live.backend;
-  const own = sourceSettings(live.settings);
+  const isSameModel = asked.model === null || asked.model === modelOf(config, live);
+  const own = isSameModel ? sourceSettings(live.settings) : withoutPrefixes(live.settings);
   const isSameBackend = (backend ?? config.EMBEDDING_BACKEND) === (live.backend ?? config.EMBEDDING_BACKEND);
   const isSameServer =
     isSameBackend &&
@@ -50,11 +51,30 @@ function withTheSameProvider(
   };
 }
 
-/** Where the texts of a source go, in words: `text-embedding-3-large of llm_api at https://api.openai.com`. */
+/** The name of a source's model, also where it follows the environment. */
+function modelOf(config: Config, live: Source): string | undefined {
+  const settings = providerOf(config, live);
+  return "model" in settings ? settings.model : undefined;
+}
+
+function withoutPrefixes(settings: Source["settings"]): SourceSettings {
+  const { document_prefix: _, query_prefix: __, ...rest } = sourceSettings(settings);
+  return rest;
+}
+
+/**
+ * Where the texts of a source go, in words: `text-embedding-3-large of llm_api at https://api.openai.com`, and the prefixes
+ * that the source has of its own.
+ */
 export function describeModel(config: Config, overrides: Omit<ProviderOverrides, "dimensions">): string {
   const { backend } = providerOf(config, overrides);
   const at = server(config, overrides);
-  return `${overrides.model ?? "its model"} of ${backend}${at === undefined ? "" : ` at ${at}`}`;
+  const { document_prefix, query_prefix } = sourceSettings(overrides.settings);
+  const prefixes = [
+    ...(document_prefix === undefined ? [] : [`, texts after ${JSON.stringify(document_prefix)}`]),
+    ...(query_prefix === undefined ? [] : [`, questions after ${JSON.stringify(query_prefix)}`]),
+  ];
+  return `${overrides.model ?? "its model"} of ${backend}${at === undefined ? "" : ` at ${at}`}${prefixes.join("")}`;
 }
 
 /** The server's origin, which contains no password. */

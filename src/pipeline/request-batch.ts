@@ -98,8 +98,8 @@ export class RequestBatch {
 
   #pack(texts: readonly UnsentText[]): UnsentText[][] {
     const { provider, settings } = this.#context;
-    const { inputs, characters } = provider.limits;
-    return pack(texts, ({ text }) => text, { inputs: Math.min(inputs, settings.batchSize), characters });
+    const inputs = Math.min(provider.limits.inputs, settings.batchSize);
+    return pack(texts, ({ text }) => text, { ...provider.limits, inputs });
   }
 
   /** Waits until the request may be sent, not for its answer: the next claim is made in the meantime. */

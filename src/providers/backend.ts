@@ -1,4 +1,5 @@
 import type { OnReceived, ProviderLimits } from "./provider.ts";
+import type { Fields, PerRole, Role } from "./roles/role.ts";
 
 /** A vector as it was received: base64 of little-endian float32s, or an array of what should be numbers. */
 export type RawVector = string | ArrayLike<unknown>;
@@ -17,9 +18,13 @@ export interface Backend {
   readonly limits: ProviderLimits;
   /** Where it is asked: origin and path; undefined where it is asked nowhere else. */
   readonly address?: string;
-  /** Other settings that decide what its vectors are. */
-  readonly shape?: Readonly<Record<string, unknown>>;
+  /** Other settings that decide what its vectors of texts in each role are. */
+  readonly shape?: PerRole<Fields>;
+  /** The fields of a request by which the provider knows the role of its texts; left out where there are none. */
+  readonly roleFields?: PerRole<Fields>;
+  /** Requests with texts of rows have fields that are not in those of version 0.1, which knew no roles. */
+  readonly addsFields?: boolean;
   /** One request. @throws {ProviderError} or, when aborted, the signal's reason. */
-  ask(texts: readonly string[], signal: AbortSignal, onReceived?: OnReceived): Promise<RawAnswer>;
+  ask(texts: readonly string[], role: Role, signal: AbortSignal, onReceived?: OnReceived): Promise<RawAnswer>;
   close(): Promise<void>;
 }

@@ -6,6 +6,8 @@ export type ProviderConfig = z.infer<z.ZodObject<typeof BACKEND_ENVIRONMENT>> & 
   readonly EMBEDDING_BACKEND: BackendId;
   readonly EMBEDDING_DIM?: number | undefined;
   readonly EMBEDDING_TIMEOUT: number;
+  readonly EMBED_DOCUMENT_PREFIX?: string | undefined;
+  readonly EMBED_QUERY_PREFIX?: string | undefined;
   readonly EMBED_MAX_TEXT_CHARACTERS?: number | undefined;
   readonly EMBED_MAX_CONCURRENCY: number;
   readonly EMBED_MAX_RETRIES: number;

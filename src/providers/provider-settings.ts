@@ -1,4 +1,5 @@
 import type { ProviderLimits } from "./provider.ts";
+import type { OwnPrefixes } from "./roles/with-prefixes.ts";
 
 /** What every backend needs to know. Times are milliseconds. */
 export interface CommonSettings {
@@ -8,6 +9,8 @@ export interface CommonSettings {
   readonly timeoutMs: number;
   /** Replaces single limits of the backend. */
   readonly limits?: Partial<ProviderLimits> | undefined;
+  /** What is put before each text, in place of what the model's family expects. */
+  readonly prefixes?: OwnPrefixes | undefined;
 }
 
 /** How to reach a provider by HTTP. */

@@ -3,6 +3,7 @@ import { backendOf, type ProviderSettings } from "./known-backends.ts";
 import { ProviderError } from "./provider-error.ts";
 import type { Provider } from "./provider.ts";
 import type { RetryPolicy } from "./retry-policy.ts";
+import { withPrefixes, type PrefixedBackend } from "./roles/with-prefixes.ts";
 import { RetryingProvider } from "./retrying-provider.ts";
 import { ValidatingProvider } from "./validating-provider.ts";
 import { withRequestEvents } from "./with-request-events.ts";
@@ -12,13 +13,18 @@ import { withUsageEvents, type Budget } from "./with-usage-events.ts";
  * The layers around a request to a provider, each a `Provider` around the one before it:
  *
  *   Backend              one request in its own dialect; the answer as it came   backends/
+ *   withPrefixes         each text begins as its model expects it in its role    roles/
  *   ValidatingProvider   the answer is checked: count, length, finite floats
  *   withRequestEvents    each request is an event, retries included
  *   RetryingProvider     paced, retried, stopped by an open circuit; shared by all sources with equal settings
  *   withUsageEvents      what one source sees: the day's budget, and an event with the tokens of each answer
  *
- * A command takes the first two (`openProvider`): it reports a failure at once. A listener takes all five.
+ * A command takes the first three (`openProvider`): it reports a failure at once. A listener takes all six.
  */
+
+export function openBackend(settings: ProviderSettings): PrefixedBackend {
+  return withPrefixes(backendOf(settings.backend).open(settings), settings.prefixes);
+}
 
 /**
  * Opens a provider and asks it for one vector.
@@ -28,18 +34,14 @@ export async function openProvider(
   settings: ProviderSettings,
   signal: AbortSignal = new AbortController().signal,
 ): Promise<Provider> {
-  return await ValidatingProvider.probed(
-    backendOf(settings.backend).open(settings),
-    settings.dimensions,
-    signal,
-  );
+  return await ValidatingProvider.probed(openBackend(settings), settings.dimensions, signal);
 }
 
 /** The same without a request, where the dimensions are known; a model that makes others shows at the first answer. */
 export function openProviderWithoutProbe(
   settings: ProviderSettings & { readonly dimensions: number },
 ): Provider {
-  return new ValidatingProvider(backendOf(settings.backend).open(settings), settings.dimensions);
+  return new ValidatingProvider(openBackend(settings), settings.dimensions);
 }
 
 /** A provider that all sources with these settings share: they share its rate limit and its circuit. */

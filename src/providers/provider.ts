@@ -1,4 +1,5 @@
 import type { VectorArray } from "../database/vector-array.ts";
+import type { Role } from "./roles/role.ts";
 import type { RateHints } from "./traffic/rate-hints.ts";
 
 /** How much one request to a provider may carry. */
@@ -9,6 +10,8 @@ export interface ProviderLimits {
   readonly characters: number;
   /** Characters per text, at most: a row with a longer one fails, or its text is cut (`EMBED_ON_TOO_LONG`). */
   readonly textCharacters: number;
+  /** Characters that are sent before each text, which count in a request. */
+  readonly prefixCharacters?: number;
 }
 
 /** The result of one `embed` call. */
@@ -40,13 +43,22 @@ export interface Provider {
   /** The length of every vector: configured, or discovered by a probe when the provider was opened. */
   readonly dimensions: number;
   readonly limits: ProviderLimits;
-  /** See `fingerprintOf`. */
+  /** What its vectors of rows are called: see `fingerprintOf`. */
   readonly fingerprint: string;
+  /** What version 0.1 called its vectors of rows; undefined where it would have sent something else with the texts. */
+  readonly earlierName: string | undefined;
+  /** What its vectors of questions are called. */
+  readonly queryFingerprint: string;
   /**
-   * Embeds non-empty texts.
+   * Embeds non-empty texts, all of them in one role.
    * @throws {ProviderError} classified, never with a text in its message; when aborted, the signal's reason.
    */
-  embed(texts: readonly string[], signal: AbortSignal, options?: EmbedOptions): Promise<Embeddings>;
+  embed(
+    texts: readonly string[],
+    role: Role,
+    signal: AbortSignal,
+    options?: EmbedOptions,
+  ): Promise<Embeddings>;
   /** From now on no request has more: the provider was seen to refuse it. */
   restrict?(limits: Partial<Pick<ProviderLimits, "inputs" | "characters">>): void;
   /** Resolves when a request would be sent soon: to be awaited before texts are claimed. @throws the signal's reason */

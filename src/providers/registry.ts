@@ -1,14 +1,14 @@
 import type { ProviderConfig } from "./provider-config.ts";
 import type { Events } from "../events.ts";
 import { backendOf } from "./known-backends.ts";
-import { openProvider, openProviderWithoutProbe, openSharedProvider } from "./provider-stack.ts";
-import type { Backend } from "./backend.ts";
+import { openBackend, openProvider, openProviderWithoutProbe, openSharedProvider } from "./provider-stack.ts";
 import type { Provider } from "./provider.ts";
 import {
   NO_OVERRIDES,
   resolveProviderSettings,
   type ProviderOverrides,
 } from "./resolve-provider-settings.ts";
+import type { PrefixedBackend } from "./roles/with-prefixes.ts";
 import type { RetryPolicy } from "./retry-policy.ts";
 import type { RetryingProvider } from "./retrying-provider.ts";
 import { sourceSettings } from "./source-settings.ts";
@@ -133,9 +133,8 @@ export async function withProvider<T>(
 export async function describeProvider(
   config: ProviderConfig,
   overrides: ProviderOverrides,
-): Promise<Pick<Backend, "name" | "model" | "limits" | "address" | "shape">> {
-  const settings = resolveProviderSettings(config, overrides);
-  const backend = backendOf(settings.backend).open(settings);
+): Promise<Omit<PrefixedBackend, "ask" | "close">> {
+  const backend = openBackend(resolveProviderSettings(config, overrides));
   await backend.close();
   return backend;
 }

@@ -21,6 +21,18 @@ export function resolveProviderSettings(
   config: ProviderConfig,
   overrides: ProviderOverrides = NO_OVERRIDES,
 ): ProviderSettings {
+  const settings = resolve(config, overrides);
+  const { document_prefix, query_prefix } = sourceSettings(overrides.settings);
+  // The environment's prefixes are about the environment's model, and not about another one.
+  const environment = isSameModel(settings, resolve(config, NO_OVERRIDES)) ? config : undefined;
+  const prefixes = {
+    document: document_prefix ?? environment?.EMBED_DOCUMENT_PREFIX,
+    query: query_prefix ?? environment?.EMBED_QUERY_PREFIX,
+  };
+  return { ...settings, prefixes };
+}
+
+function resolve(config: ProviderConfig, overrides: ProviderOverrides): ProviderSettings {
   return backendOf(overrides.backend ?? config.EMBEDDING_BACKEND).resolve({
     environment: config,
     source: sourceSettings(overrides.settings),
@@ -41,4 +53,12 @@ export function resolveProviderSettings(
       },
     },
   });
+}
+
+function isSameModel(one: ProviderSettings, other: ProviderSettings): boolean {
+  return one.backend === other.backend && modelOf(one) === modelOf(other);
+}
+
+function modelOf(settings: ProviderSettings): string | undefined {
+  return "model" in settings ? settings.model : undefined;
 }

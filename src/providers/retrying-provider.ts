@@ -7,6 +7,7 @@ import { isProbe, PROBE_TEXT, refusesAll } from "./isolate/probe-text.ts";
 import { Suspects } from "./isolate/suspects.ts";
 import { ProviderError } from "./provider-error.ts";
 import type { Embeddings, EmbedOptions, Provider, ProviderLimits } from "./provider.ts";
+import type { Role } from "./roles/role.ts";
 import { DEFAULT_POLICY, type RetryPolicy } from "./retry-policy.ts";
 import { sleep } from "./sleep.ts";
 
@@ -51,6 +52,8 @@ export class RetryingProvider extends EventEmitter<Events> implements Provider {
   readonly model: string;
   readonly dimensions: number;
   readonly fingerprint: string;
+  readonly earlierName: string | undefined;
+  readonly queryFingerprint: string;
   readonly #provider: Provider;
   readonly #policy: RetryPolicy;
   readonly #limiter: Limiter;
@@ -67,6 +70,8 @@ export class RetryingProvider extends EventEmitter<Events> implements Provider {
     this.model = provider.model;
     this.dimensions = provider.dimensions;
     this.fingerprint = provider.fingerprint;
+    this.earlierName = provider.earlierName;
+    this.queryFingerprint = provider.queryFingerprint;
     this.#provider = provider;
     this.#policy = { ...DEFAULT_POLICY, ...policy };
     this.#limiter = new Limiter(this.#policy);
@@ -124,6 +129,7 @@ export class RetryingProvider extends EventEmitter<Events> implements Provider {
 
   async embed(
     texts: readonly string[],
+    role: Role,
     signal: AbortSignal,
     options: EmbedOptions = {},
   ): Promise<Embeddings> {
@@ -133,10 +139,10 @@ export class RetryingProvider extends EventEmitter<Events> implements Provider {
     if (this.#suspects.mustDivide(texts)) {
       throw new ProviderError("row", "The provider stopped answering when it was asked for these texts.");
     }
-    if (!this.#suspects.includesAny(texts)) return await this.#embed(texts, signal, call, options);
+    if (!this.#suspects.includesAny(texts)) return await this.#embed(texts, role, signal, call, options);
     const endTurn = await this.#suspects.turn();
     try {
-      return await this.#embed(texts, signal, call, options);
+      return await this.#embed(texts, role, signal, call, options);
     } finally {
       endTurn();
     }
@@ -144,6 +150,7 @@ export class RetryingProvider extends EventEmitter<Events> implements Provider {
 
   async #embed(
     texts: readonly string[],
+    role: Role,
     signal: AbortSignal,
     call: Call,
     options: EmbedOptions,
@@ -155,7 +162,7 @@ export class RetryingProvider extends EventEmitter<Events> implements Provider {
     let startedAt = performance.now();
     for (let attempt = 1; ;) {
       if (!call.isOver) startedAt = performance.now();
-      const outcome = await this.#request(texts, signal, call.signal).catch(asProviderError);
+      const outcome = await this.#request(texts, role, signal, call.signal).catch(asProviderError);
       if (!(outcome instanceof ProviderError)) return outcome;
       // It was not sent.
       if (outcome === call.signal.reason && call.end !== "waited too long") throw outcome;
@@ -189,11 +196,16 @@ export class RetryingProvider extends EventEmitter<Events> implements Provider {
   }
 
   /** @param wait aborts the wait for a turn; `signal` aborts the request itself */
-  async #request(texts: readonly string[], signal: AbortSignal, wait: AbortSignal): Promise<Embeddings> {
+  async #request(
+    texts: readonly string[],
+    role: Role,
+    signal: AbortSignal,
+    wait: AbortSignal,
+  ): Promise<Embeddings> {
     const characters = texts.reduce((sum, text) => sum + text.length, 0);
     try {
       const answer = await this.#limiter.run(characters * this.#tokensPerCharacter, wait, (onReceived) =>
-        this.#provider.embed(texts, signal, { onReceived }),
+        this.#provider.embed(texts, role, signal, { onReceived }),
       );
       if (answer.tokens > 0 && !answer.areTokensEstimated && characters > 0) {
         this.#tokensPerCharacter += (answer.tokens / characters - this.#tokensPerCharacter) / 8;
@@ -245,7 +257,7 @@ export class RetryingProvider extends EventEmitter<Events> implements Provider {
 
   async #probe(signal: AbortSignal): Promise<void> {
     try {
-      await this.#provider.embed([PROBE_TEXT], signal);
+      await this.#provider.embed([PROBE_TEXT], "document", signal);
     } catch (error) {
       const failure = asProviderError(error);
       if (failure.kind === "throttled") return;

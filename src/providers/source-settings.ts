@@ -10,6 +10,8 @@ const SOURCE_SETTINGS = z.strictObject({
   tokens_per_minute: count.optional(),
   concurrency: count.max(64).optional(),
   batch_size: count.max(2048).optional(),
+  document_prefix: z.string().optional(),
+  query_prefix: z.string().optional(),
 });
 
 /** What `embedding_source.settings` may say; everything else follows the environment. */

@@ -1,10 +1,12 @@
 import { checkAnswer, lengthOf, wrongDimensions } from "./answer.ts";
 import type { Backend } from "./backend.ts";
-import { fingerprintOf } from "./fingerprint.ts";
+import { earlierNameOf, fingerprintOf } from "./fingerprint.ts";
 import { PROBE_TEXT, refusesAll } from "./isolate/probe-text.ts";
 import { ProviderError } from "./provider-error.ts";
 import { estimateTokens } from "./token-count.ts";
 import type { Embeddings, EmbedOptions, Provider } from "./provider.ts";
+import type { Role } from "./roles/role.ts";
+import type { PrefixedBackend } from "./roles/with-prefixes.ts";
 
 /** A backend's answers, each checked before it goes any further: count, length, finite floats, a direction. */
 export class ValidatingProvider implements Provider {
@@ -12,13 +14,17 @@ export class ValidatingProvider implements Provider {
   readonly model: string;
   readonly dimensions: number;
   readonly fingerprint: string;
-  readonly #backend: Backend;
+  readonly earlierName: string | undefined;
+  readonly queryFingerprint: string;
+  readonly #backend: PrefixedBackend;
 
-  constructor(backend: Backend, dimensions: number) {
+  constructor(backend: PrefixedBackend, dimensions: number) {
     this.backend = backend.name;
     this.model = backend.model;
     this.dimensions = dimensions;
-    this.fingerprint = fingerprintOf(backend, dimensions);
+    this.fingerprint = fingerprintOf(backend, "document", dimensions);
+    this.earlierName = earlierNameOf(backend, dimensions);
+    this.queryFingerprint = fingerprintOf(backend, "query", dimensions);
     this.#backend = backend;
   }
 
@@ -27,7 +33,7 @@ export class ValidatingProvider implements Provider {
    * @throws {ProviderError} when it does not answer, or with vectors of another length (`setup`); it is closed then
    */
   static async probed(
-    backend: Backend,
+    backend: PrefixedBackend,
     expected: number | undefined,
     signal: AbortSignal,
   ): Promise<ValidatingProvider> {
@@ -49,19 +55,24 @@ export class ValidatingProvider implements Provider {
 
   async embed(
     texts: readonly string[],
+    role: Role,
     signal: AbortSignal,
     options: EmbedOptions = {},
   ): Promise<Embeddings> {
     if (texts.includes("")) throw new ProviderError("row", "An empty text has no vector.");
     const started = performance.now();
-    const answer = await this.#backend.ask(texts, signal, options.onReceived);
+    const answer = await this.#backend.ask(texts, role, signal, options.onReceived);
     const vectors = checkAnswer(answer, texts.length, this.dimensions, nameOf(this.#backend));
     return {
       vectors,
-      tokens: answer.tokens ?? estimateTokens(texts),
+      tokens: answer.tokens ?? this.#estimateTokens(texts, role),
       areTokensEstimated: answer.tokens === undefined,
       milliseconds: performance.now() - started,
     };
+  }
+
+  #estimateTokens(texts: readonly string[], role: Role): number {
+    return estimateTokens(texts) + texts.length * estimateTokens([this.#backend.prefixes[role]]);
   }
 
   /** One request per call, so nothing is waited for. */
@@ -76,7 +87,7 @@ export class ValidatingProvider implements Provider {
 }
 
 async function probe(backend: Backend, signal: AbortSignal): Promise<number> {
-  const answer = await backend.ask([PROBE_TEXT], signal).catch((error: unknown) => {
+  const answer = await backend.ask([PROBE_TEXT], "document", signal).catch((error: unknown) => {
     throw error instanceof ProviderError && error.kind === "row" ? refusesAll(error) : error;
   });
   const [vector] = answer.vectors;

@@ -10,15 +10,17 @@ export function withRequestEvents(provider: Provider, events: Events): Provider 
     model,
     dimensions: provider.dimensions,
     fingerprint: provider.fingerprint,
+    earlierName: provider.earlierName,
+    queryFingerprint: provider.queryFingerprint,
     get limits() {
       return provider.limits;
     },
-    async embed(texts, signal, options) {
+    async embed(texts, role, signal, options) {
       const started = performance.now();
       const report = (outcome: "ok" | "aborted" | ProviderError["kind"]) =>
         events.emit("requested", { backend, model, outcome, milliseconds: performance.now() - started });
       try {
-        const answer = await provider.embed(texts, signal, options);
+        const answer = await provider.embed(texts, role, signal, options);
         report("ok");
         return answer;
       } catch (error) {

@@ -25,11 +25,13 @@ export function withUsageEvents(
     model: provider.model,
     dimensions: provider.dimensions,
     fingerprint: provider.fingerprint,
+    earlierName: provider.earlierName,
+    queryFingerprint: provider.queryFingerprint,
     get limits() {
       return provider.limits;
     },
-    async embed(texts, signal, options) {
-      const answer = await provider.embed(texts, signal, options);
+    async embed(texts, role, signal, options) {
+      const answer = await provider.embed(texts, role, signal, options);
       const { tokens, areTokensEstimated, milliseconds } = answer;
       const characters = texts.reduce((sum, text) => sum + countCharacters(text), 0);
       const { limits } = provider;

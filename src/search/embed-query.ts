@@ -12,9 +12,9 @@ export async function embedQuery(
   signal: AbortSignal,
 ): Promise<Float32Array> {
   const hash = createHash("sha256").update(query, "utf8").digest("hex");
-  const asked = await findQuestion(db, provider.fingerprint, hash);
+  const asked = await findQuestion(db, provider.queryFingerprint, hash);
   if (asked !== undefined) return asked;
-  const { vectors } = await provider.embed([query], signal);
-  await keepQuestion(db, provider.fingerprint, hash, vectors, await findPgvector(db));
+  const { vectors } = await provider.embed([query], "query", signal);
+  await keepQuestion(db, provider.queryFingerprint, hash, vectors, await findPgvector(db));
   return vectors.at(0);
 }

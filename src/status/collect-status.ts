@@ -2,6 +2,8 @@ import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import type { ListenerState } from "../membership/listener-state.ts";
 import { backfillProgress } from "../pages/backfills.ts";
+import type { ProviderConfig } from "../providers/provider-config.ts";
+import type { Sent } from "../providers/roles/sent.ts";
 import { countQueue } from "../queue/counts.ts";
 import { failureReasons } from "../queue/failures.ts";
 import { joinQueue } from "../queue/is-queued.ts";
@@ -11,6 +13,7 @@ import { hasText, queueKey, rowsWithVectors } from "../sources/source-sql.ts";
 import { withPerRowFallback } from "../sources/per-row-fallback.ts";
 import type { Source } from "../sources/source.ts";
 import { countChunkedRows } from "./count-chunked-rows.ts";
+import { sentOf } from "./sent-of.ts";
 import { isChunked, type ChunkedSource } from "../sources/chunked-source.ts";
 import { NONE_OUTDATED, type CountedRows, type QueueStatus, type SourceStatus } from "./source-status.ts";
 
@@ -32,15 +35,17 @@ export interface Status {
   readonly cache: { readonly vectors: number; readonly bytes: number };
 }
 
-export async function collectStatus(db: Database): Promise<Status> {
+/** @param config says what is sent to the providers */
+export async function collectStatus(db: Database, config?: ProviderConfig): Promise<Status> {
   const { usable, chunked, broken } = await loadSources(db);
   const sources: SourceStatus[] = [];
   for (const source of usable) {
     // The texts come before their chunks.
     for (const chunkedSource of chunked) {
-      if (chunkedSource.embeddedBy === source.id) sources.push(await sourceStatus(db, chunkedSource));
+      if (chunkedSource.embeddedBy === source.id) sources.push(await sourceStatus(db, chunkedSource, null));
     }
-    sources.push(await sourceStatus(db, source));
+    const sent = config === undefined ? null : await sentOf(config, source);
+    sources.push(await sourceStatus(db, source, sent));
   }
   for (const { id, name, problem } of broken) {
     sources.push({
@@ -49,6 +54,7 @@ export async function collectStatus(db: Database): Promise<Status> {
       rows: 0,
       current: 0,
       ...NONE_OUTDATED,
+      sent: null,
       paused: false,
       problem,
     });
@@ -98,9 +104,13 @@ async function countRowsOnce(db: Database, source: Source): Promise<CountedRows>
   return counted;
 }
 
-async function sourceStatus(db: Database, source: Source | ChunkedSource): Promise<SourceStatus> {
+async function sourceStatus(
+  db: Database,
+  source: Source | ChunkedSource,
+  sent: Sent | null,
+): Promise<SourceStatus> {
   const queue = await queueStatus(db, source.id);
-  return { name: source.name, ...(await countRows(db, source)), ...queue, paused: source.paused };
+  return { name: source.name, ...(await countRows(db, source)), ...queue, sent, paused: source.paused };
 }
 
 async function queueStatus(db: Database, sourceId: number): Promise<QueueStatus> {

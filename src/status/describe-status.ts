@@ -1,5 +1,6 @@
 import pc from "picocolors";
 import { invocation } from "../invocation.ts";
+import { describeSent } from "../providers/roles/sent.ts";
 import { formatDuration } from "../timing/format-duration.ts";
 import type { ListenerStatus, Status } from "./collect-status.ts";
 import { describeOutdated, updateOutdated } from "./describe-outdated.ts";
@@ -22,6 +23,7 @@ export function describeStatus(status: Status): string {
     "",
     `cache: ${status.cache.vectors} vectors, ${megabytes(status.cache.bytes)}`,
     ...describeListeners(status.listeners),
+    ...status.sources.flatMap(sent),
     ...status.sources.flatMap(attention),
   ].join("\n");
 }
@@ -41,6 +43,11 @@ function describeListeners(listeners: readonly ListenerStatus[]): string[] {
         pc.yellow(`  ${backend} (${model}) is ${STATE_WORDS[now]}: ${reason ?? ""}`),
       ),
   ]);
+}
+
+function sent(source: SourceStatus): string[] {
+  const described = source.sent === null ? undefined : describeSent(source.sent);
+  return described === undefined ? [] : [`${source.name} sends ${described}`];
 }
 
 function attention(source: SourceStatus): string[] {

@@ -1,8 +1,11 @@
 import type { Database } from "../database/connect.ts";
 import { loadSources } from "../sources/load-sources.ts";
 import type { ChunkSettings } from "../chunks/chunk-settings.ts";
+import type { ProviderConfig } from "../providers/provider-config.ts";
+import type { Sent } from "../providers/roles/sent.ts";
 import { whereVectorsAre } from "../sources/source.ts";
 import { countOutdated } from "./count-outdated.ts";
+import { sentOf } from "./sent-of.ts";
 import type { LedgerCounts } from "./source-status.ts";
 
 export interface ListedSource {
@@ -18,6 +21,8 @@ export interface ListedSource {
   /** Null: the environment's. */
   readonly backend: string | null;
   readonly model: string | null;
+  /** What goes to the provider with texts and with questions; null where the settings of this process are not known. */
+  readonly sent: Sent | null;
   readonly state: "watched" | "paused" | "broken";
   /** Why nothing is embedded, and what to do; null if nothing is wrong. */
   readonly problem: string | null;
@@ -32,12 +37,17 @@ const NOT_COUNTED = { old_text: null, old_setting: null, adopted: null } as cons
 /**
  * Every source, with what the ledger knows of its vectors: reads every table once. A source of texts in chunks and the
  * source that embeds the chunks are one entry.
+ * @param config says what is sent to the providers
  */
-export async function listSources(db: Database): Promise<ListedSource[]> {
+export async function listSources(db: Database, config?: ProviderConfig): Promise<ListedSource[]> {
   const { usable, chunked, broken } = await loadSources(db);
   const rows = await db.selectFrom("autoembed.embedding_source").selectAll().orderBy("id").execute();
   const counts = new Map<number, LedgerCounts | null>();
-  for (const source of usable) counts.set(source.id, await countOutdated(db, source));
+  const sent = new Map<number, Sent | null>();
+  for (const source of usable) {
+    counts.set(source.id, await countOutdated(db, source));
+    if (config !== undefined) sent.set(source.id, await sentOf(config, source));
+  }
   const listed = rows.filter((row) => !chunked.some(({ embeddedBy }) => embeddedBy === row.id));
   return listed.map((row) => {
     const chunkedSource = chunked.find(({ id }) => id === row.id);
@@ -57,6 +67,7 @@ export async function listSources(db: Database): Promise<ListedSource[]> {
       chunks: chunkedSource?.chunkSettings ?? null,
       backend: embedded?.backend ?? null,
       model: embedded?.model ?? null,
+      sent: sent.get(embedded?.id ?? row.id) ?? null,
       state: source === undefined ? "broken" : row.paused ? "paused" : "watched",
       problem: broken.find(({ id }) => id === row.id)?.problem ?? row.trouble ?? embedded?.trouble ?? null,
       ...(counts.get(embedded?.id ?? row.id) ?? NOT_COUNTED),

@@ -1,4 +1,5 @@
 import type { QueueCounts } from "../queue/counts.ts";
+import type { Sent } from "../providers/roles/sent.ts";
 import type { FailureReason } from "../queue/failures.ts";
 
 export interface SourceStatus extends QueueCounts {
@@ -15,6 +16,8 @@ export interface SourceStatus extends QueueCounts {
   readonly adopted: number;
   /** Rows that the backfill under way has done; null where none is. */
   readonly backfilled: number | null;
+  /** What goes to the provider with texts and with questions; null where it is not known, or another source embeds. */
+  readonly sent: Sent | null;
   readonly paused: boolean;
   readonly problem: string | null;
   /** The latest failures, one entry per reason, with an example key and never a text. */
@@ -36,4 +39,4 @@ export type LedgerCounts = Pick<CountedRows, "old_text" | "old_setting" | "adopt
 export const NONE_OUTDATED: LedgerCounts = { old_text: 0, old_setting: 0, adopted: 0 };
 
 /** What the queue and the day's counters say of a source. */
-export type QueueStatus = Omit<SourceStatus, "name" | "paused" | keyof CountedRows>;
+export type QueueStatus = Omit<SourceStatus, "name" | "paused" | "sent" | keyof CountedRows>;

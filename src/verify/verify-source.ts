@@ -58,8 +58,8 @@ export async function verifySource(
       sampleRows(db, source, options.sample, provider.limits.textCharacters),
     );
     const limits = {
+      ...provider.limits,
       inputs: Math.min(config.EMBED_BATCH_SIZE, provider.limits.inputs),
-      characters: provider.limits.characters,
     };
     const cosines: { key: string; cosine: number }[] = [];
     const overlaps: number[] = [];
@@ -68,7 +68,7 @@ export async function verifySource(
       limits,
     );
     for (const { texts, positions } of packed) {
-      const { vectors } = await provider.embed(texts, options.signal);
+      const { vectors } = await provider.embed(texts, "document", options.signal);
       for (const [i, rows] of positions.entries()) {
         const fresh = `[${vectors.at(i).join(",")}]`;
         for (const position of rows) {

@@ -30,6 +30,7 @@ test("A dry run sends no request, writes nothing, and says of each figure what i
     texts: 25,
     characters: 200,
     sample: null,
+    sent: { document: { prefix: "", fields: {} }, query: { prefix: "", fields: {} } },
     tokens: 50,
     requests: 3,
     seconds: null,

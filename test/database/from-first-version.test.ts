@@ -54,6 +54,27 @@ async function firstVersion(): Promise<{ url: string; client: pg.Client }> {
 const adopt = (databaseUrl: string): Promise<void> =>
   migrate({ databaseUrl, dimensions: DIMENSIONS, adoptsFirstVersion: true });
 
+/** A listener, and a provider that answers with oracle vectors. */
+async function listenOn(url: string, settings: Readonly<Record<string, string>> = {}) {
+  const provider = await startProviderServer({ dimensions: DIMENSIONS });
+  onTestFinished(() => provider.close());
+  const config = readConfig({
+    DATABASE_URL: url,
+    EMBEDDING_BACKEND: "llm_api",
+    EMBEDDING_DIM: String(DIMENSIONS),
+    OPENAI_BASE_URL: `${provider.url}/v1`,
+    OPENAI_API_KEY: "test-key",
+    EMBED_LOG_LEVEL: "silent",
+    ...settings,
+  });
+  const listener = createListener({ ...config, DATABASE_URL: url });
+  onTestFinished(async () => {
+    await listener.stop();
+  });
+  await listener.start();
+  return { listener, provider };
+}
+
 describe("A database of version 0.1 is taken over", () => {
   test("`migrate` leaves a database of version 0.1 as it is, and says what to run", async () => {
     const { url, client } = await firstVersion();
@@ -115,21 +136,7 @@ describe("A database of version 0.1 is taken over", () => {
   test("A takeover from 0.1 pays for no vector again", async () => {
     const { url, client } = await firstVersion();
     await adopt(url);
-    const provider = await startProviderServer({ dimensions: DIMENSIONS });
-    onTestFinished(() => provider.close());
-    const config = readConfig({
-      DATABASE_URL: url,
-      EMBEDDING_BACKEND: "llm_api",
-      EMBEDDING_DIM: String(DIMENSIONS),
-      OPENAI_BASE_URL: `${provider.url}/v1`,
-      OPENAI_API_KEY: "test-key",
-      EMBED_LOG_LEVEL: "silent",
-    });
-    const listener = createListener({ ...config, DATABASE_URL: url });
-    onTestFinished(async () => {
-      await listener.stop();
-    });
-    await listener.start();
+    const { listener, provider } = await listenOn(url);
     await client.query("insert into app.articles values (gen_random_uuid(), 'new', 'text')");
     await listener.whenDrained(AbortSignal.timeout(30_000));
 
@@ -139,6 +146,14 @@ describe("A database of version 0.1 is taken over", () => {
     );
     expect(asked).toEqual(expect.arrayContaining(["an event", "new text", "pending"]));
     expect(await wrongRows(client)).toEqual([]);
+  }, 60_000);
+
+  test("The cache of 0.1 serves no row whose text is sent after a prefix now", async () => {
+    const { url } = await firstVersion();
+    await adopt(url);
+    const { listener, provider } = await listenOn(url, { EMBED_DOCUMENT_PREFIX: "note: " });
+    await listener.whenDrained(AbortSignal.timeout(30_000));
+    expect(provider.requests.flatMap(({ texts }) => texts)).toContain("note: cached");
   }, 60_000);
 
   test("A takeover from 0.1 is refused while a listener of 0.1 is at work, and changes nothing", async () => {

@@ -108,7 +108,9 @@ test("Every block of docs/sources.md does what the page says, in its order and a
     [1, 1, "the first", true],
     [2, 1, "the second", true],
   ]);
-  expect(context.ollama.requests.some(({ texts }) => texts.includes("embedded on this machine"))).toBe(true);
+  expect(
+    context.ollama.requests.some(({ texts }) => texts.includes("search_document: embedded on this machine")),
+  ).toBe(true);
   const models = await rows(
     context.databaseUrl,
     "select name, model from autoembed.embedding_source order by id",

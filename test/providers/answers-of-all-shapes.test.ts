@@ -35,7 +35,7 @@ const right = ({ texts }: Sent): unknown => ({
 
 async function expectRight(answer: (sent: Sent) => SpelledAnswer) {
   const { opened, requests } = await provider(answer);
-  const { vectors, tokens, areTokensEstimated } = await opened.embed(TEXTS, never);
+  const { vectors, tokens, areTokensEstimated } = await opened.embed(TEXTS, "document", never);
   for (const [i, text] of TEXTS.entries()) expect(vectors.at(i)).toEqual(oracleVector(text, DIMENSIONS));
   return { opened, requests, tokens, areTokensEstimated };
 }
@@ -72,7 +72,7 @@ describe("A right answer is understood in every shape", () => {
     const { opened, requests } = await expectRight((sent) =>
       sent.isBase64 ? refusal : { body: right(sent) },
     );
-    await opened.embed(TEXTS, never);
+    await opened.embed(TEXTS, "document", never);
     expect(requests.map(({ isBase64 }) => isBase64)).toEqual([true, false, false]);
   });
 
@@ -105,7 +105,10 @@ describe("A vector without a direction is no vector", () => {
       },
     }));
     const message = float === 0 ? /all zeros/ : /out of range/;
-    await expect(opened.embed(TEXTS, never)).rejects.toMatchObject({ kind: "unavailable", message });
+    await expect(opened.embed(TEXTS, "document", never)).rejects.toMatchObject({
+      kind: "unavailable",
+      message,
+    });
   });
 });
 
@@ -235,7 +238,7 @@ describe("What a provider allows is learned and kept", () => {
     }));
     const retrying = new RetryingProvider(opened);
     const aborting = new AbortController();
-    const call = retrying.embed(["a"], aborting.signal).catch(() => undefined);
+    const call = retrying.embed(["a"], "document", aborting.signal).catch(() => undefined);
     await new Promise((resolve) => setTimeout(resolve, 3_000));
     aborting.abort();
     await call;

@@ -46,7 +46,7 @@ test("An added backend embeds with the settings of its source, and its fixed len
   expect(await dimensionsOf(config, source)).toBe(1);
   const floats = await withProvider(config, source, {}, async (provider) => {
     expect(provider.model).toBe("by twos");
-    return (await provider.embed(["four"], never)).vectors.at(0);
+    return (await provider.embed(["four"], "document", never)).vectors.at(0);
   });
   expect([...floats]).toEqual([8]);
 });

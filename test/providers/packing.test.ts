@@ -7,6 +7,7 @@ const texts = fc.array(fc.string({ maxLength: 30 }), { maxLength: 60 });
 const limits = fc.record({
   inputs: fc.integer({ min: 1, max: 10 }),
   characters: fc.integer({ min: 1, max: 60 }),
+  prefixCharacters: fc.integer({ min: 0, max: 20 }),
 });
 
 describe("Texts are packed into requests within the limits", () => {
@@ -30,12 +31,12 @@ describe("Texts are packed into requests within the limits", () => {
     );
   });
 
-  test("Every packed request keeps both limits, unless it is a single text over them", () => {
+  test("Every packed request keeps both limits, the prefix of each text included, unless it is a single text over them", () => {
     fc.assert(
       fc.property(texts, limits, (all, limit) => {
         for (const request of packTexts(all, limit)) {
           expect(request.texts.length).toBeLessThanOrEqual(limit.inputs);
-          const characters = request.texts.join("").length;
+          const characters = request.texts.join("").length + request.texts.length * limit.prefixCharacters;
           if (request.texts.length > 1) expect(characters).toBeLessThanOrEqual(limit.characters);
         }
       }),
@@ -48,7 +49,8 @@ describe("Texts are packed into requests within the limits", () => {
         const requests = packTexts(all, limit);
         for (const [i, request] of requests.slice(0, -1).entries()) {
           const next = requests[i + 1]?.texts[0] ?? "";
-          const characters = request.texts.join("").length + next.length;
+          const characters =
+            request.texts.join("").length + next.length + (request.texts.length + 1) * limit.prefixCharacters;
           expect(request.texts.length === limit.inputs || characters > limit.characters).toBe(true);
         }
       }),

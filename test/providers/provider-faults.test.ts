@@ -35,9 +35,9 @@ async function fail(backend: Backend, fault: Fault, timeoutMs = TIMEOUT_MS): Pro
   );
   try {
     // After this call it knows which endpoint and which encoding the server has.
-    await provider.embed(TEXTS, never);
+    await provider.embed(TEXTS, "document", never);
     server.next(fault);
-    return await provider.embed(TEXTS, never).then(
+    return await provider.embed(TEXTS, "document", never).then(
       () => {
         throw new Error("the fault went unnoticed");
       },
@@ -99,7 +99,7 @@ describe("llm_api tells kinds of faults apart", () => {
   test("llm_api puts an answer that is out of order back into order", async () => {
     const provider = await openProvider(settings());
     server.next("out of order");
-    const { vectors } = await provider.embed(TEXTS, never);
+    const { vectors } = await provider.embed(TEXTS, "document", never);
     for (const [i, text] of TEXTS.entries()) {
       expect(vectors.at(i)).toEqual(oracleVector(text, DIMENSIONS));
     }
@@ -109,7 +109,7 @@ describe("llm_api tells kinds of faults apart", () => {
   test("llm_api reports a text over the model's limit as too long", async () => {
     server.longestText = 20;
     const provider = openProviderWithoutProbe({ ...settings(), dimensions: DIMENSIONS });
-    const refused = provider.embed(TEXTS, never);
+    const refused = provider.embed(TEXTS, "document", never);
     await expect(refused).rejects.toMatchObject({ kind: "row", tooLong: true });
     await provider.close();
   });

@@ -66,17 +66,17 @@ describe.each(contenders)("The backend $name keeps the contract", ({ name, setti
   });
 
   test(`The backend ${name} gives each text its own vector, in the order of the texts`, async () => {
-    const { vectors } = await provider.embed(TEXTS, never);
+    const { vectors } = await provider.embed(TEXTS, "document", never);
     expect(vectors.count).toBe(TEXTS.length);
     for (const [i, text] of TEXTS.entries()) {
-      const alone = vector?.(text) ?? (await provider.embed([text], never)).vectors.at(0);
+      const alone = vector?.(text) ?? (await provider.embed([text], "document", never)).vectors.at(0);
       expectNear(vectors.at(i), alone);
     }
   });
 
   test(`The backend ${name} refuses an empty text as the row's own fault, before anything is sent`, async () => {
     const before = server.counts.requests;
-    await expect(provider.embed(["", "a"], never)).rejects.toMatchObject({ kind: "row" });
+    await expect(provider.embed(["", "a"], "document", never)).rejects.toMatchObject({ kind: "row" });
     expect(server.counts.requests).toBe(before);
   });
 
@@ -84,16 +84,16 @@ describe.each(contenders)("The backend $name keeps the contract", ({ name, setti
     if (vector !== undefined) server.next("hang");
     const controller = new AbortController();
     const reason = new Error("the listener stops");
-    const call = provider.embed(TEXTS, controller.signal);
+    const call = provider.embed(TEXTS, "document", controller.signal);
     const requests = server.counts.requests;
     if (vector !== undefined) await expect.poll(() => server.counts.requests).toBeGreaterThan(requests);
     controller.abort(reason);
     await expect(call).rejects.toBe(reason);
-    await expect(provider.embed(TEXTS, controller.signal)).rejects.toBe(reason);
+    await expect(provider.embed(TEXTS, "document", controller.signal)).rejects.toBe(reason);
   });
 
   test(`The backend ${name} works again after an abort`, async () => {
-    expect((await provider.embed(["again"], never)).vectors.count).toBe(1);
+    expect((await provider.embed(["again"], "document", never)).vectors.count).toBe(1);
   });
 
   test(`The backend ${name} refuses to open when its vectors are not of the length that is set`, async () => {
@@ -121,7 +121,7 @@ describe("The backend llm_api adapts to its server", () => {
     server.base64 = "refused";
     const provider = await openProvider(settings());
     const before = server.counts.requests;
-    await provider.embed(TEXTS, never);
+    await provider.embed(TEXTS, "document", never);
     expect(server.counts.requests).toBe(before + 1);
     expect(server.requests.at(-1)?.body).not.toHaveProperty("encoding_format");
     await provider.close();
@@ -130,7 +130,7 @@ describe("The backend llm_api adapts to its server", () => {
   test("llm_api accepts floats from a server that was asked for base64", async () => {
     server.base64 = "ignored";
     const provider = await openProvider(settings());
-    const { vectors, tokens } = await provider.embed(TEXTS, never);
+    const { vectors, tokens } = await provider.embed(TEXTS, "document", never);
     expectNear(vectors.at(3), oracle(TEXTS[3] ?? ""));
     expect(tokens).toBeGreaterThan(0);
     await provider.close();
@@ -173,7 +173,7 @@ describe("The backend llm_api adapts to its server", () => {
   test("llm_api keeps its connection between requests", async () => {
     const provider = await openProvider(settings());
     const before = server.counts.connections;
-    for (let i = 0; i < 20; i++) await provider.embed([`text ${i}`], never);
+    for (let i = 0; i < 20; i++) await provider.embed([`text ${i}`], "document", never);
     expect(server.counts.connections).toBeLessThanOrEqual(before + 1);
     await provider.close();
   });
@@ -221,7 +221,11 @@ describe("The backend local embeds any text", () => {
   test("local reads the start of a text, and never half a character", async () => {
     const provider = await openProvider({ backend: "local", timeoutMs: 60_000 });
     const start = "has a cough ".repeat(90).slice(0, 999);
-    const { vectors } = await provider.embed([`${start}🫀 and more`, start, start.slice(0, 100)], never);
+    const { vectors } = await provider.embed(
+      [`${start}🫀 and more`, start, start.slice(0, 100)],
+      "document",
+      never,
+    );
     expectNear(vectors.at(0), vectors.at(1));
     expect(vectors.at(0)).not.toEqual(vectors.at(2));
     await provider.close();
@@ -231,12 +235,12 @@ describe("The backend local embeds any text", () => {
     "local survives the text %j",
     async (text) => {
       const provider = await openProvider({ backend: "local", timeoutMs: 60_000 });
-      const outcome = await provider.embed([text], never).then(
+      const outcome = await provider.embed([text], "document", never).then(
         ({ vectors }) => vectors.count,
         (error: unknown) => (error as ProviderError).kind,
       );
       expect([1, "row"]).toContain(outcome);
-      expect((await provider.embed(["fine"], never)).vectors.count).toBe(1);
+      expect((await provider.embed(["fine"], "document", never)).vectors.count).toBe(1);
       await provider.close();
     },
   );

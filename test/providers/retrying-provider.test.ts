@@ -50,7 +50,7 @@ describe("A provider that fails for a moment is asked again", () => {
     const { inner, provider } = retrying(failing(unavailable(), 2));
     const retries: number[] = [];
     provider.on("retry", ({ attempt }) => void retries.push(attempt));
-    await settle(provider.embed(["a"], never));
+    await settle(provider.embed(["a"], "document", never));
     expect(inner.calls).toHaveLength(3);
     expect(retries).toEqual([1, 2]);
     expect(provider.state.name).toBe("closed");
@@ -63,7 +63,7 @@ describe("A provider that fails for a moment is asked again", () => {
       at.push(performance.now());
       if (call === 1) throw fault;
     });
-    await settle(provider.embed(["a"], never));
+    await settle(provider.embed(["a"], "document", never));
     expect((at[1] ?? 0) - (at[0] ?? 0)).toBeGreaterThanOrEqual(7000);
   });
 
@@ -72,7 +72,7 @@ describe("A provider that fails for a moment is asked again", () => {
       failing(new ProviderError("unavailable", "later", { retryAfterMs: 50_000 }), 1),
     );
     const controller = new AbortController();
-    const call = provider.embed(["a"], controller.signal);
+    const call = provider.embed(["a"], "document", controller.signal);
     await vi.advanceTimersByTimeAsync(1000);
     controller.abort(new Error("stop"));
     await expect(call).rejects.toThrow("stop");
@@ -84,7 +84,7 @@ describe("An outage opens the circuit and fails no text", () => {
     const { inner, provider, states } = retrying(() => {
       throw unavailable();
     });
-    const calls = Array.from({ length: 4 }, (_, i) => provider.embed([`text ${i}`], never));
+    const calls = Array.from({ length: 4 }, (_, i) => provider.embed([`text ${i}`], "document", never));
     const outcomes = await settle(Promise.allSettled(calls));
     for (const outcome of outcomes) {
       expect(outcome).toMatchObject({ status: "rejected", reason: { kind: "unavailable" } });
@@ -92,7 +92,7 @@ describe("An outage opens the circuit and fails no text", () => {
     expect(states).toEqual(["open"]);
     expect(inner.calls.length).toBeLessThanOrEqual(8);
     const asked = inner.calls.length;
-    await expect(provider.embed(["b"], never)).rejects.toMatchObject({ kind: "unavailable" });
+    await expect(provider.embed(["b"], "document", never)).rejects.toMatchObject({ kind: "unavailable" });
     expect(inner.calls).toHaveLength(asked);
     await provider.close();
   });
@@ -110,7 +110,7 @@ describe("An outage opens the circuit and fails no text", () => {
       if (isDown) throw unavailable();
     });
     const startedAt = performance.now();
-    await settle(provider.embed(["a"], never)).catch(() => undefined);
+    await settle(provider.embed(["a"], "document", never)).catch(() => undefined);
     const ready = provider.ready(never).then(() => performance.now());
     await vi.advanceTimersByTimeAsync(12_000 - (performance.now() - startedAt));
     isDown = false;
@@ -121,7 +121,7 @@ describe("An outage opens the circuit and fails no text", () => {
     expect(pauses.length).toBeLessThan(12);
     expect(readyAt - backAt).toBeLessThan(6_000);
     expect(states).toEqual(["open", "closed"]);
-    expect((await settle(provider.embed(["a"], never))).vectors.count).toBe(1);
+    expect((await settle(provider.embed(["a"], "document", never))).vectors.count).toBe(1);
   });
 
   test("Two probes in an outage are never further apart than the longest pause", async () => {
@@ -130,7 +130,7 @@ describe("An outage opens the circuit and fails no text", () => {
       probes.push(performance.now());
       throw unavailable();
     });
-    await settle(provider.embed(["a"], never)).catch(() => undefined);
+    await settle(provider.embed(["a"], "document", never)).catch(() => undefined);
     probes.length = 0;
     await vi.advanceTimersByTimeAsync(600_000);
     const pauses = probes.slice(1).map((at, i) => at - (probes[i] ?? 0));
@@ -145,8 +145,8 @@ describe("An outage opens the circuit and fails no text", () => {
       if (texts[0] === "slow") return new Promise((resolve) => (answer = resolve));
       throw unavailable();
     });
-    const slow = provider.embed(["slow"], never);
-    await settle(provider.embed(["a"], never)).catch(() => undefined);
+    const slow = provider.embed(["slow"], "document", never);
+    await settle(provider.embed(["a"], "document", never)).catch(() => undefined);
     expect(provider.state.name).toBe("open");
     answer();
     await settle(slow);
@@ -155,7 +155,7 @@ describe("An outage opens the circuit and fails no text", () => {
 
   test("A text without retries that fails as an outage ends is sent again and embedded", async () => {
     const { inner, provider } = retrying(failing(unavailable(), 1), { maxRetries: 0 });
-    const { vectors } = await settle(provider.embed(["a"], never));
+    const { vectors } = await settle(provider.embed(["a"], "document", never));
     expect(vectors.count).toBe(1);
     // The failure, the probe that was answered, and the text again.
     expect(inner.calls).toHaveLength(3);
@@ -168,7 +168,7 @@ describe("A wrong setup opens the circuit", () => {
     const { inner, provider } = retrying(() => {
       if (isWrong) throw new ProviderError("setup", "Check OPENAI_API_KEY.", { status: 401 });
     });
-    await expect(settle(provider.embed(["a"], never))).rejects.toMatchObject({ kind: "setup" });
+    await expect(settle(provider.embed(["a"], "document", never))).rejects.toMatchObject({ kind: "setup" });
     expect(provider.state).toMatchObject({ name: "open", error: { message: "Check OPENAI_API_KEY." } });
     expect(inner.calls).toHaveLength(2);
     isWrong = false;
@@ -269,12 +269,12 @@ describe("A stop ends every wait", () => {
     const { inner, provider } = retrying(() => {
       throw fault;
     });
-    const call = provider.embed(["a"], never).catch((error: unknown) => error);
+    const call = provider.embed(["a"], "document", never).catch((error: unknown) => error);
     await vi.advanceTimersByTimeAsync(500);
     const sent = inner.calls.length;
     provider.stop();
     expect(await call).toBeInstanceOf(ProviderError);
-    await expect(provider.embed(["b"], never)).rejects.toBeInstanceOf(ProviderError);
+    await expect(provider.embed(["b"], "document", never)).rejects.toBeInstanceOf(ProviderError);
     await vi.advanceTimersByTimeAsync(120_000);
     expect(inner.calls).toHaveLength(sent);
   });
@@ -288,14 +288,17 @@ describe("A failure that follows a text is told apart from a wrong setup", () =>
     const { provider, states } = retrying((texts) => {
       if (texts.includes("bad")) throw fault;
     });
-    await expect(settle(provider.embed(["bad"], never))).rejects.toMatchObject({ kind: "row" });
+    await expect(settle(provider.embed(["bad"], "document", never))).rejects.toMatchObject({ kind: "row" });
     expect(states).toEqual([]);
-    expect((await settle(provider.embed(["good"], never))).vectors.count).toBe(1);
+    expect((await settle(provider.embed(["good"], "document", never))).vectors.count).toBe(1);
   });
 
   test("A text that the provider refuses fails with the provider's own answer, once a harmless text was answered", async () => {
     const { inner, provider } = retrying(failing(refusal(), 1));
-    await expect(settle(provider.embed(["bad"], never))).rejects.toMatchObject({ kind: "row", status: 400 });
+    await expect(settle(provider.embed(["bad"], "document", never))).rejects.toMatchObject({
+      kind: "row",
+      status: 400,
+    });
     expect(inner.calls).toEqual([["bad"], [PROBE_TEXT]]);
   });
 
@@ -332,7 +335,9 @@ describe("A failure that follows a text is told apart from a wrong setup", () =>
     const { provider } = retrying(() => {
       throw refusal();
     });
-    await expect(settle(provider.embed([PROBE_TEXT], never))).rejects.toMatchObject({ kind: "setup" });
+    await expect(settle(provider.embed([PROBE_TEXT], "document", never))).rejects.toMatchObject({
+      kind: "setup",
+    });
   });
 });
 
@@ -346,7 +351,7 @@ describe("Throttling slows requests down and fails no text", () => {
       at.push(performance.now());
       if (call === 1) throw slower(20_000);
     });
-    await settle(Promise.all([provider.embed(["a"], never), settleLater(provider, "b")]));
+    await settle(Promise.all([provider.embed(["a"], "document", never), settleLater(provider, "b")]));
     expect((at[1] ?? 0) - (at[0] ?? 0)).toBeGreaterThanOrEqual(20_000);
     expect(at).toHaveLength(3);
     expect(states).toEqual(["throttled", "closed"]);
@@ -362,7 +367,7 @@ describe("Throttling slows requests down and fails no text", () => {
       inFlight--;
       if (call <= 8) throw slower(5000);
     });
-    const calls = Array.from({ length: 4 }, (_, i) => provider.embed([`text ${i}`], never));
+    const calls = Array.from({ length: 4 }, (_, i) => provider.embed([`text ${i}`], "document", never));
     await vi.advanceTimersByTimeAsync(60_000);
     expect(inner.calls.length).toBeGreaterThanOrEqual(8);
     expect(most).toBe(1);
@@ -376,7 +381,7 @@ describe("Throttling slows requests down and fails no text", () => {
         throw slower(ms);
       });
       const calls = Array.from({ length: 4 }, (_, i) =>
-        provider.embed([`text ${i}`], never).catch(() => undefined),
+        provider.embed([`text ${i}`], "document", never).catch(() => undefined),
       );
       await vi.advanceTimersByTimeAsync(60_000);
       expect(inner.calls.length - 1).toBeLessThanOrEqual(10);
@@ -390,7 +395,7 @@ describe("Throttling slows requests down and fails no text", () => {
       await new Promise((resolve) => setTimeout(resolve, 10));
       if (call <= 4) throw slower(1000);
     });
-    const calls = Array.from({ length: 4 }, (_, i) => provider.embed([`text ${i}`], never));
+    const calls = Array.from({ length: 4 }, (_, i) => provider.embed([`text ${i}`], "document", never));
     await vi.advanceTimersByTimeAsync(20);
     expect(provider.concurrency).toBe(2);
     await settle(Promise.all(calls));
@@ -403,8 +408,8 @@ describe("Throttling slows requests down and fails no text", () => {
       if (call === 1)
         options?.onReceived?.({ remainingRequests: 0, limitRequests: 1, resetRequestsMs: 7000 });
     });
-    await settle(provider.embed(["a"], never));
-    await settle(provider.embed(["b"], never));
+    await settle(provider.embed(["a"], "document", never));
+    await settle(provider.embed(["b"], "document", never));
     expect((at[1] ?? 0) - (at[0] ?? 0)).toBeGreaterThanOrEqual(7000);
   });
 
@@ -415,13 +420,15 @@ describe("Throttling slows requests down and fails no text", () => {
       },
       { maxWaitMs: 60_000 },
     );
-    await expect(settle(provider.embed(["a"], never))).rejects.toMatchObject({ kind: "throttled" });
+    await expect(settle(provider.embed(["a"], "document", never))).rejects.toMatchObject({
+      kind: "throttled",
+    });
   });
 
   test("A pause never exceeds the longest one that is set, whatever the provider asks for", async () => {
     const { provider } = retrying(failing(slower(86_400_000), 1), { maxPauseMs: 10_000 });
     const startedAt = performance.now();
-    await settle(provider.embed(["a"], never));
+    await settle(provider.embed(["a"], "document", never));
     expect(performance.now() - startedAt).toBeLessThan(11_000);
   });
 
@@ -430,20 +437,24 @@ describe("Throttling slows requests down and fails no text", () => {
       maxConcurrency: 1,
     });
     const names = ["a", "b", "c", "d"];
-    await settle(Promise.all(names.map((name) => provider.embed([name], never))));
+    await settle(Promise.all(names.map((name) => provider.embed([name], "document", never))));
     expect(inner.calls).toEqual(names.map((name) => [name]));
   });
 
   test("The requests per minute and the tokens per minute that are set are kept", async () => {
     const at: number[] = [];
     const { provider } = retrying(() => void at.push(performance.now()), { requestsPerMinute: 60 });
-    await settle(Promise.all(Array.from({ length: 30 }, (_, i) => provider.embed([`text ${i}`], never))));
+    await settle(
+      Promise.all(Array.from({ length: 30 }, (_, i) => provider.embed([`text ${i}`], "document", never))),
+    );
     expect((at.at(-1) ?? 0) - (at[0] ?? 0)).toBeGreaterThan(26_000);
 
     const tokens = retrying(() => undefined, { tokensPerMinute: 1000 });
     const startedAt = performance.now();
     const text = "x".repeat(400);
-    await settle(Promise.all(Array.from({ length: 5 }, () => tokens.provider.embed([text], never))));
+    await settle(
+      Promise.all(Array.from({ length: 5 }, () => tokens.provider.embed([text], "document", never))),
+    );
     expect(performance.now() - startedAt).toBeGreaterThan(10_000);
   });
 });
@@ -486,5 +497,7 @@ describe("Draining against a rate limit takes little longer than the limit makes
 });
 
 function settleLater(provider: RetryingProvider, text: string): Promise<Embeddings> {
-  return new Promise((resolve) => setTimeout(resolve, 100)).then(() => provider.embed([text], never));
+  return new Promise((resolve) => setTimeout(resolve, 100)).then(() =>
+    provider.embed([text], "document", never),
+  );
 }

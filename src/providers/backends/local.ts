@@ -7,6 +7,7 @@ import type { LocalAnswer, LocalJob } from "./local-worker.ts";
 import { onAbort } from "../on-abort.ts";
 import { ProviderError } from "../provider-error.ts";
 import type { ProviderLimits } from "../provider.ts";
+import type { Role } from "../roles/role.ts";
 import type { CommonSettings } from "../provider-settings.ts";
 
 /** The model that npm carries: no key, no server, no download. */
@@ -45,7 +46,7 @@ class Local implements Backend {
     this.limits = { ...LIMITS, ...settings.limits };
   }
 
-  async ask(texts: readonly string[], signal: AbortSignal): Promise<RawAnswer> {
+  async ask(texts: readonly string[], _role: Role, signal: AbortSignal): Promise<RawAnswer> {
     const cut = texts.map((text) => cutText(text, CHARACTERS_READ));
     // The model throws at an empty text, and a text without words has no vector.
     if (cut.some((text) => text.trim() === "")) {

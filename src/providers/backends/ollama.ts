@@ -6,6 +6,7 @@ import { classifyAnswer, type ErrorContext } from "../classify.ts";
 import { complaintOf } from "../complaint.ts";
 import { JsonClient, type JsonAnswer } from "../http.ts";
 import type { OnReceived, ProviderLimits } from "../provider.ts";
+import { forBoth, type Fields, type PerRole, type Role } from "../roles/role.ts";
 import type { CommonSettings, HttpSettings } from "../provider-settings.ts";
 import { httpUrl, record, text, yesNo } from "../../setting-types.ts";
 
@@ -30,7 +31,7 @@ class Ollama implements Backend {
   readonly model: string;
   readonly limits: ProviderLimits;
   readonly address: string;
-  readonly shape: Readonly<Record<string, unknown>>;
+  readonly shape: PerRole<Fields>;
   readonly #client: JsonClient;
   readonly #base: string;
   readonly #origin: string;
@@ -48,10 +49,19 @@ class Ollama implements Backend {
     this.#settings = settings;
     this.address = `${this.#origin}${this.#base}/api/embed`;
     // Silent cutting is off unless it is asked for.
-    this.shape = { options: settings.options, truncate: settings.truncate === true ? true : undefined };
+    this.shape = forBoth({
+      options: settings.options,
+      truncate: settings.truncate === true ? true : undefined,
+    });
   }
 
-  async ask(texts: readonly string[], signal: AbortSignal, onReceived?: OnReceived): Promise<RawAnswer> {
+  /** It is told no role: a prefix is all that its models know of it. */
+  async ask(
+    texts: readonly string[],
+    _role: Role,
+    signal: AbortSignal,
+    onReceived?: OnReceived,
+  ): Promise<RawAnswer> {
     if (!this.#batches) return await this.#askOneByOne(texts, signal);
     try {
       return await this.#askBatch(texts, signal, onReceived);

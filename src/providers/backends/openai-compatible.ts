@@ -8,6 +8,8 @@ import { JsonClient } from "../http.ts";
 import { readOpenAiAnswer } from "../openai-answer.ts";
 import { ProviderError } from "../provider-error.ts";
 import type { OnReceived, ProviderLimits } from "../provider.ts";
+import { bodiesByRole } from "../roles/bodies-by-role.ts";
+import type { Fields, PerRole, Role } from "../roles/role.ts";
 import type { CommonSettings, HttpSettings } from "../provider-settings.ts";
 
 /** OpenAI's `POST /v1/embeddings`, which many other servers speak too. */
@@ -19,8 +21,10 @@ export interface OpenAiSettings extends CommonSettings, HttpSettings {
   readonly path?: string | undefined;
   /** Whether `dimensions` is sent. By default only to `text-embedding-3-*`, the models known to take it. */
   readonly sendDimensions?: boolean | undefined;
-  /** Merged into every request's body, for what only one service asks for (`{"input_type": "document"}`). */
-  readonly extraBody?: Readonly<Record<string, unknown>> | undefined;
+  /** Merged into every request's body, for what only one service asks for (`{"user": "clinic-7"}`). */
+  readonly extraBody?: Fields | undefined;
+  /** Merged over it for texts in one role. */
+  readonly roleBodies?: Partial<Readonly<Record<Role, Fields | undefined>>>;
 }
 
 /**
@@ -36,10 +40,12 @@ class OpenAiCompatible implements Backend {
   readonly model: string;
   readonly limits: ProviderLimits;
   readonly address: string;
-  readonly shape: Readonly<Record<string, unknown>>;
+  readonly shape: PerRole<Fields>;
+  readonly roleFields?: PerRole<Fields>;
+  readonly addsFields: boolean;
   readonly #client: JsonClient;
   readonly #path: string;
-  readonly #extra: Readonly<Record<string, unknown>>;
+  readonly #dimensions: { readonly dimensions?: number };
   readonly #context: ErrorContext;
   /** Becomes false, and stays so, when a server refuses base64 and sends floats. */
   #base64 = true;
@@ -52,9 +58,12 @@ class OpenAiCompatible implements Backend {
     this.#path = pathOf(url, settings.path);
     const headers = { ...authorization(url, settings.apiKey), ...settings.headers };
     this.#client = new JsonClient(settings, headers);
-    this.#extra = { ...dimensionsOf(settings), ...settings.extraBody };
+    this.#dimensions = dimensionsOf(settings);
     this.address = `${url.origin}${this.#path.split("?", 1)[0] ?? ""}`;
-    this.shape = settings.extraBody ?? {};
+    const { shape, roleFields, addsFields } = bodiesByRole(settings);
+    this.shape = shape;
+    this.addsFields = addsFields;
+    if (roleFields !== undefined) this.roleFields = roleFields;
     this.#context = {
       address: this.address,
       model: settings.model,
@@ -63,10 +72,15 @@ class OpenAiCompatible implements Backend {
     };
   }
 
-  async ask(texts: readonly string[], signal: AbortSignal, onReceived?: OnReceived): Promise<RawAnswer> {
+  async ask(
+    texts: readonly string[],
+    role: Role,
+    signal: AbortSignal,
+    onReceived?: OnReceived,
+  ): Promise<RawAnswer> {
     const answer = this.#base64
-      ? await this.#askBase64(texts, signal, onReceived)
-      : await this.#post(texts, {}, signal, onReceived);
+      ? await this.#askBase64(texts, role, signal, onReceived)
+      : await this.#post(texts, role, {}, signal, onReceived);
     this.#answeredBefore = true;
     return answer;
   }
@@ -77,14 +91,15 @@ class OpenAiCompatible implements Backend {
 
   async #askBase64(
     texts: readonly string[],
+    role: Role,
     signal: AbortSignal,
     onReceived: OnReceived | undefined,
   ): Promise<RawAnswer> {
     try {
-      return await this.#post(texts, { encoding_format: "base64" }, signal, onReceived);
+      return await this.#post(texts, role, { encoding_format: "base64" }, signal, onReceived);
     } catch (error) {
       if (this.#answeredBefore || !mayRefuseBase64(error)) throw error;
-      const answer = await this.#post(texts, {}, signal, onReceived);
+      const answer = await this.#post(texts, role, {}, signal, onReceived);
       this.#base64 = false;
       return answer;
     }
@@ -92,11 +107,12 @@ class OpenAiCompatible implements Backend {
 
   async #post(
     texts: readonly string[],
+    role: Role,
     encoding: { readonly encoding_format?: "base64" },
     signal: AbortSignal,
     onReceived: OnReceived | undefined,
   ): Promise<RawAnswer> {
-    const body = { model: this.model, input: texts, ...encoding, ...this.#extra };
+    const body = { model: this.model, input: texts, ...encoding, ...this.#dimensions, ...this.shape[role] };
     const answer = await this.#client.post(this.#path, body, texts, this.#context, signal, onReceived);
     return readOpenAiAnswer(answer, texts, this.#context);
   }
@@ -136,6 +152,8 @@ const environment = {
   OPENAI_EMBED_PATH: text.startsWith("/", "expected a path such as /embeddings").optional(),
   OPENAI_HEADERS: record.pipe(z.record(z.string(), z.string())).optional(),
   OPENAI_EXTRA_BODY: record.optional(),
+  OPENAI_DOCUMENT_EXTRA_BODY: record.optional(),
+  OPENAI_QUERY_EXTRA_BODY: record.optional(),
   OPENAI_SEND_DIMENSIONS: yesNo.optional(),
 };
 
@@ -162,6 +180,10 @@ export const llmApi = defineBackend({
     ...credentials(environment, source),
     path: environment.OPENAI_EMBED_PATH,
     extraBody: environment.OPENAI_EXTRA_BODY,
+    roleBodies: {
+      document: environment.OPENAI_DOCUMENT_EXTRA_BODY,
+      query: environment.OPENAI_QUERY_EXTRA_BODY,
+    },
     sendDimensions: environment.OPENAI_SEND_DIMENSIONS,
   }),
   open: (settings) => new OpenAiCompatible(settings),

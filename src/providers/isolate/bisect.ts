@@ -106,7 +106,10 @@ class Bisection {
   /** The part was accepted, where it and others together were too much. */
   #learnSize({ unit }: TooMuch, part: readonly number[]): void {
     if (unit === "inputs") this.#provider.restrict?.({ inputs: part.length });
-    else this.#provider.restrict?.({ characters: this.#texts.characters(part) });
+    else {
+      const prefixes = part.length * (this.#provider.limits.prefixCharacters ?? 0);
+      this.#provider.restrict?.({ characters: this.#texts.characters(part) + prefixes });
+    }
   }
 
   /** Sends one request. @returns its refusal, where a text causes it */
@@ -114,7 +117,7 @@ class Bisection {
     const texts = indices.map((index) => this.#texts.at(index));
     let embeddings: Embeddings;
     try {
-      embeddings = await this.#provider.embed(texts, this.#signal, { attempts });
+      embeddings = await this.#provider.embed(texts, "document", this.#signal, { attempts });
     } catch (error) {
       if (!(error instanceof ProviderError) || error.kind !== "row") throw error;
       return error;
@@ -143,7 +146,7 @@ class Bisection {
 
   async #settleSuspects(): Promise<void> {
     if (this.#suspects.length > 0 && !this.#anySucceeded) {
-      await this.#provider.embed([PROBE_TEXT], this.#signal).catch(blameTheRequest);
+      await this.#provider.embed([PROBE_TEXT], "document", this.#signal).catch(blameTheRequest);
     }
     for (const { index, error } of this.#suspects) {
       const refusal = error.tooLong ? error : await this.#send([index]);

@@ -1,5 +1,7 @@
 import type { ProviderLimits } from "../provider.ts";
 
+type RequestLimits = Pick<ProviderLimits, "inputs" | "characters" | "prefixCharacters">;
+
 /** The texts of one request, no two of them equal. */
 export interface PackedRequest {
   readonly texts: readonly string[];
@@ -11,10 +13,7 @@ export interface PackedRequest {
  * Packs texts into as few requests as their order allows, each within the limits; equal texts are sent once. A text
  * that is over the limit for a whole request travels alone, and the provider decides.
  */
-export function packTexts(
-  texts: readonly string[],
-  limits: Pick<ProviderLimits, "inputs" | "characters">,
-): PackedRequest[] {
+export function packTexts(texts: readonly string[], limits: RequestLimits): PackedRequest[] {
   const positions = new Map<string, number[]>();
   for (const [position, text] of texts.entries()) {
     const known = positions.get(text);
@@ -28,15 +27,11 @@ export function packTexts(
 }
 
 /** The same for items whose texts are known to be different. */
-export function pack<T>(
-  items: readonly T[],
-  textOf: (item: T) => string,
-  limits: Pick<ProviderLimits, "inputs" | "characters">,
-): T[][] {
+export function pack<T>(items: readonly T[], textOf: (item: T) => string, limits: RequestLimits): T[][] {
   const requests: T[][] = [];
   let room = 0;
   for (const item of items) {
-    const { length } = textOf(item);
+    const length = textOf(item).length + (limits.prefixCharacters ?? 0);
     let request = requests.at(-1);
     if (request === undefined || request.length >= limits.inputs || length > room) {
       request = [];

@@ -39,7 +39,9 @@ test("Every fault of the configuration is reported at once, with what was expect
     DATABASE_URL: "mysql://root:hunter2@db/x",
   });
   expect(message).toContain('EMBED_BATCH_SIZE: expected a whole number from 1 to 2048, got "many"');
-  expect(message).toContain('EMBEDDING_BACKEND: expected one of local, llm_api, ollama, got "openai"');
+  expect(message).toContain(
+    'EMBEDDING_BACKEND: expected one of local, llm_api, ollama, voyage, cohere, gemini, got "openai"',
+  );
   expect(message).toContain("DATABASE_URL: expected a URL such as postgres://");
   expect(message).not.toContain("hunter2");
 });

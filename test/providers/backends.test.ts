@@ -22,10 +22,12 @@ const counts = { ...NO_OVERRIDES, backend: "counting" };
 test("A backend that is added to the list is a choice of the configuration and of every command that takes one", () => {
   expect(readConfig({ EMBEDDING_BACKEND: "counting" }).EMBEDDING_BACKEND).toBe("counting");
   for (const command of ["watch", "remodel"]) {
-    expect(COMMANDS[command]?.usage).toContain("--backend local|llm_api|ollama|counting");
+    expect(COMMANDS[command]?.usage).toContain(
+      "--backend local|llm_api|ollama|voyage|cohere|gemini|counting",
+    );
   }
   expect(() => readConfig({ EMBEDDING_BACKEND: "nonsense" })).toThrow(
-    /expected one of local, llm_api, ollama, counting/,
+    /expected one of local, llm_api, ollama, voyage, cohere, gemini, counting/,
   );
 });
 

@@ -1,4 +1,4 @@
-import { createServer } from "node:http";
+import { createServer, type IncomingHttpHeaders } from "node:http";
 import type { AddressInfo } from "node:net";
 import { oracleVector } from "./oracle-vector.ts";
 
@@ -10,9 +10,12 @@ export interface SpelledAnswer {
 }
 
 export interface Sent {
+  readonly path: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Readonly<Record<string, unknown>>;
+  /** Its `input`. */
   readonly texts: readonly string[];
   readonly isBase64: boolean;
-  readonly atMs: number;
 }
 
 /** A server on 127.0.0.1 whose answers are spelled out by a function of what it was sent. */
@@ -22,14 +25,13 @@ export async function startSpelledProvider(answer: (sent: Sent) => SpelledAnswer
     const chunks: Buffer[] = [];
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
     request.on("end", () => {
-      const asked = JSON.parse(Buffer.concat(chunks).toString()) as {
-        input: string[];
-        encoding_format?: string;
-      };
-      const sent = {
-        texts: asked.input,
-        isBase64: asked.encoding_format === "base64",
-        atMs: performance.now(),
+      const asked = JSON.parse(Buffer.concat(chunks).toString()) as Sent["body"];
+      const sent: Sent = {
+        path: request.url ?? "",
+        headers: request.headers,
+        body: asked,
+        texts: (asked["input"] ?? []) as string[],
+        isBase64: asked["encoding_format"] === "base64",
       };
       requests.push(sent);
       const { status = 200, headers = {}, body } = answer(sent);

@@ -1,11 +1,11 @@
 import { z } from "zod";
-import { SetupError } from "../../errors.ts";
 import { httpUrl, record, text, yesNo } from "../../setting-types.ts";
-import { defineBackend, ownBaseUrl } from "../backend-definition.ts";
+import { defineBackend } from "../backend-definition.ts";
 import type { Backend, RawAnswer } from "../backend.ts";
 import type { ErrorContext } from "../classify.ts";
 import { JsonClient } from "../http.ts";
 import { readOpenAiAnswer } from "../openai-answer.ts";
+import { isSameServer, keyOf, ownServer } from "../own-key.ts";
 import { ProviderError } from "../provider-error.ts";
 import type { OnReceived, ProviderLimits } from "../provider.ts";
 import { bodiesByRole } from "../roles/bodies-by-role.ts";
@@ -157,27 +157,19 @@ const environment = {
   OPENAI_SEND_DIMENSIONS: yesNo.optional(),
 };
 
-const ofSource = {
-  ...ownBaseUrl,
-  /** The environment's variable that holds the key. A role that may write sources must not learn any other of its values. */
-  api_key_env: z
-    .string()
-    .regex(/^[A-Z][A-Z0-9_]*_API_KEY$/, "expected a name that ends with _API_KEY")
-    .optional(),
-};
-
 export const llmApi = defineBackend({
   id: "llm_api",
   environment,
   secrets: ["OPENAI_API_KEY", "OPENAI_HEADERS"],
-  ofSource,
+  ofSource: ownServer,
   resolve: ({ environment, source, model, common, network }): OpenAiSettings => ({
     ...common,
     ...network,
     backend: "llm_api",
     model: model ?? environment.OPENAI_EMBED_MODEL,
     baseUrl: source.base_url ?? environment.OPENAI_BASE_URL,
-    ...credentials(environment, source),
+    apiKey: keyOf(source, environment.OPENAI_BASE_URL, environment.OPENAI_API_KEY),
+    headers: isSameServer(source, environment.OPENAI_BASE_URL) ? environment.OPENAI_HEADERS : undefined,
     path: environment.OPENAI_EMBED_PATH,
     extraBody: environment.OPENAI_EXTRA_BODY,
     roleBodies: {
@@ -188,21 +180,3 @@ export const llmApi = defineBackend({
   }),
   open: (settings) => new OpenAiCompatible(settings),
 });
-
-/** The environment's key and headers go to the environment's server alone: another server needs a key of its own. */
-function credentials(
-  { OPENAI_BASE_URL, OPENAI_API_KEY, OPENAI_HEADERS }: z.infer<z.ZodObject<typeof environment>>,
-  { base_url, api_key_env }: z.infer<z.ZodObject<typeof ofSource>>,
-): Pick<OpenAiSettings, "apiKey" | "headers"> {
-  const isSameServer = base_url === undefined || new URL(base_url).origin === new URL(OPENAI_BASE_URL).origin;
-  const headers = isSameServer ? OPENAI_HEADERS : undefined;
-  if (api_key_env === undefined) return { apiKey: isSameServer ? OPENAI_API_KEY : undefined, headers };
-  const apiKey = process.env[api_key_env];
-  if (apiKey === undefined || apiKey === "") {
-    throw new SetupError(
-      `${api_key_env} is not set in the listener's environment.`,
-      "A source's settings name it as its api_key_env: set it, or watch the table again with another name.",
-    );
-  }
-  return { apiKey, headers };
-}

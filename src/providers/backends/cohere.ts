@@ -1,0 +1,61 @@
+import { httpUrl, text } from "../../setting-types.ts";
+import { defineBackend } from "../backend-definition.ts";
+import { bearer, HostedBackend, type HostedSettings } from "../hosted-backend.ts";
+import { keyOf, ownServer } from "../own-key.ts";
+import type { ProviderLimits } from "../provider.ts";
+import { at, readVectors } from "../read-vectors.ts";
+import { tokenCount } from "../token-count.ts";
+
+/** Cohere's `POST /v2/embed`. */
+export interface CohereSettings extends HostedSettings {
+  readonly backend: "cohere";
+}
+
+/** 96 texts per request; how long a text may be depends on the model, which refuses what is longer. */
+const LIMITS: ProviderLimits = { inputs: 96, characters: 300_000, textCharacters: 100_000 };
+const ROLES = { document: { input_type: "search_document" }, query: { input_type: "search_query" } };
+
+export const cohere = defineBackend({
+  id: "cohere",
+  environment: {
+    COHERE_BASE_URL: httpUrl.default("https://api.cohere.com/v2"),
+    COHERE_API_KEY: text.optional(),
+    COHERE_API_KEY_FILE: text.optional(),
+    COHERE_EMBED_MODEL: text.default("embed-v4.0"),
+  },
+  secrets: ["COHERE_API_KEY"],
+  ofSource: ownServer,
+  resolve: ({ environment, source, model, common, network }): CohereSettings => ({
+    ...common,
+    ...network,
+    backend: "cohere",
+    model: model ?? environment.COHERE_EMBED_MODEL,
+    baseUrl: source.base_url ?? environment.COHERE_BASE_URL,
+    apiKey: keyOf(source, environment.COHERE_BASE_URL, environment.COHERE_API_KEY),
+  }),
+  open: (settings) => {
+    const { model, dimensions } = settings;
+    return new HostedBackend(settings, {
+      name: "cohere",
+      path: "/embed",
+      authorization: bearer,
+      limits: LIMITS,
+      settings: { address: "COHERE_BASE_URL", key: "COHERE_API_KEY", model: "COHERE_EMBED_MODEL" },
+      roleFields: ROLES,
+      body: (texts, role) => ({
+        model,
+        texts,
+        ...ROLES[role],
+        embedding_types: ["float"],
+        // Models before v4 have one length.
+        ...(dimensions !== undefined && /^embed-v[4-9]/.test(model) ? { output_dimension: dimensions } : {}),
+        // It would cut long texts in silence.
+        truncate: "NONE",
+      }),
+      read: (answer, texts, context) => {
+        const tokens = tokenCount(at(answer.body, "meta", "billed_units", "input_tokens"));
+        return readVectors(answer, at(answer.body, "embeddings", "float"), tokens, texts, context);
+      },
+    });
+  },
+});

@@ -1,0 +1,30 @@
+import type { RawAnswer, RawVector } from "./backend.ts";
+import { classifyAnswer, type ErrorContext } from "./classify.ts";
+import { complaintOf } from "./complaint.ts";
+import type { JsonAnswer } from "./http.ts";
+
+/** What `names` leads to in an answer; undefined where it leads nowhere. */
+export function at(value: unknown, ...names: readonly string[]): unknown {
+  return names.reduce<unknown>(
+    (inner, name) =>
+      typeof inner === "object" && inner !== null ? (inner as Record<string, unknown>)[name] : undefined,
+    value,
+  );
+}
+
+/**
+ * The vectors of an answer that has them in the order of the texts, without an index.
+ * @throws {ProviderError} where they are no list of lists: an error in a 200, or another server
+ */
+export function readVectors(
+  answer: JsonAnswer,
+  vectors: unknown,
+  tokens: number | undefined,
+  texts: readonly string[],
+  context: ErrorContext,
+): RawAnswer {
+  if (Array.isArray(vectors) && vectors.every(Array.isArray))
+    return { vectors: vectors as RawVector[], tokens };
+  const complaint = complaintOf(answer.body);
+  throw classifyAnswer(complaint.status ?? 200, answer.headers, complaint, texts, context);
+}

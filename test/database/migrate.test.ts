@@ -213,7 +213,9 @@ describeNative("npm run migrate on a server", "needs several databases and conne
         }
       }),
     );
-    const messages = await messagesOf(databaseUrl).finally(() => readers.abort());
+    const messages = await messagesOf(databaseUrl).finally(() => {
+      readers.abort();
+    });
     await Promise.all(reading);
     expect(messages.slice(-2)).toEqual([
       "Applying 000004-ledger.sql",

@@ -10,7 +10,7 @@ import { choose } from "../sources/choose-sources.ts";
 import { describeDryRun } from "./describe-dry-run.ts";
 import { parseCommand, wholeNumber, type Command } from "./command.ts";
 import { withDatabase } from "./with-database.ts";
-import { stopSignal } from "./stop-signal.ts";
+import { abortedBySignal } from "./stop-signal.ts";
 
 export const backfill: Command = {
   usage: invocation("backfill", "[--source NAME] [--all] [--dry-run [--sample 50]] [--per-row] [--json]"),
@@ -28,11 +28,7 @@ export const backfill: Command = {
       },
     });
     const sample = sampleSize(values.sample, values["dry-run"]);
-    const interrupted = new AbortController();
-    void stopSignal().then(() => {
-      interrupted.abort(new Error("interrupted"));
-    });
-    const { signal } = interrupted;
+    const signal = abortedBySignal();
     const { all, json } = values;
     const progress = showProgress(json ? "none" : process.stderr.isTTY ? "bar" : "lines");
     return await withDatabase(async (db, config) => {
@@ -66,7 +62,7 @@ export const backfill: Command = {
       });
       console.log(json ? JSON.stringify(report) : describe(report));
       return report.pending > 0 || report.failed > 0 ? 1 : 0;
-    });
+    }, signal);
   },
 };
 

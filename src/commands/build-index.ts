@@ -4,7 +4,7 @@ import { formatDuration } from "../timing/format-duration.ts";
 import { buildIndex as build } from "../search/build-index.ts";
 import { chooseSources } from "../sources/choose-sources.ts";
 import { parseCommand, type Command } from "./command.ts";
-import { stopSignal } from "./stop-signal.ts";
+import { abortedBySignal } from "./stop-signal.ts";
 import { withDatabase } from "./with-database.ts";
 
 /** An amount that `maintenance_work_mem` accepts. */
@@ -28,10 +28,7 @@ export const buildIndex: Command = {
         `Usage: ${buildIndex.usage}`,
       );
     }
-    const interrupted = new AbortController();
-    void stopSignal().then(() => {
-      interrupted.abort(new Error("interrupted"));
-    });
+    const signal = abortedBySignal();
     return await withDatabase(async (db, config) => {
       const [source] = await chooseSources(db, name);
       if (source === undefined) return 1;
@@ -39,7 +36,7 @@ export const buildIndex: Command = {
         database: config,
         now: values.now,
         memory,
-        signal: interrupted.signal,
+        signal,
         onProgress: (line) => {
           console.error(line);
         },
@@ -50,6 +47,6 @@ export const buildIndex: Command = {
           : `${index.name} already exists and is valid.`,
       );
       return 0;
-    });
+    }, signal);
   },
 };

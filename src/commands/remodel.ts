@@ -18,7 +18,8 @@ import { BACKEND_IDS } from "../providers/known-backends.ts";
 import { describeCost, describeTime } from "./describe-dry-run.ts";
 import { oneOf, parseCommand, wholeNumber, type Command } from "./command.ts";
 import { withDatabase } from "./with-database.ts";
-import { stopSignal } from "./stop-signal.ts";
+import { abortedBySignal } from "./stop-signal.ts";
+import { unlessAborted } from "../timing/unless-aborted.ts";
 
 export const remodel: Command = {
   usage: invocation(
@@ -72,11 +73,8 @@ export const remodel: Command = {
         Object.keys(asked.settings).length > 0;
       const now = await readModelChange(db, name);
       refuseSwitched(now);
-      const model = isNewModel ? await askedModel(config, now.live, asked) : null;
-      const interrupted = new AbortController();
-      void stopSignal().then(() => {
-        interrupted.abort(new Error("interrupted"));
-      });
+      const signal = abortedBySignal();
+      const model = isNewModel ? await unlessAborted(signal, askedModel(config, now.live, asked)) : null;
       if (values["dry-run"]) {
         if (model === null)
           throw new UsageError("Name the new model with --model.", `Usage: ${remodel.usage}`);
@@ -86,7 +84,7 @@ export const remodel: Command = {
         const report = await dryRun(db, config, planned, {
           sample: null,
           all: true,
-          signal: interrupted.signal,
+          signal,
         });
         const disk = bytes(report.rows, model.dimensions);
         console.log(
@@ -96,7 +94,7 @@ export const remodel: Command = {
         );
         return 0;
       }
-      return await change(config, name, { ...values, model, signal: interrupted.signal });
+      return await change(config, name, { ...values, model, signal });
     });
   },
 };

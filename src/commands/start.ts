@@ -3,10 +3,11 @@ import type { Logger } from "pino";
 import { startHttp, type HttpServer } from "../http/server.ts";
 import { invocation } from "../invocation.ts";
 import { createListener, type Listener } from "../listener/listener.ts";
+import { Interrupted } from "../errors.ts";
 import { logEvents } from "../log.ts";
 import { parseCommand, type Command } from "./command.ts";
 import { openDatabase, type OpenDatabase } from "./database-of.ts";
-import { stopSignal } from "./stop-signal.ts";
+import { abortedBySignal, stopSignal } from "./stop-signal.ts";
 
 export const start: Command = {
   usage: invocation("start"),
@@ -16,7 +17,9 @@ export const start: Command = {
     parseCommand(start, args, { options: {} });
     // Before anything starts: a process that is stopped during its start also has claims and locks to release.
     const signalled = stopSignal();
-    const database = await openDatabase(readConfig(process.env), "alone");
+    const opening = { alone: true, signal: abortedBySignal(signalled) };
+    const database = await openDatabase(readConfig(process.env), opening).catch(stoppedEarly);
+    if (database === undefined) return 0;
     try {
       const listener = createListener(database.config);
       let http: HttpServer | undefined;
@@ -41,6 +44,13 @@ export const start: Command = {
     return 0;
   },
 };
+
+/** A stop that comes before the database is open is no failure. */
+function stoppedEarly(error: unknown): undefined {
+  if (!(error instanceof Interrupted)) throw error;
+  console.error("Stopped before the database was open.");
+  return undefined;
+}
 
 /** Promises that reject if the embedded Postgres stops unasked; none if there is no embedded Postgres. */
 function failing({ embedded }: OpenDatabase): Promise<never>[] {

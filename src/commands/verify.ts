@@ -4,7 +4,7 @@ import { verifyChunks, type ChunksReport } from "../verify/verify-chunks.ts";
 import { choose } from "../sources/choose-sources.ts";
 import { verifySource, type VerifyReport } from "../verify/verify-source.ts";
 import { parseCommand, wholeNumber, type Command } from "./command.ts";
-import { stopSignal } from "./stop-signal.ts";
+import { abortedBySignal } from "./stop-signal.ts";
 import { withDatabase } from "./with-database.ts";
 
 export const verify: Command = {
@@ -29,22 +29,19 @@ export const verify: Command = {
       minCosine: share("--min-cosine", values["min-cosine"]),
       minOverlap: share("--min-overlap", values["min-overlap"]),
     };
-    const interrupted = new AbortController();
-    void stopSignal().then(() => {
-      interrupted.abort(new Error("interrupted"));
-    });
+    const signal = abortedBySignal();
     return await withDatabase(async (db, config) => {
       const reports: (VerifyReport | ChunksReport)[] = [];
       const { sources, chunked } = await choose(db, values.source);
       for (const chunkedSource of chunked) {
-        reports.push(await verifyChunks(db, chunkedSource, { ...options, signal: interrupted.signal }));
+        reports.push(await verifyChunks(db, chunkedSource, { ...options, signal }));
       }
       for (const source of sources) {
-        reports.push(await verifySource(db, config, source, { ...options, signal: interrupted.signal }));
+        reports.push(await verifySource(db, config, source, { ...options, signal }));
       }
       console.log(values.json ? JSON.stringify(reports) : reports.map(describe).join("\n\n"));
       return reports.every(({ ok }) => ok) ? 0 : 1;
-    });
+    }, signal);
   },
 };
 

@@ -1,11 +1,12 @@
 import { readFileSync } from "node:fs";
-import { closest, distance } from "fastest-levenshtein";
 import { z } from "zod";
 import { UsageError } from "./errors.ts";
+import { nearestName } from "./nearest-name.ts";
 import {
   BACKEND_ENVIRONMENT,
   BACKEND_IDS,
   BACKEND_SECRETS,
+  backendIdOf,
   DEFAULT_BACKEND,
 } from "./providers/known-backends.ts";
 import { decimal, oneOf, text, url, whole } from "./setting-types.ts";
@@ -31,7 +32,10 @@ const SETTINGS = z.object({
   DATABASE_URL: POSTGRES.optional(),
   LISTEN_DATABASE_URL: POSTGRES.optional(),
 
-  EMBEDDING_BACKEND: oneOf(BACKEND_IDS).default(DEFAULT_BACKEND),
+  EMBEDDING_BACKEND: text
+    .transform((name) => backendIdOf(name) ?? name)
+    .pipe(oneOf(BACKEND_IDS))
+    .default(DEFAULT_BACKEND),
   EMBEDDING_DIM: whole(1, 16_000).optional(),
   EMBEDDING_TIMEOUT: whole(100, 600_000).default(30_000),
 
@@ -110,11 +114,10 @@ function unknownNames(given: Readonly<Record<string, string | undefined>>): stri
   return Object.keys(given)
     .filter((name) => OURS.test(name) && !SETTING_NAMES.includes(name))
     .map((name) => {
-      const longer = SETTING_NAMES.find((known) => name.startsWith(known) || known.startsWith(name));
-      const nearest = longer ?? closest(name, [...SETTING_NAMES]);
-      return distance(name, nearest) <= name.length / 2
-        ? `${name}: no such setting; did you mean ${nearest}?`
-        : `${name}: no such setting`;
+      const nearest = nearestName(name, SETTING_NAMES);
+      return nearest === undefined
+        ? `${name}: no such setting`
+        : `${name}: no such setting; did you mean ${nearest}?`;
     });
 }
 

@@ -8,24 +8,42 @@ import { SetupError, UsageError } from "../errors.ts";
 import type { Source } from "../sources/source.ts";
 import { choose } from "../sources/choose-sources.ts";
 import { describeDryRun } from "./describe-dry-run.ts";
-import { parseCommand, wholeNumber, type Command } from "./command.ts";
+import { parseCommand, wholeNumber, type Command, type Options } from "./command.ts";
 import { withDatabase } from "./with-database.ts";
 import { abortedBySignal } from "./stop-signal.ts";
+
+const OPTIONS = {
+  source: { type: "string", value: "NAME", about: "works on this source alone; default: all sources" },
+  all: { type: "boolean", default: false, about: "embeds every row again, even if its vector is current" },
+  "dry-run": {
+    type: "boolean",
+    default: false,
+    about: "sends nothing, writes nothing, and reports rows, tokens, cost and time",
+  },
+  sample: {
+    type: "string",
+    value: "N",
+    about: "with --dry-run: sends N texts, checks the answers and keeps the vectors",
+  },
+  "per-row": { type: "boolean", default: false, about: "sends one request per row; only for comparison" },
+  json: { type: "boolean", default: false, about: "prints one JSON document, and nothing else on stdout" },
+} as const satisfies Options;
 
 export const backfill: Command = {
   usage: invocation("backfill", "[--source NAME] [--all] [--dry-run [--sample 50]] [--per-row] [--json]"),
   summary:
     "embed every row that has no current vector; --dry-run sends nothing and estimates what it would take",
+  options: OPTIONS,
+  examples: [
+    [invocation("backfill", "--dry-run"), "what it would take; no text is sent"],
+    [
+      invocation("backfill", "--source tickets"),
+      "one source; run it again after an interruption, and it continues",
+    ],
+  ],
   async run(args) {
     const { values } = parseCommand(backfill, args, {
-      options: {
-        source: { type: "string" },
-        all: { type: "boolean", default: false },
-        "dry-run": { type: "boolean", default: false },
-        sample: { type: "string" },
-        "per-row": { type: "boolean", default: false },
-        json: { type: "boolean", default: false },
-      },
+      options: OPTIONS,
     });
     const sample = sampleSize(values.sample, values["dry-run"]);
     const signal = abortedBySignal();

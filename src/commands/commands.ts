@@ -37,9 +37,3 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   doctor,
   cache,
 } satisfies Record<CommandName, Command>;
-
-export function describeCommands(): string {
-  return Object.values(COMMANDS)
-    .map(({ usage, summary }) => `  ${usage}\n      ${summary}`)
-    .join("\n");
-}

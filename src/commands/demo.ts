@@ -11,7 +11,7 @@ import { embedQuery } from "../search/embed-query.ts";
 import { nearest } from "../search/nearest.ts";
 import { chooseSources } from "../sources/choose-sources.ts";
 import type { Source } from "../sources/source.ts";
-import { parseCommand, type Command } from "./command.ts";
+import { parseCommand, type Command, type Options } from "./command.ts";
 import { unlessAborted } from "../timing/unless-aborted.ts";
 import { openDatabase } from "./database-of.ts";
 import { abortedBySignal } from "./stop-signal.ts";
@@ -24,12 +24,21 @@ const SEARCHES = [
 const REQUEST_MS = 60_000;
 const EDIT = "Severe migraine: flashing lights, one-sided headache and vomiting. Takes sumatriptan.";
 
+const OPTIONS = {
+  keep: { type: "boolean", default: false, about: "leaves the patients in the table" },
+} as const satisfies Options;
+
 export const demo: Command = {
   usage: invocation("demo", "[--keep]"),
   summary:
     "insert a few hundred made-up patients, search them, change one, and remove them again, unless --keep",
+  options: OPTIONS,
+  examples: [
+    [invocation("demo"), "240 patients, three searches and an edit; they are removed at the end"],
+    [invocation("demo", "--keep"), "to try searches of your own afterwards"],
+  ],
   async run(args) {
-    const { values } = parseCommand(demo, args, { options: { keep: { type: "boolean", default: false } } });
+    const { values } = parseCommand(demo, args, { options: OPTIONS });
     const signal = abortedBySignal();
     const database = await openDatabase(readConfig(process.env), { signal });
     const db = openPool("command", database.config);

@@ -5,16 +5,23 @@ import { invocation } from "../invocation.ts";
 import { createListener, type Listener } from "../listener/listener.ts";
 import { Interrupted } from "../errors.ts";
 import { logEvents } from "../log.ts";
-import { parseCommand, type Command } from "./command.ts";
+import { parseCommand, type Command, type Options } from "./command.ts";
 import { openDatabase, type OpenDatabase } from "./database-of.ts";
 import { abortedBySignal, stopSignal } from "./stop-signal.ts";
+
+const OPTIONS = {} satisfies Options;
 
 export const start: Command = {
   usage: invocation("start"),
   summary:
     "keep every watched table embedded, until Ctrl-C or SIGTERM; without DATABASE_URL, on an embedded Postgres",
+  options: OPTIONS,
+  examples: [
+    [invocation("start"), "until Ctrl-C; run as many as you like"],
+    [`EMBED_HTTP_PORT=8080 ${invocation("start")}`, "also serves the page, /metrics and /healthz"],
+  ],
   async run(args) {
-    parseCommand(start, args, { options: {} });
+    parseCommand(start, args, { options: OPTIONS });
     // Before anything starts: a process that is stopped during its start also has claims and locks to release.
     const signalled = stopSignal();
     const opening = { alone: true, signal: abortedBySignal(signalled) };

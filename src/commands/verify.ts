@@ -3,9 +3,27 @@ import { invocation } from "../invocation.ts";
 import { verifyChunks, type ChunksReport } from "../verify/verify-chunks.ts";
 import { choose } from "../sources/choose-sources.ts";
 import { verifySource, type VerifyReport } from "../verify/verify-source.ts";
-import { parseCommand, wholeNumber, type Command } from "./command.ts";
+import { parseCommand, wholeNumber, type Command, type Options } from "./command.ts";
 import { abortedBySignal } from "./stop-signal.ts";
 import { withDatabase } from "./with-database.ts";
+
+const OPTIONS = {
+  sample: { type: "string", value: "N", default: "500", about: "how many rows are embedded again" },
+  source: { type: "string", value: "NAME", about: "works on this source alone; default: all sources" },
+  "min-cosine": {
+    type: "string",
+    value: "SHARE",
+    default: "0.99",
+    about: "the least cosine similarity of a row that passes",
+  },
+  "min-overlap": {
+    type: "string",
+    value: "SHARE",
+    default: "0.9",
+    about: "the least mean top-10 overlap that passes",
+  },
+  json: { type: "boolean", default: false, about: "prints one JSON document, and nothing else on stdout" },
+} as const satisfies Options;
 
 export const verify: Command = {
   usage: invocation(
@@ -14,15 +32,17 @@ export const verify: Command = {
   ),
   summary:
     "embed a random sample again and compare: cosine and top-10 overlap; exits 1 when the stored vectors differ",
+  options: OPTIONS,
+  examples: [
+    [
+      invocation("verify", "--sample 100 --source tickets"),
+      "a hundred rows of one source; costs their tokens",
+    ],
+    [invocation("verify", "--min-cosine 0.95"), "for a model that varies more"],
+  ],
   async run(args) {
     const { values } = parseCommand(verify, args, {
-      options: {
-        sample: { type: "string", default: "500" },
-        source: { type: "string" },
-        "min-cosine": { type: "string", default: "0.99" },
-        "min-overlap": { type: "string", default: "0.9" },
-        json: { type: "boolean", default: false },
-      },
+      options: OPTIONS,
     });
     const options = {
       sample: wholeNumber("--sample", values.sample),

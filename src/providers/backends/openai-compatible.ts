@@ -15,6 +15,8 @@ export interface OpenAiSettings extends CommonSettings, HttpSettings {
   readonly backend: "llm_api";
   readonly model: string;
   readonly apiKey?: string | undefined;
+  /** The variable that the key is from. Undefined for another server than the environment's, whose key was not named. */
+  readonly keyName?: string | undefined;
   /** After the base URL; `/embeddings` by default, `/v1/embeddings` where the base URL has no path of its own. */
   readonly path?: string | undefined;
   /** Whether `dimensions` is sent. By default only to `text-embedding-3-*`, the models known to take it. */
@@ -39,6 +41,8 @@ class OpenAiCompatible implements Backend {
   readonly shape: Readonly<Record<string, unknown>>;
   readonly #client: JsonClient;
   readonly #path: string;
+  /** What is said in place of a request that OpenAI would refuse. */
+  readonly #missingKey: string | undefined;
   readonly #extra: Readonly<Record<string, unknown>>;
   readonly #context: ErrorContext;
   /** Becomes false, and stays so, when a server refuses base64 and sends floats. */
@@ -51,6 +55,7 @@ class OpenAiCompatible implements Backend {
     const url = new URL(settings.baseUrl);
     this.#path = pathOf(url, settings.path);
     const headers = { ...authorization(url, settings.apiKey), ...settings.headers };
+    this.#missingKey = missingKey(url, headers, settings.keyName);
     this.#client = new JsonClient(settings, headers);
     this.#extra = { ...dimensionsOf(settings), ...settings.extraBody };
     this.address = `${url.origin}${this.#path.split("?", 1)[0] ?? ""}`;
@@ -58,7 +63,7 @@ class OpenAiCompatible implements Backend {
     this.#context = {
       address: this.address,
       model: settings.model,
-      settings: { address: "OPENAI_BASE_URL", key: "OPENAI_API_KEY", model: "OPENAI_EMBED_MODEL" },
+      settings: { address: "OPENAI_BASE_URL", key: settings.keyName, model: "OPENAI_EMBED_MODEL" },
       secrets: [settings.apiKey ?? "", ...Object.values(settings.headers ?? {})],
     };
   }
@@ -97,6 +102,7 @@ class OpenAiCompatible implements Backend {
     signal: AbortSignal,
     onReceived: OnReceived | undefined,
   ): Promise<RawAnswer> {
+    if (this.#missingKey !== undefined) throw new ProviderError("setup", this.#missingKey);
     const body = { model: this.model, input: texts, ...encoding, ...this.#extra };
     const answer = await this.#client.post(this.#path, body, texts, this.#context, signal, onReceived);
     return readOpenAiAnswer(answer, texts, this.#context);
@@ -116,6 +122,19 @@ function authorization(url: URL, apiKey: string | undefined): Record<string, str
   if (apiKey === undefined || apiKey === "") return {};
   const azure = /\.(openai|cognitiveservices|services\.ai)\.azure\.com$/.test(url.hostname);
   return azure ? { "api-key": apiKey } : { authorization: `Bearer ${apiKey}` };
+}
+
+/** OpenAI itself answers no request without a key. */
+function missingKey(
+  url: URL,
+  headers: Readonly<Record<string, string>>,
+  keyName: string | undefined,
+): string | undefined {
+  const hasKey = Object.keys(headers).some((name) => name.toLowerCase() === "authorization");
+  if (hasKey || !/(^|\.)api\.openai\.com$/.test(url.hostname)) return undefined;
+  return keyName === undefined
+    ? `No key is set for ${url.origin}: name its variable with --api-key-env. Nothing was sent.`
+    : `${keyName} is not set, and ${url.origin} needs a key. Nothing was sent.`;
 }
 
 function dimensionsOf(settings: OpenAiSettings): { dimensions?: number } {
@@ -145,6 +164,7 @@ const ofSource = {
 
 export const llmApi = defineBackend({
   id: "llm_api",
+  alias: "openai",
   environment,
   secrets: ["OPENAI_API_KEY", "OPENAI_HEADERS"],
   ofSource,
@@ -166,16 +186,18 @@ export const llmApi = defineBackend({
 function credentials(
   { OPENAI_BASE_URL, OPENAI_API_KEY, OPENAI_HEADERS }: z.infer<z.ZodObject<typeof environment>>,
   { base_url, api_key_env }: z.infer<z.ZodObject<typeof ofSource>>,
-): Pick<OpenAiSettings, "apiKey" | "headers"> {
+): Pick<OpenAiSettings, "apiKey" | "keyName" | "headers"> {
   const isSameServer = base_url === undefined || new URL(base_url).origin === new URL(OPENAI_BASE_URL).origin;
   const headers = isSameServer ? OPENAI_HEADERS : undefined;
-  if (api_key_env === undefined) return { apiKey: isSameServer ? OPENAI_API_KEY : undefined, headers };
+  if (api_key_env === undefined) {
+    return isSameServer ? { apiKey: OPENAI_API_KEY, keyName: "OPENAI_API_KEY", headers } : { headers };
+  }
   const apiKey = process.env[api_key_env];
   if (apiKey === undefined || apiKey === "") {
     throw new SetupError(
-      `${api_key_env} is not set in the listener's environment.`,
-      "A source's settings name it as its api_key_env: set it, or watch the table again with another name.",
+      `${api_key_env} is not set in the environment of this process.`,
+      "It is the variable of a source's key (--api-key-env): set it, or name another.",
     );
   }
-  return { apiKey, headers };
+  return { apiKey, keyName: api_key_env, headers };
 }

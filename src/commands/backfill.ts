@@ -73,7 +73,7 @@ export const backfill: Command = {
         progress,
         onProblem,
         onPaused: (names) => {
-          const remedy = invocation("resume", names[0]);
+          const remedy = invocation("resume", names.slice(0, 1));
           console.error(`${names.join(", ")} is paused, so its pending rows wait. To continue: ${remedy}`);
         },
         signal,
@@ -104,7 +104,7 @@ function notPaused<T extends Source>(sources: readonly T[]): T[] {
   const paused = sources.filter((source) => source.paused).map(({ name }) => name);
   if (paused.length === 0) return [...sources];
   const problem = `Paused sources are not embedded: ${paused.join(", ")}.`;
-  const remedy = invocation("resume", paused[0]);
+  const remedy = invocation("resume", paused.slice(0, 1));
   if (paused.length === sources.length) throw new SetupError(problem, remedy);
   console.error(`${problem} ${remedy}`);
   return sources.filter((source) => !source.paused);

@@ -10,13 +10,13 @@ import { setPaused } from "../sources/set-paused.ts";
 export const REMODEL_STEPS = {
   async pause(db: Database, name: string): Promise<string> {
     await setPaused(db, await second(db, name, "building"), true);
-    return `Paused. To continue: ${invocation("remodel", name)}`;
+    return `Paused. To continue: ${invocation("remodel", [name])}`;
   },
   async rollback(db: Database, name: string, force: boolean): Promise<string> {
     const now = await readModelChange(db, name);
     if (now.state !== "switched") throw notInState(name, "switched");
     await rollBack(db, now.live, now.previous, force);
-    return `${name} uses its old model again. The new vectors are kept fresh: ${invocation("remodel", name)} switches again, --cancel drops them.`;
+    return `${name} uses its old model again. The new vectors are kept fresh: ${invocation("remodel", [name])} switches again, --cancel drops them.`;
   },
   async finish(db: Database, name: string): Promise<string> {
     await dropModel(db, { name: await second(db, name, "switched") });

@@ -87,7 +87,7 @@ function describeChunks({ source, sampled, different, different_rows, ok }: Chun
       ? []
       : [
           `  ${different_rows} rows have different chunks, such as: ${different.join(", ")}`,
-          `  Cut them again: ${invocation("backfill", `--source ${source} --all`)}`,
+          `  Cut them again: ${invocation("backfill", ["--source", source, "--all"])}`,
         ]),
   ].join("\n");
 }
@@ -108,6 +108,6 @@ function describeVectors({
     `  top-10 overlap  mean ${(100 * overlap.mean).toFixed(1)} %, lowest ${(100 * overlap.lowest).toFixed(0)} %, over ${overlap.searches} searches`,
     ...(drifted_rows === 0 ? [] : [`  ${drifted_rows} rows differ, such as:`]),
     ...drifted.map(({ key, cosine: lower }) => `    key ${key}  cosine ${lower.toFixed(5)}`),
-    ...(ok ? [] : [`  Embed them again: ${invocation("backfill", `--source ${source} --all`)}`]),
+    ...(ok ? [] : [`  Embed them again: ${invocation("backfill", ["--source", source, "--all"])}`]),
   ].join("\n");
 }

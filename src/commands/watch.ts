@@ -69,7 +69,7 @@ function describe({ name, table, key, text, vector, columnAdded, into, view, chu
           `Each text is cut ${describeChunking(chunks)}. To cut existing texts again, add --all to the backfill.`,
         ]),
     ...(view === null ? [] : [`Rows with their vectors: select * from ${view};`]),
-    `To embed existing rows: ${invocation("backfill", `--source ${name}`)}`,
-    `To index the vectors for searches, after that: create index concurrently on ${into ?? table} using hnsw (${vector.name} ${vector.type}_cosine_ops);`,
+    `To embed existing rows: ${invocation("backfill", ["--source", name])}`,
+    `To index the vectors for searches, after that: ${invocation("index", [name])}`,
   ].join("\n");
 }

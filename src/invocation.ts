@@ -12,6 +12,7 @@ export type CommandName =
   | "remodel"
   | "pause"
   | "resume"
+  | "failed"
   | "retry"
   | "verify"
   | "doctor"

@@ -113,6 +113,6 @@ function notPaused<T extends Source>(sources: readonly T[]): T[] {
 function describe({ done, cached, failed, pending, tokens, seconds }: BackfillReport): string {
   const speed = Math.round(done / seconds);
   const left = pending > 0 ? ` ${pending} rows are still pending: run the command again to continue.` : "";
-  const failures = failed > 0 ? ` ${failed} rows failed: see ${invocation("status")}.` : "";
+  const failures = failed > 0 ? ` ${failed} rows failed: see ${invocation("failed")}.` : "";
   return `${done} rows done in ${formatDuration(seconds)} (${speed} rows/s), ${cached} of them with known texts, ${tokens} tokens.${left}${failures}`;
 }

@@ -91,7 +91,7 @@ ${embedded.url}
 
 Insert a patient, and the vector is added automatically:
 
-psql ${embedded.url} -c "insert into patient_embeddings values (1, 'Type 2 diabetes, HbA1c 9.1 %, metformin 1 g twice daily')"
+psql ${embedded.url} -c "insert into patient_embeddings values (1, 'Type 2 diabetes, HbA1c 9.1 %, metformin 1 g twice daily') on conflict (patient_id) do nothing"
 
 Change context_text and its vector changes with it. See: ${invocation("status")}, ${invocation("search", '"poorly controlled diabetes"')}
 `,

@@ -4,6 +4,7 @@ import { verifyChunks, type ChunksReport } from "../verify/verify-chunks.ts";
 import { choose } from "../sources/choose-sources.ts";
 import { verifySource, type VerifyReport } from "../verify/verify-source.ts";
 import { parseCommand, wholeNumber, type Command, type Options } from "./command.ts";
+import { withProgressLine } from "./progress-line.ts";
 import { abortedBySignal } from "./stop-signal.ts";
 import { withDatabase } from "./with-database.ts";
 
@@ -54,10 +55,18 @@ export const verify: Command = {
       const reports: (VerifyReport | ChunksReport)[] = [];
       const { sources, chunked } = await choose(db, values.source);
       for (const chunkedSource of chunked) {
-        reports.push(await verifyChunks(db, chunkedSource, { ...options, signal }));
+        reports.push(
+          await withProgressLine(chunkedSource.name, (onCompared) =>
+            verifyChunks(db, chunkedSource, { ...options, signal, onCompared }),
+          ),
+        );
       }
       for (const source of sources) {
-        reports.push(await verifySource(db, config, source, { ...options, signal }));
+        reports.push(
+          await withProgressLine(source.name, (onCompared) =>
+            verifySource(db, config, source, { ...options, signal, onCompared }),
+          ),
+        );
       }
       console.log(values.json ? JSON.stringify(reports) : reports.map(describe).join("\n\n"));
       return reports.every(({ ok }) => ok) ? 0 : 1;

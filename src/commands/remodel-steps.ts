@@ -2,6 +2,7 @@ import type { Database } from "../database/connect.ts";
 import { UsageError } from "../errors.ts";
 import { invocation } from "../invocation.ts";
 import { dropModel } from "../model-change/drop-model.ts";
+import { finishModelChange } from "../model-change/finish.ts";
 import { readModelChange, secondSource } from "../model-change/model-change-state.ts";
 import { rollBack } from "../model-change/switch.ts";
 import { setPaused } from "../sources/set-paused.ts";
@@ -19,7 +20,7 @@ export const REMODEL_STEPS = {
     return `${name} uses its old model again. The new vectors are kept fresh: ${invocation("remodel", [name])} switches again, --cancel drops them.`;
   },
   async finish(db: Database, name: string): Promise<string> {
-    await dropModel(db, { name: await second(db, name, "switched") });
+    await finishModelChange(db, name, await second(db, name, "switched"));
     return `The old vectors of ${name} are dropped.`;
   },
   async cancel(db: Database, name: string): Promise<string> {

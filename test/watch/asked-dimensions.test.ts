@@ -1,6 +1,9 @@
 import { expect, onTestFinished, test, vi } from "vitest";
 import { readConfig } from "../../src/config.ts";
 import { openPool } from "../../src/database/pools.ts";
+import { withProvider } from "../../src/providers/registry.ts";
+import { checkDimensions } from "../../src/sources/check-dimensions.ts";
+import { chooseSources } from "../../src/sources/choose-sources.ts";
 import { watch, type WatchOptions } from "../../src/watch/watch.ts";
 import { DIMENSIONS, prepare } from "../support/listening.ts";
 
@@ -16,7 +19,16 @@ async function prepareTickets() {
   const db = openPool("command", config);
   onTestFinished(() => db.destroy());
   const tickets = { table: TABLE, text: "body" };
-  return { ...on, watch: (more: Partial<WatchOptions> = {}) => watch(db, config, { ...tickets, ...more }) };
+  const readSource = async () => {
+    const [source] = await chooseSources(db, "tickets");
+    if (source === undefined) throw new Error("no source");
+    return source;
+  };
+  return {
+    ...on,
+    readSource,
+    watch: (more: Partial<WatchOptions> = {}) => watch(db, config, { ...tickets, ...more }),
+  };
 }
 
 /** The columns of the table. */
@@ -79,3 +91,26 @@ test("A column with vectors of another length leads to remodel, with the name qu
     remedy: expect.stringContaining('npm run remodel -- "support tickets" --dim N') as string,
   });
 });
+
+test.each([
+  [{}, `set EMBEDDING_DIM=3`],
+  [{ model: "of-one-length" }, "watch tickets again with --dim 3"],
+] as const)(
+  "A source (%j) whose column does not fit its model is said how to change either",
+  async (own, says) => {
+    const { client, watch, environment, readSource } = await prepareTickets();
+    await client.query(`alter table ${TABLE} add embedding vector(3)`);
+    await watch({ name: "tickets", ...own });
+    const source = await readSource();
+    const refused = withProvider(readConfig(environment), { ...source, dimensions: null }, {}, (provider) => {
+      checkDimensions(source, provider);
+    });
+    await expect(refused).rejects.toMatchObject({
+      message: expect.stringContaining(`makes vectors of ${DIMENSIONS} dimensions`) as string,
+      remedy: expect.stringContaining(says) as string,
+    });
+    const { remedy } = (await refused.catch((error: unknown) => error)) as { remedy: string };
+    await client.query(/alter table .*;/.exec(remedy)?.[0] ?? "");
+    expect((await readSource()).columnDimensions).toBe(DIMENSIONS);
+  },
+);

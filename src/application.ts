@@ -1,8 +1,10 @@
 import type { Config } from "./config.ts";
 import type { Database } from "./database/connect.ts";
-import { openPool } from "./database/pools.ts";
+import { explainUnmigrated } from "./database/explain-unmigrated.ts";
+import { directUrl, openPool } from "./database/pools.ts";
 import { SetupError } from "./errors.ts";
-import { withProvider } from "./providers/registry.ts";
+import { migrate as migrateDatabase, type MigrateOptions } from "./migrate.ts";
+import { dimensionsOf, withProvider } from "./providers/registry.ts";
 import { embedQuery } from "./search/embed-query.ts";
 import { searchChosen } from "./search/search-source.ts";
 import type { Neighbour } from "./search/searched-rows.ts";
@@ -21,6 +23,27 @@ export interface SearchOptions {
   /** Also returns each row's text; of a text in chunks, the text of its best chunk. */
   readonly withText?: boolean;
   readonly signal?: AbortSignal;
+}
+
+/**
+ * Brings a database up to date, as `npm run migrate` does: with the settings that the other functions take, or with an
+ * address and the length of the vectors of `patient_embeddings`.
+ * @throws {SetupError} where the server, its pgvector or its permissions do not allow it, with what to do.
+ * @throws {UsageError} if the argument names no database.
+ */
+export async function migrate(
+  target: ApplicationConfig | MigrateOptions,
+  options: Pick<MigrateOptions, "adoptsFirstVersion" | "onMessage"> = {},
+): Promise<void> {
+  if (!("DATABASE_URL" in target)) {
+    await migrateDatabase(target);
+    return;
+  }
+  await migrateDatabase({
+    ...options,
+    databaseUrl: directUrl(target),
+    dimensions: await dimensionsOf(target),
+  });
 }
 
 /**
@@ -73,7 +96,7 @@ export async function search(
 async function withDatabase<T>(config: ApplicationConfig, work: (db: Database) => Promise<T>): Promise<T> {
   const db = openPool("application", config);
   try {
-    return await work(db);
+    return await explainUnmigrated(config, () => work(db));
   } finally {
     await db.destroy();
   }

@@ -6,6 +6,7 @@ import {
   BACKEND_ENVIRONMENT,
   BACKEND_IDS,
   BACKEND_SECRETS,
+  backendIdOf,
   DEFAULT_BACKEND,
 } from "./providers/known-backends.ts";
 import { asItIs, decimal, oneOf, text, url, whole } from "./setting-types.ts";
@@ -31,7 +32,10 @@ const SETTINGS = z.object({
   DATABASE_URL: POSTGRES.optional(),
   LISTEN_DATABASE_URL: POSTGRES.optional(),
 
-  EMBEDDING_BACKEND: oneOf(BACKEND_IDS).default(DEFAULT_BACKEND),
+  EMBEDDING_BACKEND: text
+    .transform((name) => backendIdOf(name) ?? name)
+    .pipe(oneOf(BACKEND_IDS))
+    .default(DEFAULT_BACKEND),
   EMBEDDING_DIM: whole(1, 16_000).optional(),
   EMBEDDING_TIMEOUT: whole(100, 600_000).default(30_000),
   EMBED_DOCUMENT_PREFIX: asItIs.optional(),

@@ -13,3 +13,12 @@ export class SetupError extends Error {
 export class UsageError extends SetupError {
   override readonly name = "UsageError";
 }
+
+/** A command that its user has stopped by a signal before it was done. */
+export class Interrupted extends Error {
+  override readonly name = "Interrupted";
+
+  constructor(signal: string) {
+    super(`Interrupted by ${signal}.`);
+  }
+}

@@ -12,6 +12,7 @@ export type CommandName =
   | "remodel"
   | "pause"
   | "resume"
+  | "failed"
   | "retry"
   | "verify"
   | "doctor"
@@ -23,8 +24,20 @@ const IS_DEPENDENCY = import.meta.url.includes("/node_modules/");
 /**
  * How the user calls a command, for messages: `npm run status -- --json` in this project, `npx pg-autoembed status --json`
  * in a project that depends on it.
+ * @param args as text, or a list whose items are quoted for the shell where they need it: names of sources
  */
-export function invocation(name: CommandName, args = "", isDependency = IS_DEPENDENCY): string {
+export function invocation(
+  name: CommandName,
+  args: string | readonly string[] = "",
+  isDependency = IS_DEPENDENCY,
+): string {
+  if (typeof args !== "string") return invocation(name, args.map(shellWord).join(" "), isDependency);
   if (isDependency) return `npx pg-autoembed ${name}${args && ` ${args}`}`;
   return `npm ${name === "start" ? "" : "run "}${name}${args && ` -- ${args}`}`;
+}
+
+/** A value as a shell reads it back. Double quotes where they do, since Windows knows no others. */
+export function shellWord(value: string): string {
+  if (/^[\w@%+=:,./-]+$/.test(value)) return value;
+  return /["$`\\!]/.test(value) ? `'${value.replaceAll("'", "'\\''")}'` : `"${value}"`;
 }

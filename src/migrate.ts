@@ -1,6 +1,6 @@
 import pg, { type ClientBase } from "pg";
 import { checkServer } from "./database/check-server.ts";
-import { SetupError } from "./errors.ts";
+import { SetupError, UsageError } from "./errors.ts";
 import { invocation } from "./invocation.ts";
 import { checkApplied, readState } from "./migrate/applied.ts";
 import { firstVersion } from "./migrate/first-version.ts";
@@ -26,8 +26,10 @@ export interface MigrateOptions {
  * Tables and functions change in one transaction: a deploy that fails leaves the database as it was, and no listener
  * finds the functions of one version with the tables of another.
  * @throws {SetupError} where the server, its pgvector or its permissions do not allow it, with what to do.
+ * @throws {UsageError} if the options name no database, or no length of vectors.
  */
 export async function migrate(options: MigrateOptions): Promise<void> {
+  refuseUnusable(options);
   await checkServer(options.databaseUrl);
   const files = await readMigrationFiles();
   const client = new pg.Client({
@@ -44,6 +46,29 @@ export async function migrate(options: MigrateOptions): Promise<void> {
     throw explain(error);
   } finally {
     await client.end();
+  }
+}
+
+/** Without an address, pg would take its defaults: another database, on this machine. */
+function refuseUnusable({
+  databaseUrl,
+  dimensions,
+}: Readonly<Partial<Record<keyof MigrateOptions, unknown>>>): void {
+  const isAddress =
+    typeof databaseUrl === "string" &&
+    URL.canParse(databaseUrl) &&
+    /^postgres(ql)?:$/.test(new URL(databaseUrl).protocol);
+  if (!isAddress) {
+    throw new UsageError(
+      "migrate() was given no database.",
+      "Give it what readConfig() returns, with DATABASE_URL, or { databaseUrl, dimensions }.",
+    );
+  }
+  if (!Number.isInteger(dimensions) || Number(dimensions) < 1) {
+    throw new UsageError(
+      "migrate() was given no length of vectors.",
+      "Give it dimensions, a whole number such as 1536, or what readConfig() returns.",
+    );
   }
 }
 

@@ -1,6 +1,6 @@
 import pg from "pg";
 import { describeDatabaseError, harmlessMessage } from "./database/database-fault.ts";
-import { SetupError, UsageError } from "./errors.ts";
+import { Interrupted, SetupError, UsageError } from "./errors.ts";
 import { ProviderError } from "./providers/provider-error.ts";
 
 /** pg's messages without an error code when a connection is lost or cannot be made. */
@@ -14,6 +14,8 @@ const UNREACHABLE = /^(ECONN\w+|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|E(HOST|NET)U
 export function describeFailure(error: unknown): string {
   if (error instanceof SetupError) return `${error.message}\n${error.remedy}`;
   if (error instanceof ProviderError) return error.message;
+  const interruption = interruptionIn(error);
+  if (interruption !== undefined) return interruption.message;
   if (error instanceof pg.DatabaseError) {
     const message = harmlessMessage(error);
     if (message !== undefined) return `${capitalised(describeDatabaseError(error))}: ${message}.`;
@@ -28,6 +30,12 @@ export function describeFailure(error: unknown): string {
 /** 2 for bad usage or configuration, else 1. */
 export function exitCodeOf(error: unknown): 1 | 2 {
   return error instanceof UsageError ? 2 : 1;
+}
+
+/** An interruption ends a wait with an error of its own, whose cause it is. */
+function interruptionIn(error: unknown): Interrupted | undefined {
+  const candidates = [error, error instanceof Error ? error.cause : undefined];
+  return candidates.find((candidate) => candidate instanceof Interrupted);
 }
 
 function isLostConnection(error: unknown): boolean {

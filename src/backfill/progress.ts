@@ -10,6 +10,7 @@ export interface ProgressFigures {
 }
 
 export interface Progress {
+  /** Shows nothing while there is nothing to do. */
   show(figures: ProgressFigures): void;
   end(): void;
 }
@@ -31,14 +32,17 @@ function bar(): Progress {
     stream: process.stderr,
     hideCursor: true,
   });
-  drawn.start(0, 0, describe({ done: 0, total: 0, cached: 0, failed: 0, tokens: 0 }, 0));
+  let isDrawn = false;
   return {
     show(figures) {
+      if (figures.total === 0) return;
+      if (!isDrawn) drawn.start(figures.total, 0, describe({ ...figures, done: 0 }, 0));
+      isDrawn = true;
       drawn.setTotal(figures.total);
       drawn.update(figures.done, describe(figures, rateOf(figures.done)));
     },
     end: () => {
-      drawn.stop();
+      if (isDrawn) drawn.stop();
     },
   };
 }
@@ -48,6 +52,7 @@ function lines(): Progress {
   let shown = 0;
   return {
     show(figures) {
+      if (figures.total === 0) return;
       const now = performance.now();
       if (now - shown < LINE_EVERY_MS && figures.done < figures.total) return;
       shown = now;

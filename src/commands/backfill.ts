@@ -9,9 +9,31 @@ import { stopLending } from "../ledger/stop-lending.ts";
 import type { Source } from "../sources/source.ts";
 import { choose } from "../sources/choose-sources.ts";
 import { describeDryRun } from "./describe-dry-run.ts";
-import { parseCommand, wholeNumber, type Command } from "./command.ts";
+import { parseCommand, wholeNumber, type Command, type Options } from "./command.ts";
 import { withDatabase } from "./with-database.ts";
-import { stopSignal } from "./stop-signal.ts";
+import { abortedBySignal } from "./stop-signal.ts";
+
+const OPTIONS = {
+  source: { type: "string", value: "NAME", about: "works on this source alone; default: all sources" },
+  all: { type: "boolean", default: false, about: "embeds every row again, even if its vector is current" },
+  fresh: {
+    type: "boolean",
+    default: false,
+    about: "the same, and takes no vector that another row or the cache has",
+  },
+  "dry-run": {
+    type: "boolean",
+    default: false,
+    about: "sends nothing, writes nothing, and reports rows, tokens, cost and time",
+  },
+  sample: {
+    type: "string",
+    value: "N",
+    about: "with --dry-run: sends N texts, checks the answers and keeps the vectors",
+  },
+  "per-row": { type: "boolean", default: false, about: "sends one request per row; only for comparison" },
+  json: { type: "boolean", default: false, about: "prints one JSON document, and nothing else on stdout" },
+} as const satisfies Options;
 
 export const backfill: Command = {
   usage: invocation(
@@ -20,24 +42,20 @@ export const backfill: Command = {
   ),
   summary:
     "embed every row that has no current vector; --dry-run sends nothing and estimates what it would take",
+  options: OPTIONS,
+  examples: [
+    [invocation("backfill", "--dry-run"), "what it would take; no text is sent"],
+    [
+      invocation("backfill", "--source tickets"),
+      "one source; run it again after an interruption, and it continues",
+    ],
+  ],
   async run(args) {
     const { values } = parseCommand(backfill, args, {
-      options: {
-        source: { type: "string" },
-        all: { type: "boolean", default: false },
-        fresh: { type: "boolean", default: false },
-        "dry-run": { type: "boolean", default: false },
-        sample: { type: "string" },
-        "per-row": { type: "boolean", default: false },
-        json: { type: "boolean", default: false },
-      },
+      options: OPTIONS,
     });
     const sample = sampleSize(values.sample, values["dry-run"]);
-    const interrupted = new AbortController();
-    void stopSignal().then(() => {
-      interrupted.abort(new Error("interrupted"));
-    });
-    const { signal } = interrupted;
+    const signal = abortedBySignal();
     const { fresh, json } = values;
     const all = values.all || fresh;
     if (fresh && (values["dry-run"] || values["per-row"])) {
@@ -72,14 +90,14 @@ export const backfill: Command = {
         progress,
         onProblem,
         onPaused: (names) => {
-          const remedy = invocation("resume", names[0]);
+          const remedy = invocation("resume", names.slice(0, 1));
           console.error(`${names.join(", ")} is paused, so its pending rows wait. To continue: ${remedy}`);
         },
         signal,
       });
       console.log(json ? JSON.stringify(report) : describe(report));
       return report.pending > 0 || report.failed > 0 ? 1 : 0;
-    });
+    }, signal);
   },
 };
 
@@ -103,7 +121,7 @@ function notPaused<T extends Source>(sources: readonly T[]): T[] {
   const paused = sources.filter((source) => source.paused).map(({ name }) => name);
   if (paused.length === 0) return [...sources];
   const problem = `Paused sources are not embedded: ${paused.join(", ")}.`;
-  const remedy = invocation("resume", paused[0]);
+  const remedy = invocation("resume", paused.slice(0, 1));
   if (paused.length === sources.length) throw new SetupError(problem, remedy);
   console.error(`${problem} ${remedy}`);
   return sources.filter((source) => !source.paused);
@@ -112,6 +130,6 @@ function notPaused<T extends Source>(sources: readonly T[]): T[] {
 function describe({ done, cached, failed, pending, tokens, seconds }: BackfillReport): string {
   const speed = Math.round(done / seconds);
   const left = pending > 0 ? ` ${pending} rows are still pending: run the command again to continue.` : "";
-  const failures = failed > 0 ? ` ${failed} rows failed: see ${invocation("status")}.` : "";
+  const failures = failed > 0 ? ` ${failed} rows failed: see ${invocation("failed")}.` : "";
   return `${done} rows done in ${formatDuration(seconds)} (${speed} rows/s), ${cached} of them with known texts, ${tokens} tokens.${left}${failures}`;
 }

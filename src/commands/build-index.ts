@@ -3,20 +3,34 @@ import { invocation } from "../invocation.ts";
 import { formatDuration } from "../timing/format-duration.ts";
 import { buildIndex as build } from "../search/build-index.ts";
 import { chooseSources } from "../sources/choose-sources.ts";
-import { parseCommand, type Command } from "./command.ts";
-import { stopSignal } from "./stop-signal.ts";
+import { parseCommand, type Command, type Options } from "./command.ts";
+import { abortedBySignal } from "./stop-signal.ts";
 import { withDatabase } from "./with-database.ts";
 
 /** An amount that `maintenance_work_mem` accepts. */
 const AMOUNT = /^\d{1,9}(kB|MB|GB|TB)$/;
 
+const OPTIONS = {
+  now: {
+    type: "boolean",
+    default: false,
+    about: "does not wait for the backfill; the build then costs several times as much",
+  },
+  memory: { type: "string", value: "AMOUNT", about: "maintenance_work_mem of the build, such as 2GB" },
+} as const satisfies Options;
+
 export const buildIndex: Command = {
   usage: invocation("index", "SOURCE [--now] [--memory 2GB]"),
   summary: "build the HNSW index that searches use, after the backfill, without blocking readers and writers",
+  options: OPTIONS,
+  examples: [
+    [invocation("index", "tickets"), "after the backfill of tickets"],
+    [invocation("index", "tickets --memory 2GB"), "faster, if the graph fits into 2 GB"],
+  ],
   async run(args) {
     const { values, positionals } = parseCommand(buildIndex, args, {
       allowPositionals: true,
-      options: { now: { type: "boolean", default: false }, memory: { type: "string" } },
+      options: OPTIONS,
     });
     const [name, ...more] = positionals;
     if (name === undefined || more.length > 0)
@@ -28,10 +42,7 @@ export const buildIndex: Command = {
         `Usage: ${buildIndex.usage}`,
       );
     }
-    const interrupted = new AbortController();
-    void stopSignal().then(() => {
-      interrupted.abort(new Error("interrupted"));
-    });
+    const signal = abortedBySignal();
     return await withDatabase(async (db, config) => {
       const [source] = await chooseSources(db, name);
       if (source === undefined) return 1;
@@ -39,7 +50,7 @@ export const buildIndex: Command = {
         database: config,
         now: values.now,
         memory,
-        signal: interrupted.signal,
+        signal,
         onProgress: (line) => {
           console.error(line);
         },
@@ -50,6 +61,6 @@ export const buildIndex: Command = {
           : `${index.name} already exists and is valid.`,
       );
       return 0;
-    });
+    }, signal);
   },
 };

@@ -1,11 +1,28 @@
 import { parseArgs, type ParseArgsConfig } from "node:util";
 import { UsageError } from "../errors.ts";
+import { nearestName } from "../nearest-name.ts";
+
+export interface Option {
+  readonly type: "string" | "boolean";
+  readonly multiple?: boolean;
+  readonly default?: string | boolean;
+  /** What stands for its value in the help, such as NAME. */
+  readonly value?: string;
+  /** What it does, in one line of the help. */
+  readonly about: string;
+}
+
+export type Options = Readonly<Record<string, Option>>;
 
 export interface Command {
   /** How it is called: its `invocation`, with all options. */
   readonly usage: string;
   /** What the command does, in one line. */
   readonly summary: string;
+  /** In the order of the help. */
+  readonly options: Options;
+  /** Calls, and what each does. */
+  readonly examples: readonly (readonly [call: string, what: string])[];
   /** @returns the exit code: 0 done, 1 failed. @throws {UsageError} for 2. */
   readonly run: (args: readonly string[]) => Promise<number>;
 }
@@ -19,8 +36,16 @@ export function parseCommand<const T extends ParseArgsConfig>(
   try {
     return parseArgs({ ...config, args: [...args] }) as ReturnType<typeof parseArgs<T>>;
   } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error), `Usage: ${command.usage}`);
+    throw new UsageError(problemIn(error, Object.keys(config.options ?? {})), `Usage: ${command.usage}`);
   }
+}
+
+function problemIn(error: unknown, options: readonly string[]): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  const [, dashes = "", name = ""] = /'(--?)([^']+)'/.exec(message) ?? [];
+  if (code !== "ERR_PARSE_ARGS_UNKNOWN_OPTION" || name === "") return message;
+  const nearest = nearestName(name, options);
+  return `There is no option ${dashes}${name}.${nearest === undefined ? "" : ` Did you mean --${nearest}?`}`;
 }
 
 /** The largest `integer` of Postgres. */

@@ -4,6 +4,7 @@ import { buildIndex } from "./build-index.ts";
 import type { Command } from "./command.ts";
 import { doctor } from "./doctor.ts";
 import { demo } from "./demo.ts";
+import { failed } from "./failed.ts";
 import { migrate } from "./migrate.ts";
 import { pause, resume } from "./pause.ts";
 import { remodel } from "./remodel.ts";
@@ -32,14 +33,9 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   remodel,
   pause,
   resume,
+  failed,
   retry,
   verify,
   doctor,
   cache,
 } satisfies Record<CommandName, Command>;
-
-export function describeCommands(): string {
-  return Object.values(COMMANDS)
-    .map(({ usage, summary }) => `  ${usage}\n      ${summary}`)
-    .join("\n");
-}

@@ -1,4 +1,5 @@
-import { readConfig, type Config } from "../config.ts";
+import type { ApplicationConfig } from "../application.ts";
+import { readConfig } from "../config.ts";
 import type { Database } from "../database/connect.ts";
 import { openPool } from "../database/pools.ts";
 import { DEMO_PATIENTS, insertPatients, IS_DEMO_PATIENT, removePatients } from "../demo/demo-patients.ts";
@@ -10,26 +11,39 @@ import { embedQuery } from "../search/embed-query.ts";
 import { nearest } from "../search/nearest.ts";
 import { chooseSources } from "../sources/choose-sources.ts";
 import type { Source } from "../sources/source.ts";
-import { parseCommand, type Command } from "./command.ts";
+import { parseCommand, type Command, type Options } from "./command.ts";
+import { unlessAborted } from "../timing/unless-aborted.ts";
 import { openDatabase } from "./database-of.ts";
+import { abortedBySignal } from "./stop-signal.ts";
 
 const SEARCHES = [
   "diabetes with numb feet",
   "ankle swelling and heart failure",
   "headaches with flashing lights",
 ] as const;
+const REQUEST_MS = 60_000;
 const EDIT = "Severe migraine: flashing lights, one-sided headache and vomiting. Takes sumatriptan.";
+
+const OPTIONS = {
+  keep: { type: "boolean", default: false, about: "leaves the patients in the table" },
+} as const satisfies Options;
 
 export const demo: Command = {
   usage: invocation("demo", "[--keep]"),
   summary:
     "insert a few hundred made-up patients, search them, change one, and remove them again, unless --keep",
+  options: OPTIONS,
+  examples: [
+    [invocation("demo"), "240 patients, three searches and an edit; they are removed at the end"],
+    [invocation("demo", "--keep"), "to try searches of your own afterwards"],
+  ],
   async run(args) {
-    const { values } = parseCommand(demo, args, { options: { keep: { type: "boolean", default: false } } });
-    const database = await openDatabase(readConfig(process.env, console.error));
+    const { values } = parseCommand(demo, args, { options: OPTIONS });
+    const signal = abortedBySignal();
+    const database = await openDatabase(readConfig(process.env, console.error), { signal });
     const db = openPool("command", database.config);
     try {
-      await show(db, database.config);
+      await show(db, database.config, signal);
     } finally {
       if (!values.keep) await removePatients(db);
       await db.destroy();
@@ -39,36 +53,51 @@ export const demo: Command = {
   },
 };
 
-async function show(db: Database, config: Config & { readonly DATABASE_URL: string }): Promise<void> {
+async function show(db: Database, config: ApplicationConfig, signal: AbortSignal): Promise<void> {
   const [source] = await chooseSources(db, "patient_embeddings");
   if (source === undefined) return;
-  await withProvider(config, source, {}, (provider) => showWith(provider, db, config, source));
+  await withProvider(config, source, { signal }, (provider) =>
+    showWith(provider, db, config, source, signal),
+  );
 }
 
 async function showWith(
   provider: Provider,
   db: Database,
-  config: Config & { readonly DATABASE_URL: string },
+  config: ApplicationConfig,
   source: Source,
+  signal: AbortSignal,
 ): Promise<void> {
   const listener = createListener(config);
+  const whenDrained = () => unlessAborted(signal, listener.whenDrained());
   try {
-    await listener.start();
+    await unlessAborted(signal, listener.start());
     const started = performance.now();
     console.log(`Inserting ${DEMO_PATIENTS.length} made-up patients; a trigger queues each one …`);
     await insertPatients(db);
-    await listener.whenDrained();
+    await whenDrained();
     const seconds = (performance.now() - started) / 1000;
     console.log(`… and all of them are embedded ${seconds.toFixed(1)} s later (${provider.model}).\n`);
-    for (const query of SEARCHES) await showSearch(db, source, provider, query);
-    await showEdit(db, source, provider, () => listener.whenDrained());
+    for (const query of SEARCHES) await showSearch(db, source, provider, query, signal);
+    await showEdit(db, source, provider, whenDrained, signal);
   } finally {
     await listener.stop();
   }
 }
 
-async function showSearch(db: Database, source: Source, provider: Provider, query: string): Promise<void> {
-  const vector = await embedQuery(db, provider, query, AbortSignal.timeout(60_000));
+/** A request that takes longer fails. */
+function within(signal: AbortSignal): AbortSignal {
+  return AbortSignal.any([signal, AbortSignal.timeout(REQUEST_MS)]);
+}
+
+async function showSearch(
+  db: Database,
+  source: Source,
+  provider: Provider,
+  query: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const vector = await embedQuery(db, provider, query, within(signal));
   console.log(`Search: ${query}`);
   const found = await nearest(db, source, vector, { limit: 3, withText: true, where: IS_DEMO_PATIENT });
   for (const { key, distance, text } of found) {
@@ -82,9 +111,10 @@ async function showEdit(
   source: Source,
   provider: Provider,
   whenDrained: () => Promise<void>,
+  signal: AbortSignal,
 ): Promise<void> {
   const query = SEARCHES[2];
-  const vector = await embedQuery(db, provider, query, AbortSignal.timeout(60_000));
+  const vector = await embedQuery(db, provider, query, within(signal));
   const rank = () =>
     nearest(db, source, vector, { limit: DEMO_PATIENTS.length, withText: false, where: IS_DEMO_PATIENT });
   const ranking = await rank();

@@ -6,15 +6,24 @@ import { examineSource } from "../doctor/examine-source.ts";
 import { ok, problem, type Finding } from "../doctor/finding.ts";
 import { invocation } from "../invocation.ts";
 import { loadSources } from "../sources/load-sources.ts";
-import { parseCommand, type Command } from "./command.ts";
+import { parseCommand, type Command, type Options } from "./command.ts";
 import { withDatabase } from "./with-database.ts";
+
+const OPTIONS = {
+  json: { type: "boolean", default: false, about: "prints one JSON document, and nothing else on stdout" },
+} as const satisfies Options;
 
 export const doctor: Command = {
   usage: invocation("doctor", "[--json]"),
   summary:
     "check the database, the triggers, the indexes, the vectors and the provider; report each problem and what to do",
+  options: OPTIONS,
+  examples: [
+    [invocation("doctor"), "a line per check, and what to do about each problem"],
+    [invocation("doctor", "--json"), "for a program"],
+  ],
   async run(args) {
-    const { values } = parseCommand(doctor, args, { options: { json: { type: "boolean", default: false } } });
+    const { values } = parseCommand(doctor, args, { options: OPTIONS });
     return await withDatabase(async (db, config) => {
       const findings: Finding[] = [
         ...(await examineServer(db)),

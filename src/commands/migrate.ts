@@ -4,20 +4,35 @@ import { UsageError } from "../errors.ts";
 import { invocation } from "../invocation.ts";
 import { migrate as runMigrations } from "../migrate.ts";
 import { printMigrations } from "../migrate/print.ts";
-import { parseCommand, type Command } from "./command.ts";
+import { parseCommand, type Command, type Options } from "./command.ts";
 import { dimensionsOf } from "../providers/registry.ts";
+
+const OPTIONS = {
+  "from-0.1": {
+    type: "boolean",
+    default: false,
+    about: "takes over a database of version 0.1; stop its listeners first",
+  },
+  print: {
+    type: "boolean",
+    default: false,
+    about: "prints the SQL for another migration tool, and changes nothing",
+  },
+  after: { type: "string", value: "FILE", about: "with --print: only what follows this migration" },
+} as const satisfies Options;
 
 export const migrate: Command = {
   usage: invocation("migrate", "[--from-0.1] | --print [--after FILE]"),
   summary:
     "bring the database of DATABASE_URL up to date; safe to run again, and from several deploys at once; --print writes the SQL for another tool",
+  options: OPTIONS,
+  examples: [
+    [invocation("migrate"), "once per release, before the listeners start"],
+    [invocation("migrate", "--print"), "SQL for Drizzle, Prisma, Flyway or psql"],
+  ],
   async run(args) {
     const { values } = parseCommand(migrate, args, {
-      options: {
-        "from-0.1": { type: "boolean", default: false },
-        print: { type: "boolean", default: false },
-        after: { type: "string" },
-      },
+      options: OPTIONS,
     });
     const config = readConfig(process.env, console.error);
     if (values.after !== undefined && !values.print) {

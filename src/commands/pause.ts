@@ -8,12 +8,22 @@ import { withDatabase } from "./with-database.ts";
 export const pause: Command = {
   usage: invocation("pause", "SOURCE"),
   summary: "stop embedding a source; its changes are still queued",
+  options: {},
+  examples: [
+    [invocation("pause", "tickets"), "its rows wait, and nothing of them is sent"],
+    [invocation("pause", '"ticket bodies"'), "a name with a space needs quotes"],
+  ],
   run: (args) => setFor(pause, args, true),
 };
 
 export const resume: Command = {
   usage: invocation("resume", "SOURCE"),
   summary: "continue embedding a paused source",
+  options: {},
+  examples: [
+    [invocation("resume", "tickets"), "what has changed since is embedded"],
+    [invocation("resume", '"ticket bodies"'), "a name with a space needs quotes"],
+  ],
   run: (args) => setFor(resume, args, false),
 };
 

@@ -7,19 +7,19 @@ import { refuseObstacles } from "../model-change/obstacles.ts";
 import { plannedSource, type NewModel } from "../model-change/prepare.ts";
 import { askedModel, describeModel } from "../model-change/asked-model.ts";
 import { changeModel, type ModelChangeReport } from "../model-change/change-model.ts";
-import { readModelChange, secondSource } from "../model-change/model-change-state.ts";
-import { dropModel } from "../model-change/drop-model.ts";
-import { rollBack } from "../model-change/switch.ts";
+import { readModelChange } from "../model-change/model-change-state.ts";
 import { refuseSwitched } from "../model-change/open-or-resume.ts";
 import { loadSources } from "../sources/load-sources.ts";
-import { setPaused } from "../sources/set-paused.ts";
 import { unknownSource } from "../sources/unknown-source.ts";
 import { BACKEND_IDS } from "../providers/known-backends.ts";
 import { describeCost, describeSentLine, describeTime } from "./describe-dry-run.ts";
-import { oneOf, parseCommand, wholeNumber, type Command } from "./command.ts";
-import { providerSettings, PROVIDER_OPTIONS, PROVIDER_USAGE } from "./provider-options.ts";
+import { parseCommand, wholeNumber, type Command } from "./command.ts";
+import { backendOption, providerSettings, PROVIDER_USAGE } from "./provider-options.ts";
+import { REMODEL_OPTIONS } from "./remodel-options.ts";
+import { REMODEL_STEPS } from "./remodel-steps.ts";
 import { withDatabase } from "./with-database.ts";
-import { stopSignal } from "./stop-signal.ts";
+import { abortedBySignal } from "./stop-signal.ts";
+import { unlessAborted } from "../timing/unless-aborted.ts";
 
 export const remodel: Command = {
   usage: invocation(
@@ -28,22 +28,21 @@ export const remodel: Command = {
   ),
   summary:
     "change the model of a source while users write and search; after an interruption, the same command continues",
+  options: REMODEL_OPTIONS,
+  examples: [
+    [
+      invocation("remodel", "tickets --model text-embedding-3-large --dry-run"),
+      "what the new model would take",
+    ],
+    [
+      invocation("remodel", "tickets --model text-embedding-3-large"),
+      "embeds, compares and switches; run it again after an interruption",
+    ],
+  ],
   async run(args) {
     const { values, positionals } = parseCommand(remodel, args, {
       allowPositionals: true,
-      options: {
-        model: { type: "string" },
-        dim: { type: "string" },
-        backend: { type: "string" },
-        ...PROVIDER_OPTIONS,
-        force: { type: "boolean", default: false },
-        "dry-run": { type: "boolean", default: false },
-        pause: { type: "boolean", default: false },
-        rollback: { type: "boolean", default: false },
-        finish: { type: "boolean", default: false },
-        cancel: { type: "boolean", default: false },
-        json: { type: "boolean", default: false },
-      },
+      options: REMODEL_OPTIONS,
     });
     const [given, ...rest] = positionals;
     if (given === undefined || rest.length > 0) {
@@ -53,11 +52,11 @@ export const remodel: Command = {
     return await withDatabase(async (db, config) => {
       const name = await embeddingSource(db, given);
       if (step !== undefined) {
-        console.log(await STEPS[step](db, name, values.force));
+        console.log(await REMODEL_STEPS[step](db, name, values.force));
         return 0;
       }
       const asked = {
-        backend: oneOf("--backend", values.backend, BACKEND_IDS) ?? null,
+        backend: backendOption(values.backend) ?? null,
         model: values.model ?? null,
         dimensions: values.dim === undefined ? undefined : wholeNumber("--dim", values.dim),
         settings: providerSettings(values),
@@ -69,11 +68,8 @@ export const remodel: Command = {
         Object.keys(asked.settings).length > 0;
       const now = await readModelChange(db, name);
       refuseSwitched(now);
-      const model = isNewModel ? await askedModel(config, now.live, asked) : null;
-      const interrupted = new AbortController();
-      void stopSignal().then(() => {
-        interrupted.abort(new Error("interrupted"));
-      });
+      const signal = abortedBySignal();
+      const model = isNewModel ? await unlessAborted(signal, askedModel(config, now.live, asked)) : null;
       if (values["dry-run"]) {
         if (model === null)
           throw new UsageError("Name the new model with --model.", `Usage: ${remodel.usage}`);
@@ -83,7 +79,7 @@ export const remodel: Command = {
         const report = await dryRun(db, config, planned, {
           sample: null,
           all: true,
-          signal: interrupted.signal,
+          signal,
         });
         const disk = bytes(report.rows, model.dimensions);
         console.log(
@@ -93,7 +89,7 @@ export const remodel: Command = {
         );
         return 0;
       }
-      return await change(config, name, { ...values, model, signal: interrupted.signal });
+      return await change(config, name, { ...values, model, signal });
     });
   },
 };
@@ -128,41 +124,6 @@ async function change(
   });
   console.log(json ? JSON.stringify(report) : describe(report));
   return 0;
-}
-
-const STEPS = {
-  async pause(db: Database, name: string): Promise<string> {
-    await setPaused(db, await second(db, name, "building"), true);
-    return `Paused. To continue: ${invocation("remodel", name)}`;
-  },
-  async rollback(db: Database, name: string, force: boolean): Promise<string> {
-    const now = await readModelChange(db, name);
-    if (now.state !== "switched") throw notInState(name, "switched");
-    await rollBack(db, now.live, now.previous, force);
-    return `${name} uses its old model again. The new vectors are kept fresh: ${invocation("remodel", name)} switches again, --cancel drops them.`;
-  },
-  async finish(db: Database, name: string): Promise<string> {
-    await dropModel(db, { name: await second(db, name, "switched") });
-    return `The old vectors of ${name} are dropped.`;
-  },
-  async cancel(db: Database, name: string): Promise<string> {
-    await dropModel(db, { name: await second(db, name, "building") });
-    return `${name} keeps its model. The new column is dropped.`;
-  },
-} as const;
-
-/** The name of the second source, even if its table is broken. @throws {UsageError} if the model change is not in that state. */
-async function second(db: Database, name: string, state: "building" | "switched"): Promise<string> {
-  const found = await secondSource(db, name);
-  if (found?.state === state) return found.name;
-  throw notInState(name, state === "building" ? "being changed" : "switched");
-}
-
-function notInState(name: string, state: string): UsageError {
-  return new UsageError(
-    `${name} is not ${state}.`,
-    `${invocation("sources")} shows where each source stands.`,
-  );
 }
 
 /** The vectors (a header, and 4 or 2 bytes per dimension), and as much again for an HNSW index. */

@@ -7,28 +7,54 @@ import { embedQuery } from "../search/embed-query.ts";
 import { searchChosen } from "../search/search-source.ts";
 import type { Neighbour } from "../search/searched-rows.ts";
 import { chooseOne } from "../sources/choose-sources.ts";
-import { parseCommand, wholeNumber, type Command } from "./command.ts";
+import { parseCommand, wholeNumber, type Command, type Options } from "./command.ts";
 import { withDatabase } from "./with-database.ts";
+
+const OPTIONS = {
+  source: { type: "string", value: "NAME", about: "searches this source" },
+  limit: { type: "string", value: "N", default: "10", about: "the most rows that are shown" },
+  where: {
+    type: "string",
+    value: "SQL",
+    about: "a condition over the table's columns; never pass it a user's input",
+  },
+  hybrid: {
+    type: "boolean",
+    default: false,
+    about: "ranks by words too: names, codes and doses are found by their letters",
+  },
+  language: {
+    type: "string",
+    value: "NAME",
+    default: "english",
+    about: "with --hybrid: the text search configuration",
+  },
+  text: { type: "boolean", default: false, about: "shows the beginning of each text" },
+  json: { type: "boolean", default: false, about: "prints one JSON document, and nothing else on stdout" },
+} as const satisfies Options;
 
 export const search: Command = {
   usage: invocation(
     "search",
-    '"QUERY" [--source NAME] [--limit 10] [--where SQL] [--hybrid] [--text] [--json]',
+    '"QUERY" [--source NAME] [--limit 10] [--where SQL] [--hybrid [--language english]] [--text] [--json]',
   ),
   summary:
     "find the nearest rows by meaning; --hybrid also by words; --where filters by the table's columns; --text shows texts",
+  options: OPTIONS,
+  examples: [
+    [
+      invocation("search", '"cannot log in" --source tickets --text'),
+      "the ten nearest tickets, with their texts",
+    ],
+    [
+      invocation("search", `"error 504" --hybrid --where "status = 'open'"`),
+      "by meaning and by words, among the open ones",
+    ],
+  ],
   async run(args) {
     const { values, positionals } = parseCommand(search, args, {
       allowPositionals: true,
-      options: {
-        source: { type: "string" },
-        limit: { type: "string", default: "10" },
-        text: { type: "boolean", default: false },
-        where: { type: "string" },
-        hybrid: { type: "boolean", default: false },
-        language: { type: "string", default: "english" },
-        json: { type: "boolean", default: false },
-      },
+      options: OPTIONS,
     });
     const query = positionals.join(" ").trim();
     if (query === "") throw new UsageError("Say what to search for.", `Usage: ${search.usage}`);

@@ -3,16 +3,25 @@ import { invocation } from "../invocation.ts";
 import { describeSent } from "../providers/roles/sent.ts";
 import { describeOutdated, updateOutdated } from "../status/describe-outdated.ts";
 import { listSources, type ListedSource } from "../status/list-sources.ts";
-import { parseCommand, type Command } from "./command.ts";
+import { parseCommand, type Command, type Options } from "./command.ts";
 import { withDatabase } from "./with-database.ts";
+
+const OPTIONS = {
+  json: { type: "boolean", default: false, about: "prints one JSON document, and nothing else on stdout" },
+} as const satisfies Options;
 
 export const sources: Command = {
   usage: invocation("sources", "[--json]"),
   summary:
     "list every watched text: its table, key, vector column, model and prefixes, and how many vectors are old",
+  options: OPTIONS,
+  examples: [
+    [invocation("sources"), "table, key, text, vector, model and state per source"],
+    [invocation("sources", "--json"), "for a program"],
+  ],
   async run(args) {
     const { values } = parseCommand(sources, args, {
-      options: { json: { type: "boolean", default: false } },
+      options: OPTIONS,
     });
     return await withDatabase(async (db, config) => {
       const listed = await listSources(db, config);

@@ -3,20 +3,30 @@ import type { Logger } from "pino";
 import { startHttp, type HttpServer } from "../http/server.ts";
 import { invocation } from "../invocation.ts";
 import { createListener, type Listener } from "../listener/listener.ts";
+import { Interrupted } from "../errors.ts";
 import { logEvents } from "../log.ts";
-import { parseCommand, type Command } from "./command.ts";
+import { parseCommand, type Command, type Options } from "./command.ts";
 import { openDatabase, type OpenDatabase } from "./database-of.ts";
-import { stopSignal } from "./stop-signal.ts";
+import { abortedBySignal, stopSignal } from "./stop-signal.ts";
+
+const OPTIONS = {} satisfies Options;
 
 export const start: Command = {
   usage: invocation("start"),
   summary:
     "keep every watched table embedded, until Ctrl-C or SIGTERM; without DATABASE_URL, on an embedded Postgres",
+  options: OPTIONS,
+  examples: [
+    [invocation("start"), "until Ctrl-C; run as many as you like"],
+    [`EMBED_HTTP_PORT=8080 ${invocation("start")}`, "also serves the page, /metrics and /healthz"],
+  ],
   async run(args) {
-    parseCommand(start, args, { options: {} });
+    parseCommand(start, args, { options: OPTIONS });
     // Before anything starts: a process that is stopped during its start also has claims and locks to release.
     const signalled = stopSignal();
-    const database = await openDatabase(readConfig(process.env, console.error), "alone");
+    const opening = { alone: true, signal: abortedBySignal(signalled) };
+    const database = await openDatabase(readConfig(process.env, console.error), opening).catch(stoppedEarly);
+    if (database === undefined) return 0;
     try {
       const listener = createListener(database.config);
       let http: HttpServer | undefined;
@@ -41,6 +51,13 @@ export const start: Command = {
     return 0;
   },
 };
+
+/** A stop that comes before the database is open is no failure. */
+function stoppedEarly(error: unknown): undefined {
+  if (!(error instanceof Interrupted)) throw error;
+  console.error("Stopped before the database was open.");
+  return undefined;
+}
 
 /** Promises that reject if the embedded Postgres stops unasked; none if there is no embedded Postgres. */
 function failing({ embedded }: OpenDatabase): Promise<never>[] {
@@ -74,7 +91,7 @@ ${embedded.url}
 
 Insert a patient, and the vector is added automatically:
 
-psql ${embedded.url} -c "insert into patient_embeddings values (1, 'Type 2 diabetes, HbA1c 9.1 %, metformin 1 g twice daily')"
+psql ${embedded.url} -c "insert into patient_embeddings values (1, 'Type 2 diabetes, HbA1c 9.1 %, metformin 1 g twice daily') on conflict (patient_id) do nothing"
 
 Change context_text and its vector changes with it. See: ${invocation("status")}, ${invocation("search", '"poorly controlled diabetes"')}
 `,

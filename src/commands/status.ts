@@ -4,25 +4,37 @@ import { invocation } from "../invocation.ts";
 import { needsAttention } from "../status/needs-attention.ts";
 import { collectStatus } from "../status/collect-status.ts";
 import { describeStatus } from "../status/describe-status.ts";
-import { parseCommand, wholeNumber, type Command } from "./command.ts";
+import { parseCommand, wholeNumber, type Command, type Options } from "./command.ts";
 import { stopSignal } from "./stop-signal.ts";
 import { withDatabase } from "./with-database.ts";
 
 const WATCH_MS = 2_000;
 const CLEAR = "\u001b[H\u001b[2J";
 
+const OPTIONS = {
+  json: { type: "boolean", default: false, about: "prints one JSON document, and nothing else on stdout" },
+  watch: { type: "boolean", default: false, about: "draws again every two seconds, until Ctrl-C" },
+  check: { type: "boolean", default: false, about: "exits with 1, and says why, if a person is needed" },
+  "max-age": {
+    type: "string",
+    value: "SECONDS",
+    default: "900",
+    about: "with --check: how long a change may wait for its vector",
+  },
+} as const satisfies Options;
+
 export const status: Command = {
   usage: invocation("status", "[--json | --watch] [--check [--max-age SECONDS]]"),
   summary:
     "show what is current, pending and failed, one line per source; --watch redraws; --check exits 1 if a person is needed",
+  options: OPTIONS,
+  examples: [
+    [invocation("status", "--watch"), "while a backfill runs"],
+    [invocation("status", "--check --max-age 600"), "for monitoring"],
+  ],
   async run(args) {
     const { values } = parseCommand(status, args, {
-      options: {
-        json: { type: "boolean", default: false },
-        watch: { type: "boolean", default: false },
-        check: { type: "boolean", default: false },
-        "max-age": { type: "string", default: "900" },
-      },
+      options: OPTIONS,
     });
     if (values.watch && values.json) {
       throw new UsageError(

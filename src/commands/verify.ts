@@ -3,9 +3,28 @@ import { invocation } from "../invocation.ts";
 import { verifyChunks, type ChunksReport } from "../verify/verify-chunks.ts";
 import { choose } from "../sources/choose-sources.ts";
 import { verifySource, type VerifyReport } from "../verify/verify-source.ts";
-import { parseCommand, wholeNumber, type Command } from "./command.ts";
-import { stopSignal } from "./stop-signal.ts";
+import { parseCommand, wholeNumber, type Command, type Options } from "./command.ts";
+import { withProgressLine } from "./progress-line.ts";
+import { abortedBySignal } from "./stop-signal.ts";
 import { withDatabase } from "./with-database.ts";
+
+const OPTIONS = {
+  sample: { type: "string", value: "N", default: "500", about: "how many rows are embedded again" },
+  source: { type: "string", value: "NAME", about: "works on this source alone; default: all sources" },
+  "min-cosine": {
+    type: "string",
+    value: "SHARE",
+    default: "0.99",
+    about: "the least cosine similarity of a row that passes",
+  },
+  "min-overlap": {
+    type: "string",
+    value: "SHARE",
+    default: "0.9",
+    about: "the least mean top-10 overlap that passes",
+  },
+  json: { type: "boolean", default: false, about: "prints one JSON document, and nothing else on stdout" },
+} as const satisfies Options;
 
 export const verify: Command = {
   usage: invocation(
@@ -14,37 +33,44 @@ export const verify: Command = {
   ),
   summary:
     "embed a random sample again and compare: cosine and top-10 overlap; exits 1 when the stored vectors differ",
+  options: OPTIONS,
+  examples: [
+    [
+      invocation("verify", "--sample 100 --source tickets"),
+      "a hundred rows of one source; costs their tokens",
+    ],
+    [invocation("verify", "--min-cosine 0.95"), "for a model that varies more"],
+  ],
   async run(args) {
     const { values } = parseCommand(verify, args, {
-      options: {
-        sample: { type: "string", default: "500" },
-        source: { type: "string" },
-        "min-cosine": { type: "string", default: "0.99" },
-        "min-overlap": { type: "string", default: "0.9" },
-        json: { type: "boolean", default: false },
-      },
+      options: OPTIONS,
     });
     const options = {
       sample: wholeNumber("--sample", values.sample),
       minCosine: share("--min-cosine", values["min-cosine"]),
       minOverlap: share("--min-overlap", values["min-overlap"]),
     };
-    const interrupted = new AbortController();
-    void stopSignal().then(() => {
-      interrupted.abort(new Error("interrupted"));
-    });
+    const signal = abortedBySignal();
     return await withDatabase(async (db, config) => {
       const reports: (VerifyReport | ChunksReport)[] = [];
       const { sources, chunked } = await choose(db, values.source);
       for (const chunkedSource of chunked) {
-        reports.push(await verifyChunks(db, chunkedSource, { ...options, signal: interrupted.signal }));
+        reports.push(
+          await withProgressLine(chunkedSource.name, (onCompared) =>
+            verifyChunks(db, chunkedSource, { ...options, signal, onCompared }),
+          ),
+        );
       }
       for (const source of sources) {
-        reports.push(await verifySource(db, config, source, { ...options, signal: interrupted.signal }));
+        reports.push(
+          await withProgressLine(source.name, (onCompared) =>
+            verifySource(db, config, source, { ...options, signal, onCompared }),
+          ),
+        );
       }
       console.log(values.json ? JSON.stringify(reports) : reports.map(describe).join("\n\n"));
       return reports.every(({ ok }) => ok) ? 0 : 1;
-    });
+    }, signal);
   },
 };
 
@@ -70,7 +96,7 @@ function describeChunks({ source, sampled, different, different_rows, ok }: Chun
       ? []
       : [
           `  ${different_rows} rows have different chunks, such as: ${different.join(", ")}`,
-          `  Cut them again: ${invocation("backfill", `--source ${source} --all`)}`,
+          `  Cut them again: ${invocation("backfill", ["--source", source, "--all"])}`,
         ]),
   ].join("\n");
 }
@@ -91,6 +117,6 @@ function describeVectors({
     `  top-10 overlap  mean ${(100 * overlap.mean).toFixed(1)} %, lowest ${(100 * overlap.lowest).toFixed(0)} %, over ${overlap.searches} searches`,
     ...(drifted_rows === 0 ? [] : [`  ${drifted_rows} rows differ, such as:`]),
     ...drifted.map(({ key, cosine: lower }) => `    key ${key}  cosine ${lower.toFixed(5)}`),
-    ...(ok ? [] : [`  Embed them again: ${invocation("backfill", `--source ${source} --fresh`)}`]),
+    ...(ok ? [] : [`  Embed them again: ${invocation("backfill", ["--source", source, "--fresh"])}`]),
   ].join("\n");
 }

@@ -4,7 +4,8 @@ import { invocation } from "../invocation.ts";
 import { watch as watchTable, type Watched } from "../watch/watch.ts";
 import { BACKEND_IDS } from "../providers/known-backends.ts";
 import { oneOf, parseCommand, wholeNumber, type Command } from "./command.ts";
-import { providerSettings, PROVIDER_OPTIONS, PROVIDER_USAGE } from "./provider-options.ts";
+import { backendOption, providerSettings, PROVIDER_USAGE } from "./provider-options.ts";
+import { chunkOptions, WATCH_OPTIONS } from "./watch-options.ts";
 import { withDatabase } from "./with-database.ts";
 import { sources } from "./sources.ts";
 
@@ -14,26 +15,18 @@ export const watch: Command = {
     `TABLE --text COLUMN|EXPRESSION [--key COLUMN]... [--vector embedding] [--into TABLE [--chunk N [--overlap N] [--unit characters|tokens]]] [--type vector|halfvec] [--dim N] [--name NAME] [--backend ${BACKEND_IDS.join("|")}] [--model MODEL] ${PROVIDER_USAGE} [--json] | --list`,
   ),
   summary: "keep a vector of any table's text; a missing vector column, or table for the vectors, is created",
+  options: WATCH_OPTIONS,
+  examples: [
+    [invocation("watch", "public.tickets --text body"), "a column of a table with a primary key"],
+    [
+      invocation("watch", `documents --text "title || ' ' || body" --into documents_chunks --chunk 800`),
+      "long texts, in chunks in a table of their own",
+    ],
+  ],
   async run(args) {
     const { values, positionals } = parseCommand(watch, args, {
       allowPositionals: true,
-      options: {
-        text: { type: "string" },
-        key: { type: "string", multiple: true },
-        vector: { type: "string" },
-        into: { type: "string" },
-        chunk: { type: "string" },
-        overlap: { type: "string" },
-        unit: { type: "string" },
-        type: { type: "string" },
-        dim: { type: "string" },
-        name: { type: "string" },
-        backend: { type: "string" },
-        model: { type: "string" },
-        ...PROVIDER_OPTIONS,
-        list: { type: "boolean", default: false },
-        json: { type: "boolean", default: false },
-      },
+      options: WATCH_OPTIONS,
     });
     if (values.list) return await sources.run(values.json ? ["--json"] : []);
     const [table, ...rest] = positionals;
@@ -54,7 +47,7 @@ export const watch: Command = {
       type: oneOf("--type", values.type, ["vector", "halfvec"]),
       dimensions: values.dim === undefined ? undefined : wholeNumber("--dim", values.dim),
       name: values.name,
-      backend: oneOf("--backend", values.backend, BACKEND_IDS),
+      backend: backendOption(values.backend),
       model: values.model,
       settings: providerSettings(values),
     };
@@ -66,18 +59,6 @@ export const watch: Command = {
   },
 };
 
-function chunkOptions({ chunk, overlap, unit }: Partial<Record<"chunk" | "overlap" | "unit", string>>) {
-  if (chunk === undefined) {
-    if (overlap === undefined && unit === undefined) return undefined;
-    throw new UsageError("--overlap and --unit need --chunk.", "Such as: --chunk 800 --overlap 100");
-  }
-  return {
-    chunk: wholeNumber("--chunk", chunk),
-    overlap: overlap === undefined ? undefined : wholeNumber("--overlap", overlap, 0),
-    unit: oneOf("--unit", unit, ["characters", "tokens"]),
-  };
-}
-
 function describe({ name, table, key, text, vector, columnAdded, into, view, chunks }: Watched): string {
   const type = `${vector.type}${vector.dimensions === null ? "" : `(${vector.dimensions})`}`;
   return [
@@ -88,7 +69,7 @@ function describe({ name, table, key, text, vector, columnAdded, into, view, chu
           `Each text is cut ${describeChunking(chunks)}. To cut existing texts again, add --all to the backfill.`,
         ]),
     ...(view === null ? [] : [`Rows with their vectors: select * from ${view};`]),
-    `To embed existing rows: ${invocation("backfill", `--source ${name}`)}`,
-    `To index the vectors for searches, after that: create index concurrently on ${into ?? table} using hnsw (${vector.name} ${vector.type}_cosine_ops);`,
+    `To embed existing rows: ${invocation("backfill", ["--source", name])}`,
+    `To index the vectors for searches, after that: ${invocation("index", [name])}`,
   ].join("\n");
 }

@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import type { Config } from "../config.ts";
+import { quoted } from "../database/identifier.ts";
 import type { Database } from "../database/connect.ts";
 import { SetupError } from "../errors.ts";
 import { invocation } from "../invocation.ts";
@@ -31,7 +32,7 @@ export async function examineSource(
     ...(isChunked(source) ? [] : [...(await indexes(db, source)), ...(await provider(config, source))]),
     ...(isChunked(source) || granted.level === "problem" ? [] : [await examineVectors(db, source)]),
     ...(source.paused
-      ? [warning(`${source.name} is paused.`, `To go on: ${invocation("resume", source.name)}`)]
+      ? [warning(`${source.name} is paused.`, `To go on: ${invocation("resume", [source.name])}`)]
       : []),
   ].map((finding) => ({ ...finding, what: `${source.name}: ${finding.what}` }));
 }
@@ -45,7 +46,7 @@ async function triggers(db: Database, { id, name, schema, table }: Source): Prom
   );
   const missing = rows.filter(({ enabled }) => enabled === null);
   const disabled = rows.filter(({ enabled }) => enabled === "D" || enabled === "R");
-  const backfill = `then: ${invocation("backfill", `--source ${name}`)}`;
+  const backfill = `then: ${invocation("backfill", ["--source", name])}`;
   if (missing.length > 0) {
     return [
       problem(
@@ -56,7 +57,7 @@ async function triggers(db: Database, { id, name, schema, table }: Source): Prom
   }
   if (disabled.length > 0) {
     const enable = disabled.map(
-      ({ wanted }) => `alter table "${schema}"."${table}" enable trigger ${wanted};`,
+      ({ wanted }) => `alter table ${quoted({ schema, table })} enable trigger ${wanted};`,
     );
     return [problem("the triggers are disabled: changes are not queued.", `${enable.join(" ")} ${backfill}`)];
   }
@@ -112,7 +113,7 @@ async function indexes(db: Database, source: Source): Promise<Finding[]> {
     return invalid.map(({ name }) =>
       problem(
         `index ${name} is invalid: its build was interrupted. It slows writes and serves no search.`,
-        `${invocation("index", source.name)} (builds it again)`,
+        `${invocation("index", [source.name])} (builds it again)`,
       ),
     );
   }
@@ -124,7 +125,10 @@ async function indexes(db: Database, source: Source): Promise<Finding[]> {
   if ((rows[0]?.rows ?? 0) < ROWS_WORTH_AN_INDEX)
     return [ok("no index on the vectors, and too few rows to need one")];
   return [
-    warning("no index on the vectors: every search reads the whole table.", invocation("index", source.name)),
+    warning(
+      "no index on the vectors: every search reads the whole table.",
+      invocation("index", [source.name]),
+    ),
   ];
 }
 

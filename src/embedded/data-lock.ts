@@ -1,6 +1,7 @@
-import { link, mkdir, rename, rm, utimes, writeFile } from "node:fs/promises";
+import { link, rename, rm, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { SetupError } from "../errors.ts";
+import { makeDataFolder } from "./data-folder.ts";
 import { disown, isAlive, newOwner, readOwner, type Owner } from "./lock-owner.ts";
 
 export interface DataLock {
@@ -23,9 +24,10 @@ export class DataDirectoryInUse extends SetupError {
  * Makes this process the only one that uses a data folder, until it releases the lock or ends. Postgres' own lock does
  * not work in the embedded Postgres, and a second process would lose the commits of both.
  * @throws {DataDirectoryInUse}
+ * @throws {UsageError} if the folder cannot be made or written
  */
 export async function lockDataDirectory(dataDirectory: string): Promise<DataLock> {
-  await mkdir(dataDirectory, { recursive: true });
+  await makeDataFolder(dataDirectory);
   const path = join(dataDirectory, "lock.json");
   const own = await newOwner();
   const draft = `${path}.${own.id}`;

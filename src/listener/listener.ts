@@ -1,6 +1,7 @@
 import type { Config } from "../config.ts";
 import type { Database } from "../database/connect.ts";
 import { findPgvector } from "../database/pgvector.ts";
+import { explainUnmigrated } from "../database/explain-unmigrated.ts";
 import { directUrl, openPool, WRITERS } from "../database/pools.ts";
 import { describeDatabaseError } from "../database/database-fault.ts";
 import { Events } from "../events.ts";
@@ -55,7 +56,7 @@ export function createListener(config: Config & { readonly DATABASE_URL: string 
 
 class RunningListener implements Listener {
   readonly events = new Events();
-  readonly #config: Config;
+  readonly #config: Config & { readonly DATABASE_URL: string };
   readonly #db: Database;
   readonly #batches: Database;
   readonly #heartbeatDb: Database;
@@ -132,7 +133,7 @@ class RunningListener implements Listener {
   }
 
   start(): Promise<void> {
-    this.#started ??= this.#start();
+    this.#started ??= explainUnmigrated(this.#config, () => this.#start());
     return this.#started;
   }
 

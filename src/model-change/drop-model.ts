@@ -2,15 +2,22 @@ import { sql } from "kysely";
 import pg from "pg";
 import type { Database } from "../database/connect.ts";
 import { SetupError } from "../errors.ts";
+import { renameIndexes, type IndexRename } from "./index-names.ts";
 import { withTableLock } from "../database/with-table-lock.ts";
 
 const OTHERS_DEPEND_ON_IT = "2BP01";
 
 /**
  * Drops a source and its column with its indexes. It also works for a broken source, which may be the reason for
- * dropping it. @throws {SetupError} if another object depends on the column.
+ * dropping it.
+ * @param renames indexes that then get the names of those that are dropped
+ * @throws {SetupError} if another object depends on the column.
  */
-export async function dropModel(db: Database, { name }: { readonly name: string }): Promise<void> {
+export async function dropModel(
+  db: Database,
+  { name }: { readonly name: string },
+  renames: readonly IndexRename[] = [],
+): Promise<void> {
   await withTableLock(db, async (transaction) => {
     const { rows } = await sql<{ table: string; column: string }>`
       select format('%I.%I', n.nspname, c.relname) as table, s.vector_column as column from autoembed.embedding_source s
@@ -20,6 +27,7 @@ export async function dropModel(db: Database, { name }: { readonly name: string 
     for (const { table, column } of rows) {
       await sql`alter table ${sql.raw(table)} drop column if exists ${sql.id(column)}`.execute(transaction);
     }
+    await renameIndexes(transaction, renames);
   }).catch((error: unknown) => {
     if (!(error instanceof pg.DatabaseError) || error.code !== OTHERS_DEPEND_ON_IT) throw error;
     throw new SetupError(

@@ -1,7 +1,7 @@
 import type { Config } from "../config.ts";
 import type { Database } from "../database/connect.ts";
 import { SetupError, UsageError } from "../errors.ts";
-import { invocation } from "../invocation.ts";
+import { invocation, shellWord } from "../invocation.ts";
 import type { Source } from "../sources/source.ts";
 import { describeModel } from "./asked-model.ts";
 import { refuseObstacles } from "./obstacles.ts";
@@ -25,7 +25,7 @@ export async function openOrResume(
     if (model === null) {
       throw new UsageError(
         `No model change of ${name} is under way.`,
-        `Begin one: ${invocation("remodel", `${name} --model MODEL [--dim N] [--backend BACKEND]`)}`,
+        `Begin one: ${invocation("remodel", `${shellWord(name)} --model MODEL [--dim N] [--backend BACKEND]`)}`,
       );
     }
     await prepare(db, before.live, model);
@@ -45,7 +45,7 @@ export async function openOrResume(
   ) {
     throw new UsageError(
       `A model change of ${name} to ${describeModel(config, now.next)} (${String(now.next.dimensions)} dimensions) is under way.`,
-      `${invocation("remodel", name)} continues it; --cancel drops its column.`,
+      `${invocation("remodel", [name])} continues it; --cancel drops its column.`,
     );
   }
   return now;
@@ -56,6 +56,6 @@ export function refuseSwitched({ state, live: { name } }: ModelChange): void {
   if (state !== "switched") return;
   throw new UsageError(
     `${name} has already switched, and its old vectors are still kept.`,
-    `${invocation("remodel", `${name} --finish`)} drops the old vectors; --rollback switches back to them.`,
+    `${invocation("remodel", [name, "--finish"])} drops the old vectors; --rollback switches back to them.`,
   );
 }

@@ -82,7 +82,7 @@ export async function rollBack(db: Database, live: Source, previous: Source, for
     if (performance.now() > deadline || lost?.pending === 0) {
       throw new SetupError(
         "Rows inserted since the switch have no vector of the old model, so nothing was switched back.",
-        `See ${invocation("status")}, and run ${invocation("backfill", `--source ${previous.name}`)}. Or give --force: searches will then not find these rows.`,
+        `See ${invocation("status")}, and run ${invocation("backfill", ["--source", previous.name])}. Or give --force: searches will then not find these rows.`,
       );
     }
     await delay(POLL_MS);

@@ -37,19 +37,24 @@ export function checkAnswer(answer: RawAnswer, count: number, dimensions: number
 }
 
 /** The error for a model whose vectors have `given` dimensions where `dimensions` are expected. */
-export function wrongDimensions(who: string, given: number, dimensions: number): ProviderError {
-  return new ProviderError(
-    "setup",
-    `${who} gives vectors of ${given} dimensions, and ${dimensions} are expected. ` +
-      `Set EMBEDDING_DIM=${given} (and migrate a column of that length), or choose a model of ${dimensions}.`,
-  );
+export class WrongDimensions extends ProviderError {
+  readonly given: number;
+
+  constructor(who: string, given: number, dimensions: number) {
+    super(
+      "setup",
+      `${who} gives vectors of ${given} dimensions, and ${dimensions} are expected. ` +
+        `Set EMBEDDING_DIM=${given}, or for a source with its own --dim watch it again with --dim ${given} and a column of that length. Or choose a model of ${dimensions}.`,
+    );
+    this.given = given;
+  }
 }
 
 function mismatch(vectors: readonly RawVector[], dimensions: number, who: string): ProviderError | undefined {
   const lengths = new Set(vectors.map(lengthOf));
   const [given] = lengths;
   if (lengths.size !== 1 || given === undefined || given === dimensions) return undefined;
-  return wrongDimensions(who, given, dimensions);
+  return new WrongDimensions(who, given, dimensions);
 }
 
 /** JSON may hold null, booleans and strings too, which a Float32Array would silently turn into numbers. */

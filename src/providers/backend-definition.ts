@@ -26,6 +26,8 @@ export interface BackendDefinition<
 > {
   /** What `EMBEDDING_BACKEND`, `--backend` and `embedding_source.backend` call it. */
   readonly id: Id;
+  /** Another name that `EMBEDDING_BACKEND` and `--backend` accept for it. What is stored is the id. */
+  readonly alias?: string;
   /** The settings of the environment that it alone reads, in the order of `.env.example`. */
   readonly environment: Environment;
   /** Names of those whose value is never repeated. One may come from a file: `NAME_FILE`, where that is a setting too. */

@@ -9,7 +9,12 @@ export interface ErrorContext {
   readonly address: string;
   readonly model: string;
   /** The names of the settings that a user would change. */
-  readonly settings: { readonly address: string; readonly key: string; readonly model: string };
+  readonly settings: {
+    readonly address: string;
+    /** Undefined if no key may be sent: the server is a source's own, and its key was not named. */
+    readonly key: string | undefined;
+    readonly model: string;
+  };
   /** Keys and header values: never printed. */
   readonly secrets: readonly string[];
   /** Understands answers that only this provider gives. */
@@ -107,8 +112,11 @@ function advice(
   if (status >= 300 && status < 400) {
     return `Redirects are not followed, since they would send the key and the texts to another server: set ${settings.address} to the address it points to${target(headers)}.`;
   }
-  if (status === 401 || status === 403 || KEY_REFUSED.test(complaint.message))
-    return `Check ${settings.key}, and that it may use the model "${model}".`;
+  const isAboutKey = status === 401 || status === 403 || KEY_REFUSED.test(complaint.message);
+  if (isAboutKey && settings.key === undefined) {
+    return `No key was sent, since this is not the server of ${settings.address}: name the variable of its key with --api-key-env.`;
+  }
+  if (isAboutKey) return `Check ${settings.key}, and that it may use the model "${model}".`;
   if (status === 404 || status === 405)
     return `Check ${settings.address} and ${settings.model} ("${model}").`;
   return `Check ${settings.model} ("${model}") and what is sent with it.`;

@@ -1,13 +1,14 @@
 import type { Backend, RawAnswer } from "./backend.ts";
 import type { ErrorContext } from "./classify.ts";
 import { JsonClient, type JsonAnswer } from "./http.ts";
+import { missingKey, type Key } from "./own-key.ts";
+import { ProviderError } from "./provider-error.ts";
 import type { OnReceived, ProviderLimits } from "./provider.ts";
 import type { CommonSettings, HttpSettings } from "./provider-settings.ts";
 import type { Fields, PerRole, Role } from "./roles/role.ts";
 
-export interface HostedSettings extends CommonSettings, HttpSettings {
+export interface HostedSettings extends CommonSettings, HttpSettings, Key {
   readonly model: string;
-  readonly apiKey?: string | undefined;
 }
 
 /** What is particular to one hosted service with a request of its own. */
@@ -19,8 +20,10 @@ interface Dialect {
   /** The header with the key. */
   readonly authorization: (key: string) => Readonly<Record<string, string>>;
   readonly limits: ProviderLimits;
+  /** The service's own hosts, which answer nothing without a key. */
+  readonly host: RegExp;
   /** Names of the settings that a user would change. */
-  readonly settings: ErrorContext["settings"];
+  readonly settings: Omit<ErrorContext["settings"], "key">;
   /** The fields by which it knows the role of the texts; undefined where the model wants prefixes. */
   readonly roleFields?: PerRole<Fields> | undefined;
   readonly body: (texts: readonly string[], role: Role) => Fields;
@@ -40,9 +43,11 @@ export class HostedBackend implements Backend {
   readonly #client: JsonClient;
   readonly #path: string;
   readonly #context: ErrorContext;
+  /** What is said in place of a request that the service would refuse. */
+  readonly #missingKey: string | undefined;
 
   constructor(settings: HostedSettings, dialect: Dialect) {
-    const { model, apiKey = "" } = settings;
+    const { model, apiKey = "", keyName } = settings;
     const url = new URL(settings.baseUrl);
     this.name = dialect.name;
     this.model = model;
@@ -52,6 +57,8 @@ export class HostedBackend implements Backend {
     this.address = url.origin + this.#path;
     this.shape = dialect.roleFields ?? { document: {}, query: {} };
     if (dialect.roleFields !== undefined) this.roleFields = dialect.roleFields;
+    this.#missingKey =
+      apiKey === "" && dialect.host.test(url.hostname) ? missingKey(url, keyName) : undefined;
     this.#client = new JsonClient(settings, {
       ...(apiKey === "" ? {} : dialect.authorization(apiKey)),
       ...settings.headers,
@@ -59,7 +66,7 @@ export class HostedBackend implements Backend {
     this.#context = {
       address: this.address,
       model,
-      settings: dialect.settings,
+      settings: { ...dialect.settings, key: keyName },
       secrets: [apiKey, ...Object.values(settings.headers ?? {})],
     };
   }
@@ -70,6 +77,7 @@ export class HostedBackend implements Backend {
     signal: AbortSignal,
     onReceived?: OnReceived,
   ): Promise<RawAnswer> {
+    if (this.#missingKey !== undefined) throw new ProviderError("setup", this.#missingKey);
     const body = this.#dialect.body(texts, role);
     const answer = await this.#client.post(this.#path, body, texts, this.#context, signal, onReceived);
     return this.#dialect.read(answer, texts, this.#context);

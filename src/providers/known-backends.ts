@@ -15,6 +15,11 @@ export type ProviderSettings = ReturnType<Known["resolve"]>;
 export const BACKEND_IDS: readonly BackendId[] = BACKENDS.map(({ id }) => id);
 export const DEFAULT_BACKEND: BackendId = BACKENDS[0].id;
 
+/** The backend that has that id or that alias. */
+export function backendIdOf(name: string): BackendId | undefined {
+  return BACKENDS.find(({ id, alias }) => id === name || alias === name)?.id;
+}
+
 type Merged<Shape> = (Shape extends unknown ? (shape: Shape) => void : never) extends (
   shape: infer All,
 ) => void
@@ -36,7 +41,7 @@ export const BACKEND_SOURCE_SETTINGS = merged(BACKENDS.map(({ ofSource }) => ofS
 export function backendOf(
   id: string,
 ): BackendDefinition<string, z.ZodRawShape, z.ZodRawShape, ProviderSettings> {
-  const known = BACKENDS.find((backend) => backend.id === id);
+  const known = BACKENDS.find((backend) => backend.id === backendIdOf(id));
   if (known !== undefined) return known;
   throw new SetupError(
     `There is no backend ${JSON.stringify(id)} in this version.`,

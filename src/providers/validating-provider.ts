@@ -1,4 +1,4 @@
-import { checkAnswer, lengthOf, wrongDimensions } from "./answer.ts";
+import { checkAnswer, lengthOf, WrongDimensions } from "./answer.ts";
 import type { Backend } from "./backend.ts";
 import { earlierNameOf, fingerprintOf } from "./fingerprint.ts";
 import { PROBE_TEXT, refusesAll } from "./isolate/probe-text.ts";
@@ -40,7 +40,7 @@ export class ValidatingProvider implements Provider {
     try {
       const dimensions = await probe(backend, signal);
       if (expected !== undefined && expected !== dimensions) {
-        throw wrongDimensions(nameOf(backend), dimensions, expected);
+        throw new WrongDimensions(nameOf(backend), dimensions, expected);
       }
       return new ValidatingProvider(backend, dimensions);
     } catch (error) {

@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { wakeListeners } from "../database/wake-listeners.ts";
+import { isOfSource } from "./is-of-source.ts";
 import { isFailed, requeued } from "./row-state.ts";
 
 export interface RetryOptions {
@@ -19,7 +20,7 @@ export async function retryFailed(db: Database, { source, keys }: RetryOptions):
     with failed as materialized (
       select q.source_id, q.key from autoembed.embedding_queue q join autoembed.embedding_source s on s.id = q.source_id
       where ${isFailed()}
-        and ${source === undefined ? sql`true` : sql`(s.name = ${source} or s.watched_table = (select p.vector_table from autoembed.embedding_source p where p.name = ${source} and p.passages is not null))`}
+        and ${isOfSource(source)}
         and ${keys === undefined ? sql`true` : sql`q.key = any(${keys}::text[])`}
       for update of q skip locked
     )

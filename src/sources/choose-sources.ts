@@ -1,5 +1,6 @@
 import type { Database } from "../database/connect.ts";
 import { SetupError } from "../errors.ts";
+import { invocation } from "../invocation.ts";
 import type { ChunkedSource } from "./chunked-source.ts";
 import { loadSources } from "./load-sources.ts";
 import type { Source } from "./source.ts";
@@ -34,7 +35,7 @@ export async function choose(db: Database, name: string | undefined): Promise<Ch
     throw new SetupError(
       "No watched table can be worked on.",
       broken.map((source) => `${source.name}: ${source.problem}`).join("\n") ||
-        "Watch one: see autoembed.watch() in the guide.",
+        `Watch one: ${invocation("watch", "public.tickets --text body")}`,
     );
   }
   return { sources: usable, chunked };

@@ -11,7 +11,7 @@ import { invocation } from "../invocation.ts";
 export function diagnoseSource(row: SourceRow): Source | ChunkedSource | BrokenSource {
   const broken = (problem: string): BrokenSource => ({ id: row.id, name: row.name, problem });
   if (row.schema === null || row.table === null) {
-    return broken(`its table was dropped: run \`${invocation("unwatch", row.name)}\``);
+    return broken(`its table was dropped: run \`${invocation("unwatch", [row.name])}\``);
   }
   const watched = `${row.schema}.${row.table}`;
   const vectorTable = vectorTableOf(row);

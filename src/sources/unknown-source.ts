@@ -9,3 +9,13 @@ export async function unknownSource(db: Database, name: string): Promise<UsageEr
     `Sources: ${sources.map((source) => source.name).join(", ") || "none"}.`,
   );
 }
+
+/** @throws {UsageError} if no source has that name; one whose table is broken has it too. */
+export async function requireSource(db: Database, name: string): Promise<void> {
+  const found = await db
+    .selectFrom("autoembed.embedding_source")
+    .select("id")
+    .where("name", "=", name)
+    .executeTakeFirst();
+  if (found === undefined) throw await unknownSource(db, name);
+}

@@ -12,7 +12,7 @@ export function describeOutdated({ old_text, old_setting }: Omit<LedgerCounts, "
 
 /** The command that embeds the outdated rows of a source. */
 export function updateOutdated(source: string): string {
-  return invocation("backfill", `--source ${source}`);
+  return invocation("backfill", ["--source", source]);
 }
 
 function rowsHave(rows: number): string {

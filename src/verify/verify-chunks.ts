@@ -11,6 +11,7 @@ import {
   watchedRows,
 } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
+import type { VerifyOptions } from "./verify-source.ts";
 import { splitText, type Chunk } from "../chunks/split-text.ts";
 import type { ChunkedSource } from "../sources/chunked-source.ts";
 
@@ -30,11 +31,12 @@ const SHOWN = 10;
 export async function verifyChunks(
   db: Database,
   chunkedSource: ChunkedSource,
-  { sample, signal }: { readonly sample: number; readonly signal: AbortSignal },
+  { sample, signal, onCompared }: Pick<VerifyOptions, "sample" | "signal" | "onCompared">,
 ): Promise<ChunksReport> {
   const different: string[] = [];
   const keys = await withPerRowFallback(chunkedSource, (source) => sampleKeys(db, source, sample));
-  for (const key of keys) {
+  for (const [done, key] of keys.entries()) {
+    onCompared?.(done, keys.length);
     signal.throwIfAborted();
     if ((await isCutTheSame(db, chunkedSource, key)) === false) different.push(key);
   }

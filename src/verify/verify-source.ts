@@ -38,6 +38,8 @@ export interface VerifyOptions {
   /** The least mean top-10 overlap that passes. */
   readonly minOverlap: number;
   readonly signal: AbortSignal;
+  /** Receives how many rows of the sample are compared. */
+  readonly onCompared?: (done: number, total: number) => void;
 }
 
 /** Without an index, each search reads the whole table: so only as many as a mean needs. */
@@ -77,6 +79,7 @@ export async function verifySource(
           const cosine = await cosineWith(db, source, key, fresh);
           if (cosine === undefined) continue; // deleted or cleared since the sample was taken
           cosines.push({ key, cosine });
+          options.onCompared?.(cosines.length, sample.length);
           if (overlaps.length === SEARCHES) continue;
           const overlap = await overlapOf(db, source, key, fresh);
           if (overlap !== undefined) overlaps.push(overlap);

@@ -19,14 +19,14 @@ export async function unwatch(db: Database, name: string): Promise<void> {
   if (chunkedSource !== undefined) {
     throw new UsageError(
       `${name} embeds the chunks of ${chunkedSource.name}, and both are watched together.`,
-      `Unwatch both: ${invocation("unwatch", chunkedSource.name)}`,
+      `Unwatch both: ${invocation("unwatch", [chunkedSource.name])}`,
     );
   }
   const [, changed] = /^(.+)@(?:next|previous)$/.exec(name) ?? [];
   if (changed !== undefined && (await isWatched(db, changed))) {
     throw new UsageError(
       `${name} belongs to a model change of ${changed}.`,
-      `End the model change: ${invocation("remodel", `${changed} --finish`)}, or --cancel before the switch.`,
+      `End the model change: ${invocation("remodel", [changed, "--finish"])}, or --cancel before the switch.`,
     );
   }
   const watched = await withTableLock(db, async (transaction) => {

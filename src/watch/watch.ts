@@ -2,25 +2,17 @@ import { sql } from "kysely";
 import type { Config } from "../config.ts";
 import type { Database } from "../database/connect.ts";
 import { roleSearchPath } from "../database/session-settings.ts";
-import { SetupError, UsageError } from "../errors.ts";
-import { invocation } from "../invocation.ts";
+import { UsageError } from "../errors.ts";
 import { backendOf, type BackendId } from "../providers/known-backends.ts";
-import { dimensionsOf } from "../providers/registry.ts";
 import { createChunksTable } from "./chunks-table.ts";
 import { chunkSettings, type ChunkSettings, type ChunkOptions } from "../chunks/chunk-settings.ts";
 import { sourceSettings, type SourceSettings } from "../providers/source-settings.ts";
-import type { TableName } from "../database/identifier.ts";
 import { explainRefusal } from "./explain-refusal.ts";
 import { findTable, type FoundTable } from "./find-table.ts";
 import { lockWatchedTableFirst, withTableLock } from "../database/with-table-lock.ts";
 import { createVectorTable, createVectorView, findVectorTable, type VectorTable } from "./vector-table.ts";
-import {
-  columnType,
-  findVectorColumn,
-  vectorTypeFor,
-  type VectorColumn,
-  type VectorType,
-} from "./vector-column.ts";
+import { plannedColumn, refuseAnother } from "./planned-column.ts";
+import { columnType, findVectorColumn, type VectorColumn, type VectorType } from "./vector-column.ts";
 
 export interface WatchOptions {
   /** The table's name in SQL, or its exact spelling: `tickets`, `public.tickets`, `"Support"."Tickets"`. */
@@ -84,7 +76,7 @@ export async function watch(db: Database, config: Config, options: WatchOptions)
   const table = await findTable(db, options.table);
   const vectors = options.into === undefined ? undefined : await findVectorTable(db, options.into, table);
   const existing = await existingColumn(db, table, vectors, options.vector ?? "embedding");
-  checkAgainst(existing, vectors ?? table, options);
+  if (existing !== undefined) await refuseAnother(db, existing, vectors ?? table, options);
   const column = existing ?? (await plannedColumn(config, options));
   try {
     return await withTableLock(db, async (transaction) => {
@@ -156,37 +148,4 @@ async function callWatch(
   const [watched] = rows;
   if (watched === undefined) throw new Error("autoembed.watch() returned no source");
   return watched;
-}
-
-function checkAgainst(
-  column: VectorColumn | undefined,
-  { schema, table }: TableName,
-  { type, dimensions }: WatchOptions,
-): void {
-  if (column === undefined) return;
-  const differs = (asked: unknown, is: unknown): boolean =>
-    asked !== undefined && is !== null && asked !== is;
-  if (differs(type, column.type) || differs(dimensions, column.dimensions)) {
-    throw new SetupError(
-      `Column ${column.name} of ${schema}.${table} already exists, as ${column.type}(${String(column.dimensions)}).`,
-      `Leave out --type and --dim, or name another column with --vector. To change the model, see \`${invocation("remodel")}\`.`,
-    );
-  }
-}
-
-async function plannedColumn(config: Config, options: WatchOptions): Promise<VectorColumn> {
-  const dimensions = await dimensionsOf(config, {
-    backend: options.backend ?? null,
-    model: options.model ?? null,
-    dimensions: options.dimensions ?? null,
-    settings: options.settings ?? {},
-  });
-  const type = options.type ?? vectorTypeFor(dimensions);
-  if (type === "vector" && dimensions > 16_000) {
-    throw new UsageError(
-      `A vector has at most 16,000 dimensions, not ${dimensions}.`,
-      "Give --dim a smaller number.",
-    );
-  }
-  return { name: options.vector ?? "embedding", type, dimensions };
 }

@@ -35,12 +35,12 @@ test(".env.example documents every setting, in the order of config.ts, with its 
 test("Every fault of the configuration is reported at once, with what was expected and what came", () => {
   const message = faultsOf({
     EMBED_BATCH_SIZE: "many",
-    EMBEDDING_BACKEND: "openai",
+    EMBEDDING_BACKEND: "openia",
     DATABASE_URL: "mysql://root:hunter2@db/x",
   });
   expect(message).toContain('EMBED_BATCH_SIZE: expected a whole number from 1 to 2048, got "many"');
   expect(message).toContain(
-    'EMBEDDING_BACKEND: expected one of local, llm_api, ollama, voyage, cohere, gemini, got "openai"',
+    'EMBEDDING_BACKEND: expected one of local, llm_api, ollama, voyage, cohere, gemini, got "openia"',
   );
   expect(message).toContain("DATABASE_URL: expected a URL such as postgres://");
   expect(message).not.toContain("hunter2");
@@ -84,4 +84,8 @@ test("The API key may be in a file, and a missing file is reported by its name",
   writeFileSync(file, "sk-from-file\n");
   expect(readConfig({ OPENAI_API_KEY_FILE: file }).OPENAI_API_KEY).toBe("sk-from-file");
   expect(faultsOf({ OPENAI_API_KEY_FILE: "/nowhere/key" })).toContain("/nowhere/key (ENOENT)");
+});
+
+test("openai is another name of the backend llm_api", () => {
+  expect(readConfig({ EMBEDDING_BACKEND: "openai" }).EMBEDDING_BACKEND).toBe("llm_api");
 });

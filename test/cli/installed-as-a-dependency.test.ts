@@ -51,6 +51,22 @@ test("A command is called by npm in this project, and by npx in a project that d
   expect(invocation("status", "--json", true)).toBe("npx pg-autoembed status --json");
 });
 
+test.each([
+  ["tickets", "tickets"],
+  ["app.tickets", "app.tickets"],
+  ["note chunks", '"note chunks"'],
+  ["patient's notes", `"patient's notes"`],
+  ['the "notes"', `'the "notes"'`],
+  ["$HOME's", `'$HOME'\\''s'`],
+  ["", '""'],
+])("The name %s is pasted into a shell as %s, and a shell reads it back", async (name, pasted) => {
+  expect(invocation("backfill", ["--source", name], true)).toBe(
+    `npx pg-autoembed backfill --source ${pasted}`,
+  );
+  const { stdout } = await run("sh", ["-c", `printf %s ${pasted}`]);
+  expect(stdout).toBe(name);
+});
+
 test("The usage of every command begins with how it is called", () => {
   for (const [name, { usage }] of Object.entries(COMMANDS)) {
     expect(usage).toMatch(new RegExp(`^${invocation(name as CommandName)}( -- |$)`));

@@ -11,11 +11,13 @@ const PROJECT = fileURLToPath(new URL("../..", import.meta.url));
 const CONSUMER = join(PROJECT, "node_modules/.cache/consumer");
 
 const APPLICATION = `
-import { createListener, readConfig, search, unwatch, watch, type Listener, type Neighbour } from "pg-autoembed";
+import { createListener, migrate, readConfig, search, unwatch, watch, type Listener, type Neighbour } from "pg-autoembed";
 
 const config = { ...readConfig({}), DATABASE_URL: "postgres://user@127.0.0.1/database" };
 const listener: Listener = createListener(config);
 export async function application(): Promise<readonly Neighbour[]> {
+  await migrate(config);
+  await migrate({ databaseUrl: config.DATABASE_URL, dimensions: 8 });
   const watched = await watch(config, { table: "products", text: "description", type: "halfvec" });
   await listener.start();
   await listener.whenDrained();

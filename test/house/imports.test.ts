@@ -7,6 +7,7 @@ import { importsOf, knots, roomOf, sourceFiles } from "./import-graph.ts";
  */
 const ROOMS = [
   "errors.ts",
+  "nearest-name.ts",
   "invocation.ts",
   "version.ts",
   "worker-thread.ts",
@@ -43,6 +44,7 @@ const ROOMS = [
   "application.ts",
   "index.ts",
   "commands",
+  "command-line.ts",
   "cli.ts",
 ];
 

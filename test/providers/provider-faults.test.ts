@@ -30,7 +30,7 @@ async function fail(backend: Backend, fault: Fault, timeoutMs = TIMEOUT_MS): Pro
   const common = { model: "m", dimensions: DIMENSIONS, timeoutMs };
   const provider = openProviderWithoutProbe(
     backend === "llm_api"
-      ? { backend, baseUrl: server.openAiUrl, apiKey: KEY, ...common }
+      ? { backend, baseUrl: server.openAiUrl, apiKey: KEY, keyName: "OPENAI_API_KEY", ...common }
       : { backend: "ollama", baseUrl: server.url, headers: { "x-key": KEY }, ...common },
   );
   try {

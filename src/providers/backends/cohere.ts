@@ -31,7 +31,10 @@ export const cohere = defineBackend({
     backend: "cohere",
     model: model ?? environment.COHERE_EMBED_MODEL,
     baseUrl: source.base_url ?? environment.COHERE_BASE_URL,
-    apiKey: keyOf(source, environment.COHERE_BASE_URL, environment.COHERE_API_KEY),
+    ...keyOf(source, environment.COHERE_BASE_URL, {
+      name: "COHERE_API_KEY",
+      value: environment.COHERE_API_KEY,
+    }),
   }),
   open: (settings) => {
     const { model, dimensions } = settings;
@@ -39,8 +42,9 @@ export const cohere = defineBackend({
       name: "cohere",
       path: "/embed",
       authorization: bearer,
+      host: /^api\.cohere\.com$/,
       limits: LIMITS,
-      settings: { address: "COHERE_BASE_URL", key: "COHERE_API_KEY", model: "COHERE_EMBED_MODEL" },
+      settings: { address: "COHERE_BASE_URL", model: "COHERE_EMBED_MODEL" },
       roleFields: ROLES,
       body: (texts, role) => ({
         model,

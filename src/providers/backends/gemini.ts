@@ -30,7 +30,10 @@ export const gemini = defineBackend({
     backend: "gemini",
     model: model ?? environment.GEMINI_EMBED_MODEL,
     baseUrl: source.base_url ?? environment.GEMINI_BASE_URL,
-    apiKey: keyOf(source, environment.GEMINI_BASE_URL, environment.GEMINI_API_KEY),
+    ...keyOf(source, environment.GEMINI_BASE_URL, {
+      name: "GEMINI_API_KEY",
+      value: environment.GEMINI_API_KEY,
+    }),
   }),
   open: (settings) => {
     const { model, dimensions } = settings;
@@ -40,8 +43,9 @@ export const gemini = defineBackend({
       name: "gemini",
       path: `/models/${encodeURIComponent(model)}:batchEmbedContents`,
       authorization: (key) => ({ "x-goog-api-key": key }),
+      host: /^generativelanguage\.googleapis\.com$/,
       limits: LIMITS,
-      settings: { address: "GEMINI_BASE_URL", key: "GEMINI_API_KEY", model: "GEMINI_EMBED_MODEL" },
+      settings: { address: "GEMINI_BASE_URL", model: "GEMINI_EMBED_MODEL" },
       roleFields,
       // A request for each text: several parts of one would get one vector together.
       body: (texts, role) => ({

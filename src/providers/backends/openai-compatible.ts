@@ -5,7 +5,7 @@ import type { Backend, RawAnswer } from "../backend.ts";
 import type { ErrorContext } from "../classify.ts";
 import { JsonClient } from "../http.ts";
 import { readOpenAiAnswer } from "../openai-answer.ts";
-import { isSameServer, keyOf, ownServer } from "../own-key.ts";
+import { isSameServer, keyOf, missingKey, ownServer, type Key } from "../own-key.ts";
 import { ProviderError } from "../provider-error.ts";
 import type { OnReceived, ProviderLimits } from "../provider.ts";
 import { bodiesByRole } from "../roles/bodies-by-role.ts";
@@ -13,10 +13,9 @@ import type { Fields, PerRole, Role } from "../roles/role.ts";
 import type { CommonSettings, HttpSettings } from "../provider-settings.ts";
 
 /** OpenAI's `POST /v1/embeddings`, which many other servers speak too. */
-export interface OpenAiSettings extends CommonSettings, HttpSettings {
+export interface OpenAiSettings extends CommonSettings, HttpSettings, Key {
   readonly backend: "llm_api";
   readonly model: string;
-  readonly apiKey?: string | undefined;
   /** After the base URL; `/embeddings` by default, `/v1/embeddings` where the base URL has no path of its own. */
   readonly path?: string | undefined;
   /** Whether `dimensions` is sent. By default only to `text-embedding-3-*`, the models known to take it. */
@@ -46,6 +45,8 @@ class OpenAiCompatible implements Backend {
   readonly #client: JsonClient;
   readonly #path: string;
   readonly #dimensions: { readonly dimensions?: number };
+  /** What is said in place of a request that OpenAI would refuse. */
+  readonly #missingKey: string | undefined;
   readonly #context: ErrorContext;
   /** Becomes false, and stays so, when a server refuses base64 and sends floats. */
   #base64 = true;
@@ -57,6 +58,7 @@ class OpenAiCompatible implements Backend {
     const url = new URL(settings.baseUrl);
     this.#path = pathOf(url, settings.path);
     const headers = { ...authorization(url, settings.apiKey), ...settings.headers };
+    this.#missingKey = needsKey(url, headers) ? missingKey(url, settings.keyName) : undefined;
     this.#client = new JsonClient(settings, headers);
     this.#dimensions = dimensionsOf(settings);
     this.address = `${url.origin}${this.#path.split("?", 1)[0] ?? ""}`;
@@ -67,7 +69,7 @@ class OpenAiCompatible implements Backend {
     this.#context = {
       address: this.address,
       model: settings.model,
-      settings: { address: "OPENAI_BASE_URL", key: "OPENAI_API_KEY", model: "OPENAI_EMBED_MODEL" },
+      settings: { address: "OPENAI_BASE_URL", key: settings.keyName, model: "OPENAI_EMBED_MODEL" },
       secrets: [settings.apiKey ?? "", ...Object.values(settings.headers ?? {})],
     };
   }
@@ -112,6 +114,7 @@ class OpenAiCompatible implements Backend {
     signal: AbortSignal,
     onReceived: OnReceived | undefined,
   ): Promise<RawAnswer> {
+    if (this.#missingKey !== undefined) throw new ProviderError("setup", this.#missingKey);
     const body = { model: this.model, input: texts, ...encoding, ...this.#dimensions, ...this.shape[role] };
     const answer = await this.#client.post(this.#path, body, texts, this.#context, signal, onReceived);
     return readOpenAiAnswer(answer, texts, this.#context);
@@ -139,6 +142,12 @@ function authorization(url: URL, apiKey: string | undefined): Record<string, str
   return azure ? { "api-key": apiKey } : { authorization: `Bearer ${apiKey}` };
 }
 
+/** OpenAI itself answers no request without a key. */
+function needsKey(url: URL, headers: Readonly<Record<string, string>>): boolean {
+  const hasKey = Object.keys(headers).some((name) => name.toLowerCase() === "authorization");
+  return !hasKey && /(^|\.)api\.openai\.com$/.test(url.hostname);
+}
+
 function dimensionsOf(settings: OpenAiSettings): { dimensions?: number } {
   const send = settings.sendDimensions ?? /^text-embedding-3-/.test(settings.model);
   return send && settings.dimensions !== undefined ? { dimensions: settings.dimensions } : {};
@@ -159,6 +168,7 @@ const environment = {
 
 export const llmApi = defineBackend({
   id: "llm_api",
+  alias: "openai",
   environment,
   secrets: ["OPENAI_API_KEY", "OPENAI_HEADERS"],
   ofSource: ownServer,
@@ -168,7 +178,10 @@ export const llmApi = defineBackend({
     backend: "llm_api",
     model: model ?? environment.OPENAI_EMBED_MODEL,
     baseUrl: source.base_url ?? environment.OPENAI_BASE_URL,
-    apiKey: keyOf(source, environment.OPENAI_BASE_URL, environment.OPENAI_API_KEY),
+    ...keyOf(source, environment.OPENAI_BASE_URL, {
+      name: "OPENAI_API_KEY",
+      value: environment.OPENAI_API_KEY,
+    }),
     headers: isSameServer(source, environment.OPENAI_BASE_URL) ? environment.OPENAI_HEADERS : undefined,
     path: environment.OPENAI_EMBED_PATH,
     extraBody: environment.OPENAI_EXTRA_BODY,

@@ -31,7 +31,10 @@ export const voyage = defineBackend({
     backend: "voyage",
     model: model ?? environment.VOYAGE_EMBED_MODEL,
     baseUrl: source.base_url ?? environment.VOYAGE_BASE_URL,
-    apiKey: keyOf(source, environment.VOYAGE_BASE_URL, environment.VOYAGE_API_KEY),
+    ...keyOf(source, environment.VOYAGE_BASE_URL, {
+      name: "VOYAGE_API_KEY",
+      value: environment.VOYAGE_API_KEY,
+    }),
   }),
   open: (settings) => {
     const { model, dimensions } = settings;
@@ -39,8 +42,9 @@ export const voyage = defineBackend({
       name: "voyage",
       path: "/embeddings",
       authorization: bearer,
+      host: /^(api\.voyageai|ai\.mongodb)\.com$/,
       limits: LIMITS,
-      settings: { address: "VOYAGE_BASE_URL", key: "VOYAGE_API_KEY", model: "VOYAGE_EMBED_MODEL" },
+      settings: { address: "VOYAGE_BASE_URL", model: "VOYAGE_EMBED_MODEL" },
       roleFields: ROLES,
       body: (texts, role) => ({
         model,

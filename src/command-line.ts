@@ -1,0 +1,51 @@
+import { config as loadDotenv } from "dotenv";
+import { COMMANDS } from "./commands/commands.ts";
+import { describeCommand, describeCommands, unknownCommand } from "./commands/help.ts";
+import { describeFailure, exitCodeOf } from "./report-failure.ts";
+import { VERSION } from "./version.ts";
+
+/** Exit codes: 0 done, 1 failed, 2 bad usage or configuration. */
+async function main([name, ...args]: readonly string[]): Promise<number> {
+  if (name === "--version" || name === "-v") {
+    console.log(VERSION);
+    return 0;
+  }
+  if (name === undefined || name === "help" || isHelp(name)) {
+    console.log(args[0] === undefined ? describeCommands() : describeCommand(commandOf(args[0])));
+    return 0;
+  }
+  const command = commandOf(name);
+  const end = args.indexOf("--");
+  if (args.slice(0, end === -1 ? undefined : end).some(isHelp)) {
+    console.log(describeCommand(command));
+    return 0;
+  }
+  loadDotenv({ quiet: true });
+  return await command.run(args);
+}
+
+function isHelp(argument: string): boolean {
+  return argument === "--help" || argument === "-h";
+}
+
+function commandOf(name: string) {
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (command === undefined) throw unknownCommand(name);
+  return command;
+}
+
+function report(error: unknown): number {
+  console.error(describeFailure(error));
+  return exitCodeOf(error);
+}
+
+// Node would print all properties of an error, and a database's error contains rows.
+process.on("uncaughtException", (error) => process.exit(report(error)));
+// It is no failure if the reader of a pipe (`| head`) has gone.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+});
+
+process.exitCode = await main(process.argv.slice(2)).catch(report);
+// Nothing should be open any more. A connection whose server does not answer must not keep the process alive.
+setTimeout(() => process.exit(), 1_000).unref();

@@ -1,0 +1,24 @@
+import pg from "pg";
+import { directUrl, type DatabaseUrls } from "./pools.ts";
+import { requireMigrated } from "./require-migrated.ts";
+
+/** Undefined table, function, schema or column: as in a database that is not migrated, or not as far as needed. */
+const MISSING = new Set(["42P01", "42883", "3F000", "42703"]);
+
+/**
+ * Runs `work`. If it fails because something is missing in the database, looks whether the database was migrated: that
+ * costs no connection where all is well.
+ * @throws {SetupError} that says what to run, if it was not
+ */
+export async function explainUnmigrated<T>(urls: DatabaseUrls, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const candidates = [error, error instanceof Error ? error.cause : undefined];
+    const missing = candidates.some(
+      (candidate) => candidate instanceof pg.DatabaseError && MISSING.has(candidate.code ?? ""),
+    );
+    if (missing) await requireMigrated(directUrl(urls));
+    throw error;
+  }
+}

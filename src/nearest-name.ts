@@ -1,0 +1,8 @@
+import { closest, distance } from "fastest-levenshtein";
+
+/** The known name that was probably meant; undefined if none is close. */
+export function nearestName(given: string, known: readonly string[]): string | undefined {
+  const longer = known.find((name) => given.startsWith(name) || name.startsWith(given));
+  const nearest = longer ?? closest(given, [...known]);
+  return distance(given, nearest) <= given.length / 2 ? nearest : undefined;
+}

@@ -1,0 +1,77 @@
+import { afterEach, expect, onTestFinished, test, vi } from "vitest";
+import { readConfig } from "../../src/config.ts";
+import { withProvider } from "../../src/providers/registry.ts";
+import { NO_OVERRIDES } from "../../src/providers/resolve-provider-settings.ts";
+import { startProviderServer, type ProviderServer } from "../support/provider-server.ts";
+
+afterEach(() => {
+  vi.unstubAllEnvs();
+});
+
+/** Embeds one text with these settings of the environment and of a source. */
+async function embed(
+  environment: Readonly<Record<string, string>>,
+  settings: Readonly<Record<string, unknown>> = {},
+): Promise<unknown> {
+  const config = readConfig({ EMBEDDING_BACKEND: "openai", EMBEDDING_DIM: "8", ...environment });
+  return await withProvider(config, { ...NO_OVERRIDES, settings }, { dimensions: 8 }, (provider) =>
+    provider.embed(["text"], "document", new AbortController().signal),
+  );
+}
+
+async function serverThatWants(apiKey: string): Promise<ProviderServer> {
+  const server = await startProviderServer({ dimensions: 8 });
+  onTestFinished(() => server.close());
+  server.apiKey = apiKey;
+  return server;
+}
+
+test("Without OPENAI_API_KEY nothing is sent to OpenAI's own address, and the message says what is missing", async () => {
+  // A request that is sent all the same ends here, at a proxy that does not exist.
+  vi.stubEnv("HTTPS_PROXY", "http://127.0.0.1:9");
+  const says = "OPENAI_API_KEY is not set, and https://api.openai.com needs a key. Nothing was sent.";
+  await expect(embed({})).rejects.toMatchObject({ kind: "setup", message: says });
+  await expect(embed({ OPENAI_API_KEY: "key" })).rejects.toMatchObject({ kind: "unavailable" });
+  await expect(embed({ OPENAI_HEADERS: '{"Authorization": "Bearer key"}' })).rejects.toMatchObject({
+    kind: "unavailable",
+  });
+});
+
+test.each(["voyage", "cohere", "gemini"])(
+  "Without its key nothing is sent to the address of %s",
+  async (backend) => {
+    vi.stubEnv("HTTPS_PROXY", "http://127.0.0.1:9");
+    await expect(embed({ EMBEDDING_BACKEND: backend })).rejects.toMatchObject({
+      kind: "setup",
+      message: expect.stringMatching(`^${backend.toUpperCase()}_API_KEY is not set, and https://`) as string,
+    });
+  },
+);
+
+test("A server other than OpenAI's is asked without a key", async () => {
+  const server = await startProviderServer({ dimensions: 8 });
+  onTestFinished(() => server.close());
+  await embed({ OPENAI_BASE_URL: server.openAiUrl });
+  expect(server.counts.requests).toBe(1);
+});
+
+test("A source's own server that refuses a request without a key leads to --api-key-env, and not to OPENAI_API_KEY", async () => {
+  const server = await serverThatWants("their-key");
+  const refused = embed({ OPENAI_API_KEY: "our-key" }, { base_url: server.openAiUrl });
+  await expect(refused).rejects.toMatchObject({
+    kind: "setup",
+    message: expect.stringMatching(
+      /answered 401.*No key was sent.*name the variable of its key with --api-key-env\.$/,
+    ) as string,
+  });
+  expect(JSON.stringify(server.requests.map(({ headers }) => headers))).not.toContain("our-key");
+});
+
+test("A refused key is named by the variable that it came from", async () => {
+  vi.stubEnv("THEIR_API_KEY", "wrong");
+  const { openAiUrl: base_url } = await serverThatWants("right");
+  const own = embed({ OPENAI_API_KEY: "key" }, { base_url, api_key_env: "THEIR_API_KEY" });
+  await expect(own).rejects.toThrow(/answered 401.*Check THEIR_API_KEY/);
+  const environment = embed({ OPENAI_BASE_URL: base_url, OPENAI_API_KEY: "wrong" });
+  await expect(environment).rejects.toThrow(/answered 401.*Check OPENAI_API_KEY/);
+});

@@ -26,6 +26,9 @@ interface Events {
   retry: [{ readonly attempt: number; readonly pauseMs: number; readonly error: ProviderError }];
 }
 
+const PROBES_BEFORE_ACCUSING = 3;
+const CLOSED = new ProviderError("unavailable", "The provider was closed.");
+
 /** English text has about four characters per token; the answers correct it. */
 const FIRST_TOKENS_PER_CHARACTER = 0.25;
 
@@ -142,9 +145,18 @@ export class RetryingProvider extends EventEmitter<Events> implements Provider {
     if (!this.#suspects.includesAny(texts)) return await this.#embed(texts, role, signal, call, options);
     const endTurn = await this.#suspects.turn();
     try {
+      if (texts.length === 1) await this.#seeHealthy(call);
       return await this.#embed(texts, role, signal, call, options);
     } finally {
       endTurn();
+    }
+  }
+
+  /** Before a text can be accused: a provider that only answers now and then is no witness. @throws {ProviderError} */
+  async #seeHealthy(call: Call): Promise<void> {
+    for (let probe = 0; probe < PROBES_BEFORE_ACCUSING; probe++) {
+      call.signal.throwIfAborted();
+      if (!(await this.#circuit.isAnsweringOthers(performance.now()))) throw this.#circuit.error ?? CLOSED;
     }
   }
 

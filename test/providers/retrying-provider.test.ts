@@ -233,6 +233,29 @@ describe("A text at which the server breaks down is found", () => {
     expect(lastAt - startedAt).toBeLessThan(3_000);
   });
 
+  test("A provider that answers one request in twenty for ten minutes fails no text", async () => {
+    let seed = 7;
+    const random = (): number => (seed = (seed * 16_807) % 2_147_483_647) / 2_147_483_647;
+    const until = performance.now() + 600_000;
+    const script = (): void => {
+      if (performance.now() < until && random() > 0.05) throw unavailable();
+    };
+    const { provider } = retrying(script, { maxProbeMs: 1_000 });
+    const refused: unknown[] = [];
+    for (let row = 0; performance.now() < until; row++) {
+      let isPending = true;
+      const done = ({ kind }: EmbedResult): void => {
+        isPending = false;
+        if (kind === "refused") refused.push(row);
+      };
+      while (isPending) {
+        await settle(provider.ready(never));
+        await settle(embedWithBisection(provider, [`text ${row}`], never, done)).catch(() => undefined);
+      }
+    }
+    expect(refused).toEqual([]);
+  });
+
   test("An outage of a moment in which everything is refused fails no text", async () => {
     const { provider } = retrying(async () => {
       await new Promise((resolve) => setTimeout(resolve, 10));

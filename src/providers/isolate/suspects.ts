@@ -10,8 +10,8 @@ interface Suspect {
 
 /** So often must a provider break at a text alone, and recover, before the text is refused. */
 const TIMES = 3;
-/** So long it is refused without being sent: afterwards, as when its row is retried, it is tried anew. */
-const REFUSED_MS = 300_000;
+/** After so long, what it did counts no more: a row that is retried is sent again. */
+const COUNTS_MS = 300_000;
 /** Texts that were deleted or changed meanwhile are never sent again: the oldest are forgotten. */
 const MOST_REMEMBERED = 10_000;
 
@@ -36,10 +36,12 @@ export class Suspects {
   /** The provider stopped answering while it had a request for these texts. */
   add(texts: readonly string[]): void {
     const most = Math.max(1, Math.floor(texts.length / 2));
+    const since = performance.now();
     for (const text of texts) {
-      const times = (this.#texts.get(text)?.times ?? 0) + (texts.length === 1 ? 1 : 0);
+      const before = this.#texts.get(text);
+      const times = before !== undefined && since - before.since < COUNTS_MS ? before.times : 0;
       this.#texts.delete(text);
-      this.#texts.set(text, { most, times, since: performance.now() });
+      this.#texts.set(text, { most, times: texts.length === 1 ? times + 1 : times, since });
     }
     for (const text of this.#texts.keys()) {
       if (this.#texts.size <= MOST_REMEMBERED) return;
@@ -57,10 +59,7 @@ export class Suspects {
     const [text] = texts;
     const suspect = texts.length === 1 && text !== undefined ? this.#texts.get(text) : undefined;
     if (text === undefined || suspect === undefined || suspect.times < TIMES) return undefined;
-    if (performance.now() - suspect.since > REFUSED_MS) {
-      this.#texts.delete(text);
-      return undefined;
-    }
+    if (performance.now() - suspect.since > COUNTS_MS) return undefined;
     const message = `The provider stopped answering each time it was asked for this text alone (${TIMES} times). Change the text, and it is embedded again.`;
     return new ProviderError("row", message);
   }

@@ -88,7 +88,8 @@ export function readConfig(
 ): Config {
   const given = Object.fromEntries(
     Object.entries(environment).filter(
-      ([name, value]) => value !== undefined && (value !== "" || MAY_BE_EMPTY.has(name)),
+      ([name, value]) =>
+        value !== undefined && (value !== "" || MAY_BE_EMPTY.has(name)) && !isOfKubernetes(name, value),
     ),
   );
   const { problems, warnings } = misspelledSettings(Object.keys(given), SETTING_NAMES);
@@ -117,6 +118,11 @@ export function readConfig(
 /** Whether only this machine can reach an address. */
 export function isLoopback(host: string): boolean {
   return /^(localhost|127(\.\d{1,3}){3}|\[?::1\]?)$/.test(host);
+}
+
+/** Kubernetes tells every container of a service called `embed` in a variable that is a setting of ours. */
+function isOfKubernetes(name: string, value: string): boolean {
+  return name === "EMBED_PORT" && value.startsWith("tcp://");
 }
 
 function whyUnreadable(file: string): string | undefined {

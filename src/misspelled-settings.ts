@@ -31,6 +31,10 @@ export function misspelledSettings(names: readonly string[], known: readonly str
 
 /** The setting that was probably meant: a few letters are wrong, or the last word is longer or shorter. */
 function nearest(name: string, known: readonly string[]): string | undefined {
+  const swapped = name.startsWith("EMBEDDING_")
+    ? name.replace("EMBEDDING_", "EMBED_")
+    : name.replace(/^EMBED_/, "EMBEDDING_");
+  if (known.includes(swapped)) return swapped;
   const longer = known.find(
     (setting) => name.startsWith(setting) && /^[A-Z]+$/.test(name.slice(setting.length)),
   );

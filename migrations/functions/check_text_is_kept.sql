@@ -9,7 +9,7 @@ declare
 begin
   -- Column 0 is the whole row.
   if exists (
-    select from regexp_matches(tree, '[{]VAR :varno \d+ :varattno (\d+) ', 'g') as mentioned(numbers)
+    select from regexp_matches(tree, '[{]VAR :varno [0-9]+ :varattno ([0-9]+) ', 'g') as mentioned(numbers)
     where numbers[1] = '0' or numbers[1] = (
       select attnum::text from pg_attribute where attrelid = watched_table and attname = vector_column))
   then

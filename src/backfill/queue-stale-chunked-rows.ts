@@ -1,8 +1,8 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
-import { enqueueByPages, enqueuePage } from "../queue/enqueue-pages.ts";
+import { enqueueByPages, enqueueStale } from "../queue/enqueue-stale.ts";
 import { withPerRowFallback } from "../sources/per-row-fallback.ts";
-import { hasText, isHeldRow, vectorTableOf, watchedRows } from "../sources/source-sql.ts";
+import { hasText, isHeldRow, vectorTableOf } from "../sources/source-sql.ts";
 import type { ChunkedSource } from "../sources/chunked-source.ts";
 
 /**
@@ -31,7 +31,7 @@ export async function* queueStaleChunkedRows(
             : sql`${hasText("t")} = (p.count = 0) or p.differs
                 or p.last < char_length(regexp_replace(t.content, '\\s+$', ''))`
         }`;
-        return enqueuePage(db, source, { rows: watchedRows(source), stale }, from);
+        return enqueueStale(db, source, stale, from);
       }),
     signal,
   );

@@ -62,7 +62,7 @@ export function connect(options: ConnectOptions): Database {
  * pg gives up on a query that is not answered in time and keeps its connection, on which every later query would wait
  * just as long: that connection is closed instead of going back to the pool.
  *
- * The statements of a batch are long: to read them anew each time costs 6 us of Postgres a row, in batches of 128.
+ * The statements of a batch are long: to parse them each time costs 6 us of Postgres a row, in batches of 128.
  */
 function asWeUseIt(pool: pg.Pool, { ownSessions, queryTimeoutMs }: ConnectOptions): PostgresPool {
   const pinned = new WeakSet<pg.PoolClient>();

@@ -6,11 +6,11 @@ import { sql } from "kysely";
  * lone change waits 1.7 ms for the plans of its claim and its write-back.
  *
  * A plan that is kept must be good whatever the size of the tables when it was made and later: one that was chosen for an
- * empty table may read the whole of a full one. So nothing is left to choose. No table is read but by an index or by place,
+ * empty table may read the whole of a full one. So nothing is left to choose. No table is read but by an index or by `ctid`,
  * and each condition can be looked up in one index, or in none:
- * - the queue is walked by ticket, and its rows are found by their places (`ctid`) from there on (`claimedRows`);
+ * - the queue is walked by ticket, and its rows are found by their `ctid` from there on (`claimedRows`);
  * - a user's row is found by its key (`isKey`), where every index that has it begins with it (`Source.hasSingleKeyLookup`), and never from an
- *   index alone, which could be read whole: its place is asked for;
+ *   index alone, which could be read whole: its `ctid` is asked for;
  * - the cache, and what is only asked about, is looked into by a sub-select of its own for each row (`offset 0`).
  */
 
@@ -32,7 +32,7 @@ const CHOOSING: Readonly<Partial<Record<keyof typeof PLANNING, string>>> = {
   enable_sort: "on",
 };
 
-/** True. To be evaluated before anything of the user's is: from then on, until the transaction ends, Postgres chooses. */
+/** True. To be evaluated before user code runs: from then on, until the transaction ends, Postgres chooses. */
 export const restorePlannerSettings = sql`(select num_nonnulls(${sql.join(
   Object.entries(CHOOSING).map(([name, value]) => sql`set_config(${sql.lit(name)}, ${sql.lit(value)}, true)`),
 )}) > 0)`;

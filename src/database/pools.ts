@@ -28,7 +28,7 @@ interface PoolSettings {
 }
 
 const POOLS = {
-  /** Everything that a listener does apart from its batches: each writer may need one, the heartbeat's chores another. */
+  /** Everything that a listener does apart from its batches: each writer may need one, maintenance another. */
   listener: { connections: WRITERS + 2, route: "configured" },
   /** The statements of a batch, whose plans are kept: the writers, and one that claims. */
   batches: { connections: WRITERS + 1, route: "configured", plans: "kept" },

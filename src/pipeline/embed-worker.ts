@@ -8,7 +8,7 @@ import { findChangedByWrite } from "../queue/fail.ts";
 import { Reservations } from "../queue/reservations.ts";
 import { ConcurrencyLimit } from "../timing/concurrency-limit.ts";
 import { ClaimSize } from "./claim-size.ts";
-import { RepeatedRows } from "./repeated-rows.ts";
+import { EndlessRows } from "./endless-rows.ts";
 import { RequestBatch } from "./request-batch.ts";
 import { route } from "./route.ts";
 import type { SourceContext } from "./source-context.ts";
@@ -24,7 +24,7 @@ export class EmbedWorker {
   readonly #context: SourceContext;
   readonly #batch: RequestBatch;
   readonly #claimSize: ClaimSize;
-  readonly #repeated = new RepeatedRows();
+  readonly #endless = new EndlessRows();
 
   constructor(context: Omit<SourceContext, "claims" | "loop">, claimant: Claimant) {
     const { db, source, events, lending, settings } = context;
@@ -68,13 +68,16 @@ export class EmbedWorker {
 
   /** Fails rows whose text each of our writes changes: they would be paid for without end. @returns the others */
   async #failEndless(rows: readonly ClaimedRow[]): Promise<readonly ClaimedRow[]> {
-    const repeated = this.#repeated.count(rows);
-    if (repeated.length === 0) return rows;
+    if (rows.length === 0 || !this.#endless.isDue(rows.map(({ key }) => key))) return rows;
     const { claims, db, source } = this.#context;
-    return await this.loop.releasingOnError(ticketsOf(rows), async () => {
-      const endless = await findChangedByWrite(db, source, ticketsOf(repeated));
-      await claims.fail(endless, { kind: "database", reason: ENDLESS });
-      return rows.filter(({ ticket }) => !endless.includes(ticket));
+    const tickets = rows.map(({ ticket }) => ticket);
+    return await this.loop.releasingOnError(tickets, async () => {
+      const changed = new Set(await findChangedByWrite(db, source, tickets));
+      const keys = rows.filter(({ ticket }) => changed.has(ticket)).map(({ key }) => key);
+      const endless = new Set(this.#endless.count(keys));
+      const failing = rows.filter(({ key }) => endless.has(key)).map(({ ticket }) => ticket);
+      await claims.fail(failing, { kind: "database", reason: ENDLESS });
+      return rows.filter(({ key }) => !endless.has(key));
     });
   }
 
@@ -115,8 +118,4 @@ export class EmbedWorker {
     const { lending, provider } = this.#context;
     return { lending, maxCharacters: provider.limits.textCharacters };
   }
-}
-
-function ticketsOf(rows: readonly ClaimedRow[]): string[] {
-  return rows.map(({ ticket }) => ticket);
 }

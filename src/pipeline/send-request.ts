@@ -6,6 +6,9 @@ import { ticketsOf, type UniqueText } from "./unique-text.ts";
 import { partsOf } from "./write-size.ts";
 import { writeVectors } from "./write-vectors.ts";
 
+/** What fails in a way that nobody foresaw would fail again at once. */
+const UNEXPECTED_DELAY_MS = 10_000;
+
 /**
  * Embeds texts with one request, or with more where the provider refuses one of them, and writes the vectors of each part
  * as soon as they are there. Never throws: rows without a result are released.
@@ -37,8 +40,12 @@ export async function sendRequest(
     }
     // The next request is sent while the vectors are written.
     for (const part of partsOf(writeSize, embedded, result.vectors)) {
+      // As they are held now: at a deadline they are released while they wait, and what was paid for is cached.
+      const rows = part.texts.flatMap((text, position) =>
+        text.tickets.map((ticket) => ({ ...claims.held.rowOf(ticket), position })),
+      );
       await writes.start(() => {
-        const written = writeVectors(context, part.texts, part.vectors);
+        const written = writeVectors(context, { ...part, rows });
         writing.push(written);
         return written;
       });
@@ -48,9 +55,16 @@ export async function sendRequest(
   try {
     await embedWithBisection(provider, inputs, signal, onResult, { onTooLong: settings.onTooLong });
   } catch (error) {
-    const problem = error instanceof ProviderError ? error.message : "stopping";
-    await claims.release(ticketsOf([...unanswered]), problem, 0);
-    if (error instanceof ProviderError) events.emit("source_failing", { source: source.name, problem });
+    const problem = signal.aborted ? undefined : problemOf(error);
+    const delayMs = error instanceof ProviderError || problem === undefined ? 0 : UNEXPECTED_DELAY_MS;
+    await claims.release(ticketsOf([...unanswered]), problem ?? "stopping", delayMs);
+    if (problem !== undefined) events.emit("source_failing", { source: source.name, problem });
   }
   return { written: Promise.all(writing) };
+}
+
+/** Of an unexpected error the name alone: its message may quote a text. */
+function problemOf(error: unknown): string {
+  if (error instanceof ProviderError) return error.message;
+  return `an unexpected error (${error instanceof Error ? error.name : typeof error})`;
 }

@@ -1,5 +1,4 @@
 import { databaseFault, describeDatabaseError, mayBeCommitted } from "../database/database-fault.ts";
-import type { VectorArray } from "../database/vector-array.ts";
 import { cacheVectors } from "../queue/cache-unwritten.ts";
 import { writeBack, type WriteBack } from "../queue/write-back.ts";
 import { failRejectedWrites } from "./fail-rejected-writes.ts";
@@ -7,21 +6,22 @@ import type { SourceContext } from "./source-context.ts";
 import { ticketsOf, type UniqueText } from "./unique-text.ts";
 import { writeCachedWithBisection } from "./write-cached-vectors.ts";
 
+interface EmbeddedPart extends Pick<WriteBack, "rows" | "vectors"> {
+  readonly texts: readonly UniqueText[];
+}
+
 /** How long rows are left alone when the database did not take their vectors. */
 const REFUSED_DELAY_MS = 1_000;
 
 /** Writes the vectors of texts to their rows; what no row takes now goes into the cache. Never throws: rows that the database refuses are released. */
 export async function writeVectors(
   context: SourceContext,
-  texts: readonly UniqueText[],
-  vectors: VectorArray,
+  { texts, vectors, rows }: EmbeddedPart,
 ): Promise<void> {
   const { events, claims, lending, source, pgvector, writeSize } = context;
   const tickets = ticketsOf(texts);
   const batch: WriteBack = {
-    rows: texts.flatMap((text, position) =>
-      text.tickets.map((ticket) => ({ ...claims.held.rowOf(ticket), position })),
-    ),
+    rows,
     hashes: texts.map((text) => text.hash),
     vectors,
     ledgerModel: lending.model,

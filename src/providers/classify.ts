@@ -33,7 +33,14 @@ const QUOTA_CODES =
 const THROTTLED_CODES =
   /^(throttling|throttlingexception|toomanyrequestsexception|throttling\.\w+|rate_limit_exceeded|too_many_requests)$/i;
 const TOO_LONG =
-  /context[ _]?length|context size|maximum (context|input|sequence)|too (long|many tokens|large to process)|must have less than|max(imum)?[ _](input[ _])?tokens|string_above_max_length|exceeds? .{0,40}(tokens?|length|context|limit)|supports? (only )?up to \d+ (input )?tokens?|range of input length|(token|text) (count|length) .{0,40}(limit|supports|allowed)/i;
+  /context[ _]?length|context size|maximum (context|input|sequence)|too (long|many tokens|large to process)|must have less than|max(imum)?[ _](input[ _])?tokens|string_above_max_length|exceeds? .{0,40}(tokens?|length|context)|tokens? .{0,20}exceeds?|supports? (only )?up to \d+ (input )?tokens?|range of input length|(token|text) (count|length) .{0,40}(limit|supports|allowed)/i;
+/** Such a message is about the pace or the account, whatever else it has of tokens and limits. */
+const ABOUT_PACE = /\b(rate|quota|usage|plan|billing|concurren\w+|per (second|minute|hour|day|month))\b/i;
+/** Such a message is about what is in a text, and about no number of texts. */
+const ABOUT_LENGTH = /token|context|sequence|character|too large to process/i;
+/** The number of texts that a message allows. */
+const ALLOWED =
+  /(?:max\w*|most|limit\w*|allow\w*|larger than|more than|exceed\w*|up to|<=?|≤)\D{0,30}?(\d+)/gi;
 /** A request that is too big as a whole: its texts may be accepted in smaller ones. */
 const TOO_MANY_TOKENS =
   /too many tokens (in|per) (the )?(batch|request)|max(imum)? \d+ tokens per request|tokens? (in|per) (the )?(batch|request)/i;
@@ -52,9 +59,14 @@ export function classifyAnswer(
   if (known !== undefined) return known;
   const tooMuch = texts.length > 1 ? tooMuchOf(status, complaint, texts.length) : undefined;
   const tooLong =
-    tooMuch === undefined && status < 600 && TOO_LONG.test(`${complaint.code} ${complaint.message}`);
+    tooMuch === undefined &&
+    status < 600 &&
+    TOO_LONG.test(`${complaint.code} ${complaint.message}`) &&
+    !ABOUT_PACE.test(complaint.message);
   const kind = kindOf(status, complaint, tooLong || tooMuch !== undefined);
-  const code = /^[\w.:-]{1,64}$/.test(complaint.code) ? ` (${complaint.code})` : "";
+  const isCode = /^[\w.:-]{1,64}$/.test(complaint.code);
+  const code =
+    isCode && scrub(complaint.code, texts, context.secrets) === complaint.code ? ` (${complaint.code})` : "";
   // Providers often repeat a part of a refused key: such an answer's message is left out altogether.
   const isAboutKey = status === 401 || status === 403 || KEY_REFUSED.test(complaint.message);
   const said = isAboutKey ? "" : scrub(complaint.message, texts, context.secrets);
@@ -70,10 +82,13 @@ export function classifyAnswer(
 /** What several texts had too much of together, as far as it can be told. */
 function tooMuchOf(status: number, { message }: Complaint, count: number): TooMuch | undefined {
   if (status !== 400 && status !== 413 && status !== 422) return undefined;
-  if (TOO_MANY_TOKENS.test(message)) return { unit: "tokens" };
-  if (!TOO_MANY_INPUTS.test(message)) return status === 413 ? { unit: "inputs" } : undefined;
-  const smaller = (message.match(/\b\d+\b/g) ?? []).map(Number).filter((n) => n > 0 && n < count);
-  return { unit: "inputs", most: smaller.length > 0 ? Math.max(...smaller) : undefined };
+  if (TOO_MANY_TOKENS.test(message)) return { unit: "characters" };
+  if (ABOUT_LENGTH.test(message) || !TOO_MANY_INPUTS.test(message)) {
+    // Without a word, a 413 is about bytes.
+    return status === 413 ? { unit: "characters" } : undefined;
+  }
+  const [most] = [...message.matchAll(ALLOWED)].map(([, n]) => Number(n)).filter((n) => n > 0 && n < count);
+  return { unit: "inputs", most };
 }
 
 function kindOf(status: number, complaint: Complaint, tooLong: boolean): ProviderErrorKind {

@@ -27,13 +27,15 @@ const MESSAGES = [
 const CODES = ["code", "type", "error_code", "error_type", "status", "__type", "reason"];
 /** Wrappers around wrappers: a gateway hands on the answer of a gateway. */
 const DEPTH = 6;
+/** Of a message, as much as is looked at. */
+const LONGEST = 4_000;
 
 /**
  * Reads an error of whatever shape: `{error: {message, code, type, param}}`, `{error: "…"}`, `{detail: [{msg}]}`,
  * `[{error: {…}}]`, `{errors: […]}`, an error as JSON within a message, or nothing.
  */
 export function complaintOf(body: unknown): Complaint {
-  const records = nested(body, DEPTH);
+  const records = nested(typeof body === "string" ? parsed(body) : body, DEPTH);
   return {
     message: messages(records, body).join(": "),
     code: first(records, CODES, word) ?? "",
@@ -45,13 +47,20 @@ export function complaintOf(body: unknown): Complaint {
 
 type Entries = Readonly<Record<string, unknown>>;
 
-/** The objects in it, each before what it contains; where a text is JSON, those in the text too. */
+/** What a service repeats of a request: nothing in there is its own word. */
+const REPEATED = /^(inputs?|texts?|documents?|contents?|prompts?|requests?|body|data)$/i;
+const MOST_RECORDS = 200;
+
+/** The objects in it, each before what it contains; where a message is JSON, those in the message too. */
 function nested(value: unknown, depth: number): Entries[] {
-  if (depth === 0) return [];
-  if (typeof value === "string") return /^\s*[[{]/.test(value) ? nested(parsed(value), depth - 1) : [];
-  if (typeof value !== "object" || value === null) return [];
-  const inner = Object.values(value).flatMap((item) => nested(item, depth - 1));
-  return Array.isArray(value) ? inner : [value as Entries, ...inner];
+  if (depth === 0 || typeof value !== "object" || value === null) return [];
+  if (Array.isArray(value)) return value.slice(0, MOST_RECORDS).flatMap((item) => nested(item, depth - 1));
+  const inner = Object.entries(value).flatMap(([name, item]: [string, unknown]) => {
+    if (REPEATED.test(name)) return [];
+    if (typeof item !== "string") return nested(item, depth - 1);
+    return MESSAGES.includes(name) ? nested(parsed(item), depth - 1) : [];
+  });
+  return [value as Entries, ...inner].slice(0, MOST_RECORDS);
 }
 
 /** The outermost message, and the one that a gateway hands on. */
@@ -77,6 +86,7 @@ function first<T>(
 }
 
 function parsed(json: string): unknown {
+  if (!/^\s*[[{]/.test(json)) return undefined;
   try {
     return JSON.parse(json);
   } catch {
@@ -87,14 +97,14 @@ function parsed(json: string): unknown {
 /** What is JSON is read as such. */
 function sentence(value: unknown): string | undefined {
   const text = nonEmpty(Array.isArray(value) ? value[0] : value);
-  return text === undefined || (/^\s*[[{]/.test(text) && parsed(text) !== undefined) ? undefined : text;
+  return text === undefined || parsed(text) !== undefined ? undefined : text.slice(0, LONGEST);
 }
 
 function nonEmpty(value: unknown): string | undefined {
   return typeof value === "string" && value.trim() !== "" ? value : undefined;
 }
 
-/** A code, and no sentence; `error` and `invalid_request_error` are what everything is. */
+/** A code, and no sentence; `error` is what everything is. */
 function word(value: unknown): string | undefined {
   return typeof value === "string" && /^[\w.:#/-]{1,64}$/.test(value) && value !== "error"
     ? value

@@ -10,7 +10,8 @@ export type ProviderErrorKind = "throttled" | "unavailable" | "row" | "setup";
 
 /** What a request had too much of. */
 export interface TooMuch {
-  readonly unit: "inputs" | "tokens";
+  /** Tokens and bytes are counted as characters; `unknown` teaches nothing. */
+  readonly unit: "inputs" | "characters" | "unknown";
   /** How many inputs a request may have, where the provider named it. */
   readonly most?: number | undefined;
 }

@@ -27,7 +27,16 @@ interface Events {
 }
 
 const PROBES_BEFORE_ACCUSING = 3;
-const CLOSED = new ProviderError("unavailable", "The provider was closed.");
+/** While the provider only asks for fewer requests, nobody can tell whether it refuses a text. */
+const NO_WITNESS = new ProviderError(
+  "throttled",
+  "A text failed while the provider asked for fewer requests: the rows go back to pending.",
+);
+
+/** Sends texts again in parts, without having been refused. */
+const DIVIDE = new ProviderError("row", "The provider stopped answering when it was asked for these texts.", {
+  tooMuch: { unit: "unknown" },
+});
 
 /** English text has about four characters per token; the answers correct it. */
 const FIRST_TOKENS_PER_CHARACTER = 0.25;
@@ -140,13 +149,13 @@ export class RetryingProvider extends EventEmitter<Events> implements Provider {
     const verdict = this.#suspects.verdict(texts);
     if (verdict !== undefined) throw verdict;
     if (this.#suspects.mustDivide(texts)) {
-      throw new ProviderError("row", "The provider stopped answering when it was asked for these texts.");
+      throw DIVIDE;
     }
     if (!this.#suspects.includesAny(texts)) return await this.#embed(texts, role, signal, call, options);
-    const endTurn = await this.#suspects.turn();
+    const endTurn = await this.#suspects.turn(call.signal);
     try {
       if (texts.length === 1) await this.#seeHealthy(call);
-      return await this.#embed(texts, role, signal, call, options);
+      return await this.#embed(texts, role, signal, call, options, true);
     } finally {
       endTurn();
     }
@@ -156,7 +165,8 @@ export class RetryingProvider extends EventEmitter<Events> implements Provider {
   async #seeHealthy(call: Call): Promise<void> {
     for (let probe = 0; probe < PROBES_BEFORE_ACCUSING; probe++) {
       call.signal.throwIfAborted();
-      if (!(await this.#circuit.isAnsweringOthers(performance.now()))) throw this.#circuit.error ?? CLOSED;
+      if (!(await this.#circuit.isAnsweringOthers(performance.now())))
+        throw this.#circuit.error ?? NO_WITNESS;
     }
   }
 
@@ -166,6 +176,7 @@ export class RetryingProvider extends EventEmitter<Events> implements Provider {
     signal: AbortSignal,
     call: Call,
     options: EmbedOptions,
+    isWitnessed = false,
   ): Promise<Embeddings> {
     const attempts = texts.length > 1 ? 1 : (options.attempts ?? this.#policy.maxRetries + 1);
     // With so many attempts the circuit probes in between. A caller who asks for few sends such a text again.
@@ -177,7 +188,7 @@ export class RetryingProvider extends EventEmitter<Events> implements Provider {
       const outcome = await this.#request(texts, role, signal, call.signal).catch(asProviderError);
       if (!(outcome instanceof ProviderError)) return outcome;
       // It was not sent.
-      if (outcome === call.signal.reason && call.end !== "waited too long") throw outcome;
+      if (outcome === call.signal.reason) throw outcome;
       if (outcome.kind === "throttled") {
         if (call.isOver) throw outcome;
         continue;
@@ -185,9 +196,11 @@ export class RetryingProvider extends EventEmitter<Events> implements Provider {
       const isRefusal = outcome.kind === "row";
       if (isRefusal && outcome.tooMuch?.most !== undefined && outcome.tooMuch.most < texts.length)
         throw outcome;
-      if (isRefusal || attempt >= attempts || call.isOver) {
+      const isLast = attempt >= (isBusy(outcome) ? Math.max(2, attempts) : attempts);
+      if (isRefusal || isLast || call.isOver) {
         const final =
           call.end === "stopping" ? outcome : await this.#explain(outcome, texts, startedAt, attempt);
+        if (final === this.#circuit.error) this.#suspect(texts, outcome, isWitnessed);
         if (isRefusal || final.kind !== "row" || isExamined || call.isOver) throw final;
         // The provider may have recovered only now: these texts have not failed yet at a provider that answers others.
         isExamined = true;
@@ -196,7 +209,7 @@ export class RetryingProvider extends EventEmitter<Events> implements Provider {
       }
       call.lastError = outcome;
       await this.#circuit.failed(outcome);
-      if (this.#circuit.error !== undefined) this.#suspects.add(texts);
+      if (this.#circuit.error !== undefined) this.#suspect(texts, outcome, isWitnessed);
       await this.#backOff(outcome, attempt, call.signal);
       attempt++;
     }
@@ -244,6 +257,11 @@ export class RetryingProvider extends EventEmitter<Events> implements Provider {
     await sleep(pauseMs, signal).catch(() => undefined);
   }
 
+  /** The provider stopped answering at these texts. A wrong key or an empty account is not of their making. */
+  #suspect(texts: readonly string[], failure: ProviderError, isWitnessed: boolean): void {
+    if (failure.kind !== "setup" && !isProbe(texts)) this.#suspects.add(texts, isWitnessed);
+  }
+
   /** A failure while the provider answers other texts is caused by these texts, whichever status it has. */
   async #explain(
     error: ProviderError,
@@ -252,8 +270,8 @@ export class RetryingProvider extends EventEmitter<Events> implements Provider {
     attempts: number,
   ): Promise<ProviderError> {
     if (!(await this.#circuit.isAnsweringOthers(startedAt))) {
-      if (!isProbe(texts)) this.#suspects.add(texts);
-      return this.#circuit.error ?? error;
+      if (this.#circuit.error === undefined) return NO_WITNESS;
+      return this.#circuit.error;
     }
     if (error.kind === "row") return error;
     const times = attempts === 1 ? "" : ` (${attempts} times in a row)`;
@@ -267,12 +285,14 @@ export class RetryingProvider extends EventEmitter<Events> implements Provider {
     );
   }
 
-  async #probe(signal: AbortSignal): Promise<void> {
+  /** @returns whether the harmless text was answered; false where the provider asks for fewer requests */
+  async #probe(signal: AbortSignal): Promise<boolean> {
     try {
       await this.#provider.embed([PROBE_TEXT], "document", signal);
+      return true;
     } catch (error) {
       const failure = asProviderError(error);
-      if (failure.kind === "throttled") return;
+      if (failure.kind === "throttled") return false;
       throw failure.kind === "row" ? refusesAll(failure) : failure;
     }
   }
@@ -287,4 +307,9 @@ export class RetryingProvider extends EventEmitter<Events> implements Provider {
 function asProviderError(error: unknown): ProviderError {
   if (error instanceof ProviderError) return error;
   throw error;
+}
+
+/** A server that asks for patience, or says that it is overloaded, does not mean the texts. */
+function isBusy({ status, retryAfterMs }: ProviderError): boolean {
+  return retryAfterMs !== undefined || status === 503 || status === 529;
 }

@@ -24,8 +24,11 @@ const REMOVED = "…";
  */
 export function scrub(message: string, texts: readonly string[], secrets: readonly string[]): string {
   let clean = message;
-  for (const secret of secrets) if (secret !== "") clean = clean.replaceAll(secret, REMOVED);
-  clean = clean.replace(/\b(sk|pk|key|bearer)[-_ ][\w*.-]{6,}/gi, REMOVED).slice(0, LONGEST);
+  for (const secret of secrets) if (secret !== "") clean = withoutSecret(clean, secret);
+  clean = clean
+    .replace(/\b(sk|pk|key|bearer)[-_ ][\w*.-]{6,}/gi, REMOVED)
+    .replace(NUMBERS, REMOVED)
+    .slice(0, LONGEST);
   const sent = fold(texts.join("\n"));
   const isForeign = /[^\0-\x7f]/.test(sent);
   const count = { kept: 0, removed: 0 };
@@ -47,6 +50,17 @@ export function scrub(message: string, texts: readonly string[], secrets: readon
     .replace(/…(?:[^\p{L}\p{N}]*…)+/gu, REMOVED)
     .replace(/\s+/g, " ")
     .trim();
+}
+
+/** Bytes, or the numbers of tokens: a text as numbers. */
+const NUMBERS = /(?:\b(?:\d{1,6}|[0-9a-f]{2})\b[\s,;:[\]]*){6,}/gi;
+/** Of a key, as much as a service may show. */
+const SHOWN = 7;
+
+/** A key may have been cut. */
+function withoutSecret(message: string, secret: string): string {
+  const start = secret.slice(0, Math.min(secret.length, SHOWN + 1)).replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
+  return message.replace(new RegExp(`${start}[^\\s"']*`, "g"), REMOVED);
 }
 
 const WORDS = /[\p{L}\p{N}\p{M}]+/gu;

@@ -24,9 +24,8 @@ interface Unwritten {
 
 /**
  * The CTEs that cache the vectors that no row has taken, so that they are not paid for again. Each is stored under the key
- * of its row, whose deletion erases it. A row that is being deleted leaves nothing: its transaction holds both the row and
- * its place in the queue, where one that only locks the row, or changes its text, leaves one of them free. A row of a page
- * has no place in the queue: one that a user holds locked against deletion leaves nothing either.
+ * of its row, whose deletion erases it. It is cached if either the row or its queue row can be locked against deletion:
+ * only a transaction that deletes the row holds both. A row of a page has no queue row, so it alone decides.
  */
 export function cacheUnwritten(source: Source, unwritten: Unwritten): RawBuilder<unknown> {
   const isLeft = sql`${unwritten.isLeft} and ${isUnchanged(source)}`;

@@ -91,7 +91,7 @@ function readPage(source: Source, { isFirst, isAgain, isAll }: Reading): RawBuil
         and ${isToEmbed(source, model, isAll ? sql`$3::timestamptz` : undefined)} and ${isAll ? sql`true` : sql`$3::text is null`}
       order by ${keysOf(source, "t")} limit $2
     ), claimed as materialized (
-      select t.*, nextval('autoembed.embedding_ticket') as ticket, null::tid as ctid, 0 as attempts, clock_timestamp() as queued_at
+      select t.*, nextval('autoembed.embedding_ticket') as ticket, null::tid as ctid, clock_timestamp() as queued_at
       from stale t
     )${isAgain ? freeRows(source) : sql``}, ${classify({
       from: sql`claimed t`,

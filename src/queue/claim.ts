@@ -68,7 +68,7 @@ const statement = preparedPerSource<ClaimedRow>(
 );
 
 /**
- * The CTEs of a claim, over `$1` owner, `$2` limit, `$3` head and `$4` tail; `claimed` has the ticket, ctid, key, attempts
+ * The CTEs of a claim, over `$1` owner, `$2` limit, `$3` head and `$4` tail; `claimed` has the ticket, ctid, key
  * and queued_at of what is claimed.
  */
 export function claimedTickets(source: Source): RawBuilder<unknown> {
@@ -86,6 +86,6 @@ export function claimedTickets(source: Source): RawBuilder<unknown> {
     ), claimed as (
       update autoembed.embedding_queue set owner = $1
       where ctid = any(array((select ctid from fresh) union all (select ctid from oldest) limit $2))
-      returning ticket, ctid, key, attempts, queued_at
+      returning ticket, ctid, key, queued_at
     )`;
 }

@@ -175,11 +175,11 @@ export class Claims {
     ];
     this.complete(failed);
     if (failed.length > 0) events.emit("failed", { source: source.name, rows: failed.length, kind, reason });
-    await this.#endAsPending(tickets, 0);
+    if ((await this.#endAsPending(tickets, 0)) > 0) this.#options.onReleased(0);
   }
 
   /**
-   * Makes those of the rows that are still held pending again, no attempt counted. Never throws.
+   * Makes those of the rows that are still held pending again. Never throws.
    * @param delayMs how long the claim leaves them alone.
    */
   async release(tickets: readonly string[], reason: string, delayMs: number): Promise<void> {
@@ -205,7 +205,10 @@ export class Claims {
   async retryReleases(): Promise<void> {
     await this.#options.reservations?.drop();
     await this.#pages.retry();
-    if (this.#unreleased.size > 0) await this.#release(new Map(this.#unreleased), 0);
+    if (this.#unreleased.size === 0) return;
+    const before = this.#unreleased.size;
+    await this.#release(new Map(this.#unreleased), 0);
+    if (this.#unreleased.size < before) this.#options.onReleased(0);
   }
 
   async #endAsPending(tickets: readonly string[], delayMs: number): Promise<number> {

@@ -20,7 +20,6 @@ export interface ClaimedRow {
   readonly ctid: string | null;
   readonly key: string;
   readonly state: ClaimState;
-  readonly attempts: number;
   /** Milliseconds since the change was made, by the server's clock. */
   readonly age_ms: number;
   /** sha256 of the text in hex; null where there is no text. */
@@ -38,7 +37,7 @@ export interface ClaimedRow {
 interface Classification {
   /** The claimed rows with their watched rows `t`. */
   readonly from: RawBuilder<unknown>;
-  /** The alias of the ticket, ctid, key, attempts and queued_at. */
+  /** The alias of the ticket, ctid, key and queued_at. */
   readonly claim: string;
   /** Further arms of the `case` that tells the state, before all others. */
   readonly firstState: RawBuilder<unknown>;
@@ -61,7 +60,7 @@ export function classify(of: Classification): RawBuilder<unknown> {
   // The number of bytes is stored; characters are counted one by one, which takes 5 us per row.
   const isShort = sql`octet_length(t.content) <= ${maxCharacters}`;
   return sql`classified as materialized (
-      select ${claim("ticket")}, ${claim("ctid")}, ${claim("key")}, ${claim("attempts")}, ${claim("queued_at")}, h.text_hash,
+      select ${claim("ticket")}, ${claim("ctid")}, ${claim("key")}, ${claim("queued_at")}, h.text_hash,
         case ${of.firstState} when t.fault is not null then 'unreadable' when not ${hasText("t")} then 'blank'
           when e.is_cached then 'cached' else 'new' end as state,
         case when e.is_cached is null then case when ${isShort} then t.content else left(t.content, ${maxCharacters}) end end as text,
@@ -78,7 +77,7 @@ export function classify(of: Classification): RawBuilder<unknown> {
         autoembed.reserve_texts(${of.fingerprint}, n.hashes, n.tickets, ${of.owner}, ${of.lenderIds}, ${of.lenderSources},
           ${of.cacheNames}) r
     )
-    select c.ticket, c.ctid, c.key, c.attempts, encode(c.text_hash, 'hex') as text_hash, c.too_long, c.fault,
+    select c.ticket, c.ctid, c.key, encode(c.text_hash, 'hex') as text_hash, c.too_long, c.fault,
       coalesce(r.state, c.state) as state, r.since_ms as in_progress_ms,
       (extract(epoch from clock_timestamp() - c.queued_at) * 1000)::float8 as age_ms,
       case when coalesce(r.state, c.state) = 'new' then c.text end as text

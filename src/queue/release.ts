@@ -4,7 +4,7 @@ import type { Source } from "../sources/source.ts";
 import { isOpen } from "./row-state.ts";
 
 /**
- * Makes rows that `owners` have claimed pending again, no attempt counted. A queue row that another transaction has locked
+ * Makes rows that `owners` have claimed pending again. A queue row that another transaction has locked
  * is skipped: its ticket is not returned, and must be released again later. A row that another listener has taken over
  * stays with that listener.
  * @param delayMs how long the claim leaves the rows alone.

@@ -10,7 +10,9 @@ import { sql, type RawBuilder } from "kysely";
  *                        │  └──── owner silent ─────┘                      │
  *                        └──────────── retry, or the text changed ─────────┘
  *   at any time: enqueue again = pending with a new ticket; the holder of the old ticket can change nothing.
- *   A release or a takeover keeps the ticket: there the queue row's ctid guards a write, and the owner a release.
+ *   its row deleted = (absent); its source watched again changed = pending; a page's row with a fault enters as failed.
+ *   A release or a takeover keeps the ticket: there the queue row's ctid guards a write, and the owner a release or a
+ *   failure. Dropping a deleted row needs only that the row is gone.
  *
  *   state     failed_at   owner                    not_before
  *   pending   null        null                     due from then on

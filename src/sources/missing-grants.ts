@@ -46,7 +46,7 @@ export async function checkGrants(db: Database, source: Source): Promise<void> {
   const missing = await missingGrants(db, source);
   if (missing === null) return;
   throw new SetupError(
-    `the role ${missing.role} may not read ${source.schema}.${source.table} and write its vectors: ${invocation("doctor")} tells the grants that it needs`,
+    `the role ${missing.role} may not read ${source.schema}.${source.table} and write its vectors: ${invocation("doctor")} lists the grants that it needs`,
     missing.grants,
   );
 }

@@ -75,6 +75,17 @@ test.each([
   expect(warnings).toEqual([`${name}: no such setting; did you mean ${meant}?`]);
 });
 
+test.each([
+  ["EMBEDDING_DAILY_TOKEN_BUDGET", "EMBED_DAILY_TOKEN_BUDGET"],
+  ["EMBED_DIM", "EMBEDDING_DIM"],
+])("%s is reported as %s", (name, meant) => {
+  expect(faultsOf({ [name]: "8" })).toContain(`${name}: no such setting; did you mean ${meant}?`);
+});
+
+test("What Kubernetes tells of a service called embed is not taken for a port", () => {
+  expect(readConfig({ EMBED_PORT: "tcp://10.0.0.7:80" }).EMBED_PORT).toBe(54_329);
+});
+
 test("An empty setting counts as not set", () => {
   expect(readConfig({ EMBED_BATCH_SIZE: "", DATABASE_URL: "" })).toMatchObject({ EMBED_BATCH_SIZE: 64 });
 });

@@ -50,6 +50,25 @@ test("A row whose text a trigger changes at each write of its vector fails after
   expect((await client.query("select from documents where embedding is null")).rowCount).toBe(0);
 });
 
+test(
+  "Every row of a table whose text a trigger changes at each write fails, however many there are",
+  { timeout: 120_000 },
+  async () => {
+    const { client, provider, listen } = await prepare();
+    await client.query(`${documents};
+    create trigger touch before update on documents for each row execute function touch();
+    select autoembed.watch('documents', 'title || '' '' || extract(epoch from updated_at)::text')`);
+    provider.latencyMs = 20;
+    const before = provider.counts.inputs;
+    const listener = await listen();
+    await client.query("insert into documents select i, 'title ' || i from generate_series(1, 2000) i");
+    await listener.whenDrained();
+    const failed = "select from autoembed.embedding_queue where failed_at is not null";
+    expect((await client.query(failed)).rowCount).toBe(2000);
+    expect(provider.counts.inputs - before).toBeLessThan(2000 * 8);
+  },
+);
+
 test("A row that its user changes often is not taken for one that its vector changes", async () => {
   const { client, listen } = await prepare();
   const listener = await listen();

@@ -160,14 +160,40 @@ describe("An error is understood in every shape", () => {
   });
 
   test.each([
-    ["Too many tokens in batch. Max 1000 tokens", { unit: "tokens" }],
-    ["Requested too many tokens, max 300000 tokens per request", { unit: "tokens" }],
+    ["Too many tokens in batch. Max 1000 tokens", { unit: "characters" }],
+    ["Requested too many tokens, max 300000 tokens per request", { unit: "characters" }],
+    ["Batch size too large (code 7)", { unit: "inputs", most: undefined }],
     ["batch size is invalid, it should not be larger than 10.: input.contents", { unit: "inputs", most: 10 }],
     ["batch size 64 > maximum allowed batch size 32", { unit: "inputs", most: 32 }],
     ["at most 20 requests can be in one batch", { unit: "inputs", most: 20 }],
   ])("A request is too big, and no text too long, where the provider says: %s", (message, tooMuch) => {
     const texts = Array.from({ length: 64 }, (_, i) => `text ${i}`);
     expect(classified(400, message, texts)).toMatchObject({ kind: "row", tooLong: false, tooMuch });
+  });
+
+  test.each([
+    "The length of the input exceeds the maximum of 512 tokens",
+    "number of input tokens 700 exceeds 512",
+    "input (600 tokens) is too large to process. increase the physical batch size (current batch size: 512)",
+  ])("A text of several is too long, and the request not too big, where the provider says: %s", (message) => {
+    expect(classified(400, message, ["a", "b", "c"])).toMatchObject({ tooLong: true, tooMuch: undefined });
+  });
+
+  test.each([
+    [503, "Request rate exceeds the limit, slow down"],
+    [500, "Your usage exceeds your plan's context limit"],
+    [429, "Rate limit: too many tokens per minute"],
+  ])("No text is too long where the provider answers %d: %s", (status, message) => {
+    expect(classified(status, message, ["a"])).toMatchObject({ tooLong: false });
+    expect(classified(status, message, ["a"]).kind).not.toBe("row");
+  });
+
+  test("A code that stands in a text is not shown, and what repeats the request is not looked at", () => {
+    const text = '{"type":"HIV-positive","status":429}';
+    const complaint = complaintOf({ message: "bad input", input: text, code: "HIV-positive" });
+    expect(complaint).toMatchObject({ message: "bad input", status: undefined });
+    expect(classifyAnswer(400, {}, complaint, [text], context).message).not.toContain("HIV");
+    expect(complaintOf({ message: "bad", detail: text }).message).toBe("bad");
   });
 
   test.each([
@@ -221,7 +247,7 @@ describe("What a provider allows is learned and kept", () => {
     const refusal = { status: 413, body: {} };
     expect(
       await requestsFor((sent) => (sent.texts.length > 10 ? refusal : { body: right(sent) })),
-    ).toBeLessThanOrEqual(110);
+    ).toBeLessThanOrEqual(120);
   });
 
   test("A limit of tokens in a request is found by halving, once", async () => {
@@ -231,6 +257,33 @@ describe("What a provider allows is learned and kept", () => {
       await requestsFor((sent) => (size(sent) > 400 ? refusal : { body: right(sent) }), 256),
     ).toBeLessThanOrEqual(40);
   });
+
+  test.each<[string, SpelledAnswer, (sent: Sent) => boolean]>([
+    [
+      "tokens",
+      { status: 400, body: { error: { message: "Too many tokens in batch" } } },
+      ({ texts }) => texts.length > 1 && texts.join("").length > 10_000,
+    ],
+    ["bytes", { status: 413, body: {} }, ({ texts }) => texts.join("").length > 10_000],
+  ])(
+    "A limit of %s that long texts reach does not make short texts travel alone",
+    async (_unit, refusal, isTooMuch) => {
+      const { opened, requests } = await provider((sent) =>
+        isTooMuch(sent) ? refusal : { body: right(sent) },
+      );
+      const retrying = new RetryingProvider(opened);
+      const long = ["short", "b".repeat(6_000), "c".repeat(6_000)];
+      await embedWithBisection(retrying, long, never, ({ kind }) => {
+        expect(kind).toBe("embedded");
+      });
+      expect(retrying.limits.inputs).toBe(2048);
+      expect(retrying.limits.characters).toBeGreaterThan(5_000);
+      const before = requests.length;
+      const short = Array.from({ length: 64 }, (_, i) => `short ${i}`);
+      await embedWithBisection(retrying, short, never, () => undefined);
+      expect(requests.length - before).toBe(1);
+    },
+  );
 
   test("Throttling within a 200 slows requests down as a 429 does", async () => {
     const { opened, requests } = await provider(() => ({

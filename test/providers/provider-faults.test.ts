@@ -243,6 +243,16 @@ describe("A provider's message loses what it quotes of a text", () => {
     expect(scrub(message, ["the patient is on a maximum dose"], [])).toBe(message);
   });
 
+  test("A key that was cut short, and a text as numbers, are taken out", () => {
+    expect(scrub("the key sk-or-v1-abcdef… has no access here", [], ["sk-or-v1-abcdef0123"])).not.toMatch(
+      /abcdef/,
+    );
+    expect(scrub("cannot read the bytes 70 101 118 101 114 32 of it", ["Fever today"], [])).not.toMatch(
+      /101/,
+    );
+    expect(scrub("cannot read the bytes 46 65 76 65 72 20 of it", ["Fever today"], [])).not.toMatch(/76/);
+  });
+
   test("Of a message that is mostly the text nothing is kept", () => {
     expect(scrub("Okonkwo, HIV positive, is refused", ["Okonkwo is HIV positive"], [])).toBe("");
   });

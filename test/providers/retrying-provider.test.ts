@@ -141,10 +141,13 @@ describe("An outage opens the circuit and fails no text", () => {
 
   test("An outage is over when a request that was in flight is answered", async () => {
     let answer: () => void = () => undefined;
-    const { provider, states } = retrying((texts) => {
-      if (texts[0] === "slow") return new Promise((resolve) => (answer = resolve));
-      throw unavailable();
-    });
+    const { provider, states } = retrying(
+      (texts) => {
+        if (texts[0] === "slow") return new Promise((resolve) => (answer = resolve));
+        throw unavailable();
+      },
+      { maxRetries: 0 },
+    );
     const slow = provider.embed(["slow"], "document", never);
     await settle(provider.embed(["a"], "document", never)).catch(() => undefined);
     expect(provider.state.name).toBe("open");
@@ -154,7 +157,10 @@ describe("An outage opens the circuit and fails no text", () => {
   });
 
   test("A text without retries that fails as an outage ends is sent again and embedded", async () => {
-    const { inner, provider } = retrying(failing(unavailable(), 1), { maxRetries: 0 });
+    const { inner, provider } = retrying(
+      failing(new ProviderError("unavailable", "broken", { status: 500 }), 1),
+      { maxRetries: 0 },
+    );
     const { vectors } = await settle(provider.embed(["a"], "document", never));
     expect(vectors.count).toBe(1);
     // The failure, the probe that was answered, and the text again.
@@ -243,17 +249,67 @@ describe("A text at which the server breaks down is found", () => {
     const { provider } = retrying(script, { maxProbeMs: 1_000 });
     const refused: unknown[] = [];
     for (let row = 0; performance.now() < until; row++) {
-      let isPending = true;
+      const pending = { is: true };
       const done = ({ kind }: EmbedResult): void => {
-        isPending = false;
+        pending.is = false;
         if (kind === "refused") refused.push(row);
       };
-      while (isPending) {
+      while (pending.is) {
         await settle(provider.ready(never));
         await settle(embedWithBisection(provider, [`text ${row}`], never, done)).catch(() => undefined);
       }
     }
     expect(refused).toEqual([]);
+  });
+
+  test("Equal texts in flight when the provider goes away are not refused when it is back", async () => {
+    let isDown = false;
+    const { provider } = retrying(async () => {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      if (isDown) throw unavailable();
+    });
+    isDown = true;
+    const calls = Array.from({ length: 4 }, () => provider.embed(["knee pain"], "query", never));
+    await settle(Promise.allSettled(calls));
+    isDown = false;
+    await settle(provider.ready(never));
+    expect((await settle(provider.embed(["knee pain"], "query", never))).vectors.count).toBe(1);
+  });
+
+  test("A batch that a busy server refuses waits before it is sent again", async () => {
+    let busyUntil = 0;
+    const { inner, provider } = retrying((texts) => {
+      if (texts.length > 1 && performance.now() < busyUntil)
+        throw new ProviderError("unavailable", "busy", { status: 503, retryAfterMs: 5_000 });
+    });
+    busyUntil = performance.now() + 4_000;
+    await settle(provider.embed(["a", "b", "c", "d"], "document", never));
+    expect(inner.calls.filter((texts) => texts.length > 1)).toHaveLength(2);
+  });
+
+  test("A caller that is aborted while it waits for its turn among suspects is free at once", async () => {
+    let isDown = true;
+    let answer: () => void = () => undefined;
+    const { provider } = retrying(
+      (texts) => {
+        if (isDown) throw unavailable();
+        return texts[0] === "slow" ? new Promise((resolve) => (answer = resolve)) : undefined;
+      },
+      { maxRetries: 0 },
+    );
+    for (const text of ["slow", "waits"])
+      await settle(provider.embed([text], "document", never)).catch(() => undefined);
+    isDown = false;
+    await settle(provider.ready(never));
+    const slow = provider.embed(["slow"], "document", never);
+    await vi.advanceTimersByTimeAsync(100);
+    const controller = new AbortController();
+    const waits = provider.embed(["waits"], "document", controller.signal);
+    controller.abort(new Error("stop"));
+    await expect(waits).rejects.toThrow("stop");
+    answer();
+    await settle(slow);
+    expect((await settle(provider.embed(["waits"], "document", never))).vectors.count).toBe(1);
   });
 
   test("An outage of a moment in which everything is refused fails no text", async () => {

@@ -185,10 +185,15 @@ export const llmApi = defineBackend({
     headers: isSameServer(source, environment.OPENAI_BASE_URL) ? environment.OPENAI_HEADERS : undefined,
     path: environment.OPENAI_EMBED_PATH,
     extraBody: environment.OPENAI_EXTRA_BODY,
-    roleBodies: {
-      document: environment.OPENAI_DOCUMENT_EXTRA_BODY,
-      query: environment.OPENAI_QUERY_EXTRA_BODY,
-    },
+    // They are about the environment's model.
+    roleBodies:
+      isSameServer(source, environment.OPENAI_BASE_URL) &&
+      (model ?? environment.OPENAI_EMBED_MODEL) === environment.OPENAI_EMBED_MODEL
+        ? {
+            document: environment.OPENAI_DOCUMENT_EXTRA_BODY,
+            query: environment.OPENAI_QUERY_EXTRA_BODY,
+          }
+        : {},
     sendDimensions: environment.OPENAI_SEND_DIMENSIONS,
   }),
   open: (settings) => new OpenAiCompatible(settings),

@@ -99,17 +99,17 @@ class Bisection {
       const isLast = part === parts.at(-1);
       areEmbedded = (await this.#embed(part, isRefused && isLast && areEmbedded)) && areEmbedded;
     }
-    if (areEmbedded && refusal?.tooMuch !== undefined) this.#learnSize(refusal.tooMuch, parts[0] ?? []);
+    if (areEmbedded && refusal?.tooMuch !== undefined) this.#learnSize(refusal.tooMuch, parts);
     return areEmbedded;
   }
 
-  /** The part was accepted, where it and others together were too much. */
-  #learnSize({ unit }: TooMuch, part: readonly number[]): void {
-    if (unit === "inputs") this.#provider.restrict?.({ inputs: part.length });
-    else {
-      const prefixes = part.length * (this.#provider.limits.prefixCharacters ?? 0);
-      this.#provider.restrict?.({ characters: this.#texts.characters(part) + prefixes });
-    }
+  /** Each part was accepted, where all of them together were too much. */
+  #learnSize({ unit }: TooMuch, parts: readonly (readonly number[])[]): void {
+    if (unit === "unknown" || parts.some((part) => part.some((index) => this.#texts.isCut(index)))) return;
+    const largest = (sizes: readonly number[]): number => Math.max(...sizes);
+    if (unit === "inputs") this.#provider.restrict?.({ inputs: largest(parts.map((part) => part.length)) });
+    else
+      this.#provider.restrict?.({ characters: largest(parts.map((part) => this.#texts.characters(part))) });
   }
 
   /** Sends one request. @returns its refusal, where a text causes it */
@@ -149,7 +149,9 @@ class Bisection {
       await this.#provider.embed([PROBE_TEXT], "document", this.#signal).catch(blameTheRequest);
     }
     for (const { index, error } of this.#suspects) {
-      const refusal = error.tooLong ? error : await this.#send([index]);
+      // That a text is too long needs no second witness, but for a server that breaks down at it.
+      const isSure = error.tooLong && (error.status ?? 0) < 500;
+      const refusal = isSure ? error : await this.#send([index]);
       if (refusal !== undefined) await this.#onResult({ kind: "refused", index, error: refusal });
     }
   }

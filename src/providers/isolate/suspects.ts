@@ -1,18 +1,20 @@
+import { hash } from "node:crypto";
+import { unlessAborted } from "../../timing/unless-aborted.ts";
 import { ProviderError } from "../provider-error.ts";
 
 interface Suspect {
   /** The most texts that a request with it may have. */
   readonly most: number;
-  /** How often the provider stopped answering when it was sent alone. */
+  /** How often the provider stopped answering when it was sent alone, having answered probes just before. */
   readonly times: number;
   readonly since: number;
 }
 
 /** So often must a provider break at a text alone, and recover, before the text is refused. */
 const TIMES = 3;
-/** After so long, what it did counts no more: a row that is retried is sent again. */
+/** After so long it is no suspect any more: a row that is retried is sent again. */
 const COUNTS_MS = 300_000;
-/** Texts that were deleted or changed meanwhile are never sent again: the oldest are forgotten. */
+/** The oldest are forgotten. */
 const MOST_REMEMBERED = 10_000;
 
 /**
@@ -26,52 +28,71 @@ export class Suspects {
 
   /** Whether a request for these texts must be divided first. */
   mustDivide(texts: readonly string[]): boolean {
-    return texts.some((text) => (this.#texts.get(text)?.most ?? Number.POSITIVE_INFINITY) < texts.length);
+    const most = (text: string): number => this.#of(text)?.most ?? Number.POSITIVE_INFINITY;
+    return this.#texts.size > 0 && texts.some((text) => most(text) < texts.length);
   }
 
   includesAny(texts: readonly string[]): boolean {
-    return this.#texts.size > 0 && texts.some((text) => this.#texts.has(text));
+    return this.#texts.size > 0 && texts.some((text) => this.#of(text) !== undefined);
   }
 
-  /** The provider stopped answering while it had a request for these texts. */
-  add(texts: readonly string[]): void {
+  /**
+   * The provider stopped answering while it had a request for these texts.
+   * @param isWitnessed whether it had answered probes just before
+   */
+  add(texts: readonly string[], isWitnessed: boolean): void {
     const most = Math.max(1, Math.floor(texts.length / 2));
     const since = performance.now();
     for (const text of texts) {
-      const before = this.#texts.get(text);
-      const times = before !== undefined && since - before.since < COUNTS_MS ? before.times : 0;
-      this.#texts.delete(text);
-      this.#texts.set(text, { most, times: texts.length === 1 ? times + 1 : times, since });
+      const times = this.#of(text)?.times ?? 0;
+      const id = idOf(text);
+      this.#texts.delete(id);
+      this.#texts.set(id, { most, times: texts.length === 1 && isWitnessed ? times + 1 : times, since });
     }
-    for (const text of this.#texts.keys()) {
-      if (this.#texts.size <= MOST_REMEMBERED) return;
-      this.#texts.delete(text);
+    for (const [id, suspect] of this.#texts) {
+      if (this.#texts.size <= MOST_REMEMBERED && since - suspect.since < COUNTS_MS) return;
+      this.#texts.delete(id);
     }
   }
 
   /** These were embedded. */
   clear(texts: readonly string[]): void {
-    if (this.#texts.size > 0) for (const text of texts) this.#texts.delete(text);
+    if (this.#texts.size > 0) for (const text of texts) this.#texts.delete(idOf(text));
   }
 
   /** @returns why a text is refused that broke the provider often enough */
   verdict(texts: readonly string[]): ProviderError | undefined {
     const [text] = texts;
-    const suspect = texts.length === 1 && text !== undefined ? this.#texts.get(text) : undefined;
-    if (text === undefined || suspect === undefined || suspect.times < TIMES) return undefined;
-    if (performance.now() - suspect.since > COUNTS_MS) return undefined;
+    if (this.#texts.size === 0 || texts.length !== 1 || text === undefined) return undefined;
+    if ((this.#of(text)?.times ?? 0) < TIMES) return undefined;
     const message = `The provider stopped answering each time it was asked for this text alone (${TIMES} times). Change the text, and it is embedded again.`;
     return new ProviderError("row", message);
   }
 
-  /** Waits until no other request with a suspect is under way. @returns ends the turn */
-  async turn(): Promise<() => void> {
+  /** Waits until no other request with a suspect is under way. @returns ends the turn. @throws the signal's reason */
+  async turn(signal: AbortSignal): Promise<() => void> {
     const before = this.#turn;
     let end = (): void => undefined;
     this.#turn = before.then(() => new Promise<void>((resolve) => (end = resolve)));
-    await before;
-    return () => {
+    const endTurn = (): void => {
       end();
     };
+    try {
+      await unlessAborted(signal, before);
+    } catch (error) {
+      void before.then(endTurn);
+      throw error;
+    }
+    return endTurn;
   }
+
+  #of(text: string): Suspect | undefined {
+    const suspect = this.#texts.get(idOf(text));
+    return suspect === undefined || performance.now() - suspect.since > COUNTS_MS ? undefined : suspect;
+  }
+}
+
+/** Texts are remembered by their hash: they may be long, and they may have been erased meanwhile. */
+function idOf(text: string): string {
+  return hash("sha1", text, "base64");
 }

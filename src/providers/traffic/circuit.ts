@@ -32,7 +32,7 @@ const SETUP_PAUSES = [3, 2] as const;
  */
 export class Circuit {
   readonly #settings: CircuitSettings;
-  readonly #probe: (signal: AbortSignal) => Promise<void>;
+  readonly #probe: (signal: AbortSignal) => Promise<boolean>;
   readonly #onChange: () => void;
   readonly #closing = new AbortController();
   #failures = 0;
@@ -42,10 +42,10 @@ export class Circuit {
   readonly #changes = new EventEmitter<{ closed: [] }>().setMaxListeners(0);
   readonly #onceOpen = new Set<(error: ProviderError) => void>();
 
-  /** @param probe one small request; resolves when the provider answers, even with "too many requests" */
+  /** @param probe one small request; resolves when the provider answers: to false where it says "too many requests" */
   constructor(
     settings: CircuitSettings,
-    probe: (signal: AbortSignal) => Promise<void>,
+    probe: (signal: AbortSignal) => Promise<boolean>,
     onChange: () => void,
   ) {
     this.#settings = settings;
@@ -87,7 +87,10 @@ export class Circuit {
     if (enough) await this.isAnsweringOthers(performance.now());
   }
 
-  /** Whether the provider has answered any request since `since`, or answers a probe now. */
+  /**
+   * Whether the provider has answered any request since `since`, or answers a probe now. Where it does not, the circuit is
+   * open; where it asks for fewer requests, that says nothing either way.
+   */
   async isAnsweringOthers(since: number): Promise<boolean> {
     if (this.#error !== undefined) return false;
     if (this.#lastSuccessAt > since) return true;
@@ -100,12 +103,15 @@ export class Circuit {
   }
 
   async #probeOnce(): Promise<boolean> {
+    const startedAt = performance.now();
     try {
-      await this.#probe(this.#closing.signal);
-      this.succeeded();
-      return true;
+      const isAnswered = await this.#probe(this.#closing.signal);
+      if (isAnswered) this.succeeded();
+      return isAnswered;
     } catch (error) {
       if (!(error instanceof ProviderError)) throw error;
+      // Another request was answered while the probe was under way.
+      if (this.#lastSuccessAt > startedAt) return true;
       if (!this.#closing.signal.aborted && this.#error === undefined) this.#open(error);
       return false;
     }
@@ -131,10 +137,12 @@ export class Circuit {
       await sleep(Math.min(Math.max(jittered, requestedMs), maxProbeMs), this.#closing.signal);
       if (this.#isClosed()) return;
       try {
-        await this.#probe(this.#closing.signal);
-        this.succeeded();
+        if (await this.#probe(this.#closing.signal)) this.succeeded();
+        else this.#close();
       } catch (failure) {
         if (!(failure instanceof ProviderError)) throw failure;
+        // A request that was in flight has closed it meanwhile.
+        if (this.#isClosed()) return;
         requestedMs = failure.retryAfterMs ?? 0;
         this.#error = failure;
         this.#onChange();

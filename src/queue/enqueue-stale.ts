@@ -7,8 +7,8 @@ import type { Source } from "../sources/source.ts";
 import { isQueuedByLookup } from "./is-queued.ts";
 
 /**
- * Rows that one statement examines. The first page fills four requests of 128 texts; the largest stays small enough
- * that its locks delay no one noticeably.
+ * Rows that one statement examines. After the first of them, texts are cut while the next are read; the largest number stays
+ * small enough that its locks delay no one noticeably.
  */
 const FIRST_PAGE_ROWS = 512;
 const LARGEST_PAGE_ROWS = 2_000;
@@ -58,36 +58,23 @@ export async function* enqueueByPages(
 }
 
 /**
- * Queues the stale rows of a page.
- * @param what `rows` as `(k0, k1, …, content, fault, …)`; `stale`, joins and a condition over such a row `t`.
+ * Queues the stale rows of a page that are neither locked nor queued already.
+ * @param stale joins and a condition over a row `t` of `watchedRows`
  */
-export async function enqueuePage(
+export async function enqueueStale(
   db: Database,
   source: Source,
-  what: {
-    readonly rows: RawBuilder<unknown>;
-    readonly stale: RawBuilder<unknown>;
-  },
+  stale: RawBuilder<unknown>,
   { after, rows: limit }: PageStart,
 ): Promise<Page> {
+  const same = isSameRow(source, "f", "t");
   const { rows } = await sql<Page>`
     with page as materialized (
-      select t.*, ${keyTexts(source, "t")} as key_texts from ${what.rows} t
+      select t.*, ${keyTexts(source, "t")} as key_texts from ${watchedRows(source)} t
       where ${after === undefined ? sql`true` : isAfter(source, "t", after)}
       order by ${keysOf(source, "t")} limit ${limit}
-    ), stale as (
-      select t.* from page t ${what.stale}
-    ), ${enqueueFree(source, "stale")}
-    select ${enqueued},
-      (select key_texts from page t order by ${keyDescending(source, "t")} limit 1) as last`.execute(db);
-  return rows[0] ?? { queued: 0, passedOver: 0, last: null };
-}
-
-/** CTEs that queue those rows of the CTE `candidates` that are neither locked nor already queued. */
-function enqueueFree(source: Source, candidates: string): RawBuilder<unknown> {
-  const same = isSameRow(source, "f", "t");
-  return sql`unqueued as materialized (
-      select f.* from ${sql.id(candidates)} f where not ${isQueuedByLookup(source.id, queueKey(source, "f"))}
+    ), unqueued as materialized (
+      select f.* from (select t.* from page t ${stale}) f where not ${isQueuedByLookup(source.id, queueKey(source, "f"))}
     ), free as materialized (
       select ${keysOf(source, "t")} from unqueued f join ${watchedRows(source)} t on ${same}
       for no key update of t skip locked
@@ -96,8 +83,8 @@ function enqueueFree(source: Source, candidates: string): RawBuilder<unknown> {
       on conflict (source_id, key) do nothing returning 1
     ), passed_over as (
       select from unqueued f where not exists (select from free t where ${same})
-    )`;
+    )
+    select (select count(*)::int from queued) as queued, (select count(*)::int from passed_over) as "passedOver",
+      (select key_texts from page t order by ${keyDescending(source, "t")} limit 1) as last`.execute(db);
+  return rows[0] ?? { queued: 0, passedOver: 0, last: null };
 }
-
-/** The first columns of a `Page`, after `enqueueFree`. */
-const enqueued = sql`(select count(*)::int from queued) as queued, (select count(*)::int from passed_over) as "passedOver"`;

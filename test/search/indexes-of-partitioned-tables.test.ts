@@ -188,7 +188,7 @@ describeNative("An index build can be stopped", "needs a server that outlives a 
     await expect.poll(builds, { timeout: 30_000 }).toBe(1);
     command.process.kill("SIGINT");
     expect(await command.exited).toBe(1);
-    expect(command.stderr()).toContain("interrupted");
+    expect(command.stderr()).toContain("Interrupted by SIGINT");
     expect(await builds()).toBe(0);
   });
 });

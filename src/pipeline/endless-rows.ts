@@ -1,6 +1,9 @@
 /** A trigger may tidy a text up once. A row that our own write has queued so often is queued by it without end. */
 const TIMES = 3;
-/** So often the rows of a claim are looked at; each claim with a row that was claimed just before, and each for a while once such a row was found. */
+/**
+ * How often the rows of a claim are looked at. A claim with a row that was claimed just before is always looked at, and so
+ * is every claim for a while after such a row was found.
+ */
 const LOOK_MS = 5_000;
 /** Rows that were claimed just before: a drain of more rows than this is looked at by the clock alone. */
 const RECENT = 1_000;

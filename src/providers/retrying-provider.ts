@@ -33,7 +33,7 @@ const NO_WITNESS = new ProviderError(
   "A text failed while the provider asked for fewer requests: the rows go back to pending.",
 );
 
-/** Sends texts again in parts, without having been refused. */
+/** Has the caller send the texts in parts, though nobody has refused them. */
 const DIVIDE = new ProviderError("row", "The provider stopped answering when it was asked for these texts.", {
   tooMuch: { unit: "unknown" },
 });
@@ -48,7 +48,7 @@ const FIRST_TOKENS_PER_CHARACTER = 0.25;
  *   embed ──▶ wait for a turn ──▶ request ──┬─ answered ──▶ vectors
  *                  ▲                        │
  *                  ├─────── at a lower rate ┼─ throttled, however often
- *                  └─ after a growing pause ┼─ unavailable or setup, until the attempts are used up, as `row` then:
+ *                  └─ after a growing pause ┼─ unavailable or setup; when the attempts are used up, treated as `row`
  *                                           └─ row: is a probe answered?
  *                                                no ──▶ the circuit is open, and its reason is thrown
  *                                                yes ─▶ these texts cause the failure: thrown as `row`

@@ -22,8 +22,8 @@ const SETUP_PAUSES = [3, 2] as const;
 /**
  * Whether requests are sent to the provider. A probe is one small request.
  *
- *   closed ──failures in a row, or one of the kind `setup`──▶ a probe is sent
- *     ▲                                                         │
+ *   closed ──failures in a row, one of the kind `setup`, ───▶ a probe is sent
+ *     ▲      or a request that is given up                      │
  *     ├──────────────────────── answered ◀─────────────────────┤
  *     │                                                         ▼ failed
  *     └── a probe, or a request still in flight, is answered ── open: probes, at growing intervals

@@ -10,6 +10,8 @@ declare
 begin
   execute format('select (%s)::text from (select ($1).*) %I', text_expression, table_name)
   into content using watched_row;
+  -- A single-byte encoding such as WIN1252 takes bytes that are no character: they cannot be sent, nor hashed as UTF-8.
+  perform pg_catalog.convert_to(content, 'UTF8');
   return array[content, null];
 exception when others then
   return array[null, sqlstate];

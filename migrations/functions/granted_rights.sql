@@ -13,7 +13,8 @@ as $$
       select c.relacl union all select a.attacl from pg_attribute a where a.attrelid = c.oid) l(acl)
     where c.relnamespace = 'autoembed'::regnamespace and c.relkind in ('r', 'p', 'v', 'm', 'S')
     union all
-    select format('function %s', oid::regprocedure), proowner, coalesce(proacl, acldefault('f', proowner))
+    select format('%s %s', case prokind when 'p' then 'procedure' else 'function' end, oid::regprocedure),
+      proowner, coalesce(proacl, acldefault('f', proowner))
     from pg_proc where pronamespace = 'autoembed'::regnamespace
   )
   select distinct o.object, o.owner, a.grantee, a.grantee = 0 or exists (

@@ -17,6 +17,7 @@ begin
     insert into autoembed.embedding_reservation (text_hash, cache_model, ticket, owner)
     select n.text_hash, model, min(n.ticket), claimant from unnest(hashes, tickets) as n(text_hash, ticket)
     group by n.text_hash order by n.text_hash;
+    -- What this listener has just written is no danger: it drops a reservation 100 ms after the vector is written.
     if not exists (select from autoembed.embedding_listener l where l.id <> claimant) then
       return;
     end if;

@@ -13,7 +13,12 @@ as $$
     watched_table = excluded.watched_table, key_columns = excluded.key_columns,
     text_expression = excluded.text_expression, vector_column = excluded.vector_column,
     vector_table = excluded.vector_table, passages = excluded.passages, backend = excluded.backend,
-    model = excluded.model, dimensions = excluded.dimensions, settings = excluded.settings, trouble = null
+    model = excluded.model, dimensions = excluded.dimensions, settings = excluded.settings, trouble = null,
+    -- Questions of another model are none of its own.
+    question_model = case
+      when (s.backend, s.model, s.dimensions, s.settings) is not distinct from
+        (excluded.backend, excluded.model, excluded.dimensions, excluded.settings)
+      then s.question_model end
   returning s.*
 $$;
 comment on function autoembed.save_source is 'Adds a source, or changes the one of that name.';

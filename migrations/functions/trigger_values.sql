@@ -25,6 +25,9 @@ as $$
     'key_is_the_same', autoembed.same_key_sql('t', 'o', source.watched_table, source.key_columns),
     -- Asked only where the answer may be no: it costs 0.3 us per row.
     'is_update', case when autoembed.fires_by_row(source) then $sql$tg_op = 'UPDATE'$sql$ else 'true' end,
+    -- A partition that is watched itself may get a row from one that is not: nothing tells that from an insert.
+    'moves_rows', (
+      select (c.relkind = 'p' and not c.relispartition)::text from pg_class c where c.oid = source.watched_table),
     'is_changed', autoembed.is_changed_sql(source),
     -- While a key that is checked at the end of a transaction is not, two rows may have it; the queue has it once.
     'select_keys', case when autoembed.key_is_immediate(source.watched_table, source.key_columns)
@@ -32,6 +35,14 @@ as $$
     'deleted_rows', case when autoembed.fires_by_row(source) then '(select old.*)' else 'old_rows' end,
     'has_no_vector', autoembed.has_no_vector_sql(source),
     'needs_vector', autoembed.needs_vector_sql(source),
+    -- Of bytes: a btree takes 2,704 for an entry, with the source's id and headers.
+    'longest_key', '2600',
+    'key_fits', autoembed.key_fits_sql(source),
+    'all_keys_fit', case when autoembed.key_fits_sql(source) = 'true' then 'true'
+      else format('(select coalesce(bool_and(%s), true) from new_rows n)', autoembed.key_fits_sql(source)) end,
+    'warn', format('raise warning using message = %L, hint = %L;',
+      format('a key of %s is longer than 2600 bytes: the row gets no vector', source.watched_table),
+      'Watch the table by a shorter key.'),
     'probe', autoembed.probe_sql(source),
     'requeue', 'on conflict (source_id, key) do update set ticket = excluded.ticket, '
       'queued_at = excluded.queued_at, not_before = excluded.not_before,'

@@ -11,20 +11,24 @@ begin
   end if;
   -- The user's write must not fail: neither for a column that was renamed, nor for a text that raises for a row.
   begin
+    if not {{all_keys_fit}} then
+      {{warn}}
+    end if;
     {{probe}}
   exception
     when syntax_error_or_access_rule_violation then
       -- Without a key no row has a name. The source is in trouble, and watching it again looks at every row.
       execute coalesce(
-        'insert into autoembed.embedding_queue (source_id, key) select distinct {{source_id}}, '
+        'insert into autoembed.embedding_queue (source_id, key) select distinct {{source_id}}, k.key from (select '
         || autoembed.current_key_sql('n', {{watched_oid}}, {{key_numbers}}, tg_relid)
-        || ' from new_rows n {{requeue}}', 'select');
+        || ' as key from new_rows n) k where octet_length(k.key) <= {{longest_key}} {{requeue}}', 'select');
       {{wake}}
       return null;
     when others then
       -- The row is queued, and the claim finds out.
       insert into autoembed.embedding_queue (source_id, key)
-      {{select_keys}} {{source_id}}, {{key_of_n}} from new_rows n where {{has_no_vector}}
+      {{select_keys}} {{source_id}}, {{key_of_n}} from new_rows n
+      where {{has_no_vector}} and {{key_fits}}
       {{requeue}};
       if found then
         {{wake}}
@@ -41,7 +45,7 @@ begin
     begin
       insert into autoembed.embedding_queue (source_id, key)
       {{select_keys}} {{source_id}}, {{key_of_n}} from new_rows n
-      where {{needs_vector}};
+      where {{needs_vector}} and {{key_fits}};
       if found then
         {{wake}}
       end if;
@@ -52,7 +56,7 @@ begin
   end if;
   insert into autoembed.embedding_queue (source_id, key)
   {{select_keys}} {{source_id}}, {{key_of_n}} from new_rows n
-  where {{needs_vector}}
+  where {{needs_vector}} and {{key_fits}}
   {{requeue}};
   if found then
     {{wake}}

@@ -23,6 +23,15 @@ begin
     then
       return null;
     end if;
+    -- One that arrives with a vector is taken as embedded. Not one that an update has moved to another partition, which
+    -- may have another text: its delete has left a mark just before.
+    if {{moves_rows}} and tg_op = 'INSERT' then
+      if not (select {{watched_regclass}} is not null and ({{needs_vector}}) from (select new.*) n)
+        and current_setting('autoembed.row_left', true) is distinct from extract(epoch from statement_timestamp())::text
+      then
+        return null;
+      end if;
+    end if;
     new_key := case when {{watched_regclass}} is not null then {{key_of_new}} end;
     old_key := case when {{watched_regclass}} is not null and {{is_update}} then {{key_of_old}} end;
   exception when others then
@@ -36,10 +45,16 @@ begin
         || coalesce(autoembed.current_key_sql('($1)', {{watched_oid}}, {{key_numbers}}, tg_relid), 'null')
       into new_key using new;
     end if;
-    if new_key is null then
-      return null;
-    end if;
   end;
+  -- A key too long for an index has no place in the queue. The one that the row had before is looked at all the same.
+  if octet_length(new_key) > {{longest_key}} then
+    {{warn}}
+    new_key := case when octet_length(old_key) <= {{longest_key}} then old_key end;
+  end if;
+  old_key := case when octet_length(old_key) <= {{longest_key}} then old_key else new_key end;
+  if new_key is null then
+    return null;
+  end if;
   insert into autoembed.embedding_queue (source_id, key) values ({{source_id}}, new_key)
   {{requeue}};
   if old_key <> new_key then

@@ -1,5 +1,6 @@
 import { VectorArray, VectorError } from "../database/vector-array.ts";
-import type { RawAnswer, RawVector } from "./backend.ts";
+import type { RawAnswer } from "./backend.ts";
+import type { RawVector } from "./raw-vector.ts";
 import { ProviderError } from "./provider-error.ts";
 
 /** Floats in a raw vector; undefined where it is no whole number of floats. */

@@ -3,7 +3,7 @@ import type { Backend } from "./backend.ts";
 import type { CommonSettings, NetworkSettings } from "./provider-settings.ts";
 
 /** Where the settings of a provider come from: the environment, and what one source has of its own. */
-interface Given<Environment extends z.ZodRawShape, OfSource extends z.ZodRawShape> {
+export interface Given<Environment extends z.ZodRawShape, OfSource extends z.ZodRawShape> {
   /** The whole configuration, of which a backend sees what it declared. */
   readonly environment: Readonly<z.infer<z.ZodObject<Environment>>>;
   /** `embedding_source.settings`. */
@@ -23,11 +23,12 @@ export interface BackendDefinition<
   Environment extends z.ZodRawShape,
   OfSource extends z.ZodRawShape,
   Settings extends CommonSettings & { readonly backend: Id },
+  Alias extends string = string,
 > {
   /** What `EMBEDDING_BACKEND`, `--backend` and `embedding_source.backend` call it. */
   readonly id: Id;
   /** Another name that `EMBEDDING_BACKEND` and `--backend` accept for it. What is stored is the id. */
-  readonly alias?: string;
+  readonly alias?: Alias;
   /** The settings of the environment that it alone reads, in the order of `.env.example`. */
   readonly environment: Environment;
   /** Names of those whose value is never repeated. One may come from a file: `NAME_FILE`, where that is a setting too. */
@@ -36,6 +37,10 @@ export interface BackendDefinition<
   readonly ofSource: OfSource;
   /** The length of its vectors, where it does not depend on the settings. */
   readonly dimensions?: number;
+  /** It runs on machines of your own, and costs nothing by the token. */
+  readonly isOwnMachine?: true;
+  /** The part of the words in the score of a hybrid search, from 0 to 1, where it was measured. */
+  readonly wordsWeight?: number;
   /** @throws {SetupError} where something that it cannot do without is missing */
   resolve(given: Given<Environment, OfSource>): Settings;
   open(settings: Settings): Backend;
@@ -47,9 +52,10 @@ export function defineBackend<
   Environment extends z.ZodRawShape,
   OfSource extends z.ZodRawShape,
   Settings extends CommonSettings & { readonly backend: Id },
+  const Alias extends string = never,
 >(
-  definition: BackendDefinition<Id, Environment, OfSource, Settings>,
-): BackendDefinition<Id, Environment, OfSource, Settings> {
+  definition: BackendDefinition<Id, Environment, OfSource, Settings, Alias>,
+): BackendDefinition<Id, Environment, OfSource, Settings, Alias> {
   return definition;
 }
 

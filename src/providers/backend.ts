@@ -1,8 +1,7 @@
 import type { OnReceived, ProviderLimits } from "./provider.ts";
+import type { BatchApi, BatchOffer } from "./batch/batch-api.ts";
+import type { RawVector } from "./raw-vector.ts";
 import type { Fields, PerRole, Role } from "./roles/role.ts";
-
-/** A vector as it was received: base64 of little-endian float32s, or an array of what should be numbers. */
-export type RawVector = string | ArrayLike<unknown>;
 
 /** A provider's answer, in the order of the texts, its vectors not checked yet. */
 export interface RawAnswer {
@@ -26,5 +25,9 @@ export interface Backend {
   readonly addsFields?: boolean;
   /** One request. @throws {ProviderError} or, when aborted, the signal's reason. */
   ask(texts: readonly string[], role: Role, signal: AbortSignal, onReceived?: OnReceived): Promise<RawAnswer>;
+  /** Opens its batch API, for texts of rows; left out where it has none. It is closed by itself. */
+  readonly batches?: () => BatchApi;
+  /** What that offers; left out where it has none. */
+  readonly batchOffer?: BatchOffer;
   close(): Promise<void>;
 }

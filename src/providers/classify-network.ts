@@ -1,4 +1,4 @@
-import type { ErrorContext } from "./classify.ts";
+import { whatFollows, type ErrorContext } from "./classify.ts";
 import { ProviderError } from "./provider-error.ts";
 
 const NAME_UNKNOWN = new Set(["ENOTFOUND", "ERR_INVALID_URL"]);
@@ -29,7 +29,7 @@ export function classifyNetworkError(error: unknown, context: ErrorContext): Pro
   }
   return new ProviderError(
     "unavailable",
-    `${address} gave no whole answer (${code}). It is tried again later; nothing is lost.`,
+    `${address} gave no whole answer (${code}). ${whatFollows(context)}`,
   );
 }
 

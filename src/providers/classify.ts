@@ -17,6 +17,8 @@ export interface ErrorContext {
   };
   /** Keys and header values: never printed. */
   readonly secrets: readonly string[];
+  /** What follows from a failure that passes, or is a text's, for what asks for no vectors of rows. */
+  readonly consequence?: string;
   /** Understands answers that only this provider gives. */
   readonly recognise?: (status: number, complaint: Complaint) => ProviderError | undefined;
 }
@@ -68,15 +70,23 @@ export function classifyAnswer(
   const code =
     isCode && scrub(complaint.code, texts, context.secrets) === complaint.code ? ` (${complaint.code})` : "";
   // Providers often repeat a part of a refused key: such an answer's message is left out altogether.
-  const isAboutKey = status === 401 || status === 403 || KEY_REFUSED.test(complaint.message);
+  const isAboutKey = refusesKey(status, complaint);
   const said = isAboutKey ? "" : scrub(complaint.message, texts, context.secrets);
   const head = `${context.address} answered ${status}${code}${said === "" ? "" : `: ${said}`}`;
-  return new ProviderError(kind, `${head}. ${advice(kind, status, complaint, headers, context, tooLong)}`, {
-    status,
-    retryAfterMs: retryAfterMs(headers) ?? complaint.retryAfterMs,
-    tooLong: kind === "row" && tooLong,
-    tooMuch: kind === "row" ? tooMuch : undefined,
-  });
+  return new ProviderError(
+    kind,
+    `${head}. ${advice(kind, status, complaint, headers, context, { tooLong, isAboutKey })}`,
+    {
+      status,
+      retryAfterMs: retryAfterMs(headers) ?? complaint.retryAfterMs,
+      tooLong: kind === "row" && tooLong,
+      tooMuch: kind === "row" ? tooMuch : undefined,
+    },
+  );
+}
+
+function refusesKey(status: number, { message }: Complaint): boolean {
+  return status === 401 || status === 403 || KEY_REFUSED.test(message);
 }
 
 /** What several texts had too much of together, as far as it can be told. */
@@ -113,11 +123,12 @@ function advice(
   complaint: Complaint,
   headers: Headers,
   context: ErrorContext,
-  tooLong: boolean,
+  { tooLong, isAboutKey }: { readonly tooLong: boolean; readonly isAboutKey: boolean },
 ): string {
-  const { settings, model } = context;
+  const { settings, model, consequence } = context;
+  if (kind !== "setup" && consequence !== undefined) return consequence;
   if (kind === "throttled") return "It is sent again at a lower rate.";
-  if (kind === "unavailable") return "It is tried again later; nothing is lost.";
+  if (kind === "unavailable") return whatFollows(context);
   if (kind === "row") {
     return tooLong
       ? "Shorten the text, or set EMBED_ON_TOO_LONG=truncate."
@@ -127,14 +138,18 @@ function advice(
   if (status >= 300 && status < 400) {
     return `Redirects are not followed, since they would send the key and the texts to another server: set ${settings.address} to the address it points to${target(headers)}.`;
   }
-  const isAboutKey = status === 401 || status === 403 || KEY_REFUSED.test(complaint.message);
   if (isAboutKey && settings.key === undefined) {
-    return `No key was sent, since this is not the server of ${settings.address}: name the variable of its key with --api-key-env.`;
+    return "No key was sent, since this server is the source's own: name the variable of its key with --api-key-env.";
   }
   if (isAboutKey) return `Check ${settings.key}, and that it may use the model "${model}".`;
   if (status === 404 || status === 405)
     return `Check ${settings.address} and ${settings.model} ("${model}").`;
   return `Check ${settings.model} ("${model}") and what is sent with it.`;
+}
+
+/** What follows from a failure that passes. */
+export function whatFollows({ consequence }: ErrorContext): string {
+  return consequence ?? "It is tried again later; nothing is lost.";
 }
 
 function target(headers: Headers): string {

@@ -1,18 +1,22 @@
 import type { Backend, RawAnswer } from "./backend.ts";
+import type { BatchApi, BatchOffer } from "./batch/batch-api.ts";
 import type { ErrorContext } from "./classify.ts";
+import { ExpiringToken, type TokenSource } from "./expiring-token.ts";
 import { JsonClient, type JsonAnswer } from "./http.ts";
-import { missingKey, type Key } from "./own-key.ts";
+import { missingKey, type Key, type OwnNames } from "./own-key.ts";
 import { ProviderError } from "./provider-error.ts";
 import type { OnReceived, ProviderLimits } from "./provider.ts";
 import type { CommonSettings, HttpSettings } from "./provider-settings.ts";
 import type { Fields, PerRole, Role } from "./roles/role.ts";
 
-export interface HostedSettings extends CommonSettings, HttpSettings, Key {
+export interface HostedSettings extends CommonSettings, HttpSettings, Key, OwnNames {
   readonly model: string;
+  /** In place of a key, where the service wants a token that expires. */
+  readonly token?: TokenSource | undefined;
 }
 
 /** What is particular to one hosted service with a request of its own. */
-interface Dialect {
+export interface Dialect {
   /** As the ledger and `--backend` call it. */
   readonly name: string;
   /** After the base URL. */
@@ -27,6 +31,15 @@ interface Dialect {
   /** The fields by which it knows the role of the texts; undefined where the model wants prefixes. */
   readonly roleFields?: PerRole<Fields> | undefined;
   readonly body: (texts: readonly string[], role: Role) => Fields;
+  /** Its batch API; left out where it has none. @param root the path of the base URL */
+  readonly batches?: {
+    readonly offer: BatchOffer;
+    readonly open: (
+      headers: Readonly<Record<string, string>>,
+      context: ErrorContext,
+      root: string,
+    ) => BatchApi;
+  };
   /** @throws {ProviderError} for an answer without vectors */
   readonly read: (answer: JsonAnswer, texts: readonly string[], context: ErrorContext) => RawAnswer;
 }
@@ -45,9 +58,13 @@ export class HostedBackend implements Backend {
   readonly #context: ErrorContext;
   /** What is said in place of a request that the service would refuse. */
   readonly #missingKey: string | undefined;
+  readonly #token: ExpiringToken | undefined;
+  readonly #apiKey: string;
+  readonly batches?: () => BatchApi;
+  readonly batchOffer?: BatchOffer;
 
   constructor(settings: HostedSettings, dialect: Dialect) {
-    const { model, apiKey = "", keyName } = settings;
+    const { model, apiKey = "", keyName, token } = settings;
     const url = new URL(settings.baseUrl);
     this.name = dialect.name;
     this.model = model;
@@ -57,18 +74,26 @@ export class HostedBackend implements Backend {
     this.address = url.origin + this.#path;
     this.shape = dialect.roleFields ?? { document: {}, query: {} };
     if (dialect.roleFields !== undefined) this.roleFields = dialect.roleFields;
-    this.#missingKey =
-      apiKey === "" && dialect.host.test(url.hostname) ? missingKey(url, keyName) : undefined;
-    this.#client = new JsonClient(settings, {
-      ...(apiKey === "" ? {} : dialect.authorization(apiKey)),
-      ...settings.headers,
-    });
+    this.#apiKey = apiKey;
+    this.#token = token === undefined ? undefined : new ExpiringToken(token);
+    const hasKey = apiKey !== "" || token !== undefined;
+    this.#missingKey = !hasKey && dialect.host.test(url.hostname) ? missingKey(url, keyName) : undefined;
+    this.#client = new JsonClient(settings, { ...settings.headers });
     this.#context = {
       address: this.address,
       model,
-      settings: { ...dialect.settings, key: keyName },
-      secrets: [apiKey, ...Object.values(settings.headers ?? {})],
+      settings: {
+        address: settings.baseUrlName ?? dialect.settings.address,
+        model: settings.modelName ?? dialect.settings.model,
+        key: token?.name ?? keyName,
+      },
+      secrets: Object.values(settings.headers ?? {}),
     };
+    const { batches } = dialect;
+    if (batches !== undefined) {
+      this.batchOffer = batches.offer;
+      this.batches = () => this.#openBatches(batches.open, settings);
+    }
   }
 
   async ask(
@@ -78,14 +103,56 @@ export class HostedBackend implements Backend {
     onReceived?: OnReceived,
   ): Promise<RawAnswer> {
     if (this.#missingKey !== undefined) throw new ProviderError("setup", this.#missingKey);
-    const body = this.#dialect.body(texts, role);
-    const answer = await this.#client.post(this.#path, body, texts, this.#context, signal, onReceived);
-    return this.#dialect.read(answer, texts, this.#context);
+    const send = (key: string): Promise<RawAnswer> => this.#send(key, texts, role, signal, onReceived);
+    if (this.#token === undefined) return await send(this.#apiKey);
+    const token = await this.#token.current();
+    try {
+      return await send(token);
+    } catch (error) {
+      const next = isAboutKey(error) ? await this.#token.after(token) : undefined;
+      if (next === undefined) throw error;
+      return await send(next);
+    }
   }
 
   async close(): Promise<void> {
     await this.#client.close();
   }
+
+  #openBatches(
+    open: NonNullable<Dialect["batches"]>["open"],
+    { baseUrl, headers }: HostedSettings,
+  ): BatchApi {
+    if (this.#missingKey !== undefined) throw new ProviderError("setup", this.#missingKey);
+    const key = this.#apiKey;
+    const context = { ...this.#context, secrets: [...this.#context.secrets, key] };
+    const authorization = key === "" ? {} : this.#dialect.authorization(key);
+    return open({ ...headers, ...authorization }, context, new URL(baseUrl).pathname.replace(/\/+$/, ""));
+  }
+
+  async #send(
+    key: string,
+    texts: readonly string[],
+    role: Role,
+    signal: AbortSignal,
+    onReceived: OnReceived | undefined,
+  ): Promise<RawAnswer> {
+    const context = { ...this.#context, secrets: [...this.#context.secrets, key] };
+    const answer = await this.#client.post(
+      this.#path,
+      this.#dialect.body(texts, role),
+      texts,
+      context,
+      signal,
+      onReceived,
+      key === "" ? {} : this.#dialect.authorization(key),
+    );
+    return this.#dialect.read(answer, texts, context);
+  }
+}
+
+function isAboutKey(error: unknown): boolean {
+  return error instanceof ProviderError && (error.status === 401 || error.status === 403);
 }
 
 /** `Authorization: Bearer KEY` */

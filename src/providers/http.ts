@@ -1,23 +1,16 @@
-import { readFileSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
-import { rootCertificates } from "node:tls";
-import { EnvHttpProxyAgent, Pool, type Dispatcher } from "undici";
-import { classifyAnswer, type ErrorContext } from "./classify.ts";
+import type { Dispatcher } from "undici";
+import { classifyAnswer, whatFollows, type ErrorContext } from "./classify.ts";
 import { complaintOf } from "./complaint.ts";
 import { classifyNetworkError } from "./classify-network.ts";
 import { Deadline } from "./deadline.ts";
+import { openDispatcher } from "./dispatcher.ts";
 import { ProviderError } from "./provider-error.ts";
 import { parseJson } from "./parse-json.ts";
-import { unpack } from "./unpack.ts";
+import { readAnswer } from "./read-answer.ts";
 import type { HttpSettings } from "./provider-settings.ts";
 import type { OnReceived } from "./provider.ts";
 import { rateHints, type Headers } from "./traffic/rate-hints.ts";
-
-const CONNECT_MS = 10_000;
-/** Longer than the gap between two batches, shorter than the minute after which most load balancers close a connection. */
-const KEEP_ALIVE_MS = 30_000;
-/** 2,048 vectors of 3,072 floats as JSON come to about 140 MB; a bigger answer is not one to our request. */
-const LARGEST_ANSWER_BYTES = 256 * 1024 * 1024;
 
 /** An answer of more bytes has vectors. */
 const LARGEST_ERROR_BYTES = 4096;
@@ -46,6 +39,7 @@ export class JsonClient {
   /**
    * @param path from the root, with its query
    * @param texts the texts in the body: no error repeats a word of them
+   * @param headers of this request, unless the settings give the same
    * @throws {ProviderError} for everything but a 2xx with a JSON body; when aborted, the signal's reason
    */
   async post(
@@ -55,19 +49,21 @@ export class JsonClient {
     context: ErrorContext,
     signal: AbortSignal,
     onReceived?: OnReceived,
+    headers: Readonly<Record<string, string>> = {},
   ): Promise<JsonAnswer> {
     signal.throwIfAborted();
     using deadline = new Deadline(signal, this.#timeoutMs);
+    const request = JSON.stringify(body);
     try {
       const answer = await this.#dispatcher.request({
         origin: this.#origin,
         path,
         method: "POST",
-        headers: this.#headers,
-        body: JSON.stringify(body),
+        headers: { ...headers, ...this.#headers },
+        body: request,
         signal: deadline.signal,
       });
-      const bytes = await unpack(await answer.body.bytes());
+      const bytes = await readAnswer(answer, Buffer.byteLength(request), texts.length, context.address);
       const good = answer.statusCode >= 200 && answer.statusCode <= 299;
       const isLarge = bytes.length > LARGEST_ERROR_BYTES;
       if (good && isLarge) {
@@ -116,41 +112,6 @@ function hasError(body: unknown): boolean {
 function garbled(context: ErrorContext): ProviderError {
   return new ProviderError(
     "unavailable",
-    `${context.address} answered 200 with a body that is no JSON. It is tried again later; nothing is lost.`,
+    `${context.address} answered 200 with a body that is no JSON. ${whatFollows(context)}`,
   );
-}
-
-function openDispatcher(url: URL, settings: HttpSettings & { readonly timeoutMs: number }): Dispatcher {
-  const options = {
-    headersTimeout: settings.timeoutMs,
-    bodyTimeout: settings.timeoutMs,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    maxResponseSize: LARGEST_ANSWER_BYTES,
-    connect: {
-      timeout: Math.min(CONNECT_MS, settings.timeoutMs),
-      ...(settings.caFile === undefined ? {} : { ca: authorities(settings.caFile) }),
-    },
-  };
-  const { proxy } = settings;
-  if (proxy === undefined || isThisMachine(url.hostname)) return new Pool(url.origin, options);
-  return new EnvHttpProxyAgent({
-    ...options,
-    requestTls: options.connect,
-    proxyTls: options.connect,
-    httpProxy: proxy.http ?? "",
-    httpsProxy: proxy.https ?? "",
-    noProxy: proxy.except ?? "",
-  });
-}
-
-function authorities(file: string): string[] {
-  try {
-    return [...rootCertificates, readFileSync(file, "utf8")];
-  } catch (error) {
-    throw new ProviderError("setup", `EMBED_CA_FILE: ${file} cannot be read.`, { cause: error });
-  }
-}
-
-function isThisMachine(hostname: string): boolean {
-  return hostname === "localhost" || hostname === "[::1]" || /^127\./.test(hostname);
 }

@@ -8,6 +8,8 @@ import { BACKENDS } from "./backends/list.ts";
 type Known = (typeof BACKENDS)[number];
 
 export type BackendId = Known["id"];
+/** What a user may call a backend: its id, or another name that it has. */
+export type BackendName = BackendId | NonNullable<Known["alias"]>;
 
 /** How to reach a provider and what to ask of it: the environment's settings with a source's own in their place. */
 export type ProviderSettings = ReturnType<Known["resolve"]>;
@@ -18,6 +20,11 @@ export const DEFAULT_BACKEND: BackendId = BACKENDS[0].id;
 /** The backend that has that id or that alias. */
 export function backendIdOf(name: string): BackendId | undefined {
   return BACKENDS.find(({ id, alias }) => id === name || alias === name)?.id;
+}
+
+/** Whether the backend of that name costs nothing by the token. */
+export function isOwnMachine(name: string): boolean {
+  return BACKENDS.some((backend) => backend.id === backendIdOf(name) && backend.isOwnMachine === true);
 }
 
 type Merged<Shape> = (Shape extends unknown ? (shape: Shape) => void : never) extends (

@@ -1,4 +1,5 @@
-import type { RawAnswer, RawVector } from "./backend.ts";
+import type { RawAnswer } from "./backend.ts";
+import type { RawVector } from "./raw-vector.ts";
 import { classifyAnswer, type ErrorContext } from "./classify.ts";
 import { complaintOf } from "./complaint.ts";
 import type { JsonAnswer } from "./http.ts";
@@ -35,7 +36,7 @@ export function readOpenAiAnswer(
  * Puts the vectors where their `index` says: servers that embed in parallel do not keep the order. An index of 0 may be left
  * out, as protobuf's JSON does; where none has an index, they are in the order of the texts.
  */
-function inOrder(items: readonly (Item | null)[], count: number, context: ErrorContext): RawVector[] {
+export function inOrder(items: readonly (Item | null)[], count: number, context: ErrorContext): RawVector[] {
   const isIndexed = items.some((item) => isGiven(item?.index));
   const vectors: RawVector[] = [];
   let placed = 0;

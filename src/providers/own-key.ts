@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { SetupError } from "../errors.ts";
 import { ownBaseUrl } from "./backend-definition.ts";
+import type { TokenSource } from "./expiring-token.ts";
 
 /** What a source may set to be embedded by a server of its own that wants a key. */
 export const ownServer = {
@@ -19,6 +20,20 @@ export function isSameServer({ base_url }: OwnServer, baseUrl: string): boolean 
   return base_url === undefined || new URL(base_url).origin === new URL(baseUrl).origin;
 }
 
+/** How messages name the settings that a source has of its own; undefined for those of the environment. */
+export interface OwnNames {
+  readonly baseUrlName?: string | undefined;
+  readonly modelName?: string | undefined;
+}
+
+/** The names of a source's own address and model, to be changed where the source is watched. */
+export function namesFor({ base_url }: OwnServer, baseUrl: string, model: string | null): OwnNames {
+  return {
+    ...(base_url === undefined || base_url === baseUrl ? {} : { baseUrlName: "the source's --base-url" }),
+    ...(model === null ? {} : { modelName: "the source's --model" }),
+  };
+}
+
 export interface Key {
   readonly apiKey?: string | undefined;
   /** The variable that it is in, or would be; undefined for a server that the environment has no key for. */
@@ -27,7 +42,7 @@ export interface Key {
 
 /**
  * The key for a source: the one that it names, else the environment's where it is embedded by the environment's server.
- * @throws {SetupError} where the variable that it names is not set
+ * @throws {SetupError} where the variable that it names is not set, or has the key of another server
  */
 export function keyOf(
   source: OwnServer,
@@ -45,7 +60,26 @@ export function keyOf(
       "It is the variable of a source's key (--api-key-env): set it, or name another.",
     );
   }
+  // Whoever may write sources must not have the environment's key sent to a server of their own.
+  const isOurs = api_key_env === environment.name || apiKey === environment.value;
+  if (isOurs && !isSameServer(source, baseUrl)) {
+    throw new SetupError(
+      `${api_key_env} is the key of ${new URL(baseUrl).origin}, and is not sent to another server.`,
+      "Set a variable with a key of that server's own, and name it with --api-key-env.",
+    );
+  }
   return { apiKey, keyName: api_key_env };
+}
+
+/** The environment's token for a source, from the first place that is set; a source with a key or a server of its own gets none. */
+export function tokenOf(
+  source: OwnServer,
+  baseUrl: string,
+  places: readonly TokenSource[],
+): { readonly token?: TokenSource } {
+  const token = places.find(({ file, command }) => file !== undefined || command !== undefined);
+  const isOurs = source.api_key_env === undefined && isSameServer(source, baseUrl);
+  return isOurs && token !== undefined ? { token } : {};
 }
 
 /** What is said in place of a request that a service would refuse, since it answers none without a key. */

@@ -5,9 +5,10 @@ import type { Provider } from "./provider.ts";
 import type { RetryPolicy } from "./retry-policy.ts";
 import { withPrefixes, type PrefixedBackend } from "./roles/with-prefixes.ts";
 import { RetryingProvider } from "./retrying-provider.ts";
+import type { Limiter } from "./traffic/limiter.ts";
 import { ValidatingProvider } from "./validating-provider.ts";
 import { withRequestEvents } from "./with-request-events.ts";
-import { withUsageEvents, type Budget } from "./with-usage-events.ts";
+import { withUsageEvents, type Budget, type Payer } from "./with-usage-events.ts";
 
 /**
  * The layers around a request to a provider, each a `Provider` around the one before it:
@@ -44,24 +45,26 @@ export function openProviderWithoutProbe(
   return new ValidatingProvider(openBackend(settings), settings.dimensions);
 }
 
-/** A provider that all sources with these settings share: they share its rate limit and its circuit. */
+/** A provider that all sources with these settings share, with its circuit. Others may share its rate limit. */
 export async function openSharedProvider(
   settings: ProviderSettings,
-  policy: Partial<RetryPolicy>,
+  policy: RetryPolicy,
+  limiter: Limiter,
   events: Events,
 ): Promise<RetryingProvider> {
-  return new RetryingProvider(withRequestEvents(await openProviderTolerantly(settings), events), policy);
+  const provider = withRequestEvents(await openProviderTolerantly(settings), events);
+  return new RetryingProvider(provider, policy, limiter);
 }
 
 /** A shared provider as one source sees it, which sends at most `batchSize` texts per request. */
 export function providerOfSource(
   shared: Provider,
-  source: string,
+  payer: Payer,
   events: Events,
   budget: Budget,
   batchSize: number,
 ): Provider {
-  return withUsageEvents(shared, source, events, budget, batchSize);
+  return withUsageEvents(shared, payer, events, budget, batchSize);
 }
 
 /** An outage keeps no listener from starting: where the dimensions are configured, the first answer may come later. */

@@ -1,6 +1,7 @@
 import type { VectorArray } from "../database/vector-array.ts";
 import type { Role } from "./roles/role.ts";
 import type { RateHints } from "./traffic/rate-hints.ts";
+import type { Turn } from "./traffic/turn.ts";
 
 /** How much one request to a provider may carry. */
 export interface ProviderLimits {
@@ -29,6 +30,8 @@ export interface Embeddings {
 export type OnReceived = (hints: RateHints) => void;
 
 export interface EmbedOptions {
+  /** Whose request it is and what for; by default a question of nobody's, or a change, as its role is. */
+  readonly turn?: Partial<Turn> | undefined;
   /** Requests for these texts, at most, before an error is final, where the provider retries. */
   readonly attempts?: number | undefined;
   /** Called once when a good answer has arrived whole, before it is parsed, with what its headers say of the rate limit. */

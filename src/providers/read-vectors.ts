@@ -1,4 +1,5 @@
-import type { RawAnswer, RawVector } from "./backend.ts";
+import type { RawAnswer } from "./backend.ts";
+import type { RawVector } from "./raw-vector.ts";
 import { classifyAnswer, type ErrorContext } from "./classify.ts";
 import { complaintOf } from "./complaint.ts";
 import type { JsonAnswer } from "./http.ts";

@@ -1,6 +1,7 @@
 import type { ProviderConfig } from "./provider-config.ts";
+import type { BatchApi } from "./batch/batch-api.ts";
 import type { Events } from "../events.ts";
-import { backendOf } from "./known-backends.ts";
+import { backendOf, type ProviderSettings } from "./known-backends.ts";
 import { openBackend, openProvider, openProviderWithoutProbe, openSharedProvider } from "./provider-stack.ts";
 import type { Provider } from "./provider.ts";
 import {
@@ -9,9 +10,10 @@ import {
   type ProviderOverrides,
 } from "./resolve-provider-settings.ts";
 import type { PrefixedBackend } from "./roles/with-prefixes.ts";
-import type { RetryPolicy } from "./retry-policy.ts";
+import { DEFAULT_POLICY, type RetryPolicy } from "./retry-policy.ts";
 import type { RetryingProvider } from "./retrying-provider.ts";
 import { sourceSettings } from "./source-settings.ts";
+import { Limiter } from "./traffic/limiter.ts";
 
 /** The state of a provider, as `embedding_listener.state` and the page show it. */
 export interface ProviderDescription {
@@ -20,17 +22,23 @@ export interface ProviderDescription {
   readonly state: "closed" | "throttled" | "open";
   readonly since: string;
   readonly reason: string | null;
+  /** When it is asked again (ISO 8601, UTC); null while it is being asked. */
+  readonly next_try_at: string | null;
   /** The rate limit as estimated; null while nothing is known. */
   readonly requests_per_minute: number | null;
   readonly concurrency: number;
 }
 
-/** The open providers of a listener. Sources with equal settings share one, with its rate and its circuit. */
+/**
+ * The open providers of a listener. Sources with equal settings share one, with its circuit. Those that differ only in
+ * what is sent with the texts share a rate limit.
+ */
 export class Providers {
   readonly #config: ProviderConfig;
   readonly #events: Events;
   readonly #open = new Map<string, Promise<RetryingProvider>>();
   readonly #known = new Set<RetryingProvider>();
+  readonly #limiters = new Map<string, Limiter>();
   #stopped = false;
   #closed = false;
 
@@ -42,9 +50,9 @@ export class Providers {
   /** Opens the provider, or shares the one that is open. @throws {ProviderError} where it does not answer. */
   async for(overrides: ProviderOverrides): Promise<RetryingProvider> {
     const settings = resolveProviderSettings(this.#config, overrides);
-    const policy = policyOf(this.#config, overrides);
+    const policy = { ...DEFAULT_POLICY, ...policyOf(this.#config, overrides) };
     const id = JSON.stringify([settings, policy]);
-    const opening = this.#open.get(id) ?? this.#remember(openSharedProvider(settings, policy, this.#events));
+    const opening = this.#open.get(id) ?? this.#remember(this.#openOne(settings, policy));
     this.#open.set(id, opening);
     try {
       return await opening;
@@ -56,12 +64,13 @@ export class Providers {
 
   /** The state of each provider, for `embedding_listener.state`. */
   describe(): ProviderDescription[] {
-    return [...this.#known].map(({ backend, model, state, requestsPerMinute, concurrency }) => ({
+    return [...this.#known].map(({ backend, model, state, nextTryAt, requestsPerMinute, concurrency }) => ({
       backend,
       model,
       state: state.name,
       since: state.since.toISOString(),
       reason: state.error?.message ?? null,
+      next_try_at: nextTryAt?.toISOString() ?? null,
       requests_per_minute: requestsPerMinute ?? null,
       concurrency,
     }));
@@ -78,12 +87,60 @@ export class Providers {
     for (const provider of this.#known) await provider.close();
   }
 
+  async #openOne(settings: ProviderSettings, policy: RetryPolicy): Promise<RetryingProvider> {
+    // Services count by key and model, whatever the texts and the length of the vectors are.
+    const counted = { ...settings, prefixes: undefined, dimensions: undefined, limits: undefined };
+    const id = JSON.stringify([counted, policy]);
+    const limiter = this.#limiters.get(id) ?? new Limiter(policy);
+    this.#limiters.set(id, limiter);
+    return await openSharedProvider(settings, policy, limiter, this.#events);
+  }
+
   async #remember(opening: Promise<RetryingProvider>): Promise<RetryingProvider> {
     const provider = await opening;
     this.#known.add(provider);
     if (this.#stopped) provider.stop();
     if (this.#closed) await provider.close();
     return provider;
+  }
+}
+
+/**
+ * Providers that stay open between pieces of work, one per settings. Each call is one request, and nothing is retried: who
+ * waits for an answer learns of a failure at once.
+ */
+export class KeptProviders {
+  readonly #config: ProviderConfig;
+  readonly #open = new Map<string, Promise<Provider>>();
+
+  constructor(config: ProviderConfig) {
+    this.#config = config;
+  }
+
+  /**
+   * @param dimensions where they are known, the provider is not asked for a vector first
+   * @throws {ProviderError} where it does not answer, or with vectors of another length
+   */
+  async for(overrides: ProviderOverrides, dimensions: number | null): Promise<Provider> {
+    const settings = resolveProviderSettings(this.#config, {
+      ...overrides,
+      dimensions: dimensions ?? overrides.dimensions,
+    });
+    const id = JSON.stringify(settings);
+    const opening = this.#open.get(id) ?? openDirectly(settings);
+    this.#open.set(id, opening);
+    try {
+      return await opening;
+    } catch (error) {
+      this.#open.delete(id);
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    const opened = await Promise.allSettled(this.#open.values());
+    this.#open.clear();
+    for (const one of opened) if (one.status === "fulfilled") await one.value.close();
   }
 }
 
@@ -129,6 +186,14 @@ export async function withProvider<T>(
   }
 }
 
+/** Asks for a vector where the length is not known. */
+async function openDirectly(settings: ReturnType<typeof resolveProviderSettings>): Promise<Provider> {
+  const { dimensions } = settings;
+  return dimensions === undefined
+    ? await openProvider(settings)
+    : openProviderWithoutProbe({ ...settings, dimensions });
+}
+
 /** What is known of a provider without asking it for anything. */
 export async function describeProvider(
   config: ProviderConfig,
@@ -137,6 +202,19 @@ export async function describeProvider(
   const backend = openBackend(resolveProviderSettings(config, overrides));
   await backend.close();
   return backend;
+}
+
+/** The batch API of a source's provider, to be closed; undefined where it has none. @throws {ProviderError} without a key */
+export async function openBatchApi(
+  config: ProviderConfig,
+  overrides: ProviderOverrides,
+): Promise<BatchApi | undefined> {
+  const backend = openBackend(resolveProviderSettings(config, overrides));
+  try {
+    return backend.batches?.();
+  } finally {
+    await backend.close();
+  }
 }
 
 /** The length of the vectors that a provider makes: configured, the same for all of its kind, or what it answers with. */

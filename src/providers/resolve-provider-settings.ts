@@ -1,4 +1,5 @@
 import type { ProviderConfig } from "./provider-config.ts";
+import { networkSettings } from "./network-settings.ts";
 import { backendOf, type ProviderSettings } from "./known-backends.ts";
 import { sourceSettings } from "./source-settings.ts";
 
@@ -24,7 +25,7 @@ export function resolveProviderSettings(
   const settings = resolve(config, overrides);
   const { document_prefix, query_prefix } = sourceSettings(overrides.settings);
   // The environment's prefixes are about the environment's model, and not about another one.
-  const environment = isSameModel(settings, resolve(config, NO_OVERRIDES)) ? config : undefined;
+  const environment = isEnvironmentsModel(config, settings) ? config : undefined;
   const prefixes = {
     document: document_prefix ?? environment?.EMBED_DOCUMENT_PREFIX,
     query: query_prefix ?? environment?.EMBED_QUERY_PREFIX,
@@ -33,32 +34,28 @@ export function resolveProviderSettings(
 }
 
 function resolve(config: ProviderConfig, overrides: ProviderOverrides): ProviderSettings {
+  const source = sourceSettings(overrides.settings);
+  const textCharacters = source.max_text_characters ?? config.EMBED_MAX_TEXT_CHARACTERS;
   return backendOf(overrides.backend ?? config.EMBEDDING_BACKEND).resolve({
     environment: config,
-    source: sourceSettings(overrides.settings),
+    source,
     model: overrides.model,
     common: {
       dimensions: overrides.dimensions ?? config.EMBEDDING_DIM,
-      timeoutMs: config.EMBEDDING_TIMEOUT,
-      ...(config.EMBED_MAX_TEXT_CHARACTERS === undefined
-        ? {}
-        : { limits: { textCharacters: config.EMBED_MAX_TEXT_CHARACTERS } }),
+      timeoutMs: source.timeout_ms ?? config.EMBEDDING_TIMEOUT,
+      ...(textCharacters === undefined ? {} : { limits: { textCharacters } }),
     },
-    network: {
-      caFile: config.EMBED_CA_FILE,
-      proxy: {
-        https: process.env["HTTPS_PROXY"] ?? process.env["https_proxy"],
-        http: process.env["HTTP_PROXY"] ?? process.env["http_proxy"],
-        except: process.env["NO_PROXY"] ?? process.env["no_proxy"],
-      },
-    },
+    network: networkSettings(config),
   });
 }
 
-function isSameModel(one: ProviderSettings, other: ProviderSettings): boolean {
-  return one.backend === other.backend && modelOf(one) === modelOf(other);
+/** Whether they are about the model that the environment names: its prefixes and its price are about no other. */
+export function isEnvironmentsModel(config: ProviderConfig, settings: ProviderSettings): boolean {
+  const environments = resolve(config, NO_OVERRIDES);
+  return settings.backend === environments.backend && modelOf(settings) === modelOf(environments);
 }
 
-function modelOf(settings: ProviderSettings): string | undefined {
+/** Undefined for a backend that has one model. */
+export function modelOf(settings: ProviderSettings): string | undefined {
   return "model" in settings ? settings.model : undefined;
 }

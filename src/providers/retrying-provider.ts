@@ -3,13 +3,14 @@ import { backoffMs } from "./traffic/backoff.ts";
 import { Circuit } from "./traffic/circuit.ts";
 import { Limiter } from "./traffic/limiter.ts";
 import { Call } from "./call.ts";
-import { isProbe, PROBE_TEXT, refusesAll } from "./isolate/probe-text.ts";
-import { Suspects } from "./isolate/suspects.ts";
+import { Blame } from "./isolate/blame.ts";
+import { PROBE_TEXT, refusesAll } from "./isolate/probe-text.ts";
 import { ProviderError } from "./provider-error.ts";
 import type { Embeddings, EmbedOptions, Provider, ProviderLimits } from "./provider.ts";
 import type { Role } from "./roles/role.ts";
 import { DEFAULT_POLICY, type RetryPolicy } from "./retry-policy.ts";
 import { sleep } from "./sleep.ts";
+import type { Turn } from "./traffic/turn.ts";
 
 /** The state of a provider: `closed` works, `throttled` waits as the provider asked, `open` is not asked. */
 export interface ProviderState {
@@ -26,18 +27,6 @@ interface Events {
   retry: [{ readonly attempt: number; readonly pauseMs: number; readonly error: ProviderError }];
 }
 
-const PROBES_BEFORE_ACCUSING = 3;
-/** While the provider only asks for fewer requests, nobody can tell whether it refuses a text. */
-const NO_WITNESS = new ProviderError(
-  "throttled",
-  "A text failed while the provider asked for fewer requests: the rows go back to pending.",
-);
-
-/** Has the caller send the texts in parts, though nobody has refused them. */
-const DIVIDE = new ProviderError("row", "The provider stopped answering when it was asked for these texts.", {
-  tooMuch: { unit: "unknown" },
-});
-
 /** English text has about four characters per token; the answers correct it. */
 const FIRST_TOKENS_PER_CHARACTER = 0.25;
 
@@ -53,8 +42,7 @@ const FIRST_TOKENS_PER_CHARACTER = 0.25;
  *                                                no ──▶ the circuit is open, and its reason is thrown
  *                                                yes ─▶ these texts cause the failure: thrown as `row`
  *
- * Several texts get one attempt: they are sent again in parts. The texts of a request at which the provider stops
- * answering are remembered (`Suspects`).
+ * Several texts get one attempt: they are sent again in parts. Whose fault a failure is, `Blame` says.
  *
  * What it throws is final for now: `row` after the provider was seen to answer others, and `throttled`, `unavailable` or
  * `setup` when the rows should go back to pending; `ready` resolves when it is time to claim again.
@@ -70,13 +58,14 @@ export class RetryingProvider extends EventEmitter<Events> implements Provider {
   readonly #policy: RetryPolicy;
   readonly #limiter: Limiter;
   readonly #circuit: Circuit;
-  readonly #suspects = new Suspects();
+  readonly #blame: Blame;
   readonly #stopping = new AbortController();
   #restricted: Partial<ProviderLimits> = {};
   #state: ProviderState = { name: "closed", since: new Date(), error: undefined };
   #tokensPerCharacter = FIRST_TOKENS_PER_CHARACTER;
 
-  constructor(provider: Provider, policy: Partial<RetryPolicy> = {}) {
+  /** @param limiter of the providers that share a rate limit; by default its own */
+  constructor(provider: Provider, policy: Partial<RetryPolicy> = {}, limiter?: Limiter) {
     super();
     this.backend = provider.backend;
     this.model = provider.model;
@@ -86,7 +75,7 @@ export class RetryingProvider extends EventEmitter<Events> implements Provider {
     this.queryFingerprint = provider.queryFingerprint;
     this.#provider = provider;
     this.#policy = { ...DEFAULT_POLICY, ...policy };
-    this.#limiter = new Limiter(this.#policy);
+    this.#limiter = limiter ?? new Limiter(this.#policy);
     this.#circuit = new Circuit(
       this.#policy,
       (signal) => this.#probe(signal),
@@ -95,6 +84,7 @@ export class RetryingProvider extends EventEmitter<Events> implements Provider {
         this.#setState(error === undefined ? "closed" : "open", error);
       },
     );
+    this.#blame = new Blame(this.#circuit);
   }
 
   get limits(): Provider["limits"] {
@@ -117,6 +107,13 @@ export class RetryingProvider extends EventEmitter<Events> implements Provider {
 
   get state(): ProviderState {
     return this.#state;
+  }
+
+  /** When the provider is asked again; undefined while it is being asked. */
+  get nextTryAt(): Date | undefined {
+    if (this.#state.name === "open") return this.#circuit.nextProbeAt;
+    const pauseMs = this.#limiter.rate.pausedUntil - performance.now();
+    return pauseMs > 0 ? new Date(Date.now() + pauseMs) : undefined;
   }
 
   /** The rate limit as estimated; undefined while nothing is known. */
@@ -146,28 +143,9 @@ export class RetryingProvider extends EventEmitter<Events> implements Provider {
     options: EmbedOptions = {},
   ): Promise<Embeddings> {
     using call = new Call(this.#circuit, signal, this.#stopping.signal, this.#policy.maxWaitMs);
-    const verdict = this.#suspects.verdict(texts);
-    if (verdict !== undefined) throw verdict;
-    if (this.#suspects.mustDivide(texts)) {
-      throw DIVIDE;
-    }
-    if (!this.#suspects.includesAny(texts)) return await this.#embed(texts, role, signal, call, options);
-    const endTurn = await this.#suspects.turn(call.signal);
-    try {
-      if (texts.length === 1) await this.#seeHealthy(call);
-      return await this.#embed(texts, role, signal, call, options, true);
-    } finally {
-      endTurn();
-    }
-  }
-
-  /** Before a text can be accused: a provider that only answers now and then is no witness. @throws {ProviderError} */
-  async #seeHealthy(call: Call): Promise<void> {
-    for (let probe = 0; probe < PROBES_BEFORE_ACCUSING; probe++) {
-      call.signal.throwIfAborted();
-      if (!(await this.#circuit.isAnsweringOthers(performance.now())))
-        throw this.#circuit.error ?? NO_WITNESS;
-    }
+    return await this.#blame.examine(texts, call, (isWitnessed) =>
+      this.#embed(texts, role, signal, call, options, isWitnessed),
+    );
   }
 
   async #embed(
@@ -176,7 +154,7 @@ export class RetryingProvider extends EventEmitter<Events> implements Provider {
     signal: AbortSignal,
     call: Call,
     options: EmbedOptions,
-    isWitnessed = false,
+    isWitnessed: boolean,
   ): Promise<Embeddings> {
     const attempts = texts.length > 1 ? 1 : (options.attempts ?? this.#policy.maxRetries + 1);
     // With so many attempts the circuit probes in between. A caller who asks for few sends such a text again.
@@ -185,7 +163,8 @@ export class RetryingProvider extends EventEmitter<Events> implements Provider {
     let startedAt = performance.now();
     for (let attempt = 1; ;) {
       if (!call.isOver) startedAt = performance.now();
-      const outcome = await this.#request(texts, role, signal, call.signal).catch(asProviderError);
+      const turn = turnOf({ ...turnByRole(role), ...options.turn }, attempt);
+      const outcome = await this.#request(texts, role, turn, signal, call.signal).catch(asProviderError);
       if (!(outcome instanceof ProviderError)) return outcome;
       // It was not sent.
       if (outcome === call.signal.reason) throw outcome;
@@ -199,8 +178,8 @@ export class RetryingProvider extends EventEmitter<Events> implements Provider {
       const isLast = attempt >= (isBusy(outcome) ? Math.max(2, attempts) : attempts);
       if (isRefusal || isLast || call.isOver) {
         const final =
-          call.end === "stopping" ? outcome : await this.#explain(outcome, texts, startedAt, attempt);
-        if (final === this.#circuit.error) this.#suspect(texts, outcome, isWitnessed);
+          call.end === "stopping" ? outcome : await this.#blame.explain(outcome, startedAt, attempt);
+        if (final === this.#circuit.error) this.#blame.suspect(texts, outcome, isWitnessed);
         if (isRefusal || final.kind !== "row" || isExamined || call.isOver) throw final;
         // The provider may have recovered only now: these texts have not failed yet at a provider that answers others.
         isExamined = true;
@@ -209,7 +188,7 @@ export class RetryingProvider extends EventEmitter<Events> implements Provider {
       }
       call.lastError = outcome;
       await this.#circuit.failed(outcome);
-      if (this.#circuit.error !== undefined) this.#suspect(texts, outcome, isWitnessed);
+      if (this.#circuit.error !== undefined) this.#blame.suspect(texts, outcome, isWitnessed);
       await this.#backOff(outcome, attempt, call.signal);
       attempt++;
     }
@@ -224,18 +203,20 @@ export class RetryingProvider extends EventEmitter<Events> implements Provider {
   async #request(
     texts: readonly string[],
     role: Role,
+    turn: Turn,
     signal: AbortSignal,
     wait: AbortSignal,
   ): Promise<Embeddings> {
     const characters = texts.reduce((sum, text) => sum + text.length, 0);
     try {
-      const answer = await this.#limiter.run(characters * this.#tokensPerCharacter, wait, (onReceived) =>
+      const cost = { tokens: characters * this.#tokensPerCharacter, turn };
+      const answer = await this.#limiter.run(cost, wait, (onReceived) =>
         this.#provider.embed(texts, role, signal, { onReceived }),
       );
       if (answer.tokens > 0 && !answer.areTokensEstimated && characters > 0) {
         this.#tokensPerCharacter += (answer.tokens / characters - this.#tokensPerCharacter) / 8;
       }
-      this.#suspects.clear(texts);
+      this.#blame.clear(texts);
       this.#circuit.succeeded();
       if (this.#state.name === "throttled") this.#setState("closed", undefined);
       return answer;
@@ -257,34 +238,6 @@ export class RetryingProvider extends EventEmitter<Events> implements Provider {
     await sleep(pauseMs, signal).catch(() => undefined);
   }
 
-  /** The provider stopped answering at these texts. A wrong key or an empty account is not of their making. */
-  #suspect(texts: readonly string[], failure: ProviderError, isWitnessed: boolean): void {
-    if (failure.kind !== "setup" && !isProbe(texts)) this.#suspects.add(texts, isWitnessed);
-  }
-
-  /** A failure while the provider answers other texts is caused by these texts, whichever status it has. */
-  async #explain(
-    error: ProviderError,
-    texts: readonly string[],
-    startedAt: number,
-    attempts: number,
-  ): Promise<ProviderError> {
-    if (!(await this.#circuit.isAnsweringOthers(startedAt))) {
-      if (this.#circuit.error === undefined) return NO_WITNESS;
-      return this.#circuit.error;
-    }
-    if (error.kind === "row") return error;
-    const times = attempts === 1 ? "" : ` (${attempts} times in a row)`;
-    return new ProviderError(
-      "row",
-      `The provider answers other texts, but not this one${times}: ${error.message}`,
-      {
-        status: error.status,
-        cause: error,
-      },
-    );
-  }
-
   /** @returns whether the harmless text was answered; false where the provider asks for fewer requests */
   async #probe(signal: AbortSignal): Promise<boolean> {
     try {
@@ -302,6 +255,15 @@ export class RetryingProvider extends EventEmitter<Events> implements Provider {
     this.#state = { name, since, error };
     this.emit("state", this.#state);
   }
+}
+
+function turnByRole(role: Role): Turn {
+  return { purpose: role === "query" ? "question" : "change", source: "", weight: 1 };
+}
+
+/** A change that failed before lets the others go first. */
+function turnOf(turn: Turn, attempt: number): Turn {
+  return attempt > 1 && turn.purpose === "change" ? { ...turn, purpose: "retry" } : turn;
 }
 
 function asProviderError(error: unknown): ProviderError {

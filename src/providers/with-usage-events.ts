@@ -1,9 +1,21 @@
 import type { Events } from "../events.ts";
+import { costOf } from "./prices/price-of.ts";
 import { usageModel, type Provider } from "./provider.ts";
+import type { Turn } from "./traffic/turn.ts";
 
 /** Waits while the day's tokens are used up. */
 export interface Budget {
   room(signal: AbortSignal): Promise<void>;
+}
+
+/** Of a source, what its events and its turns say. */
+export interface Payer {
+  /** Its name. */
+  readonly source: string;
+  /** Of its requests among those of other sources. */
+  readonly weight: number;
+  /** Money per million tokens; undefined where it is not known. */
+  readonly price: number | undefined;
 }
 
 /** A request of so many texts counts as full, whatever else it might have carried. */
@@ -15,7 +27,7 @@ const MANY_TEXTS = 32;
  */
 export function withUsageEvents(
   provider: Provider,
-  source: string,
+  { source, weight, price }: Payer,
   events: Events,
   budget: Budget,
   batchSize: number,
@@ -31,7 +43,13 @@ export function withUsageEvents(
       return provider.limits;
     },
     async embed(texts, role, signal, options) {
-      const answer = await provider.embed(texts, role, signal, options);
+      const turn: Turn = {
+        purpose: role === "query" ? "question" : "change",
+        source,
+        weight,
+        ...options?.turn,
+      };
+      const answer = await provider.embed(texts, role, signal, { ...options, turn });
       const { tokens, areTokensEstimated, milliseconds } = answer;
       const characters = texts.reduce((sum, text) => sum + countCharacters(text), 0);
       const { limits } = provider;
@@ -40,11 +58,13 @@ export function withUsageEvents(
       const model = usageModel(provider);
       events.emit("answered", {
         source,
+        purpose: turn.purpose,
         model,
         texts: texts.length,
         characters,
         tokens,
         areTokensEstimated,
+        cost: costOf(tokens, price),
         milliseconds,
         isFull,
       });

@@ -19,15 +19,15 @@ vi.mock("../../src/providers/backends/list.ts", async (original) => {
 const never = new AbortController().signal;
 const counts = { ...NO_OVERRIDES, backend: "counting" };
 
-test("A backend that is added to the list is a choice of the configuration and of every command that takes one", () => {
+test("A backend that is added to the list is a choice of the configuration and of every command that takes one", async () => {
   expect(readConfig({ EMBEDDING_BACKEND: "counting" }).EMBEDDING_BACKEND).toBe("counting");
   for (const command of ["watch", "remodel"]) {
-    expect(COMMANDS[command]?.usage).toContain(
-      "--backend local|llm_api|ollama|voyage|cohere|gemini|counting",
+    expect((await COMMANDS[command]?.())?.usage).toContain(
+      "--backend local|llm_api|ollama|voyage|cohere|gemini|vertex|bedrock|transformers|rest|counting",
     );
   }
   expect(() => readConfig({ EMBEDDING_BACKEND: "nonsense" })).toThrow(
-    /expected one of local, llm_api, ollama, voyage, cohere, gemini, counting/,
+    /expected one of local, llm_api, ollama, voyage, cohere, gemini, vertex, bedrock, transformers, rest, counting/,
   );
 });
 

@@ -1,7 +1,10 @@
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { readConfig } from "../../src/config.ts";
-import { withProvider } from "../../src/providers/registry.ts";
-import type { ProviderOverrides } from "../../src/providers/resolve-provider-settings.ts";
+import { describeProvider, withProvider } from "../../src/providers/registry.ts";
+import {
+  resolveProviderSettings,
+  type ProviderOverrides,
+} from "../../src/providers/resolve-provider-settings.ts";
 import type { Role } from "../../src/providers/roles/role.ts";
 import { oracleVector } from "../support/oracle-vector.ts";
 import { itemsOf, startSpelledProvider, type Sent } from "../support/spelled-provider.ts";
@@ -13,8 +16,11 @@ const OF_ENVIRONMENT: ProviderOverrides = { backend: null, model: null, dimensio
 const never = new AbortController().signal;
 
 interface Dialect {
-  readonly backend: "voyage" | "cohere" | "gemini";
+  readonly backend: "voyage" | "cohere" | "gemini" | "vertex" | "bedrock";
   readonly model: string;
+  /** The setting that has the key, where it is not named like the others. */
+  readonly keyName?: string;
+  readonly environment?: Readonly<Record<string, string>>;
   readonly path: string;
   readonly key: readonly [header: string, value: string];
   readonly textsOf: (body: Sent["body"]) => string[];
@@ -87,11 +93,59 @@ const DIALECTS: readonly Dialect[] = [
       { error: { code: 400, message: "input token count is 9001 but the model supports up to 2048" } },
     ],
   },
+  {
+    backend: "vertex",
+    model: "text-embedding-005",
+    keyName: "VERTEX_ACCESS_TOKEN",
+    environment: { VERTEX_PROJECT: "clinic-7", VERTEX_REGION: "europe-west4" },
+    path: "/v1/projects/clinic-7/locations/europe-west4/publishers/google/models/text-embedding-005:predict",
+    key: ["authorization", `Bearer ${KEY}`],
+    textsOf: (body) => (body["instances"] as { content: string }[]).map(({ content }) => content),
+    answer: (vectors) => ({
+      predictions: vectors.map((values, i) => ({
+        embeddings: { values, statistics: { token_count: 3 + i, truncated: false } },
+      })),
+    }),
+    request: (role) => ({
+      instances: TEXTS.map((content) => ({
+        content,
+        task_type: role === "query" ? "RETRIEVAL_QUERY" : "RETRIEVAL_DOCUMENT",
+      })),
+      parameters: { outputDimensionality: DIMENSIONS, autoTruncate: false },
+    }),
+    tokens: 7,
+    tooLong: {
+      error: {
+        code: 400,
+        message: "The input token count is 9001 but the model supports up to 2048",
+        status: "INVALID_ARGUMENT",
+      },
+    },
+  },
+  {
+    backend: "bedrock",
+    model: "cohere.embed-v4:0",
+    keyName: "AWS_BEARER_TOKEN_BEDROCK",
+    path: "/v1/model/cohere.embed-v4%3A0/invoke",
+    key: ["authorization", `Bearer ${KEY}`],
+    textsOf: (body) => body["texts"] as string[],
+    answer: (float) => ({ id: "1", embeddings: { float }, response_type: "embeddings_by_type" }),
+    request: (role) => ({
+      texts: TEXTS,
+      input_type: role === "query" ? "search_query" : "search_document",
+      embedding_types: ["float"],
+      output_dimension: DIMENSIONS,
+      truncate: "NONE",
+    }),
+    tokens: null,
+    tooLong: { message: "invalid request: text is too long: 9001 tokens, at most 512 are allowed" },
+  },
 ];
 
 describe.each(DIALECTS)("The service behind the backend $backend", (dialect) => {
   const { backend, path, key } = dialect;
   const prefix = backend.toUpperCase();
+  const { keyName = `${prefix}_API_KEY` } = dialect;
 
   async function serve(reply?: { readonly status: number; readonly body: unknown }) {
     const server = await startSpelledProvider(({ body }) => {
@@ -103,7 +157,9 @@ describe.each(DIALECTS)("The service behind the backend $backend", (dialect) => 
       EMBEDDING_BACKEND: backend,
       EMBEDDING_DIM: String(DIMENSIONS),
       [`${prefix}_BASE_URL`]: server.url,
-      [`${prefix}_API_KEY`]: KEY,
+      [`${prefix}_EMBED_MODEL`]: dialect.model,
+      [keyName]: KEY,
+      ...dialect.environment,
     });
     const embed = async (role: Role, settings: ProviderOverrides["settings"] = {}) =>
       await withProvider(
@@ -150,7 +206,7 @@ describe.each(DIALECTS)("The service behind the backend $backend", (dialect) => 
     expect(await failing(429, { error: { message: "slow down" } })).toMatchObject({ kind: "throttled" });
     expect(await failing(401, { message: `invalid key ${KEY}` })).toMatchObject({
       kind: "setup",
-      message: expect.stringMatching(new RegExp(`Check ${prefix}_API_KEY`)) as string,
+      message: expect.stringMatching(new RegExp(`Check ${keyName}`)) as string,
     });
     expect(await failing(200, { error: { message: "overloaded" } })).toMatchObject({ kind: "unavailable" });
   });
@@ -158,7 +214,11 @@ describe.each(DIALECTS)("The service behind the backend $backend", (dialect) => 
   test("is asked by a source of its own, and a text that is too long is told so when it is alone", async () => {
     const { server, embed } = await serve({ status: 400, body: dialect.tooLong });
     await embed("document").catch(() => undefined);
-    const config = readConfig({ [`${prefix}_BASE_URL`]: server.url });
+    const config = readConfig({
+      [`${prefix}_BASE_URL`]: server.url,
+      [`${prefix}_EMBED_MODEL`]: dialect.model,
+      ...dialect.environment,
+    });
     const alone = withProvider(
       config,
       { ...OF_ENVIRONMENT, backend },
@@ -194,6 +254,56 @@ test("gemini-embedding-2 gets its prefixes instead of a task", async () => {
       ],
     })),
   );
+});
+
+test.each([
+  [{ message: "Too many input tokens. Max input tokens: 8192, request input token count: 9001" }, 400],
+  [{ message: "The security token included in the request is expired" }, 403],
+])("bedrock sends a text to Titan alone, and understands %j", async (refusal, status) => {
+  const answers = [
+    { body: { embedding: Array.from(oracleVector("asthma", DIMENSIONS)), inputTextTokenCount: 2 } },
+    { status, body: refusal },
+  ];
+  const server = await startSpelledProvider(() => answers.shift() ?? { body: {} });
+  onTestFinished(() => server.close());
+  const config = readConfig({
+    EMBEDDING_BACKEND: "bedrock",
+    EMBEDDING_DIM: String(DIMENSIONS),
+    BEDROCK_BASE_URL: server.url,
+    AWS_BEARER_TOKEN_BEDROCK: KEY,
+  });
+  await withProvider(config, OF_ENVIRONMENT, { dimensions: DIMENSIONS }, async (provider) => {
+    expect(provider.limits.inputs).toBe(1);
+    expect(await provider.embed(["asthma"], "query", never)).toMatchObject({ tokens: 2 });
+    const refused = provider.embed(["long"], "document", never);
+    await expect(refused).rejects.toMatchObject(
+      status === 400 ? { kind: "row", tooLong: true } : { kind: "setup" },
+    );
+  });
+  expect(server.requests[0]).toMatchObject({
+    path: "/v1/model/amazon.titan-embed-text-v2%3A0/invoke",
+    body: { inputText: "asthma", dimensions: DIMENSIONS },
+  });
+});
+
+test("bedrock knows how to ask the models of Titan and of Cohere, and no other", async () => {
+  const config = readConfig({ EMBEDDING_BACKEND: "bedrock", BEDROCK_EMBED_MODEL: "meta.llama3" });
+  await expect(describeProvider(config, OF_ENVIRONMENT)).rejects.toThrow(
+    'The backend bedrock does not know how to ask the model "meta.llama3".',
+  );
+});
+
+test("vertex without a project says which setting is missing", () => {
+  const config = readConfig({ EMBEDDING_BACKEND: "vertex" });
+  expect(() => resolveProviderSettings(config)).toThrow("VERTEX_PROJECT is not set.");
+});
+
+test.each([
+  ["us-central1", "https://us-central1-aiplatform.googleapis.com/v1/projects/p/locations/us-central1/"],
+  ["global", "https://aiplatform.googleapis.com/v1/projects/p/locations/global/"],
+])("vertex asks the region %s at its own address", async (region, address) => {
+  const config = readConfig({ EMBEDDING_BACKEND: "vertex", VERTEX_PROJECT: "p", VERTEX_REGION: region });
+  expect((await describeProvider(config, OF_ENVIRONMENT)).address).toMatch(new RegExp(`^${address}`));
 });
 
 test.each([

@@ -2,6 +2,7 @@ import { afterEach, expect, onTestFinished, test, vi } from "vitest";
 import { readConfig } from "../../src/config.ts";
 import { withProvider } from "../../src/providers/registry.ts";
 import { NO_OVERRIDES } from "../../src/providers/resolve-provider-settings.ts";
+import { startSpelledProvider } from "../support/spelled-provider.ts";
 import { startProviderServer, type ProviderServer } from "../support/provider-server.ts";
 
 afterEach(() => {
@@ -37,16 +38,19 @@ test("Without OPENAI_API_KEY nothing is sent to OpenAI's own address, and the me
   });
 });
 
-test.each(["voyage", "cohere", "gemini"])(
-  "Without its key nothing is sent to the address of %s",
-  async (backend) => {
-    vi.stubEnv("HTTPS_PROXY", "http://127.0.0.1:9");
-    await expect(embed({ EMBEDDING_BACKEND: backend })).rejects.toMatchObject({
-      kind: "setup",
-      message: expect.stringMatching(`^${backend.toUpperCase()}_API_KEY is not set, and https://`) as string,
-    });
-  },
-);
+test.each([
+  ["voyage", "VOYAGE_API_KEY"],
+  ["cohere", "COHERE_API_KEY"],
+  ["gemini", "GEMINI_API_KEY"],
+  ["vertex", "VERTEX_ACCESS_TOKEN"],
+  ["bedrock", "AWS_BEARER_TOKEN_BEDROCK"],
+])("Without its key nothing is sent to the address of %s", async (backend, keyName) => {
+  vi.stubEnv("HTTPS_PROXY", "http://127.0.0.1:9");
+  await expect(embed({ EMBEDDING_BACKEND: backend, VERTEX_PROJECT: "p" })).rejects.toMatchObject({
+    kind: "setup",
+    message: expect.stringMatching(`^${keyName} is not set, and https://`) as string,
+  });
+});
 
 test("A server other than OpenAI's is asked without a key", async () => {
   const server = await startProviderServer({ dimensions: 8 });
@@ -74,4 +78,42 @@ test("A refused key is named by the variable that it came from", async () => {
   await expect(own).rejects.toThrow(/answered 401.*Check THEIR_API_KEY/);
   const environment = embed({ OPENAI_BASE_URL: base_url, OPENAI_API_KEY: "wrong" });
   await expect(environment).rejects.toThrow(/answered 401.*Check OPENAI_API_KEY/);
+});
+
+async function serverWithoutTheAddress(): Promise<string> {
+  const server = await startSpelledProvider(() => ({ status: 404, body: { error: "not found" } }));
+  onTestFinished(() => server.close());
+  return server.url;
+}
+
+test.each(["openai", "voyage", "ollama"])(
+  "At a 404 of a source's own server, %s names what the source was watched with",
+  async (EMBEDDING_BACKEND) => {
+    const refused = embed({ EMBEDDING_BACKEND }, { base_url: await serverWithoutTheAddress() });
+    await expect(refused).rejects.toThrow(/answered 404.*Check the source's --base-url and \w+_EMBED_MODEL/);
+  },
+);
+
+test("At a 404 of the environment's server its setting is named, and the source's model where it has one", async () => {
+  const config = readConfig({
+    EMBEDDING_BACKEND: "openai",
+    OPENAI_BASE_URL: await serverWithoutTheAddress(),
+  });
+  const refused = withProvider(config, { ...NO_OVERRIDES, model: "m" }, { dimensions: 8 }, (provider) =>
+    provider.embed(["text"], "document", new AbortController().signal),
+  );
+  await expect(refused).rejects.toThrow(
+    /answered 404.*Check OPENAI_BASE_URL and the source's --model \("m"\)/,
+  );
+});
+
+test("The environment's key is never sent to a source's own server, whatever variable the source names", async () => {
+  vi.stubEnv("OPENAI_API_KEY", "our-key");
+  vi.stubEnv("COPIED_API_KEY", "our-key");
+  const { openAiUrl: base_url, requests } = await serverThatWants("our-key");
+  for (const api_key_env of ["OPENAI_API_KEY", "COPIED_API_KEY"])
+    await expect(embed({ OPENAI_API_KEY: "our-key" }, { base_url, api_key_env })).rejects.toThrow(
+      "is not sent to another server",
+    );
+  expect(requests).toEqual([]);
 });

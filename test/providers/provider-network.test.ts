@@ -135,3 +135,25 @@ describe("A proxy is used for other machines alone", () => {
     await expect(opened).rejects.toMatchObject({ kind: "unavailable", message: /^((?!secret).)*$/ });
   });
 });
+
+test.each([
+  ["api.voyageai.com", { truncation: false }],
+  ["ai.mongodb.com", { truncation: false }],
+  ["integrate.api.nvidia.com", { truncate: "NONE" }],
+  ["api.openai.com.test", {}],
+])("llm_api tells %s not to cut a text in silence, unless a setting says otherwise", async (host, uncut) => {
+  const http = `http://127.0.0.1:${await startProxy([])}`;
+  const own = { baseUrl: `http://${host}/v1`, proxy: { http } };
+  const sent = async (extraBody: object): Promise<unknown> => {
+    const provider = await openProvider(settings({ ...own, model: "m-query", extraBody: { ...extraBody } }));
+    await provider.close();
+    return server.requests.at(-1)?.body;
+  };
+  const plain = { input: expect.anything() as unknown, model: "m-query", encoding_format: "base64" };
+  expect(await sent({})).toEqual({ ...plain, ...uncut });
+  expect(await sent({ truncation: true, truncate: "END" })).toEqual({
+    ...plain,
+    truncation: true,
+    truncate: "END",
+  });
+});

@@ -1,25 +1,40 @@
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { readConfig } from "../../src/config.ts";
+import { packTexts } from "../../src/providers/isolate/pack.ts";
 import { openProvider } from "../../src/providers/provider-stack.ts";
 import type { Provider } from "../../src/providers/provider.ts";
-import { ProviderError } from "../../src/providers/provider-error.ts";
+import type { ProviderError } from "../../src/providers/provider-error.ts";
 import type { ProviderSettings } from "../../src/providers/known-backends.ts";
+import { resolveProviderSettings } from "../../src/providers/resolve-provider-settings.ts";
 import { oracleVector, startProviderServer, type ProviderServer } from "../support/provider-server.ts";
+import { skippedTitle } from "../support/skipped-suites.ts";
+import { writeTinyModel } from "../support/tiny-model.ts";
+import { installWithTransformers, WITHOUT_TRANSFORMERS } from "../support/transformers-library.ts";
 
 const DIMENSIONS = 8;
 const TEXTS = ["poorly controlled type 2 diabetes", "a broken wrist", "asthma, worse at night", "ø 患者 🫀"];
 const never = new AbortController().signal;
 
+const withTransformers = await installWithTransformers();
 let server: ProviderServer;
 beforeAll(async () => {
   server = await startProviderServer({ dimensions: DIMENSIONS });
 });
-afterAll(() => server.close());
+afterAll(async () => {
+  await server.close();
+  await withTransformers?.remove();
+});
 
 interface Contender {
   readonly name: string;
   readonly settings: () => ProviderSettings;
   readonly vector: ((text: string) => Float32Array) | undefined;
-  readonly prepare?: () => void;
+  readonly dimensions?: number;
+  readonly prepare?: () => unknown;
+  readonly open?: typeof openProvider;
 }
 
 const oracle = (text: string): Float32Array => oracleVector(text, DIMENSIONS);
@@ -46,14 +61,97 @@ const contenders: Contender[] = [
     vector: oracle,
     prepare: () => (server.isOldOllama = true),
   },
-  { name: "local", settings: () => ({ backend: "local", timeoutMs: 60_000 }), vector: undefined },
+  {
+    name: "local",
+    settings: () => ({ backend: "local", timeoutMs: 60_000 }),
+    vector: undefined,
+    dimensions: 512,
+  },
+  ...(withTransformers === undefined ? [] : [transformers(withTransformers)]),
+  ...(
+    [
+      ["voyage", { EMBEDDING_BACKEND: "voyage", VOYAGE_EMBED_MODEL: "m" }],
+      ["cohere", { EMBEDDING_BACKEND: "cohere", COHERE_EMBED_MODEL: "m" }],
+      ["gemini", { EMBEDDING_BACKEND: "gemini" }],
+      ["vertex, one text per request", { EMBEDDING_BACKEND: "vertex" }],
+      ["vertex", { EMBEDDING_BACKEND: "vertex", VERTEX_EMBED_MODEL: "text-embedding-005" }],
+      [
+        "vertex with a model that is asked by :embedContent",
+        { EMBEDDING_BACKEND: "vertex", VERTEX_EMBED_MODEL: "gemini-embedding-2", EMBED_DOCUMENT_PREFIX: "" },
+      ],
+      ["bedrock with Titan", { EMBEDDING_BACKEND: "bedrock" }],
+      ...["cohere.embed-multilingual-v3", "us.cohere.embed-v4:0"].map(
+        (model) =>
+          [`bedrock with ${model}`, { EMBEDDING_BACKEND: "bedrock", BEDROCK_EMBED_MODEL: model }] as const,
+      ),
+      ["rest", { EMBEDDING_BACKEND: "rest" }],
+    ] as const
+  ).map(([name, environment]) => ({ name, settings: () => hosted(environment), vector: oracle })),
 ];
 
-describe.each(contenders)("The backend $name keeps the contract", ({ name, settings, vector, prepare }) => {
+/** With a tiny model in a folder. */
+function transformers({
+  folder,
+  providers,
+}: NonNullable<Awaited<ReturnType<typeof installWithTransformers>>>): Contender {
+  const environment = {
+    EMBEDDING_BACKEND: "transformers",
+    EMBED_TRANSFORMERS_MODEL: "tiny/letters",
+    EMBED_TRANSFORMERS_MODEL_PATH: join(folder, "model"),
+  };
+  return {
+    name: "transformers",
+    settings: () => resolveProviderSettings(readConfig(environment)),
+    vector: undefined,
+    prepare: () => writeTinyModel(join(folder, "model")),
+    open: providers.openProvider,
+  };
+}
+
+if (withTransformers === undefined) {
+  const [reason, remedy] = WITHOUT_TRANSFORMERS;
+  describe.skip(skippedTitle("The backend transformers keeps the contract", reason, remedy), () => {
+    test("not run", () => undefined);
+  });
+}
+
+/** The settings of a hosted service whose address is that of the stand-in. */
+function hosted(environment: Readonly<Record<string, string>>): ProviderSettings {
+  const template = join(mkdtempSync(join(tmpdir(), "autoembed-")), "template.json");
+  const body = { model: "{{model}}", input: "{{texts}}" };
+  const rest = { url: server.openAiUrl + "/embeddings", model: "m", body, max_inputs: 3 };
+  writeFileSync(template, JSON.stringify({ ...rest, vectors: "data[].embedding" }));
+  return resolveProviderSettings(
+    readConfig({
+      VOYAGE_BASE_URL: server.openAiUrl,
+      COHERE_BASE_URL: `${server.url}/v2`,
+      GEMINI_BASE_URL: server.openAiUrl,
+      VERTEX_BASE_URL: server.openAiUrl,
+      VERTEX_PROJECT: "p",
+      BEDROCK_BASE_URL: server.url,
+      EMBED_REST_TEMPLATE: template,
+      ...environment,
+    }),
+  );
+}
+
+/** As everything that calls a provider does: in requests of as many texts as it takes. */
+async function embedAll(provider: Provider, texts: readonly string[]): Promise<Float32Array[]> {
+  const all: Float32Array[] = [];
+  for (const { texts: some } of packTexts(texts, provider.limits)) {
+    const { vectors } = await provider.embed(some, "document", never);
+    expect(vectors.count).toBe(some.length);
+    for (const i of some.keys()) all.push(vectors.at(i));
+  }
+  return all;
+}
+
+describe.each(contenders)("The backend $name keeps the contract", (contender) => {
+  const { name, settings, vector, dimensions = DIMENSIONS, prepare, open = openProvider } = contender;
   let provider: Provider;
   beforeAll(async () => {
-    prepare?.();
-    provider = await openProvider(settings());
+    await prepare?.();
+    provider = await open(settings());
   });
   afterAll(async () => {
     await provider.close();
@@ -62,15 +160,15 @@ describe.each(contenders)("The backend $name keeps the contract", ({ name, setti
   });
 
   test(`The backend ${name} finds out its dimensions`, () => {
-    expect(provider.dimensions).toBe(vector === undefined ? 512 : DIMENSIONS);
+    expect(provider.dimensions).toBe(dimensions);
   });
 
   test(`The backend ${name} gives each text its own vector, in the order of the texts`, async () => {
-    const { vectors } = await provider.embed(TEXTS, "document", never);
-    expect(vectors.count).toBe(TEXTS.length);
+    const vectors = await embedAll(provider, TEXTS);
+    expect(vectors).toHaveLength(TEXTS.length);
     for (const [i, text] of TEXTS.entries()) {
       const alone = vector?.(text) ?? (await provider.embed([text], "document", never)).vectors.at(0);
-      expectNear(vectors.at(i), alone);
+      expectNear(vectors[i] ?? new Float32Array(), alone);
     }
   });
 
@@ -97,9 +195,8 @@ describe.each(contenders)("The backend $name keeps the contract", ({ name, setti
   });
 
   test(`The backend ${name} refuses to open when its vectors are not of the length that is set`, async () => {
-    const opened = openProvider({ ...settings(), dimensions: 1000 });
-    await expect(opened).rejects.toThrow(ProviderError);
-    await expect(opened).rejects.toMatchObject({
+    await expect(open({ ...settings(), dimensions: 1000 })).rejects.toMatchObject({
+      name: "ProviderError",
       kind: "setup",
       message: expect.stringContaining(`EMBEDDING_DIM=${provider.dimensions}`) as string,
     });

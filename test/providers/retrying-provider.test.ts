@@ -575,6 +575,22 @@ describe("Draining against a rate limit takes little longer than the limit makes
   }
 });
 
+describe("Draining against 600 requests per minute in short windows takes little longer than the limit makes it", () => {
+  test.each([1_000, 10_000])(
+    "Windows of %i ms with Retry-After take under 112 % of the time, with under 3 % refused",
+    async (windowMs) => {
+      const { ms, allowedMs, refusedShare } = await simulateDrain({
+        limit: { requests: windowMs / 100, windowMs, kind: "fixed", says: "retry-after" },
+        lanes: 4,
+        latencyMs: 100,
+        requests: 3_000,
+      });
+      expect(ms).toBeLessThan(allowedMs * 1.12);
+      expect(refusedShare).toBeLessThan(0.03);
+    },
+  );
+});
+
 function settleLater(provider: RetryingProvider, text: string): Promise<Embeddings> {
   return new Promise((resolve) => setTimeout(resolve, 100)).then(() =>
     provider.embed([text], "document", never),

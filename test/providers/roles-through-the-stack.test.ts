@@ -17,7 +17,13 @@ function stack(script?: ScriptedProvider["script"]) {
   const policy = { backoffMs: 1, probeMs: 1 };
   const shared = new RetryingProvider(withRequestEvents(scripted, events), policy);
   onTestFinished(() => shared.close());
-  const provider = providerOfSource(shared, "notes", events, budget, 64);
+  const provider = providerOfSource(
+    shared,
+    { source: "notes", weight: 1, price: undefined },
+    events,
+    budget,
+    64,
+  );
   const sent = () => scripted.calls.map((texts, i) => [scripted.roles[i], ...texts]);
   return { provider, sent, scripted };
 }

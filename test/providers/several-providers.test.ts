@@ -59,6 +59,45 @@ test("Each source is embedded by its own provider, with its own model, vector le
   expect(own.requests.map(({ body }) => body["model"])).toContain("their-model");
 });
 
+test("A source has a path, fields, a text length and a way with long texts of its own, and others keep the environment's", async () => {
+  const { client, own, provider, listen, watch } = await prepareOwnProvider();
+  await watch({
+    path: "/v1/embeddings?api-version=1",
+    extra_body: { user: "tickets" },
+    document_extra_body: { task: "passage" },
+    send_dimensions: true,
+    max_text_characters: 10,
+    on_too_long: "truncate",
+  });
+  const listener = await listen({ OPENAI_EXTRA_BODY: '{"user":"all"}', EMBED_MAX_TEXT_CHARACTERS: "12" });
+  await client.query(`insert into app.tickets values (1, '1234567890 is cut');
+    insert into patient_embeddings values (1, '123456789012 fails'), (2, 'short')`);
+  await listener.whenDrained();
+  const theirs = own.requests.filter(({ texts }) => texts.includes("1234567890"));
+  expect(theirs.map(({ body }) => body)).toMatchObject([
+    { user: "tickets", task: "passage", dimensions: OWN_DIMENSIONS },
+  ]);
+  const ours = provider.requests.filter(({ texts }) => texts.includes("short"));
+  expect(ours.map(({ body }) => body["user"])).toEqual(["all"]);
+  expect(await wrongRows(client)).toEqual(["1"]);
+});
+
+test("A row of a source is given up at its own time of a request", async () => {
+  const { client, own, listen, watch } = await prepareOwnProvider();
+  await watch({ timeout_ms: 300 });
+  own.always("hang");
+  await client.query("insert into app.tickets values (1, 'waits')");
+  const listener = await listen({ EMBEDDING_TIMEOUT: "60000" });
+  await vi.waitFor(() => {
+    expect(
+      listener
+        .describeProviders()
+        .map(({ reason }) => reason)
+        .join(),
+    ).toContain("within 300 ms");
+  }, WAIT);
+});
+
 test("The environment's key is not sent to a server that a source names", async () => {
   const { client, own, listen, watch } = await prepareOwnProvider();
   await watch();

@@ -1,7 +1,8 @@
 import { httpUrl, text } from "../../setting-types.ts";
 import { defineBackend } from "../backend-definition.ts";
 import { bearer, HostedBackend, type HostedSettings } from "../hosted-backend.ts";
-import { keyOf, ownServer } from "../own-key.ts";
+import { hostedSettings } from "../hosted-settings.ts";
+import { ownServer } from "../own-key.ts";
 import type { ProviderLimits } from "../provider.ts";
 import { at, readVectors } from "../read-vectors.ts";
 import { tokenCount } from "../token-count.ts";
@@ -25,15 +26,12 @@ export const cohere = defineBackend({
   },
   secrets: ["COHERE_API_KEY"],
   ofSource: ownServer,
-  resolve: ({ environment, source, model, common, network }): CohereSettings => ({
-    ...common,
-    ...network,
+  resolve: (given): CohereSettings => ({
     backend: "cohere",
-    model: model ?? environment.COHERE_EMBED_MODEL,
-    baseUrl: source.base_url ?? environment.COHERE_BASE_URL,
-    ...keyOf(source, environment.COHERE_BASE_URL, {
-      name: "COHERE_API_KEY",
-      value: environment.COHERE_API_KEY,
+    ...hostedSettings(given, {
+      baseUrl: given.environment.COHERE_BASE_URL,
+      model: given.environment.COHERE_EMBED_MODEL,
+      key: { name: "COHERE_API_KEY", value: given.environment.COHERE_API_KEY },
     }),
   }),
   open: (settings) => {

@@ -1,7 +1,8 @@
 import { httpUrl, text } from "../../setting-types.ts";
 import { defineBackend } from "../backend-definition.ts";
 import { HostedBackend, type HostedSettings } from "../hosted-backend.ts";
-import { keyOf, ownServer } from "../own-key.ts";
+import { hostedSettings } from "../hosted-settings.ts";
+import { ownServer } from "../own-key.ts";
 import type { ProviderLimits } from "../provider.ts";
 import { at, readVectors } from "../read-vectors.ts";
 
@@ -24,15 +25,12 @@ export const gemini = defineBackend({
   },
   secrets: ["GEMINI_API_KEY"],
   ofSource: ownServer,
-  resolve: ({ environment, source, model, common, network }): GeminiSettings => ({
-    ...common,
-    ...network,
+  resolve: (given): GeminiSettings => ({
     backend: "gemini",
-    model: model ?? environment.GEMINI_EMBED_MODEL,
-    baseUrl: source.base_url ?? environment.GEMINI_BASE_URL,
-    ...keyOf(source, environment.GEMINI_BASE_URL, {
-      name: "GEMINI_API_KEY",
-      value: environment.GEMINI_API_KEY,
+    ...hostedSettings(given, {
+      baseUrl: given.environment.GEMINI_BASE_URL,
+      model: given.environment.GEMINI_EMBED_MODEL,
+      key: { name: "GEMINI_API_KEY", value: given.environment.GEMINI_API_KEY },
     }),
   }),
   open: (settings) => {

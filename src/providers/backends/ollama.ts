@@ -1,16 +1,19 @@
+import { z } from "zod";
 import { ProviderError } from "../provider-error.ts";
 import { tokenCount } from "../token-count.ts";
 import { defineBackend, ownBaseUrl } from "../backend-definition.ts";
-import type { Backend, RawAnswer, RawVector } from "../backend.ts";
+import type { Backend, RawAnswer } from "../backend.ts";
+import type { RawVector } from "../raw-vector.ts";
 import { classifyAnswer, type ErrorContext } from "../classify.ts";
 import { complaintOf } from "../complaint.ts";
 import { JsonClient, type JsonAnswer } from "../http.ts";
+import { namesFor, type OwnNames } from "../own-key.ts";
 import type { OnReceived, ProviderLimits } from "../provider.ts";
 import { forBoth, type Fields, type PerRole, type Role } from "../roles/role.ts";
 import type { CommonSettings, HttpSettings } from "../provider-settings.ts";
 import { httpUrl, record, text, yesNo } from "../../setting-types.ts";
 
-export interface OllamaSettings extends CommonSettings, HttpSettings {
+export interface OllamaSettings extends CommonSettings, HttpSettings, OwnNames {
   readonly backend: "ollama";
   readonly model: string;
   /** How long Ollama keeps the model in memory, such as `30m`, or `-1` for ever. */
@@ -135,7 +138,11 @@ class Ollama implements Backend {
     return {
       address: this.#origin + this.#base + path,
       model: this.model,
-      settings: { address: "OLLAMA_BASE_URL", key: "OLLAMA_BASE_URL", model: "OLLAMA_EMBED_MODEL" },
+      settings: {
+        address: this.#settings.baseUrlName ?? "OLLAMA_BASE_URL",
+        key: this.#settings.baseUrlName ?? "OLLAMA_BASE_URL",
+        model: this.#settings.modelName ?? "OLLAMA_EMBED_MODEL",
+      },
       secrets: Object.values(this.#settings.headers ?? {}),
       recognise: (status, complaint) =>
         status === 404 && /model/i.test(complaint.message) ? this.#notPulled() : undefined,
@@ -161,6 +168,7 @@ function isUnknownEndpoint(error: unknown): boolean {
 
 export const ollama = defineBackend({
   id: "ollama",
+  isOwnMachine: true,
   environment: {
     OLLAMA_BASE_URL: httpUrl.default("http://127.0.0.1:11434"),
     OLLAMA_EMBED_MODEL: text.default("nomic-embed-text"),
@@ -170,17 +178,24 @@ export const ollama = defineBackend({
     OLLAMA_SEND_DIMENSIONS: yesNo.optional(),
   },
   secrets: [],
-  ofSource: ownBaseUrl,
+  ofSource: {
+    ...ownBaseUrl,
+    keep_alive: z.string().optional(),
+    options: z.record(z.string(), z.unknown()).optional(),
+    truncate: z.boolean().optional(),
+    send_dimensions: z.boolean().optional(),
+  },
   resolve: ({ environment, source, model, common, network }): OllamaSettings => ({
     ...common,
     ...network,
     backend: "ollama",
     model: model ?? environment.OLLAMA_EMBED_MODEL,
     baseUrl: source.base_url ?? environment.OLLAMA_BASE_URL,
-    keepAlive: environment.OLLAMA_KEEP_ALIVE,
-    options: environment.OLLAMA_OPTIONS,
-    truncate: environment.OLLAMA_TRUNCATE,
-    sendDimensions: environment.OLLAMA_SEND_DIMENSIONS,
+    ...namesFor(source, environment.OLLAMA_BASE_URL, model),
+    keepAlive: source.keep_alive ?? environment.OLLAMA_KEEP_ALIVE,
+    options: source.options ?? environment.OLLAMA_OPTIONS,
+    truncate: source.truncate ?? environment.OLLAMA_TRUNCATE,
+    sendDimensions: source.send_dimensions ?? environment.OLLAMA_SEND_DIMENSIONS,
   }),
   open: (settings) => new Ollama(settings),
 });

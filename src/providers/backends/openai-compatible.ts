@@ -5,15 +5,19 @@ import type { Backend, RawAnswer } from "../backend.ts";
 import type { ErrorContext } from "../classify.ts";
 import { JsonClient } from "../http.ts";
 import { readOpenAiAnswer } from "../openai-answer.ts";
-import { isSameServer, keyOf, missingKey, ownServer, type Key } from "../own-key.ts";
+import { isSameServer, keyOf, missingKey, namesFor, ownServer, type Key, type OwnNames } from "../own-key.ts";
 import { ProviderError } from "../provider-error.ts";
 import type { OnReceived, ProviderLimits } from "../provider.ts";
+import type { BatchApi, BatchOffer } from "../batch/batch-api.ts";
+import { mistralDialect, openAiDialect, voyageDialect } from "../batch/dialects.ts";
+import { OpenAiBatches, type BatchDialect } from "../batch/openai-batches.ts";
 import { bodiesByRole } from "../roles/bodies-by-role.ts";
 import type { Fields, PerRole, Role } from "../roles/role.ts";
+import { uncutFields } from "../uncut-fields.ts";
 import type { CommonSettings, HttpSettings } from "../provider-settings.ts";
 
 /** OpenAI's `POST /v1/embeddings`, which many other servers speak too. */
-export interface OpenAiSettings extends CommonSettings, HttpSettings, Key {
+export interface OpenAiSettings extends CommonSettings, HttpSettings, Key, OwnNames {
   readonly backend: "llm_api";
   readonly model: string;
   /** After the base URL; `/embeddings` by default, `/v1/embeddings` where the base URL has no path of its own. */
@@ -45,9 +49,13 @@ class OpenAiCompatible implements Backend {
   readonly #client: JsonClient;
   readonly #path: string;
   readonly #dimensions: { readonly dimensions?: number };
+  /** Not part of the shape: a text that is not refused has the same vector. */
+  readonly #uncut: Fields;
   /** What is said in place of a request that OpenAI would refuse. */
   readonly #missingKey: string | undefined;
   readonly #context: ErrorContext;
+  readonly batches?: () => BatchApi;
+  readonly batchOffer?: BatchOffer;
   /** Becomes false, and stays so, when a server refuses base64 and sends floats. */
   #base64 = true;
   #answeredBefore = false;
@@ -61,6 +69,7 @@ class OpenAiCompatible implements Backend {
     this.#missingKey = needsKey(url, headers) ? missingKey(url, settings.keyName) : undefined;
     this.#client = new JsonClient(settings, headers);
     this.#dimensions = dimensionsOf(settings);
+    this.#uncut = uncutFields(settings.baseUrl);
     this.address = `${url.origin}${this.#path.split("?", 1)[0] ?? ""}`;
     const { shape, roleFields, addsFields } = bodiesByRole(settings);
     this.shape = shape;
@@ -69,9 +78,23 @@ class OpenAiCompatible implements Backend {
     this.#context = {
       address: this.address,
       model: settings.model,
-      settings: { address: "OPENAI_BASE_URL", key: settings.keyName, model: "OPENAI_EMBED_MODEL" },
+      settings: {
+        address: settings.baseUrlName ?? "OPENAI_BASE_URL",
+        key: settings.keyName,
+        model: settings.modelName ?? "OPENAI_EMBED_MODEL",
+      },
       secrets: [settings.apiKey ?? "", ...Object.values(settings.headers ?? {})],
     };
+    const root = batchRoot(this.#path);
+    if (root !== undefined) {
+      const body = { model: this.model, ...this.#dimensions, ...this.#uncut, ...this.shape.document };
+      const dialect = dialectOf(url, body);
+      this.batchOffer = dialect;
+      this.batches = () => {
+        if (this.#missingKey !== undefined) throw new ProviderError("setup", this.#missingKey);
+        return new OpenAiBatches(settings, headers, this.#context, root, dialect);
+      };
+    }
   }
 
   async ask(
@@ -115,7 +138,14 @@ class OpenAiCompatible implements Backend {
     onReceived: OnReceived | undefined,
   ): Promise<RawAnswer> {
     if (this.#missingKey !== undefined) throw new ProviderError("setup", this.#missingKey);
-    const body = { model: this.model, input: texts, ...encoding, ...this.#dimensions, ...this.shape[role] };
+    const body = {
+      model: this.model,
+      input: texts,
+      ...encoding,
+      ...this.#dimensions,
+      ...this.#uncut,
+      ...this.shape[role],
+    };
     const answer = await this.#client.post(this.#path, body, texts, this.#context, signal, onReceived);
     return readOpenAiAnswer(answer, texts, this.#context);
   }
@@ -133,6 +163,18 @@ function pathOf(url: URL, path: string | undefined): string {
   const rest = path ?? (base === "" ? "/v1/embeddings" : "/embeddings");
   const joined = base + (rest.startsWith("/") ? rest : `/${rest}`);
   return url.search === "" ? joined : joined + (joined.includes("?") ? "&" : "?") + url.search.slice(1);
+}
+
+/** The path before `/files`; undefined where embeddings have a path of their own, as Azure's deployments have. */
+function batchRoot(path: string): string | undefined {
+  return /^(?!.*\/deployments\/)(.*)\/embeddings$/.exec(path)?.[1];
+}
+
+/** Services that are spoken to as OpenAI is, and have batches of another shape. */
+function dialectOf({ hostname }: URL, body: Fields): BatchDialect {
+  if (hostname === "api.mistral.ai") return mistralDialect(body);
+  if (/^(api\.voyageai|ai\.mongodb)\.com$/.test(hostname)) return voyageDialect(body);
+  return openAiDialect({ ...body, encoding_format: "base64" });
 }
 
 /** Azure expects its key in the header `api-key`; all others as a bearer token. */
@@ -166,12 +208,41 @@ const environment = {
   OPENAI_SEND_DIMENSIONS: yesNo.optional(),
 };
 
+type Environment = z.infer<z.ZodObject<typeof environment>>;
+
+const fields = z.record(z.string(), z.unknown());
+
+const ofSource = {
+  ...ownServer,
+  path: z.string().startsWith("/").optional(),
+  extra_body: fields.optional(),
+  document_extra_body: fields.optional(),
+  query_extra_body: fields.optional(),
+  send_dimensions: z.boolean().optional(),
+};
+
+/** The environment's are about its own model. */
+function roleBodies(
+  source: z.infer<z.ZodObject<typeof ofSource>>,
+  model: string | null,
+  environment: Environment,
+): NonNullable<OpenAiSettings["roleBodies"]> {
+  const isEnvironments =
+    isSameServer(source, environment.OPENAI_BASE_URL) &&
+    (model ?? environment.OPENAI_EMBED_MODEL) === environment.OPENAI_EMBED_MODEL;
+  return {
+    document:
+      source.document_extra_body ?? (isEnvironments ? environment.OPENAI_DOCUMENT_EXTRA_BODY : undefined),
+    query: source.query_extra_body ?? (isEnvironments ? environment.OPENAI_QUERY_EXTRA_BODY : undefined),
+  };
+}
+
 export const llmApi = defineBackend({
   id: "llm_api",
   alias: "openai",
   environment,
   secrets: ["OPENAI_API_KEY", "OPENAI_HEADERS"],
-  ofSource: ownServer,
+  ofSource,
   resolve: ({ environment, source, model, common, network }): OpenAiSettings => ({
     ...common,
     ...network,
@@ -182,19 +253,12 @@ export const llmApi = defineBackend({
       name: "OPENAI_API_KEY",
       value: environment.OPENAI_API_KEY,
     }),
+    ...namesFor(source, environment.OPENAI_BASE_URL, model),
     headers: isSameServer(source, environment.OPENAI_BASE_URL) ? environment.OPENAI_HEADERS : undefined,
-    path: environment.OPENAI_EMBED_PATH,
-    extraBody: environment.OPENAI_EXTRA_BODY,
-    // They are about the environment's model.
-    roleBodies:
-      isSameServer(source, environment.OPENAI_BASE_URL) &&
-      (model ?? environment.OPENAI_EMBED_MODEL) === environment.OPENAI_EMBED_MODEL
-        ? {
-            document: environment.OPENAI_DOCUMENT_EXTRA_BODY,
-            query: environment.OPENAI_QUERY_EXTRA_BODY,
-          }
-        : {},
-    sendDimensions: environment.OPENAI_SEND_DIMENSIONS,
+    path: source.path ?? environment.OPENAI_EMBED_PATH,
+    extraBody: source.extra_body ?? environment.OPENAI_EXTRA_BODY,
+    roleBodies: roleBodies(source, model, environment),
+    sendDimensions: source.send_dimensions ?? environment.OPENAI_SEND_DIMENSIONS,
   }),
   open: (settings) => new OpenAiCompatible(settings),
 });

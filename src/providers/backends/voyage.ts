@@ -1,8 +1,11 @@
 import { httpUrl, text } from "../../setting-types.ts";
 import { defineBackend } from "../backend-definition.ts";
+import { voyageDialect } from "../batch/dialects.ts";
+import { OpenAiBatches } from "../batch/openai-batches.ts";
 import { bearer, HostedBackend, type HostedSettings } from "../hosted-backend.ts";
 import { readOpenAiAnswer } from "../openai-answer.ts";
-import { keyOf, ownServer } from "../own-key.ts";
+import { hostedSettings } from "../hosted-settings.ts";
+import { ownServer } from "../own-key.ts";
 import type { ProviderLimits } from "../provider.ts";
 
 /** Voyage's `POST /v1/embeddings`; keys of MongoDB Atlas have `https://ai.mongodb.com/v1` as their base URL. */
@@ -25,19 +28,24 @@ export const voyage = defineBackend({
   },
   secrets: ["VOYAGE_API_KEY"],
   ofSource: ownServer,
-  resolve: ({ environment, source, model, common, network }): VoyageSettings => ({
-    ...common,
-    ...network,
+  resolve: (given): VoyageSettings => ({
     backend: "voyage",
-    model: model ?? environment.VOYAGE_EMBED_MODEL,
-    baseUrl: source.base_url ?? environment.VOYAGE_BASE_URL,
-    ...keyOf(source, environment.VOYAGE_BASE_URL, {
-      name: "VOYAGE_API_KEY",
-      value: environment.VOYAGE_API_KEY,
+    ...hostedSettings(given, {
+      baseUrl: given.environment.VOYAGE_BASE_URL,
+      model: given.environment.VOYAGE_EMBED_MODEL,
+      key: { name: "VOYAGE_API_KEY", value: given.environment.VOYAGE_API_KEY },
     }),
   }),
   open: (settings) => {
     const { model, dimensions } = settings;
+    const body = {
+      model,
+      // Older models have one length.
+      ...(dimensions !== undefined && SHORTER.test(model) ? { output_dimension: dimensions } : {}),
+      // It would cut long texts in silence.
+      truncation: false,
+    };
+    const dialect = voyageDialect({ ...body, ...ROLES.document });
     return new HostedBackend(settings, {
       name: "voyage",
       path: "/embeddings",
@@ -46,15 +54,11 @@ export const voyage = defineBackend({
       limits: LIMITS,
       settings: { address: "VOYAGE_BASE_URL", model: "VOYAGE_EMBED_MODEL" },
       roleFields: ROLES,
-      body: (texts, role) => ({
-        model,
-        input: texts,
-        ...ROLES[role],
-        // Older models have one length.
-        ...(dimensions !== undefined && SHORTER.test(model) ? { output_dimension: dimensions } : {}),
-        // It would cut long texts in silence.
-        truncation: false,
-      }),
+      body: (texts, role) => ({ ...body, input: texts, ...ROLES[role] }),
+      batches: {
+        offer: dialect,
+        open: (headers, context, root) => new OpenAiBatches(settings, headers, context, root, dialect),
+      },
       read: readOpenAiAnswer,
     });
   },

@@ -1,5 +1,5 @@
 import { ProviderError, type TooMuch } from "../provider-error.ts";
-import type { Embeddings, Provider } from "../provider.ts";
+import type { Embeddings, EmbedOptions, Provider } from "../provider.ts";
 import { CuttableTexts } from "./cuttable-texts.ts";
 import type { EmbedResult, RefusedText } from "./embed-result.ts";
 import { PROBE_TEXT, refusesAll } from "./probe-text.ts";
@@ -7,6 +7,8 @@ import { PROBE_TEXT, refusesAll } from "./probe-text.ts";
 export interface BisectionOptions {
   /** `EMBED_ON_TOO_LONG`: whether a text over the model's limit fails, or is cut to what the model reads. */
   readonly onTooLong?: "fail" | "truncate";
+  /** What the texts are sent for. */
+  readonly turn?: EmbedOptions["turn"];
 }
 
 /** A text this short that is still "too long" is refused for another reason. */
@@ -20,7 +22,7 @@ const CUT_TO = 0.75;
  * embedded, a text that stands alone is sent again, with all retries (more requests while texts are being cut to length).
  * `onResult` is awaited after each part that was embedded, so that the other texts never wait for those that are refused.
  *
- *   sent alone and refused ──▶ suspect ──another text was embedded, or a probe is answered──▶ sent again
+ *   sent alone and refused ──▶ accused ──another text was embedded, or a probe is answered──▶ sent again
  *                                                     │ refused                       refused │ embedded
  *                                                     ▼                                       ▼
  *                                 thrown: the request is wrong, not the texts        reported as refused
@@ -46,9 +48,10 @@ class Bisection {
   readonly #signal: AbortSignal;
   readonly #onResult: (result: EmbedResult) => void | Promise<void>;
   readonly #truncates: boolean;
+  readonly #turn: EmbedOptions["turn"];
   readonly #texts: CuttableTexts;
   /** Refused alone, once. */
-  readonly #suspects: RefusedText[] = [];
+  readonly #accused: RefusedText[] = [];
   #anySucceeded = false;
 
   constructor(
@@ -63,6 +66,7 @@ class Bisection {
     this.#signal = signal;
     this.#onResult = onResult;
     this.#truncates = options.onTooLong === "truncate";
+    this.#turn = options.turn;
   }
 
   async run(): Promise<void> {
@@ -72,7 +76,7 @@ class Bisection {
     );
     for (const text of refused) await this.#onResult(text);
     if (indices.length > 0) await this.#embed(indices, false);
-    await this.#settleSuspects();
+    await this.#settleAccused();
   }
 
   /**
@@ -89,7 +93,7 @@ class Bisection {
     }
     const [only] = indices;
     if (indices.length === 1 && only !== undefined && refusal !== undefined) {
-      return await this.#suspect(only, refusal);
+      return await this.#accuse(only, refusal);
     }
     const parts = divide(indices, isTooMany ? inputs : refusal?.tooMuch?.most);
     let areEmbedded = true;
@@ -117,7 +121,10 @@ class Bisection {
     const texts = indices.map((index) => this.#texts.at(index));
     let embeddings: Embeddings;
     try {
-      embeddings = await this.#provider.embed(texts, "document", this.#signal, { attempts });
+      embeddings = await this.#provider.embed(texts, "document", this.#signal, {
+        attempts,
+        turn: this.#turn,
+      });
     } catch (error) {
       if (!(error instanceof ProviderError) || error.kind !== "row") throw error;
       return error;
@@ -130,7 +137,7 @@ class Bisection {
   }
 
   /** Handles a text that was refused alone: cuts it while that may help. @returns whether it was embedded then */
-  async #suspect(index: number, error: ProviderError): Promise<boolean> {
+  async #accuse(index: number, error: ProviderError): Promise<boolean> {
     let refusal = error;
     let { length } = this.#texts.at(index);
     while (this.#truncates && refusal.tooLong && length > SHORTEST_CUT) {
@@ -140,15 +147,15 @@ class Bisection {
       if (next === undefined) return true;
       refusal = next;
     }
-    this.#suspects.push({ kind: "refused", index, error: refusal });
+    this.#accused.push({ kind: "refused", index, error: refusal });
     return false;
   }
 
-  async #settleSuspects(): Promise<void> {
-    if (this.#suspects.length > 0 && !this.#anySucceeded) {
+  async #settleAccused(): Promise<void> {
+    if (this.#accused.length > 0 && !this.#anySucceeded) {
       await this.#provider.embed([PROBE_TEXT], "document", this.#signal).catch(blameTheRequest);
     }
-    for (const { index, error } of this.#suspects) {
+    for (const { index, error } of this.#accused) {
       // That a text is too long needs no second witness, but for a server that breaks down at it.
       const isSure = error.tooLong && (error.status ?? 0) < 500;
       const refusal = isSure ? error : await this.#send([index]);

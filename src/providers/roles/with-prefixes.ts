@@ -1,4 +1,5 @@
 import type { Backend } from "../backend.ts";
+import type { BatchApi } from "../batch/batch-api.ts";
 import { familyPrefixes } from "./model-families.ts";
 import type { Fields, PerRole, Role } from "./role.ts";
 
@@ -44,7 +45,17 @@ export function withPrefixes(backend: Backend, own: OwnPrefixes = {}): PrefixedB
       const sent = prefix === "" ? texts : texts.map((text) => prefix + text);
       return backend.ask(sent, role, signal, onReceived);
     },
+    ...(backend.batchOffer === undefined ? {} : { batchOffer: backend.batchOffer }),
+    ...(backend.batches === undefined ? {} : { batches: prefixed(backend.batches, prefixes.document) }),
     close: () => backend.close(),
+  };
+}
+
+function prefixed(open: () => BatchApi, prefix: string): () => BatchApi {
+  return () => {
+    const api = open();
+    const line = api.line.bind(api);
+    return Object.assign(api, { line: (n: number, text: string) => line(n, prefix + text) });
   };
 }
 

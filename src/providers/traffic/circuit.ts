@@ -39,6 +39,7 @@ export class Circuit {
   #probing: Promise<boolean> | undefined;
   #lastSuccessAt = Number.NEGATIVE_INFINITY;
   #error: ProviderError | undefined;
+  #nextProbeAt: Date | undefined;
   readonly #changes = new EventEmitter<{ closed: [] }>().setMaxListeners(0);
   readonly #onceOpen = new Set<(error: ProviderError) => void>();
 
@@ -56,6 +57,11 @@ export class Circuit {
   /** Why it is open; undefined while it is closed. */
   get error(): ProviderError | undefined {
     return this.#error;
+  }
+
+  /** When the next probe is sent; undefined while it is closed, and while a probe is under way. */
+  get nextProbeAt(): Date | undefined {
+    return this.#nextProbeAt;
   }
 
   /** Resolves as soon as it is closed. @throws the signal's reason */
@@ -134,7 +140,10 @@ export class Circuit {
     for (let pause = probeMs * first; this.#error !== undefined; pause *= growth) {
       // Half of it is random, so that several listeners do not probe at the same moment.
       const jittered = Math.min(pause, maxProbeMs) * (0.5 + Math.random() / 2);
-      await sleep(Math.min(Math.max(jittered, requestedMs), maxProbeMs), this.#closing.signal);
+      const pauseMs = Math.min(Math.max(jittered, requestedMs), maxProbeMs);
+      this.#nextProbeAt = new Date(Date.now() + pauseMs);
+      await sleep(pauseMs, this.#closing.signal);
+      this.#nextProbeAt = undefined;
       if (this.#isClosed()) return;
       try {
         if (await this.#probe(this.#closing.signal)) this.succeeded();
@@ -156,6 +165,7 @@ export class Circuit {
 
   #close(): void {
     this.#error = undefined;
+    this.#nextProbeAt = undefined;
     this.#failures = 0;
     this.#onChange();
     this.#changes.emit("closed");

@@ -2,6 +2,8 @@ import { onAbort } from "../on-abort.ts";
 import { RateEstimator, type RateSettings } from "./rate-estimator.ts";
 import { ProviderError } from "../provider-error.ts";
 import type { RateHints } from "./rate-hints.ts";
+import { isPrompt, type Turn } from "./turn.ts";
+import { Turns } from "./turns.ts";
 
 export interface LimiterSettings extends RateSettings {
   /** Requests in flight at once, at most (`EMBED_MAX_CONCURRENCY`). */
@@ -9,6 +11,7 @@ export interface LimiterSettings extends RateSettings {
 }
 
 interface Waiter {
+  readonly turn: Turn;
   readonly tokens: number;
   readonly start: (permit: Permit) => void;
   wasHeldBack: boolean;
@@ -17,6 +20,7 @@ interface Waiter {
 /** Permission for one request. */
 interface Permit {
   readonly startedAt: number;
+  readonly isPrompt: boolean;
   /** Whether the rate made it wait: only then does its success say anything about the rate. */
   readonly wasHeldBack: boolean;
   /** Its answer has arrived. */
@@ -24,9 +28,12 @@ interface Permit {
 }
 
 const FIRST_CONCURRENCY = 4;
+/** From so many lanes on, one in sixteen, or one, is kept free for questions and fresh changes. With fewer the next is theirs. */
+const LANES_TO_SHARE = 8;
+const LANES_PER_FREE = 16;
 
 /**
- * Lets the requests of a process start, in the order of their arrival. How many may be in flight at once grows by one
+ * Lets the requests of a process start, as `Turns` orders them. How many may be in flight at once grows by one
  * per success until the provider first fails or throttles, and then by one per round of answers; each such failure
  * halves it. When the next request may start, `RateEstimator` says.
  */
@@ -37,7 +44,9 @@ export class Limiter {
   #hasFailed = false;
   #lastFailureAt = Number.NEGATIVE_INFINITY;
   #inFlight = 0;
-  readonly #queue: Waiter[] = [];
+  /** Of these, the ones that nobody waits for. */
+  #unhurried = 0;
+  readonly #queue = new Turns<Waiter>();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(settings: LimiterSettings) {
@@ -56,20 +65,19 @@ export class Limiter {
 
   /**
    * Runs `request` when its turn has come.
-   * @param tokens its estimated cost
+   * @param cost its estimated tokens, and whose it is and what for
    * @param signal aborts the wait, not the request
    * @param request calls `received` when its answer has arrived: the next request starts while the answer is parsed
    */
   async run<T>(
-    tokens: number,
+    cost: Pick<Waiter, "tokens" | "turn">,
     signal: AbortSignal,
     request: (received: (hints?: RateHints) => void) => Promise<T>,
   ): Promise<T> {
-    const permit = await this.#acquire(tokens, signal);
+    const permit = await this.#acquire(cost, signal);
     const received = (hints?: RateHints): void => {
       if (permit.received) return;
-      permit.received = true;
-      this.#inFlight--;
+      this.#ended(permit);
       this.#accepted(permit);
       this.rate.hinted(hints, this.#inFlight, performance.now());
       this.#startWaiting();
@@ -79,18 +87,24 @@ export class Limiter {
       received();
       return answer;
     } catch (error) {
-      if (!permit.received) this.#inFlight--;
+      if (!permit.received) this.#ended(permit);
       this.#failed(permit, error);
       this.#startWaiting();
       throw error;
     }
   }
 
-  #acquire(tokens: number, signal: AbortSignal): Promise<Permit> {
+  #ended(permit: Permit): void {
+    permit.received = true;
+    this.#inFlight--;
+    if (!permit.isPrompt) this.#unhurried--;
+  }
+
+  #acquire(cost: Pick<Waiter, "tokens" | "turn">, signal: AbortSignal): Promise<Permit> {
     return new Promise((resolve, reject) => {
       signal.throwIfAborted();
       const waiter: Waiter = {
-        tokens,
+        ...cost,
         wasHeldBack: false,
         start: (permit) => {
           stopListening();
@@ -98,20 +112,19 @@ export class Limiter {
         },
       };
       const stopListening = onAbort(signal, () => {
-        this.#queue.splice(this.#queue.indexOf(waiter), 1);
+        this.#queue.remove(waiter);
         // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- the caller chose the reason
         reject(signal.reason);
         this.#startWaiting();
       });
-      this.#queue.push(waiter);
+      this.#queue.add(waiter);
       this.#startWaiting();
     });
   }
 
   #startWaiting(): void {
     clearTimeout(this.#timer);
-    for (let waiter = this.#queue[0]; waiter !== undefined; waiter = this.#queue[0]) {
-      if (this.#inFlight >= this.concurrency) return;
+    for (let waiter = this.#nextWithLane(); waiter !== undefined; waiter = this.#nextWithLane()) {
       const now = performance.now();
       const startAt = this.rate.startAt(this.#inFlight);
       if (startAt > now) {
@@ -123,11 +136,28 @@ export class Limiter {
           }, startAt - now);
         return;
       }
-      this.#queue.shift();
+      this.#queue.started(waiter);
       this.#inFlight++;
+      const prompt = isPrompt(waiter.turn);
+      if (!prompt) this.#unhurried++;
       this.rate.started(now, waiter.tokens);
-      waiter.start({ startedAt: now, wasHeldBack: waiter.wasHeldBack, received: false });
+      waiter.start({ startedAt: now, isPrompt: prompt, wasHeldBack: waiter.wasHeldBack, received: false });
     }
+  }
+
+  /** While a backfill whose turn it is has no lane, the one that is kept free is used by whom it is kept for. */
+  #nextWithLane(): Waiter | undefined {
+    const { next } = this.#queue;
+    if (next === undefined || this.#hasLaneFor(next)) return next;
+    const { mostUrgent } = this.#queue;
+    return mostUrgent !== undefined && this.#hasLaneFor(mostUrgent) ? mostUrgent : undefined;
+  }
+
+  #hasLaneFor({ turn }: Waiter): boolean {
+    const lanes = this.concurrency;
+    if (this.#inFlight >= lanes) return false;
+    const free = lanes < LANES_TO_SHARE ? 0 : Math.ceil(lanes / LANES_PER_FREE);
+    return isPrompt(turn) || this.#unhurried < lanes - free;
   }
 
   #accepted(permit: Permit): void {

@@ -1,4 +1,5 @@
 import type { RateHints } from "./rate-hints.ts";
+import { RateSearch } from "./rate-search.ts";
 
 export interface RateSettings {
   /** `EMBED_REQUESTS_PER_MINUTE`, where the user knows the limit. */
@@ -11,10 +12,6 @@ export interface RateSettings {
   readonly maxPauseMs: number;
 }
 
-/** The decrease: just under the measured rate, so that a bucket which has just run dry can fill a little. */
-const BELOW_MEASURED = 0.98;
-/** The increase per accepted request, as a share of the measured rate: 2 % after ten of them. */
-const INCREASE = 0.002;
 /** A refusal without a hint is followed by a probe after at most this long: a minute's window is found within a quarter of it. */
 const BLIND_PAUSE_MS = 15_000;
 const PAUSE_GROWTH = 3;
@@ -29,22 +26,19 @@ const CATCH_UP = 2;
  *                        ▲                                 │
  *                        └──────────── refused ────────────┘
  *
- * The algorithm is additive increase, multiplicative decrease (AIMD), as in TCP. What is particular is that the decrease
- * is measured: the requests accepted from one successful probe request to the next, over the time that this took, are the
- * provider's true rate, whatever the shape of its limit.
+ * What is particular is that the rate is measured: the requests accepted from one successful probe request to the next,
+ * over the time that this took, are the provider's true rate, whatever the shape of its limit. `RateSearch` goes on from
+ * there.
  *
- * Simulated with 120 to 3,000 requests per minute, in windows or as a bucket: a drain takes no longer than the limit makes
- * it, and at most 4 % of the requests are refused, or 0.7 % where answers carry hints. With 20 per minute up to a tenth
- * are refused, and with windows of one second a drain takes up to 15 % longer, for a refusal then costs as much as a whole
- * window. A limit that is raised to five times is used within two minutes. All times are `performance.now()`
- * milliseconds.
+ * Simulated with 120 to 3,000 requests per minute, in windows of a minute or as a bucket: a drain takes no longer than the
+ * limit makes it, and at most 4 % of the requests are refused, or 0.7 % where answers carry hints. With 20 per minute up to
+ * a tenth are refused. With 600 per minute in windows of a second, where a refusal with `Retry-After` costs the whole next
+ * window, one listener uses 93 % of the first two minutes and 95 % from then on. A limit that is raised to five times is
+ * used within three minutes at 600 per minute, and within seven at 120. All times are `performance.now()` milliseconds.
  */
 export class RateEstimator {
   readonly #settings: RateSettings;
-  /** Requests per millisecond; undefined, and no limit, until the first refusal. */
-  #rate: number | undefined;
-  /** The rate as it was measured at the last pause. */
-  #measured = 0;
+  readonly #search: RateSearch;
   /** The earliest start by the rate and the hints, and by the tokens. */
   #nextAt = 0;
   #tokensAt = 0;
@@ -64,7 +58,12 @@ export class RateEstimator {
 
   constructor(settings: RateSettings) {
     this.#settings = settings;
-    if (settings.requestsPerMinute !== undefined) this.#rate = settings.requestsPerMinute / 60_000;
+    const { requestsPerMinute } = settings;
+    this.#search = new RateSearch(requestsPerMinute === undefined ? undefined : requestsPerMinute / 60_000);
+  }
+
+  get #rate(): number | undefined {
+    return this.#search.rate;
   }
 
   /** The estimated limit. */
@@ -98,7 +97,7 @@ export class RateEstimator {
   accepted(startedAt: number, wasHeldBack: boolean): void {
     if (this.#isPausing && startedAt > this.#lastRefusedAt) this.#endPause(startedAt);
     this.#accepted++;
-    if (wasHeldBack && this.#rate !== undefined) this.#setRate(this.#rate + INCREASE * this.#measured);
+    if (wasHeldBack) this.#search.accepted();
   }
 
   refused(startedAt: number, now: number, retryAfterMs: number | undefined): void {
@@ -106,6 +105,7 @@ export class RateEstimator {
     const isStale = startedAt <= this.#lastRefusedAt;
     if (!isStale) {
       this.#lastRefusedAt = now;
+      if (!this.#isPausing) this.#search.refused();
       this.#refusedProbes = this.#isPausing ? this.#refusedProbes + 1 : 0;
       this.#isPausing = true;
     } else if (retryAfterMs === undefined) return;
@@ -140,21 +140,13 @@ export class RateEstimator {
     // The limit ended at some time between the last refusal and now: in the middle, as far as is known.
     const tooLongMs = Math.min(this.#pauseGrainMs, probeAt - this.#lastRefusedAt) / 2;
     const ms = probeAt - tooLongMs - (this.#since ?? probeAt);
-    if (ms > 0 && this.#accepted > 0) {
-      this.#measured = this.#accepted / ms;
-      this.#setRate(BELOW_MEASURED * this.#measured);
-    }
+    if (ms > 0 && this.#accepted > 0) this.#search.measured(this.#accepted / ms);
     this.#since = probeAt;
     this.#accepted = 0;
     this.#isPausing = false;
     this.#refusedProbes = 0;
     this.#remaining = Number.POSITIVE_INFINITY;
     this.#nextAt = this.#rate === undefined ? probeAt : probeAt + 1 / this.#rate;
-  }
-
-  #setRate(rate: number): void {
-    const { requestsPerMinute = Number.POSITIVE_INFINITY } = this.#settings;
-    this.#rate = Math.min(rate, requestsPerMinute / 60_000);
   }
 
   /** Longer with each probe request that was refused. */

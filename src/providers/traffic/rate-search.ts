@@ -1,0 +1,72 @@
+/** Just under the measured rate, so that a bucket which has just run dry can fill a little. */
+const BELOW_MEASURED = 0.98;
+/** A measured rate of less than this share of the last one is another limit, and not the cost of a pause. */
+const SAME_LIMIT = 0.7;
+/** Of the way to the rate that was nearly accepted, the share that is made up per request. */
+const APPROACH = 0.03;
+/** The increase per request while no rate was refused yet, as a share of the measured rate. */
+const FIRST_INCREASE = 0.004;
+/** The increase near a known limit: 2 % after 200 requests, 4 % after 300, twice as much after 1,000. */
+const INCREASE = 0.000_05;
+const FASTER_AFTER = 130;
+/** How far below the refused rate it goes on: 3 % after a long search, and up to 7 % where the next refusal came at once. */
+const LEAST_DECREASE = 0.03;
+const MOST_DECREASE = 0.07;
+const SHORT_SEARCH = 2.5;
+
+/**
+ * Finds the rate that a provider allows. In windows of a second, a refusal costs the whole next window: so the search is
+ * slow near a rate that was refused before, as in CUBIC (RFC 9438), and fast far below and, after long acceptance, above it.
+ *
+ *   no limit known ──+0.4 % per request──▶ refused ──▶ a little below, or the measured rate where that is far less
+ *                                             ▲                          │
+ *                                             └─ slowly, then faster ────┘
+ *
+ * Rates are requests per millisecond.
+ */
+export class RateSearch {
+  readonly #max: number;
+  /** Undefined, and no limit, until the first measurement. */
+  #rate: number | undefined;
+  #measured = 0;
+  /** A little below the rate that was refused last. */
+  #ceiling: number | undefined;
+  #acceptedSinceRefusal = 0;
+
+  constructor(max: number | undefined) {
+    this.#max = max ?? Number.POSITIVE_INFINITY;
+    this.#rate = max;
+  }
+
+  get rate(): number | undefined {
+    return this.#rate;
+  }
+
+  /** A request was accepted that the rate had made wait: only then does that say anything about the rate. */
+  accepted(): void {
+    if (this.#rate === undefined) return;
+    this.#acceptedSinceRefusal++;
+    this.#rate = Math.min(this.#max, this.#rate + this.#increase(this.#rate));
+  }
+
+  refused(): void {
+    if (this.#rate === undefined) return;
+    const decrease = Math.max(LEAST_DECREASE, SHORT_SEARCH / this.#acceptedSinceRefusal);
+    this.#ceiling = this.#rate * (1 - Math.min(MOST_DECREASE, decrease));
+  }
+
+  /** @param measured requests accepted from one pause to the next, over the time that it took, the pause included */
+  measured(measured: number): void {
+    this.#measured = measured;
+    this.#acceptedSinceRefusal = 0;
+    const isSame = this.#ceiling !== undefined && measured > SAME_LIMIT * this.#ceiling;
+    if (this.#ceiling !== undefined && !isSame) this.#ceiling = measured / SAME_LIMIT;
+    this.#rate = Math.min(this.#max, isSame ? (this.#ceiling ?? measured) : BELOW_MEASURED * measured);
+  }
+
+  #increase(rate: number): number {
+    if (this.#ceiling === undefined) return FIRST_INCREASE * this.#measured;
+    const search = INCREASE * (1 + (this.#acceptedSinceRefusal / FASTER_AFTER) ** 2) * this.#measured;
+    return search + Math.max(0, APPROACH * (this.#ceiling - rate));
+  }
+}

@@ -1,9 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Database } from "../database/connect.ts";
 import { wakeListeners } from "../database/wake-listeners.ts";
-import { beginBackfill } from "../pages/backfills.ts";
+import { beginBackfill, type BackfillOptions } from "../pages/backfills.ts";
 import { hasAtMostPending } from "../queue/counts.ts";
-import { uncacheDeleted, unrecordDeleted } from "../queue/forget-deleted.ts";
+import { uncacheDeleted, unrecordDeleted } from "../ledger/forget-deleted.ts";
 import type { ChunkedSource } from "../sources/chunked-source.ts";
 import type { Source } from "../sources/source.ts";
 import { queueStaleChunkedRows } from "./queue-stale-chunked-rows.ts";
@@ -13,10 +13,10 @@ const MOST_WAITING = 4_000;
 const LOOK_MS = 200;
 
 /** Removes what is left of deleted rows, and has the listeners embed the rows that have no current vector. */
-export async function beginEmbedding(db: Database, source: Source, isAll: boolean): Promise<void> {
+export async function beginEmbedding(db: Database, source: Source, options: BackfillOptions): Promise<void> {
   await unrecordDeleted(db, source);
   await uncacheDeleted(db, source);
-  await beginBackfill(db, source, isAll);
+  await beginBackfill(db, source, options);
 }
 
 /** Queues the texts whose chunks do not match them, as they and their chunks are worked off. */

@@ -1,11 +1,13 @@
 import type { Config } from "../config.ts";
 import type { Database } from "../database/connect.ts";
 import { findModel, type LedgerModel } from "../ledger/model.ts";
+import type { BatchOffer } from "../providers/batch/batch-api.ts";
 import { earlierNameOf, fingerprintOf, rowModel } from "../providers/fingerprint.ts";
+import { priceOf } from "../providers/prices/price-of.ts";
 import { usageModel } from "../providers/provider.ts";
 import { describeProvider, policyOf } from "../providers/registry.ts";
 import { sentBy, type Sent } from "../providers/roles/sent.ts";
-import { sourceSettings } from "../providers/source-settings.ts";
+import { onTooLong, sourceSettings } from "../providers/source-settings.ts";
 import { checkDimensions } from "../sources/check-dimensions.ts";
 import type { Source } from "../sources/source.ts";
 import { countWork, type Work } from "./count-work.ts";
@@ -31,6 +33,16 @@ export interface DryRunReport extends Omit<Work, "cachedTexts">, Estimate {
   /** Different texts that have a vector already; null where the length of the vectors, and so their name there, is not known. */
   readonly cachedTexts: number | null;
   readonly sample: SampleReport | null;
+  /** The same by the provider's batch API (`--batch`); null where it has none. */
+  readonly batch: {
+    /** Texts per batch, at most; each costs the same part of its price. */
+    readonly batches: number;
+    readonly priceFactor: number;
+    /** Null without a price. */
+    readonly cost: number | null;
+    /** In which the provider ends a batch or gives up. */
+    readonly hours: number;
+  } | null;
   /** What goes to the provider with each text, and with questions. */
   readonly sent: Sent;
 }
@@ -62,15 +74,24 @@ export async function dryRun(
       fingerprint: fingerprintOf(described, "document", length),
       earlierName: earlierNameOf(described, length),
     };
-    return findModel(db, rowModel(named, config.EMBED_ON_TOO_LONG), source.vectorType);
+    return findModel(db, rowModel(named, onTooLong(config, source)), source.vectorType);
   };
   const { cachedTexts, ...work } = await countWork(db, source, {
     all,
     model: dimensions === null ? null : await modelOf(dimensions),
     textCharacters: limits.textCharacters,
-    onTooLong: config.EMBED_ON_TOO_LONG,
+    onTooLong: onTooLong(config, source),
   });
   const learnt = await readLearnt(db, source.id, usageModel({ backend, model }));
+  const estimated = estimate(work, learnt, {
+    batchSize,
+    batchCharacters: limits.characters,
+    prefixCharacters: limits.prefixCharacters ?? 0,
+    concurrency: maxConcurrency,
+    requestsPerMinute,
+    tokensPerMinute,
+    price: priceOf(config, source),
+  });
   return {
     source: source.name,
     model,
@@ -79,14 +100,23 @@ export async function dryRun(
     cachedTexts: dimensions === null ? null : cachedTexts,
     sample,
     sent: sentBy(described),
-    ...estimate(work, learnt, {
-      batchSize,
-      batchCharacters: limits.characters,
-      prefixCharacters: limits.prefixCharacters ?? 0,
-      concurrency: maxConcurrency,
-      requestsPerMinute,
-      tokensPerMinute,
-      price: config.EMBED_PRICE_PER_MILLION_TOKENS,
-    }),
+    ...estimated,
+    batch: byBatch(described.batchOffer, estimated.cost, work.texts, config.EMBED_BATCH_API_TEXTS),
+  };
+}
+
+function byBatch(
+  offer: BatchOffer | undefined,
+  cost: number | null,
+  texts: number,
+  most: number,
+): DryRunReport["batch"] {
+  if (offer === undefined) return null;
+  const { priceFactor, hours, limits } = offer;
+  return {
+    batches: Math.ceil(texts / Math.min(limits.lines, most)),
+    priceFactor,
+    cost: cost === null ? null : cost * priceFactor,
+    hours,
   };
 }

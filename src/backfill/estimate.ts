@@ -1,3 +1,4 @@
+import { costOf, type Price } from "../providers/prices/price-of.ts";
 import type { Work } from "./count-work.ts";
 import type { Learnt } from "./learnt.ts";
 
@@ -13,8 +14,7 @@ export interface Pace {
   readonly concurrency: number;
   readonly requestsPerMinute: number | undefined;
   readonly tokensPerMinute: number | undefined;
-  /** `EMBED_PRICE_PER_MILLION_TOKENS` */
-  readonly price: number | undefined;
+  readonly price: Price;
 }
 
 export interface Estimate {
@@ -22,8 +22,10 @@ export interface Estimate {
   readonly requests: number;
   /** Null where nothing is known of the pace. */
   readonly seconds: number | null;
-  /** In the currency of EMBED_PRICE_PER_MILLION_TOKENS; null where that is not set. */
+  /** In US dollars if it is by a list price, else in the currency of the setting; null where the price is not known. */
   readonly cost: number | null;
+  /** The day of the list price, YYYY-MM-DD; null where the cost is not by one. */
+  readonly priceListedOn: string | null;
   /** For each of these figures, in words, what it is based on. */
   readonly basis: {
     readonly tokens: string;
@@ -50,7 +52,8 @@ export function estimate(work: Pick<Work, "texts" | "characters">, learnt: Learn
     tokens,
     requests,
     seconds,
-    cost: pace.price === undefined ? null : (tokens / 1e6) * pace.price,
+    cost: costOf(tokens, pace.price.perMillion) ?? null,
+    priceListedOn: pace.price.listedOn,
     basis: {
       tokens:
         learnt.tokens > 0
@@ -58,10 +61,7 @@ export function estimate(work: Pick<Work, "texts" | "characters">, learnt: Learn
           : `${CHARACTERS_PER_TOKEN} characters per token, assumed: this model has reported no tokens for this source yet`,
       requests: `at most ${pace.batchSize} texts and ${pace.batchCharacters} characters per request`,
       seconds: basis,
-      cost:
-        pace.price === undefined
-          ? "EMBED_PRICE_PER_MILLION_TOKENS is not set"
-          : `EMBED_PRICE_PER_MILLION_TOKENS is ${pace.price}`,
+      cost: pace.price.basis,
     },
   };
 }

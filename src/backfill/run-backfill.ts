@@ -1,7 +1,9 @@
+import { onTooLong } from "../providers/source-settings.ts";
 import type { Config } from "../config.ts";
 import type { Database } from "../database/connect.ts";
 import { openPool } from "../database/pools.ts";
 import { createListener, type Listener } from "../listener/listener.ts";
+import { uninstalledSignal } from "../listener/uninstalled-signal.ts";
 import type { Events } from "../events.ts";
 import { registerModel, type LedgerModel } from "../ledger/model.ts";
 import { rowModel } from "../providers/fingerprint.ts";
@@ -11,9 +13,11 @@ import type { ChunkedSource } from "../sources/chunked-source.ts";
 import { beginEmbedding, queueTextsToCut } from "./begin-work.ts";
 import { countStale } from "./count-stale.ts";
 import { knownDimensions } from "./known-dimensions.ts";
+import type { BackfillLimits } from "../pages/limits.ts";
 import { pendingRows } from "../queue/counts.ts";
 import { pollUntil, waitForPending } from "../queue/wait-for-pending.ts";
 import type { Progress, ProgressFigures } from "./progress.ts";
+import { reportBatchesOf } from "./report-batches.ts";
 import { reportPaused } from "./report-paused.ts";
 import { WorkLeft } from "./work-left.ts";
 
@@ -22,9 +26,17 @@ interface BackfillOptions {
   readonly chunked?: readonly ChunkedSource[];
   /** Embeds every row, even if it has a current vector. */
   readonly all: boolean;
+  /** Through the providers' batch APIs. */
+  readonly batch?: boolean;
+  /** Begins no backfill: embeds what is pending, and takes part in the backfills that are under way. */
+  readonly pendingOnly?: boolean;
+  /** Of the one source that there is then. */
+  readonly limits?: BackfillLimits | undefined;
   readonly progress: Progress;
   /** Receives the reason when a source cannot be embedded for now. The backfill keeps waiting for it. */
   readonly onProblem?: (problem: string) => void;
+  /** Receives what has become of the batches of a source, whenever that changes. */
+  readonly onBatches?: (report: string) => void;
   /** Receives the names of sources that were paused during the backfill. The backfill keeps waiting for them. */
   readonly onPaused?: (names: readonly string[]) => void;
   readonly signal: AbortSignal;
@@ -33,8 +45,10 @@ interface BackfillOptions {
 export interface BackfillReport extends ProgressFigures {
   readonly sources: readonly string[];
   readonly seconds: number;
-  /** Rows left pending: the backfill was interrupted, or rows are locked. */
+  /** Rows left pending: the backfill was interrupted, or its money is spent, or rows are locked. */
   readonly pending: number;
+  /** It ended because its money is spent. */
+  readonly isSpent: boolean;
 }
 
 /**
@@ -47,8 +61,12 @@ export async function runBackfill(
   options: BackfillOptions,
 ): Promise<BackfillReport> {
   const listener = createListener(config);
+  const uninstalled = uninstalledSignal(listener.events);
+  const signal = AbortSignal.any([options.signal, uninstalled]);
   try {
-    return await backfillWith(listener, listener.start(), config, sources, options);
+    const report = await backfillWith(listener, listener.start(), config, sources, { ...options, signal });
+    uninstalled.throwIfAborted();
+    return report;
   } finally {
     await listener.stop();
   }
@@ -62,7 +80,7 @@ export async function backfillWith(
   sources: readonly Source[],
   options: BackfillOptions,
 ): Promise<BackfillReport> {
-  const { chunked = [], progress, signal } = options;
+  const { chunked = [], pendingOnly = false, progress, signal } = options;
   const all = [...chunked, ...sources];
   const begun = performance.now();
   const db = openPool("backfill", config);
@@ -84,7 +102,9 @@ export async function backfillWith(
     };
     events.on("split", ({ chunks }) => (queued += chunks));
     const reportPausedSources = reportPaused(db, all, options.onPaused);
+    const reportBatches = reportBatchesOf(db, sources, options.onBatches);
     const show = async (rows: number): Promise<void> => {
+      await reportBatches();
       await left.look();
       pending = rows + left.rows;
       if (pending > 0) await reportPausedSources();
@@ -94,16 +114,16 @@ export async function backfillWith(
     // Begin while the listener starts: a provider's first answer may take long.
     const until = AbortSignal.any([signal, ending.signal]);
     const work = { ...options, signal: until };
-    beginning = beginAll(db, sources, work, (rows) => (queued += rows));
+    beginning = pendingOnly ? Promise.resolve() : beginAll(db, sources, work, (rows) => (queued += rows));
     let failed = false;
     beginning.then(
       () => (isBegun = true),
       () => (failed = true),
     );
-    counting = countAll(db, config, sources, started, work, left).catch(() => undefined);
+    if (!pendingOnly) counting = countAll(db, config, sources, started, work, left).catch(() => undefined);
     await started;
     const look = { db, events, show, signal };
-    await pollUntil(() => failed || (isBegun && left.running === 0), { ...look, sources: all });
+    await pollUntil(() => failed || (isBegun && left.running === left.stopped), { ...look, sources: all });
     await beginning;
     // Texts first: their chunks are queued as they are cut.
     const showAll = async (): Promise<void> => {
@@ -115,6 +135,7 @@ export async function backfillWith(
       sources: all.map((source) => source.name),
       ...figures(),
       pending,
+      isSpent: left.stopped > 0,
       seconds: (performance.now() - begun) / 1000,
     };
   } finally {
@@ -132,12 +153,12 @@ export async function backfillWith(
 async function beginAll(
   db: Database,
   sources: readonly Source[],
-  { chunked = [], all, signal }: BackfillOptions,
+  { chunked = [], all, batch = false, limits, signal }: BackfillOptions,
   onQueued: (rows: number) => void,
 ): Promise<void> {
   for (const source of sources) {
     if (signal.aborted) return;
-    await beginEmbedding(db, source, all);
+    await beginEmbedding(db, source, { isAll: all, inBatches: batch, limits });
   }
   for (const chunkedSource of chunked) await queueTextsToCut(db, chunkedSource, all, signal, onQueued);
 }
@@ -171,7 +192,7 @@ async function modelOf(
   const dimensions = knownDimensions(config, source);
   if (dimensions === null) await started;
   const named = await withProvider(config, source, { dimensions, signal }, (provider) =>
-    rowModel(provider, config.EMBED_ON_TOO_LONG),
+    rowModel(provider, onTooLong(config, source)),
   );
   return await registerModel(db, named, source.vectorType);
 }

@@ -1,13 +1,17 @@
+import { onTooLong } from "../providers/source-settings.ts";
 import type { Config } from "../config.ts";
 import type { Database } from "../database/connect.ts";
 import { SetupError } from "../errors.ts";
 import { Events } from "../events.ts";
 import { Budget } from "../listener/budget.ts";
+import { checkPrices } from "../listener/check-prices.ts";
+import { Spending } from "../listener/spending.ts";
 import { Usage } from "../listener/usage.ts";
 import { embedWithBisection } from "../providers/isolate/bisect.ts";
 import type { EmbedResult } from "../providers/isolate/embed-result.ts";
 import { pack } from "../providers/isolate/pack.ts";
 import { ProviderError } from "../providers/provider-error.ts";
+import { payerOf } from "../providers/prices/payer-of.ts";
 import { providerOfSource } from "../providers/provider-stack.ts";
 import { registerModel } from "../ledger/model.ts";
 import { rowModel } from "../providers/fingerprint.ts";
@@ -54,17 +58,19 @@ export async function sendSample(
 ): Promise<SampleReport> {
   const events = new Events();
   const usage = new Usage(events);
-  const budget = new Budget(config.EMBED_DAILY_TOKEN_BUDGET, events);
+  const spending = new Spending(events);
+  checkPrices(config, [source]);
+  const budget = new Budget(config, events);
   const sample = { kept: 0, refused: 0, refusal: null as string | null, tokens: 0 };
   events.on("answered", ({ tokens }) => (sample.tokens += tokens));
   await budget.refresh(db);
   return await withProvider(config, source, { signal }, async (opened) => {
     checkDimensions(source, opened);
-    const provider = providerOfSource(opened, source.name, events, budget, batchSize);
+    const provider = providerOfSource(opened, payerOf(config, source), events, budget, batchSize);
     const { textCharacters } = provider.limits;
-    const onTooLong = config.EMBED_ON_TOO_LONG;
-    const model = await registerModel(db, rowModel(provider, onTooLong), source.vectorType);
-    const texts = await pickTexts(db, source, { all, model, textCharacters, onTooLong }, size);
+    const tooLong = onTooLong(config, source);
+    const model = await registerModel(db, rowModel(provider, tooLong), source.vectorType);
+    const texts = await pickTexts(db, source, { all, model, textCharacters, onTooLong: tooLong }, size);
     const record = async (request: readonly PickedText[], result: EmbedResult): Promise<void> => {
       if (result.kind === "refused") {
         sample.refused += 1;
@@ -80,7 +86,8 @@ export async function sendSample(
         if (budget.exhausted !== undefined) throw stopped(`${budget.exhausted}.`, sample.kept, texts.length);
         const inputs = request.map(({ text }) => text);
         await embedWithBisection(provider, inputs, signal, (result) => record(request, result), {
-          onTooLong,
+          onTooLong: tooLong,
+          turn: { purpose: "backfill" },
         });
       }
     } catch (error) {
@@ -88,6 +95,7 @@ export async function sendSample(
       throw error instanceof ProviderError ? stopped(error.message, sample.kept, texts.length) : error;
     } finally {
       await usage.flush(db);
+      await spending.flush(db);
     }
     return { ...sample, dimensions: provider.dimensions };
   });

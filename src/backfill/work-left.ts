@@ -17,6 +17,7 @@ export class WorkLeft {
   #doneBefore: number | undefined;
   #doneThere = 0;
   #running = 0;
+  #stopped = 0;
 
   constructor(db: Database, events: Events, sources: readonly Source[]) {
     this.#db = db;
@@ -28,6 +29,11 @@ export class WorkLeft {
   /** Backfills that were under way at the last look. */
   get running(): number {
     return this.#running;
+  }
+
+  /** Of these, the ones that have stopped at their money. */
+  get stopped(): number {
+    return this.#stopped;
   }
 
   /** Rows that there were to embed, as far as they are counted. */
@@ -51,9 +57,10 @@ export class WorkLeft {
   }
 
   async look(): Promise<void> {
-    const { running, done } = await backfillProgress(this.#db, this.#sources);
+    const { running, stopped, done } = await backfillProgress(this.#db, this.#sources);
     this.#doneBefore ??= done;
     this.#running = running;
+    this.#stopped = stopped;
     this.#doneThere = Math.max(this.#doneThere, done - this.#doneBefore);
   }
 

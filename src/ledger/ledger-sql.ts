@@ -1,6 +1,6 @@
 import { sql, type RawBuilder } from "kysely";
 import { vectorName } from "../database/pgvector.ts";
-import { keyMatches, vectorRows } from "../sources/source-sql.ts";
+import { isUnchanged, keyMatches, vectorRows } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 import type { LedgerModel } from "./model.ts";
 
@@ -55,7 +55,8 @@ const CANDIDATES = 8;
 
 /**
  * A subquery with the `vector` that a row of the lender has for the text, if it is still the one that we wrote, and the
- * `text_hash`; and the `vector_hash`, null where the taker stores it in another precision.
+ * `text_hash`; and the `vector_hash`, null where the taker stores it in another precision. Of a lender that was watched
+ * by another key since it was read it has none: the ledger's keys are no values of the key that it had.
  */
 export function lentVector(
   lender: Source,
@@ -66,6 +67,7 @@ export function lentVector(
   return sql`(
         select v.vector, l.text_hash, ${lender.vectorType === taker.vectorType ? sql`l.vector_hash` : NO_HASH} as vector_hash from (
           select l.key, l.text_hash, l.vector_hash from ${lenders(textHash, modelIds, sql`array[${sql.lit(lender.id)}]`)}
+            and ${isUnchanged(lender)}
           limit ${sql.lit(CANDIDATES)} offset 0
         ) l join ${vectorRows(lender)} v on ${keyMatches(lender, "v", "l")}
         where l.vector_hash = ${vectorHash(lender, sql`v.vector`)} limit 1 offset 0

@@ -66,3 +66,14 @@ export async function setCurrentModel(db: Database, source: Source, model: Ledge
     update autoembed.embedding_source set current_model = ${model.id}
     where id = ${source.id} and current_model is distinct from ${model.id}`.execute(db);
 }
+
+/** Has `autoembed.search()` find the questions of that fingerprint. */
+export async function setQuestionModel(
+  db: Database,
+  sourceId: number,
+  queryFingerprint: string,
+): Promise<void> {
+  await sql`
+    update autoembed.embedding_source set question_model = ${queryFingerprint}
+    where id = ${sourceId} and question_model is distinct from ${queryFingerprint}`.execute(db);
+}

@@ -1,5 +1,5 @@
 import { sql, type RawBuilder } from "kysely";
-import { hasText, isSameVector, queueKey, textHash, vectorType } from "../sources/source-sql.ts";
+import { hasText, isSameVector, keyFits, queueKey, textHash, vectorType } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 import type { LedgerModel } from "./model.ts";
 
@@ -8,7 +8,8 @@ export const isOfOldText = sql<boolean>`coalesce(l.text_hash <> ${textHash("t")}
 
 /** Of a row with a vector: the ledger's entry `l` knows that another model made it. One of another tool is left alone. */
 export function isOfOldModel(modelIds: RawBuilder<unknown>): RawBuilder<boolean> {
-  return sql`coalesce(l.model_id <> all(${modelIds}), false)`;
+  // A null is unlike all of none: a model that has made no vector yet has no number.
+  return sql`coalesce(l.model_id is not null and l.model_id <> all(${modelIds}), false)`;
 }
 
 /** A model in a statement: see `LedgerModel`. */
@@ -46,7 +47,7 @@ export function joinKnown(source: Source, model: ModelSql | null): RawBuilder<un
  */
 export function isStale(source: Source, model: ModelSql | null): RawBuilder<boolean> {
   const isOfOther = model === null ? sql`false` : isOfOldModel(model.lenderIds);
-  return sql`(t.fault is not null or ${hasText("t")} = (t.vector is null)
+  return sql`${keyFits(source, "t")} and (t.fault is not null or ${hasText("t")} = (t.vector is null)
           or (${hasText("t")} and (${isOfOldText} or ${isOfOther}))
           or coalesce(not ${isSameVector(source, sql`e.embedding::${vectorType(source)}`, sql`t.vector`)}, false))`;
 }
@@ -63,7 +64,7 @@ export function isToEmbed(
 ): RawBuilder<boolean> {
   return allSince === undefined
     ? isStale(source, model)
-    : sql`(t.fault is not null or ${hasText("t")} or t.vector is not null)
+    : sql`${keyFits(source, "t")} and (t.fault is not null or ${hasText("t")} or t.vector is not null)
         and coalesce(l.embedded_at < ${allSince}, true)`;
 }
 

@@ -1,6 +1,8 @@
+import { randomInt } from "node:crypto";
 import { hostname } from "node:os";
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
+import { storableJson, storing } from "../database/storing.ts";
 import { VERSION } from "../version.ts";
 import type { ListenerState } from "./listener-state.ts";
 
@@ -19,13 +21,23 @@ export interface ListenerId {
   readonly state: "registered" | "ambiguous" | "silent" | "deregistered";
 }
 
+/** Above every id that a sequence has given: earlier versions took theirs from one. */
+const FIRST_ID = 2 ** 30;
+const END_OF_IDS = 2 ** 31;
+
+/**
+ * Under a random id. A sequence is set back when the database is restored next to running listeners: it would give one of
+ * them the id of another.
+ */
 export async function register(db: Database, state: ListenerState): Promise<ListenerId> {
-  const { id } = await db
-    .insertInto("autoembed.embedding_listener")
-    .values({ host: hostname(), pid: process.pid, version: VERSION, state: JSON.stringify(state) })
-    .returning("id")
-    .executeTakeFirstOrThrow();
-  return { id, state: "registered" };
+  const id = randomInt(FIRST_ID, END_OF_IDS);
+  const { rows } = await storing(storableJson(state), (state) =>
+    sql<{ id: number }>`
+      insert into autoembed.embedding_listener (id, host, pid, version, state) overriding system value
+      values (${id}, ${hostname()}, ${process.pid}, ${VERSION}, ${state}::jsonb)
+      on conflict (id) do nothing returning id`.execute(db),
+  );
+  return rows.length > 0 ? { id, state: "registered" } : await register(db, state);
 }
 
 /** The heartbeat of these ids. @returns those that are still in the table. */
@@ -35,12 +47,14 @@ export async function markSeen(
   state: ListenerState,
 ): Promise<ReadonlySet<number>> {
   if (ids.length === 0) return new Set();
-  const seen = await db
-    .updateTable("autoembed.embedding_listener")
-    .set({ seen_at: sql`now()`, state: JSON.stringify(state) })
-    .where("id", "in", ids)
-    .returning("id")
-    .execute();
+  const seen = await storing(storableJson(state), (state) =>
+    db
+      .updateTable("autoembed.embedding_listener")
+      .set({ seen_at: sql`now()`, state })
+      .where("id", "in", ids)
+      .returning("id")
+      .execute(),
+  );
   return new Set(seen.map(({ id }) => id));
 }
 
@@ -57,6 +71,17 @@ export async function markSilent(db: Database, ids: readonly number[]): Promise<
 /** Of an id that has claimed nothing, or whose claims have all ended. */
 export async function deregister(db: Database, id: number): Promise<void> {
   await db.deleteFrom("autoembed.embedding_listener").where("id", "=", id).execute();
+}
+
+/** Whether a listener of another version is registered: an earlier one may not know what this one says of itself. */
+export async function areOthersOfAnotherVersion(db: Database): Promise<boolean> {
+  const rows = await db
+    .selectFrom("autoembed.embedding_listener")
+    .select("id")
+    .where("version", "!=", VERSION)
+    .limit(1)
+    .execute();
+  return rows.length > 0;
 }
 
 export async function isRegistered(db: Database, id: number): Promise<boolean> {

@@ -1,7 +1,15 @@
 import type { Database } from "../database/connect.ts";
 import { repeat } from "../timing/repeat.ts";
-import { freeClaims } from "./free-claims.ts";
-import { deregister, isRegistered, markSeen, markSilent, register, type ListenerId } from "./listener-id.ts";
+import { freeClaims } from "../queue/free-claims.ts";
+import {
+  areOthersOfAnotherVersion,
+  deregister,
+  isRegistered,
+  markSeen,
+  markSilent,
+  register,
+  type ListenerId,
+} from "./listener-id.ts";
 import type { ListenerState } from "./listener-state.ts";
 import { Takeover } from "./takeover.ts";
 
@@ -18,6 +26,8 @@ export interface MembershipOptions {
   readonly holds: (id: number) => boolean;
   /** It has a new id, or claims without an owner were freed: there may be something to claim. */
   readonly onFreed: () => void;
+  /** It sleeps, and an id is asked for: it is to be woken. */
+  readonly onNeeded: () => void;
 }
 
 /**
@@ -37,14 +47,22 @@ export class Membership {
   #registering: Promise<number> | undefined;
   #stopTimers: readonly (() => void)[] = [];
   #stopped = false;
+  #asleep = false;
+  /** Its row may say that it is asleep: others would not miss it, so nothing is claimed yet. */
+  #announcedAsleep = false;
+  readonly #waiting: (() => void)[] = [];
 
   constructor(options: MembershipOptions) {
     this.#options = options;
     this.#takeover = new Takeover(options.db, options.onFreed);
   }
 
-  /** The id to claim under; a new one where the last is no longer registered. @throws when it has stopped */
+  /**
+   * The id to claim under, as soon as its row does not say asleep; a new one where the last is no longer registered.
+   * @throws when it has stopped
+   */
   async id(): Promise<number> {
+    if (this.#announcedAsleep) await this.#untilAwake();
     const registered = this.#registered;
     if (registered !== undefined) return registered;
     if (this.#stopped) throw new Error("this listener has stopped");
@@ -66,6 +84,44 @@ export class Membership {
     await this.id();
     await this.#takeover.run(this.ids);
     if (this.#stopped) return;
+    this.#startTimers();
+  }
+
+  /**
+   * Ends the heartbeat of a listener that holds nothing: its row says that it is asleep, so that others neither take it for
+   * gone nor look for its claims.
+   * @throws where that could not be said, or its row is gone: it is to be woken at once
+   */
+  async sleep(): Promise<void> {
+    this.#asleep = true;
+    this.#announcedAsleep = true;
+    for (const stopTimer of this.#stopTimers) stopTimer();
+    const registered = this.#registered;
+    const seen = await markSeen(this.#options.heartbeatDb, this.ids, this.#describe());
+    if (registered === undefined || !seen.has(registered)) throw new Error("this listener's row is gone");
+  }
+
+  /** Whether every listener knows what `asleep` says: those of another version may take a sleeping one for gone. */
+  async maySleep(): Promise<boolean> {
+    return !(await areOthersOfAnotherVersion(this.#options.db));
+  }
+
+  /** Whether the row that says that it is asleep is still there. */
+  async isKnown(): Promise<boolean> {
+    const registered = this.#registered;
+    return registered !== undefined && (await isRegistered(this.#options.heartbeatDb, registered));
+  }
+
+  /** The heartbeat goes on, under a new id if the row was removed meanwhile. */
+  async wake(): Promise<void> {
+    this.#asleep = false;
+    if (this.#stopped) return;
+    this.#startTimers();
+    await this.#beat();
+  }
+
+  #startTimers(): void {
+    for (const stopTimer of this.#stopTimers) stopTimer();
     this.#stopTimers = [
       // The workers notice and report a database that is away.
       repeat(HEARTBEAT_MS, () => this.#beat()),
@@ -79,6 +135,7 @@ export class Membership {
     for (const stopTimer of this.#stopTimers) stopTimer();
     // Stopped while it starts, it is just being registered: no other listener would deregister it before long.
     await this.#registering?.catch(() => undefined);
+    this.#endWaiting();
     const { heartbeatDb } = this.#options;
     const registered = this.#registered;
     if (holdsNothing && registered !== undefined) {
@@ -101,18 +158,33 @@ export class Membership {
     this.#ids = this.#ids.filter((known) => known.id !== id);
   }
 
+  #describe(): ListenerState {
+    return { ...this.#options.describe(), ...(this.#asleep ? { asleep: true } : {}) };
+  }
+
   async #register(): Promise<number> {
-    const { heartbeatDb, describe } = this.#options;
-    const registered = await register(heartbeatDb, describe());
+    const registered = await register(this.#options.heartbeatDb, this.#describe());
     this.#ids = [...this.#ids, registered];
     return registered.id;
   }
 
+  async #untilAwake(): Promise<void> {
+    this.#options.onNeeded();
+    await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  #endWaiting(): void {
+    this.#announcedAsleep = false;
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+
   async #beat(): Promise<void> {
-    const { heartbeatDb, describe, onFreed } = this.#options;
+    const { heartbeatDb, onFreed } = this.#options;
+    const endsSleep = this.#announcedAsleep && !this.#asleep;
     const before = this.#registered;
-    const seen = await markSeen(heartbeatDb, this.ids, describe());
+    const seen = await markSeen(heartbeatDb, this.ids, this.#describe());
     if (before !== undefined && !seen.has(before)) this.#set(before, "deregistered");
+    if (endsSleep) this.#endWaiting();
     if (this.#registered !== undefined) return;
     await this.id();
     onFreed();

@@ -2,7 +2,7 @@ import type { Database } from "../database/connect.ts";
 import { freeOrphanPages } from "../pages/end-page.ts";
 import { freeOrphans } from "../queue/free-orphans.ts";
 import { isSilent, SILENCE_MS } from "./alive.ts";
-import { freeClaims } from "./free-claims.ts";
+import { freeClaims } from "../queue/free-claims.ts";
 
 /** How often claims are looked for whose owner is not registered at all. */
 const ORPHANS_MS = 5_000;

@@ -65,7 +65,7 @@ export class ChunkWorker {
     const tickets = rows.filter(({ state }) => state === "deleted").map(({ ticket }) => ticket);
     if (tickets.length === 0) return;
     const dropped = await dropDeleted(db, source, tickets);
-    claims.complete(dropped.map(({ ticket }) => ticket));
+    claims.ended(dropped.map(({ ticket }) => ticket));
     events.emit("emptied", { source: source.name, rows: dropped.length });
     await claims.releaseSkipped(tickets);
   }
@@ -88,7 +88,7 @@ export class ChunkWorker {
         return;
       }
       if (replaced.written) {
-        claims.complete([ticket]);
+        claims.ended([ticket]);
         events.emit("split", { source: source.name, rows: 1, chunks: replaced.fresh });
       } else await claims.fail([ticket], { kind: "database", reason: NOT_KEPT });
       onSplit();

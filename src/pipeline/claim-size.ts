@@ -1,4 +1,4 @@
-import type { ClaimedRow } from "../queue/classify.ts";
+import type { ClaimedRow } from "../queue/claim-state.ts";
 import type { ConcurrencyLimit } from "../timing/concurrency-limit.ts";
 import type { SourceContext } from "./source-context.ts";
 
@@ -11,20 +11,19 @@ const LARGEST = 512;
  */
 export class ClaimSize {
   readonly #context: Pick<SourceContext, "provider" | "settings">;
-  readonly #requests: ConcurrencyLimit;
   #mostlyHits = false;
   /** Characters per text, in the last claim that brought any. */
   #meanLength = 1;
 
-  constructor(context: Pick<SourceContext, "provider" | "settings">, requests: ConcurrencyLimit) {
+  constructor(context: Pick<SourceContext, "provider" | "settings">) {
     this.#context = context;
-    this.#requests = requests;
   }
 
-  next(): number {
+  /** @param requests the lanes that are to be filled */
+  next(requests: ConcurrencyLimit): number {
     if (this.#mostlyHits) return LARGEST;
     const { provider, settings } = this.#context;
-    const free = this.#requests.width - this.#requests.busy;
+    const free = requests.width - requests.busy;
     const texts = Math.min(settings.batchSize, Math.ceil(provider.limits.characters / this.#meanLength));
     return Math.max(settings.batchSize, Math.min(free * texts, LARGEST));
   }

@@ -20,6 +20,9 @@ export class DrainLoop {
   readonly #stopping = new AbortController();
   #draining: Promise<void> | undefined;
   #again = false;
+  #isResting = false;
+  #wakes = 0;
+  readonly #sleepers: (() => void)[] = [];
   #restMs = FIRST_REST_MS;
 
   constructor(options: {
@@ -46,10 +49,23 @@ export class DrainLoop {
     return this.#restMs;
   }
 
+  /** How often it was woken. */
+  get wakes(): number {
+    return this.#wakes;
+  }
+
+  /** Resolves when it was woken more often than that, or is to stop. */
+  async wokenSince(wakes: number): Promise<void> {
+    if (this.#wakes > wakes || this.#stopping.signal.aborted) return;
+    await new Promise<void>((resolve) => this.#sleepers.push(resolve));
+  }
+
   /** Drains what is due. Called while a drain runs, it makes another one follow. */
   wake(): void {
     if (this.#stopping.signal.aborted) return;
     this.#again = true;
+    this.#wakes++;
+    this.#rouse();
     this.#draining ??= this.#run().finally(() => {
       this.#draining = undefined;
       if (this.#again) this.wake();
@@ -58,12 +74,19 @@ export class DrainLoop {
   }
 
   wakeIn(milliseconds: number): void {
-    if (this.#stopping.signal.aborted) return;
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer);
+    this.#after(milliseconds, () => {
       this.wake();
-    }, milliseconds);
-    this.#timers.add(timer);
+    });
+  }
+
+  /** The same, but once for all calls until then: of the drains that each call it, one follows, and not one of each. */
+  restFor(milliseconds: number): void {
+    if (this.#isResting) return;
+    this.#isResting = true;
+    this.#after(milliseconds, () => {
+      this.#isResting = false;
+      this.wake();
+    });
   }
 
   /** Reports the failure of a drain, or of something that it started, and drains again after a rest. */
@@ -82,7 +105,21 @@ export class DrainLoop {
   /** Starts no further drain. The one that runs should end soon after its signal: see `asleep`. */
   stop(): void {
     this.#stopping.abort();
+    this.#rouse();
     for (const timer of this.#timers) clearTimeout(timer);
+  }
+
+  #after(milliseconds: number, action: () => void): void {
+    if (this.#stopping.signal.aborted) return;
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      action();
+    }, milliseconds);
+    this.#timers.add(timer);
+  }
+
+  #rouse(): void {
+    for (const resolve of this.#sleepers.splice(0)) resolve();
   }
 
   async #run(): Promise<void> {

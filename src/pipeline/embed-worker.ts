@@ -1,15 +1,16 @@
 import { claim } from "../queue/claim.ts";
-import type { ClaimedRow } from "../queue/classify.ts";
+import type { ClaimedRow } from "../queue/claim-state.ts";
 import { claimPage } from "../queue/claim-page.ts";
 import type { Claimant } from "../queue/claims.ts";
 import { adoptVectors } from "../queue/adopt-vectors.ts";
+import { heldBackfill } from "../pages/limits.ts";
 import { takePage } from "../pages/take-page.ts";
 import { findChangedByWrite } from "../queue/fail.ts";
 import { Reservations } from "../queue/reservations.ts";
 import { ConcurrencyLimit } from "../timing/concurrency-limit.ts";
 import { ClaimSize } from "./claim-size.ts";
 import { EndlessRows } from "./endless-rows.ts";
-import { RequestBatch } from "./request-batch.ts";
+import { RequestBatch, type Lanes } from "./request-batch.ts";
 import { route } from "./route.ts";
 import type { SourceContext } from "./source-context.ts";
 import { WorkerLoop } from "./worker-loop.ts";
@@ -18,10 +19,14 @@ const ENDLESS =
   "writing its vector changes its text, again and again: a trigger of the table changes a column that the text has. " +
   "Leave that column out of the text, or keep the vectors in a table of their own (watch --into), and retry the row";
 
+/** How long a backfill rests that is ahead of its pace. */
+const AHEAD_MS = 1_000;
+
 /** Embeds the texts of one source: claims rows, handles those that need no request, sends the texts of the others. */
 export class EmbedWorker {
   readonly loop: WorkerLoop;
   readonly #context: SourceContext;
+  readonly #lanes: Lanes;
   readonly #batch: RequestBatch;
   readonly #claimSize: ClaimSize;
   readonly #endless = new EndlessRows();
@@ -37,9 +42,10 @@ export class EmbedWorker {
       drain: () => this.#drain(),
     });
     this.#context = { ...context, loop: this.loop, claims: this.loop.claims };
-    const requests = new ConcurrencyLimit(settings.concurrency + settings.waiting);
-    this.#batch = new RequestBatch(this.#context, requests, this.loop.aborting);
-    this.#claimSize = new ClaimSize(context, requests);
+    const lanes = (): ConcurrencyLimit => new ConcurrencyLimit(settings.concurrency + settings.waiting);
+    this.#lanes = { changes: lanes(), pages: lanes() };
+    this.#batch = new RequestBatch(this.#context, this.#lanes, this.loop.aborting);
+    this.#claimSize = new ClaimSize(context);
   }
 
   async #drain(): Promise<void> {
@@ -47,7 +53,9 @@ export class EmbedWorker {
       for (let isMore = true; isMore && !this.loop.stopping.aborted;) {
         await this.#context.provider.ready(this.loop.stopping);
         await this.#batch.hasRoom();
-        isMore = (await this.#embedQueued()) || (await this.#embedPaged());
+        const { wakes } = this.loop;
+        isMore =
+          (await this.#embedQueued()) || !(await this.#mayEmbedPaged(wakes)) || (await this.#embedPaged());
       }
     } finally {
       await this.#batch.releaseUnsent();
@@ -58,7 +66,8 @@ export class EmbedWorker {
   async #embedQueued(): Promise<boolean> {
     const { batches, claims, source, writeSize } = this.#context;
     const started = performance.now();
-    const { rows, isFull } = await claims.claim(this.#nextLimit(), (range) =>
+    const limit = this.#nextLimit(this.#lanes.changes);
+    const { rows, isFull } = await claims.claim(limit, (range) =>
       claim(batches, source, { ...range, ...this.#claimOptions }),
     );
     if (rows.length > 0) writeSize.claimed(performance.now() - started);
@@ -81,13 +90,19 @@ export class EmbedWorker {
     });
   }
 
+  /** Waits for a lane for the backfill. @returns false where a change may have come first */
+  async #mayEmbedPaged(wakes: number): Promise<boolean> {
+    const woken = this.loop.wokenSince(wakes).then(() => false);
+    return await Promise.race([this.#lanes.pages.hasRoom().then(() => true), woken]);
+  }
+
   /** Embeds rows of the source's backfill, if there is one. @returns whether more may be left. */
   async #embedPaged(): Promise<boolean> {
     const { batches, claims, db, lending, source } = this.#context;
-    if (this.loop.stopping.aborted) return false;
+    if (this.loop.stopping.aborted || (await this.#isHeld())) return false;
     // A kept plan could join the vectors' own table by reading it whole.
     const reading = source.vectorTable === null ? batches : db;
-    const limit = this.#nextLimit();
+    const limit = this.#nextLimit(this.#lanes.pages);
     const { rows, isDrained } = await claims.claimPaged({
       take: (owner, held) => takePage(db, source, owner, held),
       read: async (page) => {
@@ -102,6 +117,16 @@ export class EmbedWorker {
     return !isDrained;
   }
 
+  /** Whether its money is spent, or it is ahead of its time. */
+  async #isHeld(): Promise<boolean> {
+    const { db, source, unwrittenCost } = this.#context;
+    const held = await heldBackfill(db, source.id, unwrittenCost());
+    if (held === null) return false;
+    if (held === "ahead") this.loop.restFor(AHEAD_MS);
+    await this.#batch.sendFull({ andRest: true });
+    return true;
+  }
+
   /** @param andRest also sends a request that is not full */
   async #embed(rows: readonly ClaimedRow[], andRest: boolean): Promise<void> {
     if (rows.length > 0) this.#claimSize.learn(rows);
@@ -109,9 +134,9 @@ export class EmbedWorker {
     await this.#batch.sendFull({ andRest });
   }
 
-  #nextLimit(): number {
+  #nextLimit(lanes: ConcurrencyLimit): number {
     this.#batch.evictCompleted();
-    return this.#claimSize.next();
+    return this.#claimSize.next(lanes);
   }
 
   get #claimOptions() {

@@ -1,5 +1,5 @@
 import { groupBy } from "./group-by.ts";
-import type { ClaimedRow } from "../queue/classify.ts";
+import type { ClaimedRow } from "../queue/claim-state.ts";
 import { LOCKED_DELAY_MS } from "../queue/claims.ts";
 import { clearVector } from "../queue/clear-vector.ts";
 import { dropDeleted } from "../queue/drop-deleted.ts";
@@ -41,7 +41,7 @@ async function withoutText(
   const tickets = ticketsOf(rows);
   await loop.releasingOnError(tickets, async () => {
     const written = await failRejectedWrites(claims, await statement(tickets));
-    claims.complete(written);
+    claims.ended(written);
     events.emit("emptied", { source: source.name, rows: written.length });
     await claims.releaseSkipped(tickets);
   });

@@ -1,5 +1,5 @@
 import { groupBy } from "./group-by.ts";
-import type { ClaimedRow } from "../queue/classify.ts";
+import type { ClaimedRow } from "../queue/claim-state.ts";
 
 /** Texts that were sent and whose vectors are not written yet: a row with the same text waits for that vector, and is not paid for again. */
 export class PendingTexts {

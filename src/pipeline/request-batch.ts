@@ -1,7 +1,8 @@
 import { pack } from "../providers/isolate/pack.ts";
-import type { ClaimedRow } from "../queue/classify.ts";
+import type { ClaimedRow } from "../queue/claim-state.ts";
 import type { ConcurrencyLimit } from "../timing/concurrency-limit.ts";
 import { PendingTexts } from "./pending-texts.ts";
+import { purposeOf } from "./purpose-of.ts";
 import { sendRequest } from "./send-request.ts";
 import type { SourceContext } from "./source-context.ts";
 import { ticketsOf, type UniqueText } from "./unique-text.ts";
@@ -9,6 +10,12 @@ import { writeCachedVectors } from "./write-cached-vectors.ts";
 
 /** Rows held beyond which none are claimed, if any of them only wait for a text that is being embedded. */
 const MOST_HELD = 4_096;
+
+/** Requests in flight, and ready for their turn. A change is ready for its own while those of a backfill wait for theirs. */
+export interface Lanes {
+  readonly changes: ConcurrencyLimit;
+  readonly pages: ConcurrencyLimit;
+}
 
 interface UnsentText extends UniqueText {
   readonly tickets: string[];
@@ -23,15 +30,15 @@ interface UnsentText extends UniqueText {
  */
 export class RequestBatch {
   readonly #context: SourceContext;
-  readonly #requests: ConcurrencyLimit;
+  readonly #lanes: Lanes;
   readonly #aborting: AbortSignal;
   readonly #pending = new PendingTexts();
   /** By hash. */
   #unsent = new Map<string, UnsentText>();
 
-  constructor(context: SourceContext, requests: ConcurrencyLimit, aborting: AbortSignal) {
+  constructor(context: SourceContext, lanes: Lanes, aborting: AbortSignal) {
     this.#context = context;
-    this.#requests = requests;
+    this.#lanes = lanes;
     this.#aborting = aborting;
   }
 
@@ -104,7 +111,8 @@ export class RequestBatch {
 
   /** Waits until the request may be sent, not for its answer: the next claim is made in the meantime. */
   async #send(texts: readonly UniqueText[]): Promise<void> {
-    await this.#requests.start(async () => {
+    const lanes = purposeOf(this.#context, texts) === "change" ? this.#lanes.changes : this.#lanes.pages;
+    await lanes.start(async () => {
       const sent = sendRequest(this.#context, texts, this.#aborting);
       this.#pending.add(
         texts.map(({ hash }) => hash),

@@ -1,5 +1,5 @@
 import { groupBy } from "./group-by.ts";
-import type { ClaimedRow, ClaimState } from "../queue/classify.ts";
+import type { ClaimedRow, ClaimState } from "../queue/claim-state.ts";
 import {
   clearVectors,
   dropDeletedRows,

@@ -3,6 +3,7 @@ import type { EmbedResult } from "../providers/isolate/embed-result.ts";
 import { ProviderError } from "../providers/provider-error.ts";
 import type { SourceContext } from "./source-context.ts";
 import { ticketsOf, type UniqueText } from "./unique-text.ts";
+import { purposeOf } from "./purpose-of.ts";
 import { partsOf } from "./write-size.ts";
 import { writeVectors } from "./write-vectors.ts";
 
@@ -53,7 +54,8 @@ export async function sendRequest(
   };
   const inputs = texts.map(({ text }) => text);
   try {
-    await embedWithBisection(provider, inputs, signal, onResult, { onTooLong: settings.onTooLong });
+    const turn = { purpose: purposeOf(context, texts) };
+    await embedWithBisection(provider, inputs, signal, onResult, { onTooLong: settings.onTooLong, turn });
   } catch (error) {
     const problem = signal.aborted ? undefined : problemOf(error);
     const delayMs = error instanceof ProviderError || problem === undefined ? 0 : UNEXPECTED_DELAY_MS;

@@ -28,6 +28,8 @@ export interface SourceContext {
   readonly source: Source;
   readonly provider: Provider;
   readonly lending: Lending;
+  /** The money that its backfill has cost and that is not written yet. */
+  readonly unwrittenCost: () => number;
   readonly pgvector: Pgvector;
   readonly settings: EmbedSettings;
   readonly events: Events;
@@ -36,5 +38,5 @@ export interface SourceContext {
   /** Learns from each claim and each write of this source. */
   readonly writeSize: WriteSize;
   readonly claims: Claims;
-  readonly loop: Pick<WorkerLoop, "failed" | "releasingOnError">;
+  readonly loop: Pick<WorkerLoop, "failed" | "releasingOnError" | "aborting">;
 }

@@ -58,6 +58,20 @@ export class WorkerLoop {
     return this.#loop.isDraining;
   }
 
+  get wakes(): number {
+    return this.#loop.wakes;
+  }
+
+  /** Resolves when it was woken more often than that, or is to stop. */
+  wokenSince(wakes: number): Promise<void> {
+    return this.#loop.wokenSince(wakes);
+  }
+
+  /** Drains once more after that time, however often it is called until then. */
+  restFor(milliseconds: number): void {
+    this.#loop.restFor(milliseconds);
+  }
+
   wake(): void {
     this.#loop.wake();
   }

@@ -1,5 +1,5 @@
 import { databaseFault, describeDatabaseError } from "../database/database-fault.ts";
-import type { ClaimedRow } from "../queue/classify.ts";
+import type { ClaimedRow } from "../queue/claim-state.ts";
 import { forgetOverwritten } from "../ledger/forget-overwritten.ts";
 import { writeCached } from "../queue/write-cached.ts";
 import { failRejectedWrites } from "./fail-rejected-writes.ts";
@@ -36,7 +36,7 @@ async function writePart(context: SourceContext, rows: readonly ClaimedRow[]): P
   const writeMs = performance.now() - started;
   writeSize.wrote(written.length, writeMs);
   const freshnessMs = claims.held.agesOf(written);
-  claims.complete(written);
+  claims.ended(written);
   if (written.length > 0)
     events.emit("cached", { source: source.name, rows: written.length, freshnessMs, writeMs });
   const left = rows.flatMap(({ ticket, text_hash }) =>

@@ -1,4 +1,5 @@
-import { databaseFault, describeDatabaseError, mayBeCommitted } from "../database/database-fault.ts";
+import { setTimeout as delay } from "node:timers/promises";
+import { databaseFault, describeDatabaseError, isOutage, isUnanswered } from "../database/database-fault.ts";
 import { cacheVectors } from "../queue/cache-unwritten.ts";
 import { writeBack, type WriteBack } from "../queue/write-back.ts";
 import { failRejectedWrites } from "./fail-rejected-writes.ts";
@@ -10,10 +11,19 @@ interface EmbeddedPart extends Pick<WriteBack, "rows" | "vectors"> {
   readonly texts: readonly UniqueText[];
 }
 
+/** Whether a write that failed so is to be repeated, its vectors held meanwhile. */
+type IsHeld = (error: unknown) => boolean;
+
 /** How long rows are left alone when the database did not take their vectors. */
 const REFUSED_DELAY_MS = 1_000;
+/** How long vectors that the database cannot take now are held before they are written again; doubled each time. */
+const FIRST_HOLD_MS = 250;
+const LONGEST_HOLD_MS = 5_000;
 
-/** Writes the vectors of texts to their rows; what no row takes now goes into the cache. Never throws: rows that the database refuses are released. */
+/**
+ * Writes the vectors of texts to their rows; what no row takes now goes into the cache. While the database is away they are
+ * held: they are paid for. Never throws: rows that the database refuses, or twice does not answer for, are released.
+ */
 export async function writeVectors(
   context: SourceContext,
   { texts, vectors, rows }: EmbeddedPart,
@@ -27,12 +37,10 @@ export async function writeVectors(
     ledgerModel: lending.model,
     pgvector,
   };
-  const started = performance.now();
   try {
-    const written = await write(context, batch);
+    const { written, writeMs } = await persistently(context, (isHeld) => write(context, batch, isHeld));
     const freshnessMs = claims.held.agesOf(written);
-    claims.complete(written);
-    const writeMs = performance.now() - started;
+    claims.ended(written);
     writeSize.wrote(written.length, writeMs);
     events.emit("embedded", { source: source.name, rows: written.length, freshnessMs, writeMs });
     await claims.releaseSkipped(tickets);
@@ -43,16 +51,48 @@ export async function writeVectors(
   }
 }
 
-async function write(context: SourceContext, batch: WriteBack): Promise<string[]> {
+/**
+ * Runs a write, in an outage again and again, until the listener must stop. To write twice changes nothing: the rows are
+ * done. A statement that again has no reply is no outage: it may be this table's alone.
+ */
+async function persistently(
+  { events, loop, source }: SourceContext,
+  write: (isHeld: IsHeld) => Promise<string[]>,
+): Promise<{ readonly written: string[]; readonly writeMs: number }> {
+  const signal = loop.aborting;
+  let wasUnanswered = false;
+  const isHeld: IsHeld = (error) => isOutage(error) && !(wasUnanswered && isUnanswered(error));
+  for (let holdMs = FIRST_HOLD_MS; ; holdMs = Math.min(2 * holdMs, LONGEST_HOLD_MS)) {
+    const started = performance.now();
+    try {
+      const written = await write(isHeld);
+      if (holdMs > FIRST_HOLD_MS) events.emit("source_recovered", { source: source.name });
+      return { written, writeMs: performance.now() - started };
+    } catch (error) {
+      if (!isHeld(error) || signal.aborted) throw error;
+      wasUnanswered = isUnanswered(error);
+      if (holdMs === FIRST_HOLD_MS) {
+        const problem = `${describeDatabaseError(error)}: vectors are held until it takes them`;
+        events.emit("source_failing", { source: source.name, problem });
+      }
+      // At the deadline it is written once more.
+      await delay(holdMs * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => undefined);
+    }
+  }
+}
+
+/** @throws an outage, if the vectors are neither written nor cached; another fault of the server, if they are cached. */
+async function write(context: SourceContext, batch: WriteBack, isHeld: IsHeld): Promise<string[]> {
   const { batches, db, claims, source } = context;
   try {
     return await failRejectedWrites(claims, await writeBack(batches, source, batch));
   } catch (error) {
-    const isOfServer = databaseFault(error) === "server";
-    // A server that still answers (a statement timeout, a lock) may fail in the same way again: what was paid for is kept.
-    if (isOfServer && !mayBeCommitted(error)) await cacheVectors(db, source, batch).catch(() => undefined);
-    if (isOfServer) throw error;
-    await cacheVectors(db, source, batch);
+    if (isHeld(error)) throw error;
+    // A server that still answers (a statement timeout, a lock) may fail in the same way again.
+    await cacheVectors(db, source, batch).catch((failure: unknown) => {
+      throw isHeld(failure) || databaseFault(error) !== "server" ? failure : error;
+    });
+    if (databaseFault(error) === "server") throw error;
     return await writeCachedWithBisection(
       context,
       batch.rows.map(({ ticket }) => ticket),

@@ -16,7 +16,7 @@ import {
   watchedRows,
 } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
-import { classify, type ClaimedRow } from "./classify.ts";
+import { classify, type ClaimedRow } from "./claim-state.ts";
 import { isQueuedByLookup } from "./is-queued.ts";
 import { preparedPerSource, type PreparedPerSource } from "./prepared-per-source.ts";
 

@@ -6,7 +6,7 @@ import type { Lending } from "../ledger/lending.ts";
 import { withPerRowFallback } from "../sources/per-row-fallback.ts";
 import { isUnchanged, keyMatches, watchedRows } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
-import { classify, type ClaimedRow } from "./classify.ts";
+import { classify, type ClaimedRow } from "./claim-state.ts";
 import { preparedPerSource } from "./prepared-per-source.ts";
 import { isDue } from "./row-state.ts";
 

@@ -44,6 +44,9 @@ interface Failure {
 /** How long a row that a user's transaction holds is left alone: long enough not to spin, short enough to follow its commit. */
 export const LOCKED_DELAY_MS = 250;
 
+/** How long a row is left alone that could not be marked as failed: it would be sent, and paid for, once more. */
+const UNFAILED_DELAY_MS = 10_000;
+
 /** How rows of a backfill are claimed. */
 interface PagedClaim<Row> {
   readonly limit: number;
@@ -77,7 +80,7 @@ export class Claims {
   }
 
   /** Rows that are claimed and not ended yet. */
-  get held(): Pick<HeldClaims, "size" | "agesOf" | "rowOf" | "empty"> {
+  get held(): Pick<HeldClaims, "size" | "agesOf" | "rowOf" | "pagedOf" | "empty"> {
     return this.#held;
   }
 
@@ -156,8 +159,8 @@ export class Claims {
     }
   }
 
-  /** These rows have left the queue, or are done. */
-  complete(tickets: readonly string[]): void {
+  /** The statement that completed or failed these rows has committed: they are no longer held. */
+  ended(tickets: readonly string[]): void {
     this.#end(tickets, true);
   }
 
@@ -167,15 +170,16 @@ export class Claims {
     const { db, events, source } = this.#options;
     const paged = this.#held.pagedOf(tickets);
     const owners = [...new Set(this.#held.ownersOf(tickets).values())];
-    const failed = [
-      ...(paged.length === tickets.length
-        ? []
-        : await fail(db, source, tickets, owners, reason).catch(() => [])),
-      ...(paged.length === 0 ? [] : await failPaged(db, source, paged, reason).catch(() => [])),
-    ];
-    this.complete(failed);
+    const outcomes = await Promise.allSettled([
+      paged.length === tickets.length ? [] : fail(db, source, tickets, owners, reason),
+      paged.length === 0 ? [] : failPaged(db, source, paged, reason),
+    ]);
+    const failed = outcomes.flatMap((outcome) => (outcome.status === "fulfilled" ? outcome.value : []));
+    this.ended(failed);
     if (failed.length > 0) events.emit("failed", { source: source.name, rows: failed.length, kind, reason });
-    if ((await this.#endAsPending(tickets, 0)) > 0) this.#options.onReleased(0);
+    // What did not fail is still held here.
+    const delayMs = outcomes.some(({ status }) => status === "rejected") ? UNFAILED_DELAY_MS : 0;
+    if ((await this.#endAsPending(tickets, delayMs)) > 0) this.#options.onReleased(delayMs);
   }
 
   /**

@@ -25,7 +25,7 @@ export const countsBySource: RawBuilder<unknown> = sql`(
 
 export async function countQueue(db: Database, sourceId: number): Promise<QueueCounts> {
   const { rows } = await sql<QueueCounts>`
-    select c.pending::int, c.in_flight::int, c.failed::int, c.oldest_pending_seconds
+    select c.pending::float8, c.in_flight::float8, c.failed::float8, c.oldest_pending_seconds
     from (select ${counts} from autoembed.embedding_queue q where q.source_id = ${sourceId}) c`.execute(db);
   const [counted] = rows;
   if (counted === undefined) throw new Error("a count gave no row");
@@ -33,9 +33,13 @@ export async function countQueue(db: Database, sourceId: number): Promise<QueueC
 }
 
 /** Rows of these sources that are pending or claimed: all of them, or those with tickets up to one. */
-export async function pendingRows(db: Database, sources: readonly Source[], upTo?: string): Promise<number> {
+export async function pendingRows(
+  db: Database,
+  sources: readonly Pick<Source, "id">[],
+  upTo?: string,
+): Promise<number> {
   const { rows } = await sql<{ pending: number }>`
-    select count(*)::int as pending from autoembed.embedding_queue q
+    select count(*)::float8 as pending from autoembed.embedding_queue q
     where ${isOpen()} and q.source_id = any(${sources.map((source) => source.id)}::int[])
       and ${upTo === undefined ? sql`true` : sql`q.ticket <= ${upTo}::bigint`}`.execute(db);
   return rows[0]?.pending ?? 0;
@@ -56,10 +60,19 @@ export async function hasAtMostPending(
 
 export async function failedRows(db: Database, { id }: Source): Promise<number> {
   const { rows } = await sql<{ failed: number }>`
-    select count(*)::int as failed from autoembed.embedding_queue q where q.source_id = ${id} and ${isFailed()}`.execute(
+    select count(*)::float8 as failed from autoembed.embedding_queue q where q.source_id = ${id} and ${isFailed()}`.execute(
     db,
   );
   return rows[0]?.failed ?? 0;
+}
+
+/** The ids of sources with a row that is pending or claimed, or with a backfill under way: one look, however many sources there are. */
+export async function sourcesWithWork(db: Database): Promise<number[]> {
+  const { rows } = await sql<{ id: number }>`
+    select s.id from autoembed.embedding_source s
+    where exists (select from autoembed.embedding_queue q where q.source_id = s.id and ${isOpen()})
+      or exists (select from autoembed.embedding_backfill b where b.source_id = s.id)`.execute(db);
+  return rows.map(({ id }) => id);
 }
 
 /** Whether nothing is pending or claimed, and no backfill is under way, of any source that is not paused. */
@@ -93,7 +106,7 @@ export async function countMissingVectors(
   other: Source,
 ): Promise<Pick<QueueCounts, "pending" | "failed">> {
   const { rows } = await sql<Pick<QueueCounts, "pending" | "failed">>`
-    select count(*) filter (where ${isOpen()})::int as pending, count(*) filter (where ${isFailed()})::int as failed
+    select count(*) filter (where ${isOpen()})::float8 as pending, count(*) filter (where ${isFailed()})::float8 as failed
     from autoembed.embedding_queue q
     join ${rowsWithVectors(shown)} b on ${keyMatches(shown, "b", "q")}
     join ${rowsWithVectors(other)} a on ${keyMatches(other, "a", "q")}

@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { isUnchanged, keyMatches, watchedRows } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
-import { isOpen } from "./row-state.ts";
+import { isClaimed, isFailed, isOpen } from "./row-state.ts";
 import type { Outcome } from "./vector-ctes.ts";
 
 /**
@@ -39,5 +39,24 @@ export async function dropDeleted(
     where q.source_id = ${source.id} and ${isOpen()}
         and q.ticket = any(${tickets}::bigint[]) and q.ticket = h.ticket
     returning q.ticket, true as written`.execute(db);
+  return rows;
+}
+
+export interface Dequeued {
+  readonly ticket: string;
+  readonly has_failed: boolean;
+  /** A listener has claimed it, and may hold its text. */
+  readonly is_claimed: boolean;
+}
+
+/** Drops rows from the queue whatever their state, with their reasons, as part of a transaction that erases them. */
+export async function dropQueued(
+  transaction: Database,
+  sourceId: number,
+  keys: readonly string[],
+): Promise<Dequeued[]> {
+  const { rows } = await sql<Dequeued>`
+    delete from autoembed.embedding_queue q where q.source_id = ${sourceId} and q.key = any(${keys}::text[])
+    returning q.ticket, ${isFailed()} as has_failed, ${isClaimed()} as is_claimed`.execute(transaction);
   return rows;
 }

@@ -2,7 +2,15 @@ import { setTimeout as delay } from "node:timers/promises";
 import { sql, type RawBuilder } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { isAfter, keyDescending, keyTexts } from "../sources/key-order.ts";
-import { isSameRow, keysOf, queueKey, watchedRows } from "../sources/source-sql.ts";
+import {
+  isSameRow,
+  keyFits,
+  keyMatches,
+  keysOf,
+  queueKey,
+  watchedKeys,
+  watchedRows,
+} from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 import { isQueuedByLookup } from "./is-queued.ts";
 
@@ -74,7 +82,8 @@ export async function enqueueStale(
       where ${after === undefined ? sql`true` : isAfter(source, "t", after)}
       order by ${keysOf(source, "t")} limit ${limit}
     ), unqueued as materialized (
-      select f.* from (select t.* from page t ${stale}) f where not ${isQueuedByLookup(source.id, queueKey(source, "f"))}
+      select f.* from (select t.* from page t ${stale}) f where ${keyFits(source, "f")}
+        and not ${isQueuedByLookup(source.id, queueKey(source, "f"))}
     ), free as materialized (
       select ${keysOf(source, "t")} from unqueued f join ${watchedRows(source)} t on ${same}
       for no key update of t skip locked
@@ -87,4 +96,24 @@ export async function enqueueStale(
     select (select count(*)::int from queued) as queued, (select count(*)::int from passed_over) as "passedOver",
       (select key_texts from page t order by ${keyDescending(source, "t")} limit 1) as last`.execute(db);
   return rows[0] ?? { queued: 0, passedOver: 0, last: null };
+}
+
+/**
+ * Queues the rows of these keys that exist. A part of a transaction that holds a lock on the table: no row is being
+ * written.
+ * @param keys selects each `key`, as the queue writes it
+ * @returns the number of rows that were not queued before
+ */
+export async function enqueueKeys(
+  transaction: Database,
+  source: Source,
+  keys: RawBuilder<unknown>,
+): Promise<number> {
+  const { rows } = await sql<{ queued: number }>`
+    with named as materialized (select distinct k.key from (${keys}) k), queued as (
+      insert into autoembed.embedding_queue (source_id, key) select ${source.id}, ${queueKey(source, "t")}
+      from named n join ${watchedKeys(source)} t on ${keyMatches(source, "t", "n")} where ${keyFits(source, "t")}
+      on conflict (source_id, key) do nothing returning 1
+    ) select count(*)::int as queued from queued`.execute(transaction);
+  return rows[0]?.queued ?? 0;
 }

@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
+import { storing } from "../database/storing.ts";
 import { withPerRowFallback } from "../sources/per-row-fallback.ts";
 import type { Source } from "../sources/source.ts";
 import { isUnchanged, keyMatches, textHash, watchedRows } from "../sources/source-sql.ts";
@@ -17,17 +18,20 @@ export async function fail(
   owners: readonly number[],
   reason: string,
 ): Promise<string[]> {
-  const { rows } = await sql<{ ticket: string }>`
+  const { rows } = await storing(reason, (reason) =>
+    sql<{ ticket: string }>`
     with free as materialized (
       select q.ticket from autoembed.embedding_queue q
       where q.source_id = ${source.id} and ${isOpen()} and q.ticket = any(${tickets}::bigint[])
         and q.owner = any(${owners}::int[])
       for update skip locked
     )
-    update autoembed.embedding_queue q set failed_at = now(), owner = null, attempts = attempts + 1, last_error = ${reason}
+    update autoembed.embedding_queue q set failed_at = now(), owner = null, attempts = least(attempts::int + 1, 32767),
+      last_error = ${reason}
     from free f where q.source_id = ${source.id} and ${isOpen()}
         and q.ticket = any(${tickets}::bigint[]) and q.ticket = f.ticket
-    returning q.ticket`.execute(db);
+    returning q.ticket`.execute(db),
+  );
   return rows.map((row) => row.ticket);
 }
 
@@ -59,7 +63,8 @@ export async function failPaged(
   reason: string,
 ): Promise<string[]> {
   return await withPerRowFallback(source, async (source) => {
-    const { rows } = await sql<{ ticket: string }>`
+    const { rows } = await storing(reason, (reason) =>
+      sql<{ ticket: string }>`
     with free as materialized (
       select c.ticket, c.key
       from unnest(${paged.map(({ ticket }) => ticket)}::bigint[], ${paged.map(({ key }) => key)}::text[],
@@ -72,7 +77,8 @@ export async function failPaged(
       select ${source.id}, f.key, now(), 1, ${reason} from free f order by f.key
       on conflict (source_id, key) do nothing
     )
-    select f.ticket from free f`.execute(db);
+    select f.ticket from free f`.execute(db),
+    );
     return rows.map((row) => row.ticket);
   });
 }

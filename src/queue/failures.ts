@@ -3,23 +3,6 @@ import type { Database } from "../database/connect.ts";
 import { isOfSource } from "./is-of-source.ts";
 import { isFailed } from "./row-state.ts";
 
-/** Keys and reasons, never a text. */
-export interface FailedRow {
-  readonly key: string;
-  readonly reason: string;
-  /** ISO 8601, UTC. */
-  readonly failed_at: string;
-}
-
-export async function latestFailures(db: Database, sourceId: number, most: number): Promise<FailedRow[]> {
-  const { rows } = await sql<FailedRow>`
-    select q.key, coalesce(q.last_error, 'unknown') as reason,
-      to_char(q.failed_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as failed_at
-    from autoembed.embedding_queue q where q.source_id = ${sourceId} and ${isFailed()}
-    order by q.failed_at desc, q.key limit ${most}`.execute(db);
-  return rows;
-}
-
 export interface FailureReason {
   /** Of one row that failed for it. */
   readonly key: string;
@@ -27,10 +10,10 @@ export interface FailureReason {
   readonly rows: number;
 }
 
-/** The reasons of the latest failures, one each. */
+/** The reasons of the latest failures, one each, never a text. */
 export async function failureReasons(db: Database, sourceId: number, most: number): Promise<FailureReason[]> {
   const { rows } = await sql<FailureReason>`
-    select q.last_error as reason, count(*)::int as rows, max(q.key) as key
+    select q.last_error as reason, count(*)::float8 as rows, max(q.key) as key
     from autoembed.embedding_queue q where q.source_id = ${sourceId} and ${isFailed()}
     group by q.last_error order by max(q.failed_at) desc limit ${most}`.execute(db);
   return rows;
@@ -65,7 +48,7 @@ export async function failuresByReason(
     select f.reason, f.rows, f.source, f.key, f.failed_at, f.attempts from (
       select ${reason} as reason, s.name as source, q.key, q.attempts,
         to_char(q.failed_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as failed_at,
-        (count(*) over (partition by ${reason}))::int as rows,
+        (count(*) over (partition by ${reason}))::float8 as rows,
         row_number() over (partition by ${reason} order by q.failed_at desc, q.source_id, q.key) as place
       from autoembed.embedding_queue q join autoembed.embedding_source s on s.id = q.source_id
       where ${isFailed()} and ${isOfSource(source)}) f

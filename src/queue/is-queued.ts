@@ -13,6 +13,11 @@ export function isQueuedByLookup(sourceId: number, key: RawBuilder<unknown>): Ra
   return sql`exists (select from autoembed.embedding_queue e where e.source_id = ${sql.lit(sourceId)} and e.key = ${key} offset 0)`;
 }
 
+/** That a row of any source is queued under that ticket. */
+export function isQueuedTicket(ticket: RawBuilder<unknown>): RawBuilder<boolean> {
+  return sql`exists (select from autoembed.embedding_queue q where q.ticket = ${ticket})`;
+}
+
 /** Joins the queue's row `q` of the watched row `row`, with nulls where it is not queued. */
 export function joinQueue(source: Source, row: string): RawBuilder<unknown> {
   return sql`left join autoembed.embedding_queue q on q.source_id = ${source.id} and q.key = ${queueKey(source, row)}`;

@@ -42,6 +42,9 @@ export function isClaimed(row = "q"): RawBuilder<boolean> {
   return sql`${isOpen(row)} and ${sql.ref(`${row}.owner`)} is not null`;
 }
 
+/** Who has claimed rows: a condition such as `id in ${claimOwners}`. */
+export const claimOwners: RawBuilder<unknown> = sql`(select q.owner from autoembed.embedding_queue q where ${isClaimed()})`;
+
 /** Pending, and its delay is over. A delay beyond the longest means that the server's clock was set back. */
 export function isDue(row = "q"): RawBuilder<boolean> {
   const notBefore = sql.ref(`${row}.not_before`);
@@ -49,6 +52,6 @@ export function isDue(row = "q"): RawBuilder<boolean> {
     or ${notBefore} > now() + ${sql.lit(LONGEST_DELAY_MS)} * interval '1 millisecond')`;
 }
 
-/** What a requeue sets: the row is pending as if its text had changed now. The triggers set the same columns. */
-export const requeued = sql`failed_at = null, attempts = 0, last_error = null, owner = null,
+/** What a retry sets: the row is pending as if its text had changed now, but how often it failed is still counted. */
+export const retried = sql`failed_at = null, last_error = null, owner = null,
       ticket = nextval('autoembed.embedding_ticket'), queued_at = now(), not_before = now()`;

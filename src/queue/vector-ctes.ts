@@ -123,7 +123,7 @@ export function dequeueWritten(source: Source): RawBuilder<unknown> {
   return dequeue(source.vectorTable === null ? "held" : "writable");
 }
 
-/** The same for the rows of another CTE. */
+/** The same for the rows of another CTE. They are locked, so their ctid stands; that of a page's row is null. */
 export function dequeue(held: string): RawBuilder<unknown> {
   return sql`, dequeued as (
       delete from autoembed.embedding_queue q where q.ctid = any(array(select w.ctid from written w))

@@ -63,6 +63,7 @@ function statement(kind: ClaimKind): PreparedPerSource<Outcome> {
   return preparedPerSource<Outcome>((source) => {
     const claimed = sql`unnest($1::bigint[], $2::tid[], $3::int[], $7::text[]) as c(ticket, ctid, position, key)`;
     const isStoredAsIs = source.vectorType === "vector";
+    // Named also where the column is no vector: a parameter must have a type.
     const vectorHashes = sql`($8::bytea[])`;
     const vectors = sql`($9::${vectorName(source.vectorSchema, "vector")}[])`;
     const isLeft = sql`c.position <> all(array(

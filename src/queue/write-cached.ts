@@ -26,14 +26,14 @@ export async function writeCached(db: Database, source: Source, cached: Cached):
   const { id, lenderIds, cacheNames } = lending.model;
   const outcomes: Outcome[] = [];
   const left = new Map(cached.rows.map((row) => [row.ticket, row]));
-  const write = async (statements: Statements, names: string): Promise<void> => {
+  const write = async (statements: Statements, wanted: string): Promise<void> => {
     for (const { ticket } of outcomes) left.delete(ticket);
     const written = await forEachKind([...left.values()], async (kind, rows) =>
       statements[kind](db, source, [
         numbersParameter(rows.map(({ ticket }) => ticket)),
         ctidsParameter(rows.map(({ ctid }) => ctid)),
         id,
-        names,
+        wanted,
         textsParameter(rows.map(({ key }) => key)),
       ]),
     );
@@ -54,7 +54,11 @@ function ignoreLendersFault(error: unknown): void {
 
 type Statements = Readonly<Record<ClaimKind, PreparedPerSource<Outcome>>>;
 
-/** @param lateral a join that gives each watched row `t` the `vector` of its text, as `e`, the `text_hash` and the `vector_hash`. */
+/**
+ * Its `$4` is which models lend: ids where rows do, names where the cache does.
+ *
+ * @param lateral a join that gives each watched row `t` the `vector` of its text, as `e`, the `text_hash` and the `vector_hash`.
+ */
 function statementsOf(lateral: (source: Source) => RawBuilder<unknown>): Statements {
   const statement = (kind: ClaimKind): PreparedPerSource<Outcome> =>
     preparedPerSource((source) => lend(source, kind, lateral(source)));

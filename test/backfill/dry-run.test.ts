@@ -35,6 +35,8 @@ test("A dry run sends no request, writes nothing, and says of each figure what i
     requests: 3,
     seconds: null,
     cost: 50,
+    priceListedOn: null,
+    batch: { batches: 1, priceFactor: 0.5, cost: 25, hours: 24 },
     basis: {
       tokens: "4 characters per token, assumed: this model has reported no tokens for this source yet",
       requests: "at most 10 texts and 300000 characters per request",
@@ -99,7 +101,15 @@ test("Answers without tokens teach no ratio, small requests teach no pace, and w
   const { client, db } = await prepareDryRun();
   const events = new Events();
   const usage = new Usage(events);
-  const answer = { source: "patient_embeddings", model: "a/b", texts: 1, characters: 8, milliseconds: 9.6 };
+  const answer = {
+    source: "patient_embeddings",
+    purpose: "change" as const,
+    model: "a/b",
+    texts: 1,
+    characters: 8,
+    milliseconds: 9.6,
+    cost: undefined,
+  };
   events.emit("answered", { ...answer, tokens: 7, areTokensEstimated: true, isFull: true });
   await client.query("alter table autoembed.embedding_usage rename to away");
   await expect(usage.flush(db)).rejects.toThrow("does not exist");
@@ -167,7 +177,8 @@ test("The command prints each figure with its basis or one JSON document, and re
   tokens        about 193 (4 characters per token, assumed: this model has reported no tokens for this source yet)
   requests      1 (at most 64 texts and 300000 characters per request)
   time          not known: no full request of this source to this model was timed yet; --sample 50 measures it
-  cost          not known: EMBED_PRICE_PER_MILLION_TOKENS is not set
+  cost          about 0.0000 (USD, at the list price of 2025-10-01: 0.02 per million tokens)
+  with --batch  about 0.0000 (0.5 of the price), 1 batch, each within 24 hours
 `);
   expect(provider.counts.requests).toBe(0);
 
@@ -175,7 +186,12 @@ test("The command prints each figure with its basis or one JSON document, and re
   expect(sampled).toMatchObject({ code: 0, stderr: "" });
   const [report, ...others] = JSON.parse(sampled.stdout) as DryRunReport[];
   expect(others).toEqual([]);
-  expect(report).toMatchObject({ source: "patient_embeddings", cachedTexts: 50, texts: 10, cost: null });
+  expect(report).toMatchObject({
+    source: "patient_embeddings",
+    cachedTexts: 50,
+    texts: 10,
+    priceListedOn: "2025-10-01",
+  });
   expect(report?.sample).toMatchObject({ kept: 50, refused: 0 });
   expect(Object.keys(report?.basis ?? {})).toEqual(["tokens", "requests", "seconds", "cost"]);
   expect(text.stdout + sampled.stdout).not.toContain("xylophonic");

@@ -71,7 +71,7 @@ test("A sample reports texts that the provider refuses, keeps the others, and en
   expect(sample?.refusal).not.toContain("1007");
 
   const requests = provider.counts.requests;
-  await client.query("update autoembed.embedding_usage set tokens = 1000");
+  await client.query("update autoembed.embedding_spending set tokens = 1000");
   await expect(dryRun({ sample: 50 })).rejects.toThrow(
     "The sample ended after 0 of 1 texts: the day's 1000 tokens are used up",
   );

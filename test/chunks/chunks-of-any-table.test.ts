@@ -4,11 +4,11 @@ import { connect } from "../../src/database/connect.ts";
 import { splitText } from "../../src/chunks/split-text.ts";
 import { verifyChunks } from "../../src/verify/verify-chunks.ts";
 import { buildIndex } from "../../src/search/build-index.ts";
-import { searchChosen } from "../../src/search/search-source.ts";
 import { choose } from "../../src/sources/choose-sources.ts";
 import { watch, type WatchOptions } from "../../src/watch/watch.ts";
 import { DIMENSIONS, prepare, type Listening } from "../support/listening.ts";
 import { oracleVector } from "../support/oracle-vector.ts";
+import { find } from "../support/searching.ts";
 
 vi.setConfig({ testTimeout: 180_000 });
 
@@ -123,16 +123,17 @@ test.each(TABLES)("Chunks of $what follow its rows, and are found by searches", 
   };
   expect(await buildIndex(db, source, building)).toMatchObject({ built: true });
   const passage = splitText(OTHER, SPLIT)[1]?.text ?? "";
-  const query = oracleVector(passage, DIMENSIONS);
   const best = { key: found, chunk: { number: 2 } };
   const asked = { limit: 5, withText: true };
-  expect(await searchChosen(db, chosen, query, asked)).toMatchObject([{ ...best, text: passage }, {}]);
-  const words = { ...asked, query: "rivers", language: "english" };
-  expect(await searchChosen(db, chosen, query, words)).toMatchObject([best, {}]);
+  expect(await find(db, "app.docs", passage, asked)).toMatchObject([{ ...best, text: passage }, {}]);
+  expect(await find(db, "app.docs", "rivers", { ...asked, hybrid: true })).toMatchObject([
+    { key: found },
+    {},
+  ]);
   const where = { ...asked, where: "body like 'Another%'" };
-  expect(await searchChosen(db, chosen, query, where)).toMatchObject([best]);
+  expect(await find(db, "app.docs", passage, where)).toMatchObject([best]);
   const inSql = await client.query("select key, chunk from autoembed.search('app.docs', $1::vector, 5)", [
-    JSON.stringify([...query]),
+    JSON.stringify([...oracleVector(passage, DIMENSIONS)]),
   ]);
   expect(inSql.rows[0]).toEqual({ key: found, chunk: 2 });
 

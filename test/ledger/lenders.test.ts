@@ -54,8 +54,9 @@ test("A source that was paused and watched by another key does not keep its text
   await client.query(
     "update autoembed.embedding_source set paused = true where name = 'lender'; notify autoembed",
   );
-  await client.query("select autoembed.watch('lender', 'body', array['name'])");
-  await client.query("insert into patient_embeddings select n, 'text ' || n from generate_series(1, 20) n");
+  // In one transaction: the listener claims the rows before it reads that the source's key is another.
+  await client.query(`select autoembed.watch('lender', 'body', array['name']);
+    insert into patient_embeddings select n, 'text ' || n from generate_series(1, 20) n`);
   await expect
     .poll(
       async () => (await client.query("select from patient_embeddings where embedding is not null")).rowCount,

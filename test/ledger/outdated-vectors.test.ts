@@ -6,6 +6,7 @@ import { connect } from "../../src/database/connect.ts";
 import { isProbe } from "../../src/providers/isolate/probe-text.ts";
 import { chooseSources } from "../../src/sources/choose-sources.ts";
 import { collectStatus } from "../../src/status/collect-status.ts";
+import { needsAttention } from "../../src/status/needs-attention.ts";
 import { describeStatus } from "../../src/status/describe-status.ts";
 import { oracleVector } from "../support/oracle-vector.ts";
 import { runCommand } from "../support/command.ts";
@@ -44,8 +45,18 @@ async function prepareRows() {
     },
     status: async () => {
       const status = await collectStatus(db);
-      const { rows, current, old_text, old_setting, adopted } = status.sources[0] ?? {};
-      return { rows, current, old_text, old_setting, adopted, text: describeStatus(status) };
+      const { rows, current, not_queued, old_text, old_setting, adopted } = status.sources[0] ?? {};
+      const needs = needsAttention(status, { maxAgeSeconds: 900 });
+      return {
+        rows,
+        current,
+        not_queued,
+        old_text,
+        old_setting,
+        adopted,
+        text: describeStatus(status),
+        needs,
+      };
     },
   };
 }
@@ -59,6 +70,21 @@ test("Texts that changed while the triggers were off are counted as outdated, an
   expect((await backfill()).toSorted()).toEqual([1, 2, 3, 4, 5].map((n) => `changed ${n}`));
   expect(await status()).toMatchObject({ rows: ROWS, current: ROWS, old_text: 0, old_setting: 0 });
   expect(await wrongRows(client)).toEqual([]);
+});
+
+test("Rows that came while the triggers were off are counted as not queued, and need a person until a backfill embeds them", async () => {
+  const { client, backfill, status, unseen } = await prepareRows();
+  await unseen("insert into patient_embeddings select n, 'unseen ' || n from generate_series(1001, 1003) n");
+  await client.query("insert into patient_embeddings values (1004, 'seen'), (1005, ' ')");
+  const says = "3 rows have no vector and are not queued: npm run backfill -- --source patient_embeddings";
+  const before = await status();
+  expect(before).toMatchObject({ rows: ROWS + 4, current: ROWS, not_queued: 3, old_text: 0 });
+  expect(before.text).toContain(says);
+  expect(before.needs).toContain(`patient_embeddings: ${says}`);
+  await backfill();
+  const after = await status();
+  expect(after).toMatchObject({ current: ROWS + 4, not_queued: 0 });
+  expect(after.needs.join()).not.toContain("not queued");
 });
 
 test("Vectors of another setting stay until a backfill, which embeds exactly those", async () => {

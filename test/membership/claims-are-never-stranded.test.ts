@@ -172,10 +172,15 @@ describeNative("A claim is never lost with its listener or its connection", "nee
     expect(await wrongRows(client)).toEqual([]);
   });
 
-  test("A claim of a listener that fell silent is taken over within five seconds", async () => {
+  test.each([
+    ["fell silent", "{}", "0"],
+    ["died while it woke, and still said asleep", '{"asleep": true}', "1 minute"],
+  ])("A claim of a listener that %s is taken over within five seconds", async (_, state, ago) => {
     const { client, listen } = await prepare();
     await client.query(
-      "insert into autoembed.embedding_listener (host, pid, version, seen_at) values ('elsewhere', 1, '0', now())",
+      `insert into autoembed.embedding_listener (host, pid, version, state, seen_at)
+       values ('elsewhere', 1, '0', $1, now() - $2::interval)`,
+      [state, ago],
     );
     await client.query("insert into patient_embeddings values (1, 'claimed by the dead')");
     await client.query(

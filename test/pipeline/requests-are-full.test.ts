@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { ClaimSize } from "../../src/pipeline/claim-size.ts";
 import { ConcurrencyLimit } from "../../src/timing/concurrency-limit.ts";
 import type { SourceContext } from "../../src/pipeline/source-context.ts";
-import type { ClaimedRow } from "../../src/queue/classify.ts";
+import type { ClaimedRow } from "../../src/queue/claim-state.ts";
 import { prepare, wrongRows } from "../support/listening.ts";
 
 const BATCH = 10;
@@ -37,18 +37,18 @@ test("Cache hits among the rows leave only the last request partly filled", asyn
 test("A claim fills the free request slots, takes most rows where all are cache hits, and few where texts are long", async () => {
   const lanes = new ConcurrencyLimit(4);
   const limits = { characters: 100_000 };
-  const size = new ClaimSize({ provider: { limits }, settings: { batchSize: 64 } } as SourceContext, lanes);
+  const size = new ClaimSize({ provider: { limits }, settings: { batchSize: 64 } } as SourceContext);
   const rows = (count: number, text: string | null): ClaimedRow[] =>
     Array.from({ length: count }, () => ({ text }) as ClaimedRow);
 
-  expect(size.next()).toBe(4 * 64);
+  expect(size.next(lanes)).toBe(4 * 64);
   await lanes.start(() => new Promise<void>(() => undefined));
-  expect(size.next()).toBe(3 * 64);
+  expect(size.next(lanes)).toBe(3 * 64);
   size.learn(rows(192, null));
-  expect(size.next()).toBe(512);
+  expect(size.next(lanes)).toBe(512);
   size.learn(rows(64, "x".repeat(1_000)));
-  expect(size.next()).toBe(3 * 64);
+  expect(size.next(lanes)).toBe(3 * 64);
   // One request takes four of them.
   size.learn(rows(192, "x".repeat(25_000)));
-  expect(size.next()).toBe(64);
+  expect(size.next(lanes)).toBe(64);
 });

@@ -60,6 +60,29 @@ test("A trigger that names a missing table fails its own row, and keeps no other
   await client.query("drop trigger guard on patient_embeddings");
 });
 
+test.each(["08001", "53200", "25006"])(
+  "A trigger that reports the outage %s of another server keeps no other table waiting, and its texts are sent once",
+  async (code) => {
+    const { client, provider, listen } = await prepare();
+    await client.query(`drop table if exists bystanders cascade;
+      create table bystanders (patient_id int primary key, context_text text, embedding vector(${DIMENSIONS}))`);
+    await client.query("select autoembed.watch('bystanders', 'context_text')");
+    const raise = `raise exception 'no other server' using errcode = '${code}';`;
+    await guard(client, "patient_embeddings", "new.embedding is not null", raise);
+    await listen({ EMBED_BATCH_SIZE: "1", EMBED_SHUTDOWN_MS: "1000" });
+    await client.query(
+      "insert into patient_embeddings select n, 'guarded ' || n from generate_series(1, 6) n",
+    );
+    const sent = () => provider.requests.flatMap(({ texts }) => texts).filter((text) => /guarded/.test(text));
+    await expect.poll(() => sent().length, { timeout: 30_000 }).toBe(6);
+    await client.query("insert into bystanders values (1, 'one'), (2, 'two')");
+    await expect.poll(() => wrongRows(client, "bystanders"), { timeout: 30_000 }).toEqual([]);
+    await client.query("drop trigger guard on patient_embeddings");
+    await expect.poll(() => wrongRows(client), { timeout: 30_000 }).toEqual([]);
+    expect(sent()).toHaveLength(6);
+  },
+);
+
 test("A blank row whose vector a trigger keeps fails, and stays in the queue", async () => {
   const { client, listen } = await prepare();
   const listener = await listen();

@@ -2,11 +2,9 @@ import pg from "pg";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { clearVector } from "../../src/queue/clear-vector.ts";
 import type { HeldRow } from "../../src/queue/held-rows.ts";
-import { nearest } from "../../src/search/nearest.ts";
 import { describeNative } from "../support/database.ts";
-import { DIMENSIONS } from "../support/listening.ts";
-import { oracleVector } from "../support/provider-server.ts";
 import { DOCUMENTS, INTO, keysOfVectors, prepareVectorTable, wrongVectors } from "../support/vector-table.ts";
+import { find } from "../support/searching.ts";
 
 vi.setConfig({ testTimeout: 180_000 });
 
@@ -30,7 +28,7 @@ test("A statement that was made before the vectors got their own table clears no
 });
 
 test("A text expression that raises for one row fails that row alone, and no search, where vectors have their own table", async () => {
-  const { client, listen, db, source } = await prepareVectorTable(DOCUMENTS, {
+  const { client, listen, db } = await prepareVectorTable(DOCUMENTS, {
     ...INTO,
     text: "body || (10 / id)",
   });
@@ -42,10 +40,7 @@ test("A text expression that raises for one row fails that row alone, and no sea
   expect(await keysOfVectors(client)).toEqual(["2", "5"]);
   const failed = await client.query("select key from autoembed.embedding_queue where failed_at is not null");
   expect(failed.rows).toEqual([{ key: "0" }]);
-  const [best] = await nearest(db, await source(), oracleVector("five 2", DIMENSIONS), {
-    limit: 1,
-    withText: true,
-  });
+  const [best] = await find(db, "docs", "five 2", { limit: 1, withText: true });
   expect(best).toMatchObject({ key: "5", text: "five 2" });
 });
 

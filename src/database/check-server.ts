@@ -1,6 +1,7 @@
-import pg from "pg";
+import { clientOf } from "./client-of.ts";
 import { SetupError } from "../errors.ts";
 import { invocation } from "../invocation.ts";
+import { connectionProblem } from "./connection-problem.ts";
 
 /** Postgres 13 gets no more fixes. */
 const OLDEST_POSTGRES = 14;
@@ -13,6 +14,7 @@ interface ServerFacts {
   readonly installed: string | null;
   readonly available: string | null;
   readonly may_create: boolean;
+  readonly encoding: string;
 }
 
 /** Looks, before anything is changed, whether the server can carry the schema. @throws {SetupError} with what to do. */
@@ -22,6 +24,12 @@ export async function checkServer(databaseUrl: string): Promise<void> {
     throw new SetupError(
       `Postgres ${facts.major} is too old.`,
       `pg-autoembed needs Postgres ${OLDEST_POSTGRES} or newer.`,
+    );
+  }
+  if (facts.encoding === "SQL_ASCII") {
+    throw new SetupError(
+      "This database has the encoding SQL_ASCII, which takes bytes that are no text in any encoding.",
+      "Use a database with the encoding UTF8: create database … encoding 'UTF8' template template0;",
     );
   }
   const version = facts.installed ?? facts.available;
@@ -48,11 +56,15 @@ export async function checkServer(databaseUrl: string): Promise<void> {
 }
 
 async function askServer(databaseUrl: string): Promise<ServerFacts> {
-  const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 10_000 });
+  const client = new (clientOf(databaseUrl))({
+    connectionString: databaseUrl,
+    connectionTimeoutMillis: 10_000,
+  });
   try {
     await client.connect();
     const { rows } = await client.query<ServerFacts>(`
       select current_setting('server_version_num')::int / 10000 as major,
+        current_setting('server_encoding') as encoding,
         (select extversion from pg_extension where extname = 'vector') as installed,
         (select default_version from pg_available_extensions where name = 'vector') as available,
         coalesce((select bool_or(not superuser or (trusted and has_database_privilege(current_database(), 'create')))
@@ -66,16 +78,6 @@ async function askServer(databaseUrl: string): Promise<ServerFacts> {
   } finally {
     await client.end();
   }
-}
-
-/** What a failed connection means to the person who configured it. The URL, which holds a password, is not repeated. */
-export function connectionProblem(error: unknown): SetupError {
-  const reason = error instanceof AggregateError ? String(error.errors[0]) : String(error);
-  return new SetupError(
-    `Cannot use the database of DATABASE_URL: ${reason.replace(/^Error: |^error: /, "")}.`,
-    "Check host, port, user, password and database name in DATABASE_URL, and that the server accepts connections from here.",
-    { cause: error },
-  );
 }
 
 function isTooOld(version: string): boolean {

@@ -1,4 +1,12 @@
-import pg from "pg";
+import type pg from "pg";
+import { SetupError } from "../errors.ts";
+import { poolerFault } from "./pooler-fault.ts";
+
+/** Whether Postgres answered with an error, also through an application's own copy of `pg`: by its shape. */
+export function isDatabaseError(error: unknown): error is pg.DatabaseError & { readonly code: string } {
+  if (!(error instanceof Error) || !("code" in error) || !("severity" in error)) return false;
+  return typeof error.code === "string" && error.code.length === 5;
+}
 
 /**
  * What made a statement fail.
@@ -13,8 +21,9 @@ const ROW_CLASSES = new Set(["21", "22", "23", "27", "38", "39", "44", "P0"]);
 
 /** By SQLSTATE class: https://www.postgresql.org/docs/current/errcodes-appendix.html */
 export function databaseFault(error: unknown): DatabaseFault {
-  if (!(error instanceof pg.DatabaseError) || error.code === undefined) return "server";
+  if (!isDatabaseError(error)) return "server";
   const { code } = error;
+  if (poolerFault(error) !== undefined) return "server";
   // A 42xxx raised inside a function comes from a user trigger and concerns this row only.
   if (code.startsWith("42") && error.where !== undefined) return "row";
   // 0A000: a user rule on the table, which does not support our statement.
@@ -26,13 +35,58 @@ export function databaseFault(error: unknown): DatabaseFault {
 
 /** Whether the text expression of a source may have raised this error, for one row of many. */
 export function isTextFault(error: unknown): boolean {
-  if (!(error instanceof pg.DatabaseError) || error.code === undefined) return false;
+  if (!isDatabaseError(error)) return false;
   return ROW_CLASSES.has(error.code.slice(0, 2));
 }
 
 /** Whether a failed statement may still be committed: its connection was lost before the reply. */
 export function mayBeCommitted(error: unknown): boolean {
-  return !(error instanceof pg.DatabaseError) || error.code === "57P01" || error.code === "57P02";
+  return !isDatabaseError(error) || error.code === "57P01" || error.code === "57P02";
+}
+
+/** The server, the database or the role has as many connections as it may have: nothing was sent. */
+export function isOutOfConnections(error: unknown): boolean {
+  return isDatabaseError(error) && (error.code === "53300" || poolerFault(error)?.isFull === true);
+}
+
+/**
+ * The server did not accept the password or the token. Tokens of RDS are refused by PAM, with the wider code; a pooler has
+ * the code of a broken connection for it.
+ */
+export function isRefusedPassword(error: unknown): boolean {
+  if (!isDatabaseError(error)) return false;
+  const { code, message } = error;
+  return code.startsWith("28") || (code === "08P01" && /authentication failed/i.test(message));
+}
+
+/** The statement met another session than the one before it: it was prepared elsewhere. */
+export function isOfSharedSession(error: unknown): boolean {
+  return isDatabaseError(error) && /^(26000|42P05)$/.test(error.code) && poolerFault(error) !== undefined;
+}
+
+/** The server is a standby, or was made read-only; after a failover another connection may lead to the new primary. */
+export function isReadOnly(error: unknown): boolean {
+  return isDatabaseError(error) && error.code === "25006";
+}
+
+/** The statement has no reply in time: the server hangs, or this statement takes too long. */
+export function isUnanswered(error: unknown): boolean {
+  return error instanceof Error && error.message === "Query read timeout";
+}
+
+/** A server that starts or stops, a full disk, no free connection. */
+const OUTAGES = new Set(["57P03", "53100", "53300"]);
+
+/**
+ * Whether the same statement may be sent again on another connection, and neither a smaller nor another one would do better:
+ * nothing was sent, no reply came, or the server takes no writes for now. What user code raises is none, whatever its code:
+ * a trigger may ask another server (`dblink`, `postgres_fdw`), whose outage concerns its table only.
+ */
+export function isOutage(error: unknown): boolean {
+  if (!isDatabaseError(error) || mayBeCommitted(error)) return true;
+  const { code, where, internalQuery } = error;
+  if (where !== undefined || internalQuery !== undefined) return false;
+  return isReadOnly(error) || poolerFault(error) !== undefined || OUTAGES.has(code) || code.startsWith("08");
 }
 
 /** Lost connections, a full disk, a shutdown, a missing database or role. */
@@ -51,12 +105,18 @@ export function harmlessMessage(error: pg.DatabaseError): string | undefined {
 
 /** Describes the error without its message, into which a user trigger or constraint may have put the row's text. */
 export function describeDatabaseError(error: unknown): string {
-  if (!(error instanceof pg.DatabaseError)) {
+  if (error instanceof SetupError) return `${error.message} ${error.remedy}`;
+  if (!isDatabaseError(error)) {
     const failure = error as { code?: unknown; message?: unknown };
     return `the database cannot be reached (${String(failure.code ?? failure.message)})`;
   }
+  const fault = poolerFault(error);
+  if (fault !== undefined) return `${fault.problem} (SQLSTATE ${error.code})`;
+  if (isOutOfConnections(error)) return "the database has no free connection for this role (SQLSTATE 53300)";
+  if (isReadOnly(error))
+    return "the database takes no writes (SQLSTATE 25006): it is a standby, or read-only";
   const where = [error.schema, error.table, error.column, error.constraint].filter(
     (part) => part !== undefined,
   );
-  return `the database answered SQLSTATE ${error.code ?? "unknown"}${where.length > 0 ? ` (${where.join(", ")})` : ""}`;
+  return `the database answered SQLSTATE ${error.code}${where.length > 0 ? ` (${where.join(", ")})` : ""}`;
 }

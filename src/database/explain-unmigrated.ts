@@ -1,4 +1,4 @@
-import pg from "pg";
+import { isDatabaseError } from "./database-fault.ts";
 import { directUrl, type DatabaseUrls } from "./pools.ts";
 import { requireMigrated } from "./require-migrated.ts";
 
@@ -15,9 +15,7 @@ export async function explainUnmigrated<T>(urls: DatabaseUrls, work: () => Promi
     return await work();
   } catch (error) {
     const candidates = [error, error instanceof Error ? error.cause : undefined];
-    const missing = candidates.some(
-      (candidate) => candidate instanceof pg.DatabaseError && MISSING.has(candidate.code ?? ""),
-    );
+    const missing = candidates.some((candidate) => isDatabaseError(candidate) && MISSING.has(candidate.code));
     if (missing) await requireMigrated(directUrl(urls));
     throw error;
   }

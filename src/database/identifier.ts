@@ -29,3 +29,8 @@ export function quote(name: string): string {
 export function quoted({ schema, table }: TableName): string {
   return `${quote(schema)}.${quote(table)}`;
 }
+
+/** The same for people: quoted only where it must be. */
+export function sqlName({ schema, table }: TableName): string {
+  return [schema, table].map((part) => (/^[a-z_][a-z0-9_]*$/.test(part) ? part : quote(part))).join(".");
+}

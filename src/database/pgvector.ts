@@ -30,7 +30,7 @@ export function vectorName(schema: string, name: string): RawBuilder<unknown> {
   return sql.id(schema, name);
 }
 
-/** An operator on vectors: the cosine distance, or whether two are equal. */
-export function vectorOperator(schema: string, operator: "<=>" | "=" | "<>"): RawBuilder<unknown> {
+/** An operator on vectors: the cosine distance, whether two are equal, or how many of their bits differ. */
+export function vectorOperator(schema: string, operator: "<=>" | "<~>" | "=" | "<>"): RawBuilder<unknown> {
   return sql`operator(${sql.id(schema)}.${sql.raw(operator)})`;
 }

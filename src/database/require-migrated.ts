@@ -1,15 +1,18 @@
 import pg from "pg";
+import { clientOf } from "./client-of.ts";
 import { SetupError } from "../errors.ts";
 import { invocation } from "../invocation.ts";
 import { FUNCTIONS, isNewer, readState, type DatabaseState } from "../migrate/applied.ts";
 import { firstVersion } from "../migrate/first-version.ts";
 import { readMigrationFiles } from "../migrate/migration-files.ts";
-import { connectionProblem } from "./check-server.ts";
+import { connectionProblem } from "./connection-problem.ts";
+import { beingUninstalled, UNINSTALL } from "../migrate/uninstalling.ts";
 
 /** @throws {SetupError} where the database cannot be reached, or has not been migrated as far as this code needs. */
 export async function requireMigrated(databaseUrl: string): Promise<void> {
   const { applied, isFirstVersion } = await stateOf(databaseUrl);
   if (isFirstVersion) throw firstVersion();
+  if (applied.has(UNINSTALL)) throw beingUninstalled();
   if (applied.size === 0)
     throw new SetupError("This database has not been migrated.", `Run: ${invocation("migrate")}`);
   const { committed, functionsHash } = await readMigrationFiles();
@@ -26,8 +29,12 @@ export async function requireMigrated(databaseUrl: string): Promise<void> {
   );
 }
 
-async function stateOf(databaseUrl: string): Promise<DatabaseState> {
-  const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 10_000 });
+/** What was applied to a database. @throws {SetupError} where it cannot be reached or read. */
+export async function stateOf(databaseUrl: string): Promise<DatabaseState> {
+  const client = new (clientOf(databaseUrl))({
+    connectionString: databaseUrl,
+    connectionTimeoutMillis: 10_000,
+  });
   // A server that ends the connection shows in the query that fails.
   client.on("error", () => undefined);
   try {

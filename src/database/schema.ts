@@ -5,6 +5,14 @@
 
 import type { ColumnType } from "kysely";
 
+export type ArrayType<T> = ArrayTypeImpl<T> extends (infer U)[]
+  ? U[]
+  : ArrayTypeImpl<T>;
+
+export type ArrayTypeImpl<T> = T extends ColumnType<infer S, infer I, infer U>
+  ? ColumnType<S[], I[], U[]>
+  : T[];
+
 export type Generated<T> = T extends ColumnType<infer S, infer I, infer U>
   ? ColumnType<S, I | undefined, U>
   : ColumnType<T, T | undefined, T>;
@@ -25,11 +33,46 @@ export type JsonValue = JsonArray | JsonObject | JsonPrimitive;
 
 export type Timestamp = ColumnType<Date, Date | string, Date | string>;
 
+export interface AutoembedEmbeddingAsked {
+  /**
+   * When it was asked, or last asked for again: who waits does so every second.
+   */
+  asked_at: Generated<Timestamp>;
+  /**
+   * Why it has no vector: refused, too_long, setup or unavailable; null while it may get one.
+   */
+  failure: string | null;
+  /**
+   * embedding_listener.id of the listener that embeds it; null where any may take it.
+   */
+  owner: number | null;
+  /**
+   * The question; null when it failed, or nobody waits any more.
+   */
+  question: string | null;
+  /**
+   * embedding_source.id of the vectors that it is compared with; of a text in chunks, the source of the chunks.
+   */
+  source_id: number;
+  /**
+   * sha256 of the question in UTF-8.
+   */
+  text_hash: Buffer;
+}
+
 export interface AutoembedEmbeddingBackfill {
   /**
    * Rows that the pages embedded, emptied or failed that have ended.
    */
   done: Generated<Int8>;
+  /**
+   * When it is to be done (backfill --by): pages are taken no faster than that needs, with a reserve; null without.
+   */
+  finish_by: Timestamp | null;
+  /**
+   * Its pages go through the provider's batch API.
+   */
+  in_batches: Generated<boolean>;
   /**
    * Every row is embedded again, also if its vector is current.
    */
@@ -43,6 +86,18 @@ export interface AutoembedEmbeddingBackfill {
    */
   key_columns: string[];
   /**
+   * What done was then.
+   */
+  paced_done: Int8 | null;
+  /**
+   * When finish_by was set.
+   */
+  paced_from: Timestamp | null;
+  /**
+   * Rows that were left then, as estimated.
+   */
+  paced_rows: Int8 | null;
+  /**
    * The key of the last row that a page has been made of, column by column; null before the first.
    */
   position: string[] | null;
@@ -55,9 +110,104 @@ export interface AutoembedEmbeddingBackfill {
    */
   source_id: number;
   /**
+   * The money after which no more of it is embedded (backfill --spend); null without a limit.
+   */
+  spends_at_most: number | null;
+  /**
+   * What it has cost since the limit was set.
+   */
+  spent: Generated<number>;
+  /**
    * When it was asked for. One of all rows leaves alone what was embedded since.
    */
   started_at: Generated<Timestamp>;
+}
+
+export interface AutoembedEmbeddingBatch {
+  /**
+   * How often its last step has failed.
+   */
+  attempts: Generated<number>;
+  /**
+   * Characters of these texts.
+   */
+  characters: Generated<Int8>;
+  /**
+   * Texts that came back with a vector.
+   */
+  embedded: Generated<number>;
+  /**
+   * The id of the file with what was refused.
+   */
+  error_file: string | null;
+  /**
+   * When the provider gives up; null where it does not say.
+   */
+  expires_at: Timestamp | null;
+  /**
+   * In the order in which the batches were made.
+   */
+  id: Generated<Int8>;
+  /**
+   * The id of the file at the provider.
+   */
+  input_file: string | null;
+  /**
+   * Texts in the file, one per line.
+   */
+  lines: Generated<number>;
+  /**
+   * Lines of the output file whose vectors are written.
+   */
+  lines_read: Generated<number>;
+  /**
+   * When it was begun.
+   */
+  made_at: Generated<Timestamp>;
+  /**
+   * embedding_model.id of its vectors.
+   */
+  model_id: number;
+  /**
+   * When it is looked at next.
+   */
+  not_before: Generated<Timestamp>;
+  /**
+   * The id of the file with its vectors.
+   */
+  output_file: string | null;
+  /**
+   * embedding_listener.id of the listener that works on it; null where any may. Not of the batch at the provider.
+   */
+  owner: number | null;
+  /**
+   * Why its last step failed; never a text.
+   */
+  problem: string | null;
+  /**
+   * The id of the batch at the provider.
+   */
+  provider_batch: string | null;
+  /**
+   * Texts that the provider refused.
+   */
+  refused: Generated<number>;
+  /**
+   * embedding_source.id
+   */
+  source_id: number;
+  /**
+   * filling: pages are put into a file. uploaded: the file is at the provider. creating: the batch was asked for. submitted: the provider embeds. reading: results are written. cleaning: the files are to be deleted.
+   */
+  state: Generated<string>;
+  /**
+   * When the provider took it.
+   */
+  submitted_at: Timestamp | null;
+  /**
+   * A random name, which the input file and the batch have at the provider: by it they are found again after a crash.
+   */
+  tag: string;
 }
 
 export interface AutoembedEmbeddingCache {
@@ -174,6 +324,30 @@ export interface AutoembedEmbeddingPage {
    */
   attempts: Generated<number>;
   /**
+   * How many batches it was in that lost many of their texts.
+   */
+  batch_attempts: Generated<number>;
+  /**
+   * sha256 of these texts.
+   */
+  batch_hashes: ArrayType<Buffer> | null;
+  /**
+   * embedding_batch.id of the batch that its texts are in, which owns it then; null where they are in none.
+   */
+  batch_id: Int8 | null;
+  /**
+   * The keys of the rows whose texts are in that batch.
+   */
+  batch_keys: string[] | null;
+  /**
+   * The line of the first of them in the file, from 0.
+   */
+  first_line: number | null;
+  /**
+   * Its rows are to be embedded by a batch, and by no listener directly.
+   */
+  for_batch: Generated<boolean>;
+  /**
    * In the order in which the pages were made.
    */
   id: Generated<Int8>;
@@ -193,6 +367,10 @@ export interface AutoembedEmbeddingPage {
    * The key of its last row.
    */
   upto: string[];
+  /**
+   * It has a text that another batch embeds: it is read once more when both have ended.
+   */
+  waits: Generated<boolean>;
 }
 
 export interface AutoembedEmbeddingQuestion {
@@ -278,7 +456,7 @@ export interface AutoembedEmbeddingReservation {
 
 export interface AutoembedEmbeddingSource {
   /**
-   * Who embeds: llm_api, ollama or local; null follows EMBEDDING_BACKEND.
+   * As EMBEDDING_BACKEND, for this source; null follows the environment. A listener says which names it knows.
    */
   backend: string | null;
   /**
@@ -318,6 +496,10 @@ export interface AutoembedEmbeddingSource {
    */
   paused: Generated<boolean>;
   /**
+   * embedding_question.model of the listener that began to embed this source last, or answered the last question of autoembed.ask(): which questions it has vectors for.
+   */
+  question_model: string | null;
+  /**
    * Provider settings of this source alone. Never a secret: keys come from the environment.
    */
   settings: Generated<Json>;
@@ -345,6 +527,41 @@ export interface AutoembedEmbeddingSource {
    * The user's table; follows a rename, and dangles when the table is dropped.
    */
   watched_table: string;
+}
+
+export interface AutoembedEmbeddingSpending {
+  /**
+   * By the price that the process knew when it was answered: in US dollars if it was a list price, else in the currency of the setting.
+   */
+  cost: Generated<number>;
+  /**
+   * The day in UTC.
+   */
+  day: Generated<Timestamp>;
+  /**
+   * The backend and the model that were asked.
+   */
+  model: string;
+  /**
+   * What the request was for: a question of a search, a changed row, a changed row once more after an error, a backfill, a change of the model, or the reranker.
+   */
+  purpose: string;
+  /**
+   * Requests that were answered.
+   */
+  requests: Generated<Int8>;
+  /**
+   * embedding_source.id; the source may be gone.
+   */
+  source_id: number;
+  /**
+   * Tokens that the provider said it charged, or an estimate where it reports none.
+   */
+  tokens: Generated<Int8>;
+  /**
+   * Of these, the tokens whose price was not known: they are not in cost.
+   */
+  unpriced_tokens: Generated<Int8>;
 }
 
 export interface AutoembedEmbeddingUsage {
@@ -418,7 +635,9 @@ export interface PatientEmbeddings {
 }
 
 export interface DB {
+  "autoembed.embedding_asked": AutoembedEmbeddingAsked;
   "autoembed.embedding_backfill": AutoembedEmbeddingBackfill;
+  "autoembed.embedding_batch": AutoembedEmbeddingBatch;
   "autoembed.embedding_cache": AutoembedEmbeddingCache;
   "autoembed.embedding_ledger": AutoembedEmbeddingLedger;
   "autoembed.embedding_listener": AutoembedEmbeddingListener;
@@ -428,6 +647,7 @@ export interface DB {
   "autoembed.embedding_queue": AutoembedEmbeddingQueue;
   "autoembed.embedding_reservation": AutoembedEmbeddingReservation;
   "autoembed.embedding_source": AutoembedEmbeddingSource;
+  "autoembed.embedding_spending": AutoembedEmbeddingSpending;
   "autoembed.embedding_usage": AutoembedEmbeddingUsage;
   patient_embeddings: PatientEmbeddings;
 }

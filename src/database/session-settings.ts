@@ -26,9 +26,15 @@ const FORMATS = {
 /** Nothing that the user's code would notice. */
 const OTHERS = {
   default_transaction_isolation: "read committed",
-  default_transaction_read_only: "off",
   quote_all_identifiers: "off",
 } as const;
+
+/**
+ * A role or a connection string that is read-only by default is meant for its other clients; a server or a database that is
+ * read-only is obeyed: it has been switched over, or its disk is full.
+ */
+const WRITABLE = `case when (select source from pg_catalog.pg_settings where name = 'default_transaction_read_only')
+    in ('user', 'database user', 'client') then set_config('default_transaction_read_only', 'off', false) end`;
 
 type Remembered = keyof typeof PATH | keyof typeof FORMATS;
 
@@ -39,20 +45,32 @@ function rememberedAs(name: string): string {
   return `autoembed.${name}`;
 }
 
+/** What a session of ours begins with. A pooler drops it, or refuses the session. */
+export const OWN_SESSION = { "autoembed.session": "own" } as const;
+
+/** Whether the session began with our settings. The embedded Postgres is one session, and ignores them. */
+const IS_OWN = `coalesce(current_setting('autoembed.session', true), '') = 'own' or version() ~* 'emscripten'`;
+
 /**
- * Pins a session. A statement that is still at work when this process has given it up is ended by the server; the embedded
+ * Pins a session, and returns one row; none where the session did not begin with our settings, and nothing was pinned: it
+ * may be another client's next. A statement that is still at work when this process has given it up is ended by the server; the embedded
  * Postgres, which spins on such a limit for ever, is spared.
  */
-export function pinSession(statementTimeoutMs: number): string {
+export function pinSession(
+  statementTimeoutMs: number,
+  isReadOnly = false,
+): { ifOwn: string; always: string } {
   const remembered = [...Object.keys(PATH), ...Object.keys(FORMATS)].map(
     (name) => `set_config('${rememberedAs(name)}', current_setting('${name}'), false)`,
   );
+  const writes = isReadOnly ? "set_config('default_transaction_read_only', 'on', false)" : WRITABLE;
   const pinned = Object.entries({ ...PATH, ...FORMATS, ...OTHERS }).map(
     ([name, value]) => `set_config('${name}', '${value}', false)`,
   );
   const timeout = `case when version() !~* 'emscripten'
     then set_config('statement_timeout', '${Math.min(statementTimeoutMs, 2 ** 31 - 1)}ms', false) end`;
-  return `select ${[...remembered, ...pinned, timeout].join(",\n  ")}`;
+  const always = `select ${[...remembered, ...pinned, writes, timeout].join(",\n  ")}`;
+  return { ifOwn: `${always}\n  where ${IS_OWN}`, always };
 }
 
 /** What a session had before it was pinned; where it is not ours alone, and so not pinned, what it has. */

@@ -6,16 +6,18 @@ import { ChunkWorker } from "../pipeline/chunk-worker.ts";
 import { EmbedWorker } from "../pipeline/embed-worker.ts";
 import type { WorkerLoop } from "../pipeline/worker-loop.ts";
 import { WriteSize } from "../pipeline/write-size.ts";
+import { payerOf } from "../providers/prices/payer-of.ts";
 import { providerOfSource } from "../providers/provider-stack.ts";
 import type { Provider } from "../providers/provider.ts";
 import type { Lending } from "../ledger/lending.ts";
 import type { Providers } from "../providers/registry.ts";
-import { sourceSettings } from "../providers/source-settings.ts";
+import { onTooLong, sourceSettings } from "../providers/source-settings.ts";
 import type { Claimant } from "../queue/claims.ts";
 import type { ChunkedSource } from "../sources/chunked-source.ts";
 import type { Source } from "../sources/source.ts";
 import type { ConcurrencyLimit } from "../timing/concurrency-limit.ts";
-import type { Budget } from "./budget.ts";
+import { hasBudget, type Budget } from "./budget.ts";
+import type { Spending } from "./spending.ts";
 
 /** What the workers of all sources share. */
 export interface WorkerDependencies {
@@ -25,6 +27,7 @@ export interface WorkerDependencies {
   readonly config: Config;
   readonly providers: Providers;
   readonly budget: Budget;
+  readonly spending: Pick<Spending, "unwrittenOf">;
   readonly events: Events;
   readonly writes: ConcurrencyLimit;
   readonly claimant: Claimant;
@@ -34,7 +37,7 @@ export interface WorkerDependencies {
 const WAITING = 1;
 
 export function makeEmbedWorker(
-  { db, batches, config, budget, events, writes, claimant }: WorkerDependencies,
+  { db, batches, config, budget, spending, events, writes, claimant }: WorkerDependencies,
   source: Source,
   provider: Provider,
   pgvector: Pgvector,
@@ -46,15 +49,16 @@ export function makeEmbedWorker(
     db,
     batches: source.hasSingleKeyLookup ? batches : db,
     source,
-    provider: providerOfSource(provider, source.name, events, budget, batchSize),
+    provider: providerOfSource(provider, payerOf(config, source), events, budget, batchSize),
     lending,
+    unwrittenCost: () => spending.unwrittenOf(source.name),
     pgvector,
     settings: {
       batchSize,
       concurrency: own.concurrency ?? config.EMBED_MAX_CONCURRENCY,
       // A request that is ready is sent, even when the day's budget has been used up since.
-      waiting: config.EMBED_DAILY_TOKEN_BUDGET === undefined ? WAITING : 0,
-      onTooLong: config.EMBED_ON_TOO_LONG,
+      waiting: hasBudget(config) ? 0 : WAITING,
+      onTooLong: onTooLong(config, source),
     },
     writes,
     writeSize: new WriteSize(),

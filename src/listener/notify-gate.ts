@@ -21,6 +21,8 @@ export interface NotifyGateOptions {
   readonly ids: () => readonly number[];
   /** Wakes the worker of every source. */
   readonly wakeAll: () => void;
+  /** Wakes the workers of those sources that have something to do, by one statement. */
+  readonly wakeDue: () => Promise<void>;
   /** Whether any worker claims, or waits to. */
   readonly isDraining: () => boolean;
   /** How many workers there are. */
@@ -54,6 +56,11 @@ export class NotifyGate {
     this.#options = options;
   }
 
+  /** Whether "idle" is committed, and nothing is left to look for. */
+  get isSettled(): boolean {
+    return this.#announcedIdle && !this.#isChanging && this.#busySince === undefined;
+  }
+
   /** Something was claimed: when that goes on for a while, changes need not notify. */
   onClaimed(): void {
     this.#claimedAt = performance.now();
@@ -73,7 +80,7 @@ export class NotifyGate {
     });
   }
 
-  /** Announces nothing more. */
+  /** Stops polling. What is being announced now may still arrive. */
   stop(): void {
     this.#busySince = undefined;
   }
@@ -119,13 +126,14 @@ export class NotifyGate {
   }
 
   async #lookUntilOlderTransactionsEnd(): Promise<void> {
-    const { db, wakeAll } = this.#options;
+    const { db, wakeDue } = this.#options;
     const { rows } = await sql<{ xid: string }>`select pg_current_xact_id()::text as xid`.execute(db);
     const announcedBy = rows[0]?.xid ?? "0";
     for (let pause = 10; this.#announcedIdle; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
       const older = await sql<{ ended: boolean }>`
         select pg_snapshot_xmin(pg_current_snapshot()) >= ${announcedBy}::text::xid8 as ended`.execute(db);
-      wakeAll();
+      // A transaction of any database of the server may be open for hours: each look is one statement, for all sources.
+      await wakeDue();
       if (older.rows[0]?.ended === true) return;
       await delay(pause, undefined, { ref: false });
     }

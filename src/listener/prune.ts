@@ -1,21 +1,45 @@
 import type { Database } from "../database/connect.ts";
 import { pruneQuestions } from "../ledger/questions.ts";
 import { pruneCache } from "../queue/prune-cache.ts";
-import { uncacheDeleted } from "../queue/forget-deleted.ts";
+import { uncacheDeleted } from "../ledger/forget-deleted.ts";
 import { loadSources } from "../sources/load-sources.ts";
-import { repeat } from "../timing/repeat.ts";
 
 const PRUNE_MS = 600_000;
 
-/**
- * Removes, now and every ten minutes, what was kept for long enough: cached vectors, those of deleted rows, and
- * questions. @returns how to stop it.
- */
-export function keepPruning(db: Database, cacheDays: number): () => void {
-  const prune = (): Promise<unknown> =>
-    Promise.allSettled([pruneCache(db, cacheDays), uncacheAllDeleted(db), pruneQuestions(db)]);
-  void prune();
-  return repeat(PRUNE_MS, prune);
+/** Removes, at once and every ten minutes, what was kept for long enough: cached vectors, those of deleted rows, and questions. */
+export class Pruning {
+  readonly #db: Database;
+  readonly #cacheDays: number;
+  #prunedAt = -Infinity;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(db: Database, cacheDays: number) {
+    this.#db = db;
+    this.#cacheDays = cacheDays;
+  }
+
+  /** Started again, it goes on: ten minutes after the last time. */
+  start(): void {
+    this.stop();
+    const dueIn = Math.max(0, this.#prunedAt + PRUNE_MS - performance.now());
+    const timer = setTimeout(() => {
+      this.#prunedAt = performance.now();
+      void this.#prune().finally(() => {
+        if (this.#timer === timer) this.start();
+      });
+    }, dueIn);
+    this.#timer = timer;
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #prune(): Promise<unknown> {
+    const db = this.#db;
+    return Promise.allSettled([pruneCache(db, this.#cacheDays), uncacheAllDeleted(db), pruneQuestions(db)]);
+  }
 }
 
 async function uncacheAllDeleted(db: Database): Promise<void> {

@@ -1,3 +1,4 @@
+import { onTooLong } from "../providers/source-settings.ts";
 import { SetupError } from "../errors.ts";
 import type { WorkerLoop } from "../pipeline/worker-loop.ts";
 import { rowModel } from "../providers/fingerprint.ts";
@@ -9,8 +10,9 @@ import type { Sources } from "../sources/load-sources.ts";
 import { checkGrants } from "../sources/missing-grants.ts";
 import type { Source } from "../sources/source.ts";
 import { Lenders } from "../ledger/lending.ts";
-import { registerModel, setCurrentModel } from "../ledger/model.ts";
+import { registerModel, setCurrentModel, setQuestionModel } from "../ledger/model.ts";
 import { withTimeout } from "../timing/with-timeout.ts";
+import { checkPrices } from "./check-prices.ts";
 import { makeChunkWorker, makeEmbedWorker, type WorkerDependencies } from "./make-worker.ts";
 import { SourceProblems } from "./source-problems.ts";
 import { fingerprintOf, SourceStates } from "./source-state.ts";
@@ -140,15 +142,17 @@ export class SourceWorkers {
     // What was started may have been changed, paused or dropped by the time that its provider answers.
     const isOutdated = (): boolean => this.#closed || !this.#states.is("starting", source);
     try {
+      checkPrices(this.#dependencies.config, [source]);
       const provider = await this.#dependencies.providers.for(source);
       checkDimensions(source, provider);
       await checkGrants(this.#dependencies.db, source);
       const model = await registerModel(
         this.#dependencies.db,
-        rowModel(provider, this.#dependencies.config.EMBED_ON_TOO_LONG),
+        rowModel(provider, onTooLong(this.#dependencies.config, source)),
         source.vectorType,
       );
       await setCurrentModel(this.#dependencies.db, source, model);
+      await setQuestionModel(this.#dependencies.db, source.id, provider.queryFingerprint);
       await this.#problems.recovered(source);
       if (isOutdated()) return;
       const lending = this.#lenders.add(source, model);

@@ -13,9 +13,14 @@ export class ConcurrencyLimit {
 
   /** Resolves when the task has started, not when it has ended. The task must not reject. */
   async start(task: () => Promise<void>): Promise<void> {
-    while (this.#running.size >= this.width) await Promise.race(this.#running);
+    await this.hasRoom();
     const running: Promise<void> = task().finally(() => this.#running.delete(running));
     this.#running.add(running);
+  }
+
+  /** Resolves when a task could start at once. */
+  async hasRoom(): Promise<void> {
+    while (this.#running.size >= this.width) await Promise.race(this.#running);
   }
 
   /** Resolves when nothing runs. */

@@ -40,16 +40,19 @@ const RELEASED = {
   "000003-usage-teaches-dry-runs.sql": "sha1:66daa1f9b75fc96afc2ad77f9e3ecd5cff3875c1",
   "000004-ledger.sql": "sha1:fbe285869f956535f0511b70510aee158f8e0913",
   "000005-backfill-by-ranges.sql": "sha1:5639bbde231705dd2c4f05b8c82c668e1fd6c3f9",
+  "000006-any-backend.sql": "sha1:73ed1812cb73d55bd262cc888de0b649e622c08a",
+  "000007-questions-from-sql.sql": "sha1:b1924d3ffca5a10fab884874d5b52bd61a313724",
+  "000008-batches.sql": "sha1:447d3b30e6aff25b2c5108acfe3f39526ed77d2b",
 };
 
 /** A database as it was before 000004, with the functions of the present. */
 const UNDO_LEDGER = `
-  drop table autoembed.embedding_page, autoembed.embedding_backfill, autoembed.embedding_question, autoembed.embedding_ledger;
+  drop table autoembed.embedding_spending, autoembed.embedding_page, autoembed.embedding_backfill, autoembed.embedding_question, autoembed.embedding_ledger;
   drop table autoembed.embedding_model;
   alter table autoembed.embedding_cache drop column source_id, drop column key;
   drop index autoembed.embedding_cache_age;
   alter table autoembed.embedding_source drop column current_model;
-  delete from autoembed.migration where filename between '000004' and '000006'`;
+  delete from autoembed.migration where filename between '000004' and '000006' or filename like '000009%'`;
 
 test("every released migration is what it was when it was released", async () => {
   const { committed } = await readMigrationFiles();
@@ -83,6 +86,10 @@ describe("npm run migrate", () => {
       "Applying 000003-usage-teaches-dry-runs.sql",
       "Applying 000004-ledger.sql",
       "Applying 000005-backfill-by-ranges.sql",
+      "Applying 000006-any-backend.sql",
+      "Applying 000007-questions-from-sql.sql",
+      "Applying 000008-batches.sql",
+      "Applying 000009-spending.sql",
       `Applying functions of ${VERSION}`,
       "Applying once/000002-watch-patient-embeddings.sql",
     ]);
@@ -97,6 +104,10 @@ describe("npm run migrate", () => {
         "000003-usage-teaches-dry-runs.sql",
         "000004-ledger.sql",
         "000005-backfill-by-ranges.sql",
+        "000006-any-backend.sql",
+        "000007-questions-from-sql.sql",
+        "000008-batches.sql",
+        "000009-spending.sql",
         "functions",
         "once/000002-watch-patient-embeddings.sql",
       ].map((filename) => ({ filename, version: VERSION })),
@@ -217,9 +228,10 @@ describeNative("npm run migrate on a server", "needs several databases and conne
       readers.abort();
     });
     await Promise.all(reading);
-    expect(messages.slice(-2)).toEqual([
+    expect(messages.slice(-3)).toEqual([
       "Applying 000004-ledger.sql",
       "Applying 000005-backfill-by-ranges.sql",
+      "Applying 000009-spending.sql",
     ]);
   });
 
@@ -308,7 +320,7 @@ describeNative("npm run migrate on a server", "needs several databases and conne
   test("`--print --after` gives what comes after a file, and it can be applied to a database that has that", async () => {
     const { databaseUrl } = await emptyDatabase();
     await migrate({ databaseUrl, dimensions: 8 });
-    const printed = await printMigrations(8, "000005-backfill-by-ranges.sql");
+    const printed = await printMigrations(8, "000009-spending.sql");
     expect(printed).not.toContain("create table");
     expect(printed).toContain("create or replace function autoembed.watch(");
     await applyByPsql(databaseUrl, printed);

@@ -97,6 +97,27 @@ test("a change of a text is queued although the writer's settings would show non
   expect(rows).toEqual([{ key: "1" }, { key: "2" }]);
 });
 
+describeNative("A statement that was given up", "needs two sessions at the same time", () => {
+  test("A statement that we have given up is ended by the server, and holds no row any longer", async () => {
+    const { client, database } = await prepare();
+    const db = connect({
+      databaseUrl: database.url,
+      maxConnections: 1,
+      ownSessions: true,
+      queryTimeoutMs: 300,
+    });
+    onTestFinished(() => db.destroy());
+    await expect(sql`select pg_sleep(60) as given_up`.execute(db)).rejects.toThrow("timeout");
+    const active = async () =>
+      (
+        await client.query(
+          "select from pg_stat_activity where query like '%as given_up%' and state = 'active' and pid <> pg_backend_pid()",
+        )
+      ).rowCount;
+    await expect.poll(active, { timeout: 10_000 }).toBe(0);
+  });
+});
+
 describeNative("a role's own settings", "needs roles of its own", () => {
   test("give a row no second key, and neither stop nor slow its listener", async () => {
     const { client, database, environment, listen } = await prepare();
@@ -185,7 +206,9 @@ describeNative("a role's own settings", "needs roles of its own", () => {
     for (const [, line = ""] of script.matchAll(/^-- +(alter role .*;)$/gm))
       await client.query(line.replace("autoembed_listener", name));
     const settings = async (opened: pg.Client) => {
-      const names = [...pinSession(1).matchAll(/set_config\('(\w+)', '/g)].map(([, pinned = ""]) => pinned);
+      const names = [...pinSession(1).always.matchAll(/set_config\('(\w+)', '/g)].map(
+        ([, pinned = ""]) => pinned,
+      );
       const { rows } = await opened.query<{ name: string; setting: string }>(
         "select name, current_setting(name) as setting from unnest($1::text[]) name",
         [names.filter((pinned) => pinned !== "statement_timeout")],
@@ -193,7 +216,7 @@ describeNative("a role's own settings", "needs roles of its own", () => {
       return rows;
     };
     const pinned = await session(url);
-    await pinned.query(pinSession(1_000));
+    await pinned.query(pinSession(1_000).always);
     const unpinned = await settings(await session(url));
     expect(unpinned.length).toBeGreaterThan(8);
     expect(unpinned).toEqual(await settings(pinned));

@@ -16,7 +16,7 @@ const TABLES = [
 
 test(
   "No text is ever logged, printed, served, notified or stored outside its row",
-  { timeout: 120_000 },
+  { timeout: 300_000 },
   async () => {
     const { client, provider, environment, database } = await prepare({
       EMBED_LOG_LEVEL: "debug",

@@ -20,6 +20,7 @@ async function prepareNotifyGate() {
     db,
     ids: () => rows.map(({ id }) => id),
     wakeAll: () => undefined,
+    wakeDue: () => Promise.resolve(),
     isDraining: () => true,
     workers: () => 1,
   });

@@ -9,7 +9,7 @@ describeNative("A starting listener stops at the first signal", "needs several s
     ["SIGTERM", "autoembed.embedding_source"],
     ["SIGINT", "autoembed.embedding_source"],
     ["SIGTERM", "autoembed.embedding_listener"],
-    ["SIGTERM", "autoembed.embedding_usage"],
+    ["SIGTERM", "autoembed.embedding_spending"],
   ] as const)(
     "A listener that gets %s while its start waits for %s exits with 0, logs that it stopped, and leaves nothing",
     async (signal, table) => {

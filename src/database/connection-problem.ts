@@ -1,0 +1,40 @@
+import { SetupError } from "../errors.ts";
+import { isDatabaseError } from "./database-fault.ts";
+import { poolerFault } from "./pooler-fault.ts";
+
+const CHECK =
+  "Check host, port, user, password and database name in DATABASE_URL, and that the server accepts connections from here.";
+const AUTHORITY =
+  "Name the authority of the server's certificate, which its operator publishes: sslmode=verify-full&sslrootcert=FILE in DATABASE_URL. " +
+  "sslmode=no-verify encrypts without checking whose server it is.";
+
+/** What is known to be wrong, and what helps; else everything is to be checked. */
+const REMEDIES: readonly (readonly [RegExp, string])[] = [
+  [/certificate|self[- ]signed|CERT_/i, AUTHORITY],
+  [
+    /server does not support SSL/i,
+    "The server has no TLS: leave sslmode out of DATABASE_URL, or set it to disable.",
+  ],
+  [
+    /no encryption|SSL off|SSL\/TLS required|connection requires a valid client certificate|ssl.*required/i,
+    "The server wants TLS: append sslmode=verify-full to DATABASE_URL, and sslrootcert=FILE if its authority is its own.",
+  ],
+  [
+    /password/i,
+    "Check user and password. In DATABASE_URL percent-encode # / ? in the password (%23 %2F %3F), or leave it out and set PGPASSWORD.",
+  ],
+];
+
+/** What a failed connection means to the person who configured it. The URL, which holds a password, is not repeated. */
+export function connectionProblem(error: unknown): SetupError {
+  if (error instanceof SetupError) return error;
+  const reason = error instanceof AggregateError ? String(error.errors[0]) : String(error);
+  const remedy =
+    (isDatabaseError(error) ? poolerFault(error)?.remedy : undefined) ??
+    REMEDIES.find(([pattern]) => pattern.test(reason))?.[1];
+  return new SetupError(
+    `Cannot use the database of DATABASE_URL: ${reason.replace(/^Error: |^error: /, "")}.`,
+    remedy ?? CHECK,
+    { cause: error },
+  );
+}

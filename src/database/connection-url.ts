@@ -1,0 +1,108 @@
+import { readFileSync } from "node:fs";
+import pg from "pg";
+
+/** The parameters of a connection string that name files. */
+const TLS_FILES = ["sslrootcert", "sslcert", "sslkey"] as const;
+
+/** The values of `target_session_attrs` in libpq. */
+const TARGETS = ["any", "read-write", "read-only", "primary", "standby", "prefer-standby"];
+
+const EXPECTED = "expected a URL such as postgres://user@host:5432/database";
+const UNENCODED =
+  "percent-encode # / ? in the password (%23 %2F %3F), or leave it out and set PGPASSWORD to it";
+
+/** The parameters of a connection string, whatever stands before them. */
+function parametersOf(databaseUrl: string): URLSearchParams {
+  const [, ...query] = databaseUrl.split("?");
+  return new URLSearchParams(query.join("?"));
+}
+
+function withParameters(databaseUrl: string, parameters: URLSearchParams): string {
+  const [address = ""] = databaseUrl.split("?");
+  return parameters.size === 0 ? address : `${address}?${parameters.toString()}`;
+}
+
+/** A connection string without its `options`, and these. */
+export function splitOptions(databaseUrl: string): {
+  readonly connectionString: string;
+  readonly options: readonly string[];
+} {
+  const parameters = parametersOf(databaseUrl);
+  const options = parameters.getAll("options");
+  if (options.length === 0) return { connectionString: databaseUrl, options };
+  parameters.delete("options");
+  return { connectionString: withParameters(databaseUrl, parameters), options };
+}
+
+/**
+ * A connection string that says by the names of today what pg understands by it. pg verifies the server in each of the modes
+ * `prefer`, `require` and `verify-ca`, and warns at each start that it will not for ever; `sslrootcert=system` is
+ * libpq's name for the authorities that Node.js trusts.
+ */
+export function plainConnectionString(databaseUrl: string): string {
+  const parameters = parametersOf(databaseUrl);
+  const trustsSystem = parameters.get("sslrootcert") === "system";
+  const isAlias =
+    parameters.get("uselibpqcompat") !== "true" &&
+    ["prefer", "require", "verify-ca"].includes(parameters.get("sslmode") ?? "");
+  if (!trustsSystem && !isAlias) return databaseUrl;
+  if (trustsSystem) parameters.delete("sslrootcert");
+  parameters.set("sslmode", "verify-full");
+  return withParameters(databaseUrl, parameters);
+}
+
+/** Whether an address has a password of its own. */
+export function hasPassword(databaseUrl: string): boolean {
+  return /^\w+:\/\/[^/?@:]*:[^/?]+@/.test(databaseUrl) || parametersOf(databaseUrl).has("password");
+}
+
+/** The address with this user and password. */
+export function withUserInfo(databaseUrl: string, user: string, password: string): string {
+  const userInfo = `${encodeURIComponent(user)}:${encodeURIComponent(password)}@`;
+  return databaseUrl.replace(/^(\w+:\/\/)([^/?@]*@)?/, (_, scheme: string) => `${scheme}${userInfo}`);
+}
+
+/** Which kind of server `target_session_attrs` wants; undefined where any will do. */
+export function wantedServer(databaseUrl: string): "standby" | "writable" | "read-only" | undefined {
+  const target = parametersOf(databaseUrl).get("target_session_attrs");
+  if (target === "read-write" || target === "primary") return "writable";
+  return target === "read-only" || target === "standby" ? target : undefined;
+}
+
+/** Why nothing can be reached by a connection string, as a sentence without its values; undefined if pg takes it. */
+export function connectionStringProblem(databaseUrl: string): string | undefined {
+  if (!/^(postgres(ql)?:|socket:|\/)/.test(databaseUrl)) return EXPECTED;
+  const [authority = ""] = databaseUrl.replace(/^\w+:\/\//, "").split(/[/?]/);
+  if (authority.slice(authority.lastIndexOf("@") + 1).includes(","))
+    return "expected one host: pg connects to no list of hosts. Name a DNS name or a proxy that leads to the primary";
+  const target = parametersOf(databaseUrl).get("target_session_attrs");
+  if (target !== null && !TARGETS.includes(target))
+    return `target_session_attrs should be one of ${TARGETS.join(", ")}`;
+  return unreadableFile(databaseUrl) ?? unparsable(plainConnectionString(databaseUrl));
+}
+
+function unparsable(databaseUrl: string): string | undefined {
+  try {
+    // Nothing is sent before `connect`.
+    const { database = "" } = new pg.Client({ connectionString: databaseUrl });
+    // What stands behind a slash in the password is taken for the database.
+    return database.includes("@") ? UNENCODED : undefined;
+  } catch {
+    return databaseUrl.includes("@") ? `${EXPECTED}; ${UNENCODED}` : EXPECTED;
+  }
+}
+
+function unreadableFile(databaseUrl: string): string | undefined {
+  const parameters = parametersOf(plainConnectionString(databaseUrl));
+  for (const name of TLS_FILES) {
+    const file = parameters.get(name) ?? "";
+    if (file === "") continue;
+    try {
+      readFileSync(file);
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code ?? "unknown";
+      return `${name} should name a file that this process may read; ${file} cannot be read (${code})`;
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,48 @@
+import type { Database } from "../database/connect.ts";
+import type { Events } from "../events.ts";
+import { addSpent, type Spent } from "../ledger/spending.ts";
+
+/** Adds up what the answers cost, until `flush` adds it to `embedding_spending`. */
+export class Spending {
+  readonly #spent = new Map<string, Spent>();
+
+  constructor(events: Events) {
+    events.on("answered", ({ source, model, purpose, tokens, cost }) => {
+      this.#add({ source, model, purpose, requests: 1, tokens, cost });
+    });
+  }
+
+  /** Writes what was spent since the last call. What cannot be written now is written by the next call. */
+  async flush(db: Database): Promise<void> {
+    for (const [name, spent] of [...this.#spent]) {
+      if (this.#spent.get(name) !== spent) continue;
+      this.#spent.delete(name);
+      try {
+        await addSpent(db, spent);
+      } catch (error) {
+        this.#add(spent);
+        throw error;
+      }
+    }
+  }
+
+  /** The money that a source's backfill has cost since the last flush. */
+  unwrittenOf(name: string): number {
+    const backfills = [...this.#spent.values()].filter(
+      ({ source, purpose }) => source === name && (purpose === "backfill" || purpose === "model change"),
+    );
+    return backfills.reduce((sum, { cost }) => sum + (cost ?? 0), 0);
+  }
+
+  #add(spent: Spent): void {
+    const { source, model, purpose, cost } = spent;
+    const name = JSON.stringify([source, model, purpose, cost === undefined]);
+    const before = this.#spent.get(name);
+    this.#spent.set(name, {
+      ...spent,
+      requests: spent.requests + (before?.requests ?? 0),
+      tokens: spent.tokens + (before?.tokens ?? 0),
+      cost: cost === undefined ? undefined : cost + (before?.cost ?? 0),
+    });
+  }
+}

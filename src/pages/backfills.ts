@@ -4,6 +4,7 @@ import { wakeListeners } from "../database/wake-listeners.ts";
 import { isUnchanged } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 import type { KeyTexts } from "../sources/key-order.ts";
+import { limitBackfill, type BackfillLimits } from "./limits.ts";
 
 /*
  * The life of a backfill, a row of `embedding_backfill`, and of its pages:
@@ -31,6 +32,16 @@ export interface Backfill {
   readonly is_read: boolean;
   /** The key's columns are what they were when it began. */
   readonly is_of_key: boolean;
+  /** Its pages go through the provider's batch API. */
+  readonly in_batches: boolean;
+}
+
+export interface BackfillOptions {
+  /** Embeds every row, even if it has a current vector. */
+  readonly isAll: boolean;
+  /** Through the provider's batch API. */
+  readonly inBatches?: boolean;
+  readonly limits?: BackfillLimits | undefined;
 }
 
 /** The name and the type of each column of the key. */
@@ -38,19 +49,37 @@ function keyColumns(source: Source): RawBuilder<unknown> {
   return sql`${source.key.map(({ name, type }) => `${name} ${type}`)}::text[]`;
 }
 
-/** Begins a backfill, or joins the one under way: that one reads the table once more when it has come to its end. */
-export async function beginBackfill(db: Database, source: Source, isAll: boolean): Promise<void> {
-  await sql`
-    insert into autoembed.embedding_backfill as b (source_id, is_all, key_columns)
-    values (${source.id}, ${isAll}, ${keyColumns(source)})
-    on conflict (source_id) do update set is_all = b.is_all or excluded.is_all, reads_again = true,
-      started_at = case when excluded.is_all then excluded.started_at else b.started_at end`.execute(db);
+/**
+ * Begins a backfill, or joins the one under way: that one reads the table once more when it has come to its end. What is
+ * left of it goes the way that was asked for last; batches that the provider has taken go on.
+ */
+export async function beginBackfill(
+  db: Database,
+  source: Source,
+  { isAll, inBatches = false, limits = {} }: BackfillOptions,
+): Promise<void> {
+  await db.transaction().execute(async (transaction) => {
+    await sql`
+    with begun as (
+      insert into autoembed.embedding_backfill as b (source_id, is_all, key_columns, in_batches)
+      values (${source.id}, ${isAll}, ${keyColumns(source)}, ${inBatches})
+      on conflict (source_id) do update set is_all = b.is_all or excluded.is_all, reads_again = true,
+        started_at = case when excluded.is_all then excluded.started_at else b.started_at end,
+        in_batches = excluded.in_batches
+      returning b.source_id
+    )
+    update autoembed.embedding_page p set for_batch = ${inBatches}, batch_id = null, batch_attempts = 0
+    from begun where p.source_id = begun.source_id and p.owner is null and p.for_batch <> ${inBatches}
+      and (p.batch_id is null or exists (select from autoembed.embedding_batch b
+        where b.id = p.batch_id and b.state in ('filling', 'uploaded')))`.execute(transaction);
+    await limitBackfill(transaction, source.id, limits);
+  });
   await wakeListeners(db, source.id);
 }
 
 export async function findBackfill(db: Database, source: Source): Promise<Backfill | undefined> {
   const { rows } = await sql<Backfill>`
-    select case when b.is_all then b.started_at::text end as all_since, b.position, b.is_read,
+    select case when b.is_all then b.started_at::text end as all_since, b.position, b.is_read, b.in_batches,
       b.key_columns = ${keyColumns(source)} as is_of_key
     from autoembed.embedding_backfill b where b.source_id = ${source.id}`.execute(db);
   return rows[0];
@@ -91,15 +120,18 @@ export async function endBackfill(db: Database, sourceId: number): Promise<void>
   });
 }
 
-/** Of the backfills of these sources that are under way: how many there are, and how many rows they have done. */
+/**
+ * Of the backfills of these sources that are under way: how many there are, how many of them have stopped at their money,
+ * and how many rows they have done.
+ */
 export async function backfillProgress(
   db: Database,
   sources: readonly Pick<Source, "id">[],
-): Promise<{ readonly running: number; readonly done: number }> {
-  const { rows } = await sql<{ running: number; done: number }>`
-    select count(*)::int as running, coalesce(sum(b.done), 0)::float8 as done
+): Promise<{ readonly running: number; readonly stopped: number; readonly done: number }> {
+  const { rows } = await sql<{ running: number; stopped: number; done: number }>`
+    select count(*)::int as running, (count(*) filter (where b.spent >= b.spends_at_most))::int as stopped, coalesce(sum(b.done), 0)::float8 as done
     from autoembed.embedding_backfill b where b.source_id = any(${sources.map(({ id }) => id)}::int[])`.execute(
     db,
   );
-  return rows[0] ?? { running: 0, done: 0 };
+  return rows[0] ?? { running: 0, stopped: 0, done: 0 };
 }

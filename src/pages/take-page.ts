@@ -25,6 +25,14 @@ export interface Page {
 
 export interface TakenPage extends Page, Pick<Backfill, "all_since"> {}
 
+/** Who takes a page, and what for. */
+interface Taker {
+  /** embedding_listener.id */
+  readonly owner: number;
+  /** Its texts are put into a batch; else they are embedded at once. */
+  readonly forBatch: boolean;
+}
+
 /**
  * Takes a page of the source's backfill: one that was given back, or else the next one.
  * @param owner embedding_listener.id
@@ -36,7 +44,9 @@ export async function takePage(
   source: Source,
   owner: number,
   held: readonly string[],
+  forBatch = false,
 ): Promise<TakenPage | undefined> {
+  const taker = { owner, forBatch };
   for (;;) {
     const backfill = await findBackfill(db, source);
     if (backfill === undefined) return undefined;
@@ -44,7 +54,8 @@ export async function takePage(
       if (await restartBackfill(db, source)) continue;
       return undefined;
     }
-    const page = (await takeFree(db, source, owner, held)) ?? (await takeNext(db, source, owner, backfill));
+    const page =
+      (await takeFree(db, source, taker, held, backfill)) ?? (await takeNext(db, source, taker, backfill));
     if (page === "moved") continue;
     return page === undefined ? undefined : { ...page, all_since: backfill.all_since };
   }
@@ -56,15 +67,18 @@ const isDue = sql`(f.not_before <= now() or f.not_before > now() + interval '1 m
 async function takeFree(
   db: Database,
   source: Source,
-  owner: number,
+  { owner, forBatch }: Taker,
   held: readonly string[],
+  { in_batches }: Backfill,
 ): Promise<Page | undefined> {
+  // Pages that a filler gave back after the backfill was asked for without batches are any worker's.
+  const isForTaker = forBatch || in_batches ? sql`f.for_batch = ${forBatch}` : sql`true`;
   const { rows } = await sql<Page>`
-    update autoembed.embedding_page p set owner = l.id
+    update autoembed.embedding_page p set owner = l.id, for_batch = ${forBatch}
     from (select id from autoembed.embedding_listener where id = ${owner} and ${isUnchanged(source)} for key share) l
     where p.id = (
       select f.id from autoembed.embedding_page f
-      where f.source_id = ${source.id} and f.owner is null and ${isDue}
+      where f.source_id = ${source.id} and f.owner is null and f.batch_id is null and ${isForTaker} and ${isDue}
         and f.id <> all(${held}::bigint[])
       order by f.id limit 1 for update skip locked)
     returning p.id, p.after, p.upto, p.attempts`.execute(db);
@@ -79,13 +93,14 @@ async function takeFree(
 async function takeNext(
   db: Database,
   source: Source,
-  owner: number,
-  { is_read, position }: Backfill,
+  { owner, forBatch }: Taker,
+  { is_read, position, in_batches }: Backfill,
 ): Promise<Page | "moved" | undefined> {
   if (is_read) {
     await endBackfill(db, source.id);
     return undefined;
   }
+  if (in_batches !== forBatch) return undefined;
   const { rows } = await sql<{ id: string | null; upto: KeyTexts | null; mayMove: boolean }>`
     with page as materialized (
       select t.*, ${keyTexts(source, "t")} as key_texts from ${watchedKeys(source)} t
@@ -95,17 +110,17 @@ async function takeNext(
       select (select t.key_texts from page t order by ${keyDescending(source, "t")} limit 1) as key_texts
     ), registered as materialized (
       select l.id from autoembed.embedding_listener l where l.id = ${owner} and ${isUnchanged(source)}
-        and (select count(*) from autoembed.embedding_page f where f.source_id = ${source.id} and f.owner is null) < ${MOST_FREE}
+        and (select count(*) from autoembed.embedding_page f where f.source_id = ${source.id} and f.owner is null and f.batch_id is null) < ${MOST_FREE}
       for key share
     ), moved as (
       update autoembed.embedding_backfill b set
         position = coalesce(l.key_texts, b.position), is_read = l.key_texts is null
       from last l, registered
-      where b.source_id = ${source.id} and not b.is_read and b.position is not distinct from ${position}::text[]
+      where b.source_id = ${source.id} and not b.is_read and b.in_batches = ${forBatch} and b.position is not distinct from ${position}::text[]
       returning l.key_texts
     ), made as (
-      insert into autoembed.embedding_page (source_id, after, upto, owner)
-      select ${source.id}, ${position}::text[], m.key_texts, ${owner} from moved m where m.key_texts is not null
+      insert into autoembed.embedding_page (source_id, after, upto, owner, for_batch)
+      select ${source.id}, ${position}::text[], m.key_texts, ${owner}, ${forBatch} from moved m where m.key_texts is not null
       returning id, upto
     )
     select m.id, m.upto, exists (select from registered) as "mayMove"

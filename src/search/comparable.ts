@@ -1,65 +1,87 @@
 import { sql, type RawBuilder } from "kysely";
+import { vectorOperator } from "../database/pgvector.ts";
 import { quote } from "../database/identifier.ts";
-import { SetupError } from "../errors.ts";
-import { invocation } from "../invocation.ts";
-import { whereVectorsAre, type Source } from "../sources/source.ts";
+import type { Source } from "../sources/source.ts";
 import { LONGEST_INDEXED } from "../watch/vector-column.ts";
-import type { IndexShape } from "./vector-index.ts";
+import type { IndexKind } from "./index-kind.ts";
 
 /** How a search compares a source's vectors. An index on the same expression serves the search. */
 interface Comparison {
-  readonly type: "vector" | "halfvec";
-  /** Undefined if the column is compared without a cast. */
-  readonly castTo: string | undefined;
+  /** The operand is written between the two. Both are empty if the column is compared as it is. */
+  readonly before: string;
+  readonly after: string;
+  readonly operator: "<=>" | "<~>";
+  /** Without a schema. */
+  readonly operators: string;
 }
 
 /**
  * A `vector` of more than 2,000 dimensions is compared as a `halfvec`, which HNSW can index up to 4,000. A column
  * without a length is cast to the source's length, since an index needs one.
  */
-function comparisonOf(source: Source): Comparison {
-  const dimensions = source.columnDimensions ?? source.dimensions;
-  if (dimensions === null) return { type: source.vectorType, castTo: undefined };
-  const isTooLong =
+export function comparisonOf(source: Source, kind: IndexKind): Comparison {
+  const { vectorType: type } = source;
+  const dimensions = dimensionsOf(source);
+  const isOpen = source.columnDimensions === null && dimensions !== null;
+  const schema = quote(source.vectorSchema);
+  const whole = isOpen ? `::${schema}.${type}(${dimensions})` : "";
+  switch (kind.kind) {
+    case "full":
+      return isComparedAsHalf(source) || isOpen
+        ? cosine(schema, isComparedAsHalf(source) ? "halfvec" : type, dimensions ?? 0)
+        : { before: "", after: "", operator: "<=>", operators: `${type}_cosine_ops` };
+    case "half":
+      return cosine(schema, "halfvec", dimensions ?? 0);
+    case "binary":
+      return {
+        before: `(${schema}.binary_quantize(`,
+        after: `${whole})::bit(${dimensions ?? 0}))`,
+        operator: "<~>",
+        operators: "bit_hamming_ops",
+      };
+    case "prefix":
+      return {
+        before: `(${schema}.subvector(`,
+        after: `${whole}, 1, ${kind.dimensions})::${schema}.${type}(${kind.dimensions}))`,
+        operator: "<=>",
+        operators: `${type}_cosine_ops`,
+      };
+  }
+}
+
+function cosine(schema: string, type: "vector" | "halfvec", dimensions: number): Comparison {
+  return {
+    before: "(",
+    after: `::${schema}.${type}(${dimensions}))`,
+    operator: "<=>",
+    operators: `${type}_cosine_ops`,
+  };
+}
+
+/** The distance of two vectors as an index of that kind has it, by which it puts rows in order. */
+export function comparedDistance(
+  source: Source,
+  kind: IndexKind,
+  vector: RawBuilder<unknown>,
+  question: RawBuilder<unknown>,
+): RawBuilder<number> {
+  const { before, after, operator } = comparisonOf(source, kind);
+  const as = (operand: RawBuilder<unknown>): RawBuilder<unknown> =>
+    sql`${sql.raw(before)}${operand}${sql.raw(after)}`;
+  return sql`(${as(vector)} ${vectorOperator(source.vectorSchema, operator)} ${as(question)})`;
+}
+
+/** A `vector` too long for an index of its own type. */
+export function isComparedAsHalf(source: Source): boolean {
+  const dimensions = dimensionsOf(source) ?? 0;
+  return (
     source.vectorType === "vector" &&
     dimensions > LONGEST_INDEXED.vector &&
-    dimensions <= LONGEST_INDEXED.halfvec;
-  const type = isTooLong ? "halfvec" : source.vectorType;
-  const castTo =
-    isTooLong || source.columnDimensions === null
-      ? `${quote(source.vectorSchema)}.${type}(${dimensions})`
-      : undefined;
-  return { type, castTo };
+    dimensions <= LONGEST_INDEXED.halfvec
+  );
 }
 
-/** `vector`, a column or a parameter, with the cast of the comparison. */
-export function compared(source: Source, vector: RawBuilder<unknown>): RawBuilder<unknown> {
-  const { castTo } = comparisonOf(source);
-  return castTo === undefined ? vector : sql`${vector}::${sql.raw(castTo)}`;
-}
-
-/** The index that searches use. @throws {SetupError} if HNSW cannot index the vectors. */
-export function searchedShape(source: Source): IndexShape {
-  const { type, castTo } = comparisonOf(source);
-  const dimensions = source.columnDimensions ?? source.dimensions;
-  if (dimensions === null) {
-    throw new SetupError(
-      `${whereVectorsAre(source)} takes vectors of any length; an index needs a fixed length.`,
-      `Give the column a length: alter table … alter column "${source.vectorColumn}" type ${type}(1536);`,
-    );
-  }
-  if (dimensions > LONGEST_INDEXED[type]) {
-    throw new SetupError(
-      `HNSW indexes at most ${LONGEST_INDEXED.halfvec} dimensions; ${source.name} has ${dimensions}.`,
-      `Change to shorter vectors: ${invocation("remodel", `${source.name} --model MODEL --dim N`)}. Or search without an index.`,
-    );
-  }
-  const column = quote(source.vectorColumn);
-  return {
-    method: "hnsw",
-    expression: castTo === undefined ? column : `(${column}::${castTo})`,
-    operators: `${quote(source.vectorSchema)}.${type}_cosine_ops`,
-    predicate: null,
-    storage: "",
-  };
+/** Of the column; of one without a length, those of the model. */
+export function dimensionsOf({ columnDimensions, dimensions }: Source): number | null {
+  return columnDimensions ?? dimensions;
 }

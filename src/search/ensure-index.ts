@@ -2,18 +2,18 @@ import { setTimeout as delay } from "node:timers/promises";
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { withTableLock } from "../database/with-table-lock.ts";
+import { describeMemory } from "./build-memory.ts";
 import { withBuilder, type Build, type BuildOptions } from "./index-builder.ts";
-import { indexesOn, isAlike, qualifiedName, type IndexShape, type VectorIndex } from "./vector-index.ts";
+import {
+  indexesOn,
+  isAlike,
+  qualifiedName,
+  type IndexShape,
+  type VectorIndex,
+  type WantedIndex,
+} from "./vector-index.ts";
 
-export interface WantedIndex {
-  /** Qualified and quoted. */
-  readonly table: string;
-  /** The vector column, by its exact spelling. */
-  readonly column: string;
-  readonly shape: IndexShape;
-}
-
-interface Work extends Pick<BuildOptions, "onProgress" | "signal"> {
+interface Work extends Pick<BuildOptions, "memory" | "onProgress" | "signal"> {
   readonly db: Database;
   readonly build: Build;
 }
@@ -76,12 +76,13 @@ async function onPartitions(work: Work, wanted: WantedIndex, whole: string | nul
 }
 
 async function onTable(work: Work, wanted: WantedIndex, whole: string | null): Promise<VectorIndex> {
-  const { db, build, onProgress, signal } = work;
+  const { db, build, memory, onProgress, signal } = work;
   for (;;) {
     const valid = (await alike(db, wanted, whole)).find((index) => index.valid);
     if (valid !== undefined) return valid;
     const index = (await on(db, wanted)).find((other) => !other.valid && other.partOf === null);
     if (index === undefined) {
+      if (wanted.shape.method === "hnsw") onProgress(await describeMemory(db, wanted, memory));
       const statement = `create index concurrently on ${wanted.table} ${definition(wanted.shape)}`;
       return await made(db, wanted, () => build(statement));
     }

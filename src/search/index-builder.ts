@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { openPool, type DatabaseUrls } from "../database/pools.ts";
+import { adviceAt, explainedBuild } from "./build-advice.ts";
 
 export interface BuildOptions {
   readonly database: DatabaseUrls;
@@ -21,20 +22,25 @@ const BUILDING = 0x65_6d_62_69;
 
 /**
  * Runs `work` with a session that builds indexes on a table, for one process at a time, and with a second connection
- * for queries during a build.
+ * (`db`) for queries during a build.
  */
 export async function withBuilder<T>(
   table: string,
   options: BuildOptions,
-  work: (db: Database, build: Build) => Promise<T>,
+  work: (db: Database, build: Build, session: Database) => Promise<T>,
 ): Promise<T> {
   const { database, memory, onProgress, signal } = options;
-  const db = openPool("indexBuilder", database);
+  const onNotice = (message: string): void => {
+    const advice = adviceAt(message);
+    if (advice !== undefined) onProgress(advice);
+  };
+  const db = openPool("indexBuilder", database, { onNotice });
   try {
     return await db.connection().execute(async (session) => {
       // A build waits for every older transaction, however long it takes.
       const { rows } = await sql<{ pid: number }>`
         select pg_backend_pid() as pid, set_config('lock_timeout', '0', false), set_config('statement_timeout', '0', false),
+          set_config('client_min_messages', 'notice', false),
           set_config('maintenance_work_mem', coalesce(${memory ?? null}, current_setting('maintenance_work_mem')), false)`.execute(
         session,
       );
@@ -44,7 +50,11 @@ export async function withBuilder<T>(
           if (tries === 0) onProgress(`waiting for another process that is building an index on ${table}`);
           await delay(POLL_MS, undefined, { signal });
         }
-        return await work(db, (statement) => run(session, db, rows[0]?.pid ?? 0, statement, options));
+        return await work(
+          db,
+          (statement) => run(session, db, rows[0]?.pid ?? 0, statement, options),
+          session,
+        );
       } finally {
         await sql`select pg_advisory_unlock_all()`.execute(session).catch(() => undefined);
       }
@@ -90,7 +100,7 @@ async function run(
     await running;
   } catch (error) {
     signal.throwIfAborted();
-    throw error;
+    throw explainedBuild(error);
   } finally {
     signal.removeEventListener("abort", cancel);
   }

@@ -15,6 +15,14 @@ export interface IndexShape {
   readonly storage: string;
 }
 
+export interface WantedIndex {
+  /** Qualified and quoted. */
+  readonly table: string;
+  /** The vector column, by its exact spelling. */
+  readonly column: string;
+  readonly shape: IndexShape;
+}
+
 export interface VectorIndex extends IndexShape {
   /** With its schema, quoted. */
   readonly name: string;
@@ -81,11 +89,23 @@ export function qualifiedName(oid: RawBuilder<unknown>): RawBuilder<string> {
 export function isAlike(a: IndexShape, b: IndexShape): boolean {
   // We quote every name; Postgres quotes only the names that need it, and names pgvector's schema only where it must.
   const plain = ({ method, expression, operators, predicate }: IndexShape): string =>
-    [method, expression, operators, predicate ?? ""]
-      .join("\n")
-      .replaceAll('"', "")
-      .replaceAll(/[^\s(:]+\.(?=(?:vector|halfvec)\b|(?:vector|halfvec)_\w+_ops\b)/g, "");
+    [
+      method,
+      unqualified(expression).replaceAll(/[ ()]/g, ""),
+      unqualified(operators),
+      unqualified(predicate ?? ""),
+    ].join("\n");
   return plain(a) === plain(b);
+}
+
+/** Without quotes, and without the schema of pgvector's names. */
+function unqualified(expression: string): string {
+  return expression
+    .replaceAll('"', "")
+    .replaceAll(
+      /[^\s(:]+\.(?=(?:vector|halfvec|binary_quantize|subvector|bit_hamming_ops)\b|(?:vector|halfvec)_\w+_ops\b)/g,
+      "",
+    );
 }
 
 /** The table that holds the vectors, as a `regclass`. */

@@ -7,12 +7,12 @@ import { dropModel } from "../../src/model-change/drop-model.ts";
 import { readModelChange } from "../../src/model-change/model-change-state.ts";
 import { changeModel } from "../../src/model-change/change-model.ts";
 import { buildIndex } from "../../src/search/build-index.ts";
-import { nearest } from "../../src/search/nearest.ts";
 import { chooseSources } from "../../src/sources/choose-sources.ts";
 import { runCommand } from "../support/command.ts";
 import { describeNative } from "../support/database.ts";
 import { DIMENSIONS, prepare } from "../support/listening.ts";
-import { oracleVector, startProviderServer } from "../support/provider-server.ts";
+import { startProviderServer } from "../support/provider-server.ts";
+import { find } from "../support/searching.ts";
 
 vi.setConfig({ testTimeout: 120_000 });
 
@@ -76,7 +76,7 @@ const WHOLE = [
 ];
 
 test("An index on a partitioned table consists of its partitions' indexes, and a new partition gets its own", async () => {
-  const { client, db, build, source } = await prepareVisits();
+  const { client, db, build } = await prepareVisits();
   expect(await build()).toMatchObject({ name: "app.visits_embedding_idx", built: true });
   expect(await indexes(client)).toEqual(WHOLE);
   expect(await build()).toMatchObject({ name: "app.visits_embedding_idx", built: false });
@@ -85,10 +85,7 @@ test("An index on a partitioned table consists of its partitions' indexes, and a
     "create table app.march partition of app.visits for values from ('2025-03-01') to ('2025-04-01')",
   );
   expect(await indexes(client)).toContain("march_embedding_idx < app.visits_embedding_idx");
-  const [best] = await nearest(db, await source(), oracleVector("visit 150", DIMENSIONS), {
-    limit: 1,
-    withText: true,
-  });
+  const [best] = await find(db, "visits", "visit 150", { limit: 1, withText: true });
   expect(best).toMatchObject({ text: "visit 150" });
 });
 
@@ -161,14 +158,14 @@ describeNative("An index build can be stopped", "needs a server that outlives a 
           `select from pg_stat_progress_create_index where relid = 'app."February"'::regclass and phase like 'waiting%'`,
         )
       ).rowCount;
-    await expect.poll(waits, { timeout: 30_000 }).toBe(1);
+    await expect.poll(waits, { timeout: 90_000 }).toBe(1);
     first.process.kill("SIGKILL");
     await first.exited;
     await client.query(`insert into app.visits values (500, '2025-02-20', 'while it is built')`);
     await client.query(`update app.visits set "What" = 'changed while it is built' where id = 2`);
 
     const second = runCommand(["index", "visits"], environment);
-    await expect.poll(() => second.stderr(), { timeout: 30_000 }).toContain("waiting for another process");
+    await expect.poll(() => second.stderr(), { timeout: 90_000 }).toContain("waiting for another process");
     await old.query("commit");
     expect(await second.exited).toBe(0);
     expect(second.stdout()).toContain("app.visits_embedding_idx was built");
@@ -185,7 +182,7 @@ describeNative("An index build can be stopped", "needs a server that outlives a 
     const builds = async () =>
       (await client.query("select from pg_stat_progress_create_index where datname = current_database()"))
         .rowCount;
-    await expect.poll(builds, { timeout: 30_000 }).toBe(1);
+    await expect.poll(builds, { timeout: 90_000 }).toBe(1);
     command.process.kill("SIGINT");
     expect(await command.exited).toBe(1);
     expect(command.stderr()).toContain("Interrupted by SIGINT");

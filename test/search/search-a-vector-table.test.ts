@@ -1,10 +1,9 @@
 import { expect, test, vi } from "vitest";
 import { buildIndex } from "../../src/search/build-index.ts";
-import { hybrid } from "../../src/search/hybrid.ts";
-import { nearest } from "../../src/search/nearest.ts";
 import { DIMENSIONS } from "../support/listening.ts";
 import { oracleVector } from "../support/provider-server.ts";
 import { prepareVectorTable } from "../support/vector-table.ts";
+import { find } from "../support/searching.ts";
 
 vi.setConfig({ testTimeout: 180_000 });
 
@@ -24,14 +23,14 @@ test("Searches find vectors in their own table, by its index, with conditions on
   expect(index).toMatchObject({ name: "app.documents_embeddings_embedding_idx", built: true });
   const query = oracleVector("text 40", DIMENSIONS);
   const options = { limit: 3, withText: true };
-  expect((await nearest(db, await source(), query, options))[0]).toMatchObject({
+  expect((await find(db, "docs", "text 40", options))[0]).toMatchObject({
     key: "40",
     text: "text 40",
   });
-  const odd = await nearest(db, await source(), query, { ...options, where: "title = 'odd'" });
+  const odd = await find(db, "docs", "text 40", { ...options, where: "title = 'odd'" });
   expect(odd).toHaveLength(3);
   expect(odd.every(({ key }) => Number(key) % 2 === 1)).toBe(true);
-  const words = await hybrid(db, await source(), query, { ...options, query: "40", language: "simple" });
+  const words = await find(db, "docs", "40", { ...options, hybrid: true, language: "simple" });
   expect(words[0]).toMatchObject({ key: "40" });
   const inSql = await client.query<{ key: string }>("select key from autoembed.search('docs', $1, 2)", [
     `[${query.join(",")}]`,

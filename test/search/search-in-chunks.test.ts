@@ -1,10 +1,9 @@
 import { expect, test, vi } from "vitest";
 import { search } from "../../src/application.ts";
-import { searchChosen } from "../../src/search/search-source.ts";
-import { choose } from "../../src/sources/choose-sources.ts";
 import { chunksOf, prepareChunkedDocuments, prose } from "../support/chunked-documents.ts";
 import { DIMENSIONS } from "../support/listening.ts";
 import { oracleVector } from "../support/oracle-vector.ts";
+import { find } from "../support/searching.ts";
 
 vi.setConfig({ testTimeout: 180_000 });
 
@@ -54,14 +53,10 @@ test("Hybrid search over chunks finds each row once", async () => {
     prose(8, "c"),
   ]);
   await listener.whenDrained();
-  const options = { query: "amlodipine", language: "english", limit: 5, withText: true };
-  const found = await searchChosen(
-    db,
-    await choose(db, "app.documents"),
-    oracleVector("amlodipine", DIMENSIONS),
-    options,
-  );
+  const options = { hybrid: true, limit: 5, withText: true };
+  const found = await find(db, "app.documents", "amlodipine", options);
   expect(found.map(({ key }) => key).toSorted()).toEqual(["1", "2"]);
   expect(found[0]).toMatchObject({ key: "1" });
   expect(found[0]?.text).toMatch(/Amlodipine/);
+  expect(found[0]?.chunk).toBeDefined();
 });

@@ -1,8 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { connect, type Database } from "../../src/database/connect.ts";
 import { buildIndex } from "../../src/search/build-index.ts";
-import { hybrid } from "../../src/search/hybrid.ts";
-import { nearest } from "../../src/search/nearest.ts";
 import { vectorIndexes } from "../../src/search/vector-index.ts";
 import { chooseSources } from "../../src/sources/choose-sources.ts";
 import type { Source } from "../../src/sources/source.ts";
@@ -10,6 +8,7 @@ import { runCommand } from "../support/command.ts";
 import { describeNative } from "../support/database.ts";
 import { DIMENSIONS, prepare } from "../support/listening.ts";
 import { oracleVector } from "../support/oracle-vector.ts";
+import { find } from "../support/searching.ts";
 
 async function prepared(rows = 200) {
   const on = await prepare();
@@ -44,8 +43,8 @@ describe("Searches find the nearest rows", () => {
   test("A search finds the nearest rows, from TypeScript and from SQL alike", async () => {
     const { client, database } = await prepared();
     const vector = oracleVector("patient 42", DIMENSIONS);
-    const found = await withSource(database.url, (db, source) =>
-      nearest(db, source, vector, { limit: 60, withText: false }),
+    const found = await withSource(database.url, (db) =>
+      find(db, "patient_embeddings", "patient 42", { limit: 60 }),
     );
     const { rows } = await client.query<{ key: string; distance: number }>(
       "select * from autoembed.search('patient_embeddings', $1::vector, 60)",
@@ -66,9 +65,8 @@ describe("Searches find the nearest rows", () => {
     { timeout: 180_000 },
     async () => {
       const on = await prepared();
-      const vector = oracleVector("patient 42", DIMENSIONS);
-      const found = await withSource(on.database.url, (db, source) =>
-        nearest(db, source, vector, { limit: 5, withText: false, where: "patient_id between 100 and 103" }),
+      const found = await withSource(on.database.url, (db) =>
+        find(db, "patient_embeddings", "patient 42", { limit: 5, where: "patient_id between 100 and 103" }),
       );
       expect(keys(found).sort()).toEqual(["100", "101", "102", "103"]);
 
@@ -80,9 +78,12 @@ describe("Searches find the nearest rows", () => {
 
   test("Hybrid search puts a row with the query's words first, whatever its vector", async () => {
     const { database } = await prepared(80);
-    const vector = oracleVector("something else", DIMENSIONS);
-    const found = await withSource(database.url, (db, source) =>
-      hybrid(db, source, vector, { limit: 5, withText: true, query: "patient 33", language: "english" }),
+    const found = await withSource(database.url, (db) =>
+      find(db, "patient_embeddings", "patient 33 of another ward", {
+        limit: 5,
+        withText: true,
+        hybrid: true,
+      }),
     );
     expect(found[0]).toMatchObject({ key: "33", text: "patient 33" });
     expect(found[0]?.score).toBeGreaterThan(found[1]?.score ?? 1);
@@ -95,13 +96,8 @@ describe("Searches find the nearest rows", () => {
       words.join(" "),
       JSON.stringify([...oracleVector("long", DIMENSIONS)]),
     ]);
-    const found = await withSource(database.url, (db, source) =>
-      hybrid(db, source, oracleVector("something else", DIMENSIONS), {
-        limit: 5,
-        withText: false,
-        query: "patient 13",
-        language: "english",
-      }),
+    const found = await withSource(database.url, (db) =>
+      find(db, "patient_embeddings", "patient 13 of another ward", { limit: 5, hybrid: true }),
     );
     expect(found[0]).toMatchObject({ key: "13" });
   });
@@ -184,10 +180,7 @@ describeNative("An index serves searches", "plans and concurrent builds need a n
             operators,
           });
 
-          const found = await nearest(db, source, oracleVector("patient 7", dimensions), {
-            limit: 3,
-            withText: false,
-          });
+          const found = await find(db, name, "patient 7", { limit: 3 }, dimensions);
           expect(found[0]).toMatchObject({ key: "7" });
           expect(
             await indexScans(client, first.name, async () => {
@@ -226,9 +219,9 @@ describeNative("An index serves searches", "plans and concurrent builds need a n
             k,
           ])
         ).rowCount;
-      await withSource(database.url, async (db, source) => {
+      await withSource(database.url, async (db) => {
         for (const limit of [1000, 1001, 1500]) {
-          expect(await nearest(db, source, vector, { limit, withText: false })).toHaveLength(limit);
+          expect(await find(db, "patient_embeddings", "patient 42", { limit })).toHaveLength(limit);
           expect(await sql(limit)).toBe(limit);
         }
       });

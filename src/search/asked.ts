@@ -1,0 +1,69 @@
+import { sql } from "kysely";
+import type { Database } from "../database/connect.ts";
+import { roleSearchPath } from "../database/session-settings.ts";
+import { UsageError } from "../errors.ts";
+import { both, type Condition } from "./filter.ts";
+import { isReranked, type Question, type SearchOptions } from "./search-options.ts";
+import type { Searched } from "./searched.ts";
+import { parseQuestion } from "./words/parse-question.ts";
+import { requirement } from "./words/requirement.ts";
+import { findLanguage, type Language } from "./words/word-index.ts";
+
+export type SearchRequest = Omit<SearchOptions<Record<string, unknown>, string>, "source" | "where"> & {
+  readonly condition?: Condition | undefined;
+};
+
+/** What is asked of one source, with every default filled in. */
+export interface Asked {
+  /** What is embedded; undefined where rows like a row are wanted. */
+  readonly text: string | undefined;
+  /** The key of that row. */
+  readonly like: string | undefined;
+  readonly language: Language;
+  readonly isHybrid: boolean;
+  /** What the caller and the question's signs require of a row. */
+  readonly condition: Condition | undefined;
+  readonly limit: number;
+  /** The rows that are ranked: `limit`, or more where they are reranked. */
+  readonly candidates: number;
+}
+
+/** Rows whose texts are sent to a reranker, unless the search names a number. */
+const RERANKED = 50;
+
+/** @throws {UsageError} if the question has no words, or if there is no such language */
+export async function understand(
+  db: Database,
+  { languages, usualLanguage }: Searched,
+  question: Question,
+  request: SearchRequest,
+): Promise<Asked> {
+  const language = await languageOf(db, usualLanguage, request.language);
+  const limit = request.limit ?? 10;
+  const candidates = Math.max(limit, rerankedRows(request));
+  const asked = { language, condition: request.condition, limit, candidates };
+  if (typeof question !== "string")
+    return { ...asked, text: undefined, like: String(question.like), isHybrid: false };
+  const isHybrid = request.hybrid ?? languages.length > 0;
+  // Postgres's texts have no such character.
+  const plain = question.replaceAll("\0", " ").trim();
+  const { asked: text, required } = isHybrid ? parseQuestion(plain) : { asked: plain, required: "" };
+  if (text === "") throw new UsageError("The question has no words.", "Say what to search for.");
+  const condition = both(request.condition, await requirement(db, language, required));
+  return { ...asked, text, like: undefined, isHybrid, condition };
+}
+
+function rerankedRows(request: SearchRequest): number {
+  const { rerank } = request;
+  if (!isReranked(request)) return 0;
+  return (typeof rerank === "object" ? rerank.candidates : undefined) ?? RERANKED;
+}
+
+/** A name is looked for as the role's own statements would. */
+async function languageOf(db: Database, usual: Language, name: string | undefined): Promise<Language> {
+  if (name === undefined) return usual;
+  return await db.transaction().execute(async (transaction) => {
+    await sql`select ${roleSearchPath}`.execute(transaction);
+    return await findLanguage(transaction, name);
+  });
+}

@@ -1,0 +1,122 @@
+import type { Kysely } from "kysely";
+import type pg from "pg";
+import type { Config } from "../config.ts";
+import type { Database } from "../database/connect.ts";
+import { explainUnmigrated } from "../database/explain-unmigrated.ts";
+import { openPool } from "../database/pools.ts";
+import { overPool } from "../database/over-pool.ts";
+import { KeptProviders } from "../providers/registry.ts";
+import { openReranker } from "../providers/rerank/reranker.ts";
+import { UsageError } from "../errors.ts";
+import { Bills } from "./bills.ts";
+import { conditionOf } from "./filter.ts";
+import { rankedRows, type CompiledSearch } from "./ranked-rows.ts";
+import type { Question, SearchOptions, SearchResult } from "./search-options.ts";
+import { Searcher } from "./searcher.ts";
+import { waitUntilCurrent } from "./wait-until-current.ts";
+
+/**
+ * Where to search: with the settings alone, over connections of our own; or over the application's own `pool` or Kysely
+ * instance `db`, whose sessions stay as they are.
+ */
+export type SearchConnection =
+  | { readonly config: Config & { readonly DATABASE_URL: string } }
+  | { readonly config: Config; readonly pool: pg.Pool }
+  // What else the instance knows of its database is the application's own.
+  | { readonly config: Config; readonly db: Pick<Kysely<never>, keyof Kysely<never>> };
+
+export interface AwaitedRow {
+  /** Optional where there is only one. */
+  readonly source?: string;
+  /** As a search returns it: of several columns, a JSON array of texts. */
+  readonly key: string;
+  /** By default it waits for as long as it takes. */
+  readonly signal?: AbortSignal;
+}
+
+export interface Search<Row> {
+  /**
+   * The rows nearest to a question by meaning, and by words where these have an index. The source's own provider embeds the
+   * question; the same question is embedded once an hour.
+   * @throws {UsageError} if an option cannot be used, or if there are several sources and none was named
+   * @throws {SetupError} if the database is not migrated, or the source cannot be searched
+   * @throws {ProviderError} if the question cannot be embedded and its words may not be looked for
+   */
+  search<Column extends keyof Row & string = never>(
+    question: Question,
+    options?: SearchOptions<Row, Column>,
+  ): Promise<SearchResult<Pick<Row, Column>>>;
+  /**
+   * The same rows as a query, for a query builder or an ORM: a `select` of the key's columns, `score`, `distance` and `place`
+   * (from 1), to be joined with any table.
+   */
+  query(question: Question, options?: SearchOptions<Row>): Promise<CompiledSearch>;
+  /**
+   * Resolves when a row has the vector of its text, so that the next search finds it as it is now.
+   * @throws {UsageError} if the row failed, or if no source has the name
+   * @throws the signal's reason
+   */
+  settled(row: AwaitedRow): Promise<void>;
+  /** Closes the provider, the reranker, and connections of our own. */
+  close(): Promise<void>;
+}
+
+/**
+ * Searches for an application: connections and provider are kept open between searches. With a type of a table's rows,
+ * `where` and `select` are checked against it: `createSearch<Ticket>({ config })`.
+ */
+export function createSearch<Row extends object = Record<string, unknown>>(
+  connection: SearchConnection,
+): Search<Row> {
+  const { config } = connection;
+  const { db, close } = databaseOf(connection);
+  const providers = new KeptProviders(config);
+  const reranker = openReranker(config);
+  const searcher = new Searcher({
+    db,
+    providerOf: (source) => providers.for(source, source.columnDimensions),
+    timeoutMs: config.EMBEDDING_TIMEOUT,
+    bills: new Bills(db, config),
+    reranker,
+  });
+  const explain = <T>(work: () => Promise<T>): Promise<T> =>
+    config.DATABASE_URL === undefined
+      ? work()
+      : explainUnmigrated({ ...config, DATABASE_URL: config.DATABASE_URL }, work);
+  const search: Search<Row>["search"] = async (question, { source, where, ...request } = {}) =>
+    // The columns that were selected are those of the type.
+    (await explain(() =>
+      searcher.search(source, question, { ...request, condition: conditionOf(where) }),
+    )) as never;
+  return {
+    search,
+    query: async (question, options = {}) => {
+      const { hits } = await search(question, options);
+      return rankedRows((await searcher.of(options.source)).keyed, hits);
+    },
+    settled: async ({ source, key, signal }) => {
+      const { keyed } = await explain(() => searcher.of(source));
+      await waitUntilCurrent(db, keyed.name, key, signal);
+    },
+    close: async () => {
+      await providers.close();
+      await reranker?.close();
+      await close();
+    },
+  };
+}
+
+function databaseOf(connection: SearchConnection): { db: Database; close: () => Promise<void> } {
+  if ("pool" in connection) return { db: overPool(connection.pool), close: () => Promise.resolve() };
+  if ("db" in connection) {
+    if (connection.db.isTransaction)
+      throw new UsageError(
+        "A search needs more than one transaction.",
+        "Give createSearch the Kysely instance itself.",
+      );
+    const db = connection.db.withoutPlugins() as unknown as Database;
+    return { db, close: () => Promise.resolve() };
+  }
+  const db = openPool("search", connection.config);
+  return { db, close: () => db.destroy() };
+}

@@ -1,0 +1,29 @@
+import { sql } from "kysely";
+import type { Database } from "../database/connect.ts";
+import { UsageError } from "../errors.ts";
+import { keyMatches, queueKey, watchedKeys } from "../sources/source-sql.ts";
+import type { Searched } from "./searched.ts";
+import { searchedVectors } from "./searched-rows.ts";
+
+/**
+ * The vector of a row, as pgvector writes it, and its key, as the queue does; of a text in chunks, the mean of its chunks' vectors.
+ * @throws {UsageError} if there is no such row, or it has no vector yet
+ */
+export async function readVector(
+  db: Database,
+  searched: Searched,
+  key: string,
+): Promise<{ key: string; vector: string }> {
+  const { keyed, source } = searched;
+  const average = sql`${sql.id(source.vectorSchema, "avg")}(v.vector)`;
+  const { rows } = await sql<{ key: string; vector: string | null }>`
+    select (select ${average}::text from ${searchedVectors(searched, undefined)} v where ${keyMatches(keyed, "v", "q")}) as vector, ${queueKey(keyed, "t")} as key
+    from (select ${key}::text as key) q join ${watchedKeys(keyed)} t on ${keyMatches(keyed, "t", "q")}`.execute(
+    db,
+  );
+  const [row] = rows;
+  if (row === undefined)
+    throw new UsageError(`${keyed.name} has no row with that key.`, "Give the key of a row that is there.");
+  if (row.vector === null) throw new UsageError("That row has no vector yet.", "Wait until it is embedded.");
+  return { key: row.key, vector: row.vector };
+}

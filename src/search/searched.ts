@@ -1,0 +1,89 @@
+import { sql, type RawBuilder } from "kysely";
+import type { Database } from "../database/connect.ts";
+import { SetupError, UsageError } from "../errors.ts";
+import type { ChunkedSource } from "../sources/chunked-source.ts";
+import { choose, type Chosen } from "../sources/choose-sources.ts";
+import type { Source } from "../sources/source.ts";
+import type { IndexKind } from "./index-kind.ts";
+import { searchedIndex } from "./searched-index.ts";
+import { regclassOf } from "./vector-index.ts";
+import { findLanguage, indexedLanguages, type Language } from "./words/word-index.ts";
+
+/** A source, with what a search needs to know of it. */
+export interface Searched {
+  /** The source whose vectors are compared: of a text in chunks, that of the chunks. */
+  readonly source: Source;
+  /** The source whose texts are in chunks: each of its rows is found once, by its best chunk. */
+  readonly chunkedSource: ChunkedSource | undefined;
+  /** Its rows are what a search finds. */
+  readonly keyed: Source;
+  /** What the index has of the vectors that a search uses; undefined where there is none. */
+  readonly index: IndexKind | undefined;
+  /** As the planner estimates. */
+  readonly vectors: number;
+  /** A scan of the index can go on until enough rows pass a filter: pgvector 0.8. */
+  readonly canIterate: boolean;
+  /** The text search configurations in which the words of its texts have an index. */
+  readonly languages: readonly Language[];
+  /** That of the words of a search that names none: the first of them, or English. */
+  readonly usualLanguage: Language;
+  /** True in SQL, as long as the source is what was loaded. */
+  readonly isUnchanged: RawBuilder<boolean>;
+}
+
+/**
+ * @param name optional where there is only one source
+ * @throws {UsageError} if there are several sources and none is named, or none of that name
+ * @throws {SetupError} if the source cannot be worked on
+ */
+export async function loadSearched(db: Database, name: string | undefined): Promise<Searched> {
+  const versions = await readVersions(db);
+  const chosen = await choose(db, name);
+  if (chosen.sources.length > 1) {
+    throw new UsageError(
+      "Several sources could be searched.",
+      `Name one: ${chosen.sources.map((source) => source.name).join(", ")}.`,
+    );
+  }
+  return await searchedOf(db, chosen, versions);
+}
+
+async function searchedOf(
+  db: Database,
+  { sources: [source], chunked }: Chosen,
+  versions: ReadonlyMap<number, string>,
+): Promise<Searched> {
+  if (source === undefined) throw new SetupError("There is nothing to search.", "Watch a table first.");
+  const chunkedSource = chunked.find(({ embeddedBy }) => embeddedBy === source.id);
+  const involved = [source, ...(chunkedSource === undefined ? [] : [chunkedSource])];
+  const loaded = involved.map(({ id }) => sql`(${id}::int, ${versions.get(id) ?? ""})`);
+  const languages = await indexedLanguages(db, chunkedSource ?? source);
+  return {
+    source,
+    chunkedSource,
+    keyed: chunkedSource ?? source,
+    index: (await searchedIndex(db, source))?.kind,
+    languages,
+    usualLanguage: languages[0] ?? (await findLanguage(db, "pg_catalog.english")),
+    ...(await readSize(db, source)),
+    // Every change of the row, whatever it is, makes another version of it.
+    isUnchanged: sql`((select count(*) from autoembed.embedding_source s
+      where (s.id, s.xmin::text) in (${sql.join(loaded)})) = ${sql.lit(involved.length)})`,
+  };
+}
+
+async function readVersions(db: Database): Promise<Map<number, string>> {
+  const { rows } = await sql<{ id: number; version: string }>`
+    select s.id, s.xmin::text as version from autoembed.embedding_source s`.execute(db);
+  return new Map(rows.map(({ id, version }) => [id, version]));
+}
+
+async function readSize(db: Database, source: Source): Promise<Pick<Searched, "vectors" | "canIterate">> {
+  const { rows } = await sql<Pick<Searched, "vectors" | "canIterate">>`
+    select (select coalesce(sum(greatest(c.reltuples, 0)), 0)::float8
+        from pg_class c where c.oid = ${regclassOf(source)}
+          or c.oid in (select p.relid from pg_partition_tree(${regclassOf(source)}) p where p.isleaf)) as vectors,
+      string_to_array(e.extversion, '.')::int[] >= '{0,8}' as "canIterate"
+    from pg_extension e where e.extname = 'vector'`.execute(db);
+  return rows[0] ?? { vectors: 0, canIterate: false };
+}

@@ -1,0 +1,21 @@
+import type { RawBuilder } from "kysely";
+import type { Condition } from "../filter.ts";
+import type { Language } from "./word-index.ts";
+
+export interface WordSearch {
+  /** Without signs: see `parseQuestion`. */
+  readonly asked: string;
+  readonly language: Language;
+  /** Whether the words have an index in that language. */
+  readonly isIndexed: boolean;
+  /** Whether only the beginnings of long texts are parsed, where there is no index. */
+  readonly cutsTexts: boolean;
+  readonly condition: Condition | undefined;
+  readonly limit: number;
+}
+
+/** The CTEs `parsed (key, words)`, the rows to be ranked, and `asked (lexeme, weight)`, which may read `matches`. */
+export interface ParsedRows {
+  readonly parsed: RawBuilder<unknown>;
+  readonly asked: RawBuilder<unknown>;
+}

@@ -1,0 +1,73 @@
+import { sql, type RawBuilder } from "kysely";
+import type { Database } from "../../database/connect.ts";
+import { watchedTexts } from "../../sources/source-sql.ts";
+import type { Source } from "../../sources/source.ts";
+import { wordsOf, type Language } from "./word-index.ts";
+
+export interface AskedWord {
+  readonly lexeme: string;
+  /** Texts that have it, as the planner estimates. */
+  readonly texts: number;
+  /** Inverse document frequency, as BM25 has it: rare words count more. */
+  readonly weight: number;
+}
+
+/** Words of a question that are looked for, at most: a question may be a whole text. */
+const MOST_WORDS = 64;
+
+/** The lexemes of a question. */
+export async function lexemesOf(db: Database, language: Language, asked: string): Promise<string[]> {
+  const { rows } = await sql<{ lexeme: string }>`
+    select w.lexeme from unnest(${wordsOf(language, sql`${asked}::text`)}) w
+    order by w.positions[1] limit ${MOST_WORDS}`.execute(db);
+  return rows.map(({ lexeme }) => lexeme);
+}
+
+/**
+ * How rare each word is, the rarest first. Postgres keeps statistics of the words in an index, and its planner knows them
+ * whoever asks: so no row is read, and no table of ours is needed. A word that is none of the most common counts as half
+ * as frequent as the rarest of these.
+ */
+export async function weighWords(
+  db: Database,
+  source: Source,
+  language: Language,
+  lexemes: readonly string[],
+): Promise<AskedWord[]> {
+  const words = wordsOf(language, sql`t.content`);
+  const having = lexemes.map(
+    (lexeme) => sql`(select from ${watchedTexts(source)} t where ${words} @@ ${queryOf(lexeme)} offset 0)`,
+  );
+  // Each branch stays a node of the plan for its "offset", also where the table has partitions.
+  const branches = [sql`(select from ${watchedTexts(source)} t offset 0)`, ...having];
+  const { rows } = await sql<Record<"QUERY PLAN", string | Explained>>`
+    explain (format json) ${sql.join(branches, sql` union all `)}`.execute(db);
+  const plan = rows[0]?.["QUERY PLAN"];
+  // A pool may leave JSON as it is.
+  const root = (typeof plan === "string" ? (JSON.parse(plan) as Explained) : plan)?.[0].Plan;
+  const [all = 0, ...estimates] = (root?.Plans ?? []).map((plan) => plan["Plan Rows"]);
+  return lexemes
+    .map((lexeme, i) => {
+      const texts = estimates[i] ?? 1;
+      return { lexeme, texts, weight: inverseFrequency(texts, all) };
+    })
+    .sort((a, b) => b.weight - a.weight);
+}
+
+type Explained = readonly [{ readonly Plan: PlanNode }];
+
+interface PlanNode {
+  readonly "Plan Rows": number;
+  readonly Plans?: readonly PlanNode[];
+}
+
+/** @param texts that have the word, of `all` */
+function inverseFrequency(texts: number, all: number): number {
+  return Math.log(1 + Math.max(0, all - texts + 0.5) / (texts + 0.5));
+}
+
+/** A query for the lexemes themselves, any of them: they are in their normal form already. */
+export function queryOf(...lexemes: readonly string[]): RawBuilder<unknown> {
+  const quoted = lexemes.map((lexeme) => `'${lexeme.replaceAll(/['\\]/g, "$&$&")}'`);
+  return sql`${quoted.join(" | ")}::tsquery`;
+}

@@ -47,11 +47,16 @@ export class Guard {
     return { status: 401, message: "Give EMBED_HTTP_TOKEN as the password, or as a bearer token." };
   }
 
+  /** Undefined if no other site made a browser send the request. */
+  foreignRefusal(request: IncomingMessage): Refusal | undefined {
+    if (isSameOrigin(request)) return undefined;
+    return { status: 403, message: "This request came from another site, so nothing was done." };
+  }
+
   /** Undefined if the form came from our own page. */
   formRefusal(request: IncomingMessage, form: URLSearchParams): Refusal | undefined {
-    if (!isSameOrigin(request)) {
-      return { status: 403, message: "This request came from another site, so nothing was done." };
-    }
+    const refusal = this.foreignRefusal(request);
+    if (refusal !== undefined) return refusal;
     if (!same(form.get("token") ?? "", this.#formToken)) {
       return { status: 403, message: "This form is out of date: reload the page and try again." };
     }

@@ -48,6 +48,9 @@ export function createMetrics(
     "Failed rows: they wait until their text changes or they are retried.",
     ["source"],
   );
+  const batched = gauge("batch_texts", "Texts in batches at the provider, or being made or written.", [
+    "source",
+  ]);
   const paused = gauge("paused", "1 while the source is paused.", ["source"]);
   const state = gauge("provider_state", "1 for the state that the provider is in.", [
     "backend",
@@ -56,10 +59,10 @@ export function createMetrics(
   ]);
   new Gauge({
     name: name("up"),
-    help: "1 when the database answered the gauges' queries, 0 when the gauges are missing.",
+    help: "1 when the database takes writes and answered the gauges' queries, 0 when the gauges are missing.",
     registers,
     async collect() {
-      for (const one of [pending, oldest, inFlight, failed, paused, state]) one.reset();
+      for (const one of [pending, oldest, inFlight, failed, batched, paused, state]) one.reset();
       for (const { backend, model, state: now } of listener.describeProviders()) {
         for (const each of STATES) state.set({ backend, model, state: each }, each === now ? 1 : 0);
       }
@@ -70,6 +73,7 @@ export function createMetrics(
           oldest.set(labels, each.oldest_pending_seconds ?? 0);
           inFlight.set(labels, each.in_flight);
           failed.set(labels, each.failed);
+          batched.set(labels, each.batch_texts);
           paused.set(labels, each.paused ? 1 : 0);
         }
         this.set(1);

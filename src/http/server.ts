@@ -1,12 +1,17 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { sql } from "kysely";
+import pg from "pg";
 import type { Logger } from "pino";
 import type { Config } from "../config.ts";
+import type { Database } from "../database/connect.ts";
 import { hasOwnSessions, openPool } from "../database/pools.ts";
+import { NotReady, requireWritable } from "../database/require-writable.ts";
 import { SetupError } from "../errors.ts";
 import type { Listener } from "../listener/listener.ts";
 import { withTimeout } from "../timing/with-timeout.ts";
+import { openReranker } from "../providers/rerank/reranker.ts";
+import { Bills } from "../search/bills.ts";
+import { Searcher } from "../search/searcher.ts";
 import { sampleSources } from "../status/sample-sources.ts";
 import { Cached } from "./cached.ts";
 import { Guard } from "./guard.ts";
@@ -16,6 +21,7 @@ import { servePage } from "./page/serve-page.ts";
 import { collectPageData, type PageContext } from "./page/page-data.ts";
 import { RowCounts } from "./page/row-counts.ts";
 import { send, sendText } from "./send.ts";
+import { serveSearch } from "./serve-search.ts";
 
 export interface HttpServer {
   readonly url: string;
@@ -28,12 +34,18 @@ const READY_WITHIN_MS = 3_000;
 const READY_FRESH_MS = 500;
 /** How long a shutdown waits for a database that does not answer. */
 const LEAVE_WITHIN_MS = 2_000;
+const QUESTION_MS = 10_000;
 /** A client that neither reads nor sends for this long is disconnected. */
 const STALLED_MS = 60_000;
 
+const SILENT = "the database does not answer";
+const FORBIDDEN =
+  "The listener's role may not do this. docs/grants.sql has the line that lets it pause and resume sources.";
+
 /**
- * Serves the page, `/metrics`, `/healthz` and `/readyz` for a listener. Page and metrics use connections of their own, so
- * that they never delay writes; row counts use another, so that a slow count never delays the page.
+ * Serves the page, `/metrics`, `/healthz`, `/readyz` and `/v1/search` for a listener. Page and metrics use connections of
+ * their own, so that they never delay writes; row counts and `/v1/search` use others, so that neither a slow count nor many
+ * searches delay the page.
  * @throws {SetupError} if the address is not free.
  */
 export async function startHttp(
@@ -43,21 +55,41 @@ export async function startHttp(
 ): Promise<HttpServer> {
   const db = openPool("page", config);
   const counting = openPool("counts", config);
-  const samples = new Cached(SAMPLE_FRESH_MS, () => sampleSources(db));
+  const searching = openPool("questions", config);
+  const requireReady = async (): Promise<void> => {
+    if (listener.outage !== undefined) throw new NotReady(listener.outage);
+    await requireWritable(db);
+  };
+  const samples = new Cached(SAMPLE_FRESH_MS, async () => {
+    await requireReady();
+    return await sampleSources(db);
+  });
   const history = new History(listener.events, () => samples.get());
   const guard = new Guard(config.EMBED_HTTP_TOKEN);
   const metrics = createMetrics(listener, () => samples.get());
   const rowCounts = new RowCounts(counting, hasOwnSessions(config));
-  const readiness = new Cached(READY_FRESH_MS, () =>
-    sql`select from autoembed.embedding_source limit 1`.execute(db),
-  );
-  const data = new Cached(PAGE_FRESH_MS, () => collectPageData(db, rowCounts));
-  const page: PageContext = { db, config, listener, history, guard, data, log };
+  const readiness = new Cached(READY_FRESH_MS, requireReady);
+  const data = new Cached(PAGE_FRESH_MS, () => collectPageData(db, config, rowCounts));
+  // The words answer alone if the provider has not: who searches waits.
+  const timeoutMs = Math.min(config.EMBEDDING_TIMEOUT, QUESTION_MS);
+  const reranker = openReranker(config);
+  const searcherOn = (pool: Database): Searcher =>
+    new Searcher({
+      db: pool,
+      providerOf: (source) => listener.provider(source),
+      timeoutMs,
+      reranker,
+      bills: new Bills(pool, config),
+    });
+  const searcher = searcherOn(db);
+  const searches = { searcher: searcherOn(searching), guard, log };
+  const page: PageContext = { db, config, listener, searcher, history, guard, data, log };
 
   const server = createServer({ requestTimeout: 30_000, headersTimeout: 10_000 }, (request, response) => {
     answer(request, response).catch((error: unknown) => {
       log.error({ problem: error instanceof Error ? error.name : "unknown" }, "the page could not be served");
       if (response.headersSent) response.destroy();
+      else if (isForbidden(error)) sendText(response, 403, FORBIDDEN);
       else sendText(response, 503, "The database does not answer. Try again in a moment.");
     });
   });
@@ -82,6 +114,10 @@ export async function startHttp(
       send(response, 200, metrics.contentType, await metrics.metrics());
       return;
     }
+    if (path === "/v1/search") {
+      await serveSearch(searches, request, response);
+      return;
+    }
     await servePage(page, path, request, response);
   }
 
@@ -96,23 +132,29 @@ export async function startHttp(
       await new Promise((resolve) => server.close(resolve));
       // Not awaited: behind a pooler a count cannot be cancelled, and the database may not answer.
       void counting.destroy();
-      const leave = rowCounts.cancel(db).then(() => db.destroy());
+      void reranker?.close();
+      const leave = rowCounts.cancel(db).then(() => Promise.all([db.destroy(), searching.destroy()]));
       await withTimeout(LEAVE_WITHIN_MS, leave, () => undefined);
     },
   };
 }
 
-/** A listener is ready if it can reach the database. A failing provider is shown on the page; a restart would not help. */
+/** SQLSTATE 42501: the role of the listener lacks a right. */
+function isForbidden(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && error.code === "42501";
+}
+
+/** A listener is ready if its database answers, takes writes and has connections for it. A failing provider is shown on the page; a restart would not help. */
 async function sendReadiness(readiness: Cached<unknown>, response: ServerResponse): Promise<void> {
-  const late = new Promise<boolean>((resolve) => {
-    setTimeout(resolve, READY_WITHIN_MS, false).unref();
+  const late = new Promise<string>((resolve) => {
+    setTimeout(resolve, READY_WITHIN_MS, SILENT).unref();
   });
   const asked = readiness.get().then(
-    () => true,
-    () => false,
+    () => undefined,
+    (error: unknown) => (error instanceof NotReady ? error.message : SILENT),
   );
-  const ready = await Promise.race([asked, late]);
-  sendText(response, ready ? 200 : 503, ready ? "ready" : "the database does not answer");
+  const problem = await Promise.race([asked, late]);
+  sendText(response, problem === undefined ? 200 : 503, problem ?? "ready");
 }
 
 async function listen(

@@ -1,8 +1,11 @@
 import { sql } from "kysely";
+import { readBatches } from "../batches/batch-progress.ts";
 import type { Database } from "../database/connect.ts";
+import { isAsleep } from "../membership/alive.ts";
 import type { ListenerState } from "../membership/listener-state.ts";
 import { backfillProgress } from "../pages/backfills.ts";
-import type { ProviderConfig } from "../providers/provider-config.ts";
+import { spentToday, type SpentToday } from "../ledger/spending.ts";
+import { listDateOf, type PriceConfig } from "../providers/prices/price-of.ts";
 import type { Sent } from "../providers/roles/sent.ts";
 import { countQueue } from "../queue/counts.ts";
 import { failureReasons } from "../queue/failures.ts";
@@ -15,7 +18,7 @@ import type { Source } from "../sources/source.ts";
 import { countChunkedRows } from "./count-chunked-rows.ts";
 import { sentOf } from "./sent-of.ts";
 import { isChunked, type ChunkedSource } from "../sources/chunked-source.ts";
-import { NONE_OUTDATED, type CountedRows, type QueueStatus, type SourceStatus } from "./source-status.ts";
+import { NONE_STALE, type CountedRows, type QueueStatus, type SourceStatus } from "./source-status.ts";
 
 const SHOWN_REASONS = 5;
 
@@ -24,6 +27,7 @@ export interface ListenerStatus {
   readonly host: string;
   readonly pid: number;
   readonly version: string;
+  /** 0 while it sleeps: it has no heartbeat then. */
   readonly silent_seconds: number;
   /** What the listener reports; empty until its first heartbeat. */
   readonly state: Partial<ListenerState>;
@@ -32,11 +36,16 @@ export interface ListenerStatus {
 export interface Status {
   readonly sources: readonly SourceStatus[];
   readonly listeners: readonly ListenerStatus[];
+  /** By rows, questions and the reranker, over all listeners and searches. */
+  readonly spent_today: SpentToday & {
+    /** The day of the price list that some of it is by, YYYY-MM-DD; null if none is. */
+    readonly prices_listed_on: string | null;
+  };
   readonly cache: { readonly vectors: number; readonly bytes: number };
 }
 
-/** @param config says what is sent to the providers */
-export async function collectStatus(db: Database, config?: ProviderConfig): Promise<Status> {
+/** @param config says what is sent to the providers, and at what price */
+export async function collectStatus(db: Database, config?: PriceConfig): Promise<Status> {
   const { usable, chunked, broken } = await loadSources(db);
   const sources: SourceStatus[] = [];
   for (const source of usable) {
@@ -53,19 +62,26 @@ export async function collectStatus(db: Database, config?: ProviderConfig): Prom
       name,
       rows: 0,
       current: 0,
-      ...NONE_OUTDATED,
+      ...NONE_STALE,
       sent: null,
       paused: false,
       problem,
     });
   }
-  return { sources, listeners: await listenerStatus(db), cache: await cacheStatus(db) };
+  const prices_listed_on = config === undefined ? null : listDateOf(config, usable);
+  return {
+    sources,
+    listeners: await listenerStatus(db),
+    spent_today: { ...(await spentToday(db)), prices_listed_on },
+    cache: await cacheStatus(db),
+  };
 }
 
 export async function listenerStatus(db: Database): Promise<ListenerStatus[]> {
   const { rows } = await sql<ListenerStatus>`
-    select id, host, pid, version, state, extract(epoch from now() - seen_at)::float8 as silent_seconds
-    from autoembed.embedding_listener order by id`.execute(db);
+    select id, host, pid, version, state,
+      case when ${isAsleep} then 0 else extract(epoch from now() - seen_at)::float8 end as silent_seconds
+    from autoembed.embedding_listener order by started_at, id`.execute(db);
   return rows;
 }
 
@@ -89,11 +105,12 @@ async function countRowsOnce(db: Database, source: Source): Promise<CountedRows>
   const isEmbedded = sql`t.vector is not null and q.key is null and ${hasText("t")}`;
   const isOfCurrent = sql`(m.lenders is null or not ${isOfOldModel(sql`m.lenders`)})`;
   const { rows } = await sql<CountedRows>`
-    select count(*) filter (where ${hasText("t")})::int as rows,
-      count(*) filter (where ${isEmbedded} and not ${isOfOldText} and ${isOfCurrent})::int as current,
-      count(*) filter (where ${isEmbedded} and ${isOfOldText})::int as old_text,
-      count(*) filter (where ${isEmbedded} and not ${isOfOldText} and not ${isOfCurrent})::int as old_setting,
-      count(*) filter (where ${isEmbedded} and l.model_id is null)::int as adopted,
+    select count(*) filter (where ${hasText("t")})::float8 as rows,
+      count(*) filter (where ${isEmbedded} and not ${isOfOldText} and ${isOfCurrent})::float8 as current,
+      count(*) filter (where t.vector is null and q.key is null and ${hasText("t")})::float8 as not_queued,
+      count(*) filter (where ${isEmbedded} and ${isOfOldText})::float8 as old_text,
+      count(*) filter (where ${isEmbedded} and not ${isOfOldText} and not ${isOfCurrent})::float8 as old_setting,
+      count(*) filter (where ${isEmbedded} and l.model_id is null)::float8 as adopted,
       (select trouble from autoembed.embedding_source where id = ${source.id}) as problem
     from ${rowsWithVectors(source)} t
     ${joinQueue(source, "t")}
@@ -116,15 +133,20 @@ async function sourceStatus(
 async function queueStatus(db: Database, sourceId: number): Promise<QueueStatus> {
   return {
     ...(await countQueue(db, sourceId)),
-    backfilled: await backfilledRows(db, sourceId),
+    ...(await backfillStatus(db, sourceId)),
+    batches: (await readBatches(db)).get(sourceId) ?? null,
     errors: await failureReasons(db, sourceId, SHOWN_REASONS),
     today: await usageToday(db, sourceId),
   };
 }
 
-async function backfilledRows(db: Database, id: number): Promise<number | null> {
-  const { running, done } = await backfillProgress(db, [{ id }]);
-  return running === 0 ? null : done;
+/** The backfill under way. */
+export async function backfillStatus(
+  db: Database,
+  id: number,
+): Promise<Pick<QueueStatus, "backfilled" | "backfill_stopped">> {
+  const { running, stopped, done } = await backfillProgress(db, [{ id }]);
+  return { backfilled: running === 0 ? null : done, backfill_stopped: stopped > 0 };
 }
 
 /** The source's counters since midnight, UTC. */

@@ -1,9 +1,12 @@
 import pc from "picocolors";
+import { describeBatches } from "../batches/batch-progress.ts";
 import { invocation } from "../invocation.ts";
 import { describeSent } from "../providers/roles/sent.ts";
 import { formatDuration } from "../timing/format-duration.ts";
+import { printable } from "../printable.ts";
 import type { ListenerStatus, Status } from "./collect-status.ts";
-import { describeOutdated, updateOutdated } from "./describe-outdated.ts";
+import { describeSpent } from "./describe-spent.ts";
+import { describeStaleSource } from "./describe-stale.ts";
 import type { SourceStatus } from "./source-status.ts";
 
 /** The status as text: one line per source, then what needs attention. */
@@ -22,10 +25,15 @@ export function describeStatus(status: Status): string {
     ...table([header, ...rows]),
     "",
     `cache: ${status.cache.vectors} vectors, ${megabytes(status.cache.bytes)}`,
+    ...optional(describeSpent(status.spent_today)),
     ...describeListeners(status.listeners),
     ...status.sources.flatMap(sent),
     ...status.sources.flatMap(attention),
   ].join("\n");
+}
+
+function optional(line: string | undefined): string[] {
+  return line === undefined ? [] : [line];
 }
 
 /** A provider's state in words. */
@@ -35,12 +43,12 @@ function describeListeners(listeners: readonly ListenerStatus[]): string[] {
   if (listeners.length === 0)
     return [pc.yellow(`listeners: none is running, so nothing is embedded: ${invocation("start")}`)];
   return listeners.flatMap(({ host, pid, silent_seconds, state }) => [
-    `listener: process ${pid} on ${host}, seen ${formatDuration(silent_seconds)} ago`,
+    `listener: process ${pid} on ${printable(host)}, ${state.asleep === true ? "asleep until a change" : `seen ${formatDuration(silent_seconds)} ago`}`,
     ...(state.budget === undefined ? [] : [pc.red(`  ${state.budget}`)]),
     ...(state.providers ?? [])
       .filter((provider) => provider.state !== "closed")
       .map(({ backend, model, state: now, reason }) =>
-        pc.yellow(`  ${backend} (${model}) is ${STATE_WORDS[now]}: ${reason ?? ""}`),
+        pc.yellow(`  ${backend} (${model}) is ${STATE_WORDS[now]}: ${printable(reason ?? "")}`),
       ),
   ]);
 }
@@ -53,23 +61,30 @@ function sent(source: SourceStatus): string[] {
 function attention(source: SourceStatus): string[] {
   return [
     ...(source.paused ? [pc.yellow(`${source.name} is paused`)] : []),
-    ...(source.problem === null ? [] : [pc.red(`${source.name}: ${source.problem}`)]),
+    ...(source.problem === null ? [] : [pc.red(`${source.name}: ${printable(source.problem)}`)]),
     ...(source.backfilled === null
       ? []
-      : [`${source.name}: a backfill is under way, ${source.backfilled} rows are done`]),
-    ...outdated(source),
+      : [
+          source.backfill_stopped
+            ? pc.yellow(
+                `${source.name}: a backfill has stopped at the money of --spend, ${source.backfilled} rows are done: ${invocation("backfill", ["--source", source.name])}`,
+              )
+            : `${source.name}: a backfill is under way, ${source.backfilled} rows are done`,
+        ]),
+    ...(source.batches === null ? [] : [`${source.name}: ${printable(describeBatches(source.batches))}`]),
+    ...stale(source),
     ...(source.today.truncated === 0
       ? []
       : [pc.yellow(`${source.name}: ${source.today.truncated} texts were cut to the model's limit today`)]),
     ...source.errors.map(({ reason, rows, key }) =>
-      pc.red(`${source.name}: ${rows} failed, such as key ${key}: ${reason}`),
+      pc.red(`${source.name}: ${rows} failed, such as key ${printable(key)}: ${printable(reason)}`),
     ),
   ];
 }
 
-function outdated(source: SourceStatus): string[] {
-  const counts = describeOutdated(source);
-  return counts === null ? [] : [pc.yellow(`${source.name}: ${counts}: ${updateOutdated(source.name)}`)];
+function stale(source: SourceStatus): string[] {
+  const counts = describeStaleSource(source);
+  return counts === null ? [] : [pc.yellow(`${source.name}: ${counts}`)];
 }
 
 function table(rows: readonly (readonly string[])[]): string[] {

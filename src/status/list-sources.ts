@@ -4,9 +4,9 @@ import type { ChunkSettings } from "../chunks/chunk-settings.ts";
 import type { ProviderConfig } from "../providers/provider-config.ts";
 import type { Sent } from "../providers/roles/sent.ts";
 import { whereVectorsAre } from "../sources/source.ts";
-import { countOutdated } from "./count-outdated.ts";
+import { readStaleCounts } from "./read-stale-counts.ts";
 import { sentOf } from "./sent-of.ts";
-import type { LedgerCounts } from "./source-status.ts";
+import type { StaleCounts } from "./source-status.ts";
 
 export interface ListedSource {
   readonly name: string;
@@ -27,12 +27,13 @@ export interface ListedSource {
   /** Why nothing is embedded, and what to do; null if nothing is wrong. */
   readonly problem: string | null;
   /** As in `SourceStatus`; of texts in chunks, the chunks are counted. Null if the tables cannot be read now. */
+  readonly not_queued: number | null;
   readonly old_text: number | null;
   readonly old_setting: number | null;
   readonly adopted: number | null;
 }
 
-const NOT_COUNTED = { old_text: null, old_setting: null, adopted: null } as const;
+const NOT_COUNTED = { not_queued: null, old_text: null, old_setting: null, adopted: null } as const;
 
 /**
  * Every source, with what the ledger knows of its vectors: reads every table once. A source of texts in chunks and the
@@ -42,10 +43,10 @@ const NOT_COUNTED = { old_text: null, old_setting: null, adopted: null } as cons
 export async function listSources(db: Database, config?: ProviderConfig): Promise<ListedSource[]> {
   const { usable, chunked, broken } = await loadSources(db);
   const rows = await db.selectFrom("autoembed.embedding_source").selectAll().orderBy("id").execute();
-  const counts = new Map<number, LedgerCounts | null>();
+  const counts = new Map<number, StaleCounts | null>();
   const sent = new Map<number, Sent | null>();
   for (const source of usable) {
-    counts.set(source.id, await countOutdated(db, source));
+    counts.set(source.id, await readStaleCounts(db, source));
     if (config !== undefined) sent.set(source.id, await sentOf(config, source));
   }
   const listed = rows.filter((row) => !chunked.some(({ embeddedBy }) => embeddedBy === row.id));

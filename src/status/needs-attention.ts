@@ -2,6 +2,8 @@ import { invocation } from "../invocation.ts";
 import { formatDuration } from "../timing/format-duration.ts";
 import { isAlive } from "../membership/alive.ts";
 import type { ListenerStatus, Status } from "./collect-status.ts";
+import { describeStaleSource } from "./describe-stale.ts";
+import type { SourceStatus } from "./source-status.ts";
 
 /** What needs an operator, one sentence each; empty if all is well. A paused source is not listed: a person paused it. */
 export function needsAttention(
@@ -12,6 +14,7 @@ export function needsAttention(
   return [
     ...(alive.length === 0 ? [`no listener is running: ${invocation("start")}`] : []),
     ...sources.flatMap(({ name, problem }) => (problem === null ? [] : [`${name}: ${problem}`])),
+    ...sources.flatMap((source) => neverEmbedded(source)),
     ...sources.flatMap(({ name, failed }) => (failed === 0 ? [] : [`${name}: ${failed} failed`])),
     ...sources.flatMap(({ name, paused, oldest_pending_seconds: age }) =>
       paused || age === null || age <= maxAgeSeconds
@@ -20,6 +23,12 @@ export function needsAttention(
     ),
     ...new Set(alive.flatMap(openCircuits)),
   ];
+}
+
+/** Rows that no listener will ever embed by itself. A row of an old setting is searched meanwhile, and needs nobody. */
+function neverEmbedded(source: SourceStatus): string[] {
+  const stale = describeStaleSource({ ...source, old_setting: 0 });
+  return stale === null || source.paused ? [] : [`${source.name}: ${stale}`];
 }
 
 /** Checks the type of `state`: the listener that wrote it may have another version. */

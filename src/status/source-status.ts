@@ -1,3 +1,4 @@
+import type { SourceBatches } from "../batches/batch-progress.ts";
 import type { QueueCounts } from "../queue/counts.ts";
 import type { Sent } from "../providers/roles/sent.ts";
 import type { FailureReason } from "../queue/failures.ts";
@@ -8,14 +9,23 @@ export interface SourceStatus extends QueueCounts {
   readonly rows: number;
   /** Of them, the rows that have the vector that they should have and are not queued. */
   readonly current: number;
+  /**
+   * Rows with a text and no vector that are not queued: they were there before their table was watched, came while the
+   * triggers were off, or with a partition that was attached.
+   */
+  readonly not_queued: number;
   /** Rows that have a vector of another text, and are not queued: the text changed while the triggers were off. */
   readonly old_text: number;
-  /** Rows whose vector another model, address or setting made. `npm run backfill` embeds both. */
+  /** Rows whose vector another model, address or setting made. `npm run backfill` embeds all three. */
   readonly old_setting: number;
   /** Rows whose vector another tool made, or that were there before the ledger: they count as current. */
   readonly adopted: number;
   /** Rows that the backfill under way has done; null where none is. */
   readonly backfilled: number | null;
+  /** Its batches at the provider; null where there are none. */
+  readonly batches: SourceBatches | null;
+  /** The backfill under way has stopped at its money (`backfill --spend`). */
+  readonly backfill_stopped: boolean;
   /** What goes to the provider with texts and with questions; null where it is not known, or another source embeds. */
   readonly sent: Sent | null;
   readonly paused: boolean;
@@ -30,13 +40,13 @@ export interface SourceStatus extends QueueCounts {
 /** What is counted by reading the table. */
 export type CountedRows = Pick<
   SourceStatus,
-  "rows" | "current" | "old_text" | "old_setting" | "adopted" | "problem"
+  "rows" | "current" | "not_queued" | "old_text" | "old_setting" | "adopted" | "problem"
 >;
 
-/** What the ledger knows of the rows that have a vector. */
-export type LedgerCounts = Pick<CountedRows, "old_text" | "old_setting" | "adopted">;
+/** What no listener embeds before a backfill, and what another tool made. */
+export type StaleCounts = Pick<CountedRows, "not_queued" | "old_text" | "old_setting" | "adopted">;
 
-export const NONE_OUTDATED: LedgerCounts = { old_text: 0, old_setting: 0, adopted: 0 };
+export const NONE_STALE: StaleCounts = { not_queued: 0, old_text: 0, old_setting: 0, adopted: 0 };
 
 /** What the queue and the day's counters say of a source. */
 export type QueueStatus = Omit<SourceStatus, "name" | "paused" | "sent" | keyof CountedRows>;

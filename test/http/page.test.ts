@@ -31,7 +31,7 @@ test("The page reports that everything is current, and carries all it needs in l
   );
 
   expect(page.text.length).toBeLessThan(100_000);
-  expect(page.text).not.toMatch(/(src|href)="(?!data:,")/);
+  expect(page.text).not.toMatch(/(src|href)="(?!data:,"|\/source\?)/);
   expect(page.answer.headers.get("content-security-policy")).toMatch(
     /^default-src 'none'; style-src 'sha256-/,
   );
@@ -44,29 +44,51 @@ test("The page counts the rows of an old text and of an old setting, with the co
   await expect.poll(async () => await (await fetch(http.url)).text()).toContain("2 of 7, 28.5 %");
   const page = await (await fetch(http.url)).text();
   expect(page).toContain("2 of 7, 28.5 %; 2 of an old text; 3 of an old model or setting");
-  expect(page).toContain("Everything is current except 5 outdated rows.");
+  expect(page).toContain("Everything is current except 5 stale rows.");
   expect(page).toContain(
     "2 rows have the vector of an old text, 3 rows have a vector of an old model or setting: npm run backfill -- --source patient_embeddings",
   );
 });
 
-test("The page shows a failed row with its key and reason, not its text, and can retry it", async () => {
+test("The page counts failed rows by reason with their keys and attempts, not their texts, and can retry one row or one reason", async () => {
   const { client, provider, listener, http } = await prepared();
   provider.poison = (text) => text.includes("unspeakable");
-  await client.query("insert into patient_embeddings values (7, 'unspeakable'), (8, 'asthma')");
+  await client.query(
+    "insert into patient_embeddings select i, 'unspeakable ' || i from generate_series(7, 16) i",
+  );
+  await client.query("insert into patient_embeddings values (20, 'unspeakable'), (21, 'asthma')");
   await listener.whenDrained();
+  await client.query(
+    "update autoembed.embedding_queue set last_error = 'It is too long.', attempts = 3 where key = '20'",
+  );
 
   const page = await (await fetch(http.url)).text();
-  expect(page).toContain("except 1 failed row");
-  expect(page).toMatch(/<code>7<\/code>/);
+  expect(page).toContain("except 11 failed rows");
+  expect(page).toMatch(/>10<\/b>\s*<span>answered 400/);
+  expect(page).toMatch(/>1<\/b>\s*<span>It is too long\./);
+  expect(page).toMatch(/<code>20<\/code>[^]*3 attempts/);
+  expect(page).toContain("and 5 more: <code>npm run failed -- --source patient_embeddings");
   expect(page).not.toContain("unspeakable");
+  const failedKeys = async () =>
+    (
+      await client.query<{ key: string }>(
+        "select key from autoembed.embedding_queue where failed_at is not null",
+      )
+    ).rows;
+  const ofReason = await http.post("/retry", { reason: "It is too long." });
+  expect(ofReason.headers.get("location")).toBe("/?retried=1");
+  await expect.poll(failedKeys).toHaveLength(11);
 
   provider.poison = undefined;
   const answer = await http.post("/retry", { source: "patient_embeddings", key: "7" });
   expect(answer.status).toBe(303);
   expect(answer.headers.get("location")).toBe("/?retried=1");
   await expect
-    .poll(async () => (await client.query("select from patient_embeddings where embedding is null")).rowCount)
+    .poll(
+      async () =>
+        (await client.query("select from patient_embeddings where embedding is null and patient_id = 7"))
+          .rowCount,
+    )
     .toBe(0);
 });
 
@@ -86,17 +108,24 @@ test("The page pauses and resumes a source, and rows that change during the paus
   );
 });
 
-test("A search on the page shows the nearest keys and distances, and texts only when asked", async () => {
+test("A search on the page shows the nearest keys and distances, texts only when asked, and only rows that pass its filter", async () => {
   const { client, listener, http } = await prepared();
-  await client.query("insert into patient_embeddings values (1, 'a <b>bold</b> asthma'), (2, 'migraine')");
+  await client.query("insert into patient_embeddings values (1, 'asthma & <3 \"coughs\"'), (2, 'migraine')");
   await listener.whenDrained();
+  const search = async (fields: Record<string, string>) =>
+    await (await http.post("/search", { source: "patient_embeddings", query: "migraine", ...fields })).text();
 
-  const keys = await (await http.post("/search", { source: "patient_embeddings", query: "migraine" })).text();
-  expect(keys).toMatch(/<code>2<\/code><\/th>\s*<td class="n">0\.0000<\/td>/);
-  expect(keys).not.toContain("bold");
+  const keys = await search({});
+  expect(keys).toMatch(/<ol class="hits"[^]*?<code>2<\/code>[^]*?distance 0\.0000/);
+  expect(keys).not.toContain("cough");
+  expect(await search({ text: "on" })).toContain("asthma &#38; &#60;3 &#34;coughs&#34;");
+  expect(await search({ how: "both" })).toContain("by meaning and words: 1 is the best score of this answer");
 
-  const texts = await http.post("/search", { source: "patient_embeddings", query: "migraine", text: "on" });
-  expect(await texts.text()).toContain("a &#60;b&#62;bold&#60;/b&#62; asthma");
+  const filtered = await search({ where: '{"patient_id": {"lt": 2}}' });
+  expect(filtered).toContain("The best row");
+  expect(filtered).toContain('value="{&#34;patient_id&#34;: {&#34;lt&#34;: 2}}"');
+  for (const where of ["patient_id < 2", '{"patient_id": {"under": 2}}', '{"nowhere": 1}', "[]"])
+    expect(await search({ where })).toContain('role="alert"');
 });
 
 test("A search on the page while the provider is down reports it, and the page stays up", async () => {

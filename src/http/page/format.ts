@@ -1,4 +1,5 @@
 import { formatDuration } from "../../timing/format-duration.ts";
+import { html, type Html } from "./html.ts";
 
 /** 12,345 */
 export function count(value: number): string {
@@ -24,8 +25,25 @@ export function percent(part: number, whole: number): string {
   return `${(Math.floor((1000 * part) / whole) / 10).toFixed(1)} %`;
 }
 
-/** In the currency of the price: 12.34, or 0.0021 for small amounts. */
-export function cost(tokens: number, pricePerMillion: number): string {
-  const amount = (tokens / 1e6) * pricePerMillion;
-  return amount > 0 && amount < 0.1 ? amount.toPrecision(2) : amount.toFixed(2);
+/** A time as its age, with the time itself for who points at it. @param at ISO 8601, UTC */
+export function ago(at: string, now: Date): Html {
+  const seconds = Math.max(0, (now.getTime() - Date.parse(at)) / 1000);
+  return html`<time datetime="${at}" title="${at.slice(0, 16).replace("T", " ")} UTC"
+    >${age(seconds)} ago</time
+  >`;
+}
+
+/** 12 s, 3 min, 5 h, 2 days: of a thing in the past, one unit is enough. */
+export function age(seconds: number): string {
+  if (seconds < 60) return `${String(Math.floor(seconds))} s`;
+  if (seconds < 3600) return `${String(Math.floor(seconds / 60))} min`;
+  if (seconds < 172_800) return `${String(Math.floor(seconds / 3600))} h`;
+  return `${count(Math.floor(seconds / 86_400))} days`;
+}
+
+/** The seconds until a time, if it is in the future. @param at ISO 8601, UTC */
+export function secondsUntil(at: string | null, now: Date): number | undefined {
+  if (at === null) return undefined;
+  const seconds = Math.ceil((Date.parse(at) - now.getTime()) / 1000);
+  return seconds > 0 ? seconds : undefined;
 }

@@ -1,7 +1,9 @@
+import { describeBatches } from "../../batches/batch-progress.ts";
 import type { ProviderDescription } from "../../providers/registry.ts";
-import { describeOutdated, updateOutdated } from "../../status/describe-outdated.ts";
+import { describeStaleSource } from "../../status/describe-stale.ts";
 import { formatDuration } from "../../timing/format-duration.ts";
 import { count } from "./format.ts";
+import { nextTry } from "./machinery.ts";
 import type { PageData, PageSource } from "./page-data.ts";
 
 /** The overall state in one sentence: `good` and `busy` need no action soon, `bad` needs a person. */
@@ -12,29 +14,36 @@ export interface Headline {
 }
 
 export function headline(
-  { sources }: PageData,
+  { sources, at }: PageData,
   providers: readonly ProviderDescription[],
   rowsPerMinute: number | null,
 ): Headline {
   const working = sources.filter((source) => !source.paused);
   const waiting = sum(working, (source) => source.pending + source.in_flight);
-  const details = [...problems(sources, providers)];
-  const stuck =
-    sources.some((source) => source.problem !== null) || providers.some(({ state }) => state === "open");
+  const details = [...problems(sources, providers, at)];
   const failed = sum(sources, (source) => source.failed);
-  if (stuck) {
-    return { tone: "bad", sentence: `Embedding has stopped, and ${rows(waiting)} waiting.`, details };
+  const stop = stopped(sources, providers);
+  if (stop !== undefined) {
+    return { tone: "bad", sentence: `${stop}, and ${rows(waiting)} waiting${failures(failed)}.`, details };
   }
   if (waiting > 0) {
     return {
       tone: failed > 0 ? "bad" : "busy",
-      sentence: `${rows(waiting)} waiting${timeLeft(waiting, rowsPerMinute)}.`,
+      sentence: `${rows(waiting)} waiting${timeLeft(waiting, rowsPerMinute)}${failures(failed)}.`,
       details,
     };
   }
-  const outdated = sum(sources, ({ progress }) => (progress?.old_text ?? 0) + (progress?.old_setting ?? 0));
-  if (failed + outdated > 0) {
-    const exceptions = [...rowsThatAre("failed", failed), ...rowsThatAre("outdated", outdated)];
+  const backfilling = sum(
+    sources.filter((source) => source.backfilled !== null),
+    staleRows,
+  );
+  if (backfilling > 0) {
+    const sentence = `A backfill is under way, and ${rows(backfilling)} left${timeLeft(backfilling, rowsPerMinute)}${failures(failed)}.`;
+    return { tone: failed > 0 ? "bad" : "busy", sentence, details };
+  }
+  const stale = sum(sources, staleRows);
+  if (failed + stale > 0) {
+    const exceptions = [...rowsThatAre("failed", failed), ...rowsThatAre("stale", stale)];
     return {
       tone: failed > 0 ? "bad" : "busy",
       sentence: `Everything is current except ${exceptions.join(" and ")}.`,
@@ -47,24 +56,51 @@ export function headline(
   return { tone: details.length > 0 ? "busy" : "good", sentence: "Everything is current.", details };
 }
 
+/** Undefined while everything goes on. Other sources go on where one is broken, or one provider does not answer. */
+function stopped(
+  sources: readonly PageSource[],
+  providers: readonly ProviderDescription[],
+): string | undefined {
+  const broken = sources.filter(({ problem }) => problem !== null).length;
+  const silent = providers.filter(({ state }) => state === "open").length;
+  if (broken + silent === 0) return undefined;
+  const isAll = broken === sources.length || silent === providers.length;
+  return isAll ? "Embedding has stopped" : "A part of the embedding has stopped";
+}
+
+/** So that the words say why the dot is red. */
+function failures(failed: number): string {
+  return failed === 0 ? "" : `; ${failed === 1 ? "1 row" : `${count(failed)} rows`} failed`;
+}
+
 function* problems(
   sources: readonly PageSource[],
   providers: readonly ProviderDescription[],
+  now: Date,
 ): Generator<string> {
   for (const { name, problem } of sources) if (problem !== null) yield `${name}: ${problem}`;
-  for (const { backend, model, state, reason } of providers) {
-    if (state === "open") yield `${model} (${backend}) is not being asked: ${reason ?? "it does not answer"}`;
-    if (state === "throttled") yield `${model} (${backend}) asked us to slow down.`;
+  for (const provider of providers) {
+    const { backend, model, state, reason } = provider;
+    const next = nextTry(provider, now) ?? "";
+    if (state === "open") yield `${model} (${backend}), ${next}: ${reason ?? "it does not answer"}`;
+    if (state === "throttled") yield `${model} (${backend}) asked us to slow down: ${next}.`;
   }
+  for (const { name, batches } of sources) if (batches !== null) yield `${name}: ${describeBatches(batches)}`;
   for (const { name, paused, pending } of sources) {
     if (paused) yield `${name} is paused${pending > 0 ? `, and ${rows(pending)} waiting` : ""}.`;
   }
   for (const { name, failed } of sources)
     if (failed > 0) yield `${name}: ${count(failed)} failed, see below.`;
-  for (const { name, progress } of sources) {
-    const outdated = progress === undefined ? null : describeOutdated(progress);
-    if (outdated !== null) yield `${name}: ${outdated}: ${updateOutdated(name)}`;
+  for (const source of sources) {
+    const stale =
+      source.progress === undefined ? null : describeStaleSource({ ...source.progress, ...source });
+    if (stale !== null) yield `${source.name}: ${stale}`;
   }
+}
+
+/** Rows that a backfill embeds. */
+function staleRows({ progress }: PageSource): number {
+  return progress === undefined ? 0 : progress.not_queued + progress.old_text + progress.old_setting;
 }
 
 function timeLeft(waiting: number, rowsPerMinute: number | null): string {

@@ -10,7 +10,7 @@ const FRESH_MS = 1_500;
 const WAIT_MS = 700;
 
 /**
- * Each source's rows, current and outdated, counted in the background: a count reads the whole table, and the page must
+ * Each source's rows, current and stale, counted in the background: a count reads the whole table, and the page must
  * not wait. However often the page is refreshed, `Cached` waits ten times as long as a count took: a million rows took
  * 5 to 9 s on two busy cores, and were counted once a minute.
  */

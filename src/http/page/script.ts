@@ -1,0 +1,24 @@
+/**
+ * Refreshes the figures every few seconds, unless the box is unticked, the page is hidden, or the keyboard focus is
+ * among the figures. What the reader has opened stays open. Without scripts, the reader reloads the page.
+ */
+export const SCRIPT = `
+const box=document.querySelector("#live");
+box.parentElement.hidden=false;
+setInterval(async()=>{
+  const old=document.querySelector("#figures");
+  if(!box.checked||document.hidden||old.contains(document.activeElement))return;
+  try{
+    const answer=await fetch("/live");
+    if(!answer.ok)throw new Error(answer.statusText);
+    const page=new DOMParser().parseFromString(await answer.text(),"text/html");
+    const fresh=page.querySelector("#figures");
+    for(const each of old.querySelectorAll("details[id]")){
+      const same=fresh.querySelector("#"+each.id);
+      if(same)same.open=each.open;
+    }
+    if(!old.contains(document.activeElement))old.replaceWith(fresh);
+    document.querySelector("#at").replaceWith(page.querySelector("#at"));
+  }catch{document.querySelector("#at").textContent="the listener does not answer: what you see is old"}
+},3000);
+`;

@@ -1,4 +1,5 @@
 import { config as loadDotenv } from "dotenv";
+import type { Command } from "./commands/command.ts";
 import { COMMANDS } from "./commands/commands.ts";
 import { describeCommand, describeCommands, unknownCommand } from "./commands/help.ts";
 import { describeFailure, exitCodeOf } from "./report-failure.ts";
@@ -11,10 +12,10 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
     return 0;
   }
   if (name === undefined || name === "help" || isHelp(name)) {
-    console.log(args[0] === undefined ? describeCommands() : describeCommand(commandOf(args[0])));
+    console.log(args[0] === undefined ? await describeCommands() : describeCommand(await commandOf(args[0])));
     return 0;
   }
-  const command = commandOf(name);
+  const command = await commandOf(name);
   const end = args.indexOf("--");
   if (args.slice(0, end === -1 ? undefined : end).some(isHelp)) {
     console.log(describeCommand(command));
@@ -28,10 +29,10 @@ function isHelp(argument: string): boolean {
   return argument === "--help" || argument === "-h";
 }
 
-function commandOf(name: string) {
-  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  if (command === undefined) throw unknownCommand(name);
-  return command;
+async function commandOf(name: string): Promise<Command> {
+  const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (load === undefined) throw await unknownCommand(name);
+  return load();
 }
 
 function report(error: unknown): number {

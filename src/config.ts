@@ -1,5 +1,8 @@
 import { readFileSync } from "node:fs";
 import { z } from "zod";
+import { FEWEST_CONNECTIONS, FEWEST_WITH_PAGE } from "./database/connection-shares.ts";
+import { connectionStringProblem, hasPassword, plainConnectionString } from "./database/connection-url.ts";
+import { PASSWORD_COMMAND, setPasswordSource } from "./database/password-source.ts";
 import { UsageError } from "./errors.ts";
 import { misspelledSettings } from "./misspelled-settings.ts";
 import {
@@ -9,28 +12,26 @@ import {
   backendIdOf,
   DEFAULT_BACKEND,
 } from "./providers/known-backends.ts";
-import { asItIs, decimal, oneOf, text, url, whole } from "./setting-types.ts";
+import { rerankPrice } from "./providers/prices/rerank-price.ts";
+import { RERANK_ENVIRONMENT, RERANK_SECRETS, rerankProblem } from "./providers/rerank/rerank-settings.ts";
+import { asItIs, budget, decimal, oneOf, text, whole } from "./setting-types.ts";
 
-/** The parameters of a connection string that name files. */
-const TLS_FILES = ["sslrootcert", "sslcert", "sslkey"] as const;
-const POSTGRES = url(/^postgres(ql)?:$/, "postgres://user@host:5432/database").superRefine(
-  (value, context) => {
-    const parameters = URL.canParse(value) ? new URL(value).searchParams : new URLSearchParams();
-    for (const name of TLS_FILES) {
-      const file = parameters.get(name) ?? "";
-      const problem = file === "" ? undefined : whyUnreadable(file);
-      if (problem !== undefined) {
-        const message = `${name} should name a file that this process may read; ${file} cannot be read (${problem})`;
-        context.addIssue({ code: "custom", message });
-      }
-    }
-  },
-);
+const POSTGRES = text
+  .superRefine((value, context) => {
+    const message = connectionStringProblem(value);
+    if (message !== undefined) context.addIssue({ code: "custom", message });
+  })
+  .transform(plainConnectionString);
 
 /** Every setting, in the order of `.env.example`; a test compares the two. Times are in milliseconds. */
 const SETTINGS = z.object({
   DATABASE_URL: POSTGRES.optional(),
+  DATABASE_URL_FILE: text.optional(),
   LISTEN_DATABASE_URL: POSTGRES.optional(),
+  LISTEN_DATABASE_URL_FILE: text.optional(),
+  EMBED_MCP_DATABASE_URL: POSTGRES.optional(),
+  EMBED_MCP_DATABASE_URL_FILE: text.optional(),
+  DATABASE_PASSWORD_COMMAND: text.optional(),
 
   EMBEDDING_BACKEND: text
     .transform((name) => backendIdOf(name) ?? name)
@@ -44,6 +45,7 @@ const SETTINGS = z.object({
   ...BACKEND_ENVIRONMENT,
 
   EMBED_BATCH_SIZE: whole(1, 2_048).default(64),
+  EMBED_BATCH_API_TEXTS: whole(1, 100_000).default(50_000),
   EMBED_MAX_CONCURRENCY: whole(1, 64).default(1),
   EMBED_MAX_RETRIES: whole(0, 20).default(5),
   EMBED_BACKOFF_MS: whole(1, 60_000).default(500),
@@ -51,11 +53,16 @@ const SETTINGS = z.object({
   EMBED_TOKENS_PER_MINUTE: whole(1, 1_000_000_000).optional(),
   EMBED_MAX_TEXT_CHARACTERS: whole(1, 100_000_000).optional(),
   EMBED_ON_TOO_LONG: oneOf(["fail", "truncate"]).default("fail"),
+  EMBED_DAILY_BUDGET: budget.optional(),
   EMBED_DAILY_TOKEN_BUDGET: whole(1, Number.MAX_SAFE_INTEGER).optional(),
   EMBED_PRICE_PER_MILLION_TOKENS: decimal.optional(),
   EMBED_CA_FILE: text.optional(),
 
+  ...RERANK_ENVIRONMENT,
+
   EMBED_POLL_MS: whole(100, 3_600_000).default(5_000),
+  EMBED_IDLE: oneOf(["poll", "sleep"]).default("poll"),
+  EMBED_MAX_CONNECTIONS: whole(FEWEST_CONNECTIONS, 1_000).optional(),
   EMBED_CACHE_DAYS: whole(0, 36_500).default(30),
   EMBED_SHUTDOWN_MS: whole(0, 600_000).default(10_000),
   EMBED_LOG_LEVEL: oneOf(["error", "warn", "info", "debug", "silent"]).default("info"),
@@ -65,6 +72,7 @@ const SETTINGS = z.object({
   EMBED_HTTP_PORT: whole(0, 65_535).optional(),
   EMBED_HTTP_HOST: text.default("127.0.0.1"),
   EMBED_HTTP_TOKEN: text.min(16, "expected at least 16 characters").optional(),
+  EMBED_HTTP_TOKEN_FILE: text.optional(),
 });
 
 /** The parsed and frozen settings. An empty value counts as not set, except that of a prefix. */
@@ -73,7 +81,9 @@ export type Config = Readonly<z.infer<typeof SETTINGS>>;
 /** The names of all settings, in the order of `.env.example`. */
 export const SETTING_NAMES: readonly string[] = Object.keys(SETTINGS.shape);
 
-const SECRETS = new Set(["DATABASE_URL", "LISTEN_DATABASE_URL", ...BACKEND_SECRETS, "EMBED_HTTP_TOKEN"]);
+const ADDRESSES = ["DATABASE_URL", "LISTEN_DATABASE_URL", "EMBED_MCP_DATABASE_URL"] as const;
+
+const SECRETS = new Set<string>([...ADDRESSES, ...BACKEND_SECRETS, ...RERANK_SECRETS, "EMBED_HTTP_TOKEN"]);
 /** Settings whose empty value says something: nothing is put before a text, whatever its model expects. */
 const MAY_BE_EMPTY = new Set(["EMBED_DOCUMENT_PREFIX", "EMBED_QUERY_PREFIX"]);
 
@@ -86,10 +96,12 @@ export function readConfig(
   environment: Readonly<Record<string, string | undefined>>,
   onWarning: (warning: string) => void = () => undefined,
 ): Config {
-  const given = Object.fromEntries(
-    Object.entries(environment).filter(
-      ([name, value]) =>
-        value !== undefined && (value !== "" || MAY_BE_EMPTY.has(name)) && !isOfKubernetes(name, value),
+  const given = withSecretsFromFiles(
+    Object.fromEntries(
+      Object.entries(environment).filter(
+        ([name, value]) =>
+          value !== undefined && (value !== "" || MAY_BE_EMPTY.has(name)) && !isOfKubernetes(name, value),
+      ),
     ),
   );
   const { problems, warnings } = misspelledSettings(Object.keys(given), SETTING_NAMES);
@@ -103,16 +115,56 @@ export function readConfig(
         return `${name}: ${issue.message}, got ${value}`;
       }),
     );
-  } else if (!isLoopback(parsed.data.EMBED_HTTP_HOST) && parsed.data.EMBED_HTTP_TOKEN === undefined) {
-    problems.push("EMBED_HTTP_TOKEN: must be set if EMBED_HTTP_HOST is not a loopback address");
-  }
+  } else problems.push(...contradictions(parsed.data));
   if (!parsed.success || problems.length > 0) {
     throw new UsageError(
       `The configuration has ${problems.length === 1 ? "an error" : `${problems.length} errors`}:\n${problems.map((problem) => `  ${problem}`).join("\n")}`,
       "Correct the environment or .env; .env.example explains every setting.",
     );
   }
-  return Object.freeze({ ...parsed.data, ...secretsFromFiles(parsed.data) });
+  setPasswordSources(parsed.data);
+  return Object.freeze(parsed.data);
+}
+
+/** What is right by itself, and wrong next to another setting. */
+function contradictions(config: Config): string[] {
+  const { EMBED_HTTP_PORT: port, EMBED_HTTP_HOST: host, EMBED_MAX_CONNECTIONS: most } = config;
+  const problems: string[] = [];
+  if (port !== undefined && most !== undefined && most < FEWEST_WITH_PAGE)
+    problems.push(
+      `EMBED_MAX_CONNECTIONS: expected at least ${FEWEST_WITH_PAGE} if EMBED_HTTP_PORT is set, got ${most}`,
+    );
+  if (!isLoopback(host) && config.EMBED_HTTP_TOKEN === undefined)
+    problems.push("EMBED_HTTP_TOKEN: must be set if EMBED_HTTP_HOST is not a loopback address");
+  if (config.DATABASE_PASSWORD_COMMAND !== undefined) {
+    const problem = passwordCommandProblem(config.DATABASE_URL);
+    if (problem !== undefined) problems.push(`${PASSWORD_COMMAND}: ${problem}`);
+  }
+  const rerank = rerankProblem(config);
+  if (rerank !== undefined) problems.push(rerank);
+  if (config.EMBED_DAILY_BUDGET?.unit === "money" && rerankPrice(config)?.isKnown === false)
+    problems.push(
+      "RERANK_PRICE_PER_MILLION_TOKENS or RERANK_PRICE_PER_REQUEST: must be set if EMBED_DAILY_BUDGET is money (0 where " +
+        "the reranker is your own): the price of RERANK_MODEL is not known",
+    );
+  return problems;
+}
+
+function passwordCommandProblem(databaseUrl: string | undefined): string | undefined {
+  if (databaseUrl === undefined) return "DATABASE_URL must be set, with the user and without a password";
+  if (hasPassword(databaseUrl)) return "DATABASE_URL has a password too; leave one of the two out";
+  if (/^postgres(ql)?:\/\//.test(databaseUrl)) return undefined;
+  return "expected DATABASE_URL as postgres://user@host:5432/database";
+}
+
+/** What connections get from a command, and from a file that is rewritten, is asked for again when it was refused. */
+function setPasswordSources(config: Config): void {
+  for (const name of ADDRESSES) {
+    const { [name]: databaseUrl, [`${name}_FILE` as const]: file, [PASSWORD_COMMAND]: command } = config;
+    if (databaseUrl === undefined) continue;
+    if (command !== undefined && !hasPassword(databaseUrl)) setPasswordSource(databaseUrl, { command });
+    else if (file !== undefined) setPasswordSource(databaseUrl, { file });
+  }
 }
 
 /** Whether only this machine can reach an address. */
@@ -125,30 +177,23 @@ function isOfKubernetes(name: string, value: string): boolean {
   return name === "EMBED_PORT" && value.startsWith("tcp://");
 }
 
-function whyUnreadable(file: string): string | undefined {
-  try {
-    readFileSync(file);
-    return undefined;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code ?? "unknown";
-  }
-}
-
-/** A backend's key may be in a file instead, whose name another setting says. */
-function secretsFromFiles(settings: Readonly<Record<string, unknown>>): Readonly<Record<string, string>> {
+/** A secret may be in a file instead, whose name another setting says. */
+function withSecretsFromFiles(
+  given: Readonly<Record<string, string | undefined>>,
+): Readonly<Record<string, string | undefined>> {
   const secrets: Record<string, string> = {};
-  for (const name of BACKEND_SECRETS) {
-    const file = settings[`${name}_FILE`];
-    if (typeof file !== "string") continue;
+  for (const name of SECRETS) {
+    const file = `${name}_FILE` in SETTINGS.shape ? given[`${name}_FILE`] : undefined;
+    if (file === undefined) continue;
     try {
       secrets[name] = readFileSync(file, "utf8").trim();
     } catch (error) {
       throw new UsageError(
         `${name}_FILE: cannot read ${file} (${(error as NodeJS.ErrnoException).code ?? "unknown"})`,
-        "Name a file that this process may read, with the key alone in it.",
+        "Name a file that this process may read, with the secret alone in it.",
         { cause: error },
       );
     }
   }
-  return secrets;
+  return { ...given, ...secrets };
 }

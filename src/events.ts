@@ -6,9 +6,13 @@ export type FailureKind = "too_long" | "refused" | "database";
 /** How a request ended: with vectors, or why not. */
 type RequestOutcome = "ok" | "throttled" | "unavailable" | "row" | "setup" | "aborted";
 
+/** What a request of a source is sent for, the most urgent first; the reranker's have a queue of their own. */
+export type Purpose = "question" | "change" | "retry" | "backfill" | "model change" | "rerank";
+
 /** What an answer cost. */
 export interface Answered {
   readonly source: string;
+  readonly purpose: Purpose;
   /** Its backend and its model. */
   readonly model: string;
   readonly texts: number;
@@ -18,6 +22,8 @@ export interface Answered {
   readonly tokens: number;
   /** The provider reports none. */
   readonly areTokensEstimated: boolean;
+  /** Undefined where the price is not known. */
+  readonly cost: number | undefined;
   /** Without the wait for a turn. */
   readonly milliseconds: number;
   /** It carried so much that its time shows the pace of a backfill. */
@@ -56,6 +62,12 @@ export interface PipelineEvents {
   drained: [{ source: string }];
   /** The listener receives notifications. */
   listening: [];
+  /** It asks the database nothing from now on: a notification wakes it. */
+  asleep: [];
+  /** It works again. */
+  awake: [];
+  /** The database is being rid of pg-autoembed: the listener stops. */
+  uninstalled: [];
   /** The connection that receives notifications was lost; the poll goes on. */
   listen_lost: [{ problem: string }];
 }

@@ -1,13 +1,19 @@
 export type CommandName =
   | "start"
   | "demo"
+  | "init"
+  | "diff"
+  | "apply"
   | "migrate"
   | "backfill"
+  | "drain"
   | "status"
   | "search"
+  | "mcp"
   | "index"
   | "watch"
   | "unwatch"
+  | "adopt"
   | "sources"
   | "remodel"
   | "pause"
@@ -16,7 +22,10 @@ export type CommandName =
   | "retry"
   | "verify"
   | "doctor"
-  | "cache";
+  | "cache"
+  | "egress"
+  | "erase"
+  | "uninstall";
 
 /** Whether this code runs as a dependency: another project installed the package and has npm scripts of its own. */
 const IS_DEPENDENCY = import.meta.url.includes("/node_modules/");

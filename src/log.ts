@@ -41,6 +41,15 @@ export function logEvents(events: Events, level: string): Logger {
   events.on("listening", () => {
     log.debug("receiving notifications");
   });
+  events.on("asleep", () => {
+    log.info("asleep until something changes");
+  });
+  events.on("awake", () => {
+    log.info("awake");
+  });
+  events.on("uninstalled", () => {
+    log.error("pg-autoembed is being uninstalled from this database: this listener stops");
+  });
   events.on("listen_lost", (event) => {
     log.warn(
       event,

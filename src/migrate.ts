@@ -1,4 +1,5 @@
 import pg, { type ClientBase } from "pg";
+import { clientOf } from "./database/client-of.ts";
 import { checkServer } from "./database/check-server.ts";
 import { SetupError, UsageError } from "./errors.ts";
 import { invocation } from "./invocation.ts";
@@ -7,6 +8,7 @@ import { firstVersion } from "./migrate/first-version.ts";
 import { lockedTransaction } from "./migrate/locked-transaction.ts";
 import { readMigrationFiles, type MigrationFiles } from "./migrate/migration-files.ts";
 import { migrationSteps } from "./migrate/steps.ts";
+import { beingUninstalled, UNINSTALL } from "./migrate/uninstalling.ts";
 import { updateTriggers } from "./migrate/update-triggers.ts";
 
 export interface MigrateOptions {
@@ -32,7 +34,7 @@ export async function migrate(options: MigrateOptions): Promise<void> {
   refuseUnusable(options);
   await checkServer(options.databaseUrl);
   const files = await readMigrationFiles();
-  const client = new pg.Client({
+  const client = new (clientOf(options.databaseUrl))({
     connectionString: options.databaseUrl,
     connectionTimeoutMillis: 10_000,
     application_name: "pg-autoembed migrate",
@@ -75,6 +77,7 @@ function refuseUnusable({
 async function applySteps(client: ClientBase, files: MigrationFiles, options: MigrateOptions): Promise<void> {
   const { applied, isFirstVersion } = await readState(client);
   if (isFirstVersion && options.adoptsFirstVersion !== true) throw firstVersion();
+  if (applied.has(UNINSTALL)) throw beingUninstalled();
   checkApplied(files, applied);
   for (const step of migrationSteps(files, applied, { ...options, adopts: isFirstVersion })) {
     if (step.isRoutine !== true) options.onMessage?.(`Applying ${step.title}`);

@@ -1,7 +1,7 @@
 import { closest, distance } from "fastest-levenshtein";
 
 /** Names that other programs have too: Kubernetes alone sets `EMBED_SERVICE_HOST` for a service of that name. */
-const PREFIXES = /^(EMBED|OPENAI_|OLLAMA_)/;
+const PREFIXES = /^(EMBED|OPENAI_|OLLAMA_|RERANK_)/;
 const OURS = /^EMBED/;
 /** A name that differs by more characters is another name. */
 const MOST_ERRORS = 2;

@@ -1,11 +1,20 @@
 import pg from "pg";
-import { describeDatabaseError, harmlessMessage } from "./database/database-fault.ts";
+import {
+  describeDatabaseError,
+  harmlessMessage,
+  isDatabaseError,
+  isReadOnly,
+} from "./database/database-fault.ts";
+import { poolerFault } from "./database/pooler-fault.ts";
 import { Interrupted, SetupError, UsageError } from "./errors.ts";
 import { ProviderError } from "./providers/provider-error.ts";
 
 /** pg's messages without an error code when a connection is lost or cannot be made. */
 const LOST = /^(Connection terminated|Query read timeout|timeout exceeded when trying to connect)/;
 const UNREACHABLE = /^(ECONN\w+|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|E(HOST|NET)UNREACH)$/;
+
+const TO_THE_PRIMARY =
+  "Name the primary in DATABASE_URL: by a DNS name that follows it, or a proxy that does. A search needs no writes.";
 
 /**
  * Why a command failed, for its user: what is wrong, and what to do. The database's message is repeated only if it
@@ -16,6 +25,9 @@ export function describeFailure(error: unknown): string {
   if (error instanceof ProviderError) return error.message;
   const interruption = interruptionIn(error);
   if (interruption !== undefined) return interruption.message;
+  if (isReadOnly(error)) return `${capitalised(describeDatabaseError(error))}.\n${TO_THE_PRIMARY}`;
+  const fault = isDatabaseError(error) ? poolerFault(error) : undefined;
+  if (fault !== undefined) return `${capitalised(describeDatabaseError(error))}.\n${fault.remedy}`;
   if (error instanceof pg.DatabaseError) {
     const message = harmlessMessage(error);
     if (message !== undefined) return `${capitalised(describeDatabaseError(error))}: ${message}.`;

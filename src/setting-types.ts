@@ -7,7 +7,7 @@ export const text = z.string().trim();
 /** With its blanks, and empty where it is set to nothing. */
 export const asItIs = z.string();
 
-export const url = (protocols: RegExp, example: string) =>
+const url = (protocols: RegExp, example: string) =>
   text.refine((value) => URL.canParse(value) && protocols.test(new URL(value).protocol), {
     error: `expected a URL such as ${example}`,
   });
@@ -26,6 +26,21 @@ export const whole = (min: number, max: number) =>
     );
 
 export const decimal = text.regex(/^\d+(\.\d+)?$/, "expected a number such as 0.02").transform(Number);
+
+/** Of a day: tokens, or money in the currency of the prices. */
+export interface BudgetSetting {
+  readonly unit: "tokens" | "money";
+  readonly amount: number;
+}
+
+/** `5` and `5 USD` are money; `2000000 tokens` are tokens. */
+export const budget = text.transform((value, context): BudgetSetting => {
+  const [, amount, unit] = /^(\d+(?:\.\d+)?)(?: *(USD|tokens))?$/.exec(value) ?? [];
+  if (amount !== undefined && Number(amount) > 0)
+    return { unit: unit === "tokens" ? "tokens" : "money", amount: Number(amount) };
+  context.addIssue({ code: "custom", message: "expected an amount such as 5, 5 USD or 2000000 tokens" });
+  return z.NEVER;
+});
 
 export const yesNo = z
   .enum(["true", "false"], { error: "expected true or false" })

@@ -1,15 +1,20 @@
+import { refuseWithoutBatches } from "../batches/batch-offers.ts";
 import { dryRun } from "../backfill/dry-run.ts";
 import { backfillPerRow } from "../backfill/per-row.ts";
 import { showProgress } from "../backfill/progress.ts";
+import type { BackfillPlan } from "../backfill/plan-backfill.ts";
 import { invocation } from "../invocation.ts";
-import { formatDuration } from "../timing/format-duration.ts";
-import { runBackfill, type BackfillReport } from "../backfill/run-backfill.ts";
+import { runBackfill } from "../backfill/run-backfill.ts";
 import { SetupError, UsageError } from "../errors.ts";
 import { stopLending } from "../ledger/stop-lending.ts";
 import type { Source } from "../sources/source.ts";
 import { choose } from "../sources/choose-sources.ts";
+import { planLimits, wantedLimits } from "./backfill-limits.ts";
+import { describeBackfillPlan } from "./describe-backfill-plan.ts";
+import { describeBackfill } from "./describe-backfill.ts";
 import { describeDryRun } from "./describe-dry-run.ts";
 import { parseCommand, wholeNumber, type Command, type Options } from "./command.ts";
+import { refuseBesideOtherVersions } from "./refuse-other-versions.ts";
 import { withDatabase } from "./with-database.ts";
 import { abortedBySignal } from "./stop-signal.ts";
 
@@ -31,6 +36,23 @@ const OPTIONS = {
     value: "N",
     about: "with --dry-run: sends N texts, checks the answers and keeps the vectors",
   },
+  batch: {
+    type: "boolean",
+    default: false,
+    about: "goes through the provider's batch API: half the price (Voyage: a third off), within a day",
+  },
+  by: {
+    type: "string",
+    value: "TIME",
+    about:
+      'when it is to be done, such as "Mon 08:00" or 2030-01-31T08:00: it goes no faster than that needs',
+  },
+  spend: {
+    type: "string",
+    value: "MONEY",
+    about:
+      "stops when it has cost that much, in the currency of the price, before an interruption and after it; the rest stays pending",
+  },
   "per-row": { type: "boolean", default: false, about: "sends one request per row; only for comparison" },
   json: { type: "boolean", default: false, about: "prints one JSON document, and nothing else on stdout" },
 } as const satisfies Options;
@@ -38,7 +60,7 @@ const OPTIONS = {
 export const backfill: Command = {
   usage: invocation(
     "backfill",
-    "[--source NAME] [--all | --fresh] [--dry-run [--sample 50]] [--per-row] [--json]",
+    "[--source NAME] [--all | --fresh] [--dry-run [--sample 50]] [--by TIME] [--spend MONEY] [--batch | --per-row] [--json]",
   ),
   summary:
     "embed every row that has no current vector; --dry-run sends nothing and estimates what it would take",
@@ -46,8 +68,12 @@ export const backfill: Command = {
   examples: [
     [invocation("backfill", "--dry-run"), "what it would take; no text is sent"],
     [
-      invocation("backfill", "--source tickets"),
-      "one source; run it again after an interruption, and it continues",
+      invocation("backfill", "--batch"),
+      "by the provider's batch API; stopped by Ctrl-C, the batches go on, and a listener or this command writes them",
+    ],
+    [
+      invocation("backfill", '--source tickets --by "Mon 08:00" --spend 20'),
+      "one source, within that time and money; run it again after an interruption, and it continues",
     ],
   ],
   async run(args) {
@@ -64,6 +90,14 @@ export const backfill: Command = {
         "Leave out --dry-run and --per-row.",
       );
     }
+    if (values.batch && values["per-row"])
+      throw new UsageError("--batch and --per-row are two ways of sending texts.", "Leave out one of them.");
+    const wanted = wantedLimits(values, new Date());
+    if (wanted !== undefined && (values["per-row"] || values.batch))
+      throw new UsageError(
+        "--by and --spend limit a backfill by requests.",
+        "Leave out --batch and --per-row.",
+      );
     const progress = showProgress(json ? "none" : process.stderr.isTTY ? "bar" : "lines");
     return await withDatabase(async (db, config) => {
       const { sources, chunked } = await choose(db, values.source);
@@ -71,7 +105,12 @@ export const backfill: Command = {
         const reports = [];
         for (const source of sample === null ? sources : notPaused(sources))
           reports.push(await dryRun(db, config, source, { sample, all, signal }));
-        console.log(json ? JSON.stringify(reports) : reports.map(describeDryRun).join("\n\n"));
+        const plan =
+          wanted === undefined
+            ? undefined
+            : (await planLimits(db, config, { sources, chunked }, wanted, { all, signal })).plan;
+        if (json) console.log(JSON.stringify(plan === undefined ? reports : { reports, plan }));
+        else console.log([...reports.map(describeDryRun), ...describePlans(plan)].join("\n\n"));
         return 0;
       }
       if (values["per-row"]) {
@@ -83,23 +122,47 @@ export const backfill: Command = {
       const onProblem = (problem: string): void => {
         console.error(problem);
       };
+      if (values.batch) {
+        await refuseWithoutBatches(config, notPaused(sources));
+        await refuseBesideOtherVersions(db);
+        for (const { name } of chunked)
+          console.error(
+            `${name} is cut into chunks: what is not cut yet is embedded by requests, at the full price.`,
+          );
+      }
+      const planned =
+        wanted === undefined
+          ? undefined
+          : await planLimits(db, config, { sources: notPaused(sources), chunked }, wanted, { all, signal });
+      if (planned !== undefined && !json) console.error(describeBackfillPlan(planned.plan));
       if (fresh) await stopLending(db, notPaused(sources));
       const report = await runBackfill(config, notPaused(sources), {
         chunked: chunked.filter((chunkedSource) => !chunkedSource.paused),
         all,
+        batch: values.batch,
+        limits: planned?.limits,
         progress,
         onProblem,
+        onBatches: (report) => {
+          console.error(report);
+        },
         onPaused: (names) => {
           const remedy = invocation("resume", names.slice(0, 1));
           console.error(`${names.join(", ")} is paused, so its pending rows wait. To continue: ${remedy}`);
         },
         signal,
       });
-      console.log(json ? JSON.stringify(report) : describe(report));
+      if (json)
+        console.log(JSON.stringify({ ...report, ...(planned === undefined ? {} : { plan: planned.plan }) }));
+      else console.log(describeBackfill(report, "backfill"));
       return report.pending > 0 || report.failed > 0 ? 1 : 0;
     }, signal);
   },
 };
+
+function describePlans(plan: BackfillPlan | undefined): string[] {
+  return plan === undefined ? [] : [describeBackfillPlan(plan)];
+}
 
 /** Texts that a dry run sends, at most: they are held in memory, and a backfill embeds the rest as well. */
 const LARGEST_SAMPLE = 1_000;
@@ -125,11 +188,4 @@ function notPaused<T extends Source>(sources: readonly T[]): T[] {
   if (paused.length === sources.length) throw new SetupError(problem, remedy);
   console.error(`${problem} ${remedy}`);
   return sources.filter((source) => !source.paused);
-}
-
-function describe({ done, cached, failed, pending, tokens, seconds }: BackfillReport): string {
-  const speed = Math.round(done / seconds);
-  const left = pending > 0 ? ` ${pending} rows are still pending: run the command again to continue.` : "";
-  const failures = failed > 0 ? ` ${failed} rows failed: see ${invocation("failed")}.` : "";
-  return `${done} rows done in ${formatDuration(seconds)} (${speed} rows/s), ${cached} of them with known texts, ${tokens} tokens.${left}${failures}`;
 }

@@ -1,3 +1,4 @@
+import { sql } from "kysely";
 import type { ApplicationConfig } from "../application.ts";
 import { readConfig } from "../config.ts";
 import type { Database } from "../database/connect.ts";
@@ -7,10 +8,9 @@ import { invocation } from "../invocation.ts";
 import { createListener } from "../listener/listener.ts";
 import { withProvider } from "../providers/registry.ts";
 import type { Provider } from "../providers/provider.ts";
-import { embedQuery } from "../search/embed-query.ts";
-import { nearest } from "../search/nearest.ts";
+import type { Hit } from "../search/search-options.ts";
+import { Searcher } from "../search/searcher.ts";
 import { chooseSources } from "../sources/choose-sources.ts";
-import type { Source } from "../sources/source.ts";
 import { parseCommand, type Command, type Options } from "./command.ts";
 import { unlessAborted } from "../timing/unless-aborted.ts";
 import { openDatabase } from "./database-of.ts";
@@ -21,7 +21,9 @@ const SEARCHES = [
   "ankle swelling and heart failure",
   "headaches with flashing lights",
 ] as const;
+const SOURCE = "patient_embeddings";
 const REQUEST_MS = 60_000;
+const condition = () => sql`(${sql.raw(IS_DEMO_PATIENT)})`;
 const EDIT = "Severe migraine: flashing lights, one-sided headache and vomiting. Takes sumatriptan.";
 
 const OPTIONS = {
@@ -54,20 +56,25 @@ export const demo: Command = {
 };
 
 async function show(db: Database, config: ApplicationConfig, signal: AbortSignal): Promise<void> {
-  const [source] = await chooseSources(db, "patient_embeddings");
+  const [source] = await chooseSources(db, SOURCE);
   if (source === undefined) return;
-  await withProvider(config, source, { signal }, (provider) =>
-    showWith(provider, db, config, source, signal),
-  );
+  await withProvider(config, source, { signal }, (provider) => showWith(provider, db, config, signal));
 }
 
 async function showWith(
   provider: Provider,
   db: Database,
   config: ApplicationConfig,
-  source: Source,
   signal: AbortSignal,
 ): Promise<void> {
+  const searcher = new Searcher({
+    db,
+    providerOf: () => Promise.resolve(provider),
+    timeoutMs: REQUEST_MS,
+  });
+  const find: Find = async (question, limit) =>
+    (await searcher.search(SOURCE, question, { limit, withText: true, hybrid: false, condition, signal }))
+      .hits;
   const listener = createListener(config);
   const whenDrained = () => unlessAborted(signal, listener.whenDrained());
   try {
@@ -78,45 +85,27 @@ async function showWith(
     await whenDrained();
     const seconds = (performance.now() - started) / 1000;
     console.log(`… and all of them are embedded ${seconds.toFixed(1)} s later (${provider.model}).\n`);
-    for (const query of SEARCHES) await showSearch(db, source, provider, query, signal);
-    await showEdit(db, source, provider, whenDrained, signal);
+    for (const question of SEARCHES) await showSearch(find, question);
+    await showEdit(db, find, whenDrained);
   } finally {
     await listener.stop();
   }
 }
 
-/** A request that takes longer fails. */
-function within(signal: AbortSignal): AbortSignal {
-  return AbortSignal.any([signal, AbortSignal.timeout(REQUEST_MS)]);
-}
+/** The demo's patients that are nearest to a question. */
+type Find = (question: string, limit: number) => Promise<readonly Hit<unknown>[]>;
 
-async function showSearch(
-  db: Database,
-  source: Source,
-  provider: Provider,
-  query: string,
-  signal: AbortSignal,
-): Promise<void> {
-  const vector = await embedQuery(db, provider, query, within(signal));
-  console.log(`Search: ${query}`);
-  const found = await nearest(db, source, vector, { limit: 3, withText: true, where: IS_DEMO_PATIENT });
-  for (const { key, distance, text } of found) {
-    console.log(`  ${distance.toFixed(3)}  patient ${key}: ${text?.slice(0, 100) ?? ""} …`);
+async function showSearch(find: Find, question: string): Promise<void> {
+  console.log(`Search: ${question}`);
+  for (const { key, distance, text } of await find(question, 3)) {
+    console.log(`  ${distance?.toFixed(3) ?? ""}  patient ${key}: ${text?.slice(0, 100) ?? ""} …`);
   }
   console.log();
 }
 
-async function showEdit(
-  db: Database,
-  source: Source,
-  provider: Provider,
-  whenDrained: () => Promise<void>,
-  signal: AbortSignal,
-): Promise<void> {
+async function showEdit(db: Database, find: Find, whenDrained: () => Promise<void>): Promise<void> {
   const query = SEARCHES[2];
-  const vector = await embedQuery(db, provider, query, within(signal));
-  const rank = () =>
-    nearest(db, source, vector, { limit: DEMO_PATIENTS.length, withText: false, where: IS_DEMO_PATIENT });
+  const rank = () => find(query, DEMO_PATIENTS.length);
   const ranking = await rank();
   const last = ranking.at(-1);
   if (last === undefined) return;

@@ -22,6 +22,7 @@ export function describeDryRun(report: DryRunReport): string {
     `  requests      ${report.requests} (${basis.requests})`,
     `  time          ${describeTime(report)}${report.seconds === null ? "; --sample 50 measures it" : ""}`,
     `  cost          ${describeCost(report)}`,
+    ...describeByBatch(report),
   ].join("\n");
 }
 
@@ -34,6 +35,16 @@ export function describeSentLine({ sent }: DryRunReport): string[] {
 /** The money; unknown without a price. */
 export function describeCost({ cost, basis }: DryRunReport): string {
   return cost === null ? `not known: ${basis.cost}` : `about ${cost.toFixed(4)} (${basis.cost})`;
+}
+
+/** The other price and the other time, where the provider has both. */
+export function describeByBatch({ batch, texts }: DryRunReport): string[] {
+  if (batch === null || texts === 0) return [];
+  const { batches, priceFactor, cost, hours } = batch;
+  const money =
+    cost === null ? `${priceFactor} of the price` : `about ${cost.toFixed(4)} (${priceFactor} of the price)`;
+  const count = batches === 1 ? "1 batch" : `${batches} batches`;
+  return [`  with --batch  ${money}, ${count}, each within ${hours} hours`];
 }
 
 function describeSample({ sample }: DryRunReport): string[] {

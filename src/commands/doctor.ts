@@ -1,6 +1,8 @@
 import pc from "picocolors";
+import { examineDatabase } from "../doctor/examine-database.ts";
 import { examineGrants } from "../doctor/examine-grants.ts";
 import { examineListening } from "../doctor/examine-listening.ts";
+import { examineReranker } from "../doctor/examine-reranker.ts";
 import { examineServer } from "../doctor/examine-server.ts";
 import { examineSource } from "../doctor/examine-source.ts";
 import { ok, problem, type Finding } from "../doctor/finding.ts";
@@ -27,8 +29,10 @@ export const doctor: Command = {
     return await withDatabase(async (db, config) => {
       const findings: Finding[] = [
         ...(await examineServer(db)),
+        ...(await examineDatabase(db)),
         ...(await examineGrants(db)),
         ...(await examineListening(db, config)),
+        ...(await examineReranker(config)),
       ];
       const { usable, chunked, broken } = await loadSources(db);
       for (const source of [...chunked, ...usable])

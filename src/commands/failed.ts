@@ -1,5 +1,6 @@
 import { invocation } from "../invocation.ts";
 import { failuresByReason, type FailuresOfReason } from "../queue/failures.ts";
+import { printable } from "../printable.ts";
 import { requireSource } from "../sources/unknown-source.ts";
 import { parseCommand, wholeNumber, type Command, type Options } from "./command.ts";
 import { withDatabase } from "./with-database.ts";
@@ -44,12 +45,14 @@ function describe(failures: readonly FailuresOfReason[], source: string | undefi
 }
 
 function describeReason({ reason, rows, failed: shown }: FailuresOfReason): string {
-  const cells = shown.map((row) => [row.source, row.key, row.failed_at, String(row.attempts)] as const);
+  const cells = shown.map(
+    (row) => [row.source, printable(row.key), row.failed_at, String(row.attempts)] as const,
+  );
   const table = [["source", "key", "failed", "attempts"] as const, ...cells];
   const width = (column: 0 | 1 | 2): number => Math.max(...table.map((row) => row[column].length));
   const [sources, keys, times] = [width(0), width(1), width(2)];
   return [
-    `${rows === 1 ? "1 row" : `${rows} rows`}: ${reason}`,
+    `${rows === 1 ? "1 row" : `${rows} rows`}: ${printable(reason)}`,
     ...table.map(
       ([source, key, time, attempts]) =>
         `  ${source.padEnd(sources)}  ${key.padEnd(keys)}  ${time.padEnd(times)}  ${attempts}`,

@@ -4,9 +4,10 @@ import { COMMANDS } from "./commands.ts";
 import type { Command, Option } from "./command.ts";
 
 /** Every command with its usage and a line about it. */
-export function describeCommands(): string {
+export async function describeCommands(): Promise<string> {
+  const commands = await Promise.all(Object.values(COMMANDS).map((load) => load()));
   return [
-    ...Object.values(COMMANDS).map(({ usage, summary }) => `  ${usage}\n      ${summary}`),
+    ...commands.map(({ usage, summary }) => `  ${usage}\n      ${summary}`),
     "",
     "--help after a command explains its options. --version prints the version.",
   ].join("\n");
@@ -38,10 +39,10 @@ function aboutOf({ about, default: byDefault, multiple }: Option): string {
     : `${about}${repeated}`;
 }
 
-export function unknownCommand(name: string): UsageError {
+export async function unknownCommand(name: string): Promise<UsageError> {
   const nearest = nearestName(name, Object.keys(COMMANDS));
   return new UsageError(
     `There is no command ${JSON.stringify(name)}.${nearest === undefined ? "" : ` Did you mean ${nearest}?`}`,
-    `Commands:\n${describeCommands()}`,
+    `Commands:\n${await describeCommands()}`,
   );
 }

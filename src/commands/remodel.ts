@@ -1,3 +1,4 @@
+import { refuseWithoutBatches } from "../batches/batch-offers.ts";
 import { dryRun, type DryRunReport } from "../backfill/dry-run.ts";
 import { showProgress } from "../backfill/progress.ts";
 import { invocation } from "../invocation.ts";
@@ -12,9 +13,10 @@ import { refuseSwitched } from "../model-change/open-or-resume.ts";
 import { loadSources } from "../sources/load-sources.ts";
 import { unknownSource } from "../sources/unknown-source.ts";
 import { BACKEND_IDS } from "../providers/known-backends.ts";
-import { describeCost, describeSentLine, describeTime } from "./describe-dry-run.ts";
+import { describeByBatch, describeCost, describeSentLine, describeTime } from "./describe-dry-run.ts";
 import { parseCommand, wholeNumber, type Command } from "./command.ts";
 import { backendOption, providerSettings, PROVIDER_USAGE } from "./provider-options.ts";
+import { refuseBesideOtherVersions } from "./refuse-other-versions.ts";
 import { REMODEL_OPTIONS } from "./remodel-options.ts";
 import { REMODEL_STEPS } from "./remodel-steps.ts";
 import { withDatabase } from "./with-database.ts";
@@ -24,7 +26,7 @@ import { unlessAborted } from "../timing/unless-aborted.ts";
 export const remodel: Command = {
   usage: invocation(
     "remodel",
-    `NAME [--model MODEL] [--dim N] [--backend ${BACKEND_IDS.join("|")}] ${PROVIDER_USAGE} [--force] [--dry-run | --pause | --rollback | --finish | --cancel] [--json]`,
+    `NAME [--model MODEL] [--dim N] [--backend ${BACKEND_IDS.join("|")}] ${PROVIDER_USAGE} [--force] [--batch] [--dry-run | --pause | --rollback | --finish | --cancel] [--json]`,
   ),
   summary:
     "change the model of a source while users write and search; after an interruption, the same command continues",
@@ -89,6 +91,11 @@ export const remodel: Command = {
         );
         return 0;
       }
+      if (values.batch) {
+        const building = now.state === "building" ? [now.next] : [];
+        await refuseWithoutBatches(config, model === null ? building : [plannedSource(now.live, model)]);
+        await refuseBesideOtherVersions(db);
+      }
       return await change(config, name, { ...values, model, signal });
     });
   },
@@ -109,13 +116,15 @@ async function change(
   {
     model,
     force,
+    batch,
     json,
     signal,
-  }: { model: NewModel | null; force: boolean; json: boolean; signal: AbortSignal },
+  }: { model: NewModel | null; force: boolean; batch: boolean; json: boolean; signal: AbortSignal },
 ): Promise<number> {
   const report = await changeModel(config, name, {
     model,
     force,
+    batch,
     signal,
     progress: showProgress(json ? "none" : process.stderr.isTTY ? "bar" : "lines"),
     onStep: (text) => {
@@ -141,6 +150,7 @@ function describePlan(report: DryRunReport, by: string, disk: number): string {
     `  tokens        about ${report.tokens} (${report.basis.tokens})`,
     `  cost          ${describeCost(report)}`,
     `  time          ${describeTime(report)}`,
+    ...describeByBatch(report),
     `  disk          about ${(disk / 1_048_576).toFixed(0)} MB more until --finish, including an HNSW index`,
   ].join("\n");
 }

@@ -1,12 +1,13 @@
-import pg from "pg";
-import { describeDatabaseError, harmlessMessage } from "../database/database-fault.ts";
+import { sql } from "kysely";
 import { UsageError } from "../errors.ts";
 import { invocation } from "../invocation.ts";
-import { withProvider } from "../providers/registry.ts";
-import { embedQuery } from "../search/embed-query.ts";
-import { searchChosen } from "../search/search-source.ts";
-import type { Neighbour } from "../search/searched-rows.ts";
-import { chooseOne } from "../sources/choose-sources.ts";
+import { KeptProviders } from "../providers/registry.ts";
+import { openReranker } from "../providers/rerank/reranker.ts";
+import { printable } from "../printable.ts";
+import type { SearchResult } from "../search/search-options.ts";
+import { Bills } from "../search/bills.ts";
+import { Searcher } from "../search/searcher.ts";
+import { placeOfSource } from "../status/egress.ts";
 import { parseCommand, wholeNumber, type Command, type Options } from "./command.ts";
 import { withDatabase } from "./with-database.ts";
 
@@ -21,13 +22,24 @@ const OPTIONS = {
   hybrid: {
     type: "boolean",
     default: false,
-    about: "ranks by words too: names, codes and doses are found by their letters",
+    about: "ranks by words too, also where these have no index: each text is then parsed",
+  },
+  meaning: {
+    type: "boolean",
+    default: false,
+    about: "ranks by meaning alone, also where the words have an index",
   },
   language: {
     type: "string",
     value: "NAME",
-    default: "english",
-    about: "with --hybrid: the text search configuration",
+    about: "the text search configuration of the words; by default that of their index",
+  },
+  like: { type: "string", value: "KEY", about: "finds rows like this one, in place of a question" },
+  rerank: {
+    type: "boolean",
+    default: false,
+    about:
+      "sends the texts of the 50 best rows to the reranker of the settings, and orders them by its scores",
   },
   text: { type: "boolean", default: false, about: "shows the beginning of each text" },
   json: { type: "boolean", default: false, about: "prints one JSON document, and nothing else on stdout" },
@@ -36,10 +48,10 @@ const OPTIONS = {
 export const search: Command = {
   usage: invocation(
     "search",
-    '"QUERY" [--source NAME] [--limit 10] [--where SQL] [--hybrid [--language english]] [--text] [--json]',
+    '"QUERY" [--source NAME] [--limit 10] [--where SQL] [--hybrid | --meaning] [--language NAME] [--like KEY] [--rerank] [--text] [--json]',
   ),
   summary:
-    "find the nearest rows by meaning; --hybrid also by words; --where filters by the table's columns; --text shows texts",
+    "find the nearest rows by meaning, and by words where these have an index; --where filters by the table's columns; --text shows texts",
   options: OPTIONS,
   examples: [
     [
@@ -57,67 +69,93 @@ export const search: Command = {
       options: OPTIONS,
     });
     const query = positionals.join(" ").trim();
-    if (query === "") throw new UsageError("Say what to search for.", `Usage: ${search.usage}`);
+    const { like, where, text: withText, language } = values;
+    if ((query === "") === (like === undefined))
+      throw new UsageError("Say what to search for.", `Usage: ${search.usage}`);
+    if (values.hybrid && values.meaning)
+      throw new UsageError("--hybrid and --meaning exclude each other.", `Usage: ${search.usage}`);
     const limit = wholeNumber("--limit", values.limit);
+    const hybrid = values.hybrid ? true : values.meaning ? false : undefined;
     return await withDatabase(async (db, config) => {
-      const chosen = await chooseOne(db, values.source);
-      const [source] = chosen.sources;
-      if (source === undefined) throw new UsageError("There is nothing to search.", "Watch a table first.");
-      const signal = AbortSignal.timeout(config.EMBEDDING_TIMEOUT);
-      // The column says how long its vectors are, so that a search costs one request.
-      const vector = await withProvider(
-        config,
-        source,
-        { dimensions: source.columnDimensions, signal },
-        (provider) => embedQuery(db, provider, query, signal),
-      );
-      const options = { limit, withText: values.text, where: values.where };
-      const searching = searchChosen(
+      const providers = new KeptProviders(config);
+      const reranker = openReranker(config);
+      const searcher = new Searcher({
         db,
-        chosen,
-        vector,
-        values.hybrid ? { ...options, query, language: values.language } : options,
-      );
-      const found = await searching.catch(explainRefusal);
-      console.log(
-        values.json ? JSON.stringify(found) : describe(chosen.chunked[0]?.name ?? source.name, found),
-      );
-      return 0;
+        providerOf: (source) => providers.for(source, source.columnDimensions),
+        timeoutMs: config.EMBEDDING_TIMEOUT,
+        bills: new Bills(db, config),
+        reranker,
+      });
+      try {
+        const { keyed, source } = await searcher.of(values.source);
+        const condition = where === undefined ? undefined : () => sql`(${sql.raw(where)}\n)`;
+        const question = like === undefined ? query : { like };
+        const found = await searcher.search(values.source, question, {
+          limit,
+          condition,
+          hybrid,
+          language,
+          withText,
+          rerank: values.rerank,
+        });
+        if (values.json) {
+          if (found.notice !== null) console.error(found.notice);
+          console.log(JSON.stringify(found.hits.map(withoutEmpty)));
+        } else console.log(describe(keyed.name, found));
+        const { leaves } = await placeOfSource(config, source);
+        if (leaves === "this process only" && found.rankedBy === "meaning" && !values.meaning)
+          console.error(WEAK);
+        return 0;
+      } finally {
+        await providers.close();
+        await reranker?.close();
+      }
     });
   },
 };
 
-/** The database's message is repeated only if it is about the SQL: a message about values could quote a text. */
-function explainRefusal(error: unknown): never {
-  if (!(error instanceof pg.DatabaseError)) throw error;
-  const what = harmlessMessage(error) ?? describeDatabaseError(error);
-  throw new UsageError(
-    `The database refuses the search: ${what}.`,
-    '--where is SQL over the table\'s own columns, such as "patient_id > 100"; --language names a text search configuration (\\dF in psql).',
-    { cause: error },
-  );
+/** Without what this command cannot ask for. */
+function withoutEmpty({ key, score, distance, text, chunk }: Found["hits"][number]): object {
+  return { key, score, distance, text, chunk };
 }
+
+type Found = SearchResult<Record<string, unknown>>;
+
+/** What the column that ranks the rows is called, and says. */
+const RANKED_BY: Readonly<Record<Found["rankedBy"], readonly [column: string, says: string]>> = {
+  meaning: ["distance", "by meaning: the cosine distance, 0 is nearest"],
+  "meaning and words": ["score", "by meaning and words: 1 is best"],
+  words: ["score", "by words: 1 is best"],
+  reranker: ["score", "by the reranker: highest is best"],
+};
+
+const WEAK =
+  "The local model is small: a row that fits may be far down. --hybrid ranks by words too; docs/providers.md has better models.";
 
 const SHOWN_CHARACTERS = 90;
 
-function describe(source: string, found: readonly Neighbour[]): string {
-  if (found.length === 0) return `${source} has no embedded rows yet: see ${invocation("status")}.`;
-  const width = Math.max(...found.map(({ key }) => key.length), 3);
-  const lines = found.map(({ key, distance, text, chunk }) =>
+function describe(source: string, { hits, rankedBy, notice }: Found): string {
+  const [column, says] = RANKED_BY[rankedBy];
+  const width = Math.max(...hits.map(({ key }) => key.length), 3);
+  const lines = hits.map(({ key, score, distance, text, chunk }) =>
     [
-      key.padStart(width),
-      distance.toFixed(4).padStart(8),
+      printable(key).padStart(width),
+      (column === "score" ? score : (distance ?? 0)).toFixed(4).padStart(8),
       chunk === undefined ? "" : `chunk ${chunk.number} (${chunk.start}-${chunk.end})`,
       text === null ? "" : beginning(text),
     ]
-      .filter((column) => column !== "")
+      .filter((cell) => cell !== "")
       .join("  ")
       .trimEnd(),
   );
-  return [`${"key".padStart(width)}  distance  (${source}, by cosine)`, ...lines].join("\n");
+  const table =
+    hits.length === 0
+      ? []
+      : [`${"key".padStart(width)}  ${column.padStart(8)}  (${source}, ${says})`, ...lines];
+  return [...(notice === null ? [] : [notice]), ...table].join("\n");
 }
 
 function beginning(text: string): string {
-  const line = text.replace(/\s+/g, " ").trim();
+  const line = printable(text.replace(/\s+/g, " ").trim());
   return line.length > SHOWN_CHARACTERS ? `${line.slice(0, SHOWN_CHARACTERS - 1)}…` : line;
 }

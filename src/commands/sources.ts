@@ -1,29 +1,45 @@
 import { describeChunking } from "../chunks/chunk-settings.ts";
+import { declarePresent } from "../declared/declare-present.ts";
+import { UsageError } from "../errors.ts";
 import { invocation } from "../invocation.ts";
 import { describeSent } from "../providers/roles/sent.ts";
-import { describeOutdated, updateOutdated } from "../status/describe-outdated.ts";
+import { describeStale, updateStale } from "../status/describe-stale.ts";
 import { listSources, type ListedSource } from "../status/list-sources.ts";
 import { parseCommand, type Command, type Options } from "./command.ts";
 import { withDatabase } from "./with-database.ts";
 
 const OPTIONS = {
+  "as-config": {
+    type: "boolean",
+    default: false,
+    about: "prints them as an autoembed.config.ts, to be declared from now on",
+  },
   json: { type: "boolean", default: false, about: "prints one JSON document, and nothing else on stdout" },
 } as const satisfies Options;
 
 export const sources: Command = {
-  usage: invocation("sources", "[--json]"),
+  usage: invocation("sources", "[--as-config | --json]"),
   summary:
     "list every watched text: its table, key, vector column, model and prefixes, and how many vectors are old",
   options: OPTIONS,
   examples: [
     [invocation("sources"), "table, key, text, vector, model and state per source"],
-    [invocation("sources", "--json"), "for a program"],
+    [
+      invocation("sources", "--as-config"),
+      "what autoembed.config.ts has to say, for diff to find no difference",
+    ],
   ],
   async run(args) {
     const { values } = parseCommand(sources, args, {
       options: OPTIONS,
     });
+    if (values["as-config"] && values.json)
+      throw new UsageError("--as-config prints TypeScript, and --json JSON.", `Usage: ${sources.usage}`);
     return await withDatabase(async (db, config) => {
+      if (values["as-config"]) {
+        process.stdout.write(await declarePresent(db));
+        return 0;
+      }
       const listed = await listSources(db, config);
       console.log(values.json ? JSON.stringify(listed) : listed.map(describe).join("\n\n"));
       return 0;
@@ -43,14 +59,14 @@ function describe(source: ListedSource): string {
     `  model   ${model}`,
     ...(sent === undefined ? [] : [`  sends   ${sent}`]),
     `  state   ${source.state}${source.problem === null ? "" : `: ${source.problem}`}`,
-    ...outdated(source),
+    ...stale(source),
   ].join("\n");
 }
 
-function outdated({ name, state, old_text, old_setting }: ListedSource): string[] {
+function stale({ name, state, not_queued, old_text, old_setting }: ListedSource): string[] {
   if (state === "broken") return [];
-  if (old_text === null || old_setting === null)
-    return ["  old     not counted: the table cannot be read now"];
-  const counts = describeOutdated({ old_text, old_setting });
-  return counts === null ? [] : [`  old     ${counts}: ${updateOutdated(name)}`];
+  if (not_queued === null || old_text === null || old_setting === null)
+    return ["  stale   not counted: the table cannot be read now"];
+  const counts = describeStale({ not_queued, old_text, old_setting });
+  return counts === null ? [] : [`  stale   ${counts}: ${updateStale(name)}`];
 }

@@ -1,12 +1,15 @@
+import { once } from "node:events";
 import { readConfig } from "../config.ts";
 import type { Logger } from "pino";
 import { startHttp, type HttpServer } from "../http/server.ts";
 import { invocation } from "../invocation.ts";
 import { createListener, type Listener } from "../listener/listener.ts";
+import { uninstalledSignal } from "../listener/uninstalled-signal.ts";
 import { Interrupted } from "../errors.ts";
 import { logEvents } from "../log.ts";
 import { parseCommand, type Command, type Options } from "./command.ts";
 import { openDatabase, type OpenDatabase } from "./database-of.ts";
+import { withinConnectionLimit } from "./within-connection-limit.ts";
 import { abortedBySignal, stopSignal } from "./stop-signal.ts";
 
 const OPTIONS = {} satisfies Options;
@@ -28,15 +31,19 @@ export const start: Command = {
     const database = await openDatabase(readConfig(process.env, console.error), opening).catch(stoppedEarly);
     if (database === undefined) return 0;
     try {
-      const listener = createListener(database.config);
+      const warnings: string[] = [];
+      const config = await configOf(database, (warning) => warnings.push(warning));
+      const listener = createListener(config);
       let http: HttpServer | undefined;
-      const log = logEvents(listener.events, database.config.EMBED_LOG_LEVEL);
+      const log = logEvents(listener.events, config.EMBED_LOG_LEVEL);
+      for (const warning of warnings) log.warn(warning);
       try {
-        const stopping = Promise.race([signalled, ...failing(database)]);
+        const uninstalled = rejectedBy(uninstalledSignal(listener.events));
+        const stopping = Promise.race([signalled, uninstalled, ...failing(database)]);
         const early = await Promise.race([listener.start(), stopping]);
         if (early === undefined) {
           log.info("listening for changes");
-          http = await serveHttp(database.config, listener, log);
+          http = await serveHttp(config, listener, log);
           welcome(database);
         }
         const signal = early ?? (await stopping);
@@ -51,6 +58,14 @@ export const start: Command = {
     return 0;
   },
 };
+
+/** The embedded Postgres has no limit of connections. */
+async function configOf(
+  { config, embedded }: OpenDatabase,
+  onWarning: (warning: string) => void,
+): Promise<OpenDatabase["config"]> {
+  return embedded === undefined ? await withinConnectionLimit(config, onWarning) : config;
+}
 
 /** A stop that comes before the database is open is no failure. */
 function stoppedEarly(error: unknown): undefined {
@@ -67,6 +82,11 @@ function failing({ embedded }: OpenDatabase): Promise<never>[] {
       throw error ?? new Error("the embedded Postgres stopped unexpectedly");
     }),
   ];
+}
+
+async function rejectedBy(signal: AbortSignal): Promise<never> {
+  await once(signal, "abort");
+  throw signal.reason;
 }
 
 async function serveHttp(

@@ -4,6 +4,7 @@ import { verifyChunks, type ChunksReport } from "../verify/verify-chunks.ts";
 import { choose } from "../sources/choose-sources.ts";
 import { verifySource, type VerifyReport } from "../verify/verify-source.ts";
 import { parseCommand, wholeNumber, type Command, type Options } from "./command.ts";
+import { printable } from "../printable.ts";
 import { withProgressLine } from "./progress-line.ts";
 import { abortedBySignal } from "./stop-signal.ts";
 import { withDatabase } from "./with-database.ts";
@@ -116,7 +117,7 @@ function describeVectors({
     `  cosine          lowest ${cosine.lowest.toFixed(5)}, median ${cosine.median.toFixed(5)}`,
     `  top-10 overlap  mean ${(100 * overlap.mean).toFixed(1)} %, lowest ${(100 * overlap.lowest).toFixed(0)} %, over ${overlap.searches} searches`,
     ...(drifted_rows === 0 ? [] : [`  ${drifted_rows} rows differ, such as:`]),
-    ...drifted.map(({ key, cosine: lower }) => `    key ${key}  cosine ${lower.toFixed(5)}`),
+    ...drifted.map(({ key, cosine: lower }) => `    key ${printable(key)}  cosine ${lower.toFixed(5)}`),
     ...(ok ? [] : [`  Embed them again: ${invocation("backfill", ["--source", source, "--fresh"])}`]),
   ].join("\n");
 }

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import pg from "pg";
+import { clientOf } from "../database/client-of.ts";
 import type { Config } from "../config.ts";
 import type { Database } from "../database/connect.ts";
 import { directUrl, hasOwnSessions } from "../database/pools.ts";
@@ -17,10 +17,13 @@ export async function examineListening(
   db: Database,
   config: Config & { readonly DATABASE_URL: string },
 ): Promise<Finding[]> {
-  const remedy = hasOwnSessions(config)
-    ? "DATABASE_URL seems to go through a transaction pooler: set LISTEN_DATABASE_URL to a direct connection. Until then only the poll (EMBED_POLL_MS) finds changes."
-    : "Set LISTEN_DATABASE_URL to a direct connection to the same database.";
   const arrived = await notificationArrives(directUrl(config), config.DATABASE_URL);
+  const remedy =
+    arrived === "25006"
+      ? "It is a standby, on which nobody can listen: name the primary."
+      : hasOwnSessions(config)
+        ? "DATABASE_URL seems to go through a transaction pooler: set LISTEN_DATABASE_URL to a direct connection. Until then only the poll (EMBED_POLL_MS) finds changes."
+        : "Set LISTEN_DATABASE_URL to a direct connection to the same database.";
   const listeners = (await listenerStatus(db)).filter(({ silent_seconds: silent }) => isAlive(silent));
   const versions = new Set([VERSION, ...listeners.map(({ version }) => version)]);
   return [
@@ -44,11 +47,11 @@ export async function examineListening(
 /** @returns whether it arrived, or why this could not be tried. */
 async function notificationArrives(listenUrl: string, notifyUrl: string): Promise<boolean | string> {
   const channel = `embedding_doctor_${randomBytes(6).toString("hex")}`;
-  const listening = new pg.Client({
+  const listening = new (clientOf(listenUrl))({
     connectionString: listenUrl,
     connectionTimeoutMillis: ARRIVES_WITHIN_MS,
   });
-  const notifying = new pg.Client({
+  const notifying = new (clientOf(notifyUrl))({
     connectionString: notifyUrl,
     connectionTimeoutMillis: ARRIVES_WITHIN_MS,
   });

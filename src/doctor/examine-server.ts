@@ -16,13 +16,16 @@ const NEEDED = [
   [QUEUE_TABLE, "select, insert, update, delete"],
   ["autoembed.embedding_backfill", "select, insert, update, delete"],
   ["autoembed.embedding_page", "select, insert, update, delete"],
+  ["autoembed.embedding_batch", "select, insert, update, delete"],
   ["autoembed.embedding_ledger", "select, insert, update, delete"],
   ["autoembed.embedding_model", "select, insert"],
   ["autoembed.embedding_cache", "select, insert, update, delete"],
   ["autoembed.embedding_question", "select, insert, update, delete"],
+  ["autoembed.embedding_asked", "select, update, delete"],
   ["autoembed.embedding_reservation", "select, insert, update, delete"],
   ["autoembed.embedding_listener", "select, insert, update, delete"],
   ["autoembed.embedding_usage", "select, insert, update"],
+  ["autoembed.embedding_spending", "select, insert, update"],
 ] as const;
 
 interface Server {

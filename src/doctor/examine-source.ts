@@ -8,10 +8,13 @@ import { checkDimensions } from "../sources/check-dimensions.ts";
 import { withProvider } from "../providers/registry.ts";
 import { ProviderError } from "../providers/provider-error.ts";
 import { isChunked, type ChunkedSource } from "../sources/chunked-source.ts";
-import { vectorIndexes } from "../search/vector-index.ts";
+import { writeIndexKind } from "../search/index-kind.ts";
+import { indexKindOf } from "../search/index-shape.ts";
+import { vectorIndexes, type VectorIndex } from "../search/vector-index.ts";
 import { missingGrants } from "../sources/missing-grants.ts";
 import type { Source } from "../sources/source.ts";
 import { examineRoles } from "./examine-roles.ts";
+import { examineTrust } from "./examine-trust.ts";
 import { examineVectors } from "./examine-vectors.ts";
 import { ok, problem, warning, type Finding } from "./finding.ts";
 
@@ -28,6 +31,7 @@ export async function examineSource(
   return [
     ...(await triggers(db, source)),
     granted,
+    ...(await examineTrust(db, source)),
     ...(await foreignKey(db, source)),
     ...(isChunked(source) ? [] : [...(await indexes(db, source)), ...(await provider(config, source))]),
     ...(isChunked(source) || granted.level === "problem" ? [] : [await examineVectors(db, source)]),
@@ -117,7 +121,8 @@ async function indexes(db: Database, source: Source): Promise<Finding[]> {
       ),
     );
   }
-  if (found.length > 0) return [ok(`vectors are indexed by ${found.map(({ name }) => name).join(", ")}`)];
+  if (found.length > 0)
+    return [ok(`vectors are indexed by ${found.map((index) => described(source, index)).join(", ")}`)];
   const vectors = source.vectorTable ?? source;
   const { rows } = await sql<{ rows: number }>`
     select greatest(reltuples, 0)::float8 as rows from pg_class
@@ -130,6 +135,12 @@ async function indexes(db: Database, source: Source): Promise<Finding[]> {
       invocation("index", [source.name]),
     ),
   ];
+}
+
+/** An index's name, and its kind if its order is not the exact one. */
+function described(source: Source, index: VectorIndex): string {
+  const kind = indexKindOf(source, index);
+  return kind === undefined || kind.kind === "full" ? index.name : `${index.name} (${writeIndexKind(kind)})`;
 }
 
 async function provider(config: Config, source: Source): Promise<Finding[]> {

@@ -19,12 +19,12 @@ export async function makeDataFolder(folder: string): Promise<void> {
   }
 }
 
-/** Not Node's recursive `mkdir`: in /proc, where no folder can be made, it never returns, and no signal ends it. */
+/** For its owner alone, as Postgres has it. Not Node's recursive `mkdir`: in /proc, where no folder can be made, it never returns, and no signal ends it. */
 async function makeFolder(path: string): Promise<void> {
   const parent = dirname(path);
   if (parent !== path && !(await isFolder(parent))) await makeFolder(parent);
   try {
-    await mkdir(path);
+    await mkdir(path, { mode: 0o700 });
   } catch (error) {
     if (!(await isFolder(path))) throw error;
   }

@@ -2,6 +2,8 @@
 
 /** Postgres' own limit for a message. */
 const LARGEST_FRAME = 0x3fffffff;
+/** And for a client's first message, which comes before it says who it is. */
+const LARGEST_STARTUP = 10_000;
 
 /** Makes a frame. Strings in the body are written with a closing zero byte. */
 export function frame(type: string, ...body: (string | Buffer)[]): Buffer {
@@ -74,7 +76,8 @@ export class FrameReader {
     if (this.#length < head + 4) return undefined;
     if ((this.#chunks[0]?.length ?? 0) < head + 4) this.#join();
     const length = (this.#chunks[0]?.readInt32BE(head) ?? 0) + head;
-    if (length < head + 4 || length > LARGEST_FRAME) throw new RangeError("invalid message length");
+    if (length < head + 4 || length > (typed ? LARGEST_FRAME : LARGEST_STARTUP))
+      throw new RangeError("invalid message length");
     if (this.#length < length) return undefined;
     const all = this.#join();
     this.#chunks = length < all.length ? [all.subarray(length)] : [];

@@ -7,6 +7,7 @@ import { SetupError } from "../errors.ts";
 import { type DataLock, lockDataDirectory } from "./data-lock.ts";
 import { EmbeddedThread } from "./embedded-thread.ts";
 import type { CompiledPostgres } from "./engine.ts";
+import { INSTALL_OPTIONAL, isInstalled } from "../optional-packages.ts";
 
 export interface EmbeddedOptions {
   /** The folder that keeps the data between runs; created if it is missing. undefined: in memory. */
@@ -41,13 +42,22 @@ export class PortTaken extends SetupError {
   }
 }
 
+const POSTGRES = "@electric-sql/pglite";
+
 /**
  * Starts a Postgres 18 with pgvector in a thread of this process.
+ * @throws {SetupError} if it is not installed
  * @throws {DataDirectoryInUse} if another process uses the data folder
  * @throws {PortTaken}
  */
 export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedPostgres> {
   const { dataDirectory, port = 0 } = options;
+  if (!isInstalled(POSTGRES)) {
+    throw new SetupError(
+      "The embedded Postgres is not installed: optional packages were left out.",
+      `Name your own Postgres in DATABASE_URL, or install it where pg-autoembed is installed: ${INSTALL_OPTIONAL}`,
+    );
+  }
   // The folder first: a second command must find that its database is running, not that the port is in use.
   const lock = dataDirectory === undefined ? undefined : await lockDataDirectory(dataDirectory);
   try {
@@ -110,7 +120,7 @@ let compiling: Promise<CompiledPostgres> | undefined;
 /** Postgres is compiled once per process: every further start is 0.6 s faster. */
 async function compiledPostgres(): Promise<CompiledPostgres> {
   compiling ??= (async () => {
-    const pglite = createRequire(import.meta.url).resolve("@electric-sql/pglite");
+    const pglite = createRequire(import.meta.url).resolve(POSTGRES);
     return WebAssembly.compile(await readFile(join(dirname(pglite), "pglite.wasm")));
   })();
   return compiling;

@@ -38,10 +38,12 @@ export function migrationSteps(files: MigrationFiles, applied: Applied, options:
   return steps.length === 0 ? [RIGHTS] : [SETTINGS, ...locks, ...steps, RIGHTS, RESET];
 }
 
+/** In ASCII, which every encoding of a database has: a released file has a character in a comment that LATIN1 has not. */
 function committedStep({ filename, hash, sql }: MigrationFile, dimensions: number): Step {
   return {
     title: filename,
-    sql: sql.replaceAll(/:EMBEDDING_DIM\b/g, String(dimensions)) + record(filename, hash),
+    sql:
+      sql.replaceAll(/:EMBEDDING_DIM\b/g, String(dimensions)).replaceAll("…", "...") + record(filename, hash),
   };
 }
 

@@ -1,4 +1,5 @@
 import type { Config } from "../config.ts";
+import { backendOf } from "../providers/known-backends.ts";
 import { withProvider } from "../providers/registry.ts";
 import { sourceSettings, type SourceSettings } from "../providers/source-settings.ts";
 import { resolveProviderSettings, type ProviderOverrides } from "../providers/resolve-provider-settings.ts";
@@ -39,7 +40,8 @@ function withTheSameProvider(
   const backend = asked.backend ?? live.backend;
   const isSameModel = asked.model === null || asked.model === modelOf(config, live);
   const own = isSameModel ? sourceSettings(live.settings) : withoutPrefixes(live.settings);
-  const isSameBackend = (backend ?? config.EMBEDDING_BACKEND) === (live.backend ?? config.EMBEDDING_BACKEND);
+  const idOf = (name: string | null): string => backendOf(name ?? config.EMBEDDING_BACKEND).id;
+  const isSameBackend = idOf(backend) === idOf(live.backend);
   const isSameServer =
     isSameBackend &&
     (asked.settings.base_url === undefined ||

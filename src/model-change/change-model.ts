@@ -3,6 +3,7 @@ import type { Progress } from "../backfill/progress.ts";
 import { backfillWith } from "../backfill/run-backfill.ts";
 import { openPool } from "../database/pools.ts";
 import { createListener } from "../listener/listener.ts";
+import { uninstalledSignal } from "../listener/uninstalled-signal.ts";
 import { setPaused } from "../sources/set-paused.ts";
 import { describeModel } from "./asked-model.ts";
 import { compareModels, type Comparison } from "./compare.ts";
@@ -32,6 +33,8 @@ export interface ModelChangeOptions {
   readonly model: NewModel | null;
   /** Switches even if rows have failed with the new model. Searches do not find them until they are embedded. */
   readonly force: boolean;
+  /** Through the provider's batch API. */
+  readonly batch?: boolean;
   readonly progress: Progress;
   /** Receives one line per step. */
   readonly onStep: (step: string) => void;
@@ -51,17 +54,18 @@ export async function changeModel(
   name: string,
   options: ModelChangeOptions,
 ): Promise<ModelChangeReport> {
-  const { onStep, progress, force } = options;
+  const { onStep, progress, force, batch = false } = options;
   const db = openPool("modelChange", config);
   const listener = createListener(config);
+  const stopping = AbortSignal.any([options.signal, uninstalledSignal(listener.events)]);
   try {
     const { live, next } = await openOrResume(db, config, name, options.model);
     await setPaused(db, next.name, false);
-    return await runUntilPaused(db, next, options.signal, async (signal) => {
+    return await runUntilPaused(db, next, stopping, async (signal) => {
       onStep(
         `embedding ${next.name} by ${describeModel(config, next)}; the old vectors stay searchable and fresh`,
       );
-      const backfill = { all: false, progress, onProblem: onStep, signal };
+      const backfill = { all: false, batch, progress, onProblem: onStep, onBatches: onStep, signal };
       const { done } = await backfillWith(listener, listener.start(), config, [next], backfill);
       signal.throwIfAborted();
       if (!force) refuseFailed(await failedRows(db, next));

@@ -1,8 +1,8 @@
 import { sql, type RawBuilder } from "kysely";
 import type { Database } from "../database/connect.ts";
-import { compared } from "../search/comparable.ts";
-import { tuneSearch } from "../search/tune-search.ts";
-import { distance, keyMatches, queueKey, rowsWithVectors } from "../sources/source-sql.ts";
+import { comparedDistance } from "../search/comparable.ts";
+import { FULL } from "../search/index-kind.ts";
+import { keyMatches, queueKey, rowsWithVectors } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 
 export interface Comparison {
@@ -18,15 +18,15 @@ export interface Comparison {
 const SAMPLED_ROWS = 20;
 const NEIGHBOURS = 10;
 /** Candidates per index search: enough that the comparison is between the models and not between their indexes. */
-const WIDTH = 200;
+const CANDIDATES = "400";
 
 /**
  * Uses rows as queries and checks where the new model puts the old model's ten nearest rows. Rows with equal texts are
- * equally near; so a row counts by its distance, no matter which of the equal rows is among the ten.
+ * equally near; so a row counts by its no matter which of the equal rows is among the ten.
  */
 export async function compareModels(db: Database, before: Source, after: Source): Promise<Comparison> {
   return await db.transaction().execute(async (transaction) => {
-    await tuneSearch(transaction, WIDTH, false);
+    await sql`select set_config('hnsw.ef_search', ${CANDIDATES}, true)`.execute(transaction);
     const { rows } = await sql<Comparison>`
       with query as materialized (
         select ${queueKey(before, "b")} as key, b.vector as before, a.vector as after
@@ -40,7 +40,7 @@ export async function compareModels(db: Database, before: Source, after: Source)
         from query q
       ), compared as (
         select n.key, count(*) as old,
-          count(*) filter (where ${comparedDistance(after, sql`a.vector`, sql`n.after`)} <= n.reach) as new
+          count(*) filter (where ${comparedDistance(after, FULL, sql`a.vector`, sql`n.after`)} <= n.reach) as new
         from nearest n cross join unnest(n.old) as o(key) left join ${rowsWithVectors(after)} a on ${keyMatches(after, "a", "o")}
         group by n.key
       )
@@ -53,15 +53,7 @@ export async function compareModels(db: Database, before: Source, after: Source)
 
 /** The keys and distances of the rows nearest to the query row `q`, without `q` itself. */
 function nearest(source: Source, vector: RawBuilder<unknown>): RawBuilder<unknown> {
-  const order = comparedDistance(source, sql`t.vector`, vector);
+  const order = comparedDistance(source, FULL, sql`t.vector`, vector);
   return sql`select ${queueKey(source, "t")} as key, ${order} as distance from ${rowsWithVectors(source)} t
     where t.vector is not null and ${queueKey(source, "t")} <> q.key order by ${order} limit ${NEIGHBOURS}`;
-}
-
-function comparedDistance(
-  source: Source,
-  a: RawBuilder<unknown>,
-  b: RawBuilder<unknown>,
-): RawBuilder<unknown> {
-  return distance(source, compared(source, a), compared(source, b));
 }

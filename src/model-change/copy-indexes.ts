@@ -1,6 +1,7 @@
 import type { Database } from "../database/connect.ts";
 import { quote } from "../database/identifier.ts";
 import { ensureIndex } from "../search/ensure-index.ts";
+import { kindFor, indexKindOf, indexShape } from "../search/index-shape.ts";
 import type { BuildOptions } from "../search/index-builder.ts";
 import { vectorIndexes, type IndexShape } from "../search/vector-index.ts";
 import type { Source } from "../sources/source.ts";
@@ -18,26 +19,32 @@ export async function copyIndexes(
   const indexes = (await vectorIndexes(db, live)).filter(({ valid }) => valid);
   for (const index of indexes) {
     await ensureIndex(
-      { table: index.table, column: next.vectorColumn, shape: shapeFor(live, next, index) },
+      { table: index.table, column: next.vectorColumn, shape: copiedShape(live, next, index) },
       options,
     );
   }
   return indexes.length === 0 ? null : [...new Set(indexes.map(({ method }) => method))].join(", ");
 }
 
-/** The same index on the new column: distance, predicate and options. Other operators, such as those on bits, become cosine. */
-function shapeFor(
-  live: Source,
-  next: Source,
-  { method, operators, predicate, storage }: IndexShape,
-): IndexShape {
-  const distance = /\b(?:vector|halfvec)_(\w+)_ops$/.exec(operators)?.[1] ?? "cosine";
-  return {
+/**
+ * The same index on the new column: kind, predicate and options, and the distance of one that no search uses. A prefix that is
+ * as long as the new vectors, and half precision that they have anyway, become the whole vectors. Other operators become
+ * cosine.
+ */
+export function copiedShape(live: Source, next: Source, index: IndexShape): IndexShape {
+  const { method, operators, predicate, storage } = index;
+  const kind = indexKindOf(live, index);
+  const copied = {
     method,
-    expression: quote(next.vectorColumn),
-    operators: `${quote(next.vectorSchema)}.${next.vectorType}_${distance}_ops`,
     predicate: predicate === null ? null : renamed(predicate, live.vectorColumn, next.vectorColumn),
     storage,
+  };
+  if (kind !== undefined) return { ...indexShape(next, kindFor(next, kind)), ...copied };
+  const distance = /\b(?:vector|halfvec)_(\w+)_ops$/.exec(operators)?.[1] ?? "cosine";
+  return {
+    ...copied,
+    expression: quote(next.vectorColumn),
+    operators: `${quote(next.vectorSchema)}.${next.vectorType}_${distance}_ops`,
   };
 }
 

@@ -3,6 +3,7 @@ import type { Database } from "../database/connect.ts";
 import { identifierOf } from "../database/identifier.ts";
 import { SetupError } from "../errors.ts";
 import { loadSources } from "../sources/load-sources.ts";
+import { nextOf, previousOf } from "../sources/model-change-names.ts";
 import { vectorTableOf } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 import { unknownSource } from "../sources/unknown-source.ts";
@@ -22,9 +23,6 @@ export type ModelChange =
   | { readonly state: "none"; readonly live: Source }
   | { readonly state: "building"; readonly live: Source; readonly next: Source }
   | { readonly state: "switched"; readonly live: Source; readonly previous: Source };
-
-export const nextOf = (name: string): string => `${name}@next`;
-export const previousOf = (name: string): string => `${name}@previous`;
 
 /** The extra columns of a model change: for the new vectors, and for the old ones after the switch. */
 export const nextColumn = ({ vectorColumn }: Source): string => identifierOf(vectorColumn, "_next");

@@ -1,6 +1,8 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { SetupError } from "../errors.ts";
+import type { IndexKind } from "../search/index-kind.ts";
+import { indexKindOf } from "../search/index-shape.ts";
 import { vectorIndexes } from "../search/vector-index.ts";
 import type { Source } from "../sources/source.ts";
 import { LONGEST_INDEXED } from "../watch/vector-column.ts";
@@ -34,17 +36,19 @@ export async function refuseObstacles(
   await refuseTooLong(db, live, next);
 }
 
-async function refuseTooLong(
-  db: Database,
-  live: Source,
-  { vectorType, columnDimensions, dimensions }: Source,
-): Promise<void> {
-  const long = columnDimensions ?? dimensions ?? 0;
-  if (long <= LONGEST_INDEXED[vectorType]) return;
-  const indexes = (await vectorIndexes(db, live)).map(({ name }) => name);
-  if (indexes.length === 0) return;
+async function refuseTooLong(db: Database, live: Source, next: Source): Promise<void> {
+  const dimensions = next.columnDimensions ?? next.dimensions ?? 0;
+  const longest = LONGEST_INDEXED[next.vectorType];
+  const indexes = await vectorIndexes(db, live);
+  const long = dimensions <= longest ? [] : indexes.filter((index) => isOfWhole(indexKindOf(live, index)));
+  if (long.length === 0) return;
   throw new SetupError(
-    `The new vectors have ${long} dimensions, and the index of the old ones (${indexes.join(", ")}) takes at most ${LONGEST_INDEXED[vectorType]}.`,
+    `The new vectors have ${dimensions} dimensions, and the index of the old ones (${long.map(({ name }) => name).join(", ")}) takes at most ${longest}.`,
     "Ask for fewer dimensions, if the model can shorten its vectors (--dim 3072). Or drop the index first, and search without one.",
   );
+}
+
+/** An index of signs, or of the first numbers, takes vectors of any length. */
+function isOfWhole(kind: IndexKind | undefined): boolean {
+  return kind?.kind !== "binary" && kind?.kind !== "prefix";
 }

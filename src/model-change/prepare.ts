@@ -6,10 +6,12 @@ import { vectorTableOf } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 import { explainRefusal } from "../watch/explain-refusal.ts";
 import { lockWatchedTableFirst, withTableLock } from "../database/with-table-lock.ts";
+import { markAsMade } from "../watch/made-by-us.ts";
 import { columnType, vectorTypeFor } from "../watch/vector-column.ts";
 import { copyColumnGrants } from "./column-grants.ts";
 import { refuseObstacles } from "./obstacles.ts";
-import { nextColumn, nextOf, secondSource } from "./model-change-state.ts";
+import { nextOf } from "../sources/model-change-names.ts";
+import { nextColumn, secondSource } from "./model-change-state.ts";
 
 export interface NewModel {
   readonly backend: string | null;
@@ -52,6 +54,8 @@ export async function prepare(db: Database, live: Source, model: NewModel): Prom
     await sql`alter table ${vectorTableOf(live)} add column ${sql.id(column.name)} ${await columnType(transaction, column)}`.execute(
       transaction,
     );
+    const { schema, table } = live.vectorTable ?? live;
+    await markAsMade(transaction, "column", sql.id(schema, table, column.name), "the vector by a new model.");
     await copyColumnGrants(transaction, live, column.name);
     await sql`select autoembed.watch(
         watched_table => ${quoted(live)}::regclass,

@@ -3,21 +3,16 @@ import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { SetupError } from "../errors.ts";
 import { invocation } from "../invocation.ts";
+import { nextOf, previousOf } from "../sources/model-change-names.ts";
 import { tableOf, vectorTableOf } from "../sources/source-sql.ts";
 import { setPaused } from "../sources/set-paused.ts";
 import type { Source } from "../sources/source.ts";
 import { withTableLock } from "../database/with-table-lock.ts";
 import { copyColumnGrants } from "./column-grants.ts";
+import { swapComments } from "./column-comments.ts";
 import { viewsOver } from "./dependents.ts";
 import { hasFewPending, refuseFailed, vectorsThatWouldBeLost, type Lost } from "./pending-vectors.ts";
-import {
-  nextColumn,
-  nextOf,
-  previousColumn,
-  previousOf,
-  renameColumn,
-  renameSource,
-} from "./model-change-state.ts";
+import { nextColumn, previousColumn, renameColumn, renameSource } from "./model-change-state.ts";
 import { reasonToStop } from "./run-until-paused.ts";
 import { dropViews, makeViews } from "./views.ts";
 
@@ -118,6 +113,7 @@ async function swap(
       const lost = await vectorsThatWouldBeLost(transaction, live, other);
       if (!isAcceptable(lost)) throw new WouldLoseRows(lost);
       await copyColumnGrants(transaction, live, other.vectorColumn);
+      await swapComments(transaction, live, other);
       await renameColumn(transaction, live, live.vectorColumn, aside.column);
       await renameColumn(transaction, live, other.vectorColumn, live.vectorColumn);
       await makeViews(transaction, views);

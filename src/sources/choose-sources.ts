@@ -45,12 +45,3 @@ export async function choose(db: Database, name: string | undefined): Promise<Ch
 export async function chooseSources(db: Database, name: string | undefined): Promise<readonly Source[]> {
   return (await choose(db, name)).sources;
 }
-
-/** `choose`, for work on one source: the first, with the sources whose texts are split into its chunks. */
-export async function chooseOne(db: Database, name: string | undefined): Promise<Chosen> {
-  const { sources, chunked } = await choose(db, name);
-  return {
-    sources: sources.slice(0, 1),
-    chunked: chunked.filter((one) => one.embeddedBy === sources[0]?.id),
-  };
-}

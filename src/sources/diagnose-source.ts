@@ -3,6 +3,7 @@ import type { Database } from "../database/connect.ts";
 import { databaseFault } from "../database/database-fault.ts";
 import type { ChunkedSource } from "./chunked-source.ts";
 import type { SourceRow } from "./read-sources.ts";
+import { withoutIdentity } from "./replica-identity.ts";
 import { watchedRows } from "./source-sql.ts";
 import type { BrokenSource, KeyColumn, Source } from "./source.ts";
 import { invocation } from "../invocation.ts";
@@ -11,7 +12,10 @@ import { invocation } from "../invocation.ts";
 export function diagnoseSource(row: SourceRow): Source | ChunkedSource | BrokenSource {
   const broken = (problem: string): BrokenSource => ({ id: row.id, name: row.name, problem });
   if (row.schema === null || row.table === null) {
-    return broken(`its table was dropped: run \`${invocation("unwatch", [row.name])}\``);
+    const again = invocation("watch", ["TABLE", "--name", row.name, "--text", row.text_expression]);
+    return broken(
+      `its table was dropped. If it was made anew, watch it again under this name, with the options that it had: \`${again}\`, and backfill. If it is gone: \`${invocation("unwatch", [row.name])}\``,
+    );
   }
   const watched = `${row.schema}.${row.table}`;
   const vectorTable = vectorTableOf(row);
@@ -53,6 +57,7 @@ export function diagnoseSource(row: SourceRow): Source | ChunkedSource | BrokenS
       `Postgres cannot write vectors because of the rule ${row.rule}: drop it, and put a trigger in its place (changes are still queued)`,
     );
   }
+  if (row.lacks_identity) return broken(`${withoutIdentity(holder)} (changes are still queued)`);
   const source: Source = {
     id: row.id,
     name: row.name,

@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import type { ChunkSettings } from "../chunks/chunk-settings.ts";
 import type { Database } from "../database/connect.ts";
+import { lacksIdentity } from "./replica-identity.ts";
 
 /** A row of `embedding_source`, with what the catalog says of its tables now. */
 export interface SourceRow {
@@ -45,6 +46,8 @@ export interface SourceRow {
   readonly hidden_by_row_security: string | null;
   /** A rewrite rule on the vectors' table, with which Postgres refuses our writes or writes something else. */
   readonly rule: string | null;
+  /** The table of the vectors is published, and Postgres cannot tell its rows apart: it refuses each update. */
+  readonly lacks_identity: boolean;
 }
 
 /** Reads every source, with the state of its tables, key, columns and rules in the catalog. */
@@ -57,7 +60,8 @@ export async function readSources(db: Database): Promise<readonly SourceRow[]> {
       y.typname as vector_type, yn.nspname as vector_schema, nullif(v.atttypmod, -1) as column_dimensions,
       ${key} as key, ${hasSingleKeyLookup} as has_single_key_lookup,
       s.backend, s.model, s.dimensions, s.settings, s.paused, s.passages, ${embeddedBy} as embedded_by,
-      ${missesInserts} as misses_inserts, ${hiddenByRowSecurity} as hidden_by_row_security, ${rule} as rule
+      ${missesInserts} as misses_inserts, ${hiddenByRowSecurity} as hidden_by_row_security, ${rule} as rule,
+      ${lacksIdentity(sql`coalesce(s.vector_table, s.watched_table)`)} as lacks_identity
     from autoembed.embedding_source s
     left join pg_class c on c.oid = s.watched_table
     left join pg_namespace n on n.oid = c.relnamespace

@@ -33,34 +33,54 @@ export function watchedKeys(source: Source): RawBuilder<unknown> {
 /** True. Evaluated once, and before anything of the user's. */
 const asRole = sql`(select ${roleSearchPath} is not null)`;
 
-/**
- * The columns `content` and `fault`. The column's own collation is not used: it may be one that regular expressions do not
- * support, or one that holds two different texts for equal.
- */
-function textOf({ textExpression, table, evaluatesPerRow }: Source): RawBuilder<unknown> {
-  if (evaluatesPerRow === undefined)
-    return sql`(${sql.raw(textExpression)})::text collate "default" as content, null::text as fault`;
-  const tried = sql`(autoembed.evaluate_text(${sql.id(table)}.*, ${sql.lit(textExpression)}, ${sql.lit(table)}))`;
-  return sql`${tried}[1] as content, ${tried}[2] as fault`;
+/** The columns `content` and `fault`. */
+function textOf(source: Source): RawBuilder<unknown> {
+  const fault = source.evaluatesPerRow === undefined ? sql`null::text` : sql`${triedText(source)}[2]`;
+  return sql`${contentOf(source)} as content, ${fault} as fault`;
 }
 
 /**
- * `watchedRows` with the `vector` of each, null where there is none. In a query for rows whose vector is not null, Postgres
- * can start from the vectors' own table, so that an index there serves a search.
- * @param where a condition over the watched table's own columns, in SQL.
+ * The text, over the columns of the watched table. The column's own collation is not used: it may be one that regular
+ * expressions do not support, or one that holds two different texts for equal.
  */
-export function rowsWithVectors(source: Source, where?: string): RawBuilder<unknown> {
+export function contentOf(source: Source): RawBuilder<unknown> {
+  return source.evaluatesPerRow === undefined
+    ? sql`(${sql.raw(source.textExpression)})::text collate "default"`
+    : sql`${triedText(source)}[1]`;
+}
+
+/** The text, and the SQLSTATE of one that cannot be computed. */
+function triedText({ table, textExpression }: Source): RawBuilder<unknown> {
+  return sql`(autoembed.evaluate_text(${sql.id(table)}.*, ${sql.lit(textExpression)}, ${sql.lit(table)}))`;
+}
+
+/**
+ * The watched texts as `(k0, k1, …, content, fault)`, to be read.
+ * @param condition over the watched table's own columns
+ */
+export function watchedTexts(
+  source: Source,
+  condition: RawBuilder<unknown> = sql`true`,
+): RawBuilder<unknown> {
   // A plain column runs nothing of the user's, and its table can be read by parallel workers, which may set nothing.
   const role = source.textIsColumn ? sql`true` : asRole;
-  const condition = where === undefined ? sql`where ${role}` : sql`where ${role} and (${sql.raw(where)})`;
+  return sql`(select ${keyNames(source)}, ${textOf(source)} from ${tableOf(source)} where ${role} and ${condition})`;
+}
+
+/**
+ * `watchedTexts` with the `vector` of each, null where there is none. In a query for rows whose vector is not null, Postgres
+ * can start from the vectors' own table.
+ */
+export function rowsWithVectors(source: Source): RawBuilder<unknown> {
+  if (source.hasNoVectors === true)
+    return sql`(select w.*, null::${vectorType(source)} as vector from ${watchedTexts(source)} w)`;
   const vector = sql`${sql.id(source.vectorColumn)} as vector`;
   if (source.vectorTable === null) {
-    return sql`(select ${keyNames(source)}, ${textOf(source)}, ${vector} from ${tableOf(source)} ${condition})`;
+    const role = source.textIsColumn ? sql`` : sql`where ${asRole}`;
+    return sql`(select ${keyNames(source)}, ${textOf(source)}, ${vector} from ${tableOf(source)} ${role})`;
   }
-  const same = isSameRow(source, "v", "w");
-  return sql`(select ${keysOf(source, "w")}, w.content, w.fault, v.vector
-    from (select ${keyNames(source)}, ${textOf(source)} from ${tableOf(source)} ${condition}) w
-    left join (select ${keyNames(source)}, ${vector} from ${vectorTableOf(source)}) v on ${same})`;
+  return sql`(select w.*, v.vector from ${watchedTexts(source)} w
+    left join ${vectorRows(source)} v on ${isSameRow(source, "v", "w")})`;
 }
 
 /** The vectors as `(k0, k1, …, vector)`, wherever they are kept. */
@@ -131,6 +151,26 @@ function isKey(
 export function queueKey(source: Source, row: string): RawBuilder<string> {
   const texts = source.key.map((_, i) => sql`${sql.ref(`${row}.k${i}`)}::text`);
   return source.key.length === 1 ? sql`${sql.join(texts)}` : sql`jsonb_build_array(${sql.join(texts)})::text`;
+}
+
+/** Types of keys that fit whatever their value, as in `autoembed.key_fits_sql`. */
+const SHORT_TYPES: ReadonlySet<string> = new Set([
+  "smallint",
+  "integer",
+  "bigint",
+  "boolean",
+  "uuid",
+  "real",
+  "double precision",
+  "date",
+  "timestamp without time zone",
+  "timestamp with time zone",
+]);
+
+/** The key of `row` fits into the indexes of queue and ledger; of a row with a longer one the triggers queue nothing. */
+export function keyFits(source: Source, row: string): RawBuilder<boolean> {
+  if (source.key.every(({ type }) => SHORT_TYPES.has(type))) return sql`true`;
+  return sql`octet_length(${queueKey(source, row)}) <= 2600`;
 }
 
 /** sha256 of the text of `row` in UTF-8: what ledger, cache and reservations are keyed by, and the write-back is guarded by. */

@@ -20,6 +20,8 @@ export interface Source extends TableName {
   readonly textIsColumn: boolean;
   /** A text whose expression raises is read as null, with its SQLSTATE as `fault`; slow (see `withPerRowFallback`). */
   readonly evaluatesPerRow?: true;
+  /** The column of its vectors does not exist yet: no row has one. Of a source that is planned. */
+  readonly hasNoVectors?: true;
   readonly vectorColumn: string;
   /** The vectors' own table, with the same key; null where they are in the watched table. */
   readonly vectorTable: (TableName & { readonly oid: number }) | null;

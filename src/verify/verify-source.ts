@@ -1,21 +1,9 @@
 import { sql } from "kysely";
 import type { Config } from "../config.ts";
 import type { Database } from "../database/connect.ts";
-import { checkDimensions } from "../sources/check-dimensions.ts";
-import { withProvider } from "../providers/registry.ts";
-import { packTexts } from "../providers/isolate/pack.ts";
-import { isQueued } from "../queue/is-queued.ts";
-import {
-  distance,
-  hasText,
-  isSameVector,
-  keyMatches,
-  queueKey,
-  rowsWithVectors,
-  vectorType,
-} from "../sources/source-sql.ts";
-import { withPerRowFallback } from "../sources/per-row-fallback.ts";
+import { distance, keyMatches, rowsWithVectors, vectorType } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
+import { compareSample, type Compared } from "./compare-sample.ts";
 
 export interface VerifyReport {
   readonly source: string;
@@ -25,7 +13,7 @@ export interface VerifyReport {
   /** Cosine similarity between the stored vector and the new one: 1 is the same direction. */
   readonly cosine: { readonly lowest: number; readonly median: number };
   /** Keys of the rows below `minCosine`, the worst first, at most ten. */
-  readonly drifted: readonly { readonly key: string; readonly cosine: number }[];
+  readonly drifted: readonly Compared[];
   readonly drifted_rows: number;
   /** The share of the ten nearest rows that stays the same when a search uses a row's new vector instead of the stored. */
   readonly overlap: { readonly searches: number; readonly mean: number; readonly lowest: number };
@@ -54,64 +42,19 @@ export async function verifySource(
   source: Source,
   options: VerifyOptions,
 ): Promise<VerifyReport> {
-  return await withProvider(config, source, { signal: options.signal }, async (provider) => {
-    checkDimensions(source, provider);
-    const sample = await withPerRowFallback(source, (source) =>
-      sampleRows(db, source, options.sample, provider.limits.textCharacters),
-    );
-    const limits = {
-      ...provider.limits,
-      inputs: Math.min(config.EMBED_BATCH_SIZE, provider.limits.inputs),
-    };
-    const cosines: { key: string; cosine: number }[] = [];
-    const overlaps: number[] = [];
-    const packed = packTexts(
-      sample.map(({ text }) => text),
-      limits,
-    );
-    for (const { texts, positions } of packed) {
-      const { vectors } = await provider.embed(texts, "document", options.signal);
-      for (const [i, rows] of positions.entries()) {
-        const fresh = `[${vectors.at(i).join(",")}]`;
-        for (const position of rows) {
-          const key = sample[position]?.key;
-          if (key === undefined) continue;
-          const cosine = await cosineWith(db, source, key, fresh);
-          if (cosine === undefined) continue; // deleted or cleared since the sample was taken
-          cosines.push({ key, cosine });
-          options.onCompared?.(cosines.length, sample.length);
-          if (overlaps.length === SEARCHES) continue;
-          const overlap = await overlapOf(db, source, key, fresh);
-          if (overlap !== undefined) overlaps.push(overlap);
-        }
-      }
-    }
-    return report(source, provider.model, cosines, overlaps, options);
+  let done = 0;
+  const overlaps: number[] = [];
+  const { model, compared } = await compareSample(db, config, source, {
+    sample: options.sample,
+    signal: options.signal,
+    onCompared: async ({ key }, fresh, wanted) => {
+      options.onCompared?.((done += 1), wanted);
+      if (overlaps.length === SEARCHES) return;
+      const overlap = await overlapOf(db, source, key, fresh);
+      if (overlap !== undefined) overlaps.push(overlap);
+    },
   });
-}
-
-async function sampleRows(db: Database, source: Source, sample: number, maxCharacters: number) {
-  const { rows } = await sql<{ key: string; text: string }>`
-    select ${queueKey(source, "t")} as key, left(t.content, ${maxCharacters}) as text from ${rowsWithVectors(source)} t
-    where t.vector is not null and ${hasText("t")}
-      and not ${isQueued(source.id, queueKey(source, "t"))}
-    order by random() limit ${sample}`.execute(db);
-  return rows;
-}
-
-/** Cosine similarity. A vector of zeros has no direction, so its cosine is NaN: 1 with another of zeros, else 0. */
-async function cosineWith(
-  db: Database,
-  source: Source,
-  key: string,
-  fresh: string,
-): Promise<number | undefined> {
-  const vector = sql`${fresh}::${vectorType(source)}`;
-  const { rows } = await sql<{ cosine: number }>`
-    select case when ${isSameVector(source, sql`t.vector`, vector)} then 1 else coalesce(nullif(1 - (${distance(source, sql`t.vector`, vector)}), 'NaN'), 0) end as cosine
-    from (select ${key}::text as key) q join ${rowsWithVectors(source)} t on ${keyMatches(source, "t", "q")}
-    where t.vector is not null`.execute(db);
-  return rows[0]?.cosine;
+  return report(source, model, compared, overlaps, options);
 }
 
 /** Top-10 overlap. Rows at the same distance as the tenth count as the tenth. Undefined if the row's vector is gone. */
@@ -142,7 +85,7 @@ async function overlapOf(
 function report(
   source: Source,
   model: string,
-  cosines: readonly { key: string; cosine: number }[],
+  cosines: readonly Compared[],
   overlaps: readonly number[],
   { minCosine, minOverlap }: VerifyOptions,
 ): VerifyReport {

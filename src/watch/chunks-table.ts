@@ -3,6 +3,7 @@ import { identifierOf } from "../database/identifier.ts";
 import type { Database } from "../database/connect.ts";
 import { SetupError } from "../errors.ts";
 import type { FoundTable } from "./find-table.ts";
+import { markAsMade } from "./made-by-us.ts";
 import { columnType, type VectorColumn } from "./vector-column.ts";
 import { closeTable, explainForeignKey, primaryKey, type VectorTable } from "./vector-table.ts";
 
@@ -52,5 +53,7 @@ export async function createChunksTable(
   } catch (error) {
     throw explainForeignKey(error, watched, names);
   }
+  await markAsMade(transaction, "table", table, "the chunks of another table's texts, and their vectors.");
+  await markAsMade(transaction, "column", sql.id(chunks.schema, chunks.table, column.name), "the vector.");
   await closeTable(transaction, chunks);
 }

@@ -52,3 +52,8 @@ export async function columnType(
   const name = vectorName((await findPgvector(db)).schema, type);
   return dimensions === null ? name : sql`${name}(${sql.lit(dimensions)})`;
 }
+
+/** Bytes of one vector, as pgvector stores it; 0 where its length is not known: https://github.com/pgvector/pgvector#vector-type */
+export function vectorSize(type: string, dimensions: number | null): number {
+  return dimensions === null ? 0 : (type === "halfvec" ? 2 : 4) * dimensions + 8;
+}

@@ -5,6 +5,7 @@ import type { Database } from "../database/connect.ts";
 import { SetupError } from "../errors.ts";
 import type { TableName } from "../database/identifier.ts";
 import { nameParts, type FoundTable } from "./find-table.ts";
+import { markAsMade } from "./made-by-us.ts";
 import { columnType, type VectorColumn } from "./vector-column.ts";
 
 /** A separate table for the vectors of a watched table. */
@@ -64,6 +65,8 @@ export async function createVectorTable(
   } catch (error) {
     throw explainForeignKey(error, watched, names);
   }
+  await markAsMade(transaction, "table", table, "the vectors of another table's rows.");
+  await markAsMade(transaction, "column", sql.id(vectors.schema, vectors.table, column.name), "the vector.");
   await closeTable(transaction, vectors);
 }
 
@@ -87,9 +90,9 @@ export function explainForeignKey(error: unknown, watched: FoundTable, key: read
 
 /**
  * Creates the view `TABLE_with_COLUMN` in the schema of the table of vectors: the watched table's columns and the
- * vector. On Postgres 15 and later it is a `security_invoker` view. pg-autoembed never reads it. An existing view is
- * kept.
- * @returns the view's name, qualified and quoted.
+ * vector. On Postgres 15 and later it is a `security_invoker` view; before, it would show rows that row-level security
+ * hides, so a table that has that gets none. pg-autoembed never reads it. An existing view is kept.
+ * @returns the view's name, qualified and quoted; null where none is made.
  */
 export async function createVectorView(
   transaction: Database,
@@ -97,17 +100,25 @@ export async function createVectorView(
   vectors: VectorTable,
   key: readonly string[],
   column: string,
-): Promise<string> {
+): Promise<string | null> {
   const name = identifierOf(watched.table, `_with_${column}`);
-  const { rows } = await sql<{ name: string; exists: boolean; invoker: boolean; columns: string[] }>`
+  const { rows } = await sql<{
+    name: string;
+    exists: boolean;
+    invoker: boolean;
+    secured: boolean;
+    columns: string[];
+  }>`
     select format('%I.%I', ${vectors.schema}::text, ${name}::text) as name,
       to_regclass(format('%I.%I', ${vectors.schema}::text, ${name}::text)) is not null as exists,
       current_setting('server_version_num')::int >= 150000 as invoker,
+      (select relrowsecurity from pg_class where oid = ${watched.oid}::oid) as secured,
       array(select attname::text from pg_attribute where attrelid = ${watched.oid}::oid and attnum > 0 and not attisdropped
         and attname <> ${column} order by attnum) as columns`.execute(transaction);
   const [found] = rows;
   if (found === undefined) throw new Error("no answer about a view");
   if (found.exists) return found.name;
+  if (found.secured && !found.invoker) return null;
   const same: RawBuilder<unknown> = sql.join(
     key.map((part) => sql`${sql.id("v", part)} = ${sql.id("t", part)}`),
     sql` and `,
@@ -117,6 +128,7 @@ export async function createVectorView(
     from ${sql.id(watched.schema, watched.table)} t left join ${sql.id(vectors.schema, vectors.table)} v on ${same}`.execute(
     transaction,
   );
+  await markAsMade(transaction, "view", sql.id(vectors.schema, name), "rows with their vectors.");
   await closeTable(transaction, { schema: vectors.schema, table: name });
   return found.name;
 }

@@ -3,14 +3,16 @@ import type { Config } from "../config.ts";
 import type { Database } from "../database/connect.ts";
 import { roleSearchPath } from "../database/session-settings.ts";
 import { UsageError } from "../errors.ts";
-import { backendOf, type BackendId } from "../providers/known-backends.ts";
+import { backendOf, type BackendName } from "../providers/known-backends.ts";
 import { createChunksTable } from "./chunks-table.ts";
 import { chunkSettings, type ChunkSettings, type ChunkOptions } from "../chunks/chunk-settings.ts";
+import { requireIdentity } from "../sources/replica-identity.ts";
 import { sourceSettings, type SourceSettings } from "../providers/source-settings.ts";
 import { explainRefusal } from "./explain-refusal.ts";
 import { findTable, type FoundTable } from "./find-table.ts";
 import { lockWatchedTableFirst, withTableLock } from "../database/with-table-lock.ts";
 import { createVectorTable, createVectorView, findVectorTable, type VectorTable } from "./vector-table.ts";
+import { markAsMade } from "./made-by-us.ts";
 import { plannedColumn, refuseAnother } from "./planned-column.ts";
 import { columnType, findVectorColumn, type VectorColumn, type VectorType } from "./vector-column.ts";
 
@@ -38,7 +40,7 @@ export interface WatchOptions {
   readonly type?: VectorType | undefined;
   /** The source's name in commands and messages; the table's name by default. */
   readonly name?: string | undefined;
-  readonly backend?: BackendId | undefined;
+  readonly backend?: BackendName | undefined;
   readonly model?: string | undefined;
   readonly dimensions?: number | undefined;
   /** Settings of this source's provider that replace the environment's. */
@@ -63,12 +65,36 @@ export interface Watched {
   readonly view: string | null;
 }
 
+/** What `watch` has found before it takes a lock. */
+export interface PreparedWatch {
+  readonly options: WatchOptions;
+  readonly table: FoundTable;
+  readonly vectors: VectorTable | undefined;
+  readonly chunks: ChunkSettings | null;
+  readonly existing: VectorColumn | undefined;
+  readonly column: VectorColumn;
+}
+
 /**
  * Watches a text of a table: from now on every change of it is queued. Existing rows wait for a backfill. A second call
  * with the same name changes the source. It runs in one transaction.
  * @throws {SetupError} if the text cannot be watched; the error says what to do.
  */
 export async function watch(db: Database, config: Config, options: WatchOptions): Promise<Watched> {
+  const prepared = await prepareWatch(db, config, options);
+  try {
+    return await withTableLock(db, (transaction) => watchPrepared(transaction, prepared));
+  } catch (error) {
+    throw explainRefusal(error, "watch");
+  }
+}
+
+/** Looks at what is there; asks the provider for the length of its vectors where nothing else says it. @throws {SetupError} */
+export async function prepareWatch(
+  db: Database,
+  config: Config,
+  options: WatchOptions,
+): Promise<PreparedWatch> {
   if (options.chunks !== undefined && options.into === undefined) {
     throw new UsageError("Chunks need a table of their own.", "Such as: --into documents_chunks --chunk 800");
   }
@@ -78,31 +104,41 @@ export async function watch(db: Database, config: Config, options: WatchOptions)
   const existing = await existingColumn(db, table, vectors, options.vector ?? "embedding");
   if (existing !== undefined) await refuseAnother(db, existing, vectors ?? table, options);
   const column = existing ?? (await plannedColumn(config, options));
-  try {
-    return await withTableLock(db, async (transaction) => {
-      // The view that is made compares keys by the operators that their types have.
-      await sql`select ${roleSearchPath}, autoembed.check_table(${table.oid}::oid::regclass)`.execute(
-        transaction,
-      );
-      if (vectors?.oid === null) {
-        const create = chunks === null ? createVectorTable : createChunksTable;
-        await create(transaction, table, vectors, options.key, column);
-      } else if (existing === undefined) {
-        if (vectors !== undefined) await lockWatchedTableFirst(transaction, table, "access exclusive");
-        const { schema, table: name } = vectors ?? table;
-        await sql`alter table ${sql.id(schema, name)}
-          add column ${sql.id(column.name)} ${await columnType(transaction, column)}`.execute(transaction);
-      }
-      const watched = await callWatch(transaction, table, vectors, column, options, chunks);
-      const view =
-        vectors === undefined || chunks !== null
-          ? null
-          : await createVectorView(transaction, table, vectors, watched.key, column.name);
-      return { ...watched, vector: column, columnAdded: existing === undefined, chunks, view };
-    });
-  } catch (error) {
-    throw explainRefusal(error, "watch");
+  return { options, table, vectors, chunks, existing, column };
+}
+
+/** A part of the caller's transaction, by `withTableLock`. @throws {pg.DatabaseError} for `explainRefusal` */
+export async function watchPrepared(
+  transaction: Database,
+  { options, table, vectors, chunks, existing, column }: PreparedWatch,
+): Promise<Watched> {
+  // The view that is made compares keys by the operators that their types have.
+  await sql`select ${roleSearchPath}, autoembed.check_table(${table.oid}::oid::regclass)`.execute(
+    transaction,
+  );
+  const { oid, schema, table: receiver } = vectors ?? table;
+  if (oid !== null) await requireIdentity(transaction, { oid, schema, table: receiver });
+  if (vectors?.oid === null) {
+    const create = chunks === null ? createVectorTable : createChunksTable;
+    await create(transaction, table, vectors, options.key, column);
+  } else if (existing === undefined) {
+    if (vectors !== undefined) await lockWatchedTableFirst(transaction, table, "access exclusive");
+    const { schema, table: name } = vectors ?? table;
+    await sql`alter table ${sql.id(schema, name)}
+      add column ${sql.id(column.name)} ${await columnType(transaction, column)}`.execute(transaction);
+    await markAsMade(
+      transaction,
+      "column",
+      sql.id(schema, name, column.name),
+      "the vector of each row's text.",
+    );
   }
+  const watched = await callWatch(transaction, table, vectors, column, options, chunks);
+  const view =
+    vectors === undefined || chunks !== null
+      ? null
+      : await createVectorView(transaction, table, vectors, watched.key, column.name);
+  return { ...watched, vector: column, columnAdded: existing === undefined, chunks, view };
 }
 
 async function existingColumn(

@@ -16,6 +16,7 @@ test("A wrong command line exits with 2 and says what is accepted", { timeout: 1
     [["status", "--max-age", "0"], /--max-age takes a whole number from 1/],
     [["verify", "--sample", "99999999999"], /--sample takes a whole number from 1 to 2147483647/],
     [["verify", "--min-cosine", "2"], /--min-cosine takes a number from 0 to 1/],
+    [["watch", "t", "--text", "b", "--setting", "timeout_ms"], /--setting takes a name and a value/],
     [["search", "x", "--limit", "0"], /--limit takes a whole number from 1/],
     [["search", "x", "--where", "true; drop table patient_embeddings"], /syntax error at or near ";"/],
     [["search", "x", "--hybrid", "--language", "klingon"], /configuration "klingon" does not exist/],

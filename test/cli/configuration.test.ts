@@ -40,7 +40,7 @@ test("Every fault of the configuration is reported at once, with what was expect
   });
   expect(message).toContain('EMBED_BATCH_SIZE: expected a whole number from 1 to 2048, got "many"');
   expect(message).toContain(
-    'EMBEDDING_BACKEND: expected one of local, llm_api, ollama, voyage, cohere, gemini, got "openia"',
+    'EMBEDDING_BACKEND: expected one of local, llm_api, ollama, voyage, cohere, gemini, vertex, bedrock, transformers, rest, got "openia"',
   );
   expect(message).toContain("DATABASE_URL: expected a URL such as postgres://");
   expect(message).not.toContain("hunter2");
@@ -94,6 +94,16 @@ test("The API key may be in a file, and a missing file is reported by its name",
   const file = join(await mkdtemp(join(tmpdir(), "autoembed-")), "key");
   writeFileSync(file, "sk-from-file\n");
   expect(readConfig({ OPENAI_API_KEY_FILE: file }).OPENAI_API_KEY).toBe("sk-from-file");
+  for (const [name, secret] of [
+    ["DATABASE_URL", "postgres://listener:from-file@db/app"],
+    ["LISTEN_DATABASE_URL", "postgres://listener:from-file@db/app"],
+    ["EMBED_HTTP_TOKEN", "0123456789abcdef"],
+  ] as const) {
+    writeFileSync(file, `${secret}\n`);
+    expect(readConfig({ [`${name}_FILE`]: file })[name]).toBe(secret);
+  }
+  writeFileSync(file, "mysql://root:hunter2@db/x");
+  expect(faultsOf({ DATABASE_URL_FILE: file })).not.toContain("hunter2");
   expect(faultsOf({ OPENAI_API_KEY_FILE: "/nowhere/key" })).toContain("/nowhere/key (ENOENT)");
 });
 

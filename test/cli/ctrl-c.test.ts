@@ -17,7 +17,9 @@ async function startWithRowInFlight(shutdownMs: number): Promise<Listening & { t
   await expect.poll(terminal.screen).toContain("listening for changes");
   on.provider.always("hang");
   await on.client.query("insert into patient_embeddings values (1, 'in flight')");
-  await expect.poll(() => claimedRows(on)).toBe(1);
+  // Claimed, but not sent yet, it would be released at once.
+  await expect.poll(() => on.provider.requests.some(({ texts }) => texts.includes("in flight"))).toBe(true);
+  expect(await claimedRows(on)).toBe(1);
   return { ...on, terminal };
 }
 

@@ -39,6 +39,18 @@ When the cause is fixed: npm run retry
 `);
 });
 
+test("`failed` and `status` show a key without what would drive the terminal", async () => {
+  const on = await prepareFailedRows();
+  await on.client.query(
+    `update autoembed.embedding_queue set key = e'\\x1b]0;mine\\x07' || e'\\u009b31m\\u202e4' where key = '4'`,
+  );
+  for (const command of ["failed", "status"]) {
+    const { stdout } = await run(on, command);
+    expect(stdout, command).toContain("\uFFFD]0;mine\uFFFD\uFFFD31m\uFFFD4");
+    expect(stdout, command).not.toMatch(/[^\P{Cc}\n]|\u202e/u);
+  }
+});
+
 test("`failed --limit` shows fewer rows and still counts all", async () => {
   const { stdout } = await run(await prepareFailedRows(), "failed", "--limit", "1");
   expect(stdout).toContain("3 rows: refused\n");

@@ -45,6 +45,7 @@ test(
     const search = runCommand(["search", "diabetes", "--json"], { EMBED_PORT: PORT }, folder);
     expect(await search.exited).toBe(0);
     expect(JSON.parse(search.stdout())).toMatchObject([{ key: "1" }]);
+    expect(search.stderr()).toContain("The local model is small");
 
     const again = runCommand(["start"], { EMBED_PORT: PORT }, folder);
     expect(await again.exited).toBe(1);

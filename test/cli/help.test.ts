@@ -4,7 +4,9 @@ import { COMMANDS } from "../../src/commands/commands.ts";
 import { describeCommand, describeCommands } from "../../src/commands/help.ts";
 import { runCommand } from "../support/command.ts";
 
-const commands = Object.entries(COMMANDS);
+const commands = await Promise.all(
+  Object.entries(COMMANDS).map(async ([name, load]) => [name, await load()] as const),
+);
 
 async function run(...args: string[]) {
   const command = runCommand(args, {});
@@ -21,12 +23,12 @@ test.each(commands)("The usage line of %s has its options, and no other", (_, { 
   expect(optionsIn(usage)).toEqual(Object.keys(options).sort());
 });
 
-test.each(commands)("The help of %s explains each option, and has two examples", (_, command) => {
+test.each(commands)("The help of %s explains each option, and has examples", (_, command) => {
   const help = describeCommand(command);
   for (const [name, { about }] of Object.entries(command.options)) {
     expect(help).toMatch(new RegExp(`^  --${name}.*  ${about.slice(0, 10).replaceAll(/[^\w ]/g, ".")}`, "m"));
   }
-  expect(command.examples).toHaveLength(2);
+  expect(command.examples.length).toBeGreaterThanOrEqual(2);
   for (const [call, what] of command.examples) {
     expect(help).toContain(`  ${call}\n      ${what}`);
     const unknown = optionsIn(call).filter((name) => !(name in command.options));
@@ -41,13 +43,12 @@ test.each([
   ["help", "backfill"],
   ["--help", "backfill"],
 ])("`%s %s` prints the help of the command, and runs nothing", async (...args) => {
-  const { backfill } = COMMANDS;
-  if (backfill === undefined) throw new Error("no backfill");
+  const { backfill } = await import("../../src/commands/backfill.ts");
   expect(await run(...args)).toEqual({ code: 0, stdout: `${describeCommand(backfill)}\n`, stderr: "" });
 });
 
 test.each([[], ["help"], ["--help"], ["-h"]])("`pg-autoembed %s` lists every command", async (...args) => {
-  expect(await run(...args)).toEqual({ code: 0, stdout: `${describeCommands()}\n`, stderr: "" });
+  expect(await run(...args)).toEqual({ code: 0, stdout: `${await describeCommands()}\n`, stderr: "" });
 });
 
 test.each(["--version", "-v"])("`%s` prints the version of the package", async (option) => {

@@ -67,8 +67,9 @@ test.each([
   expect(stdout).toBe(name);
 });
 
-test("The usage of every command begins with how it is called", () => {
-  for (const [name, { usage }] of Object.entries(COMMANDS)) {
+test("The usage of every command begins with how it is called", async () => {
+  for (const [name, load] of Object.entries(COMMANDS)) {
+    const { usage } = await load();
     expect(usage).toMatch(new RegExp(`^${invocation(name as CommandName)}( -- |$)`));
   }
 });

@@ -72,7 +72,7 @@ test("`retry`, `pause` and `resume` change rows and sources as named", { timeout
   const { rows } = await on.client.query(
     "select attempts, last_error from autoembed.embedding_queue where failed_at is null",
   );
-  expect(rows).toEqual(Array(3).fill({ attempts: 0, last_error: null }));
+  expect(rows).toEqual(Array(3).fill({ attempts: 1, last_error: null }));
 
   expect(await run(on, "pause", "patient_embeddings")).toMatchObject({ code: 0 });
   expect((await on.client.query("select paused from autoembed.embedding_source")).rows).toEqual([
@@ -175,7 +175,10 @@ test(
     const ofVectors = async () => {
       const { code, stdout } = await run(on, "doctor", "--json");
       const found = JSON.parse(stdout) as { level: string; what: string; remedy?: string }[];
-      return { code, found: found.filter(({ what }) => / vector of an old /.test(what)) };
+      return {
+        code,
+        found: found.filter(({ what }) => / vector of an old | waits for a backfill/.test(what)),
+      };
     };
     expect(await ofVectors()).toEqual({
       code: 0,
@@ -195,7 +198,7 @@ test(
     expect((await ofVectors()).found).toEqual([
       {
         level: "ok",
-        what: "patient_embeddings: no row is known to have a vector of an old text, model or setting",
+        what: "patient_embeddings: no row waits for a backfill",
       },
     ]);
   },

@@ -11,22 +11,32 @@ const PROJECT = fileURLToPath(new URL("../..", import.meta.url));
 const CONSUMER = join(PROJECT, "node_modules/.cache/consumer");
 
 const APPLICATION = `
-import { createListener, migrate, readConfig, search, unwatch, watch, type Listener, type Neighbour } from "pg-autoembed";
+import { createListener, createSearch, defineConfig, migrate, readConfig, search, unwatch, watch, type Listener, type Hit } from "pg-autoembed";
 
 const config = { ...readConfig({}), DATABASE_URL: "postgres://user@127.0.0.1/database" };
 const listener: Listener = createListener(config);
-export async function application(): Promise<readonly Neighbour[]> {
+export async function application(): Promise<readonly Hit[]> {
   await migrate(config);
   await migrate({ databaseUrl: config.DATABASE_URL, dimensions: 8 });
   const watched = await watch(config, { table: "products", text: "description", type: "halfvec" });
   await listener.start();
   await listener.whenDrained();
   const found = await search(config, "rain coat", { source: watched.name });
-  const distance: number | undefined = found[0]?.distance;
+  const distance: number | null | undefined = found[0]?.distance;
   // @ts-expect-error a distance is a number: were the types lost, this would pass unnoticed
   const wrong: string | undefined = found[0]?.distance;
+  const products = createSearch<{ id: number; title: string }>({ config });
+  const { hits } = await products.search("rain coat", { where: { id: { lt: 5 } }, select: ["title"] });
+  const title: string | undefined = hits[0]?.row.title;
+  // @ts-expect-error the table has no such column
+  await products.search("rain coat", { where: { colour: title } });
   // @ts-expect-error a table is needed
   await watch(config, { text: "description" });
+  defineConfig({ sources: [{ table: "products", columns: ["title", "description"], index: true }] });
+  // @ts-expect-error the text is one expression or some columns
+  defineConfig({ sources: [{ table: "products", text: "title", columns: ["description"] }] });
+  // @ts-expect-error there is no such field
+  defineConfig({ sources: [{ table: "products", text: "title", colour: "red" }] });
   await unwatch(config, watched.name);
   return distance === undefined || wrong === undefined ? [] : found;
 }
@@ -39,9 +49,10 @@ beforeAll(async () => {
   await writeFile(join(CONSUMER, "package.json"), '{"name": "consumer", "type": "module", "private": true}');
   await writeFile(join(CONSUMER, "application.ts"), APPLICATION);
   const recipes = await recipesOf("docs/sources.md");
-  const [recipe, ...more] = recipes.filter(({ language }) => language === "ts");
+  const [config, application, ...more] = recipes.filter(({ language }) => language === "ts");
   expect(more).toEqual([]);
-  await writeFile(join(CONSUMER, "recipe.ts"), recipe?.body ?? "");
+  await writeFile(join(CONSUMER, "autoembed.config.ts"), config?.body ?? "");
+  await writeFile(join(CONSUMER, "recipe.ts"), application?.body ?? "");
 }, 120_000);
 
 test.each([
@@ -55,7 +66,14 @@ test.each([
       [
         join(PROJECT, "node_modules/typescript/bin/tsc"),
         ...["--noEmit", "--strict", "--skipLibCheck", "--target", "es2023", "--types", "node"],
-        ...["--typeRoots", join(PROJECT, "node_modules/@types"), ...options, "application.ts", "recipe.ts"],
+        ...[
+          "--typeRoots",
+          join(PROJECT, "node_modules/@types"),
+          ...options,
+          "application.ts",
+          "autoembed.config.ts",
+          "recipe.ts",
+        ],
       ],
       { cwd: CONSUMER },
     ).then(
@@ -77,6 +95,8 @@ test("Node loads the package by its name, and loading starts nothing", async () 
     "SetupError",
     "UsageError",
     "createListener",
+    "createSearch",
+    "defineConfig",
     "migrate",
     "readConfig",
     "search",

@@ -19,7 +19,7 @@ test("`sources` counts the rows of an old text and of an old setting, and does n
     { name: "patient_embeddings", ...COUNTS },
   ]);
   expect(await sources(environment)).toContain(
-    "  old     2 rows have the vector of an old text, 3 rows have a vector of an old model or setting: npm run backfill -- --source patient_embeddings\n",
+    "  stale   2 rows have the vector of an old text, 3 rows have a vector of an old model or setting: npm run backfill -- --source patient_embeddings\n",
   );
 });
 
@@ -30,7 +30,7 @@ test("`sources` says nothing of old vectors once a backfill has embedded them", 
   expect(JSON.parse(await sources(settings, "--json"))).toMatchObject([
     { old_text: 0, old_setting: 0, adopted: 1 },
   ]);
-  expect(await sources(settings)).not.toContain("  old ");
+  expect(await sources(settings)).not.toContain("  stale ");
 });
 
 test("Of a text in chunks, `sources` counts the chunks of an old setting", async () => {
@@ -74,7 +74,7 @@ describeNative("A table that cannot be read now is listed without counts", "need
     expect(JSON.parse(await sources(environment, "--json"))).toMatchObject([
       { state: "watched", old_text: null, old_setting: null, adopted: null },
     ]);
-    expect(await sources(environment)).toContain("  old     not counted: the table cannot be read now\n");
+    expect(await sources(environment)).toContain("  stale   not counted: the table cannot be read now\n");
     const doctor = runCommand(["doctor"], environment);
     expect(await doctor.exited).toBe(0);
     expect(doctor.stdout()).toContain("warning  patient_embeddings: its rows could not be counted");

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -183,4 +183,11 @@ test("Dead rows are vacuumed and the log is checkpointed automatically", async (
     expect(await numberOf(client, moved)).toBe(1);
   });
   await postgres.close();
+});
+
+test("A data folder that is made is its owner's alone", async () => {
+  const made = join(folder, "a", "b");
+  const lock = await lockDataDirectory(made);
+  await lock.release();
+  for (const one of [made, join(folder, "a")]) expect((await stat(one)).mode & 0o077).toBe(0);
 });

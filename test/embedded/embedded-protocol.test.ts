@@ -188,3 +188,12 @@ test("A notification reaches every client that listens, at commit, and no other 
   raw.socket.destroy();
   silent.socket.destroy();
 });
+
+test("A client that announces a first message of more than 10 kB is refused before it is read", async () => {
+  const socket = connect(postgres.port, "127.0.0.1");
+  const received: Buffer[] = [];
+  socket.on("data", (chunk) => received.push(chunk));
+  socket.write(Buffer.concat([int32(100_000), int32(3 << 16)]));
+  await once(socket, "close", { signal: AbortSignal.timeout(10_000) });
+  expect(Buffer.concat(received).toString("latin1")).toContain("invalid message length");
+});

@@ -38,9 +38,11 @@ function longest(numbers: readonly number[]): number {
   return Math.max(0, ...numbers);
 }
 
-/** Lines of code from `create … function` to the end of its statement. */
+/** Lines of code from `create … function` or `procedure` to the end of its statement. */
 function functionLengths(text: string): number[] {
-  const functions = text.matchAll(/^create (?:or replace )?function[\s\S]*?^(?:\$\w*\$.*;|.*\$\w*\$;)$/gm);
+  const functions = text.matchAll(
+    /^create (?:or replace )?(?:function|procedure)[\s\S]*?^(?:\$\w*\$.*;|.*\$\w*\$;)$/gm,
+  );
   return [...functions].map(([statement]) => codeLines(statement));
 }
 

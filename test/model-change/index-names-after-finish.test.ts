@@ -1,6 +1,6 @@
 import { expect, test, vi } from "vitest";
 import { finishModelChange } from "../../src/model-change/finish.ts";
-import { previousOf } from "../../src/model-change/model-change-state.ts";
+import { previousOf } from "../../src/sources/model-change-names.ts";
 import { NAME, prepareChange } from "../support/changing-model.ts";
 
 vi.setConfig({ testTimeout: 180_000 });

@@ -118,6 +118,27 @@ test("A dropped table is reported by status, and delays no other source", async 
   }, WAIT);
 });
 
+test("A table that another took the name of is reported with the command that watches the new one, which is then embedded", async () => {
+  const { client, listen, problemOf, watchAgain } = await prepareTwoSources();
+  const listener = await listen();
+  await client.query("insert into app.tickets values (1, 'a', 'before')");
+  await listener.whenDrained();
+  await client.query(`create table app.next (id int primary key, title text default 'title', body text);
+    insert into app.next values (1, 'a', 'after'), (2, 'b', 'more');
+    begin; alter table app.tickets rename to before; alter table app.next rename to tickets; drop table app.before; commit`);
+  await client.query("insert into app.tickets values (3, 'c', 'unseen')");
+  await vi.waitFor(async () => {
+    expect(await problemOf()).toContain("`npm run watch -- TABLE --name tickets --text body`, and backfill");
+  }, WAIT);
+  await watchAgain({});
+  await client.query("update app.tickets set body = body || ' it'");
+  await listener.whenDrained();
+  expect(await problemOf()).toBe("none");
+  expect(
+    await wrongRows(client, "(select id as patient_id, body as context_text, embedding from app.tickets) t"),
+  ).toEqual([]);
+});
+
 describeNative(
   "A source's problem is recorded although another session holds the source",
   "needs several sessions",

@@ -1,0 +1,112 @@
+import { clientOf } from "../database/client-of.ts";
+import { readConfig } from "../config.ts";
+import { connectionProblem } from "../database/connection-problem.ts";
+import type { Database } from "../database/connect.ts";
+import { directUrl, openPool } from "../database/pools.ts";
+import { SetupError } from "../errors.ts";
+import { migrate } from "../migrate.ts";
+import { describeProvider, dimensionsOf } from "../providers/registry.ts";
+import type { NewSettings } from "../setup/new-settings.ts";
+import { openDatabase, type OpenDatabase } from "./database-of.ts";
+import type { InitValues } from "./init-options.ts";
+import { agreesTo } from "./init-provider.ts";
+import { askUntil, type Person } from "./init-questions.ts";
+
+/** The database and the provider that were chosen. Nothing is written yet. */
+export interface Chosen {
+  readonly db: Database;
+  readonly config: OpenDatabase["config"];
+  readonly isEmbedded: boolean;
+  readonly provider: () => ReturnType<typeof describeProvider>;
+}
+
+/** The database's address, tried; none is chosen for the embedded Postgres. @throws {SetupError} if it cannot be used */
+export async function chooseDatabase(
+  settings: NewSettings,
+  values: InitValues,
+  person: Person,
+): Promise<void> {
+  const given = values["database-url"];
+  const before = settings.get("DATABASE_URL") ?? settings.get("DATABASE_URL_FILE");
+  if (given !== undefined) {
+    await tryDatabase(given);
+    await settings.choose("DATABASE_URL", given, agreesTo(person));
+  } else if (before !== undefined) {
+    await tryDatabase(readConfig(settings.environment).DATABASE_URL ?? "");
+    console.log("The database is that of DATABASE_URL.");
+  } else if (person.isThere) {
+    const url = await askForDatabase(person);
+    if (url !== "") await settings.choose("DATABASE_URL", url, agreesTo(person));
+  }
+}
+
+async function askForDatabase(person: Person): Promise<string> {
+  console.log("Your Postgres, such as postgres://user:password@host:5432/database");
+  return await askUntil(
+    person,
+    "Its address (empty: an embedded one, to try things out): ",
+    async (answer) => {
+      if (answer === "") return "";
+      try {
+        await tryDatabase(answer);
+        return answer;
+      } catch (error) {
+        if (!(error instanceof SetupError)) throw error;
+        console.log(`${error.message}\n${error.remedy}`);
+        return undefined;
+      }
+    },
+  );
+}
+
+async function tryDatabase(url: string): Promise<void> {
+  readConfig({ DATABASE_URL: url });
+  const client = new (clientOf(url))({ connectionString: url, connectionTimeoutMillis: 10_000 });
+  client.on("error", () => undefined);
+  try {
+    await client.connect();
+  } catch (error) {
+    throw connectionProblem(error);
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}
+
+/** Runs `work` on the chosen database, migrated or not; the embedded one is started, and migrates itself. */
+export async function withChosen<T>(
+  settings: NewSettings,
+  signal: AbortSignal,
+  work: (chosen: Chosen) => Promise<T>,
+): Promise<T> {
+  const given = readConfig(settings.environment, console.error);
+  const { DATABASE_URL } = given;
+  const opened =
+    DATABASE_URL === undefined
+      ? await openDatabase(given, { signal })
+      : { config: { ...given, DATABASE_URL }, close: () => Promise.resolve() };
+  const db = openPool("command", opened.config);
+  try {
+    return await work({
+      db,
+      config: opened.config,
+      isEmbedded: DATABASE_URL === undefined,
+      provider: () =>
+        describeProvider(opened.config, { backend: null, model: null, dimensions: null, settings: {} }),
+    });
+  } finally {
+    await db.destroy();
+    await opened.close();
+  }
+}
+
+export async function migrateChosen({ config, isEmbedded }: Chosen): Promise<void> {
+  if (isEmbedded) return;
+  const dimensions = await dimensionsOf(config);
+  await migrate({
+    databaseUrl: directUrl(config),
+    dimensions,
+    onMessage: (message) => {
+      console.error(message);
+    },
+  });
+}

@@ -1,0 +1,104 @@
+import { sql } from "kysely";
+import type { Database } from "../database/connect.ts";
+import { quote, quoted } from "../database/identifier.ts";
+import { QUEUE_TABLE } from "../queue/bloat.ts";
+import type { Source } from "../sources/source.ts";
+import { problem, warning, type Finding } from "./finding.ts";
+
+/** What the trigger functions do with their owner's rights, in a user's transaction. */
+const NEEDED_BY_TRIGGERS = [
+  ["autoembed.embedding_source", "select"],
+  ["autoembed.embedding_listener", "select"],
+  [QUEUE_TABLE, "select, insert, update, delete"],
+  ["autoembed.embedding_ledger", "select, insert, update, delete"],
+  ["autoembed.embedding_cache", "select, update, delete"],
+] as const;
+
+/** Checks with whose rights code runs for a source, and who may read what is made from its rows. */
+export async function examineTrust(db: Database, source: Source): Promise<Finding[]> {
+  return [
+    ...(await definers(db, source)),
+    ...(await owners(db, source)),
+    ...(await unprotectedVectors(db, source)),
+  ];
+}
+
+/** The owners of the trigger functions, where they lack a right: each write to the table fails. */
+async function definers(db: Database, { id, oid }: Source): Promise<Finding[]> {
+  const { rows } = await sql<{ role: string; missing: string; functions: string[]; owner: string }>`
+    select pg_get_userbyid(f.proowner)::text as role, n.relation as missing,
+      array_agg(f.oid::regprocedure::text order by f.proname) as functions,
+      (select pg_get_userbyid(nspowner)::text from pg_namespace where nspname = 'autoembed') as owner
+    from pg_proc f, (
+      select * from unnest(${NEEDED_BY_TRIGGERS.map(([table]) => table)}::text[], ${NEEDED_BY_TRIGGERS.map(([, needed]) => needed)}::text[])
+      union all select ${oid}::oid::regclass::text, 'select') n(relation, privileges)
+    where f.pronamespace = 'autoembed'::regnamespace and f.proname ~ format('^source_%s_[a-z]+$', ${id}::int) and exists (
+      select from unnest(string_to_array(n.privileges, ', ')) p
+      where not has_table_privilege(f.proowner, n.relation::regclass, p))
+    group by f.proowner, n.relation order by 1, 2`.execute(db);
+  const [first] = rows;
+  if (first === undefined) return [];
+  const missing = rows.filter(({ role }) => role === first.role).map((row) => row.missing);
+  const give = first.functions.map((name) => `alter function ${name} owner to ${quote(first.owner)};`);
+  return [
+    problem(
+      `its trigger functions belong to the role ${first.role}, which lacks rights on ${missing.join(", ")}: writes to the table fail.`,
+      `As a superuser: ${give.join(" ")}`,
+    ),
+  ];
+}
+
+/** A table's triggers, and the types of its columns, run code of the table's owner with the rights of the role that writes. */
+async function owners(db: Database, { oid, vectorTable, id }: Source): Promise<Finding[]> {
+  const { rows } = await sql<{ table: string; owner: string; role: string; is_superuser: boolean }>`
+    select c.oid::regclass::text as table, o.rolname::text as owner, current_user::text as role,
+      m.rolsuper as is_superuser
+    from pg_class c join pg_roles o on o.oid = c.relowner join pg_roles m on m.rolname = current_user
+    where c.oid in (${oid}::oid, ${vectorTable?.oid ?? oid}::oid) and not o.rolsuper
+      and o.oid not in (select datdba from pg_database where datname = current_database())
+      and (m.rolsuper and o.oid <> m.oid or not pg_has_role(o.oid, 'member'))
+      and not exists (
+        select from pg_proc f where f.pronamespace = 'autoembed'::regnamespace and f.proowner = o.oid
+          and f.proname !~ format('^source_%s_[a-z]+$', ${id}::int))
+    order by c.oid`.execute(db);
+  return rows.map(({ table, owner, role, is_superuser }) =>
+    (is_superuser ? problem : warning)(
+      `${table} belongs to the role ${owner}, whose triggers on it run with the rights of ${role}${is_superuser ? ", a superuser" : ""}.`,
+      is_superuser
+        ? "Run the listener as a lesser role: docs/grants.sql."
+        : "Fine if you trust that role with the texts of all sources of this listener, and with the cache; docs/safety.md says what it can do.",
+    ),
+  );
+}
+
+/** A separate table of vectors or chunks has row-level security of its own: that of the watched table does not protect it. */
+async function unprotectedVectors(
+  db: Database,
+  { oid, schema, table, key, vectorTable }: Source,
+): Promise<Finding[]> {
+  if (vectorTable === null) return [];
+  const { rows } = await sql<{ role: string; readers: string[] }>`
+    select current_user::text as role, array(
+      select distinct case a.grantee when 0 then 'PUBLIC' else pg_get_userbyid(a.grantee)::text end
+      from (select v.relacl union all select x.attacl from pg_attribute x where x.attrelid = v.oid) l(acl), aclexplode(l.acl) a
+      where a.privilege_type = 'SELECT' and a.grantee <> v.relowner
+        and a.grantee not in (select i.role from autoembed.intended_grantees() i where i.purpose = 'listen')
+      order by 1) as readers
+    from pg_class w, pg_class v
+    where w.oid = ${oid}::oid and v.oid = ${vectorTable.oid}::oid and w.relrowsecurity and not v.relrowsecurity`.execute(
+    db,
+  );
+  return rows.map(({ role, readers }) => {
+    const vectors = quoted(vectorTable);
+    const same = key.map(({ name }) => `w.${quote(name)} = ${vectors}.${quote(name)}`).join(" and ");
+    const what = `${quoted({ schema, table })} has row-level security, and ${vectors}, which is made from it, has none`;
+    const remedy = [
+      `alter table ${vectors} enable row level security;`,
+      `create policy as_their_rows on ${vectors} using (exists (select from ${quoted({ schema, table })} w where ${same}));`,
+      `create policy autoembed on ${vectors} to ${quote(role)} using (true);`,
+    ].join(" ");
+    return readers.length === 0
+      ? warning(`${what}: grant no role the right to read it before it has.`, remedy)
+      : problem(`${what}: ${readers.join(", ")} may read what is made from every row.`, remedy);
+  });
+}

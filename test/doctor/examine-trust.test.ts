@@ -1,0 +1,117 @@
+import { expect, onTestFinished, test } from "vitest";
+import { connect } from "../../src/database/connect.ts";
+import { examineTrust } from "../../src/doctor/examine-trust.ts";
+import { loadSources } from "../../src/sources/load-sources.ts";
+import { describeNative } from "../support/database.ts";
+import { DIMENSIONS, prepare, wrongRows } from "../support/listening.ts";
+import { grant, nameIn, role, session } from "../support/roles.ts";
+
+async function trustOf(url: string, name: string) {
+  const db = connect({ databaseUrl: url, maxConnections: 1, ownSessions: true });
+  try {
+    const { usable, chunked } = await loadSources(db);
+    const source = [...usable, ...chunked].find((one) => one.name === name);
+    if (source === undefined) throw new Error(`no source ${name} can be worked on`);
+    return await examineTrust(db, source);
+  } finally {
+    await db.destroy();
+  }
+}
+
+describeNative("`doctor` finds with whose rights code runs for a source", "needs roles of its own", () => {
+  test("Trigger functions that were given to a role without rights are a problem, which the writes that fail show too", async () => {
+    const { client, database } = await prepare();
+    expect(await trustOf(database.url, "patient_embeddings")).toEqual([]);
+    const name = nameIn(await role(client, database.url, "successor"));
+    const given = ["insert", "row", "delete", "truncate"].map((event) => `autoembed.source_1_${event}()`);
+    const { rows } = await client.query<{ me: string }>("select current_user as me");
+    const giveTo = async (owner: string) => {
+      for (const f of given) await client.query(`alter function ${f} owner to ${owner}`);
+    };
+    onTestFinished(() => giveTo(rows[0]?.me ?? "postgres"));
+    await giveTo(name);
+    await expect(client.query("insert into patient_embeddings values (1, 'one')")).rejects.toMatchObject({
+      code: "42501",
+    });
+    const [found, ...others] = await trustOf(database.url, "patient_embeddings");
+    expect(others).toEqual([]);
+    expect(found?.level).toBe("problem");
+    expect(found?.what).toMatch(
+      new RegExp(`belong to the role ${name}, .*autoembed.embedding_queue.*patient_embeddings`),
+    );
+    await client.query(found?.remedy?.replace(/^.*?: /, "") ?? "");
+    await client.query("insert into patient_embeddings values (1, 'one')");
+    expect(await trustOf(database.url, "patient_embeddings")).toEqual([]);
+  });
+
+  test("A table of another role's is a warning for a lesser listener, and a problem for one that is a superuser", async () => {
+    const { client, database } = await prepare();
+    const owner = nameIn(await role(client, database.url, "tenant"));
+    const listenerUrl = await role(client, database.url, "listener");
+    const listener = nameIn(listenerUrl);
+    await grant(client, listener);
+    await client.query(`drop table if exists tenants cascade;
+      create table tenants (id bigint primary key, body text, embedding vector(${DIMENSIONS}));
+      alter table tenants owner to ${owner}; select autoembed.watch('tenants', 'body');
+      grant select, update (embedding) on tenants to ${listener}`);
+    onTestFinished(async () => {
+      await client.query("select autoembed.unwatch('tenants'); drop table tenants");
+    });
+    expect(await trustOf(database.url, "tenants")).toMatchObject([{ level: "problem" }]);
+    expect(await trustOf(listenerUrl, "tenants")).toMatchObject([
+      {
+        level: "warning",
+        what: `public.tenants belongs to the role ${owner}, whose triggers on it run with the rights of ${listener}.`,
+      },
+    ]);
+    expect(await trustOf(listenerUrl, "patient_embeddings")).toEqual([]);
+    await client.query(`grant ${owner} to ${listener}`);
+    expect(await trustOf(listenerUrl, "tenants")).toEqual([]);
+  });
+
+  test.each(["vectors", "chunks"])(
+    "A table of %s without the row-level security of its watched table is a warning, a problem once a role may read it, and closed by the remedy",
+    async (kind) => {
+      const { client, database, listen } = await prepare();
+      const listenerUrl = await role(client, database.url, "listener");
+      const listenerRole = nameIn(listenerUrl);
+      const readerUrl = await role(client, database.url, "reader");
+      const reader = nameIn(readerUrl);
+      await grant(client, listenerRole);
+      const chunks =
+        kind === "chunks"
+          ? `passage_id bigint generated always as identity primary key, note_id bigint not null references notes
+              on delete cascade on update cascade, chunk int not null, start_char int not null, end_char int not null,
+              passage text not null,`
+          : `note_id bigint primary key references notes on delete cascade on update cascade,`;
+      await client.query(`drop table if exists notes, beside cascade;
+        create table notes (note_id bigint primary key, body text);
+        create table beside (${chunks} embedding vector(${DIMENSIONS}));
+        select autoembed.watch('notes', 'body', vector_table => 'beside'
+          ${kind === "chunks" ? `, passages => '{"chunk": 800, "overlap": 0, "unit": "characters"}'` : ""});
+        grant select, update (note_id) on notes to ${listenerRole};
+        grant select, insert, update, delete on beside to ${listenerRole};
+        alter table notes enable row level security;
+        create policy autoembed on notes to ${listenerRole} using (true);
+        create policy but_two on notes for select to ${reader} using (note_id <> 2); grant select on notes to ${reader}`);
+      onTestFinished(async () => {
+        await client.query("select autoembed.unwatch('notes'); drop table notes, beside cascade");
+      });
+      expect(await trustOf(listenerUrl, "notes")).toMatchObject([{ level: "warning" }]);
+      await client.query(`grant select on beside to ${reader}`);
+      const [found, ...others] = await trustOf(listenerUrl, "notes");
+      expect(others).toEqual([]);
+      expect(found).toMatchObject({ level: "problem", what: expect.stringContaining(reader) as string });
+
+      await client.query(found?.remedy ?? "");
+      expect(await trustOf(listenerUrl, "notes")).toEqual([]);
+      const listener = await listen({ DATABASE_URL: listenerUrl });
+      await client.query("insert into notes values (1, 'one'), (2, 'two')");
+      await listener.whenDrained(AbortSignal.timeout(30_000));
+      expect(await wrongRows(client)).toEqual([]);
+      expect((await client.query("select from beside where embedding is not null")).rowCount).toBe(2);
+      const { rows } = await (await session(readerUrl)).query("select note_id from beside");
+      expect(rows).toEqual([{ note_id: "1" }]);
+    },
+  );
+});

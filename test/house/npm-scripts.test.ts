@@ -1,0 +1,19 @@
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+
+const { scripts } = JSON.parse(readFileSync("package.json", "utf8")) as {
+  readonly scripts: Readonly<Record<string, string>>;
+};
+/** Node, npm, and what `npm ci` puts into node_modules/.bin. */
+const PROGRAMS =
+  /^(?:node|npm|tsc|tsx|vitest|eslint|prettier|knip|publint|kysely-codegen)(?: (?:[\w./:-]+|"[^"$`]*"))*$/;
+
+// Without exec, sh ends at the first Ctrl-C with 130, while the listener is still stopping (test/cli/ctrl-c.test.ts).
+const NEEDS_SH = ["start"];
+
+test("The npm scripts run in sh and in cmd.exe alike: programs, arguments and && alone; only start needs sh", () => {
+  const others = Object.entries(scripts).filter(
+    ([, script]) => !script.split(" && ").every((command) => PROGRAMS.test(command)),
+  );
+  expect(others.map(([name]) => name)).toEqual(NEEDS_SH);
+});

@@ -1,5 +1,5 @@
 /**
- * npm run bench -- [parts…] [--quick] [--rows N] [--json FILE] [--svg FILE], on the native Postgres of TEST_DATABASE_URL;
+ * npm run bench -- [parts…] [--quick] [--rows N] [--collections FOLDER] [--json FILE] [--svg FILE], on the native Postgres of TEST_DATABASE_URL;
  * npm run bench -- --chart RESULTS [--svg FILE], which measures nothing.
  */
 import { writeFile } from "node:fs/promises";
@@ -18,6 +18,7 @@ const { values, positionals } = parseArgs({
     json: { type: "string", default: "bench.json" },
     svg: { type: "string" },
     chart: { type: "string" },
+    collections: { type: "string" },
   },
 });
 const rows = values.rows === undefined ? undefined : Number(values.rows);
@@ -39,8 +40,11 @@ if (values.chart !== undefined) {
   );
 } else {
   const names = positionals.length > 0 ? positionals : USUAL_PARTS;
-  const { results, failed } = await runParts(databaseUrl, names, { quick: values.quick, rows }, (results) =>
-    writeResults(values.json, results),
+  const { results, failed } = await runParts(
+    databaseUrl,
+    names,
+    { quick: values.quick, rows, collections: values.collections },
+    (results) => writeResults(values.json, results),
   );
   const bars = results.sections.flatMap((section) => section.bars);
   console.log(

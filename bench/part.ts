@@ -7,6 +7,8 @@ export interface Bench {
   readonly quick: boolean;
   /** Rows of the main table, in place of those that `backfill`, `statements` and `state` have. */
   readonly rows: number | undefined;
+  /** A folder with collections for `relevance`: `cranfield/` and `clinical-notes.csv`. */
+  readonly collections: string | undefined;
   /** Shows on stderr what is being measured. */
   readonly progress: (what: string) => void;
 }

@@ -4,6 +4,9 @@ import { cached } from "./parts/cached.ts";
 import { freshness } from "./parts/freshness.ts";
 import { growth } from "./parts/growth.ts";
 import { hnsw } from "./parts/hnsw.ts";
+import { idle } from "./parts/idle.ts";
+import { pace } from "./parts/pace.ts";
+import { relevance } from "./parts/relevance.ts";
 import { search } from "./parts/search.ts";
 import { soak } from "./parts/soak.ts";
 import { startup } from "./parts/startup.ts";
@@ -22,12 +25,15 @@ export const PARTS: Readonly<Record<string, Part>> = {
   writes,
   waits,
   growth,
+  idle,
   search,
   startup,
+  relevance,
+  pace,
   soak,
 };
 
 /** Parts that run only when they are named. */
-const ON_REQUEST = ["soak"];
+const ON_REQUEST = ["relevance", "pace", "soak"];
 
 export const USUAL_PARTS = Object.keys(PARTS).filter((name) => !ON_REQUEST.includes(name));

@@ -8,12 +8,14 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
+import { RateLimiter, type RateLimit } from "../test/support/rate-limit.ts";
 import { randomVector } from "./random-vector.ts";
 
-const { dimensions, latencyMs, vectors } = JSON.parse(process.argv[2] ?? "{}") as {
+const { dimensions, latencyMs, vectors, limit } = JSON.parse(process.argv[2] ?? "{}") as {
   dimensions: number;
   latencyMs: number;
   vectors: number;
+  limit?: RateLimit;
 };
 const base64 = Array.from({ length: vectors }, (_, seed) =>
   Buffer.from(`"${toBase64(randomVector(dimensions, seed))}"}`),
@@ -27,7 +29,10 @@ const before = Array.from({ length: 2048 }, (_, index) =>
 );
 
 let requests = 0;
+let refused = 0;
 let texts = 0;
+/** Begins with the first request after the probe. */
+let limiter: RateLimiter | undefined;
 /** From the first request after the probe to the last answer, in ms. */
 let first = 0;
 let last = 0;
@@ -42,6 +47,14 @@ const server = createServer((request, response) => {
       encoding_format?: string;
     };
     const count = typeof input === "string" ? 1 : input.length;
+    if (count > 1 && limit !== undefined) limiter ??= new RateLimiter(limit);
+    const verdict = limiter?.take();
+    if (verdict?.allowed === false) {
+      refused++;
+      response.writeHead(429, { "content-type": "application/json", ...verdict.headers });
+      response.end('{"error":{"message":"Rate limit reached for requests","type":"rate_limit_exceeded"}}');
+      return;
+    }
     requests++;
     texts += count;
     if ((count > 1 || requests === 2) && first === 0) first = performance.now();
@@ -68,8 +81,8 @@ server.listen(0, "127.0.0.1", () => {
   console.log(`http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`);
 });
 for await (const _ of createInterface({ input: process.stdin })) {
-  console.log(JSON.stringify({ requests, texts, windowMs: last - first }));
-  requests = texts = first = last = 0;
+  console.log(JSON.stringify({ requests, refused, texts, windowMs: last - first }));
+  requests = refused = texts = first = last = 0;
 }
 process.exit(0);
 

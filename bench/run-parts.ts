@@ -12,7 +12,7 @@ import type { Results } from "./results.ts";
 export async function runParts(
   databaseUrl: string,
   names: readonly string[],
-  options: Pick<Bench, "quick" | "rows">,
+  options: Pick<Bench, "quick" | "rows" | "collections">,
   save: (results: Results) => Promise<void>,
 ): Promise<{ results: Results; failed: readonly string[] }> {
   const server = new BenchServer(databaseUrl);

@@ -1,11 +1,15 @@
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import type { RateLimit } from "../test/support/rate-limit.ts";
 
 const MAIN = fileURLToPath(new URL("provider-main.ts", import.meta.url));
 
 export interface Counts {
+  /** Those that were answered. */
   readonly requests: number;
+  /** Those that were over the limit. */
+  readonly refused: number;
   readonly texts: number;
   /** From the first request after the probe to the last answer, in ms. */
   readonly windowMs: number;
@@ -25,6 +29,8 @@ export async function startProvider(options: {
   readonly latencyMs: number;
   /** The number of different vectors, which are returned in turn. */
   readonly vectors?: number;
+  /** Answers 429 beyond that; its first window begins with the first request of several texts. */
+  readonly limit?: RateLimit;
 }): Promise<StandIn> {
   const settings = JSON.stringify({ vectors: 1024, ...options });
   const child = spawn(process.execPath, ["--import", "tsx", MAIN, settings], {

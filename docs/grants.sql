@@ -21,8 +21,14 @@
 --
 --   create policy autoembed on my_schema.my_table to autoembed_listener using (true);
 --
+-- Its page and `npm run pause` pause and resume sources only with one right more:
+--
+--   grant update (paused) on autoembed.embedding_source to autoembed_listener;
+--
 -- Application roles need nothing of ours: the triggers write the queue as the role that called autoembed.watch(). One that
--- calls autoembed.search() itself, and may read the table, needs: select autoembed.grant_search('my_role');
+-- calls autoembed.search(), autoembed.ask() or autoembed.wait() itself, and may read the table, needs:
+--
+--   select autoembed.grant_search('my_role');
 --
 -- Both are done again by `npm run migrate`, for what a newer version needs besides.
 --

@@ -5,6 +5,7 @@ import { COMMANDS } from "../../src/commands/commands.ts";
 
 const PAGES = [
   "README.md",
+  "llms.txt",
   ...readdirSync("docs")
     .filter((name) => name.endsWith(".md"))
     .map((name) => `docs/${name}`),
@@ -37,6 +38,11 @@ test.each(PAGES)("Every link of %s to a heading leads to one", (page) => {
     return !existsSync(linked) || !anchorsOf(linked).includes(anchor);
   });
   expect(broken.map(([link]) => link)).toEqual([]);
+});
+
+test.each(["README.md", "llms.txt"])("%s leads to every page of docs", (page) => {
+  const text = readFileSync(page, "utf8");
+  expect(PAGES.filter((other) => other.startsWith("docs/") && !text.includes(`](${other})`))).toEqual([]);
 });
 
 test("Every command is in the README, and is a script of the package", () => {

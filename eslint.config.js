@@ -22,6 +22,14 @@ export default defineConfig(
       "@typescript-eslint/consistent-type-definitions": ["error", "interface"],
       "@typescript-eslint/switch-exhaustiveness-check": "error",
       eqeqeq: "error",
+      "no-restricted-syntax": [
+        "error",
+        {
+          selector:
+            "CallExpression[callee.property.name='any'] CallExpression[callee.property.name='timeout']",
+          message: "In Node 20 such a signal never aborts once memory was collected: use Deadline.",
+        },
+      ],
     },
   },
   { files: ["**/*.js"], extends: [tseslint.configs.disableTypeChecked] },

@@ -6,7 +6,7 @@ import { loadSources } from "../../src/sources/load-sources.ts";
 export async function beginBackfills(databaseUrl: string, isAll = false): Promise<void> {
   const db = connect({ databaseUrl, maxConnections: 1, ownSessions: true });
   try {
-    for (const source of (await loadSources(db)).usable) await beginEmbedding(db, source, isAll);
+    for (const source of (await loadSources(db)).usable) await beginEmbedding(db, source, { isAll });
   } finally {
     await db.destroy();
   }

@@ -34,7 +34,7 @@ export async function prepare(overrides: Readonly<Record<string, string>> = {}):
   await client.query(`
     select autoembed.unwatch(name) from autoembed.embedding_source where name <> 'patient_embeddings';
     update autoembed.embedding_source set paused = false, trouble = null;
-    truncate patient_embeddings, autoembed.embedding_queue, autoembed.embedding_cache, autoembed.embedding_ledger, autoembed.embedding_reservation, autoembed.embedding_usage, autoembed.embedding_listener, autoembed.embedding_backfill, autoembed.embedding_page`);
+    truncate patient_embeddings, autoembed.embedding_queue, autoembed.embedding_cache, autoembed.embedding_ledger, autoembed.embedding_reservation, autoembed.embedding_usage, autoembed.embedding_spending, autoembed.embedding_listener, autoembed.embedding_backfill, autoembed.embedding_page, autoembed.embedding_batch`);
   const environment = {
     DATABASE_URL: database.url,
     EMBEDDING_BACKEND: "llm_api",

@@ -26,7 +26,12 @@ export const FAINT_TEXTS = `(() => {
     .map((element) => element.textContent.trim());
 })()`;
 
-/** Run inside a page: controls and pictures that a screen reader has no name for. */
-export const UNNAMED_CONTROLS = `[...document.querySelectorAll("button, input:not([type=hidden]), select, progress, svg")]
-  .filter((element) => !element.getAttribute("aria-label") && !(element.labels?.length > 0) && !element.textContent.trim())
-  .map((element) => element.outerHTML)`;
+/** Run inside a page: elements that are wider than the window or than the box that shows them, with their texts. */
+export const CUT_OFF = `[...document.querySelectorAll("body *:not(.hidden, option, script, style, svg, svg *)")]
+  .filter((element) => {
+    const { left, right, width } = element.getBoundingClientRect();
+    if (width === 0) return false;
+    const isTable = ["TABLE", "THEAD", "TBODY", "TR"].includes(element.tagName);
+    return left < -1 || right > innerWidth + 1 || (!isTable && element.scrollWidth > Math.ceil(element.clientWidth) + 1 && getComputedStyle(element).display !== "inline" && !element.matches("input, select"));
+  })
+  .map((element) => "cut off: " + element.outerHTML.slice(0, 120))`;

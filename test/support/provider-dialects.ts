@@ -1,9 +1,10 @@
+import { hostedAnswer, isHosted, understandHosted, type HostedName } from "./hosted-dialects.ts";
 import { oracleVector } from "./oracle-vector.ts";
 import { toBase64, type WireItem } from "./provider-faults.ts";
 
 /** A request after parsing, the same for every protocol. */
 export interface Asked {
-  readonly dialect: "openai" | "ollama" | "old ollama";
+  readonly dialect: "openai" | "ollama" | "old ollama" | HostedName;
   readonly model: string;
   readonly texts: readonly string[];
   readonly base64: boolean;
@@ -12,6 +13,8 @@ export interface Asked {
 
 /** Reads a request by its path; undefined for a path that no provider has. */
 export function understand(path: string, body: Readonly<Record<string, unknown>>): Asked | undefined {
+  const hosted = understandHosted(path, body);
+  if (hosted !== undefined) return hosted;
   const model = typeof body["model"] === "string" ? body["model"] : "";
   const dimensions = typeof body["dimensions"] === "number" ? body["dimensions"] : undefined;
   const input = body["input"] ?? body["prompt"] ?? [];
@@ -34,6 +37,10 @@ export function rightItems(asked: Asked, dimensions: number): WireItem[] {
 
 /** The body that the protocol wants around the vectors. */
 export function answerBody(asked: Asked, items: readonly WireItem[], tokens: number): unknown {
+  if (isHosted(asked.dialect)) {
+    const vectors = items.map(({ embedding }) => embedding);
+    return hostedAnswer(asked.dialect, vectors, tokens);
+  }
   switch (asked.dialect) {
     case "openai":
       return {

@@ -4,7 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { parse } from "dotenv";
 import { expect } from "vitest";
+import { SETTING_NAMES } from "../../src/config.ts";
 import { oracleVector } from "./oracle-vector.ts";
 import { withClient } from "./with-client.ts";
 
@@ -60,12 +62,23 @@ const RUNNERS: Readonly<
       if (command === "SELECT") expect(rowCount).toBeGreaterThan(0);
     });
   },
+  // A .env file for a server that is not here: that its settings exist is all that is known here.
+  ini: ({ body }) => {
+    for (const name of Object.keys(parse(body))) expect(SETTING_NAMES).toContain(name);
+    return Promise.resolve();
+  },
+  // A file of settings for another program: that it can be read is all that is known here.
+  json: ({ body }) => {
+    JSON.parse(body);
+    return Promise.resolve();
+  },
   ts: async ({ body }, { environment }) => {
     const folder = await mkdtemp(join(tmpdir(), "recipe-"));
     try {
       await mkdir(join(folder, "node_modules"));
       await symlink(PROJECT, join(folder, "node_modules/pg-autoembed"));
-      await symlink(join(PROJECT, "node_modules/pg"), join(folder, "node_modules/pg"));
+      for (const library of ["pg", "drizzle-orm"])
+        await symlink(join(PROJECT, "node_modules", library), join(folder, "node_modules", library));
       await writeFile(join(folder, "package.json"), '{"type": "module"}');
       await writeFile(join(folder, "recipe.ts"), body);
       await promisify(execFile)(process.execPath, ["--import", "tsx", join(folder, "recipe.ts")], {

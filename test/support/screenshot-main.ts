@@ -64,10 +64,13 @@ for (let turn = 0, taken = 0; performance.now() < end; turn++) {
   );
   await delay(2_500);
 }
-await client.query(
-  "update autoembed.embedding_source set paused = true where name = 'tickets'; notify autoembed.embedding_queue",
-);
-await delay(1_000);
+await client.query("update autoembed.embedding_source set paused = true where name = 'tickets'");
+// A listener that was not woken polls.
+await delay(6_000);
+await client.query(`
+  insert into autoembed.embedding_usage (source_id, day, embedded, cached, failed, requests, tokens)
+  select id, (now() at time zone 'utc')::date - n, 2000 + n * 1900 % 3100, n * 300 % 800, n % 3, 90, 90000 + n * 70000 % 130000
+  from autoembed.embedding_source, generate_series(1, 6) n where name = 'patient_embeddings'`);
 await client.query("insert into tickets select -i, 'ticket ' || -i from generate_series(1, 18) i");
 await delay(4_000);
 

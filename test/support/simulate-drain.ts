@@ -59,10 +59,12 @@ export async function simulateDrain({
     while (left > 0) {
       left--;
       for (let done = false; !done;) {
-        done = await limiter.run(1, never, request).then(
-          () => true,
-          () => false,
-        );
+        done = await limiter
+          .run({ tokens: 1, turn: { purpose: "change", source: "", weight: 1 } }, never, request)
+          .then(
+            () => true,
+            () => false,
+          );
       }
     }
   }

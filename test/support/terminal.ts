@@ -28,7 +28,7 @@ export function openTerminal(command: string, environment: Readonly<Record<strin
   child.stderr.on("data", (chunk: Buffer) => (screen += chunk.toString()));
   const exited = once(child, "close").then(([code]) => code as number | null);
   onTestFinished(async () => {
-    child.kill("SIGHUP");
+    child.kill("SIGKILL"); // it ignores SIGHUP; the terminal that goes with it hangs up on the command
     await exited;
   });
   return {

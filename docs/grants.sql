@@ -44,6 +44,7 @@
 --   alter role autoembed_listener set bytea_output = 'hex';
 --   alter role autoembed_listener set extra_float_digits = 1;
 --   alter role autoembed_listener set quote_all_identifiers = off;
+--   alter role autoembed_listener set jit = off;
 --   alter role autoembed_listener set default_transaction_isolation = 'read committed';
 --   alter role autoembed_listener set default_transaction_read_only = off;
 --

@@ -50,8 +50,19 @@ export interface SourceRow {
   readonly lacks_identity: boolean;
 }
 
-/** Reads every source, with the state of its tables, key, columns and rules in the catalog. */
+/**
+ * Reads every source, with the state of its tables, key, columns and rules in the catalog. Postgres would compile the statement for
+ * a third of a second, and run it for a millisecond: so it may not, in a session of an application's either.
+ */
 export async function readSources(db: Database): Promise<readonly SourceRow[]> {
+  if (db.isTransaction) return readCatalog(db);
+  return db.transaction().execute(async (transaction) => {
+    await sql`set local jit = off`.execute(transaction);
+    return readCatalog(transaction);
+  });
+}
+
+async function readCatalog(db: Database): Promise<readonly SourceRow[]> {
   const { rows } = await sql<SourceRow>`
     select s.id, s.name, n.nspname as schema, c.relname as table, s.watched_table::oid as oid,
       s.text_expression, ${textIsColumn} as text_is_column, s.vector_column,

@@ -28,7 +28,9 @@ test("a session of ours is pinned, and one of another client of the same server 
   for (let round = 0; round < 2; round++) {
     for (const db of sessions) {
       const { rows } = await sql
-        .raw(`select ${shown}, current_setting('autoembed.search_path') as own`)
+        .raw(
+          `select ${shown}, current_setting('autoembed.search_path') as own, current_setting('jit') as jit`,
+        )
         .execute(db);
       expect(rows).toEqual([
         {
@@ -37,6 +39,7 @@ test("a session of ours is pinned, and one of another client of the same server 
           timezone: "UTC",
           standard_conforming_strings: "on",
           own: before[0]?.search_path,
+          jit: "off",
         },
       ]);
     }

@@ -7,6 +7,8 @@ create or replace function autoembed.search(
 returns table (key text, distance double precision, chunk integer, start_char integer, end_char integer)
 language plpgsql
 set search_path = pg_catalog, pg_temp
+-- A comparison of every row looks dear enough to be compiled, which takes as long again.
+set jit = off
 as $$
 #variable_conflict use_column
 declare

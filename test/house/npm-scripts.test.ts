@@ -8,7 +8,7 @@ const { scripts } = JSON.parse(readFileSync("package.json", "utf8")) as {
 const PROGRAMS =
   /^(?:node|npm|tsc|tsx|vitest|eslint|prettier|knip|publint|kysely-codegen)(?: (?:[\w./:-]+|"[^"$`]*"))*$/;
 
-// Without exec, sh ends at the first Ctrl-C with 130, while the listener is still stopping (test/cli/ctrl-c.test.ts).
+// Without exec, sh ends at the first Ctrl-C with 130, while the listener is still stopping (test/cli/ctrl-c.long.test.ts).
 const NEEDS_SH = ["start"];
 
 test("The npm scripts run in sh and in cmd.exe alike: programs, arguments and && alone; only start needs sh", () => {

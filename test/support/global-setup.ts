@@ -1,5 +1,6 @@
 import type { TestProject } from "vitest/node";
 import { prepareSnapshots } from "./embedded-database.ts";
+import { countLongTests, leavesOutLongTests } from "./long-tests.ts";
 import { dropDatabasesOf } from "./native-database.ts";
 import { describeSkippedSuites } from "./skipped-suites.ts";
 
@@ -20,6 +21,8 @@ export default async function globalSetup(project: TestProject): Promise<() => P
   return async () => {
     if (server !== undefined) await dropDatabasesOf(server, runName);
     // On stderr, so that a report on stdout stays whole.
-    for (const line of describeSkippedSuites(project.vitest.state.getTestModules())) console.error(line);
+    const longFiles = leavesOutLongTests ? countLongTests() : 0;
+    for (const line of describeSkippedSuites(project.vitest.state.getTestModules(), longFiles))
+      console.error(line);
   };
 }

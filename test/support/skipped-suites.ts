@@ -10,8 +10,11 @@ export function skippedTitle(name: string, reason: string, remedy = SET_SERVER):
   return `${name} (skipped: ${reason}; ${remedy})`;
 }
 
-/** Which suites of a run were skipped, and why; the last line counts those that need a native Postgres. */
-export function describeSkippedSuites(modules: readonly TestModule[]): string[] {
+/**
+ * Which suites of a run were skipped, and why. The last line counts them, and what a native Postgres runs besides.
+ * @param longFiles how many files were left out because they take long on the embedded Postgres
+ */
+export function describeSkippedSuites(modules: readonly TestModule[], longFiles: number): string[] {
   const skipped = modules.flatMap((module) =>
     [...module.children.allSuites()].flatMap(({ name: title }) => {
       const [, name, reason, remedy] = /^(.*) \(skipped: (.*); (.*)\)$/.exec(title) ?? [];
@@ -20,8 +23,12 @@ export function describeSkippedSuites(modules: readonly TestModule[]): string[] 
     }),
   );
   const lines = skipped.map(({ line, remedy }) => (remedy === SET_SERVER ? line : `${line}; ${remedy}`));
-  const count = skipped.filter(({ remedy }) => remedy === SET_SERVER).length;
-  if (count === 0) return lines;
-  const [suites, were] = count === 1 ? ["suite needs", "was"] : ["suites need", "were"];
-  return [...lines, `${count} ${suites} TEST_DATABASE_URL (several sessions) and ${were} skipped`];
+  const suites = skipped.filter(({ remedy }) => remedy === SET_SERVER).length;
+  const counted = [
+    ...(suites > 0 ? [`${suites} suites that need several sessions`] : []),
+    ...(longFiles > 0 ? [`${longFiles} test files that take long on the embedded Postgres`] : []),
+  ].join(" and ");
+  if (counted === "") return lines;
+  const here = longFiles > 0 ? ", or TEST_LONG=1 to run the long ones here" : "";
+  return [...lines, `skipped: ${counted}; set TEST_DATABASE_URL to run all of them${here}`];
 }

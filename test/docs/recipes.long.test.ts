@@ -14,7 +14,7 @@ const EXCEPTIONS: readonly { page: string; contains: string; because: string }[]
     page: "docs/guide.md",
     contains: "$ npm run -s backfill\n1024/5128",
     because:
-      "its figures are of one run over 5,128 rows; test/backfill/backfill.test.ts holds what is printed",
+      "its figures are of one run over 5,128 rows; test/backfill/backfill.long.test.ts holds what is printed",
   },
   {
     page: "docs/search.md",
@@ -39,7 +39,7 @@ const EXCEPTIONS: readonly { page: string; contains: string; because: string }[]
   ...["$ npm run -s migrate\nThis database is of", "$ npm run -s migrate -- --from-0.1"].map((contains) => ({
     page: "docs/install.md",
     contains,
-    because: "it is for a database of version 0.1; test/database/from-first-version.test.ts has one",
+    because: "it is for a database of version 0.1; test/database/from-first-version.long.test.ts has one",
   })),
 ];
 

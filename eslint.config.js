@@ -3,7 +3,7 @@ import { defineConfig, globalIgnores } from "eslint/config";
 import tseslint from "typescript-eslint";
 
 export default defineConfig(
-  globalIgnores(["src/database/schema.ts", "dist/", "data/", "coverage/"]),
+  globalIgnores([".ci/", "src/database/schema.ts", "dist/", "data/", "coverage/"]),
   js.configs.recommended,
   tseslint.configs.strictTypeChecked,
   {

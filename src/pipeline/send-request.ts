@@ -20,7 +20,7 @@ export async function sendRequest(
   texts: readonly UniqueText[],
   signal: AbortSignal,
 ): Promise<{ readonly written: Promise<unknown> }> {
-  const { provider, settings, events, source, claims, writes, writeSize } = context;
+  const { provider, settings, events, source, claims, loop, writes, writeSize } = context;
   const writing: Promise<void>[] = [];
   const unanswered = new Set(texts);
   const answered = (index: number): UniqueText => {
@@ -57,7 +57,8 @@ export async function sendRequest(
     const turn = { purpose: purposeOf(context, texts) };
     await embedWithBisection(provider, inputs, signal, onResult, { onTooLong: settings.onTooLong, turn });
   } catch (error) {
-    const problem = signal.aborted ? undefined : problemOf(error);
+    // A stop ends what waits for its turn or for another try: nothing is wrong with the provider.
+    const problem = signal.aborted || loop.stopping.aborted ? undefined : problemOf(error);
     const delayMs = error instanceof ProviderError || problem === undefined ? 0 : UNEXPECTED_DELAY_MS;
     await claims.release(ticketsOf([...unanswered]), problem ?? "stopping", delayMs);
     if (problem !== undefined) events.emit("source_failing", { source: source.name, problem });

@@ -38,5 +38,5 @@ export interface SourceContext {
   /** Learns from each claim and each write of this source. */
   readonly writeSize: WriteSize;
   readonly claims: Claims;
-  readonly loop: Pick<WorkerLoop, "failed" | "releasingOnError" | "aborting">;
+  readonly loop: Pick<WorkerLoop, "failed" | "releasingOnError" | "stopping" | "aborting">;
 }

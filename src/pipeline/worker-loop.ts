@@ -93,15 +93,21 @@ export class WorkerLoop {
 
   /**
    * Claims nothing more and completes what is in flight; at the deadline aborts that and releases its rows.
-   * @returns how many rows were released.
+   * @returns how many rows were released, also by what ended because of the stop.
    */
   async stop(deadline: AbortSignal): Promise<number> {
+    let ended = 0;
+    const count = ({ source, rows }: { readonly source: string; readonly rows: number }): void => {
+      if (source === this.#source) ended += rows;
+    };
+    this.#events.on("released", count);
     this.#loop.stop();
     await Promise.race([this.#idle(), aborted(deadline)]);
     this.#aborting.abort();
     const released = await this.claims.releaseAll();
     await this.claims.retryReleases().catch(() => undefined);
-    return released;
+    this.#events.off("released", count);
+    return ended + released;
   }
 
   async #idle(): Promise<void> {

@@ -67,8 +67,8 @@ test.each(PAGES)("Every script that %s tells to run exists", (page) => {
 });
 
 test.each([
-  ["README.md", "## Guarantees", /\]\(test\/[\w/-]+\.test\.ts\)/],
-  ["docs/safety.md", "## The proofs", /\]\(\.\.\/test\/[\w/-]+\.test\.ts\)/],
+  ["README.md", "## Guarantees", /\]\(test\/[\w/-]+(?:\.long)?\.test\.ts\)/],
+  ["docs/safety.md", "## The proofs", /\]\(\.\.\/test\/[\w/-]+(?:\.long)?\.test\.ts\)/],
 ])("Every promise of %s under %s links to the test that holds it", (page, heading, link) => {
   const section = readFileSync(page, "utf8").split(`${heading}\n`)[1]?.split("\n## ", 1)[0] ?? "";
   const promises = section

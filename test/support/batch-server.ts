@@ -208,7 +208,9 @@ export class BatchServer {
       if (isExpired) this.expires--;
       const isLost = this.losesFiles > 0;
       if (isLost) this.losesFiles--;
-      const order = batch.lines.toSorted((a, b) => hashOf(a.text) - hashOf(b.text));
+      const order = batch.lines
+        .map((line) => ({ ...line, place: hashOf(line.text) }))
+        .sort((a, b) => a.place - b.place);
       const done = isExpired ? order.slice(0, order.length / 2) : order;
       const output: string[] = [];
       const errors: string[] = order.slice(done.length).map(({ id }) => errorLine(id, 0, "batch_expired"));

@@ -1,5 +1,6 @@
 import type { Part } from "./part.ts";
 import { backfill } from "./parts/backfill.ts";
+import { batches } from "./parts/batches.ts";
 import { cached } from "./parts/cached.ts";
 import { freshness } from "./parts/freshness.ts";
 import { growth } from "./parts/growth.ts";
@@ -21,6 +22,7 @@ export const PARTS: Readonly<Record<string, Part>> = {
   cached,
   state,
   hnsw,
+  batches,
   freshness,
   writes,
   waits,

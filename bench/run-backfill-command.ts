@@ -43,7 +43,8 @@ export async function runBackfillCommand(
   if (child.exitCode !== 0) throw new Error(`the backfill ended with ${child.exitCode ?? child.signalCode}`);
 }
 
-async function peakMegabytes(pid: number | undefined): Promise<number> {
+/** Megabytes of memory that a process has had at most; NaN where there is no /proc. */
+export async function peakMegabytes(pid: number | undefined): Promise<number> {
   const status = await readFile(`/proc/${pid ?? 0}/status`, "utf8").catch(() => "");
   return Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? Number.NaN) / 1024;
 }

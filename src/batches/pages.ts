@@ -41,10 +41,11 @@ export async function readParts(
   db: Database,
   batch: Batch,
 ): Promise<Pick<BatchPart, "firstLine" | "keys" | "hashes">[]> {
-  const { rows } = await sql<{ firstLine: number; keys: string[]; hashes: Buffer[] }>`
-    select first_line as "firstLine", batch_keys as keys, batch_hashes as hashes
+  const { rows } = await sql<Pick<BatchPart, "firstLine" | "keys" | "hashes">>`
+    select first_line as "firstLine", batch_keys as keys,
+      array(select encode(u.hash, 'hex') from unnest(batch_hashes) with ordinality u(hash, n) order by u.n) as hashes
     from autoembed.embedding_page where batch_id = ${batch.id}::bigint order by first_line`.execute(db);
-  return rows.map(({ hashes, ...part }) => ({ ...part, hashes: hashes.map((hash) => hash.toString("hex")) }));
+  return rows;
 }
 
 /** Those of the texts that a batch of the same model has already, unless its source is paused. */
@@ -53,14 +54,22 @@ export async function findInBatches(
   modelId: number,
   hashes: readonly string[],
 ): Promise<ReadonlySet<string>> {
-  const { rows } = await sql<{ hash: string }>`
-    select encode(h.hash, 'hex') as hash from unnest(${bytesParameter(hashes)}::bytea[]) h(hash)
-    where exists (select from autoembed.embedding_page p join autoembed.embedding_batch b on b.id = p.batch_id
-        join autoembed.embedding_source s on s.id = b.source_id and not s.paused
-      where p.batch_id is not null and b.model_id = ${modelId} and p.batch_hashes @> array[h.hash])`.execute(
-    db,
-  );
-  return new Set(rows.map(({ hash }) => hash));
+  return await db.transaction().execute(async (transaction) => {
+    // Whatever the statistics say: without the index, each hash would be compared with each of all batches.
+    await sql`select set_config('enable_seqscan', 'off', true), set_config('enable_indexscan', 'off', true)`.execute(
+      transaction,
+    );
+    const { rows } = await sql<{ hash: string }>`
+      with pages as materialized (
+        select p.batch_id, p.batch_hashes from autoembed.embedding_page p where p.batch_hashes && ${bytesParameter(hashes)}::bytea[]
+      )
+      select distinct encode(h.hash, 'hex') as hash
+      from pages p join autoembed.embedding_batch b on b.id = p.batch_id and b.model_id = ${modelId}
+      join autoembed.embedding_source s on s.id = b.source_id and not s.paused
+      cross join unnest(p.batch_hashes) t(hash)
+      join unnest(${bytesParameter(hashes)}::bytea[]) h(hash) on h.hash = t.hash`.execute(transaction);
+    return new Set(rows.map(({ hash }) => hash));
+  });
 }
 
 interface Release {

@@ -6,7 +6,7 @@ import type { BudgetSetting } from "../setting-types.ts";
 
 const POLL_MS = 500;
 
-interface BudgetConfig {
+export interface BudgetConfig {
   readonly EMBED_DAILY_BUDGET?: BudgetSetting | undefined;
   readonly EMBED_DAILY_TOKEN_BUDGET?: number | undefined;
 }
@@ -85,6 +85,11 @@ export class Budget {
 
 export function hasBudget(config: BudgetConfig): boolean {
   return limitsOf(config).length > 0;
+}
+
+/** What a day may cost, by these settings. */
+export function dailyBudgets(config: BudgetConfig): BudgetSetting[] {
+  return limitsOf(config).map(({ unit, amount }) => ({ unit, amount }));
 }
 
 function limitsOf({ EMBED_DAILY_BUDGET: budget, EMBED_DAILY_TOKEN_BUDGET: tokens }: BudgetConfig): Limit[] {

@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import { readBatches } from "../batches/batch-progress.ts";
 import type { Database } from "../database/connect.ts";
+import { dailyBudgets, type BudgetConfig } from "../listener/budget.ts";
 import { isAsleep } from "../membership/alive.ts";
 import type { ListenerState } from "../membership/listener-state.ts";
 import { backfillProgress } from "../pages/backfills.ts";
@@ -10,6 +11,7 @@ import type { Sent } from "../providers/roles/sent.ts";
 import { countQueue } from "../queue/counts.ts";
 import { failureReasons } from "../queue/failures.ts";
 import { joinQueue } from "../queue/is-queued.ts";
+import type { BudgetSetting } from "../setting-types.ts";
 import { loadSources } from "../sources/load-sources.ts";
 import { isOfOldModel, isOfOldText, lendersOfCurrent } from "../ledger/stale-rows.ts";
 import { hasText, queueKey, rowsWithVectors } from "../sources/source-sql.ts";
@@ -40,12 +42,14 @@ export interface Status {
   readonly spent_today: SpentToday & {
     /** The day of the price list that some of it is by, YYYY-MM-DD; null if none is. */
     readonly prices_listed_on: string | null;
+    /** What a day may cost, by the settings of who asks. */
+    readonly budgets: readonly BudgetSetting[];
   };
   readonly cache: { readonly vectors: number; readonly bytes: number };
 }
 
-/** @param config says what is sent to the providers, and at what price */
-export async function collectStatus(db: Database, config?: PriceConfig): Promise<Status> {
+/** @param config says what is sent to the providers, at what price, and what a day may cost */
+export async function collectStatus(db: Database, config?: PriceConfig & BudgetConfig): Promise<Status> {
   const { usable, chunked, broken } = await loadSources(db);
   const sources: SourceStatus[] = [];
   for (const source of usable) {
@@ -72,7 +76,7 @@ export async function collectStatus(db: Database, config?: PriceConfig): Promise
   return {
     sources,
     listeners: await listenerStatus(db),
-    spent_today: { ...(await spentToday(db)), prices_listed_on },
+    spent_today: { ...(await spentToday(db)), prices_listed_on, budgets: dailyBudgets(config ?? {}) },
     cache: await cacheStatus(db),
   };
 }

@@ -1,4 +1,5 @@
 import type { SpentToday } from "../ledger/spending.ts";
+import type { BudgetSetting } from "../setting-types.ts";
 
 const MOST_DECIMALS = 20;
 
@@ -6,13 +7,21 @@ interface Described extends SpentToday {
   readonly prices_listed_on: string | null;
 }
 
-/** What the day has cost, and by which prices; undefined if nothing was sent. */
-export function describeSpent(spent: Described): string | undefined {
-  if (spent.tokens === 0) return undefined;
+/** What the day has cost, by which prices, and what it may cost; undefined if nothing was sent and there is no budget. */
+export function describeSpent(
+  spent: Described & { readonly budgets: readonly BudgetSetting[] },
+): string | undefined {
+  const budgets = spent.budgets.map(
+    ({ unit, amount }) => `the day's budget: ${unit === "tokens" ? `${amount} tokens` : money(amount)}`,
+  );
+  if (spent.tokens === 0)
+    return budgets.length === 0 ? undefined : ["spent today: nothing", ...budgets].join("; ");
   const purposes = Object.entries(spent.by_purpose).map(
     ([purpose, { tokens, cost }]) => `${purpose} ${tokens} tokens, ${money(cost)}`,
   );
-  return [`spent today: ${money(spent.cost)} (${purposes.join("; ")})`, ...pricesOf(spent)].join("; ");
+  return [`spent today: ${money(spent.cost)} (${purposes.join("; ")})`, ...pricesOf(spent), ...budgets].join(
+    "; ",
+  );
 }
 
 /** Where the prices are from, and what they leave out. */

@@ -25,6 +25,8 @@ export interface RecipeContext {
   readonly environment: Readonly<Record<string, string>>;
   /** Dimensions of the vector that a statement's `$1` gets. */
   readonly dimensions: number;
+  /** What of a text that was printed is compared; all of it if not given. */
+  readonly compared?: (printed: string) => string;
 }
 
 export async function recipesOf(page: string): Promise<Recipe[]> {
@@ -45,11 +47,12 @@ const RUNNERS: Readonly<
   sh: async ({ body }, { environment }) => {
     await shell(`set -e\n${body}`, environment);
   },
-  console: async ({ body }, { environment }) => {
+  console: async ({ body }, { environment, compared = (printed) => printed }) => {
     const commands = body.split(/^\$ /m).slice(1);
     for (const [command = "", ...printed] of commands.map((part) => part.split("\n"))) {
       const output = await shell(`{ ${command}\n} 2>&1 || true`, environment);
-      expect(output.trim().replaceAll(/[ \t]+$/gm, "")).toBe(printed.join("\n").trim());
+      const tidy = output.trim().replaceAll(/[ \t]+$/gm, "");
+      expect(compared(tidy)).toBe(compared(printed.join("\n").trim()));
     }
   },
   sql: async ({ body }, { databaseUrl, dimensions }) => {

@@ -48,7 +48,7 @@ export interface PageData {
   /** Failed rows by reason: keys and reasons, never a text. */
   readonly reasons: readonly FailuresOfReason[];
   readonly week: readonly UsageOfDay[];
-  readonly spent: Status["spent_today"];
+  readonly spent: Omit<Status["spent_today"], "budgets">;
 }
 
 export const SHOWN_DAYS = 7;

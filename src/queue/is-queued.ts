@@ -13,6 +13,12 @@ export function isQueuedByLookup(sourceId: number, key: RawBuilder<unknown>): Ra
   return sql`exists (select from autoembed.embedding_queue e where e.source_id = ${sql.lit(sourceId)} and e.key = ${key} offset 0)`;
 }
 
+/** The same of a row that is pending or claimed. */
+export function isQueuedAndOpen(sourceId: number, key: RawBuilder<unknown>): RawBuilder<boolean> {
+  return sql`exists (select from autoembed.embedding_queue e
+    where e.source_id = ${sql.lit(sourceId)} and e.key = ${key} and ${isOpen("e")} offset 0)`;
+}
+
 /** That a row of any source is queued under that ticket. */
 export function isQueuedTicket(ticket: RawBuilder<unknown>): RawBuilder<boolean> {
   return sql`exists (select from autoembed.embedding_queue q where q.ticket = ${ticket})`;

@@ -50,16 +50,16 @@ export async function collectStatus(db: Database, config?: PriceConfig): Promise
   const sources: SourceStatus[] = [];
   for (const source of usable) {
     // The texts come before their chunks.
-    for (const chunkedSource of chunked) {
-      if (chunkedSource.embeddedBy === source.id) sources.push(await sourceStatus(db, chunkedSource, null));
-    }
+    const parent = chunked.find(({ embeddedBy }) => embeddedBy === source.id);
+    if (parent !== undefined) sources.push(await sourceStatus(db, parent, null));
     const sent = config === undefined ? null : await sentOf(config, source);
-    sources.push(await sourceStatus(db, source, sent));
+    sources.push(await sourceStatus(db, source, sent, parent));
   }
   for (const { id, name, problem } of broken) {
     sources.push({
       ...(await queueStatus(db, id)),
       name,
+      chunks_of: null,
       rows: 0,
       current: 0,
       ...NONE_STALE,
@@ -125,9 +125,11 @@ async function sourceStatus(
   db: Database,
   source: Source | ChunkedSource,
   sent: Sent | null,
+  parent?: ChunkedSource,
 ): Promise<SourceStatus> {
+  const { name, paused } = source;
   const queue = await queueStatus(db, source.id);
-  return { name: source.name, ...(await countRows(db, source)), ...queue, sent, paused: source.paused };
+  return { name, chunks_of: parent?.name ?? null, ...(await countRows(db, source)), ...queue, sent, paused };
 }
 
 async function queueStatus(db: Database, sourceId: number): Promise<QueueStatus> {

@@ -16,11 +16,13 @@ import { hasText, queueKey, rowsWithVectors } from "../sources/source-sql.ts";
 import { withPerRowFallback } from "../sources/per-row-fallback.ts";
 import type { Source } from "../sources/source.ts";
 import { countChunkedRows } from "./count-chunked-rows.ts";
+import { usageByDay, type UsageOfDay } from "./usage-by-day.ts";
 import { sentOf } from "./sent-of.ts";
 import { isChunked, type ChunkedSource } from "../sources/chunked-source.ts";
 import { NONE_STALE, type CountedRows, type QueueStatus, type SourceStatus } from "./source-status.ts";
 
 const SHOWN_REASONS = 5;
+const SHOWN_DAYS = 7;
 
 export interface ListenerStatus {
   readonly id: number;
@@ -41,6 +43,8 @@ export interface Status {
     /** The day of the price list that some of it is by, YYYY-MM-DD; null if none is. */
     readonly prices_listed_on: string | null;
   };
+  /** Over all sources, today last. */
+  readonly days: readonly UsageOfDay[];
   readonly cache: { readonly vectors: number; readonly bytes: number };
 }
 
@@ -73,6 +77,7 @@ export async function collectStatus(db: Database, config?: PriceConfig): Promise
     sources,
     listeners: await listenerStatus(db),
     spent_today: { ...(await spentToday(db)), prices_listed_on },
+    days: await usageByDay(db, SHOWN_DAYS),
     cache: await cacheStatus(db),
   };
 }

@@ -90,6 +90,7 @@ describe("npm run migrate", () => {
       "Applying 000007-questions-from-sql.sql",
       "Applying 000008-batches.sql",
       "Applying 000009-spending.sql",
+      "Applying 000010-waits.sql",
       `Applying functions of ${VERSION}`,
       "Applying once/000002-watch-patient-embeddings.sql",
     ]);
@@ -108,6 +109,7 @@ describe("npm run migrate", () => {
         "000007-questions-from-sql.sql",
         "000008-batches.sql",
         "000009-spending.sql",
+        "000010-waits.sql",
         "functions",
         "once/000002-watch-patient-embeddings.sql",
       ].map((filename) => ({ filename, version: VERSION })),
@@ -320,7 +322,7 @@ describeNative("npm run migrate on a server", "needs several databases and conne
   test("`--print --after` gives what comes after a file, and it can be applied to a database that has that", async () => {
     const { databaseUrl } = await emptyDatabase();
     await migrate({ databaseUrl, dimensions: 8 });
-    const printed = await printMigrations(8, "000009-spending.sql");
+    const printed = await printMigrations(8, "000010-waits.sql");
     expect(printed).not.toContain("create table");
     expect(printed).toContain("create or replace function autoembed.watch(");
     await applyByPsql(databaseUrl, printed);

@@ -184,7 +184,8 @@ suite(() => {
     ["to try things out): ", ({ database }) => database.url],
     ["Which one? ", () => "llm_api"],
     ["(typed hidden; empty: none): ", () => "sk-hidden key"],
-    ["Which table? ", () => "shop.articles"],
+    // Without its schema, as a person says it.
+    ["Which table? ", () => "articles"],
     ["or an SQL expression) ", () => "title, body"],
     ["and watch it? (y/N) ", () => "y"],
   ];

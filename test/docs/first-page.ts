@@ -53,15 +53,17 @@ function inTerminal(command: string): Shown {
     npm_config_prefer_offline: "true",
     npm_config_update_notifier: "false",
   };
-  const child = spawn("script", ["-qefc", command, "/dev/null"], { cwd: clone, env });
+  const child = spawn("script", ["-qefc", `exec ${command}`, "/dev/null"], { cwd: clone, env });
   let shown = "";
   for (const stream of [child.stdout, child.stderr])
     stream.on("data", (part: Buffer) => (shown += String(part)));
   const ended = once(child, "close").then(([code]) => code as number | null);
   const until = async (text: string): Promise<void> => {
-    for (const limit = Date.now() + PATIENCE_MS; !shown.includes(text); await delay(50)) {
+    const limit = Date.now() + PATIENCE_MS;
+    while (!shown.includes(text)) {
       if (child.exitCode !== null || Date.now() > limit)
         throw new Error(`"${text}" is not shown by ${command}:\n${shown}`);
+      await delay(50);
     }
   };
   const type = (keys: string): void => {

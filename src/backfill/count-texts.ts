@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import type { LedgerModel } from "../ledger/model.ts";
 import { isToEmbed, joinKnown, modelSql } from "../ledger/stale-rows.ts";
-import { isToWorkOn } from "../queue/open-texts.ts";
+import { isToWorkOn } from "../queue/is-queued.ts";
 import type { ChunkedSource } from "../sources/chunked-source.ts";
 import { isAfter, keyDescending, keyTexts, type KeyTexts } from "../sources/key-order.ts";
 import { withPerRowFallback } from "../sources/per-row-fallback.ts";

@@ -1,6 +1,6 @@
 import type { Database } from "../database/connect.ts";
 import type { Events } from "../events.ts";
-import { countOpenTexts } from "../queue/open-texts.ts";
+import { countOpenTexts } from "../queue/counts.ts";
 import type { ChunkedSource } from "../sources/chunked-source.ts";
 import type { Source } from "../sources/source.ts";
 import type { TextsToDo } from "./count-texts.ts";

@@ -53,7 +53,7 @@ function inTerminal(command: string): Shown {
     npm_config_prefer_offline: "true",
     npm_config_update_notifier: "false",
   };
-  const child = spawn("script", ["-qefc", `exec ${command}`, "/dev/null"], { cwd: clone, env });
+  const child = spawn("/usr/bin/script", ["-qefc", `exec ${command}`, "/dev/null"], { cwd: clone, env });
   let shown = "";
   for (const stream of [child.stdout, child.stderr])
     stream.on("data", (part: Buffer) => (shown += String(part)));

@@ -35,7 +35,7 @@ export async function backfillPerRow(
       done += await embedRow(db, source, row, async (text) =>
         (await provider.embed([text], "document", options.signal)).vectors.at(0),
       );
-      options.progress.show({ done, total: rows.length, cached: 0, failed: 0, tokens: 0 });
+      options.progress.show({ done, total: rows.length, chunks: 0, cached: 0, failed: 0, tokens: 0 });
     }
     return done;
   });

@@ -2,16 +2,22 @@ import { SingleBar } from "cli-progress";
 import { formatDuration } from "../timing/format-duration.ts";
 
 export interface ProgressFigures {
+  /** The user's rows: of a text in chunks, texts that are cut and have all their vectors. */
   readonly done: number;
   readonly total: number;
+  /** Chunks that received their vectors in this process; 0 where no text is cut. */
+  readonly chunks: number;
   readonly cached: number;
   readonly failed: number;
   readonly tokens: number;
 }
 
 export interface Progress {
-  /** Shows nothing while there is nothing to do. */
-  show(figures: ProgressFigures): void;
+  /**
+   * Shows nothing while there is nothing to do.
+   * @param isCounted false while `total` can still grow: it has a plus then, and nothing tells when it is done
+   */
+  show(figures: ProgressFigures, isCounted?: boolean): void;
   end(): void;
 }
 
@@ -28,18 +34,20 @@ function bar(): Progress {
   const rateOf = rateMeter();
   const drawn = new SingleBar({
     format:
-      "{bar} {value}/{total} rows  {rate} rows/s  ETA {left}  {cached} cached  {failed} failed  {tokens} tokens",
+      "{bar} {value}/{total}{more} rows  {rate} rows/s  ETA {left}{chunks}  {cached} cached  {failed} failed  {tokens} tokens",
     stream: process.stderr,
     hideCursor: true,
   });
   let isDrawn = false;
   return {
-    show(figures) {
+    show(figures, isCounted = true) {
       if (figures.total === 0) return;
-      if (!isDrawn) drawn.start(figures.total, 0, describe({ ...figures, done: 0 }, 0));
+      const described = describe(figures, rateOf(figures.done), isCounted);
+      const chunks = described.chunks.map((words) => `  ${words}`).join("");
+      if (!isDrawn) drawn.start(figures.total, 0, { ...described, chunks });
       isDrawn = true;
       drawn.setTotal(figures.total);
-      drawn.update(figures.done, describe(figures, rateOf(figures.done)));
+      drawn.update(figures.done, { ...described, chunks });
     },
     end: () => {
       if (isDrawn) drawn.stop();
@@ -51,28 +59,40 @@ function lines(): Progress {
   const rateOf = rateMeter();
   let shown = 0;
   return {
-    show(figures) {
+    show(figures, isCounted = true) {
       if (figures.total === 0) return;
       const now = performance.now();
       if (now - shown < LINE_EVERY_MS && figures.done < figures.total) return;
       shown = now;
-      const { rate, left } = describe(figures, rateOf(figures.done));
+      const { rate, left, more, chunks, cached, failed, tokens } = describe(
+        figures,
+        rateOf(figures.done),
+        isCounted,
+      );
       console.error(
-        `${figures.done}/${figures.total} rows, ${rate} rows/s, ETA ${left}, ${figures.cached} cached, ${figures.failed} failed, ${figures.tokens} tokens`,
+        [
+          `${figures.done}/${figures.total}${more} rows, ${rate} rows/s, ETA ${left}`,
+          ...chunks,
+          `${cached} cached, ${failed} failed, ${tokens} tokens`,
+        ].join(", "),
       );
     },
     end: () => undefined,
   };
 }
 
-function describe(figures: ProgressFigures, rowsPerSecond: number) {
-  const seconds = (figures.total - figures.done) / rowsPerSecond;
+function describe(figures: ProgressFigures, rowsPerSecond: number, isCounted: boolean) {
+  const { done, total, chunks, cached, failed, tokens } = figures;
+  const seconds = isCounted ? (total - done) / rowsPerSecond : NaN;
   return {
-    rate: Math.round(rowsPerSecond),
+    // Long texts take seconds each: a rate of 0 would say that nothing happens.
+    rate: rowsPerSecond < 1 ? rowsPerSecond.toFixed(1) : Math.round(rowsPerSecond),
     left: Number.isFinite(seconds) ? formatDuration(seconds) : "-",
-    cached: figures.cached,
-    failed: figures.failed,
-    tokens: figures.tokens,
+    more: isCounted ? "" : "+",
+    chunks: chunks === 0 ? [] : [`${chunks} chunks`],
+    cached,
+    failed,
+    tokens,
   };
 }
 

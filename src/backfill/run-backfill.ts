@@ -1,25 +1,20 @@
-import { onTooLong } from "../providers/source-settings.ts";
 import type { Config } from "../config.ts";
 import type { Database } from "../database/connect.ts";
 import { openPool } from "../database/pools.ts";
 import { createListener, type Listener } from "../listener/listener.ts";
 import { uninstalledSignal } from "../listener/uninstalled-signal.ts";
 import type { Events } from "../events.ts";
-import { registerModel, type LedgerModel } from "../ledger/model.ts";
-import { rowModel } from "../providers/fingerprint.ts";
-import { withProvider } from "../providers/registry.ts";
 import type { Source } from "../sources/source.ts";
 import type { ChunkedSource } from "../sources/chunked-source.ts";
 import { beginEmbedding, queueTextsToCut } from "./begin-work.ts";
-import { countStale } from "./count-stale.ts";
-import { knownDimensions } from "./known-dimensions.ts";
 import type { BackfillLimits } from "../pages/limits.ts";
 import { pendingRows } from "../queue/counts.ts";
 import { pollUntil, waitForPending } from "../queue/wait-for-pending.ts";
 import type { Progress, ProgressFigures } from "./progress.ts";
 import { reportBatchesOf } from "./report-batches.ts";
 import { reportPaused } from "./report-paused.ts";
-import { WorkLeft } from "./work-left.ts";
+import { countWorkLeft } from "./count-work-left.ts";
+import { Work } from "./work.ts";
 
 interface BackfillOptions {
   /** The sources whose texts are cut into the chunks that `sources` embed. */
@@ -84,8 +79,8 @@ export async function backfillWith(
   const all = [...chunked, ...sources];
   const begun = performance.now();
   const db = openPool("backfill", config);
-  const counts = countEvents(events, all);
-  const left = new WorkLeft(db, events, sources);
+  const counts = countEvents(events, sources, chunked);
+  const work = new Work(db, events, sources, chunked, options.all);
   const reportProblem = reportOnce(all, options.onProblem);
   events.on("source_failing", reportProblem);
   // An error is thrown where `started` is awaited. Until then this handler keeps it from ending the process.
@@ -94,36 +89,35 @@ export async function backfillWith(
   let beginning: Promise<void> | undefined;
   let counting: Promise<void> | undefined;
   try {
-    let queued = await pendingRows(db, all);
-    let pending = queued;
-    const figures = (): ProgressFigures => {
-      const total = queued + left.total;
-      return { ...counts, done: Math.max(0, total - pending), total };
-    };
-    events.on("split", ({ chunks }) => (queued += chunks));
+    await work.begin();
+    const figures = (): ProgressFigures => ({ ...counts, done: work.done, total: work.total });
     const reportPausedSources = reportPaused(db, all, options.onPaused);
     const reportBatches = reportBatchesOf(db, sources, options.onBatches);
     const show = async (rows: number): Promise<void> => {
       await reportBatches();
-      await left.look();
-      pending = rows + left.rows;
-      if (pending > 0) await reportPausedSources();
-      progress.show(figures());
+      await work.look(rows);
+      if (work.pending > 0) await reportPausedSources();
+      progress.show(figures(), work.isCounted);
     };
     let isBegun = false;
     // Begin while the listener starts: a provider's first answer may take long.
     const until = AbortSignal.any([signal, ending.signal]);
-    const work = { ...options, signal: until };
-    beginning = pendingOnly ? Promise.resolve() : beginAll(db, sources, work, (rows) => (queued += rows));
+    const counted = pendingOnly
+      ? undefined
+      : countWorkLeft(db, config, started, work, { ...options, signal: until });
+    counting = counted?.all;
+    work.isCounted = pendingOnly;
+    beginning = pendingOnly
+      ? Promise.resolve()
+      : beginAll(db, sources, work, counted?.firstTexts, { ...options, signal: until });
     let failed = false;
     beginning.then(
       () => (isBegun = true),
       () => (failed = true),
     );
-    if (!pendingOnly) counting = countAll(db, config, sources, started, work, left).catch(() => undefined);
     await started;
     const look = { db, events, show, signal };
-    await pollUntil(() => failed || (isBegun && left.running === left.stopped), { ...look, sources: all });
+    await pollUntil(() => failed || (isBegun && work.running === work.stopped), { ...look, sources: all });
     await beginning;
     // Texts first: their chunks are queued as they are cut.
     const showAll = async (): Promise<void> => {
@@ -132,10 +126,10 @@ export async function backfillWith(
     if (chunked.length > 0) await waitForPending({ ...look, sources: chunked, show: showAll });
     await waitForPending({ ...look, sources: all });
     return {
-      sources: all.map((source) => source.name),
+      sources: work.names,
       ...figures(),
-      pending,
-      isSpent: left.stopped > 0,
+      pending: work.pending,
+      isSpent: work.stopped > 0,
       seconds: (performance.now() - begun) / 1000,
     };
   } finally {
@@ -143,7 +137,7 @@ export async function backfillWith(
     await beginning?.catch(() => undefined); // already thrown above
     await counting;
     events.off("source_failing", reportProblem);
-    left.end();
+    work.end();
     progress.end();
     await db.destroy();
   }
@@ -153,61 +147,41 @@ export async function backfillWith(
 async function beginAll(
   db: Database,
   sources: readonly Source[],
-  { chunked = [], all, batch = false, limits, signal }: BackfillOptions,
-  onQueued: (rows: number) => void,
+  work: Work,
+  firstTexts: Promise<unknown> | undefined,
+  { all, batch = false, limits, signal }: BackfillOptions,
 ): Promise<void> {
+  if (work.inChunks.length > 0) await firstTexts;
   for (const source of sources) {
     if (signal.aborted) return;
     await beginEmbedding(db, source, { isAll: all, inBatches: batch, limits });
   }
-  for (const chunkedSource of chunked) await queueTextsToCut(db, chunkedSource, all, signal, onQueued);
-}
-
-/** For the progress alone: where it fails, what is done is shown, and not of how much. */
-async function countAll(
-  db: Database,
-  config: Config,
-  sources: readonly Source[],
-  started: Promise<void>,
-  { all, signal }: BackfillOptions,
-  left: WorkLeft,
-): Promise<void> {
-  for (const source of sources) {
-    const model = await modelOf(db, config, source, started, signal);
-    for await (const rows of countStale(db, source, model, all)) {
-      if (signal.aborted) return;
-      left.counted(rows);
-    }
+  for (const texts of work.inChunks) {
+    await queueTextsToCut(db, texts.source, all, signal, (rows) => {
+      texts.queued(rows);
+    });
   }
-}
-
-/** Probes the provider, after the listener has, only if no setting and no column gives the length of its vectors. */
-async function modelOf(
-  db: Database,
-  config: Config,
-  source: Source,
-  started: Promise<void>,
-  signal: AbortSignal,
-): Promise<LedgerModel> {
-  const dimensions = knownDimensions(config, source);
-  if (dimensions === null) await started;
-  const named = await withProvider(config, source, { dimensions, signal }, (provider) =>
-    rowModel(provider, onTooLong(config, source)),
-  );
-  return await registerModel(db, named, source.vectorType);
 }
 
 /** Counts what was done for these sources. The listener works for every source. */
 function countEvents(
   events: Events,
   sources: readonly Source[],
-): { cached: number; failed: number; tokens: number } {
-  const counts = { cached: 0, failed: 0, tokens: 0 };
-  const isOurs = ({ source }: { readonly source: string }): boolean =>
-    sources.some(({ name }) => name === source);
-  events.on("cached", (event) => (counts.cached += isOurs(event) ? event.rows : 0));
-  events.on("failed", (event) => (counts.failed += isOurs(event) ? event.rows : 0));
-  events.on("answered", (event) => (counts.tokens += isOurs(event) ? event.tokens : 0));
+  chunked: readonly ChunkedSource[],
+): Pick<ProgressFigures, "cached" | "failed" | "tokens" | "chunks"> {
+  const counts = { cached: 0, failed: 0, tokens: 0, chunks: 0 };
+  const names = new Set([...sources, ...chunked].map(({ name }) => name));
+  const ofChunks = new Set(
+    sources.filter(({ id }) => chunked.some(({ embeddedBy }) => embeddedBy === id)).map(({ name }) => name),
+  );
+  const countChunks = ({ source, rows }: { readonly source: string; readonly rows: number }): void => {
+    if (ofChunks.has(source)) counts.chunks += rows;
+  };
+  events.on("embedded", countChunks);
+  events.on("cached", countChunks);
+  events.on("cached", ({ source, rows }) => (counts.cached += names.has(source) ? rows : 0));
+  events.on("failed", ({ source, rows }) => (counts.failed += names.has(source) ? rows : 0));
+  events.on("answered", ({ source, tokens }) => (counts.tokens += names.has(source) ? tokens : 0));
   return counts;
 }
 

@@ -4,7 +4,7 @@ import { formatDuration } from "../timing/format-duration.ts";
 
 /** @param command the one that goes on where this ended */
 export function describeBackfill(
-  { sources, done, cached, failed, pending, tokens, seconds, isSpent }: BackfillReport,
+  { sources, done, chunks, cached, failed, pending, tokens, seconds, isSpent }: BackfillReport,
   command: CommandName,
 ): string {
   const speed = Math.round(done / seconds);
@@ -15,5 +15,7 @@ export function describeBackfill(
       ? ` ${pending} rows are still pending. To continue: ${invocation(command)}.`
       : "";
   const failures = failed > 0 ? ` ${failed} rows failed: see ${invocation("failed")}.` : "";
-  return `${done} rows done in ${formatDuration(seconds)} (${speed} rows/s), ${cached} of them with known texts, ${tokens} tokens.${left}${failures}`;
+  const known =
+    chunks > 0 ? `${chunks} chunks, ${cached} vectors of known texts` : `${cached} of them with known texts`;
+  return `${done} rows done in ${formatDuration(seconds)} (${speed} rows/s), ${known}, ${tokens} tokens.${left}${failures}`;
 }

@@ -14,6 +14,7 @@ const NOTHING: BackfillReport = {
   sources: [],
   done: 0,
   total: 0,
+  chunks: 0,
   cached: 0,
   failed: 0,
   tokens: 0,

@@ -40,10 +40,17 @@ export async function choose<T>(
     console.log(`  ${i + 1}  ${name}${about === "" ? "" : `: ${about}`}`);
   });
   return await askUntil(person, question, (answer) => {
-    const found = choices.find(([name], i) => answer === name || answer === String(i + 1));
+    const found =
+      choices.find(([name], i) => answer === name || answer === String(i + 1)) ??
+      theOnlyOne(choices.filter(([name]) => name.endsWith(`.${answer}`)));
     if (found === undefined) console.log(`A number from 1 to ${choices.length}, or a name of the list.`);
     return found?.[2];
   });
+}
+
+/** A table may be named without its schema, unless several schemas have one of that name. */
+function theOnlyOne<T>(found: readonly T[]): T | undefined {
+  return found.length === 1 ? found[0] : undefined;
 }
 
 function missing(option: string): UsageError {

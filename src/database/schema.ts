@@ -617,6 +617,10 @@ export interface AutoembedEmbeddingUsage {
    * Rows whose text was cut to the model's limit.
    */
   truncated: Generated<Int8>;
+  /**
+   * Changed rows by how long they waited for their vector: the first number counts waits of up to 50 ms, each further one waits of up to twice as long.
+   */
+  waits: Generated<ArrayType<Int8>>;
 }
 
 export interface PatientEmbeddings {

@@ -1,14 +1,22 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import type { Answered, Events } from "../events.ts";
+import { addWaits } from "../timing/waits.ts";
 
 const COUNTERS = ["embedded", "cached", "failed", "truncated", "requests", "tokens"] as const;
 /** What answers teach a dry run about one model. */
 const LESSONS = ["characters", "counted_tokens", "timed_texts", "request_ms"] as const;
 
+/** Counts of two lengths: what one lacks is null. */
+const WAITS_ADDED = sql`(
+        select coalesce(array_agg(coalesce(w.stored, 0) + coalesce(w.added, 0) order by w.step), '{}')
+        from unnest(u.waits, excluded.waits) with ordinality w(stored, added, step))`;
+
 interface Counts extends Record<(typeof COUNTERS)[number] | (typeof LESSONS)[number], number> {
   /** The model that the lessons are about. */
   model: string | null;
+  /** Of changed rows, how long they waited: see `addWaits`. */
+  readonly waits: number[];
 }
 
 /** Counts what each source does and costs, until `flush` adds it to `embedding_usage`. */
@@ -19,6 +27,11 @@ export class Usage {
     for (const counter of ["embedded", "cached", "failed", "truncated"] as const) {
       events.on(counter, ({ source, rows }: { readonly source: string; readonly rows: number }) => {
         this.#of(source)[counter] += rows;
+      });
+    }
+    for (const event of ["embedded", "cached"] as const) {
+      events.on(event, ({ source, freshnessMs }) => {
+        if (freshnessMs.length > 0) addWaits(this.#of(source).waits, freshnessMs);
       });
     }
     events.on("answered", (answer) => {
@@ -54,6 +67,7 @@ export class Usage {
   #keep(source: string, unwritten: Counts): void {
     const counts = this.#of(source);
     for (const counter of COUNTERS) counts[counter] += unwritten[counter];
+    unwritten.waits.forEach((rows, step) => (counts.waits[step] = (counts.waits[step] ?? 0) + rows));
     if (counts.model !== null && counts.model !== unwritten.model) return;
     counts.model = unwritten.model;
     for (const lesson of LESSONS) counts[lesson] += unwritten[lesson];
@@ -62,7 +76,15 @@ export class Usage {
 
 function noCounts(): Counts {
   const counters = { embedded: 0, cached: 0, failed: 0, truncated: 0, requests: 0, tokens: 0 };
-  return { ...counters, model: null, characters: 0, counted_tokens: 0, timed_texts: 0, request_ms: 0 };
+  return {
+    ...counters,
+    waits: [],
+    model: null,
+    characters: 0,
+    counted_tokens: 0,
+    timed_texts: 0,
+    request_ms: 0,
+  };
 }
 
 function learn(counts: Counts, answer: Answered): void {
@@ -88,9 +110,10 @@ async function addToDay(db: Database, source: string, counts: Counts): Promise<v
       + case when excluded.model <> u.model then 0 else u.${sql.id(name)} end`,
   );
   await sql`
-    insert into autoembed.embedding_usage as u (source_id, model, ${sql.join(columns.map((name) => sql.id(name)))})
-    select id, ${counts.model}::text, ${sql.join(columns.map((name) => sql`${counts[name]}::bigint`))}
+    insert into autoembed.embedding_usage as u (source_id, model, waits, ${sql.join(columns.map((name) => sql.id(name)))})
+    select id, ${counts.model}::text, ${counts.waits}::bigint[], ${sql.join(columns.map((name) => sql`${counts[name]}::bigint`))}
     from autoembed.embedding_source where name = ${source}
     on conflict (source_id, day) do update set
-      model = coalesce(excluded.model, u.model), ${sql.join([...added, ...learnt])}`.execute(db);
+      model = coalesce(excluded.model, u.model), waits = ${WAITS_ADDED},
+      ${sql.join([...added, ...learnt])}`.execute(db);
 }

@@ -1,6 +1,7 @@
 import { sql, type RawBuilder } from "kysely";
 import type { Database } from "../database/connect.ts";
-import { keyMatches, rowsWithVectors } from "../sources/source-sql.ts";
+import type { ChunkedSource } from "../sources/chunked-source.ts";
+import { chunkRows, keyMatches, keysOf, queueKey, rowsWithVectors } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 import { isClaimed, isFailed, isOpen, isPending } from "./row-state.ts";
 
@@ -43,6 +44,21 @@ export async function pendingRows(
     where ${isOpen()} and q.source_id = any(${sources.map((source) => source.id)}::int[])
       and ${upTo === undefined ? sql`true` : sql`q.ticket <= ${upTo}::bigint`}`.execute(db);
   return rows[0]?.pending ?? 0;
+}
+
+/** Texts that are pending or claimed, or have a chunk that is. */
+export async function countOpenTexts(db: Database, source: ChunkedSource): Promise<number> {
+  const { rows } = await sql<{ texts: number }>`
+    select count(*)::float8 as texts from (
+      select q.key from autoembed.embedding_queue q where q.source_id = ${source.id} and ${isOpen()}
+      union
+      select ${queueKey(source, "c")} from (
+        select distinct ${keysOf(source, "p")} from autoembed.embedding_queue q
+        join ${chunkRows(source)} p on p.passage_id = q.key::bigint
+        where q.source_id = ${source.embeddedBy} and ${isOpen()}
+      ) c
+    ) t`.execute(db);
+  return rows[0]?.texts ?? 0;
 }
 
 /** Whether no more rows of a source than that are pending or claimed; never counts further. */

@@ -61,12 +61,12 @@ export class HeldClaims {
     return owners;
   }
 
-  /** Milliseconds from the change to now, for each of the tickets that is held. */
+  /** Milliseconds from the change to now, for each of the tickets that is held. A row of a backfill's page has not changed. */
   agesOf(tickets: readonly string[]): number[] {
     const now = performance.now();
     return tickets.flatMap((ticket) => {
       const held = this.#rows.get(ticket);
-      return held === undefined ? [] : [now - held.queuedAt];
+      return held === undefined || held.page !== undefined ? [] : [now - held.queuedAt];
     });
   }
 

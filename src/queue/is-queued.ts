@@ -13,6 +13,21 @@ export function isQueuedByLookup(sourceId: number, key: RawBuilder<unknown>): Ra
   return sql`exists (select from autoembed.embedding_queue e where e.source_id = ${sql.lit(sourceId)} and e.key = ${key} offset 0)`;
 }
 
+/** The same of a row that is pending or claimed. */
+function isQueuedAndOpen(sourceId: number, key: RawBuilder<unknown>): RawBuilder<boolean> {
+  return sql`exists (select from autoembed.embedding_queue e
+    where e.source_id = ${sql.lit(sourceId)} and e.key = ${key} and ${isOpen("e")} offset 0)`;
+}
+
+/** That a backfill works on the queued row, or queues it: it is pending or claimed, or `isStale` and not failed. */
+export function isToWorkOn(
+  { id }: Pick<Source, "id">,
+  key: RawBuilder<unknown>,
+  isStale: RawBuilder<boolean>,
+): RawBuilder<boolean> {
+  return sql`(${isQueuedAndOpen(id, key)} or (${isStale} and not ${isQueuedByLookup(id, key)}))`;
+}
+
 /** That a row of any source is queued under that ticket. */
 export function isQueuedTicket(ticket: RawBuilder<unknown>): RawBuilder<boolean> {
   return sql`exists (select from autoembed.embedding_queue q where q.ticket = ${ticket})`;

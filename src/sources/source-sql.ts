@@ -88,6 +88,11 @@ export function vectorRows(source: Source): RawBuilder<unknown> {
   return sql`(select ${keyNames(source)}, ${sql.id(source.vectorColumn)} as vector from ${vectorTableOf(source)})`;
 }
 
+/** The chunks of a text as `(k0, k1, …, passage_id)`: the key of the text, and of the chunk. */
+export function chunkRows(source: Source): RawBuilder<unknown> {
+  return sql`(select ${keyNames(source)}, passage_id from ${vectorTableOf(source)})`;
+}
+
 /** The key's columns, named `k0, k1, …`. */
 function keyNames(source: Source): RawBuilder<unknown> {
   return sql.join(source.key.map((column, i) => sql`${sql.id(column.name)} as ${sql.id(`k${i}`)}`));

@@ -18,11 +18,13 @@ import { hasText, queueKey, rowsWithVectors } from "../sources/source-sql.ts";
 import { withPerRowFallback } from "../sources/per-row-fallback.ts";
 import type { Source } from "../sources/source.ts";
 import { countChunkedRows } from "./count-chunked-rows.ts";
+import { usageByDay, type UsageOfDay } from "./usage-by-day.ts";
 import { sentOf } from "./sent-of.ts";
 import { isChunked, type ChunkedSource } from "../sources/chunked-source.ts";
 import { NONE_STALE, type CountedRows, type QueueStatus, type SourceStatus } from "./source-status.ts";
 
 const SHOWN_REASONS = 5;
+const SHOWN_DAYS = 7;
 
 export interface ListenerStatus {
   readonly id: number;
@@ -45,6 +47,8 @@ export interface Status {
     /** What a day may cost, by the settings of who asks. */
     readonly budgets: readonly BudgetSetting[];
   };
+  /** Over all sources, today last. */
+  readonly days: readonly UsageOfDay[];
   readonly cache: { readonly vectors: number; readonly bytes: number };
 }
 
@@ -54,16 +58,16 @@ export async function collectStatus(db: Database, config?: PriceConfig & BudgetC
   const sources: SourceStatus[] = [];
   for (const source of usable) {
     // The texts come before their chunks.
-    for (const chunkedSource of chunked) {
-      if (chunkedSource.embeddedBy === source.id) sources.push(await sourceStatus(db, chunkedSource, null));
-    }
+    const parent = chunked.find(({ embeddedBy }) => embeddedBy === source.id);
+    if (parent !== undefined) sources.push(await sourceStatus(db, parent, null));
     const sent = config === undefined ? null : await sentOf(config, source);
-    sources.push(await sourceStatus(db, source, sent));
+    sources.push(await sourceStatus(db, source, sent, parent));
   }
   for (const { id, name, problem } of broken) {
     sources.push({
       ...(await queueStatus(db, id)),
       name,
+      chunks_of: null,
       rows: 0,
       current: 0,
       ...NONE_STALE,
@@ -77,6 +81,7 @@ export async function collectStatus(db: Database, config?: PriceConfig & BudgetC
     sources,
     listeners: await listenerStatus(db),
     spent_today: { ...(await spentToday(db)), prices_listed_on, budgets: dailyBudgets(config ?? {}) },
+    days: await usageByDay(db, SHOWN_DAYS),
     cache: await cacheStatus(db),
   };
 }
@@ -129,9 +134,11 @@ async function sourceStatus(
   db: Database,
   source: Source | ChunkedSource,
   sent: Sent | null,
+  parent?: ChunkedSource,
 ): Promise<SourceStatus> {
+  const { name, paused } = source;
   const queue = await queueStatus(db, source.id);
-  return { name: source.name, ...(await countRows(db, source)), ...queue, sent, paused: source.paused };
+  return { name, chunks_of: parent?.name ?? null, ...(await countRows(db, source)), ...queue, sent, paused };
 }
 
 async function queueStatus(db: Database, sourceId: number): Promise<QueueStatus> {

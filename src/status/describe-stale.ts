@@ -24,10 +24,10 @@ export function updateStale(source: string): string {
 
 /** What a person is to do for the stale rows of a source; null if there are none, or a backfill is under way. */
 export function describeStaleSource(
-  source: StaleCounts & Pick<SourceStatus, "name" | "backfilled">,
+  source: StaleCounts & Pick<SourceStatus, "name" | "chunks_of" | "backfilled">,
 ): string | null {
   const counts = source.backfilled === null ? describeStale(source) : null;
-  return counts === null ? null : `${counts}: ${updateStale(source.name)}`;
+  return counts === null ? null : `${counts}: ${updateStale(source.chunks_of ?? source.name)}`;
 }
 
 function rowsHave(rows: number): string {

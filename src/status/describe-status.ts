@@ -7,13 +7,14 @@ import { printable } from "../printable.ts";
 import type { ListenerStatus, Status } from "./collect-status.ts";
 import { describeSpent } from "./describe-spent.ts";
 import { describeStaleSource } from "./describe-stale.ts";
+import { sourceLabel } from "./source-label.ts";
 import type { SourceStatus } from "./source-status.ts";
 
 /** The status as text: one line per source, then what needs attention. */
 export function describeStatus(status: Status): string {
   const header = ["source", "current", "pending", "in flight", "failed", "oldest", "tokens today"];
   const rows = status.sources.map((source) => [
-    source.name,
+    source.chunks_of === null ? source.name : "└ its chunks",
     `${source.current}/${source.rows}`,
     String(source.pending),
     String(source.in_flight),
@@ -55,36 +56,38 @@ function describeListeners(listeners: readonly ListenerStatus[]): string[] {
 
 function sent(source: SourceStatus): string[] {
   const described = source.sent === null ? undefined : describeSent(source.sent);
-  return described === undefined ? [] : [`${source.name} sends ${described}`];
+  return described === undefined ? [] : [`${source.chunks_of ?? source.name} sends ${described}`];
 }
 
 function attention(source: SourceStatus): string[] {
+  const label = sourceLabel(source);
+  const rows = source.chunks_of === null ? "rows" : "chunks";
   return [
-    ...(source.paused ? [pc.yellow(`${source.name} is paused`)] : []),
-    ...(source.problem === null ? [] : [pc.red(`${source.name}: ${printable(source.problem)}`)]),
+    ...(source.paused ? [pc.yellow(`${label} is paused`)] : []),
+    ...(source.problem === null ? [] : [pc.red(`${label}: ${printable(source.problem)}`)]),
     ...(source.backfilled === null
       ? []
       : [
           source.backfill_stopped
             ? pc.yellow(
-                `${source.name}: a backfill has stopped at the money of --spend, ${source.backfilled} rows are done: ${invocation("backfill", ["--source", source.name])}`,
+                `${label}: a backfill has stopped at the money of --spend, ${source.backfilled} ${rows} are done: ${invocation("backfill", ["--source", source.chunks_of ?? source.name])}`,
               )
-            : `${source.name}: a backfill is under way, ${source.backfilled} rows are done`,
+            : `${label}: a backfill is under way, ${source.backfilled} ${rows} are done`,
         ]),
-    ...(source.batches === null ? [] : [`${source.name}: ${printable(describeBatches(source.batches))}`]),
+    ...(source.batches === null ? [] : [`${label}: ${printable(describeBatches(source.batches))}`]),
     ...stale(source),
     ...(source.today.truncated === 0
       ? []
-      : [pc.yellow(`${source.name}: ${source.today.truncated} texts were cut to the model's limit today`)]),
+      : [pc.yellow(`${label}: ${source.today.truncated} texts were cut to the model's limit today`)]),
     ...source.errors.map(({ reason, rows, key }) =>
-      pc.red(`${source.name}: ${rows} failed, such as key ${printable(key)}: ${printable(reason)}`),
+      pc.red(`${label}: ${rows} failed, such as key ${printable(key)}: ${printable(reason)}`),
     ),
   ];
 }
 
 function stale(source: SourceStatus): string[] {
   const counts = describeStaleSource(source);
-  return counts === null ? [] : [pc.yellow(`${source.name}: ${counts}`)];
+  return counts === null ? [] : [pc.yellow(`${sourceLabel(source)}: ${counts}`)];
 }
 
 function table(rows: readonly (readonly string[])[]): string[] {

@@ -3,6 +3,7 @@ import { formatDuration } from "../timing/format-duration.ts";
 import { isAlive } from "../membership/alive.ts";
 import type { ListenerStatus, Status } from "./collect-status.ts";
 import { describeStaleSource } from "./describe-stale.ts";
+import { sourceLabel } from "./source-label.ts";
 import type { SourceStatus } from "./source-status.ts";
 
 /** What needs an operator, one sentence each; empty if all is well. A paused source is not listed: a person paused it. */
@@ -13,14 +14,18 @@ export function needsAttention(
   const alive = listeners.filter((listener) => isAlive(listener.silent_seconds));
   return [
     ...(alive.length === 0 ? [`no listener is running: ${invocation("start")}`] : []),
-    ...sources.flatMap(({ name, problem }) => (problem === null ? [] : [`${name}: ${problem}`])),
-    ...sources.flatMap((source) => neverEmbedded(source)),
-    ...sources.flatMap(({ name, failed }) => (failed === 0 ? [] : [`${name}: ${failed} failed`])),
-    ...sources.flatMap(({ name, paused, oldest_pending_seconds: age }) =>
-      paused || age === null || age <= maxAgeSeconds
-        ? []
-        : [`${name}: a change has waited for ${formatDuration(age)}`],
+    ...sources.flatMap((source) =>
+      source.problem === null ? [] : [`${sourceLabel(source)}: ${source.problem}`],
     ),
+    ...sources.flatMap((source) => neverEmbedded(source)),
+    ...sources.flatMap((source) =>
+      source.failed === 0 ? [] : [`${sourceLabel(source)}: ${source.failed} failed`],
+    ),
+    ...sources.flatMap((source) => {
+      const { paused, oldest_pending_seconds: age } = source;
+      if (paused || age === null || age <= maxAgeSeconds) return [];
+      return [`${sourceLabel(source)}: a change has waited for ${formatDuration(age)}`];
+    }),
     ...new Set(alive.flatMap(openCircuits)),
   ];
 }
@@ -28,7 +33,7 @@ export function needsAttention(
 /** Rows that no listener will ever embed by itself. A row of an old setting is searched meanwhile, and needs nobody. */
 function neverEmbedded(source: SourceStatus): string[] {
   const stale = describeStaleSource({ ...source, old_setting: 0 });
-  return stale === null || source.paused ? [] : [`${source.name}: ${stale}`];
+  return stale === null || source.paused ? [] : [`${sourceLabel(source)}: ${stale}`];
 }
 
 /** Checks the type of `state`: the listener that wrote it may have another version. */

@@ -5,6 +5,8 @@ import type { FailureReason } from "../queue/failures.ts";
 
 export interface SourceStatus extends QueueCounts {
   readonly name: string;
+  /** The name of the source whose texts are cut into these chunks; null where these are not chunks. */
+  readonly chunks_of: string | null;
   /** Rows with a text. */
   readonly rows: number;
   /** Of them, the rows that have the vector that they should have and are not queued. */
@@ -49,4 +51,4 @@ export type StaleCounts = Pick<CountedRows, "not_queued" | "old_text" | "old_set
 export const NONE_STALE: StaleCounts = { not_queued: 0, old_text: 0, old_setting: 0, adopted: 0 };
 
 /** What the queue and the day's counters say of a source. */
-export type QueueStatus = Omit<SourceStatus, "name" | "paused" | "sent" | keyof CountedRows>;
+export type QueueStatus = Omit<SourceStatus, "name" | "chunks_of" | "paused" | "sent" | keyof CountedRows>;

@@ -1,11 +1,16 @@
-import { readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { runCommand } from "../support/command.ts";
 import { prepareDeclaring, type Declaring } from "../support/declaring.ts";
+import { DIMENSIONS } from "../support/listening.ts";
+import { startProviderServer } from "../support/provider-server.ts";
 import { skippedTitle } from "../support/skipped-suites.ts";
 import { CTRL_C, HAS_TERMINAL, openTerminal, type Terminal } from "../support/terminal.ts";
+import { openUnmigratedDatabase } from "../support/unmigrated-database.ts";
+import { withClient } from "../support/with-client.ts";
 
 vi.setConfig({ testTimeout: 240_000 });
 
@@ -111,6 +116,58 @@ test("A value of .env is never replaced in silence", async () => {
   expect(await readdir(on.folder)).toEqual([".env"]);
 });
 
+test("`init` migrates a database that has nothing of pg-autoembed, watches, and is continued by `backfill`", async () => {
+  const database = await openUnmigratedDatabase();
+  onTestFinished(() => database.close());
+  const provider = await startProviderServer({ dimensions: DIMENSIONS });
+  onTestFinished(() => provider.close());
+  await withClient(database.url, (client) => client.query(`create schema shop; ${TABLES}`));
+  const folder = await mkdtemp(join(tmpdir(), "init-"));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const settings = {
+    EMBEDDING_BACKEND: "llm_api",
+    EMBEDDING_DIM: String(DIMENSIONS),
+    OPENAI_BASE_URL: `${provider.url}/v1`,
+    OPENAI_API_KEY: "test-key",
+    EMBED_LOG_LEVEL: "silent",
+  };
+  const run = async (...args: readonly string[]) => {
+    const command = runCommand(args, settings, folder);
+    const code = await command.exited;
+    return { code, stdout: command.stdout(), stderr: command.stderr() };
+  };
+  const refused = await run(
+    "init",
+    "--database-url",
+    database.url,
+    "--table",
+    "shop.none",
+    "--text",
+    "body",
+    "--yes",
+  );
+  expect(refused).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining("There is no table shop.none.") as string,
+  });
+  const { rowCount } = await withClient(database.url, (client) =>
+    client.query("select from pg_namespace where nspname = 'autoembed'"),
+  );
+  expect([rowCount, await readdir(folder)]).toEqual([0, []]);
+
+  const table = ["--table", "shop.articles", "--text", "title, body"];
+  const done = await run("init", "--database-url", database.url, ...table, "--yes");
+  expect(done).toMatchObject({ code: 0 });
+  expect(done.stdout).toContain("backfill  shop.articles: 5 rows");
+  expect(done.stdout + done.stderr).not.toMatch(/a private text|\n\s+at /);
+  expect((await run("diff", "--check")).code).toBe(0);
+  expect((await run("backfill")).stdout).toMatch(/^5 rows done/);
+  const { rows } = await withClient(database.url, (client) =>
+    client.query<{ embedded: string }>("select count(embedding) as embedded from shop.articles"),
+  );
+  expect(rows).toEqual([{ embedded: "5" }]);
+});
+
 const name = "`init` in a terminal";
 const suite = (tests: () => void): void => {
   if (HAS_TERMINAL) describe(name, tests);
@@ -127,7 +184,8 @@ suite(() => {
     ["to try things out): ", ({ database }) => database.url],
     ["Which one? ", () => "llm_api"],
     ["(typed hidden; empty: none): ", () => "sk-hidden key"],
-    ["Which table? ", () => "shop.articles"],
+    // Without its schema, as a person says it.
+    ["Which table? ", () => "articles"],
     ["or an SQL expression) ", () => "title, body"],
     ["and watch it? (y/N) ", () => "y"],
   ];

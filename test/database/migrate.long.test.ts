@@ -91,6 +91,7 @@ describe("npm run migrate", () => {
       "Applying 000008-batches.sql",
       "Applying 000009-spending.sql",
       "Applying 000010-batch-hashes.sql",
+      "Applying 000011-waits.sql",
       `Applying functions of ${VERSION}`,
       "Applying once/000002-watch-patient-embeddings.sql",
     ]);
@@ -110,6 +111,7 @@ describe("npm run migrate", () => {
         "000008-batches.sql",
         "000009-spending.sql",
         "000010-batch-hashes.sql",
+        "000011-waits.sql",
         "functions",
         "once/000002-watch-patient-embeddings.sql",
       ].map((filename) => ({ filename, version: VERSION })),
@@ -322,7 +324,7 @@ describeNative("npm run migrate on a server", "needs several databases and conne
   test("`--print --after` gives what comes after a file, and it can be applied to a database that has that", async () => {
     const { databaseUrl } = await emptyDatabase();
     await migrate({ databaseUrl, dimensions: 8 });
-    const printed = await printMigrations(8, "000010-batch-hashes.sql");
+    const printed = await printMigrations(8, "000011-waits.sql");
     expect(printed).not.toContain("create table");
     expect(printed).toContain("create or replace function autoembed.watch(");
     await applyByPsql(databaseUrl, printed);

@@ -68,7 +68,7 @@ function wordsAlone(printed: string): string {
     .replaceAll(/ {2,}/g, "  ");
 }
 
-/** A command that looks too late reports no batch at the provider: test/batches/backfill-by-batch.test.ts holds that line. */
+/** A command that looks too late reports no batch at the provider: test/batches/backfill-by-batch.long.test.ts holds that line. */
 function withoutBatches(printed: string): string {
   return wordsAlone(printed).replaceAll(/.*batches: .*\n/g, "");
 }

@@ -105,6 +105,12 @@ describe.skipIf(!isThere)(`The page works in a real browser (skipped without ${C
     provider.poison = (text) => text === "unspeakable";
     await client.query("insert into patient_embeddings values (1, 'asthma'), (2, 'unspeakable')");
     await listener.whenDrained();
+    await client.query(`insert into autoembed.embedding_usage (source_id, day, embedded, failed, tokens, waits)
+      select id, (now() at time zone 'utc')::date - 1, 123456, 1234, 123456789, array_fill(0, array[13]) || 9
+      from autoembed.embedding_source where name = 'patient_embeddings';
+      insert into autoembed.embedding_spending (source_id, day, model, purpose, tokens, cost)
+      select id, (now() at time zone 'utc')::date - 1, 'any', 'change', 123456789, 123.45
+      from autoembed.embedding_source where name = 'patient_embeddings'`);
     const states: Readonly<Record<string, () => Promise<unknown>>> = {
       "the page": () => page.getByRole("heading", { name: "Failed rows" }).waitFor(),
       "a search": async () => {

@@ -92,19 +92,19 @@ test("A row's page says of a vector that it is of an old text, and of a text tha
   expect(await missing.text()).toContain("The table has no row with this key.");
 });
 
-test("The page shows a week of rows, tokens and cost, and outlives the process that counted them", async () => {
+test("The page shows a week of rows, tokens, cost and freshness, and outlives the process that counted them", async () => {
   const { client, get } = await prepared({ EMBED_PRICE_PER_MILLION_TOKENS: "2" });
-  await client.query(`insert into autoembed.embedding_usage (source_id, day, embedded, cached, failed, tokens)
-    select id, (now() at time zone 'utc')::date - n, 1000, 234, 5, 3000000 from autoembed.embedding_source,
+  await client.query(`insert into autoembed.embedding_usage (source_id, day, embedded, cached, failed, tokens, waits)
+    select id, (now() at time zone 'utc')::date - n, 1000, 234, 5, 3000000, '{0,60,34,6}' from autoembed.embedding_source,
       unnest(array[2, 7]) n where name = 'patient_embeddings'`);
   await client.query(`insert into autoembed.embedding_spending (source_id, day, model, purpose, tokens, cost)
     select source_id, day, 'llm_api any', 'change', tokens, 6 from autoembed.embedding_usage`);
   for (const path of ["/", "/source?name=patient_embeddings"]) {
     const page = plain(await get(path));
     expect(page).toMatch(
-      /Day \(UTC\) Rows Failed Tokens Cost( \w{3} \d\d-\d\d \S+ \S+ [\d.]+( M)? [\d.]+){7} (?!\w{3} \d\d-\d\d)/,
+      /Day \(UTC\) Rows Failed Tokens Cost 95 % within( \w{3} \d\d-\d\d \S+ \S+ [\d.]+( M)? [\d.]+ (?:–|\d+ ms)){7} (?!\w{3} \d\d-\d\d)/,
     );
-    expect(page).toMatch(/1,234 5 3\.00 M 6\.00/);
+    expect(page).toMatch(/1,234 5 3\.00 M 6\.00 400 ms/);
     expect(page.match(/3\.00 M/g)).toHaveLength(1);
   }
 });

@@ -1,7 +1,7 @@
 import { expect, onTestFinished } from "vitest";
 import { readConfig } from "../../src/config.ts";
 import { connect } from "../../src/database/connect.ts";
-import { showProgress } from "../../src/backfill/progress.ts";
+import { showProgress, type Progress } from "../../src/backfill/progress.ts";
 import { runBackfill } from "../../src/backfill/run-backfill.ts";
 import { splitText } from "../../src/chunks/split-text.ts";
 import { verifyChunks } from "../../src/verify/verify-chunks.ts";
@@ -33,9 +33,9 @@ export async function prepareChunkedDocuments(
     ...listening,
     db,
     config,
-    backfill: async (all = false) => {
+    backfill: async (all = false, progress: Progress = showProgress("none")) => {
       const { sources, chunked } = await choose(db, "app.documents");
-      return await runBackfill(config, sources, { chunked, all, progress: showProgress("none"), signal });
+      return await runBackfill(config, sources, { chunked, all, progress, signal });
     },
     verify: async () => {
       const [chunkedSource] = (await choose(db, "app.documents")).chunked;

@@ -1,6 +1,7 @@
 import { describeBatches } from "../../batches/batch-progress.ts";
 import type { ProviderDescription } from "../../providers/registry.ts";
 import { describeStaleSource } from "../../status/describe-stale.ts";
+import { sourceLabel } from "../../status/source-label.ts";
 import { formatDuration } from "../../timing/format-duration.ts";
 import { count } from "./format.ts";
 import { nextTry } from "./machinery.ts";
@@ -78,23 +79,27 @@ function* problems(
   providers: readonly ProviderDescription[],
   now: Date,
 ): Generator<string> {
-  for (const { name, problem } of sources) if (problem !== null) yield `${name}: ${problem}`;
+  for (const source of sources)
+    if (source.problem !== null) yield `${sourceLabel(source)}: ${source.problem}`;
   for (const provider of providers) {
     const { backend, model, state, reason } = provider;
     const next = nextTry(provider, now) ?? "";
     if (state === "open") yield `${model} (${backend}), ${next}: ${reason ?? "it does not answer"}`;
     if (state === "throttled") yield `${model} (${backend}) asked us to slow down: ${next}.`;
   }
-  for (const { name, batches } of sources) if (batches !== null) yield `${name}: ${describeBatches(batches)}`;
-  for (const { name, paused, pending } of sources) {
-    if (paused) yield `${name} is paused${pending > 0 ? `, and ${rows(pending)} waiting` : ""}.`;
+  for (const source of sources)
+    if (source.batches !== null) yield `${sourceLabel(source)}: ${describeBatches(source.batches)}`;
+  for (const source of sources) {
+    const { paused, pending } = source;
+    if (paused)
+      yield `${sourceLabel(source)} is paused${pending > 0 ? `, and ${rows(pending)} waiting` : ""}.`;
   }
-  for (const { name, failed } of sources)
-    if (failed > 0) yield `${name}: ${count(failed)} failed, see below.`;
+  for (const source of sources)
+    if (source.failed > 0) yield `${sourceLabel(source)}: ${count(source.failed)} failed, see below.`;
   for (const source of sources) {
     const stale =
       source.progress === undefined ? null : describeStaleSource({ ...source.progress, ...source });
-    if (stale !== null) yield `${source.name}: ${stale}`;
+    if (stale !== null) yield `${sourceLabel(source)}: ${stale}`;
   }
 }
 

@@ -16,7 +16,7 @@ import {
   type ListenerStatus,
   type Status,
 } from "../../status/collect-status.ts";
-import type { CountedRows, QueueStatus } from "../../status/source-status.ts";
+import type { CountedRows, QueueStatus, SourceStatus } from "../../status/source-status.ts";
 import { sampleSources, type SourceSample } from "../../status/sample-sources.ts";
 import { usageByDay, type UsageOfDay } from "../../status/usage-by-day.ts";
 import type { Cached } from "../cached.ts";
@@ -36,7 +36,10 @@ export interface PageContext {
 }
 
 export interface PageSource
-  extends Omit<SourceSample, "written">, Pick<QueueStatus, "today" | "backfilled" | "batches"> {
+  extends
+    Omit<SourceSample, "written">,
+    Pick<QueueStatus, "today" | "backfilled" | "batches">,
+    Pick<SourceStatus, "chunks_of"> {
   /** Rows with a text, current and stale rows; undefined until the first count has finished. */
   readonly progress: CountedRows | undefined;
 }
@@ -64,6 +67,7 @@ export async function collectPageData(db: Database, config: Config, rowCounts: R
     const source = byId.get(sample.id);
     sources.push({
       ...sample,
+      chunks_of: chunked.find(({ embeddedBy }) => embeddedBy === sample.id)?.name ?? null,
       problem: problems.get(sample.id) ?? sample.problem,
       today: await usageToday(db, sample.id),
       backfilled: (await backfillStatus(db, sample.id)).backfilled,
@@ -74,10 +78,17 @@ export async function collectPageData(db: Database, config: Config, rowCounts: R
   const hasFailed = sources.some(({ failed }) => failed > 0);
   return {
     at: new Date(),
-    sources,
+    sources: withChunksNext(sources),
     listeners: await listenerStatus(db),
     reasons: hasFailed ? await failuresByReason(db, undefined, SHOWN_FAILURES) : [],
     week: await usageByDay(db, SHOWN_DAYS),
     spent: { ...(await spentToday(db)), prices_listed_on: listDateOf(config, usable) },
   };
+}
+
+/** Chunks come next to the texts that they are cut from. */
+function withChunksNext(sources: readonly PageSource[]): PageSource[] {
+  const named = new Set(sources.map(({ name }) => name));
+  const first = sources.filter(({ chunks_of: parent }) => parent === null || !named.has(parent));
+  return first.flatMap((source) => [source, ...sources.filter((one) => one.chunks_of === source.name)]);
 }

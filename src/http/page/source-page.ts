@@ -2,6 +2,7 @@ import { describeSent } from "../../providers/roles/sent.ts";
 import { isChunked } from "../../sources/chunked-source.ts";
 import { whereVectorsAre } from "../../sources/source.ts";
 import { describeStaleSource } from "../../status/describe-stale.ts";
+import { sourceLabel } from "../../status/source-label.ts";
 import { documentOf } from "./document.ts";
 import { failuresSection } from "./failures.ts";
 import { age } from "./format.ts";
@@ -24,7 +25,7 @@ export function renderSource({ view, formToken, notice }: SourcePage): string {
   const stale =
     counted.progress === undefined ? null : describeStaleSource({ ...counted.progress, ...counted });
   const main = html`<div class="bar">
-      <h1>${name}${tags(counted)}</h1>
+      <h1>${sourceLabel(counted)}${tags(counted)}</h1>
       ${pauseButton(post, name, paused, "source")}
     </div>
     ${counted.problem !== null && html`<p class="notice bad">${counted.problem}</p>`}
@@ -32,7 +33,7 @@ export function renderSource({ view, formToken, notice }: SourcePage): string {
     <div class="panel">${progress(counted)} ${numbers(counted)}</div>
     ${failuresSection(reasons, post, at, name)} ${settingsSection(view)} ${weekSection(week)}
     ${latestSection(view, (key) => rowLink(post, name, key))} ${lookUpSection(name, formToken)}`;
-  return documentOf({ title: name, at, notice, isLive: false, main });
+  return documentOf({ title: sourceLabel(counted), at, notice, isLive: false, main });
 }
 
 function settingsSection({ source, sent, partner }: SourceView): Html {

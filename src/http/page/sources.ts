@@ -1,5 +1,6 @@
 import { brief, count, percent, span } from "./format.ts";
 import { pauseButton, sourceAddress, type PostButton } from "./forms.ts";
+import { sourceLabel } from "../../status/source-label.ts";
 import { html, type Html } from "./html.ts";
 import type { PageSource } from "./page-data.ts";
 
@@ -10,7 +11,9 @@ export function sourcesSection(sources: readonly PageSource[], post: PostButton)
       ${sources.map(
         (source) =>
           html`<li>
-            <div class="name"><a href="${sourceAddress(source.name)}">${source.name}</a>${tags(source)}</div>
+            <div class="name">
+              <a href="${sourceAddress(source.name)}">${sourceLabel(source)}</a>${tags(source)}
+            </div>
             <div class="progress">${progress(source)}</div>
             ${numbers(source)}
             <div class="action">${pauseButton(post, source.name, source.paused)}</div>
@@ -43,7 +46,8 @@ function number(name: string, value: number | null, shown: string, kind = ""): H
 }
 
 /** Where all is current, a tick says so; a full bar would be the heaviest thing on a healthy page. */
-export function progress({ name, progress: counted }: PageSource): Html {
+export function progress(source: PageSource): Html {
+  const { progress: counted } = source;
   if (counted === undefined) return html`<span class="quiet">counting …</span>`;
   const { rows, current, not_queued: notQueued, old_text: oldText, old_setting: oldSetting } = counted;
   const counts = [
@@ -57,7 +61,7 @@ export function progress({ name, progress: counted }: PageSource): Html {
   return html`<progress
       max="${Math.max(1, rows)}"
       value="${current}"
-      aria-label="${name}: rows with a current vector"
+      aria-label="${sourceLabel(source)}: rows with a current vector"
     ></progress>
     ${words}`;
 }

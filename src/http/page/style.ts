@@ -72,7 +72,7 @@ button{cursor:pointer;border-color:var(--quiet)}button:hover{border-color:var(--
 .week{grid-template-columns:minmax(0,1fr)}.week .chart{border-right:0;border-bottom:1px solid var(--line)}
 }
 @media (max-width:30rem){
-th,td{padding:.4rem .5rem}.wide{display:none}.facts div{grid-template-columns:minmax(0,1fr)}
+th,td{padding:.4rem .5rem}.week th,.week td{padding:.4rem .2rem}.wide{display:none}.facts div{grid-template-columns:minmax(0,1fr)}
 button,select,input[type=search],input[type=text]{min-height:2.75rem}.figures dd{font-size:1.3rem}.figures{grid-template-columns:1fr 1fr}.figures div:last-child:nth-child(odd){grid-column:1/-1}.numbers{gap:.25rem}
 .search>label:not(.check){flex:1 1 100%}.search select{max-width:none}
 }

@@ -1,5 +1,5 @@
 import type { UsageOfDay } from "../../status/usage-by-day.ts";
-import { brief, count } from "./format.ts";
+import { age, brief, count, span } from "./format.ts";
 import { html, type Html } from "./html.ts";
 
 const WIDTH = 480;
@@ -7,7 +7,7 @@ const HEIGHT = 96;
 /** Between two days' bars. */
 const GAP = 12;
 
-/** A week as bars and as a table: rows, tokens and cost of each day. It is read from the database, and so outlives restarts. */
+/** A week as bars and as a table: rows, tokens, cost and freshness of each day. It is read from the database, and so outlives restarts. */
 export function weekSection(days: readonly UsageOfDay[]): Html {
   const highest = Math.max(1, ...days.map(written));
   const total = days.reduce((sum, day) => sum + written(day), 0);
@@ -64,6 +64,7 @@ function table(days: readonly UsageOfDay[]): Html {
         <th scope="col" class="n">Failed</th>
         <th scope="col" class="n">Tokens</th>
         <th scope="col" class="n">Cost</th>
+        <th scope="col" class="n">95 %<span class="wide"> within</span></th>
       </tr>
     </thead>
     <tbody>
@@ -73,6 +74,7 @@ function table(days: readonly UsageOfDay[]): Html {
             <th scope="row">${weekday(day.day)} <span class="quiet wide">${day.day.slice(5)}</span></th>
             ${cell(written(day))}${cell(day.failed, "bad")}${cell(day.tokens)}
             <td class="n">${day.cost === null ? "–" : rounded(day.cost)}</td>
+            ${freshness(day)}
           </tr>`,
       )}
     </tbody>
@@ -81,6 +83,17 @@ function table(days: readonly UsageOfDay[]): Html {
 
 function cell(value: number, kind = ""): Html {
   return html`<td class="n ${value === 0 ? "quiet" : kind}">${brief(value)}</td>`;
+}
+
+/** How long changed rows waited for their vectors. */
+function freshness({ freshness_p50: half, freshness_p95: most }: UsageOfDay): Html {
+  if (half === null || most === null) return html`<td class="n quiet">–</td>`;
+  return html`<td class="n" title="half of the changed rows within ${waited(half)}">${waited(most)}</td>`;
+}
+
+/** One unit is enough: a step of waits is twice the one before it. */
+function waited(seconds: number): string {
+  return seconds < 60 ? span(seconds) : age(seconds);
 }
 
 /** Money of a day, as wide as a column on a telephone. */

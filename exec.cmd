@@ -1,0 +1,2 @@
+@rem For npm start on Windows: sh has an exec, cmd.exe has none and looks for it here.
+@%*

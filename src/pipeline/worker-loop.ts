@@ -96,18 +96,13 @@ export class WorkerLoop {
    * @returns how many rows were released, also by what ended because of the stop.
    */
   async stop(deadline: AbortSignal): Promise<number> {
-    let ended = 0;
-    const count = ({ source, rows }: { readonly source: string; readonly rows: number }): void => {
-      if (source === this.#source) ended += rows;
-    };
-    this.#events.on("released", count);
+    const before = this.claims.released;
     this.#loop.stop();
     await Promise.race([this.#idle(), aborted(deadline)]);
     this.#aborting.abort();
-    const released = await this.claims.releaseAll();
+    await this.claims.releaseAll();
     await this.claims.retryReleases().catch(() => undefined);
-    this.#events.off("released", count);
-    return ended + released;
+    return this.claims.released - before;
   }
 
   async #idle(): Promise<void> {

@@ -71,6 +71,7 @@ export class Claims {
   readonly #pages: HeldPages;
   /** Ticket to owner. */
   readonly #unreleased = new Map<string, number>();
+  #releasedRows = 0;
   #awaitingReply = 0;
 
   constructor(options: ClaimsOptions) {
@@ -92,6 +93,11 @@ export class Claims {
   /** Claims that were sent and have no reply yet: what they will own is not known. */
   get awaitingReply(): number {
     return this.#awaitingReply;
+  }
+
+  /** Rows that were released, since the beginning. */
+  get released(): number {
+    return this.#releasedRows;
   }
 
   /** Pages that are held; claims, pages and reservations that have ended here and still stand in the database. */
@@ -198,11 +204,10 @@ export class Claims {
     await this.release(tickets, "its row is locked or has changed", LOCKED_DELAY_MS);
   }
 
-  /** Releases what is still held, and gives back the pages. @returns how many rows that were. */
-  async releaseAll(): Promise<number> {
-    const rows = await this.#endAsPending(this.#held.tickets, 0);
+  /** Releases what is still held, and gives back the pages. */
+  async releaseAll(): Promise<void> {
+    await this.#endAsPending(this.#held.tickets, 0);
     await this.#pages.close();
-    return rows;
   }
 
   /** Tries again what could not be released. @throws when the database does not answer */
@@ -222,6 +227,7 @@ export class Claims {
     for (const { ticket } of this.#held.pagedOf(held)) owners.delete(ticket);
     for (const [ticket, owner] of owners) this.#unreleased.set(ticket, owner);
     this.#end(held, false);
+    this.#releasedRows += held.length;
     // First, or the listener that claims these rows next would find their texts reserved.
     await this.#options.reservations?.drop().catch(() => undefined);
     if (owners.size > 0) await this.#release(owners, delayMs).catch(() => undefined);

@@ -15,6 +15,7 @@ if (command === "failed") {
   for (const name of names) {
     const again = name.replace(/\.json$/, ".again.json");
     const repeated = names.includes(again) ? read(`${path}/${again}`).map((file) => file.name) : [];
+    for (const file of repeated) console.log(`passed the second time, alone: ${file}`);
     for (const file of read(`${path}/${name}`).filter((file) => !repeated.includes(file.name)))
       for (const { status } of file.assertionResults) sum[status in sum ? status : "skipped"]++;
   }

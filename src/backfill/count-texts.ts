@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import type { LedgerModel } from "../ledger/model.ts";
 import { isToEmbed, joinKnown, modelSql } from "../ledger/stale-rows.ts";
-import { isToWorkOn } from "../queue/is-queued.ts";
+import { isQueuedAndOpen, isQueuedByLookup, isToWorkOn } from "../queue/is-queued.ts";
 import type { ChunkedSource } from "../sources/chunked-source.ts";
 import { isAfter, keyDescending, keyTexts, type KeyTexts } from "../sources/key-order.ts";
 import { withPerRowFallback } from "../sources/per-row-fallback.ts";
@@ -18,13 +18,13 @@ import type { Source } from "../sources/source.ts";
 import { isToCut, joinChunks } from "./queue-stale-chunked-rows.ts";
 
 /** Texts that one statement reads, so that counting can be interrupted. */
-const TEXTS_AT_ONCE = 20_000;
+const TEXTS_AT_ONCE = 1_000;
 
 /** Of texts in chunks, so many that a backfill works on. */
 export interface TextsToDo {
   /** Queued, or to be queued and cut. */
   readonly toCut: number;
-  /** Not these, with a chunk that the backfill of the chunks embeds. */
+  /** Not these, and without a pending chunk, with one that the backfill of the chunks embeds. */
   readonly toEmbed: number;
 }
 
@@ -62,8 +62,9 @@ async function countPart(
   after: KeyTexts | null,
 ): Promise<Part> {
   const known = modelSql(model);
-  const isStaleChunk = isToEmbed(embedder, known, isAll ? sql`'infinity'::timestamptz` : undefined);
   const chunkKey = queueKey(embedder, "t");
+  const isStale = isToEmbed(embedder, known, isAll ? sql`'infinity'::timestamptz` : undefined);
+  const isEmbedded = sql<boolean>`${isStale} and not ${isQueuedByLookup(embedder.id, chunkKey)}`;
   return await withPerRowFallback(chunkedSource, async (source) => {
     const isCut = isToWorkOn(chunkedSource, queueKey(source, "d"), isToCut("d", isAll));
     const hasChunk = (condition: typeof isCut) => sql<boolean>`exists (
@@ -75,7 +76,8 @@ async function countPart(
         where ${after === null ? sql`true` : isAfter(source, "d", after)}
         order by ${keysOf(source, "d")} limit ${TEXTS_AT_ONCE}
       ), classified as materialized (
-        select ${isCut} as is_cut, ${hasChunk(isToWorkOn(embedder, chunkKey, isStaleChunk))} as is_embedded
+        select ${isCut} as is_cut, ${hasChunk(isEmbedded)}
+          and not ${hasChunk(isQueuedAndOpen(embedder.id, chunkKey))} as is_embedded
         from part d ${joinChunks(chunkedSource, "d")}
       )
       select (count(*) filter (where is_cut))::float8 as "toCut",

@@ -42,6 +42,7 @@ export function countWorkLeft(
     for (const texts of work.inChunks) {
       await countTextsOf(db, texts, await model(texts.embedder), options, haveFirst);
       await countRowsOf(db, texts.chunks, texts.embedder, await model(texts.embedder), options);
+      if (!options.signal.aborted) texts.chunksCounted();
     }
     for (const source of work.wholeSources)
       await countRowsOf(db, work.whole, source, await model(source), options);

@@ -155,6 +155,7 @@ async function beginAll(
   for (const source of sources) {
     if (signal.aborted) return;
     await beginEmbedding(db, source, { isAll: all, inBatches: batch, limits });
+    work.inChunks.find(({ embedder }) => embedder.id === source.id)?.begun();
   }
   for (const texts of work.inChunks) {
     await queueTextsToCut(db, texts.source, all, signal, (rows) => {

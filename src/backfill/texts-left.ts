@@ -19,6 +19,8 @@ export class TextsLeft {
   readonly #db: Database;
   readonly #isAll: boolean;
   #counted: TextsToDo = { toCut: 0, toEmbed: 0 };
+  #areChunksCounted = false;
+  #isBegun = false;
   /** Pending before the backfill, or queued by it. */
   #queued = 0;
   #open = 0;
@@ -51,6 +53,16 @@ export class TextsLeft {
     this.#counted = { toCut: this.#counted.toCut + toCut, toEmbed: this.#counted.toEmbed + toEmbed };
   }
 
+  /** All chunks that the backfill embeds are counted. */
+  chunksCounted(): void {
+    this.#areChunksCounted = true;
+  }
+
+  /** The backfill of the chunks was begun. */
+  begun(): void {
+    this.#isBegun = true;
+  }
+
   /** Texts were queued to be cut. */
   queued(texts: number): void {
     this.#queued += texts;
@@ -58,14 +70,21 @@ export class TextsLeft {
 
   /** @param isDrained nothing is pending that is waited for */
   async look(isDrained: boolean): Promise<void> {
+    const isBegun = this.#isBegun;
     this.#open = isDrained ? 0 : await countOpenTexts(this.#db, this.source);
     await this.chunks.look();
     const cut = Math.max(0, this.#queued - this.#open);
-    const { running, total, done } = this.chunks;
-    const embedded = running === 0 ? 1 : total === 0 ? 0 : Math.min(1, done / total);
+    const embedded = isBegun ? this.#embeddedShare() : 0;
     // A backfill of all cuts each text again, and has its chunks embedded again.
     const both = this.#isAll ? cut * embedded : cut + this.#counted.toEmbed * embedded;
     // A text that changes meanwhile is pending again; what was shown as done stays so.
     this.#done = Math.max(this.#done, Math.min(Math.floor(both), this.total));
+  }
+
+  /** Of the chunks that its backfill embeds, from 0 to 1: 0 while nobody knows of how many. */
+  #embeddedShare(): number {
+    const { running, total, done } = this.chunks;
+    if (running === 0) return 1;
+    return this.#areChunksCounted && total > 0 ? Math.min(1, done / total) : 0;
   }
 }

@@ -1,5 +1,4 @@
 import { refuseWithoutBatches } from "../batches/batch-offers.ts";
-import { cancelBatches, type Cancelled } from "../backfill/cancel-batches.ts";
 import { dryRun } from "../backfill/dry-run.ts";
 import { backfillPerRow } from "../backfill/per-row.ts";
 import { showProgress } from "../backfill/progress.ts";
@@ -42,12 +41,6 @@ const OPTIONS = {
     default: false,
     about: "goes through the provider's batch API: half the price (Voyage: a third off), within a day",
   },
-  cancel: {
-    type: "boolean",
-    default: false,
-    about:
-      "with --batch: cancels the batches under way, writes what they have embedded, and ends the backfill",
-  },
   by: {
     type: "string",
     value: "TIME",
@@ -67,7 +60,7 @@ const OPTIONS = {
 export const backfill: Command = {
   usage: invocation(
     "backfill",
-    "[--source NAME] [--all | --fresh] [--dry-run [--sample 50]] [--by TIME] [--spend MONEY] [--batch [--cancel] | --per-row] [--json]",
+    "[--source NAME] [--all | --fresh] [--dry-run [--sample 50]] [--by TIME] [--spend MONEY] [--batch | --per-row] [--json]",
   ),
   summary:
     "embed every row that has no current vector; --dry-run sends nothing and estimates what it would take",
@@ -105,25 +98,9 @@ export const backfill: Command = {
         "--by and --spend limit a backfill by requests.",
         "Leave out --batch and --per-row.",
       );
-    if (
-      values.cancel &&
-      (!values.batch || all || values["dry-run"] || values["per-row"] || wanted !== undefined)
-    )
-      throw new UsageError(
-        "--cancel is about the batches under way, and sends no text.",
-        `Run: ${invocation("backfill", "--batch --cancel")}, with --source NAME for those of one source.`,
-      );
     const progress = showProgress(json ? "none" : process.stderr.isTTY ? "bar" : "lines");
     return await withDatabase(async (db, config) => {
       const { sources, chunked } = await choose(db, values.source);
-      const onProblem = (problem: string): void => {
-        console.error(problem);
-      };
-      if (values.cancel) {
-        const cancelled = await cancelBatches(db, config, notPaused(sources), { onProblem, signal });
-        console.log(json ? JSON.stringify(cancelled) : describeCancelled(cancelled));
-        return cancelled.left > 0 ? 1 : 0;
-      }
       if (values["dry-run"]) {
         const reports = [];
         for (const source of sample === null ? sources : notPaused(sources))
@@ -142,6 +119,9 @@ export const backfill: Command = {
         console.log(json ? JSON.stringify({ rows }) : `${rows} rows embedded, one at a time.`);
         return signal.aborted ? 1 : 0;
       }
+      const onProblem = (problem: string): void => {
+        console.error(problem);
+      };
       if (values.batch) {
         await refuseWithoutBatches(config, notPaused(sources));
         await refuseBesideOtherVersions(db);
@@ -179,12 +159,6 @@ export const backfill: Command = {
     }, signal);
   },
 };
-
-function describeCancelled({ batches, done, left }: Cancelled): string {
-  if (left > 0)
-    return `${left} batches are left, and nothing more is embedded. To go on: ${invocation("backfill", "--batch --cancel")}.`;
-  return `${batches} batches cancelled; ${done} rows of the backfill are embedded. The others wait for the next ${invocation("backfill")}.`;
-}
 
 function describePlans(plan: BackfillPlan | undefined): string[] {
   return plan === undefined ? [] : [describeBackfillPlan(plan)];

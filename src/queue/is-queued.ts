@@ -14,7 +14,7 @@ export function isQueuedByLookup(sourceId: number, key: RawBuilder<unknown>): Ra
 }
 
 /** The same of a row that is pending or claimed. */
-function isQueuedAndOpen(sourceId: number, key: RawBuilder<unknown>): RawBuilder<boolean> {
+export function isQueuedAndOpen(sourceId: number, key: RawBuilder<unknown>): RawBuilder<boolean> {
   return sql`exists (select from autoembed.embedding_queue e
     where e.source_id = ${sql.lit(sourceId)} and e.key = ${key} and ${isOpen("e")} offset 0)`;
 }

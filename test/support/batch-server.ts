@@ -171,7 +171,7 @@ export class BatchServer {
       else send(response, 200, { data: this.batches.map(show).toReversed() });
     } else if (batch === undefined) send(response, 404, { error: { message: "No such batch" } });
     else {
-      if (what === "cancel" && batch.status === "in_progress") this.#end(batch, "cancelled");
+      if (what === "cancel" && batch.status === "in_progress") batch.status = "cancelled";
       send(response, 200, show(batch));
     }
   }
@@ -206,34 +206,29 @@ export class BatchServer {
       if (batch.status !== "in_progress" || batch.endsAt > Date.now()) continue;
       const isExpired = this.expires > 0;
       if (isExpired) this.expires--;
-      this.#end(batch, isExpired ? "expired" : "completed");
-    }
-  }
-
-  /** Embeds all of a batch; half of one that expires or is cancelled. */
-  #end(batch: StandInBatch, status: "completed" | "expired" | "cancelled"): void {
-    const isLost = this.losesFiles > 0;
-    if (isLost) this.losesFiles--;
-    const order = batch.lines
-      .map((line) => ({ ...line, place: hashOf(line.text) }))
-      .sort((a, b) => a.place - b.place);
-    const done = status === "completed" ? order : order.slice(0, order.length / 2);
-    const output: string[] = [];
-    const errors: string[] = order.slice(done.length).map(({ id }) => errorLine(id, 0, `batch_${status}`));
-    for (const { id, text } of done) {
-      if (this.refuses(text)) {
-        errors.push(errorLine(id, 400, "invalid_request", text));
-        continue;
+      const isLost = this.losesFiles > 0;
+      if (isLost) this.losesFiles--;
+      const order = batch.lines
+        .map((line) => ({ ...line, place: hashOf(line.text) }))
+        .sort((a, b) => a.place - b.place);
+      const done = isExpired ? order.slice(0, order.length / 2) : order;
+      const output: string[] = [];
+      const errors: string[] = order.slice(done.length).map(({ id }) => errorLine(id, 0, "batch_expired"));
+      for (const { id, text } of done) {
+        if (this.refuses(text)) {
+          errors.push(errorLine(id, 400, "invalid_request", text));
+          continue;
+        }
+        this.counts.batched++;
+        add(this.paid, text);
+        if (isLost || this.loses(text)) add(this.lost, text);
+        else output.push(resultLine(id, text, this.requests.dimensions));
       }
-      this.counts.batched++;
-      add(this.paid, text);
-      if (isLost || this.loses(text)) add(this.lost, text);
-      else output.push(resultLine(id, text, this.requests.dimensions));
+      batch.output = this.#store(output);
+      if (errors.length > 0) batch.errors = this.#store(errors);
+      if (isLost) this.files.delete(batch.output);
+      batch.status = isExpired ? "expired" : "completed";
     }
-    batch.output = this.#store(output);
-    if (errors.length > 0) batch.errors = this.#store(errors);
-    if (isLost) this.files.delete(batch.output);
-    batch.status = status;
   }
 
   #store(lines: readonly string[]): string {

@@ -45,15 +45,15 @@ test.each(["README.md", "llms.txt"])("%s leads to every page of docs", (page) =>
   expect(PAGES.filter((other) => other.startsWith("docs/") && !text.includes(`](${other})`))).toEqual([]);
 });
 
-test("Every command is in the README, and is a script of the package", () => {
-  const readme = readFileSync("README.md", "utf8");
+test("Every command is in docs/commands.md, and is a script of the package", () => {
+  const page = readFileSync("docs/commands.md", "utf8");
   const names = Object.keys(COMMANDS);
   expect(
     names.filter(
       (name) =>
-        !readme.includes(`\`npm run ${name}`) &&
-        !readme.includes(`\`npm ${name}`) &&
-        !readme.includes(`\`${name}\``),
+        !page.includes(`\`npm run ${name}`) &&
+        !page.includes(`\`npm ${name}`) &&
+        !page.includes(`\`${name}\``),
     ),
   ).toEqual([]);
   expect(names.filter((name) => !scripts.includes(name))).toEqual([]);

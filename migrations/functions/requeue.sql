@@ -32,5 +32,5 @@ begin
 end
 $$;
 comment on function autoembed.requeue is
-  'Makes what is pending or failed of a source that was changed pending again, under the keys that it has now; unseen '
-  'says that changes may have gone unqueued. Used by autoembed.watch().';
+  'Makes all that is queued of a source that was changed pending again, claimed rows too, under the keys that it has '
+  'now; unseen says that changes may have gone unqueued. Used by autoembed.watch().';

@@ -35,8 +35,8 @@ export interface MembershipOptions {
  * are free again within five seconds, however long its requests may take.
  *
  * Only the server's clock is read, and nothing depends on a session, so clocks may be wrong and poolers in between. A
- * listener that was merely slow loses nothing but a request: each write is guarded by the row's ticket and by the hash of
- * its text. A listener that cannot tell what it owns takes a new id, and frees the old one as soon as it holds nothing
+ * listener that was merely slow loses nothing but a request: each write is guarded by the place and ticket of the queue's row
+ * and by the hash of the text, that of a page's row by the hash alone. A listener that cannot tell what it owns takes a new id, and frees the old one as soon as it holds nothing
  * that it knows to be claimed under it.
  */
 export class Membership {

@@ -13,6 +13,9 @@ import { limitBackfill, type BackfillLimits } from "./limits.ts";
  *              ▼                                            │
  *   begin ──▶ reading ──take page, until the table's end──▶ read ──the last page ends──▶ (absent)
  *
+ *   Where its source has another key meanwhile, its pages are dropped, and it reads from the start. It waits where it is ahead of
+ *   its time, or has spent its money.
+ *
  *   (absent) ──take──▶ owned ──end──▶ (absent)
  *                       │  ▲
  *    give back, or its  ▼  │ take

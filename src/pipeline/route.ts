@@ -16,7 +16,7 @@ import { startWritingCached } from "./write-cached-vectors.ts";
 type RowState =
   Exclude<ClaimState, "in_progress"> | "in_progress_here" | "in_progress_elsewhere" | "too_long";
 
-/** May throw; rows that it has not ended or added to the batch are released then. */
+/** May throw: it releases the rows first that it has not ended or added to the batch; `#drain` releases what is unsent. */
 type Handler = (
   context: SourceContext,
   rows: readonly ClaimedRow[],

@@ -39,14 +39,17 @@ export async function sendRequest(
     if (result.truncated.length > 0) {
       events.emit("truncated", { source: source.name, rows: result.truncated.length });
     }
-    // The next request is sent while the vectors are written.
-    for (const part of partsOf(writeSize, embedded, result.vectors)) {
-      // As they are held now: at a deadline they are released while they wait, and what was paid for is cached.
-      const rows = part.texts.flatMap((text, position) =>
+    // As they are held now: at a deadline they are released while a part waits, and what was paid for is cached.
+    const parts = partsOf(writeSize, embedded, result.vectors).map((part) => ({
+      ...part,
+      rows: part.texts.flatMap((text, position) =>
         text.tickets.map((ticket) => ({ ...claims.held.rowOf(ticket), position })),
-      );
+      ),
+    }));
+    // The next request is sent while the vectors are written.
+    for (const part of parts) {
       await writes.start(() => {
-        const written = writeVectors(context, { ...part, rows });
+        const written = writeVectors(context, part);
         writing.push(written);
         return written;
       });

@@ -52,8 +52,8 @@ export async function writeVectors(
 }
 
 /**
- * Runs a write, in an outage again and again, until the listener must stop. To write twice changes nothing: the rows are
- * done. A statement that again has no reply is no outage: it may be this table's alone.
+ * Runs a write, in an outage again and again, until the listener must stop. To write twice is safe: queued rows that are
+ * done end as released, and a page's rows get the same vector again. A statement that again has no reply is no outage: it may be this table's alone.
  */
 async function persistently(
   { events, loop, source }: SourceContext,

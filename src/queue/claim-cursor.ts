@@ -32,7 +32,7 @@ export class ClaimCursor {
     this.#source = source;
   }
 
-  /** Claims up to `limit` rows; fewer mean that no more are due. */
+  /** Claims up to `limit` rows; fewer mean that none is due in the cursor's range: the next drain sees what was released below it. */
   async next<Row extends { readonly ticket: string }>(limit: number, claim: Claim<Row>): Promise<Row[]> {
     const now = performance.now();
     if (now - this.#headReset > RESET_MS) this.#resetHead(now);

@@ -14,7 +14,7 @@ export interface ClaimRange {
   /** embedding_listener.id */
   readonly owner: number;
   readonly limit: number;
-  /** The oldest rows are taken above `head`; rows above `tail` came since the last claim and go first. */
+  /** The oldest rows are taken above `head`; rows above `tail` are fresh and go first: see `ClaimCursor`. */
   readonly head: bigint;
   readonly tail: bigint;
 }
@@ -25,7 +25,7 @@ export interface ClaimOptions extends ClaimRange {
 }
 
 /**
- * Claims a batch: what came since the last claim first, so that a single change does not wait behind the others, then the
+ * Claims a batch: what is fresh first, so that a single change does not wait behind the others, then the
  * oldest. One statement, committed at once: no lock outlives it. Skips every row that another transaction holds.
  *
  * Claims nothing for an owner that is no longer registered (see `freeClaims`), nor for a source that was changed since it

@@ -44,7 +44,7 @@ interface Failure {
 /** How long a row that a user's transaction holds is left alone: long enough not to spin, short enough to follow its commit. */
 export const LOCKED_DELAY_MS = 250;
 
-/** How long a row is left alone that could not be marked as failed: it would be sent, and paid for, once more. */
+/** How long a row is left alone that the database could not mark as failed: it would be sent, and paid for, once more. */
 const UNFAILED_DELAY_MS = 10_000;
 
 /** How rows of a backfill are claimed. */
@@ -119,7 +119,7 @@ export class Claims {
 
   /**
    * Claims rows of the source's backfill: of the page that is being read, or of another one. Fewer than the limit mean
-   * nothing; `isDrained` means that no page can be taken now. @throws what the statements throw
+   * that this page has no more; `isDrained` means that no page can be taken now. @throws what the statements throw
    */
   async claimPaged<Row extends Claimed>(
     claim: PagedClaim<Row>,

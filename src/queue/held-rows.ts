@@ -54,6 +54,6 @@ export function lockHeld(kind: ClaimKind): RawBuilder<unknown> {
 
 /**
  * The lock order of every statement that writes a vector: the user's row, then the queue's, then the vector's (see
- * `writableCte`). A user's transaction takes them in this order too. A row that another transaction holds is left out.
+ * `writableCte`). A user's delete or change of a key takes them in this order too. In whatever order others do, a row that another transaction holds is left out.
  */
 export const lockRowThenQueue = sql`for no key update of t skip locked for update of q skip locked`;

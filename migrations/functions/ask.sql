@@ -33,19 +33,21 @@ begin
     perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     begin
       perform pg_sleep(pause);
+      select f.embedding, f.state into query_vector, state from autoembed.find_question(asked_source, question) f;
+      -- What is known before it is put is why it failed for another session.
+      problem := case when query_vector is not null then null
+        when put_at > '-infinity' and state <> 'waiting' then state
+        when clock_timestamp() > deadline then 'late' end;
+      -- Again every second: a listener may have missed it, or have died.
+      if query_vector is null and problem is null and (state is null or clock_timestamp() > put_at + interval '1s') then
+        put_at := clock_timestamp();
+        problem := case when not autoembed.put_question(asked_source, question) then 'silence' end;
+      end if;
     exception when query_canceled then
+      query_vector := null;
       problem := 'canceled';
     end;
-    select f.embedding, f.state into query_vector, state from autoembed.find_question(asked_source, question) f;
     exit when query_vector is not null;
-    -- What is known before it is put is why it failed for another session.
-    problem := coalesce(problem, case when put_at > '-infinity' then nullif(state, 'waiting') end,
-      case when clock_timestamp() > deadline then 'late' end);
-    -- Again every second: a listener may have missed it, or have died.
-    if problem is null and (state is null or clock_timestamp() > put_at + interval '1 s') then
-      put_at := clock_timestamp();
-      problem := case when not autoembed.put_question(asked_source, question) then 'silence' end;
-    end if;
     pause := least(pause * 1.2 + 0.001, 0.01);
   end loop;
   if problem is not null then

@@ -17,7 +17,7 @@ export async function searchOverhead(
 ): Promise<Section> {
   // As many candidates as our searches ask for.
   const pool = new pg.Pool({ connectionString: url, max: CONNECTIONS, options: "-c hnsw.ef_search=200" });
-  const db = connect({ databaseUrl: url, maxConnections: CONNECTIONS, ownSessions: true });
+  const db = connect({ databaseUrl: url, maxConnections: CONNECTIONS, ownSessions: true, plans: "chosen" });
   const searcher = new Searcher({
     db,
     providerOf: () => Promise.resolve(askedBefore(vectorOf)),

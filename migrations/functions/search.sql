@@ -23,14 +23,12 @@ begin
   for round in select * from autoembed.search_rounds(source, k, filter) loop
     perform set_config(s.key, s.value, true) from jsonb_each_text(round.settings) s;
     execute format('with near as materialized (%s), best as (
-        select distinct on (key) * from near where (select count(*) from near) <= coalesce($3, 9223372036854775807)
-        order by key, distance, chunk)
+        select distinct on (key) * from near order by key, distance, chunk)
       select (select count(*) from near) as examined, array_agg(b.key) as keys, array_agg(b.distance) as distances,
         array_agg(b.chunk) as chunks, array_agg(b.start_char) as starts, array_agg(b.end_char) as ends
       from (select * from best order by distance, key limit $2) b', round.near)
-    into nearest using query_vector, k, round.most_rows;
-    exit when nearest.examined between round.least_rows and coalesce(round.most_rows, nearest.examined)
-      and (round.least_rows = 0 or cardinality(nearest.keys) >= k);
+    into nearest using query_vector, k;
+    exit when nearest.examined >= round.least_rows and (round.least_rows = 0 or cardinality(nearest.keys) >= k);
   end loop;
   perform set_config(s.key, s.value, true) from jsonb_each_text(former) s;
   return query select * from unnest(nearest.keys, nearest.distances, nearest.chunks, nearest.starts, nearest.ends);

@@ -1,58 +1,58 @@
 -- As src/search/nearest.ts and index-rounds.ts look for the nearest rows. Of the many chunks of a row only the best
--- counts, and the first rows of an index to pass a filter are not the nearest: more are looked at than are wanted. What
--- an index has in another form than the column is put in exact order too.
+-- counts, and of the nearest rows few may pass a filter: more are looked at than are wanted. What an index has in
+-- another form than the column is put in exact order too.
+drop function if exists autoembed.search_rounds(autoembed.embedding_source, integer, text);
 create or replace function autoembed.search_rounds(source autoembed.embedding_source, k integer, filter text)
-returns table (near text, least_rows integer, most_rows integer, settings jsonb)
-language plpgsql stable
+returns table (near text, least_rows integer, settings jsonb)
+language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  most_from_index constant integer := 1000;  -- pgvector's own limit
-  few constant integer := 5000;  -- fewer are compared one by one, in less time than an index skips the others
   selected text;
+  compared text;
+  passes text;
   exact text;
   ordering text;
   per_row integer;  -- null without an index
-  most integer;  -- candidates; the rest is for dead rows
-  at_least bigint;  -- candidates per wanted row
+  most integer;  -- candidates
+  chunks_per_row constant bigint := case when source.passages is null then 1 else 10 end;
+  candidates bigint;
   wanted bigint;
 begin
-  select n.selected, n.ordering into selected, exact from autoembed.nearest_sql(source, filter) n;
+  select n.* into selected, compared, passes, exact from autoembed.nearest_sql(source, filter) n;
   select c.ordering, c.per_row into ordering, per_row from autoembed.candidates_sql(source) c;
-  most := case when per_row = 1 then most_from_index else 800 end;
-  at_least := greatest(1, per_row / 4);
-  if per_row is null then
-    null;
-  elsif filter is null then
+  -- pgvector's own limit, and what is left of it where dead rows take places.
+  most := case when per_row = 1 and filter is null then 1000 else 800 end;
+  if per_row is not null and filter is null then
     for wanted in select distinct least(most::bigint, per_row * times * k)
-      from unnest(case when source.passages is null then array[1::bigint] else array[10::bigint, 100] end) times
-      where least(most::bigint, per_row * times * k) >= at_least * times * k order by 1
+      from unnest(array[chunks_per_row, chunks_per_row ^ 2]::bigint[]) times
+      where least(most::bigint, per_row * times * k) >= greatest(1, per_row / 4) * times * k order by 1
     loop
-      -- With pgvector's default of 40, one question in thirty finds none of its nearest ten.
-      return query select format('%s order by %s limit %s', selected, ordering, wanted), wanted::int, wanted::int,
-        jsonb_build_object('hnsw.ef_search', least(most_from_index, greatest(200, 2 * wanted))::text);
+      return query select format('%s order by %s limit %s', selected, ordering, wanted), wanted::int,
+        autoembed.settings_for_candidates(wanted);
     end loop;
-  else
-    return query select format('%s limit %s', selected, few + 1), 0, few, '{}'::jsonb;
-    wanted := least(most_from_index, greatest(20, 2 * per_row) * k::bigint);
-    if wanted >= at_least * k and autoembed.index_settings() ? 'hnsw.iterative_scan' then
-      return query select format('%s order by %s limit %s', selected, ordering, wanted), wanted::int, wanted::int,
-        jsonb_build_object(
-          'hnsw.ef_search', greatest(200, wanted)::text,
-          'hnsw.iterative_scan', 'relaxed_order',
-          -- A twentieth of the index. A longer scan takes about as long as comparing every row.
-          'hnsw.max_scan_tuples', (
-            select greatest(few, sum(greatest(c.reltuples, 0)) / 20)::int::text
-            from pg_class c
-            where c.oid = coalesce(source.vector_table, source.watched_table) or c.oid in (
-              select p.relid from pg_partition_tree(coalesce(source.vector_table, source.watched_table)) p)));
-    end if;
+  elsif per_row is not null and autoembed.is_dear(source, format('select %s and %s', compared, passes)) then
+    wanted := per_row * chunks_per_row * k;
+    -- If those are too few, a share of the whole that is sought through in a tenth of the time of comparing all.
+    for candidates, wanted in
+      select c.candidates, c.wanted
+      from (values (greatest(250, 20::bigint * k, 2 * wanted), wanted)) c(candidates, wanted) where c.candidates <= most
+      union all
+      select m.candidates, 3 * wanted
+      from (select autoembed.estimated_vectors(source) / 200) m(candidates)
+      where m.candidates > greatest(most, 3 * wanted) and autoembed.index_settings() ? 'hnsw.iterative_scan'
+    loop
+      -- The filter stands outside, where it changes nothing about the index being used.
+      return query select
+        format('select n.* from (%s order by %s limit %s) n where n.passes', selected, ordering, candidates),
+        wanted::int, autoembed.settings_for_candidates(candidates);
+    end loop;
   end if;
   -- Every row is compared: no index has this expression. Of chunks, all: they belong to an unknown number of rows.
-  return query select selected || case when source.passages is null
-    then format(' order by (%s) + 0 limit %s', exact, k) else '' end, 0, null::int, '{}'::jsonb;
+  return query select format('%s and %s', selected, passes) || case when source.passages is null
+    then format(' order by (%s) + 0 limit %s', exact, k) else '' end, 0, '{}'::jsonb;
 end
 $$;
 comment on function autoembed.search_rounds is
   'SQL that selects a source''s vectors near to $1, from the cheapest to the one that compares all, each with the '
-  'settings that it needs. It has found the nearest if it gives a number of rows from least_rows to most_rows.';
+  'settings that it needs. It has found the nearest if it gives at least least_rows.';

@@ -22,8 +22,11 @@ export interface ConnectOptions {
    * `lock_timeout` should be set for the listener's role.
    */
   readonly ownSessions: boolean;
-  /** Whether prepared statements are planned per execution (the default) or per session, where the sessions are ours alone. */
-  readonly plans?: "made" | "kept";
+  /**
+   * Whether prepared statements are planned per execution (the default), per session, or as Postgres finds best, where the
+   * sessions are ours alone.
+   */
+  readonly plans?: "made" | "kept" | "chosen";
   /** A connection whose statement has no reply by then is considered dead. */
   readonly queryTimeoutMs?: number;
   /** Whether statements wait for a lock as long as it takes, where the sessions are ours alone. */
@@ -52,7 +55,11 @@ const MOST_KEPT = 200;
 /** How long our statement waits for a lock on a table that a user is altering, before it fails and is tried again later. */
 const LOCK_TIMEOUT_MS = 1_000;
 /** A plan made for an empty queue and kept reads the whole of a full one: 1,100 us per claimed row instead of 26. */
-const MADE = { plan_cache_mode: "force_custom_plan" } as const;
+const PLANS = {
+  made: { plan_cache_mode: "force_custom_plan" },
+  kept: PLANNING,
+  chosen: { plan_cache_mode: "auto" },
+} as const;
 /** Many times what a batch takes, and how long a connection that died silently (half-open) goes unnoticed. */
 const QUERY_TIMEOUT_MS = 30_000;
 
@@ -70,7 +77,7 @@ export function connect(options: ConnectOptions): Database {
       ? {
           ...sessionOptions(options.databaseUrl, {
             ...OWN_SESSION,
-            ...(options.plans === "kept" ? PLANNING : MADE),
+            ...PLANS[options.plans ?? "made"],
           }),
           ...(options.waitsForLocks === true ? {} : { lock_timeout: LOCK_TIMEOUT_MS }),
         }

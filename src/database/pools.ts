@@ -25,7 +25,7 @@ interface PoolSettings {
    */
   readonly route: "configured" | "direct";
   /** See `ConnectOptions`. */
-  readonly plans?: "kept";
+  readonly plans?: "kept" | "chosen";
   readonly queryTimeoutMs?: number;
   readonly waitsForLocks?: true;
   readonly isReadOnly?: true;
@@ -58,11 +58,11 @@ const POOLS = {
   /** One command. To read every text of a large table takes long in one statement, and blocks no user. */
   command: { connections: 1, route: "direct", queryTimeoutMs: HOUR_MS },
   /** Searches by HTTP: so many at a time. */
-  questions: { connections: "share", route: "configured", patienceMs: READER_PATIENCE_MS },
+  questions: { connections: "share", route: "configured", plans: "chosen", patienceMs: READER_PATIENCE_MS },
   /** The searches of an application: so many at a time. */
-  search: { connections: 10, route: "configured" },
+  search: { connections: 10, route: "configured", plans: "chosen" },
   /** The tools of an agent, past a pooler: a session is made read-only for good. */
-  agent: { connections: 3, route: "direct", isReadOnly: true },
+  agent: { connections: 3, route: "direct", plans: "chosen", isReadOnly: true },
   /** One call of the library, whose caller waits for it. */
   application: { connections: 1, route: "direct" },
   /** A backfill counts the rows that it will embed on one connection, and what is left on the other. */

@@ -81,6 +81,14 @@ export function isComparedAsHalf(source: Source): boolean {
   );
 }
 
+/** A longer value is stored beside its row, and what is handed on is a reference to it. */
+const LONGEST_IN_ROW = 2_000;
+
+/** Whether a vector is stored in its row: then it is copied wherever the row goes. */
+export function isStoredInRow(source: Source): boolean {
+  return (dimensionsOf(source) ?? 0) * (source.vectorType === "halfvec" ? 2 : 4) <= LONGEST_IN_ROW;
+}
+
 /** Of the column; of one without a length, those of the model. */
 export function dimensionsOf({ columnDimensions, dimensions }: Source): number | null {
   return columnDimensions ?? dimensions;

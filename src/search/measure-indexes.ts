@@ -92,8 +92,10 @@ class Measuring {
     const measurements: Measurement[] = [{ kind: undefined, recall: 1, ms: exact.ms, bytes: 0 }];
     for (const kind of this.#options.kinds) {
       this.#options.onProgress(`building ${writeIndexKind(kind)} on ${sample.taken} vectors`);
-      const { expression, operators } = indexShape(this.#source, kind);
-      await this.#build(`create index sampled on pg_temp.sample using hnsw (${expression} ${operators})`);
+      const { expression, operators, storage } = indexShape(this.#source, kind);
+      await this.#build(
+        `create index sampled on pg_temp.sample using hnsw (${expression} ${operators}) ${storage}`,
+      );
       const found = await this.#ask(questions, kind);
       const { rows } = await sql<{
         bytes: number;

@@ -1,12 +1,12 @@
-import { sql, type RawBuilder } from "kysely";
+import { sql, type CompiledQuery, type RawBuilder } from "kysely";
 import { PREPARED, type Database } from "../database/connect.ts";
-import { distance, keysOf, queueKey, vectorType } from "../sources/source-sql.ts";
-import { comparedDistance } from "./comparable.ts";
+import type { Source } from "../sources/source.ts";
 import type { Condition } from "./filter.ts";
-import { FULL, type IndexKind } from "./index-kind.ts";
-import { FEW_ROWS, filteredRound, indexRounds, type IndexRound } from "./index-rounds.ts";
+import { isStoredInRow } from "./comparable.ts";
+import { writeIndexKind, type IndexKind } from "./index-kind.ts";
+import { filteredRounds, indexRounds, type IndexRound } from "./index-rounds.ts";
+import { NearestSql, QUESTION } from "./nearest-sql.ts";
 import type { Chunk } from "./search-options.ts";
-import { searchedVectors } from "./searched-rows.ts";
 import type { Searched } from "./searched.ts";
 
 /** A row near to a vector, by its nearest chunk where texts are in chunks. */
@@ -44,9 +44,8 @@ export async function nearest(
   options: NearestOptions,
 ): Promise<Nearest[]> {
   const search = new NearestSearch(db, searched, vector, options);
-  if (searched.index !== undefined) {
-    const { index } = searched;
-    for (const found of options.condition === undefined ? search.byIndex(index) : search.filtered(index)) {
+  if (searched.index !== undefined && (options.condition === undefined || (await search.isDear()))) {
+    for (const found of search.byIndex(searched.index)) {
       const { rows, isComplete } = await found();
       if (isComplete) return rows;
     }
@@ -56,94 +55,91 @@ export async function nearest(
 
 interface Found {
   readonly rows: Nearest[];
+  /** Vectors that were looked at. */
+  readonly examined: number;
   /** Nothing nearer would be found by looking further, as far as an index can tell. */
   readonly isComplete: boolean;
 }
 
+/** As the planner counts: 8,000 are about 10 ms, and more than twice what is looked through of an index at first. */
+const DEAR = 8_000;
+/** What it costs to fetch a vector that is stored beside its row, the planner does not count. */
+const DEAR_IF_STORED_BESIDE = 800;
+
+/** Of sources that are searched without a condition: only the vector differs from search to search. */
+const kept = new WeakMap<Source, Map<string, CompiledQuery>>();
+
 class NearestSearch {
   readonly #db: Database;
   readonly #searched: Searched;
-  readonly #vector: RawBuilder<unknown>;
-  readonly #limit: number;
-  readonly #enough: number;
-  readonly #vectors: RawBuilder<unknown>;
+  readonly #vector: string;
+  readonly #options: NearestOptions;
 
   constructor(db: Database, searched: Searched, vector: string, options: NearestOptions) {
-    const { limit, enough, condition } = options;
     this.#db = db;
     this.#searched = searched;
-    this.#vector = sql`${vector}::${vectorType(searched.source)}`;
-    this.#limit = limit;
-    this.#enough = enough ?? limit;
-    this.#vectors = sql`${searchedVectors(searched, condition)} t where t.vector is not null`;
+    this.#vector = vector;
+    this.#options = options;
+  }
+
+  /** Whether to compare every vector that passes the condition would cost more than to look through the index first. */
+  async isDear(): Promise<boolean> {
+    const { limit, condition } = this.#options;
+    const statement = sql`explain (format json) ${new NearestSql(this.#searched, limit, condition).passing()}`;
+    const [plan] = await this.#run<Explained>(statement.compile(this.#db));
+    const dear = isStoredInRow(this.#searched.source) ? DEAR : DEAR_IF_STORED_BESIDE;
+    return (plan?.["QUERY PLAN"][0]?.Plan["Total Cost"] ?? Infinity) > dear;
   }
 
   /** Ways through the index, the cheapest first. Of many chunks of one row, only the nearest counts. */
   *byIndex(kind: IndexKind): Generator<() => Promise<Found>> {
-    const isChunked = this.#searched.chunkedSource !== undefined;
-    for (const round of indexRounds(kind, this.#limit, { isChunked }))
-      yield () => this.#fromIndex(kind, round);
-  }
-
-  *filtered(kind: IndexKind): Generator<() => Promise<Found>> {
-    yield () => this.#ifFew();
-    const round = this.#searched.canIterate
-      ? filteredRound(kind, this.#limit, this.#searched.vectors)
-      : undefined;
-    if (round !== undefined) yield () => this.#fromIndex(kind, round);
+    const { limit, condition } = this.#options;
+    const { vectors, canIterate, chunkedSource } = this.#searched;
+    const table = { vectors, canIterate, isChunked: chunkedSource !== undefined };
+    const rounds = condition === undefined ? indexRounds : filteredRounds;
+    for (const round of rounds(kind, limit, table)) yield () => this.#fromIndex(kind, round);
   }
 
   /** Every vector is compared. */
   async exactly(): Promise<Found> {
-    // No index has this expression.
-    const exact = sql`${this.#distance(FULL)} + 0`;
-    // Of chunks, all: they belong to an unknown number of rows.
-    const nearestFirst =
-      this.#searched.chunkedSource === undefined ? sql`order by ${exact} limit ${this.#limit}` : sql``;
-    return await this.#find(sql`select t.* from ${this.#vectors} ${nearestFirst}`);
+    return await this.#find("exactly", (statements) => statements.exactly());
   }
 
-  async #fromIndex(kind: IndexKind, { wanted, settings }: IndexRound): Promise<Found> {
-    const set = sql.join(
-      Object.entries(settings).map(([name, value]) => sql`set_config(${name}, ${value}, true)`),
+  async #fromIndex(kind: IndexKind, round: IndexRound): Promise<Found> {
+    const { limit, enough = limit, condition } = this.#options;
+    const isInOrder = condition === undefined && round.candidates === limit;
+    const found = await this.#find(`${writeIndexKind(kind)} ${round.candidates}`, (statements) =>
+      statements.byIndex(kind, round, isInOrder),
     );
-    // Settings of this statement alone, made before its scan begins.
-    const found = await this.#find(sql`select t.* from ${this.#vectors} and (select num_nulls(${set}) = 0)
-      order by ${this.#distance(kind)} limit ${wanted}`);
-    return { ...found, isComplete: found.rows.length >= this.#enough && found.examined === wanted };
+    return { ...found, isComplete: found.rows.length >= enough && found.examined >= round.wanted };
   }
 
-  async #ifFew(): Promise<Found> {
-    const found = await this.#find(
-      sql`select t.* from ${this.#vectors} limit ${FEW_ROWS + 1}`,
-      sql`where (select count(*) from near) <= ${FEW_ROWS}`,
-    );
-    return { ...found, isComplete: found.examined <= FEW_ROWS };
-  }
-
-  /** As the index compares, so that it is used. */
-  #distance(kind: IndexKind): RawBuilder<unknown> {
-    return comparedDistance(this.#searched.source, kind, sql`t.vector`, this.#vector);
-  }
-
-  async #find(near: RawBuilder<unknown>, only = sql``): Promise<Found & { examined: number }> {
-    const { keyed, source, isUnchanged } = this.#searched;
-    const { rows } = await sql<FoundRow & { examined: string }>`${sql.raw(PREPARED)}
-      with near as materialized (${near}), best as (
-        select distinct on (${keysOf(keyed, "n")}) ${queueKey(keyed, "n")} as key,
-          ${distance(source, sql`n.vector`, this.#vector)} as distance, n.chunk, n.start_char, n.end_char
-        from near n ${only} order by ${keysOf(keyed, "n")}, distance, chunk
-      )
-      select u.unchanged, (select count(*) from near) as examined, b.*
-      from (select ${isUnchanged} as unchanged) u
-      left join (select * from best order by distance, key limit ${this.#limit}) b on true
-      order by b.distance, b.key`.execute(this.#db);
+  async #find(name: string, write: (statements: NearestSql) => RawBuilder<unknown>): Promise<Found> {
+    const rows = await this.#run<FoundRow>(this.#statement(name, write));
     if (rows[0]?.unchanged !== true) throw new SourceHasChanged();
     const found = rows.flatMap(({ key, distance, ...position }) =>
       // A vector of zeros, which somebody else wrote, has no direction.
       key === null || !Number.isFinite(distance) ? [] : [{ key, distance, chunk: chunkOf(position) }],
     );
     return { rows: found, examined: Number(rows[0].examined), isComplete: true };
+  }
+
+  async #run<Row>(statement: CompiledQuery): Promise<Row[]> {
+    const parameters = statement.parameters.map((value) => (value === QUESTION ? this.#vector : value));
+    return (await this.#db.executeQuery<Row>({ ...statement, parameters })).rows;
+  }
+
+  #statement(name: string, write: (statements: NearestSql) => RawBuilder<unknown>): CompiledQuery {
+    const { limit, condition } = this.#options;
+    const compile = (mark = sql``): CompiledQuery =>
+      sql`${mark} ${write(new NearestSql(this.#searched, limit, condition))}`.compile(this.#db);
+    if (condition !== undefined) return compile();
+    const { source } = this.#searched;
+    const statements = kept.get(source) ?? new Map<string, CompiledQuery>();
+    kept.set(source, statements);
+    const statement = statements.get(`${name} ${limit}`) ?? compile(sql.raw(PREPARED));
+    statements.set(`${name} ${limit}`, statement);
+    return statement;
   }
 }
 
@@ -153,8 +149,13 @@ export interface Position {
   readonly end_char: number;
 }
 
+interface Explained {
+  readonly "QUERY PLAN": readonly { readonly Plan: { readonly "Total Cost": number } }[];
+}
+
 interface FoundRow extends Position {
   readonly unchanged: boolean;
+  readonly examined: string;
   readonly key: string | null;
   readonly distance: number;
 }

@@ -1,0 +1,104 @@
+import { sql, type RawBuilder } from "kysely";
+import { distance, keysOf, queueKey, vectorType } from "../sources/source-sql.ts";
+import { comparedDistance } from "./comparable.ts";
+import type { Condition } from "./filter.ts";
+import { FULL, type IndexKind } from "./index-kind.ts";
+import type { IndexRound } from "./index-rounds.ts";
+import { searchedVectors } from "./searched-rows.ts";
+import type { Searched } from "./searched.ts";
+
+/** Stands for the vector of the question in a statement's parameters. */
+export const QUESTION = Symbol("the vector of the question, as pgvector writes it");
+
+/** The statements that find the `limit` rows nearest to a vector, as `(unchanged, examined, key, distance, chunk, …)`. */
+export class NearestSql {
+  readonly #searched: Searched;
+  readonly #limit: RawBuilder<unknown>;
+  /** `t`, to which conditions can be added. */
+  readonly #vectors: RawBuilder<unknown>;
+  readonly #passes: RawBuilder<unknown>;
+  readonly #question: RawBuilder<unknown>;
+
+  constructor(searched: Searched, limit: number, condition: Condition | undefined) {
+    this.#searched = searched;
+    // Not bound: a plan that is kept has to know them.
+    this.#limit = sql.lit(limit);
+    this.#vectors = sql`${searchedVectors(searched, condition)} t where t.vector is not null`;
+    this.#passes = condition === undefined ? sql`true` : sql`t.passes`;
+    this.#question = sql`${QUESTION}::${vectorType(searched.source)}`;
+  }
+
+  /** Every vector is compared. */
+  exactly(): RawBuilder<unknown> {
+    const vectors = sql`${this.#vectors} and ${this.#passes}`;
+    // No index has this expression.
+    if (!this.#isChunked) return this.#first(sql`${vectors} order by ${this.#compared(FULL)} + 0`);
+    // All chunks: they belong to an unknown number of rows.
+    const keys = keysOf(this.#searched.keyed, "t");
+    const near = sql`select ${keys}, ${this.#distance("t")} as distance, t.chunk, t.start_char, t.end_char from ${vectors}`;
+    return this.#best(near, sql`n.distance`);
+  }
+
+  /** The vectors that would be compared. */
+  passing(): RawBuilder<unknown> {
+    return sql`select from ${this.#vectors} and ${this.#passes}`;
+  }
+
+  /** As an index of that kind finds them. @param isInOrder it gives the wanted rows, in the order of their distance */
+  byIndex(kind: IndexKind, { candidates, settings }: IndexRound, isInOrder: boolean): RawBuilder<unknown> {
+    const set = sql.join(
+      Object.entries(settings).map(([name, value]) => sql`set_config(${name}, ${value}, true)`),
+    );
+    // Settings of this statement alone, made before its scan begins.
+    const near = sql`${this.#vectors} and (select num_nulls(${set}) = 0) order by ${this.#compared(kind)}`;
+    if (isInOrder && !this.#isChunked) return this.#first(near);
+    // The condition stands outside, where it changes nothing about the index being used.
+    const passing = sql`select t.* from (select t.* from ${near} limit ${sql.lit(candidates)}) t where ${this.#passes}`;
+    return this.#best(passing, this.#distance("n"));
+  }
+
+  get #isChunked(): boolean {
+    return this.#searched.chunkedSource !== undefined;
+  }
+
+  /** As the index compares, so that it is used. */
+  #compared(kind: IndexKind): RawBuilder<unknown> {
+    return comparedDistance(this.#searched.source, kind, sql`t.vector`, this.#question);
+  }
+
+  /** As the column itself is compared. */
+  #distance(table: string): RawBuilder<unknown> {
+    return distance(this.#searched.source, sql`${sql.id(table)}.vector`, this.#question);
+  }
+
+  /** The first of the vectors that are `near`, each of which is a row's only one. */
+  #first(near: RawBuilder<unknown>): RawBuilder<unknown> {
+    const row = sql`${queueKey(this.#searched.keyed, "t")} as key, ${this.#distance("t")} as distance`;
+    return this.#found(
+      sql`select ${row}, t.chunk, t.start_char, t.end_char from ${near} limit ${this.#limit}`,
+      sql`count(b.key) over ()`,
+    );
+  }
+
+  /**
+   * Of the vectors that are `near`, the nearest of each row.
+   * @param distance of one of them, `n`
+   */
+  #best(near: RawBuilder<unknown>, distance: RawBuilder<unknown>): RawBuilder<unknown> {
+    const keys = keysOf(this.#searched.keyed, "n");
+    const row = sql`${queueKey(this.#searched.keyed, "n")} as key, ${distance} as distance, n.chunk, n.start_char, n.end_char`;
+    const best = this.#isChunked
+      ? sql`select distinct on (${keys}) ${row} from near n order by ${keys}, distance, chunk`
+      : sql`select ${row} from near n`;
+    return sql`with near as materialized (${near}) ${this.#found(
+      sql`select * from (${best}) o order by distance, key limit ${this.#limit}`,
+      sql`(select count(*) from near)`,
+    )}`;
+  }
+
+  #found(best: RawBuilder<unknown>, examined: RawBuilder<unknown>): RawBuilder<unknown> {
+    return sql`select u.unchanged, ${examined} as examined, b.*
+      from (select ${this.#searched.isUnchanged} as unchanged) u left join (${best}) b on true
+      order by b.distance, b.key`;
+  }
+}

@@ -71,6 +71,11 @@ export function comparedDistance(
   return sql`(${as(vector)} ${vectorOperator(source.vectorSchema, operator)} ${as(question)})`;
 }
 
+/** Whether the distance in an index of that kind is that of the column's own values. */
+export function isComparedAsStored(source: Source, kind: IndexKind): boolean {
+  return comparisonOf(source, kind).before === "";
+}
+
 /** A `vector` too long for an index of its own type. */
 export function isComparedAsHalf(source: Source): boolean {
   const dimensions = dimensionsOf(source) ?? 0;

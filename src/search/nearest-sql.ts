@@ -1,6 +1,6 @@
 import { sql, type RawBuilder } from "kysely";
 import { distance, keysOf, queueKey, vectorType } from "../sources/source-sql.ts";
-import { comparedDistance } from "./comparable.ts";
+import { comparedDistance, isComparedAsStored } from "./comparable.ts";
 import type { Condition } from "./filter.ts";
 import { FULL, type IndexKind } from "./index-kind.ts";
 import type { IndexRound } from "./index-rounds.ts";
@@ -32,7 +32,7 @@ export class NearestSql {
   exactly(): RawBuilder<unknown> {
     const vectors = sql`${this.#vectors} and ${this.#passes}`;
     // No index has this expression.
-    if (!this.#isChunked) return this.#first(sql`${vectors} order by ${this.#compared(FULL)} + 0`);
+    if (!this.#isChunked) return this.#first(vectors, sql`${this.#compared(FULL)} + 0`);
     // All chunks: they belong to an unknown number of rows.
     const keys = keysOf(this.#searched.keyed, "t");
     const near = sql`select ${keys}, ${this.#distance("t")} as distance, t.chunk, t.start_char, t.end_char from ${vectors}`;
@@ -50,10 +50,15 @@ export class NearestSql {
       Object.entries(settings).map(([name, value]) => sql`set_config(${name}, ${value}, true)`),
     );
     // Settings of this statement alone, made before its scan begins.
-    const near = sql`${this.#vectors} and (select num_nulls(${set}) = 0) order by ${this.#compared(kind)}`;
-    if (isInOrder && !this.#isChunked) return this.#first(near);
+    const vectors = sql`${this.#vectors} and (select num_nulls(${set}) = 0)`;
+    if (isInOrder && !this.#isChunked) {
+      // The question is long: it is sent once where the selected distance is the index's too.
+      const isSelected = isComparedAsStored(this.#searched.source, kind);
+      return this.#first(vectors, isSelected ? sql`distance` : this.#compared(kind));
+    }
+    const near = sql`select t.* from ${vectors} order by ${this.#compared(kind)} limit ${sql.lit(candidates)}`;
     // The condition stands outside, where it changes nothing about the index being used.
-    const passing = sql`select t.* from (select t.* from ${near} limit ${sql.lit(candidates)}) t where ${this.#passes}`;
+    const passing = sql`select t.* from (${near}) t where ${this.#passes}`;
     return this.#best(passing, this.#distance("n"));
   }
 
@@ -71,11 +76,11 @@ export class NearestSql {
     return distance(this.#searched.source, sql`${sql.id(table)}.vector`, this.#question);
   }
 
-  /** The first of the vectors that are `near`, each of which is a row's only one. */
-  #first(near: RawBuilder<unknown>): RawBuilder<unknown> {
+  /** The first of the `vectors` in that order; each is a row's only one. */
+  #first(vectors: RawBuilder<unknown>, order: RawBuilder<unknown>): RawBuilder<unknown> {
     const row = sql`${queueKey(this.#searched.keyed, "t")} as key, ${this.#distance("t")} as distance`;
     return this.#found(
-      sql`select ${row}, t.chunk, t.start_char, t.end_char from ${near} limit ${this.#limit}`,
+      sql`select ${row}, t.chunk, t.start_char, t.end_char from ${vectors} order by ${order} limit ${this.#limit}`,
       sql`count(b.key) over ()`,
     );
   }

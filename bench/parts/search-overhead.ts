@@ -20,7 +20,7 @@ export async function searchOverhead(
   const db = connect({ databaseUrl: url, maxConnections: CONNECTIONS, ownSessions: true, plans: "chosen" });
   const searcher = new Searcher({
     db,
-    providerOf: () => Promise.resolve(askedBefore(vectorOf)),
+    providerOf: () => Promise.resolve(askedBefore((question) => vectorOf(Number(question)))),
     timeoutMs: 10_000,
   });
   const questions = 20;
@@ -83,8 +83,9 @@ async function each(
   return times;
 }
 
-function askedBefore(vectorOf: (question: number) => Float32Array): Provider {
-  const dimensions = vectorOf(0).length;
+/** A provider that knows the vector of each question at once. */
+export function askedBefore(vectorOf: (question: string) => Float32Array): Provider {
+  const dimensions = vectorOf("0").length;
   return {
     backend: "llm_api",
     model: "bench",
@@ -95,7 +96,7 @@ function askedBefore(vectorOf: (question: number) => Float32Array): Provider {
     queryFingerprint: "bench",
     embed: (texts) => {
       const vectors = new VectorArray(texts.length, dimensions);
-      for (const [i, text] of texts.entries()) vectors.setFloats(i, vectorOf(Number(text)));
+      for (const [i, text] of texts.entries()) vectors.setFloats(i, vectorOf(text));
       return Promise.resolve({ vectors, tokens: 1, areTokensEstimated: true, milliseconds: 0 });
     },
     ready: () => Promise.resolve(),

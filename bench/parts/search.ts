@@ -9,6 +9,7 @@ import type { Bench } from "../part.ts";
 import { randomVector } from "../random-vector.ts";
 import { atLeast, atMost, type Section } from "../report.ts";
 import { askOverhead } from "./ask-overhead.ts";
+import { hybridTime } from "./hybrid-time.ts";
 import { searchOverhead } from "./search-overhead.ts";
 
 const DIMENSIONS = 256;
@@ -78,6 +79,7 @@ export async function search({ server, quick, rows, progress }: Bench): Promise<
       },
       await searchOverhead(url, questions * 10, (i) => clustered(size + 1 + i)),
       await askOverhead(url, DIMENSIONS, questions),
+      await hybridTime(url, size, questions, (i) => clustered(size + 1 + i)),
     ];
   } finally {
     await db.destroy();

@@ -9,34 +9,80 @@ import { queryOf, type AskedWord } from "./word-weights.ts";
 const PARSED_ROWS = 100;
 /** Rows that are found by the rarest words; from then on, more frequent words only add to their weights. */
 const ENOUGH_ROWS = 2_000;
+/** Rows that a word finds, at most: to look at more would take longer than an answer may. */
+const MOST_ROWS = 5_000;
+
+/** Rows of an index that have what a query says, and what that counts. */
+interface Held {
+  readonly query: RawBuilder<unknown>;
+  readonly weight: number;
+}
+
+/** The words that find rows by themselves, and those that more rows have, or too many. */
+export interface Apart {
+  readonly rare: readonly AskedWord[];
+  readonly frequent: readonly AskedWord[];
+}
+
+/** Words that are estimated alike are of one kind. @param asked the rarest first */
+export function apart(asked: readonly AskedWord[]): Apart {
+  const rare: AskedWord[] = [];
+  const frequent: AskedWord[] = [];
+  let found = 0;
+  for (const word of asked) {
+    const isRare = word.texts <= MOST_ROWS && (found < ENOUGH_ROWS || word.texts === rare.at(-1)?.texts);
+    (isRare ? rare : frequent).push(word);
+    found += word.texts;
+  }
+  return { rare, frequent };
+}
+
+/** Rows that have one of the rare words, whatever else they have; if no word is rare, those that have all words. */
+export function heldTogether({ rare, frequent }: Apart): readonly Held[] {
+  if (rare.length === 0) {
+    const all = sql.join(
+      frequent.map(({ lexeme }) => queryOf(lexeme)),
+      sql` && `,
+    );
+    return [{ query: sql`(${all})`, weight: 1 }];
+  }
+  const anyRare = queryOf(...rare.map(({ lexeme }) => lexeme));
+  return [
+    ...heldByEach(rare),
+    ...frequent.map(({ lexeme, weight }) => ({ query: sql`(${anyRare} && ${queryOf(lexeme)})`, weight })),
+  ];
+}
+
+/** Rows that have any of the words; of a frequent one, not all. */
+export function heldByEach(asked: readonly AskedWord[]): readonly Held[] {
+  return asked.map(({ lexeme, weight }) => ({ query: queryOf(lexeme), weight }));
+}
 
 /**
  * The rows with the greatest sums of weights, by the index, and of equal ones the shortest, as BM25 has it: of all others no
  * text is read.
- * @param rare at least one of these is in each row
  */
 export function parsedByIndex(
   source: Source,
   { language, condition, limit }: WordSearch,
-  rare: readonly AskedWord[],
-  frequent: readonly AskedWord[],
+  held: readonly Held[],
+  asked: readonly AskedWord[],
 ): ParsedRows {
-  const asked = [...rare, ...frequent];
   const rows = watchedTexts(source, condition?.(source));
   const words = wordsOf(language, sql`t.content`);
   // The length of a column is known without reading it.
   const length = source.textIsColumn ? sql`octet_length(t.content)` : sql`0`;
-  const holding = (query: RawBuilder<unknown>, { weight }: AskedWord): RawBuilder<unknown> =>
-    sql`select ${keysOf(source, "t")}, ${weight}::float8 as weight, ${length} as length from ${rows} t where ${words} @@ ${query}`;
-  const anyRare = queryOf(...rare.map(({ lexeme }) => lexeme));
-  const held = [
-    ...rare.map((word) => holding(queryOf(word.lexeme), word)),
-    ...frequent.map((word) => holding(sql`(${anyRare} && ${queryOf(word.lexeme)})`, word)),
-  ];
+  const holding = held.map(
+    ({
+      query,
+      weight,
+    }) => sql`(select ${keysOf(source, "t")}, ${weight}::float8 as weight, ${length} as length
+      from ${rows} t where ${words} @@ ${query} limit ${sql.lit(MOST_ROWS)})`,
+  );
   const keys = keysOf(source, "h");
   return {
     parsed: sql`candidates as materialized (
-      select ${keys} from (${sql.join(held, sql` union all `)}) h
+      select ${keys} from (${sql.join(holding, sql` union all `)}) h
       group by ${keys} order by sum(h.weight) desc, min(h.length), ${keys} limit ${Math.max(PARSED_ROWS, limit)}
     ), parsed as materialized (
       select ${queueKey(source, "t")} as key, ${words} as words
@@ -47,20 +93,4 @@ export function parsedByIndex(
         a(lexeme, weight)
     )`,
   };
-}
-
-/**
- * The words that find enough rows, and those that more rows have. Words that are estimated alike are of one kind.
- * @param asked the rarest first
- */
-export function apart(asked: readonly AskedWord[]): { rare: AskedWord[]; frequent: AskedWord[] } {
-  const rare: AskedWord[] = [];
-  const frequent: AskedWord[] = [];
-  let found = 0;
-  for (const word of asked) {
-    const isRare = found < ENOUGH_ROWS || word.texts === rare.at(-1)?.texts;
-    (isRare ? rare : frequent).push(word);
-    found += word.texts;
-  }
-  return { rare, frequent };
 }

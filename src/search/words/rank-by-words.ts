@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import type { Database } from "../../database/connect.ts";
 import type { Source } from "../../sources/source.ts";
-import { apart, parsedByIndex } from "./parsed-by-index.ts";
+import { apart, heldByEach, heldTogether, parsedByIndex } from "./parsed-by-index.ts";
 import { parsedOneByOne } from "./parsed-one-by-one.ts";
 import type { ParsedRows, WordSearch } from "./word-search.ts";
 import { lexemesOf, weighWords } from "./word-weights.ts";
@@ -16,6 +16,8 @@ export interface WordMatch {
 /** The usual constants of BM25: how soon a repeated word counts no more, and how much a text's length does. */
 const K1 = sql.lit(1.2);
 const B = sql.lit(0.75);
+/** For the rows that an index finds: 16 bytes and more a block. */
+const MEMORY_KB = 65_536;
 /** Characters of each text that are parsed if one text has too many words: 100,000 stay below 1 MB in any script. */
 const PARSED_CHARACTERS = 100_000;
 /** Characters of a question whose words are looked for: it may be a whole text. */
@@ -34,11 +36,35 @@ export async function rankByWords(db: Database, source: Source, search: WordSear
     const content = search.cutsTexts ? sql`left(t.content, ${sql.lit(PARSED_CHARACTERS)})` : sql`t.content`;
     return await rank(db, search, lexemes, parsedOneByOne(source, search, lexemes, content));
   }
-  const { rare, frequent } = apart(await weighWords(db, source, search.language, lexemes));
-  const found = await rank(db, search, lexemes, parsedByIndex(source, search, rare, frequent));
-  // The rarest words may be misspelled: then the others find the rows.
-  if (found.length >= search.limit || frequent.length === 0) return found;
-  return await rank(db, search, lexemes, parsedByIndex(source, search, [...rare, ...frequent], []));
+  const asked = await weighWords(db, source, search.language, lexemes);
+  return await byIndexAlone(db, async (alone) => {
+    const words = apart(asked);
+    const found = await rank(
+      alone,
+      search,
+      lexemes,
+      parsedByIndex(source, search, heldTogether(words), asked),
+    );
+    // The rarest words may be misspelled, and no row may have all: then each finds rows.
+    if (found.length >= search.limit || words.frequent.length === 0) return found;
+    return await rank(alone, search, lexemes, parsedByIndex(source, search, heldByEach(asked), asked));
+  });
+}
+
+/**
+ * Postgres finds the rows that have a word by its index, also where it takes for granted that most have it: to read the
+ * table, it would have to parse every text. With more memory it remembers each row, and not whole blocks, whose texts it would
+ * parse.
+ */
+async function byIndexAlone<T>(db: Database, work: (db: Database) => Promise<T>): Promise<T> {
+  const run = async (transaction: Database): Promise<T> => {
+    await sql`select set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true),
+      set_config('work_mem', greatest(pg_size_bytes(current_setting('work_mem')) / 1024, ${sql.lit(MEMORY_KB)}) || 'kB', true)`.execute(
+      transaction,
+    );
+    return await work(transaction);
+  };
+  return db.isTransaction ? await run(db) : await db.transaction().execute(run);
 }
 
 async function rank(

@@ -38,7 +38,7 @@ const KEEP_PAUSE_MS = 500;
 
 export interface AskedQuestionsOptions {
   readonly db: Database;
-  readonly providers: Pick<Providers, "for">;
+  readonly providers: Pick<Providers, "forQuestions">;
   /** The `embedding_listener.id` to take questions under. */
   readonly claimant: { id(): Promise<number> };
   /** `EMBEDDING_TIMEOUT`, and the prices of what is counted. */
@@ -123,7 +123,7 @@ export class AskedQuestions {
   async #embed(waiting: WaitingQuestion): Promise<void> {
     const { db, providers, config } = this.#options;
     const signal = AbortSignal.timeout(Math.min(config.EMBEDDING_TIMEOUT, MOST_MS));
-    const provider = await unlessAborted(signal, providers.for(waiting));
+    const provider = await unlessAborted(signal, providers.forQuestions(waiting));
     const { queryFingerprint } = provider;
     if (waiting.questionModel !== queryFingerprint)
       await setQuestionModel(db, waiting.sourceId, queryFingerprint);

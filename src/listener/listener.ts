@@ -200,7 +200,7 @@ class RunningListener implements Listener {
   }
 
   provider(source: ProviderOverrides): Promise<Provider> {
-    return this.#providers.for(source);
+    return this.#providers.forQuestions(source);
   }
 
   describeProviders(): ProviderDescription[] {

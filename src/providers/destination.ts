@@ -2,6 +2,7 @@ import type { ProviderConfig } from "./provider-config.ts";
 import type { ProviderSettings } from "./known-backends.ts";
 import { describeProvider } from "./registry.ts";
 import { resolveProviderSettings, type ProviderOverrides } from "./resolve-provider-settings.ts";
+import { questionKeyBeside } from "./question-key.ts";
 import { placeholdersOf } from "./rest/placeholders.ts";
 import type { PerRole } from "./roles/role.ts";
 import { sentBy, type Sent } from "./roles/sent.ts";
@@ -29,6 +30,7 @@ export async function destinationOf(config: ProviderConfig, source: ProviderOver
   const { api_key_env: ownKey, ...settings } = source.settings;
   const keyless = { ...source, settings };
   const resolved = resolveProviderSettings(config, keyless);
+  const keys = typeof ownKey === "string" ? [ownKey] : keysIn(resolved);
   const { name, model, address, shape, prefixes, roleFields } = await describeProvider(config, keyless);
   const namesOf = (fields: object = {}): string[] =>
     Object.entries(fields).flatMap(([field, value]) =>
@@ -38,7 +40,7 @@ export async function destinationOf(config: ProviderConfig, source: ProviderOver
     backend: name,
     model,
     address: address ?? null,
-    keys: typeof ownKey === "string" ? [ownKey] : keysIn(resolved),
+    keys: keys.flatMap((key) => [key, questionKeyBeside(key, config)?.name ?? []].flat()),
     headers: "headers" in resolved ? namesOf(resolved.headers) : [],
     fields: { document: namesOf(shape.document), query: namesOf(shape.query) },
     sent: sentBy({ prefixes, ...(roleFields === undefined ? {} : { roleFields }) }),

@@ -12,6 +12,7 @@ import {
 import type { PrefixedBackend } from "./roles/with-prefixes.ts";
 import { DEFAULT_POLICY, type RetryPolicy } from "./retry-policy.ts";
 import type { RetryingProvider } from "./retrying-provider.ts";
+import { withQuestionKey } from "./question-key.ts";
 import { sourceSettings } from "./source-settings.ts";
 import { Limiter } from "./traffic/limiter.ts";
 
@@ -49,7 +50,16 @@ export class Providers {
 
   /** Opens the provider, or shares the one that is open. @throws {ProviderError} where it does not answer. */
   async for(overrides: ProviderOverrides): Promise<RetryingProvider> {
+    return await this.#with(overrides, resolveProviderSettings(this.#config, overrides));
+  }
+
+  /** The same for questions, which may have a key of their own; then they have a circuit and a rate limit of their own too. */
+  async forQuestions(overrides: ProviderOverrides): Promise<RetryingProvider> {
     const settings = resolveProviderSettings(this.#config, overrides);
+    return await this.#with(overrides, withQuestionKey(settings, this.#config));
+  }
+
+  async #with(overrides: ProviderOverrides, settings: ProviderSettings): Promise<RetryingProvider> {
     const policy = { ...DEFAULT_POLICY, ...policyOf(this.#config, overrides) };
     const id = JSON.stringify([settings, policy]);
     const opening = this.#open.get(id) ?? this.#remember(this.#openOne(settings, policy));
@@ -106,7 +116,7 @@ export class Providers {
 }
 
 /**
- * Providers that stay open between pieces of work, one per settings. Each call is one request, and nothing is retried: who
+ * Providers of questions, which stay open between searches, one per settings. Each call is one request, and nothing is retried: who
  * waits for an answer learns of a failure at once.
  */
 export class KeptProviders {
@@ -122,10 +132,8 @@ export class KeptProviders {
    * @throws {ProviderError} where it does not answer, or with vectors of another length
    */
   async for(overrides: ProviderOverrides, dimensions: number | null): Promise<Provider> {
-    const settings = resolveProviderSettings(this.#config, {
-      ...overrides,
-      dimensions: dimensions ?? overrides.dimensions,
-    });
+    const wanted = { ...overrides, dimensions: dimensions ?? overrides.dimensions };
+    const settings = withQuestionKey(resolveProviderSettings(this.#config, wanted), this.#config);
     const id = JSON.stringify(settings);
     const opening = this.#open.get(id) ?? openDirectly(settings);
     this.#open.set(id, opening);

@@ -22,9 +22,11 @@ export const cohere = defineBackend({
     COHERE_BASE_URL: httpUrl.default("https://api.cohere.com/v2"),
     COHERE_API_KEY: text.optional(),
     COHERE_API_KEY_FILE: text.optional(),
+    COHERE_QUERY_API_KEY: text.optional(),
+    COHERE_QUERY_API_KEY_FILE: text.optional(),
     COHERE_EMBED_MODEL: text.default("embed-v4.0"),
   },
-  secrets: ["COHERE_API_KEY"],
+  secrets: ["COHERE_API_KEY", "COHERE_QUERY_API_KEY"],
   ofSource: ownServer,
   resolve: (given): CohereSettings => ({
     backend: "cohere",

@@ -21,9 +21,11 @@ export const gemini = defineBackend({
     GEMINI_BASE_URL: httpUrl.default("https://generativelanguage.googleapis.com/v1beta"),
     GEMINI_API_KEY: text.optional(),
     GEMINI_API_KEY_FILE: text.optional(),
+    GEMINI_QUERY_API_KEY: text.optional(),
+    GEMINI_QUERY_API_KEY_FILE: text.optional(),
     GEMINI_EMBED_MODEL: text.default("gemini-embedding-001"),
   },
-  secrets: ["GEMINI_API_KEY"],
+  secrets: ["GEMINI_API_KEY", "GEMINI_QUERY_API_KEY"],
   ofSource: ownServer,
   resolve: (given): GeminiSettings => ({
     backend: "gemini",

@@ -199,6 +199,8 @@ const environment = {
   OPENAI_BASE_URL: httpUrl.default("https://api.openai.com/v1"),
   OPENAI_API_KEY: text.optional(),
   OPENAI_API_KEY_FILE: text.optional(),
+  OPENAI_QUERY_API_KEY: text.optional(),
+  OPENAI_QUERY_API_KEY_FILE: text.optional(),
   OPENAI_EMBED_MODEL: text.default("text-embedding-3-small"),
   OPENAI_EMBED_PATH: text.startsWith("/", "expected a path such as /embeddings").optional(),
   OPENAI_HEADERS: record.pipe(z.record(z.string(), z.string())).optional(),
@@ -241,7 +243,7 @@ export const llmApi = defineBackend({
   id: "llm_api",
   alias: "openai",
   environment,
-  secrets: ["OPENAI_API_KEY", "OPENAI_HEADERS"],
+  secrets: ["OPENAI_API_KEY", "OPENAI_QUERY_API_KEY", "OPENAI_HEADERS"],
   ofSource,
   resolve: ({ environment, source, model, common, network }): OpenAiSettings => ({
     ...common,

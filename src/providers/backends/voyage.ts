@@ -24,9 +24,11 @@ export const voyage = defineBackend({
     VOYAGE_BASE_URL: httpUrl.default("https://api.voyageai.com/v1"),
     VOYAGE_API_KEY: text.optional(),
     VOYAGE_API_KEY_FILE: text.optional(),
+    VOYAGE_QUERY_API_KEY: text.optional(),
+    VOYAGE_QUERY_API_KEY_FILE: text.optional(),
     VOYAGE_EMBED_MODEL: text.default("voyage-3.5"),
   },
-  secrets: ["VOYAGE_API_KEY"],
+  secrets: ["VOYAGE_API_KEY", "VOYAGE_QUERY_API_KEY"],
   ofSource: ownServer,
   resolve: (given): VoyageSettings => ({
     backend: "voyage",

@@ -23,6 +23,7 @@ as $$
     'key_of_new', autoembed.key_sql('new', source.key_columns),
     'key_of_old', autoembed.key_sql('old', source.key_columns),
     'key_is_the_same', autoembed.same_key_sql('t', 'o', source.watched_table, source.key_columns),
+    'key_is_kept', autoembed.same_key_sql('old', 'new', source.watched_table, source.key_columns),
     -- Asked only where the answer may be no: it costs 0.3 us per row.
     'is_update', case when autoembed.fires_by_row(source) then $sql$tg_op = 'UPDATE'$sql$ else 'true' end,
     -- A partition that is watched itself may get a row from one that is not: nothing tells that from an insert.
@@ -37,12 +38,18 @@ as $$
     'needs_vector', autoembed.needs_vector_sql(source),
     -- Of bytes: a btree takes 2,704 for an entry, with the source's id and headers.
     'longest_key', '2600',
+    -- A key's NOT NULL may be dropped later.
+    'has_key', case when cardinality(source.key_columns) = 1
+      then format('n.%I is not null', source.key_columns[1]) else 'true' end,
     'key_fits', autoembed.key_fits_sql(source),
     'all_keys_fit', case when autoembed.key_fits_sql(source) = 'true' then 'true'
       else format('(select coalesce(bool_and(%s), true) from new_rows n)', autoembed.key_fits_sql(source)) end,
     'warn', format('raise warning using message = %L, hint = %L;',
       format('a key of %s is longer than 2600 bytes: the row gets no vector', source.watched_table),
       'Watch the table by a shorter key.'),
+    -- Not where one transaction has found out already.
+    'queue_is_unchecked', 'current_setting(''autoembed.queue_is_writable'', true) is distinct from current_user::text',
+    'give_up', autoembed.give_up_sql(source),
     'probe', autoembed.probe_sql(source),
     'requeue', 'on conflict (source_id, key) do update set ticket = excluded.ticket, '
       'queued_at = excluded.queued_at, not_before = excluded.not_before,'

@@ -5,18 +5,18 @@ language plpgsql security definer
 {{settings}}
 as $autoembed$
 begin
-  -- Attached to another table, by a role that was given the right to execute it, this would dequeue rows of ours.
-  if tg_relid <> {{watched_oid}} and pg_partition_root(tg_relid) is distinct from {{watched_oid}}
-    and not autoembed.is_watched({{source_id}}, tg_relid)
-  then
-    return null;
-  end if;
   -- For the insert that follows, if an update has moved the row to another partition. As a number: what a time looks
   -- like depends on settings.
   if {{moves_rows}} then
     perform set_config('autoembed.row_left', extract(epoch from statement_timestamp())::text, true);
   end if;
   begin
+    -- Attached to another table, by a role that was given the right to execute it, this would dequeue rows of ours.
+    if tg_relid <> {{watched_oid}} and pg_partition_root(tg_relid) is distinct from {{watched_oid}}
+      and not autoembed.is_watched({{source_id}}, tg_relid)
+    then
+      return null;
+    end if;
     -- By lists of keys: a plan that is kept must not read the whole ledger for one row.
     with gone as materialized (
       select {{key_of_o}} as key from {{deleted_rows}} o
@@ -34,7 +34,9 @@ begin
     delete from autoembed.embedding_cache e
     where e.source_id = {{source_id}} and e.key = any(array(select g.key from gone g));
   exception when syntax_error_or_access_rule_violation then
-    null;  -- the table was renamed, or what is known of it: the drain drops a queue row that has no row any more
+    -- The table was renamed, or what is known of it, or a right is missing: the drain drops a queue row that has no row
+    -- any more.
+    null;
   end;
   return null;
 end

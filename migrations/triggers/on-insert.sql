@@ -5,10 +5,17 @@ language plpgsql security definer
 as $autoembed$
 #variable_conflict use_column
 begin
-  -- Attached to another table, by a role that was given the right to execute it, this would queue rows of that one.
-  if tg_relid <> {{watched_oid}} and not autoembed.is_watched({{source_id}}, tg_relid) then
-    return null;
-  end if;
+  begin
+    -- Attached to another table, by a role that was given the right to execute it, this would queue rows of that one.
+    if tg_relid <> {{watched_oid}} and not autoembed.is_watched({{source_id}}, tg_relid) then
+      return null;
+    end if;
+    if {{queue_is_unchecked}} then
+      perform autoembed.check_queue_is_writable();
+    end if;
+  exception when others then
+    {{give_up}}
+  end;
   -- The user's write must not fail: neither for a column that was renamed, nor for a text that raises for a row.
   begin
     if not {{all_keys_fit}} then
@@ -27,8 +34,8 @@ begin
     when others then
       -- The row is queued, and the claim finds out.
       insert into autoembed.embedding_queue (source_id, key)
-      {{select_keys}} {{source_id}}, {{key_of_n}} from new_rows n
-      where {{has_no_vector}} and {{key_fits}}
+      select distinct {{source_id}}, {{key_of_n}} from new_rows n
+      where {{has_no_vector}} and {{has_key}} and {{key_fits}}
       {{requeue}};
       if found then
         {{wake}}
@@ -45,7 +52,7 @@ begin
     begin
       insert into autoembed.embedding_queue (source_id, key)
       {{select_keys}} {{source_id}}, {{key_of_n}} from new_rows n
-      where {{needs_vector}} and {{key_fits}};
+      where {{needs_vector}} and {{has_key}} and {{key_fits}};
       if found then
         {{wake}}
       end if;
@@ -54,9 +61,10 @@ begin
       null;  -- and inserted below
     end;
   end if;
+  -- The key may have lost its unique index since.
   insert into autoembed.embedding_queue (source_id, key)
-  {{select_keys}} {{source_id}}, {{key_of_n}} from new_rows n
-  where {{needs_vector}} and {{key_fits}}
+  select distinct {{source_id}}, {{key_of_n}} from new_rows n
+  where {{needs_vector}} and {{has_key}} and {{key_fits}}
   {{requeue}};
   if found then
     {{wake}}

@@ -5,6 +5,7 @@ import { examineListening } from "../doctor/examine-listening.ts";
 import { examineReranker } from "../doctor/examine-reranker.ts";
 import { examineServer } from "../doctor/examine-server.ts";
 import { examineSource } from "../doctor/examine-source.ts";
+import { examineDefiners } from "../doctor/examine-trust.ts";
 import { ok, problem, type Finding } from "../doctor/finding.ts";
 import { invocation } from "../invocation.ts";
 import { loadSources } from "../sources/load-sources.ts";
@@ -37,8 +38,10 @@ export const doctor: Command = {
       const { usable, chunked, broken } = await loadSources(db);
       for (const source of [...chunked, ...usable])
         findings.push(...(await examineSource(db, config, source)));
-      for (const { name, problem: reason } of broken)
+      for (const { id, name, problem: reason } of broken) {
         findings.push(problem(`${name} cannot be embedded.`, reason));
+        findings.push(...(await examineDefiners(db, id)));
+      }
       if (usable.length + broken.length === 0) findings.push(ok("No table is watched yet"));
       console.log(values.json ? JSON.stringify(findings) : findings.map(describe).join("\n"));
       return findings.some(({ level }) => level === "problem") ? 1 : 0;

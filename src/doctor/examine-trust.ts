@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
+import { invocation } from "../invocation.ts";
 import { quote, quoted } from "../database/identifier.ts";
 import { QUEUE_TABLE } from "../queue/bloat.ts";
 import type { Source } from "../sources/source.ts";
@@ -17,24 +18,25 @@ const NEEDED_BY_TRIGGERS = [
 /** Checks with whose rights code runs for a source, and who may read what is made from its rows. */
 export async function examineTrust(db: Database, source: Source): Promise<Finding[]> {
   return [
-    ...(await definers(db, source)),
+    ...(await examineDefiners(db, source.id)),
     ...(await owners(db, source)),
     ...(await unprotectedVectors(db, source)),
   ];
 }
 
-/** The owners of the trigger functions, where they lack a right: each write to the table fails. */
-async function definers(db: Database, { id, oid }: Source): Promise<Finding[]> {
+/** The owners of the trigger functions, where they lack a right: changes are not queued. */
+export async function examineDefiners(db: Database, id: number): Promise<Finding[]> {
   const { rows } = await sql<{ role: string; missing: string; functions: string[]; owner: string }>`
     select pg_get_userbyid(f.proowner)::text as role, n.relation as missing,
       array_agg(f.oid::regprocedure::text order by f.proname) as functions,
       (select pg_get_userbyid(nspowner)::text from pg_namespace where nspname = 'autoembed') as owner
     from pg_proc f, (
       select * from unnest(${NEEDED_BY_TRIGGERS.map(([table]) => table)}::text[], ${NEEDED_BY_TRIGGERS.map(([, needed]) => needed)}::text[])
-      union all select ${oid}::oid::regclass::text, 'select') n(relation, privileges)
-    where f.pronamespace = 'autoembed'::regnamespace and f.proname ~ format('^source_%s_[a-z]+$', ${id}::int) and exists (
+      union all select watched_table::text, 'select' from autoembed.embedding_source where id = ${id}) n(relation, privileges)
+    where f.pronamespace = 'autoembed'::regnamespace and f.proname ~ format('^source_%s_[a-z]+$', ${id}::int) and (
+      not has_schema_privilege(f.proowner, 'autoembed', 'usage') or exists (
       select from unnest(string_to_array(n.privileges, ', ')) p
-      where not has_table_privilege(f.proowner, n.relation::regclass, p))
+      where not has_table_privilege(f.proowner, to_regclass(n.relation), p)))
     group by f.proowner, n.relation order by 1, 2`.execute(db);
   const [first] = rows;
   if (first === undefined) return [];
@@ -42,8 +44,8 @@ async function definers(db: Database, { id, oid }: Source): Promise<Finding[]> {
   const give = first.functions.map((name) => `alter function ${name} owner to ${quote(first.owner)};`);
   return [
     problem(
-      `its trigger functions belong to the role ${first.role}, which lacks rights on ${missing.join(", ")}: writes to the table fail.`,
-      `As a superuser: ${give.join(" ")}`,
+      `its trigger functions belong to the role ${first.role}, which lacks rights on ${missing.join(", ")}: changes are not queued.`,
+      `As a superuser: ${give.join(" ")} Then: ${invocation("backfill")}`,
     ),
   ];
 }

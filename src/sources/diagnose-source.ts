@@ -36,6 +36,17 @@ export function diagnoseSource(row: SourceRow): Source | ChunkedSource | BrokenS
     );
   const lostKey = row.key.find((column) => column.type === null);
   if (lostKey !== undefined) return lost(watched, lostKey.name);
+  if (row.key_index === null) {
+    const columns = row.key.map(({ name }) => name).join(", ");
+    return broken(
+      `the key (${columns}) of ${watched} is not unique and not null any more: give it back its primary key or its index, or watch the table again by another key, and backfill (changes are still queued)`,
+    );
+  }
+  if (row.role_without_queue !== null) {
+    return broken(
+      `its trigger functions belong to the role ${row.role_without_queue}, which may not write to the queue, so that changes are not queued: \`${invocation("doctor")}\` says what to run; then backfill`,
+    );
+  }
   const apart = row.key.find((column) => !column.in_vector_table);
   if (apart !== undefined) {
     return broken(
@@ -65,6 +76,7 @@ export function diagnoseSource(row: SourceRow): Source | ChunkedSource | BrokenS
     schema: row.schema,
     table: row.table,
     key: row.key.map(({ name, type, operators }): KeyColumn => ({ name, type: type ?? "", operators })),
+    keyIndex: row.key_index,
     hasSingleKeyLookup: row.has_single_key_lookup,
     textExpression: row.text_expression,
     textIsColumn: row.text_is_column,

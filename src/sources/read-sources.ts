@@ -20,6 +20,10 @@ export interface SourceRow {
     /** The vector table has a column of this name and type too. */
     readonly in_vector_table: boolean;
   }[];
+  /** A unique index that has columns of the key alone, which are not null; null where rows may have one key. */
+  readonly key_index: number | null;
+  /** The role that the trigger functions run as, where it may not write to the queue: changes are not queued. */
+  readonly role_without_queue: string | null;
   /** See `Source.hasSingleKeyLookup`. */
   readonly has_single_key_lookup: boolean;
   readonly text_expression: string;
@@ -58,7 +62,8 @@ export async function readSources(db: Database): Promise<readonly SourceRow[]> {
       case when s.vector_table is not null then
         jsonb_build_object('schema', vn.nspname, 'table', vc.relname, 'oid', s.vector_table::oid::int8) end as vector_table,
       y.typname as vector_type, yn.nspname as vector_schema, nullif(v.atttypmod, -1) as column_dimensions,
-      ${key} as key, ${hasSingleKeyLookup} as has_single_key_lookup,
+      ${key} as key, ${keyIndex} as key_index, ${roleWithoutQueue} as role_without_queue,
+      ${hasSingleKeyLookup} as has_single_key_lookup,
       s.backend, s.model, s.dimensions, s.settings, s.paused, s.passages, ${embeddedBy} as embedded_by,
       ${missesInserts} as misses_inserts, ${hiddenByRowSecurity} as hidden_by_row_security, ${rule} as rule,
       ${lacksIdentity(sql`coalesce(s.vector_table, s.watched_table)`)} as lacks_identity
@@ -108,6 +113,22 @@ const key = sql`(
               and b.attname = k.name and b.atttypid = a.atttypid and not b.attisdropped)) order by k.n)
         from unnest(s.key_columns) with ordinality as k(name, n)
         left join pg_attribute a on a.attrelid = c.oid and a.attname = k.name and not a.attisdropped)`;
+
+/** As `autoembed.check_key` has it. */
+const keyIndex = sql`(
+        select i.indexrelid from pg_index i
+        where i.indrelid = c.oid and i.indisunique and i.indisvalid and i.indpred is null and i.indexprs is null
+          and not exists (
+            select from unnest((i.indkey::int2[])[0:i.indnkeyatts - 1]) x(attnum)
+            where not exists (
+              select from pg_attribute a
+              where a.attrelid = c.oid and a.attnum = x.attnum and a.attname = any(s.key_columns) and a.attnotnull))
+        order by i.indexrelid limit 1)`;
+
+const roleWithoutQueue = sql`(
+        select pg_get_userbyid(p.proowner)::text from pg_trigger g join pg_proc p on p.oid = g.tgfoid
+        where g.tgrelid = c.oid and g.tgname = format('autoembed_%s_update', s.id)
+          and p.proowner = any((select autoembed.roles_without_queue())::oid[]))`;
 
 /**
  * Both tables (`t`) are ordinary ones without children, the key is one column (`a`) that is no array, a unique index begins

@@ -199,15 +199,20 @@ export function hasText(row: string): RawBuilder<boolean> {
 /**
  * The source is still what it was when this statement was built. A change of the model swaps the names of two columns, and
  * the old model's vectors must not mix with the new; when a table is watched again by another key, the queue's keys name
- * other rows. Evaluated once, when the table's lock is held.
+ * other rows; without its unique index two rows have one key. Evaluated once, when the table's lock is held.
  */
 export function isUnchanged(source: Source): RawBuilder<boolean> {
   const table = source.vectorTable === null ? sql`null` : sql.lit(source.vectorTable.oid);
   const keys = sql.join(source.key.map(({ name }) => sql.lit(name)));
+  const isUnique =
+    source.keyIndex === undefined
+      ? sql``
+      : sql`and exists (select from pg_index i where i.indexrelid = ${sql.lit(source.keyIndex)}::oid and i.indisunique)`;
   return sql`exists (select from autoembed.embedding_source s where s.id = ${sql.lit(source.id)}
     and s.watched_table = ${sql.lit(source.oid)}::oid and s.key_columns = array[${keys}]::text[]
     and s.text_expression = ${sql.lit(source.textExpression)}
-    and s.vector_column = ${sql.lit(source.vectorColumn)} and s.vector_table is not distinct from ${table}::oid)`;
+    and s.vector_column = ${sql.lit(source.vectorColumn)} and s.vector_table is not distinct from ${table}::oid
+    ${isUnique})`;
 }
 
 export function vectorType(source: Source): RawBuilder<unknown> {

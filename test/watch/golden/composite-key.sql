@@ -11,18 +11,18 @@ CREATE OR REPLACE FUNCTION autoembed.source_13_delete()
  SET extra_float_digits TO '1'
 AS $function$
 begin
-  -- Attached to another table, by a role that was given the right to execute it, this would dequeue rows of ours.
-  if tg_relid <> <oid>::oid and pg_partition_root(tg_relid) is distinct from <oid>::oid
-    and not autoembed.is_watched(13, tg_relid)
-  then
-    return null;
-  end if;
   -- For the insert that follows, if an update has moved the row to another partition. As a number: what a time looks
   -- like depends on settings.
   if false then
     perform set_config('autoembed.row_left', extract(epoch from statement_timestamp())::text, true);
   end if;
   begin
+    -- Attached to another table, by a role that was given the right to execute it, this would dequeue rows of ours.
+    if tg_relid <> <oid>::oid and pg_partition_root(tg_relid) is distinct from <oid>::oid
+      and not autoembed.is_watched(13, tg_relid)
+    then
+      return null;
+    end if;
     -- By lists of keys: a plan that is kept must not read the whole ledger for one row.
     with gone as materialized (
       select jsonb_build_array(o.document::text, o.day::text, o.line::text)::text as key from old_rows o
@@ -40,7 +40,9 @@ begin
     delete from autoembed.embedding_cache e
     where e.source_id = 13 and e.key = any(array(select g.key from gone g));
   exception when syntax_error_or_access_rule_violation then
-    null;  -- the table was renamed, or what is known of it: the drain drops a queue row that has no row any more
+    -- The table was renamed, or what is known of it, or a right is missing: the drain drops a queue row that has no row
+    -- any more.
+    null;
   end;
   return null;
 end
@@ -60,10 +62,24 @@ CREATE OR REPLACE FUNCTION autoembed.source_13_insert()
 AS $function$
 #variable_conflict use_column
 begin
-  -- Attached to another table, by a role that was given the right to execute it, this would queue rows of that one.
-  if tg_relid <> <oid>::oid and not autoembed.is_watched(13, tg_relid) then
+  begin
+    -- Attached to another table, by a role that was given the right to execute it, this would queue rows of that one.
+    if tg_relid <> <oid>::oid and not autoembed.is_watched(13, tg_relid) then
+      return null;
+    end if;
+    if current_setting('autoembed.queue_is_writable', true) is distinct from current_user::text then
+      perform autoembed.check_queue_is_writable();
+    end if;
+  exception when others then
+    if left(sqlstate, 2) in ('40', '53', '55', '57', '58', 'XX') then
+      raise;
+    end if;
+    if current_setting('autoembed.gave_up', true) is distinct from '13' then
+      perform set_config('autoembed.gave_up', '13', true);
+      raise warning using message = 'a change of app.lines was not queued: its trigger functions cannot write to the tables of autoembed (SQLSTATE ' || sqlstate || ')', hint = 'npm run doctor says what to repair. Then: npm run backfill';
+    end if;
     return null;
-  end if;
+  end;
   -- The user's write must not fail: neither for a column that was renamed, nor for a text that raises for a row.
   begin
     if not (select coalesce(bool_and(octet_length(jsonb_build_array(n.document::text, n.day::text, n.line::text)::text) <= 2600), true) from new_rows n) then
@@ -88,8 +104,8 @@ begin
     when others then
       -- The row is queued, and the claim finds out.
       insert into autoembed.embedding_queue (source_id, key)
-      select 13, jsonb_build_array(n.document::text, n.day::text, n.line::text)::text from new_rows n
-      where n."The vector" is null and octet_length(jsonb_build_array(n.document::text, n.day::text, n.line::text)::text) <= 2600
+      select distinct 13, jsonb_build_array(n.document::text, n.day::text, n.line::text)::text from new_rows n
+      where n."The vector" is null and true and octet_length(jsonb_build_array(n.document::text, n.day::text, n.line::text)::text) <= 2600
       on conflict (source_id, key) do update set ticket = excluded.ticket, queued_at = excluded.queued_at, not_before = excluded.not_before,
         failed_at = null, owner = null, attempts = 0, last_error = null;
       if found then
@@ -112,7 +128,7 @@ begin
       where (n."The vector" is null) = coalesce(case
       when ascii(((content)::text collate "default")) between 33 and 126 then true
       when octet_length(((content)::text collate "default")) > 1000000 and left(((content)::text collate "default"), 1000) ~ '[^[:space:]]' then true
-      else ((content)::text collate "default") ~ '[^[:space:]]' end, false) and octet_length(jsonb_build_array(n.document::text, n.day::text, n.line::text)::text) <= 2600;
+      else ((content)::text collate "default") ~ '[^[:space:]]' end, false) and true and octet_length(jsonb_build_array(n.document::text, n.day::text, n.line::text)::text) <= 2600;
       if found then
         perform pg_notify('autoembed', '13')
         where current_setting('transaction_isolation') <> 'read committed'
@@ -123,12 +139,13 @@ begin
       null;  -- and inserted below
     end;
   end if;
+  -- The key may have lost its unique index since.
   insert into autoembed.embedding_queue (source_id, key)
-  select 13, jsonb_build_array(n.document::text, n.day::text, n.line::text)::text from new_rows n
+  select distinct 13, jsonb_build_array(n.document::text, n.day::text, n.line::text)::text from new_rows n
   where (n."The vector" is null) = coalesce(case
       when ascii(((content)::text collate "default")) between 33 and 126 then true
       when octet_length(((content)::text collate "default")) > 1000000 and left(((content)::text collate "default"), 1000) ~ '[^[:space:]]' then true
-      else ((content)::text collate "default") ~ '[^[:space:]]' end, false) and octet_length(jsonb_build_array(n.document::text, n.day::text, n.line::text)::text) <= 2600
+      else ((content)::text collate "default") ~ '[^[:space:]]' end, false) and true and octet_length(jsonb_build_array(n.document::text, n.day::text, n.line::text)::text) <= 2600
   on conflict (source_id, key) do update set ticket = excluded.ticket, queued_at = excluded.queued_at, not_before = excluded.not_before,
         failed_at = null, owner = null, attempts = 0, last_error = null;
   if found then
@@ -156,18 +173,19 @@ AS $function$
 declare
   new_key text;
   old_key text;
+  is_respelled boolean := false;
 begin
-  -- Attached to another table, by a role that was given the right to execute it, this would queue rows of that one.
-  if tg_relid <> <oid>::oid and pg_partition_root(tg_relid) is distinct from <oid>::oid
-    and not autoembed.is_watched(13, tg_relid)
-  then
-    return null;
-  end if;
   -- Each expression names the table, so that its plan is made again when the table is altered: a column that was given
   -- another type would otherwise be refused in every session that has come by here before.
   begin
+    -- Attached to another table, by a role that was given the right to execute it, this would queue rows of that one.
+    if tg_relid <> <oid>::oid and pg_partition_root(tg_relid) is distinct from <oid>::oid
+      and not autoembed.is_watched(13, tg_relid)
+    then
+      return null;
+    end if;
     if true and '<oid>'::regclass is not null
-      and not (old.document::text is distinct from new.document::text or old.day::text is distinct from new.day::text or old.line::text is distinct from new.line::text or old.content::text collate "C" is distinct from new.content::text collate "C")
+      and not (old.document::text collate "C" is distinct from new.document::text collate "C" or old.day::text collate "C" is distinct from new.day::text collate "C" or old.line is distinct from new.line or old.content::text collate "C" is distinct from new.content::text collate "C")
     then
       return null;
     end if;
@@ -184,18 +202,34 @@ begin
       end if;
     end if;
     new_key := case when '<oid>'::regclass is not null then jsonb_build_array(new.document::text, new.day::text, new.line::text)::text end;
-    old_key := case when '<oid>'::regclass is not null and true then jsonb_build_array(old.document::text, old.day::text, old.line::text)::text end;
+    if true then
+      old_key := case when '<oid>'::regclass is not null then jsonb_build_array(old.document::text, old.day::text, old.line::text)::text end;
+      if old_key <> new_key then
+        is_respelled := '<oid>'::regclass is not null and old.document = new.document and old.day = new.day and old.line = new.line;
+      end if;
+    end if;
   exception when others then
     -- The user's write must not fail: neither for a column that was renamed or dropped, nor for a text that raises for
     -- the row. The row is queued, and the claim finds out.
-    if true then
-      execute autoembed.changed_keys_sql(<oid>::oid, '{1,2,3}'::int2[], '4'::int2, tg_relid)
-      into new_key, old_key using new, old;
-    else
-      execute 'select '
-        || coalesce(autoembed.current_key_sql('($1)', <oid>::oid, '{1,2,3}'::int2[], tg_relid), 'null')
-      into new_key using new;
+    begin
+      if true then
+        execute autoembed.changed_keys_sql(<oid>::oid, '{1,2,3}'::int2[], '4'::int2, tg_relid)
+        into new_key, old_key using new, old;
+      else
+        execute 'select '
+          || coalesce(autoembed.current_key_sql('($1)', <oid>::oid, '{1,2,3}'::int2[], tg_relid), 'null')
+        into new_key using new;
+      end if;
+    exception when others then
+      if left(sqlstate, 2) in ('40', '53', '55', '57', '58', 'XX') then
+      raise;
     end if;
+    if current_setting('autoembed.gave_up', true) is distinct from '13' then
+      perform set_config('autoembed.gave_up', '13', true);
+      raise warning using message = 'a change of app.lines was not queued: its trigger functions cannot write to the tables of autoembed (SQLSTATE ' || sqlstate || ')', hint = 'npm run doctor says what to repair. Then: npm run backfill';
+    end if;
+    return null;
+    end;
   end;
   -- A key too long for an index has no place in the queue. The one that the row had before is looked at all the same.
   if octet_length(new_key) > 2600 then
@@ -206,13 +240,32 @@ begin
   if new_key is null then
     return null;
   end if;
+  if current_setting('autoembed.queue_is_writable', true) is distinct from current_user::text then
+    begin
+      perform autoembed.check_queue_is_writable();
+    exception when others then
+      if left(sqlstate, 2) in ('40', '53', '55', '57', '58', 'XX') then
+      raise;
+    end if;
+    if current_setting('autoembed.gave_up', true) is distinct from '13' then
+      perform set_config('autoembed.gave_up', '13', true);
+      raise warning using message = 'a change of app.lines was not queued: its trigger functions cannot write to the tables of autoembed (SQLSTATE ' || sqlstate || ')', hint = 'npm run doctor says what to repair. Then: npm run backfill';
+    end if;
+    return null;
+    end;
+  end if;
   insert into autoembed.embedding_queue (source_id, key) values (13, new_key)
   on conflict (source_id, key) do update set ticket = excluded.ticket, queued_at = excluded.queued_at, not_before = excluded.not_before,
         failed_at = null, owner = null, attempts = 0, last_error = null;
   if old_key <> new_key then
-    insert into autoembed.embedding_queue (source_id, key) values (13, old_key)
-    on conflict (source_id, key) do update set ticket = excluded.ticket, queued_at = excluded.queued_at, not_before = excluded.not_before,
+    if is_respelled then
+      -- One key written in two ways, as 1.0 and 1.00: the row must not be in the queue twice.
+      delete from autoembed.embedding_queue q where q.source_id = 13 and q.key = old_key;
+    else
+      insert into autoembed.embedding_queue (source_id, key) values (13, old_key)
+      on conflict (source_id, key) do update set ticket = excluded.ticket, queued_at = excluded.queued_at, not_before = excluded.not_before,
         failed_at = null, owner = null, attempts = 0, last_error = null;
+    end if;
     perform autoembed.move_ledger(13, old_key, new_key);
   end if;
   perform pg_notify('autoembed', '13')
@@ -235,13 +288,17 @@ CREATE OR REPLACE FUNCTION autoembed.source_13_truncate()
  SET extra_float_digits TO '1'
 AS $function$
 begin
-  -- Attached to another table, by a role that was given the right to execute it, this would empty our queue.
-  if tg_relid <> <oid>::oid and not autoembed.is_watched(13, tg_relid) then
-    return null;
-  end if;
-  delete from autoembed.embedding_queue where source_id = 13;
-  delete from autoembed.embedding_ledger where source_id = 13;
-  delete from autoembed.embedding_cache where source_id = 13;
+  begin
+    -- Attached to another table, by a role that was given the right to execute it, this would empty our queue.
+    if tg_relid <> <oid>::oid and not autoembed.is_watched(13, tg_relid) then
+      return null;
+    end if;
+    delete from autoembed.embedding_queue where source_id = 13;
+    delete from autoembed.embedding_ledger where source_id = 13;
+    delete from autoembed.embedding_cache where source_id = 13;
+  exception when syntax_error_or_access_rule_violation then
+    null;  -- a right is missing: the drain drops what has no row any more
+  end;
   return null;
 end
 $function$;

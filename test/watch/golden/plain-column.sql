@@ -5,18 +5,18 @@ CREATE OR REPLACE FUNCTION autoembed.source_11_delete()
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
-  -- Attached to another table, by a role that was given the right to execute it, this would dequeue rows of ours.
-  if tg_relid <> <oid>::oid and pg_partition_root(tg_relid) is distinct from <oid>::oid
-    and not autoembed.is_watched(11, tg_relid)
-  then
-    return null;
-  end if;
   -- For the insert that follows, if an update has moved the row to another partition. As a number: what a time looks
   -- like depends on settings.
   if false then
     perform set_config('autoembed.row_left', extract(epoch from statement_timestamp())::text, true);
   end if;
   begin
+    -- Attached to another table, by a role that was given the right to execute it, this would dequeue rows of ours.
+    if tg_relid <> <oid>::oid and pg_partition_root(tg_relid) is distinct from <oid>::oid
+      and not autoembed.is_watched(11, tg_relid)
+    then
+      return null;
+    end if;
     -- By lists of keys: a plan that is kept must not read the whole ledger for one row.
     with gone as materialized (
       select (o.id::text collate "default") as key from old_rows o
@@ -34,7 +34,9 @@ begin
     delete from autoembed.embedding_cache e
     where e.source_id = 11 and e.key = any(array(select g.key from gone g));
   exception when syntax_error_or_access_rule_violation then
-    null;  -- the table was renamed, or what is known of it: the drain drops a queue row that has no row any more
+    -- The table was renamed, or what is known of it, or a right is missing: the drain drops a queue row that has no row
+    -- any more.
+    null;
   end;
   return null;
 end
@@ -48,10 +50,24 @@ CREATE OR REPLACE FUNCTION autoembed.source_11_insert()
 AS $function$
 #variable_conflict use_column
 begin
-  -- Attached to another table, by a role that was given the right to execute it, this would queue rows of that one.
-  if tg_relid <> <oid>::oid and not autoembed.is_watched(11, tg_relid) then
+  begin
+    -- Attached to another table, by a role that was given the right to execute it, this would queue rows of that one.
+    if tg_relid <> <oid>::oid and not autoembed.is_watched(11, tg_relid) then
+      return null;
+    end if;
+    if current_setting('autoembed.queue_is_writable', true) is distinct from current_user::text then
+      perform autoembed.check_queue_is_writable();
+    end if;
+  exception when others then
+    if left(sqlstate, 2) in ('40', '53', '55', '57', '58', 'XX') then
+      raise;
+    end if;
+    if current_setting('autoembed.gave_up', true) is distinct from '11' then
+      perform set_config('autoembed.gave_up', '11', true);
+      raise warning using message = 'a change of app.notes was not queued: its trigger functions cannot write to the tables of autoembed (SQLSTATE ' || sqlstate || ')', hint = 'npm run doctor says what to repair. Then: npm run backfill';
+    end if;
     return null;
-  end if;
+  end;
   -- The user's write must not fail: neither for a column that was renamed, nor for a text that raises for a row.
   begin
     if not true then
@@ -76,8 +92,8 @@ begin
     when others then
       -- The row is queued, and the claim finds out.
       insert into autoembed.embedding_queue (source_id, key)
-      select 11, (n.id::text collate "default") from new_rows n
-      where n.embedding is null and true
+      select distinct 11, (n.id::text collate "default") from new_rows n
+      where n.embedding is null and n.id is not null and true
       on conflict (source_id, key) do update set ticket = excluded.ticket, queued_at = excluded.queued_at, not_before = excluded.not_before,
         failed_at = null, owner = null, attempts = 0, last_error = null;
       if found then
@@ -100,7 +116,7 @@ begin
       where (n.embedding is null) = coalesce(case
       when ascii(((body)::text collate "default")) between 33 and 126 then true
       when octet_length(((body)::text collate "default")) > 1000000 and left(((body)::text collate "default"), 1000) ~ '[^[:space:]]' then true
-      else ((body)::text collate "default") ~ '[^[:space:]]' end, false) and true;
+      else ((body)::text collate "default") ~ '[^[:space:]]' end, false) and n.id is not null and true;
       if found then
         perform pg_notify('autoembed', '11')
         where current_setting('transaction_isolation') <> 'read committed'
@@ -111,12 +127,13 @@ begin
       null;  -- and inserted below
     end;
   end if;
+  -- The key may have lost its unique index since.
   insert into autoembed.embedding_queue (source_id, key)
-  select 11, (n.id::text collate "default") from new_rows n
+  select distinct 11, (n.id::text collate "default") from new_rows n
   where (n.embedding is null) = coalesce(case
       when ascii(((body)::text collate "default")) between 33 and 126 then true
       when octet_length(((body)::text collate "default")) > 1000000 and left(((body)::text collate "default"), 1000) ~ '[^[:space:]]' then true
-      else ((body)::text collate "default") ~ '[^[:space:]]' end, false) and true
+      else ((body)::text collate "default") ~ '[^[:space:]]' end, false) and n.id is not null and true
   on conflict (source_id, key) do update set ticket = excluded.ticket, queued_at = excluded.queued_at, not_before = excluded.not_before,
         failed_at = null, owner = null, attempts = 0, last_error = null;
   if found then
@@ -138,16 +155,17 @@ AS $function$
 declare
   new_key text;
   old_key text;
+  is_respelled boolean := false;
 begin
-  -- Attached to another table, by a role that was given the right to execute it, this would queue rows of that one.
-  if tg_relid <> <oid>::oid and pg_partition_root(tg_relid) is distinct from <oid>::oid
-    and not autoembed.is_watched(11, tg_relid)
-  then
-    return null;
-  end if;
   -- Each expression names the table, so that its plan is made again when the table is altered: a column that was given
   -- another type would otherwise be refused in every session that has come by here before.
   begin
+    -- Attached to another table, by a role that was given the right to execute it, this would queue rows of that one.
+    if tg_relid <> <oid>::oid and pg_partition_root(tg_relid) is distinct from <oid>::oid
+      and not autoembed.is_watched(11, tg_relid)
+    then
+      return null;
+    end if;
     if true and '<oid>'::regclass is not null
       and not (old.id is distinct from new.id or old.body::text collate "C" is distinct from new.body::text collate "C")
     then
@@ -166,18 +184,34 @@ begin
       end if;
     end if;
     new_key := case when '<oid>'::regclass is not null then (new.id::text collate "default") end;
-    old_key := case when '<oid>'::regclass is not null and true then (old.id::text collate "default") end;
+    if true then
+      old_key := case when '<oid>'::regclass is not null then (old.id::text collate "default") end;
+      if old_key <> new_key then
+        is_respelled := '<oid>'::regclass is not null and old.id = new.id;
+      end if;
+    end if;
   exception when others then
     -- The user's write must not fail: neither for a column that was renamed or dropped, nor for a text that raises for
     -- the row. The row is queued, and the claim finds out.
-    if true then
-      execute autoembed.changed_keys_sql(<oid>::oid, '{1}'::int2[], '2'::int2, tg_relid)
-      into new_key, old_key using new, old;
-    else
-      execute 'select '
-        || coalesce(autoembed.current_key_sql('($1)', <oid>::oid, '{1}'::int2[], tg_relid), 'null')
-      into new_key using new;
+    begin
+      if true then
+        execute autoembed.changed_keys_sql(<oid>::oid, '{1}'::int2[], '2'::int2, tg_relid)
+        into new_key, old_key using new, old;
+      else
+        execute 'select '
+          || coalesce(autoembed.current_key_sql('($1)', <oid>::oid, '{1}'::int2[], tg_relid), 'null')
+        into new_key using new;
+      end if;
+    exception when others then
+      if left(sqlstate, 2) in ('40', '53', '55', '57', '58', 'XX') then
+      raise;
     end if;
+    if current_setting('autoembed.gave_up', true) is distinct from '11' then
+      perform set_config('autoembed.gave_up', '11', true);
+      raise warning using message = 'a change of app.notes was not queued: its trigger functions cannot write to the tables of autoembed (SQLSTATE ' || sqlstate || ')', hint = 'npm run doctor says what to repair. Then: npm run backfill';
+    end if;
+    return null;
+    end;
   end;
   -- A key too long for an index has no place in the queue. The one that the row had before is looked at all the same.
   if octet_length(new_key) > 2600 then
@@ -188,13 +222,32 @@ begin
   if new_key is null then
     return null;
   end if;
+  if current_setting('autoembed.queue_is_writable', true) is distinct from current_user::text then
+    begin
+      perform autoembed.check_queue_is_writable();
+    exception when others then
+      if left(sqlstate, 2) in ('40', '53', '55', '57', '58', 'XX') then
+      raise;
+    end if;
+    if current_setting('autoembed.gave_up', true) is distinct from '11' then
+      perform set_config('autoembed.gave_up', '11', true);
+      raise warning using message = 'a change of app.notes was not queued: its trigger functions cannot write to the tables of autoembed (SQLSTATE ' || sqlstate || ')', hint = 'npm run doctor says what to repair. Then: npm run backfill';
+    end if;
+    return null;
+    end;
+  end if;
   insert into autoembed.embedding_queue (source_id, key) values (11, new_key)
   on conflict (source_id, key) do update set ticket = excluded.ticket, queued_at = excluded.queued_at, not_before = excluded.not_before,
         failed_at = null, owner = null, attempts = 0, last_error = null;
   if old_key <> new_key then
-    insert into autoembed.embedding_queue (source_id, key) values (11, old_key)
-    on conflict (source_id, key) do update set ticket = excluded.ticket, queued_at = excluded.queued_at, not_before = excluded.not_before,
+    if is_respelled then
+      -- One key written in two ways, as 1.0 and 1.00: the row must not be in the queue twice.
+      delete from autoembed.embedding_queue q where q.source_id = 11 and q.key = old_key;
+    else
+      insert into autoembed.embedding_queue (source_id, key) values (11, old_key)
+      on conflict (source_id, key) do update set ticket = excluded.ticket, queued_at = excluded.queued_at, not_before = excluded.not_before,
         failed_at = null, owner = null, attempts = 0, last_error = null;
+    end if;
     perform autoembed.move_ledger(11, old_key, new_key);
   end if;
   perform pg_notify('autoembed', '11')
@@ -211,13 +264,17 @@ CREATE OR REPLACE FUNCTION autoembed.source_11_truncate()
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
-  -- Attached to another table, by a role that was given the right to execute it, this would empty our queue.
-  if tg_relid <> <oid>::oid and not autoembed.is_watched(11, tg_relid) then
-    return null;
-  end if;
-  delete from autoembed.embedding_queue where source_id = 11;
-  delete from autoembed.embedding_ledger where source_id = 11;
-  delete from autoembed.embedding_cache where source_id = 11;
+  begin
+    -- Attached to another table, by a role that was given the right to execute it, this would empty our queue.
+    if tg_relid <> <oid>::oid and not autoembed.is_watched(11, tg_relid) then
+      return null;
+    end if;
+    delete from autoembed.embedding_queue where source_id = 11;
+    delete from autoembed.embedding_ledger where source_id = 11;
+    delete from autoembed.embedding_cache where source_id = 11;
+  exception when syntax_error_or_access_rule_violation then
+    null;  -- a right is missing: the drain drops what has no row any more
+  end;
   return null;
 end
 $function$;

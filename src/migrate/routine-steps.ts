@@ -26,13 +26,14 @@ end $$;
 
 /**
  * A restored dump, or default privileges that were changed, may have let other roles in since the last migration: the
- * rights are set right each time. What belongs to another role is that role's to close.
+ * rights are set right each time; and so are the sequences, which logical replication leaves behind. What belongs to another role is that role's to close.
  */
 export const RIGHTS: Step = {
   title: "rights",
   sql: `do $$ begin
   if (select pg_catalog.pg_has_role(nspowner, 'usage') from pg_catalog.pg_namespace where nspname = 'autoembed') then
     perform autoembed.renew_grants();
+    perform autoembed.advance_sequences();
   end if;
 end $$;
 `,
@@ -58,7 +59,9 @@ reset search_path;
  */
 export function locksStep(files: readonly string[]): Step {
   const changed = files.flatMap((sql) =>
-    [...sql.matchAll(/\b(?:alter table|references) autoembed\.(\w+)/g)].map(([, name]) => String(name)),
+    [...sql.matchAll(/\b(?:alter table|references|index \w+ on) autoembed\.(\w+)/g)].map(([, name]) =>
+      String(name),
+    ),
   );
   const names = new Set(["embedding_source", ...changed.sort()]);
   return {

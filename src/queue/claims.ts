@@ -10,6 +10,7 @@ import { columnsOf } from "../sources/key-order.ts";
 import { fail, failPaged } from "./fail.ts";
 import { HeldClaims, type Claimed } from "./held-claims.ts";
 import { release } from "./release.ts";
+import { giveNewTickets, separateByTicket } from "./shared-tickets.ts";
 import type { Reservations } from "./reservations.ts";
 
 /** The `embedding_listener.id` that rows are claimed under. */
@@ -112,9 +113,21 @@ export class Claims {
   ): Promise<ClaimedBatch<Row>> {
     return await this.#claiming(async (owner) => {
       const rows = await this.#cursor.next(limit, (range) => statement({ ...range, owner }));
-      this.#hold(rows, owner);
-      return { rows, isFull: rows.length === limit };
+      const { own, shared } = separateByTicket(rows, (ticket) => this.#held.keyOf(ticket));
+      this.#hold(own, owner);
+      if (shared.length > 0) await this.#giveNewTickets(shared, owner);
+      return { rows: own, isFull: rows.length === limit };
     });
+  }
+
+  /** Never throws: rows that keep the ticket of another row are released with the id that they were claimed under. */
+  async #giveNewTickets(rows: readonly Claimed[], owner: number): Promise<void> {
+    const { db, source, claimant, reservations, onReleased } = this.#options;
+    reservations?.forgo(rows);
+    const keys = [...new Set(rows.map(({ key }) => key))];
+    const areFree = await giveNewTickets(db, source, keys, owner).catch(() => false);
+    if (areFree) onReleased(0);
+    else claimant.claimOutcomeUnknown(owner);
   }
 
   /**

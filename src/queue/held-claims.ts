@@ -61,6 +61,10 @@ export class HeldClaims {
     return owners;
   }
 
+  keyOf(ticket: string): string | undefined {
+    return this.#rows.get(ticket)?.key;
+  }
+
   /** Milliseconds from the change to now, for each of the tickets that is held. A row of a backfill's page has not changed. */
   agesOf(tickets: readonly string[]): number[] {
     const now = performance.now();

@@ -47,6 +47,14 @@ export class Reservations {
     }
   }
 
+  /** Rows of a claim that were not added: what was reserved for them alone is dropped soon. */
+  forgo(rows: readonly Reserving[]): void {
+    for (const { ticket, state, text_hash: hash } of rows)
+      if (state === "new" && typeof hash === "string" && !this.#texts.has(hash))
+        this.#ended.push({ hash, ticket });
+    this.#dropSoon();
+  }
+
   /** These rows have ended; the reservations of their texts are dropped soon. */
   end(tickets: readonly string[]): void {
     for (const ticket of tickets) {
@@ -57,6 +65,10 @@ export class Reservations {
       this.#texts.delete(text.hash);
       this.#ended.push(text);
     }
+    this.#dropSoon();
+  }
+
+  #dropSoon(): void {
     if (this.#ended.length > 0) this.#timer ??= setTimeout(() => void this.#dropQuietly(), DROP_AFTER_MS);
   }
 

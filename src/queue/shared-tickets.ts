@@ -1,0 +1,50 @@
+import { sql } from "kysely";
+import type { Database } from "../database/connect.ts";
+import type { Source } from "../sources/source.ts";
+import type { Claimed } from "./held-claims.ts";
+
+/*
+ * A ticket names one row, unless the sequence of tickets was set back: after a switch to a logical replica, which does not
+ * replicate sequences, new changes get tickets that older rows of the queue still have.
+ */
+
+/**
+ * The rows that can be told apart by their tickets, and the others.
+ * @param heldKey the key of the row that is held under a ticket already
+ */
+export function separateByTicket<Row extends Claimed>(
+  rows: readonly Row[],
+  heldKey: (ticket: string) => string | undefined,
+): { readonly own: Row[]; readonly shared: Row[] } {
+  const keys = new Map<string, string>();
+  const own: Row[] = [];
+  const shared: Row[] = [];
+  for (const row of rows) {
+    const key = keys.get(row.ticket) ?? heldKey(row.ticket) ?? row.key;
+    keys.set(row.ticket, key);
+    (key === row.key ? own : shared).push(row);
+  }
+  return { own, shared };
+}
+
+/**
+ * Releases claimed rows under tickets of their own.
+ * @returns whether that was possible for all: a user's transaction may hold one.
+ */
+export async function giveNewTickets(
+  db: Database,
+  source: Pick<Source, "id">,
+  keys: readonly string[],
+  owner: number,
+): Promise<boolean> {
+  const { rows } = await sql`
+    with free as materialized (
+      select q.key from autoembed.embedding_queue q
+      where q.source_id = ${source.id} and q.key = any(${keys}::text[]) and q.owner = ${owner}
+      for update skip locked
+    )
+    update autoembed.embedding_queue q set ticket = nextval('autoembed.embedding_ticket'), owner = null
+    from free f where q.source_id = ${source.id} and q.key = f.key
+    returning q.key`.execute(db);
+  return rows.length === keys.length;
+}

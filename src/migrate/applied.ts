@@ -1,6 +1,7 @@
 import type { ClientBase } from "pg";
 import { SetupError } from "../errors.ts";
 import { VERSION } from "../version.ts";
+import { refuseHiddenTables } from "./hidden-tables.ts";
 import type { MigrationFiles } from "./migration-files.ts";
 
 /** Under this name the joint hash of all functions and trigger templates is recorded. */
@@ -26,6 +27,7 @@ export async function readState(client: ClientBase): Promise<DatabaseState> {
         and exists (select from tables where nspname = 'public' and relname = 'embedding_reservation') as is_first`);
   const { is_migrated: isMigrated = false, is_first: isFirst = false } = rows[0] ?? {};
   if (!isMigrated) return { applied: new Map(), isFirstVersion: isFirst };
+  await refuseHiddenTables(client);
   const { rows: applied } = await client.query<{ filename: string; hash: string; version: string }>(
     "select filename, hash, version from autoembed.migration",
   );

@@ -241,4 +241,29 @@ describeNative("Least privileges are enough, and are kept", "needs roles of its 
     expect(await found("patient_embeddings")).toEqual(["1", "3"]);
     expect(await found("notes")).toEqual(["1", "3"]);
   });
+
+  test("Row-level security on our own tables is reported to the role that it hides them from, with what lets it in", async () => {
+    const { client, database } = await prepare();
+    const listenerUrl = await role(client, database.url, "listener");
+    await grant(client, nameIn(listenerUrl));
+    const { rows } = await client.query<{ table: string }>(
+      "select oid::regclass::text as table from pg_class where relnamespace = 'autoembed'::regnamespace and relkind = 'r'",
+    );
+    onTestFinished(async () => {
+      for (const { table } of rows)
+        await client.query(
+          `alter table ${table} disable row level security; drop policy if exists autoembed on ${table}`,
+        );
+    });
+    for (const { table } of rows) await client.query(`alter table ${table} enable row level security`);
+    const status = async () => {
+      const run = runCommand(["status"], { DATABASE_URL: listenerUrl });
+      return { code: await run.exited, said: run.stderr() };
+    };
+    const { code, said } = await status();
+    expect(code).toBe(1);
+    expect(said).toContain("Row-level security hides rows of autoembed.embedding_asked, ");
+    await client.query(/As the owner of the schema autoembed: (.*)/.exec(said)?.[1] ?? "");
+    expect((await status()).code).toBe(0);
+  });
 });

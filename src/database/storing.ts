@@ -1,4 +1,4 @@
-import pg from "pg";
+import { isDatabaseError } from "./database-fault.ts";
 
 /** A character that the database's encoding does not have. */
 const UNTRANSLATABLE = "22P05";
@@ -24,7 +24,27 @@ export async function storing<T>(text: string, write: (text: string) => Promise<
   try {
     return await write(clean);
   } catch (error) {
-    if (!(error instanceof pg.DatabaseError) || error.code !== UNTRANSLATABLE) throw error;
+    if (!isUntranslatable(error)) throw error;
     return await write(clean.replaceAll("…", "...").replace(/[^ -~]/g, "?"));
   }
+}
+
+/**
+ * Asks for words. Those that the database's encoding cannot write are in none of its texts: where it refuses them, they are
+ * left out, first what no single-byte encoding has.
+ */
+export async function askingFor<T>(words: string, ask: (words: string) => Promise<T>): Promise<T> {
+  for (const beyond of [/[^\0-ÿ]/gu, /[^\0-~]/gu]) {
+    try {
+      return await ask(words);
+    } catch (error) {
+      if (!isUntranslatable(error)) throw error;
+      words = words.replace(beyond, " ");
+    }
+  }
+  return await ask(words);
+}
+
+function isUntranslatable(error: unknown): boolean {
+  return isDatabaseError(error) && error.code === UNTRANSLATABLE;
 }

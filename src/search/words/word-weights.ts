@@ -1,5 +1,6 @@
 import { sql, type RawBuilder } from "kysely";
 import type { Database } from "../../database/connect.ts";
+import { askingFor } from "../../database/storing.ts";
 import { watchedTexts } from "../../sources/source-sql.ts";
 import type { Source } from "../../sources/source.ts";
 import { wordsOf, type Language } from "./word-index.ts";
@@ -17,9 +18,11 @@ const MOST_WORDS = 64;
 
 /** The lexemes of a question. */
 export async function lexemesOf(db: Database, language: Language, asked: string): Promise<string[]> {
-  const { rows } = await sql<{ lexeme: string }>`
-    select w.lexeme from unnest(${wordsOf(language, sql`${asked}::text`)}) w
-    order by w.positions[1] limit ${MOST_WORDS}`.execute(db);
+  const { rows } = await askingFor(asked, (words) =>
+    sql<{ lexeme: string }>`
+      select w.lexeme from unnest(${wordsOf(language, sql`${words}::text`)}) w
+      order by w.positions[1] limit ${MOST_WORDS}`.execute(db),
+  );
   return rows.map(({ lexeme }) => lexeme);
 }
 

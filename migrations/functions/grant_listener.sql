@@ -34,6 +34,7 @@ begin
     'execute on function autoembed.intended_grantees()',
     'execute on function autoembed.may_alter(oid)',
     'execute on function autoembed.roles_without_queue()',
+    'execute on function autoembed.missing_indexes()',
     'execute on function autoembed.outdated_triggers(autoembed.embedding_source)'
   ] loop
     execute format('grant %s to %s', granted, listener::text);

@@ -1,6 +1,7 @@
 import pc from "picocolors";
 import { examineDatabase } from "../doctor/examine-database.ts";
 import { examineGrants } from "../doctor/examine-grants.ts";
+import { examineIndexes } from "../doctor/examine-indexes.ts";
 import { examineListening } from "../doctor/examine-listening.ts";
 import { examineReranker } from "../doctor/examine-reranker.ts";
 import { examineServer } from "../doctor/examine-server.ts";
@@ -30,6 +31,7 @@ export const doctor: Command = {
     return await withDatabase(async (db, config) => {
       const findings: Finding[] = [
         ...(await examineServer(db)),
+        ...(await examineIndexes(db)),
         ...(await examineDatabase(db)),
         ...(await examineGrants(db)),
         ...(await examineListening(db, config)),

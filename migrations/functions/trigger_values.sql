@@ -57,8 +57,10 @@ as $$
         failed_at = null, owner = null, attempts = 0, last_error = null',
     -- NOTIFY takes a server-wide lock at commit, so it is sent only when a listener may be asleep. A transaction whose
     -- snapshot is older than its statement cannot see whether one is, and always sends.
+    -- A transaction that is to be prepared must send none: its session says so.
     'wake', format($sql$perform pg_notify('autoembed', '%s')
-        where current_setting('transaction_isolation') <> 'read committed'
-          or exists (select from autoembed.embedding_listener where idle);$sql$, source.id))
+        where current_setting('autoembed.notify', true) is distinct from 'off'
+          and (current_setting('transaction_isolation') <> 'read committed'
+            or exists (select from autoembed.embedding_listener where idle));$sql$, source.id))
 $$;
 comment on function autoembed.trigger_values is 'What the placeholders of the trigger templates stand for in a source.';

@@ -20,6 +20,7 @@ export async function examineTrust(db: Database, source: Source): Promise<Findin
   return [
     ...(await examineDefiners(db, source.id)),
     ...(await owners(db, source)),
+    ...(await heirs(db, source)),
     ...(await unprotectedVectors(db, source)),
   ];
 }
@@ -71,6 +72,29 @@ async function owners(db: Database, { oid, vectorTable, id }: Source): Promise<F
         : "Fine if you trust that role with the texts of all sources of this listener, and with the cache; docs/safety.md says what it can do.",
     ),
   );
+}
+
+/** Tables that inherit, and are no partitions, without triggers of the source: an update through the parent changes their rows. */
+async function heirs(db: Database, { oid, schema, table, id }: Source): Promise<Finding[]> {
+  const { rows } = await sql<{ heir: string }>`
+    with recursive heirs(oid) as (
+      select inhrelid from pg_inherits where inhparent = ${oid}::oid
+      union select i.inhrelid from pg_inherits i join heirs h on i.inhparent = h.oid)
+    select h.oid::regclass::text as heir from heirs h join pg_class c on c.oid = h.oid
+    where not c.relispartition and not exists (
+      select from pg_trigger g join pg_proc p on p.oid = g.tgfoid
+      where g.tgrelid = h.oid and p.pronamespace = 'autoembed'::regnamespace
+        and (p.proname = format('source_%s_row', ${id}::int) or exists (
+          select from autoembed.embedding_source s
+          where s.watched_table = h.oid and p.proname = format('source_%s_row', s.id))))
+    order by 1`.execute(db);
+  if (rows.length === 0) return [];
+  return [
+    problem(
+      `${rows.map(({ heir }) => heir).join(", ")} inherit from ${quoted({ schema, table })}: what changes in their rows is not queued.`,
+      `Watch each of them too, under a name of its own. Until then: ${invocation("backfill")}`,
+    ),
+  ];
 }
 
 /** A separate table of vectors or chunks has row-level security of its own: that of the watched table does not protect it. */

@@ -28,6 +28,25 @@ async function trustOf(url: string, name: string) {
   });
 }
 
+test("Tables that inherit from a watched one are a problem until they are watched too; partitions are none", async () => {
+  const { client, database } = await prepare();
+  await client.query(`drop schema if exists app cascade; create schema app;
+    create table app.papers (id int primary key, body text, embedding vector(${DIMENSIONS}));
+    create table app.letters (primary key (id)) inherits (app.papers);
+    create table app.notes (primary key (id)) inherits (app.letters);
+    create table app.events (id int primary key, body text, embedding vector(${DIMENSIONS})) partition by range (id);
+    create table app.events_1 partition of app.events default;
+    select autoembed.watch('app.papers', 'body', source_name => 'papers'),
+      autoembed.watch('app.events', 'body', source_name => 'events')`);
+  expect(await trustOf(database.url, "events")).toEqual([]);
+  const found = await trustOf(database.url, "papers");
+  expect(found).toMatchObject([{ level: "problem" }]);
+  expect(found[0]?.what).toContain('app.letters, app.notes inherit from "app"."papers"');
+  await client.query(`select autoembed.watch('app.letters', 'body', source_name => 'letters'),
+    autoembed.watch('app.notes', 'body', source_name => 'notes')`);
+  expect(await trustOf(database.url, "papers")).toEqual([]);
+});
+
 describeNative("`doctor` finds with whose rights code runs for a source", "needs roles of its own", () => {
   test("Trigger functions that were given to a role without rights are a problem, and no write fails for them", async () => {
     const { client, database } = await prepare();

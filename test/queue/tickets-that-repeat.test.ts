@@ -23,7 +23,7 @@ test("Where the sequence of tickets was set back, no write fails and every row g
   expect(sent.length).toBe(new Set(sent).size);
   const left = async (): Promise<unknown[]> =>
     (
-      await client.query(
+      await client.query<object>(
         "select key from autoembed.embedding_queue union all select ticket::text from autoembed.embedding_reservation",
       )
     ).rows;

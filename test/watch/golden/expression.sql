@@ -98,8 +98,9 @@ begin
         || ' as key from new_rows n) k where octet_length(k.key) <= 2600 on conflict (source_id, key) do update set ticket = excluded.ticket, queued_at = excluded.queued_at, not_before = excluded.not_before,
         failed_at = null, owner = null, attempts = 0, last_error = null', 'select');
       perform pg_notify('autoembed', '12')
-        where current_setting('transaction_isolation') <> 'read committed'
-          or exists (select from autoembed.embedding_listener where idle);
+        where current_setting('autoembed.notify', true) is distinct from 'off'
+          and (current_setting('transaction_isolation') <> 'read committed'
+            or exists (select from autoembed.embedding_listener where idle));
       return null;
     when others then
       -- The row is queued, and the claim finds out.
@@ -110,8 +111,9 @@ begin
         failed_at = null, owner = null, attempts = 0, last_error = null;
       if found then
         perform pg_notify('autoembed', '12')
-        where current_setting('transaction_isolation') <> 'read committed'
-          or exists (select from autoembed.embedding_listener where idle);
+        where current_setting('autoembed.notify', true) is distinct from 'off'
+          and (current_setting('transaction_isolation') <> 'read committed'
+            or exists (select from autoembed.embedding_listener where idle));
       end if;
       return null;
   end;
@@ -131,8 +133,9 @@ begin
       else ((title || ' ' || coalesce(body, '') || published::text)::text collate "default") ~ '[^[:space:]]' end, false) and n.id is not null and true;
       if found then
         perform pg_notify('autoembed', '12')
-        where current_setting('transaction_isolation') <> 'read committed'
-          or exists (select from autoembed.embedding_listener where idle);
+        where current_setting('autoembed.notify', true) is distinct from 'off'
+          and (current_setting('transaction_isolation') <> 'read committed'
+            or exists (select from autoembed.embedding_listener where idle));
       end if;
       return null;
     exception when unique_violation then
@@ -150,8 +153,9 @@ begin
         failed_at = null, owner = null, attempts = 0, last_error = null;
   if found then
     perform pg_notify('autoembed', '12')
-        where current_setting('transaction_isolation') <> 'read committed'
-          or exists (select from autoembed.embedding_listener where idle);
+        where current_setting('autoembed.notify', true) is distinct from 'off'
+          and (current_setting('transaction_isolation') <> 'read committed'
+            or exists (select from autoembed.embedding_listener where idle));
   end if;
   return null;
 end
@@ -270,8 +274,9 @@ begin
     perform autoembed.move_ledger(12, old_key, new_key);
   end if;
   perform pg_notify('autoembed', '12')
-        where current_setting('transaction_isolation') <> 'read committed'
-          or exists (select from autoembed.embedding_listener where idle);
+        where current_setting('autoembed.notify', true) is distinct from 'off'
+          and (current_setting('transaction_isolation') <> 'read committed'
+            or exists (select from autoembed.embedding_listener where idle));
   return null;
 end
 $function$;

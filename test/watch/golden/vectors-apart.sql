@@ -86,8 +86,9 @@ begin
         || ' as key from new_rows n) k where octet_length(k.key) <= 2600 on conflict (source_id, key) do update set ticket = excluded.ticket, queued_at = excluded.queued_at, not_before = excluded.not_before,
         failed_at = null, owner = null, attempts = 0, last_error = null', 'select');
       perform pg_notify('autoembed', '15')
-        where current_setting('transaction_isolation') <> 'read committed'
-          or exists (select from autoembed.embedding_listener where idle);
+        where current_setting('autoembed.notify', true) is distinct from 'off'
+          and (current_setting('transaction_isolation') <> 'read committed'
+            or exists (select from autoembed.embedding_listener where idle));
       return null;
     when others then
       -- The row is queued, and the claim finds out.
@@ -98,8 +99,9 @@ begin
         failed_at = null, owner = null, attempts = 0, last_error = null;
       if found then
         perform pg_notify('autoembed', '15')
-        where current_setting('transaction_isolation') <> 'read committed'
-          or exists (select from autoembed.embedding_listener where idle);
+        where current_setting('autoembed.notify', true) is distinct from 'off'
+          and (current_setting('transaction_isolation') <> 'read committed'
+            or exists (select from autoembed.embedding_listener where idle));
       end if;
       return null;
   end;
@@ -119,8 +121,9 @@ begin
       else ((body)::text collate "default") ~ '[^[:space:]]' end, false) and n.id is not null and true;
       if found then
         perform pg_notify('autoembed', '15')
-        where current_setting('transaction_isolation') <> 'read committed'
-          or exists (select from autoembed.embedding_listener where idle);
+        where current_setting('autoembed.notify', true) is distinct from 'off'
+          and (current_setting('transaction_isolation') <> 'read committed'
+            or exists (select from autoembed.embedding_listener where idle));
       end if;
       return null;
     exception when unique_violation then
@@ -138,8 +141,9 @@ begin
         failed_at = null, owner = null, attempts = 0, last_error = null;
   if found then
     perform pg_notify('autoembed', '15')
-        where current_setting('transaction_isolation') <> 'read committed'
-          or exists (select from autoembed.embedding_listener where idle);
+        where current_setting('autoembed.notify', true) is distinct from 'off'
+          and (current_setting('transaction_isolation') <> 'read committed'
+            or exists (select from autoembed.embedding_listener where idle));
   end if;
   return null;
 end
@@ -251,8 +255,9 @@ begin
     perform autoembed.move_ledger(15, old_key, new_key);
   end if;
   perform pg_notify('autoembed', '15')
-        where current_setting('transaction_isolation') <> 'read committed'
-          or exists (select from autoembed.embedding_listener where idle);
+        where current_setting('autoembed.notify', true) is distinct from 'off'
+          and (current_setting('transaction_isolation') <> 'read committed'
+            or exists (select from autoembed.embedding_listener where idle));
   return null;
 end
 $function$;

@@ -1,5 +1,5 @@
--- Logical replication does not replicate sequences: after a switch to such a replica they would give numbers that are in
--- use. Only forward, and only where that is needed.
+-- Logical replication does not replicate sequences: after a switch to such a replica they would give numbers that are
+-- in use. Only forward, and only where that is needed.
 create or replace function autoembed.advance_sequences() returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp

@@ -1,6 +1,6 @@
--- Called by a trigger function once per transaction, before it writes: a user's write must not fail where our own tables
--- have lost a right, an index or themselves. Each statement is over no row: it writes nothing and takes no transaction id,
--- and Postgres checks rights, columns and the index of "on conflict" all the same.
+-- Called by a trigger function once per transaction, before it writes: a user's write must not fail where our own
+-- tables have lost a right, an index or themselves. The insert is over no row: it writes nothing and takes no
+-- transaction id, and Postgres checks rights, columns and the index of "on conflict" all the same.
 create or replace function autoembed.check_queue_is_writable() returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp

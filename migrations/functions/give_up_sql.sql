@@ -2,8 +2,8 @@ create or replace function autoembed.give_up_sql(source autoembed.embedding_sour
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $$
-  -- What would be right when it is tried again is raised: a deadlock, a serialization failure, a lock that was not to be
-  -- had, a server that is full or shutting down. For anything else there is one warning per transaction.
+  -- What would be right when it is tried again is raised: a deadlock, a serialization failure, a lock that was not to
+  -- be had, a server that is full or shutting down. For anything else there is one warning per transaction.
   select format($sql$if left(sqlstate, 2) in ('40', '53', '55', '57', '58', 'XX') then
       raise;
     end if;

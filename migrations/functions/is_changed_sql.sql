@@ -3,8 +3,8 @@ language sql stable
 set search_path = pg_catalog, pg_temp
 as $$
   select format('%s or %s',
-    -- The key as text where two keys may be equal and not look the same, as 1.0 and 1.00 do, or where Postgres itself may
-    -- not know how to compare them.
+    -- The key as text where two keys may be equal and not look the same, as 1.0 and 1.00 do, or where Postgres itself
+    -- may not know how to compare them.
     (select string_agg(format(case when a.atttypid in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype,
           'bool'::regtype, 'uuid'::regtype)
         then 'old.%1$I is distinct from new.%1$I'

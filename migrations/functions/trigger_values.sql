@@ -8,6 +8,8 @@ as $$
     'watched_table', source.watched_table::text,
     'watched_name', quote_literal(source.watched_table::text),
     'watched_oid', source.watched_table::oid || '::oid',
+    'is_foreign', format('tg_relid <> %1$s::oid and pg_partition_root(tg_relid) is distinct from %1$s::oid '
+      'and not autoembed.is_watched(%2$s, tg_relid)', source.watched_table::oid, source.id),
     'watched_regclass', quote_literal(source.watched_table::oid) || '::regclass',
     -- So that columns are found under the names that they have later.
     'key_numbers', (
@@ -48,7 +50,7 @@ as $$
       format('a key of %s is longer than 2600 bytes: the row gets no vector', source.watched_table),
       'Watch the table by a shorter key.'),
     -- Not where one transaction has found out already.
-    'queue_is_unchecked', 'current_setting(''autoembed.queue_is_writable'', true) is distinct from current_user::text',
+    'check_queue', autoembed.check_queue_sql(source),
     'give_up', autoembed.give_up_sql(source),
     'probe', autoembed.probe_sql(source),
     'requeue', 'on conflict (source_id, key) do update set ticket = excluded.ticket, '

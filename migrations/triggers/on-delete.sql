@@ -12,9 +12,7 @@ begin
   end if;
   begin
     -- Attached to another table, by a role that was given the right to execute it, this would dequeue rows of ours.
-    if tg_relid <> {{watched_oid}} and pg_partition_root(tg_relid) is distinct from {{watched_oid}}
-      and not autoembed.is_watched({{source_id}}, tg_relid)
-    then
+    if {{is_foreign}} then
       return null;
     end if;
     -- By lists of keys: a plan that is kept must not read the whole ledger for one row.

@@ -5,17 +5,11 @@ language plpgsql security definer
 as $autoembed$
 #variable_conflict use_column
 begin
-  begin
-    -- Attached to another table, by a role that was given the right to execute it, this would queue rows of that one.
-    if tg_relid <> {{watched_oid}} and not autoembed.is_watched({{source_id}}, tg_relid) then
-      return null;
-    end if;
-    if {{queue_is_unchecked}} then
-      perform autoembed.check_queue_is_writable();
-    end if;
-  exception when others then
-    {{give_up}}
-  end;
+  {{check_queue}}
+  -- Attached to another table, by a role that was given the right to execute it, this would queue rows of that one.
+  if {{is_foreign}} then
+    return null;
+  end if;
   -- The user's write must not fail: neither for a column that was renamed, nor for a text that raises for a row.
   begin
     if not {{all_keys_fit}} then

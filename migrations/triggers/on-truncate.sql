@@ -6,7 +6,7 @@ as $autoembed$
 begin
   begin
     -- Attached to another table, by a role that was given the right to execute it, this would empty our queue.
-    if tg_relid <> {{watched_oid}} and not autoembed.is_watched({{source_id}}, tg_relid) then
+    if {{is_foreign}} then
       return null;
     end if;
     delete from autoembed.embedding_queue where source_id = {{source_id}};

@@ -9,8 +9,8 @@ import type { TakenPage } from "../pages/take-page.ts";
 import { columnsOf } from "../sources/key-order.ts";
 import { fail, failPaged } from "./fail.ts";
 import { HeldClaims, type Claimed } from "./held-claims.ts";
-import { release } from "./release.ts";
-import { giveNewTickets, separateByTicket } from "./shared-tickets.ts";
+import { giveNewTickets, release } from "./release.ts";
+import { separateByTicket } from "./shared-tickets.ts";
 import type { Reservations } from "./reservations.ts";
 
 /** The `embedding_listener.id` that rows are claimed under. */

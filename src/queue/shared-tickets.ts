@@ -1,6 +1,3 @@
-import { sql } from "kysely";
-import type { Database } from "../database/connect.ts";
-import type { Source } from "../sources/source.ts";
 import type { Claimed } from "./held-claims.ts";
 
 /*
@@ -25,26 +22,4 @@ export function separateByTicket<Row extends Claimed>(
     (key === row.key ? own : shared).push(row);
   }
   return { own, shared };
-}
-
-/**
- * Releases claimed rows under tickets of their own.
- * @returns whether that was possible for all: a user's transaction may hold one.
- */
-export async function giveNewTickets(
-  db: Database,
-  source: Pick<Source, "id">,
-  keys: readonly string[],
-  owner: number,
-): Promise<boolean> {
-  const { rows } = await sql`
-    with free as materialized (
-      select q.key from autoembed.embedding_queue q
-      where q.source_id = ${source.id} and q.key = any(${keys}::text[]) and q.owner = ${owner}
-      for update skip locked
-    )
-    update autoembed.embedding_queue q set ticket = nextval('autoembed.embedding_ticket'), owner = null
-    from free f where q.source_id = ${source.id} and q.key = f.key
-    returning q.key`.execute(db);
-  return rows.length === keys.length;
 }

@@ -18,9 +18,7 @@ begin
   end if;
   begin
     -- Attached to another table, by a role that was given the right to execute it, this would dequeue rows of ours.
-    if tg_relid <> <oid>::oid and pg_partition_root(tg_relid) is distinct from <oid>::oid
-      and not autoembed.is_watched(12, tg_relid)
-    then
+    if tg_relid <> <oid>::oid and pg_partition_root(tg_relid) is distinct from <oid>::oid and not autoembed.is_watched(12, tg_relid) then
       return null;
     end if;
     -- By lists of keys: a plan that is kept must not read the whole ledger for one row.
@@ -62,16 +60,11 @@ CREATE OR REPLACE FUNCTION autoembed.source_12_insert()
 AS $function$
 #variable_conflict use_column
 begin
-  begin
-    -- Attached to another table, by a role that was given the right to execute it, this would queue rows of that one.
-    if tg_relid <> <oid>::oid and not autoembed.is_watched(12, tg_relid) then
-      return null;
-    end if;
-    if current_setting('autoembed.queue_is_writable', true) is distinct from current_user::text then
+  if current_setting('autoembed.queue_is_writable', true) is distinct from current_user::text then
+    begin
       perform autoembed.check_queue_is_writable();
-    end if;
-  exception when others then
-    if left(sqlstate, 2) in ('40', '53', '55', '57', '58', 'XX') then
+    exception when others then
+      if left(sqlstate, 2) in ('40', '53', '55', '57', '58', 'XX') then
       raise;
     end if;
     if current_setting('autoembed.gave_up', true) is distinct from '12' then
@@ -79,7 +72,12 @@ begin
       raise warning using message = 'a change of app.articles was not queued: its trigger functions cannot write to the tables of autoembed (SQLSTATE ' || sqlstate || ')', hint = 'npm run doctor says what to repair. Then: npm run backfill';
     end if;
     return null;
-  end;
+    end;
+  end if;
+  -- Attached to another table, by a role that was given the right to execute it, this would queue rows of that one.
+  if tg_relid <> <oid>::oid and pg_partition_root(tg_relid) is distinct from <oid>::oid and not autoembed.is_watched(12, tg_relid) then
+    return null;
+  end if;
   -- The user's write must not fail: neither for a column that was renamed, nor for a text that raises for a row.
   begin
     if not true then
@@ -177,15 +175,13 @@ AS $function$
 declare
   new_key text;
   old_key text;
-  is_respelled boolean := false;
+  is_respelled boolean;
 begin
   -- Each expression names the table, so that its plan is made again when the table is altered: a column that was given
   -- another type would otherwise be refused in every session that has come by here before.
   begin
     -- Attached to another table, by a role that was given the right to execute it, this would queue rows of that one.
-    if tg_relid <> <oid>::oid and pg_partition_root(tg_relid) is distinct from <oid>::oid
-      and not autoembed.is_watched(12, tg_relid)
-    then
+    if tg_relid <> <oid>::oid and pg_partition_root(tg_relid) is distinct from <oid>::oid and not autoembed.is_watched(12, tg_relid) then
       return null;
     end if;
     if true and '<oid>'::regclass is not null
@@ -207,24 +203,14 @@ begin
       end if;
     end if;
     new_key := case when '<oid>'::regclass is not null then (new.id::text collate "default") end;
-    if true then
-      old_key := case when '<oid>'::regclass is not null then (old.id::text collate "default") end;
-      if old_key <> new_key then
-        is_respelled := '<oid>'::regclass is not null and old.id = new.id;
-      end if;
-    end if;
+    old_key := case when '<oid>'::regclass is not null and true then (old.id::text collate "default") end;
+    is_respelled := case when '<oid>'::regclass is not null and old_key <> new_key then old.id = new.id end;
   exception when others then
     -- The user's write must not fail: neither for a column that was renamed or dropped, nor for a text that raises for
     -- the row. The row is queued, and the claim finds out.
     begin
-      if true then
-        execute autoembed.changed_keys_sql(<oid>::oid, '{1}'::int2[], null::int2, tg_relid)
-        into new_key, old_key using new, old;
-      else
-        execute 'select '
-          || coalesce(autoembed.current_key_sql('($1)', <oid>::oid, '{1}'::int2[], tg_relid), 'null')
-        into new_key using new;
-      end if;
+      execute autoembed.written_keys_sql(true, <oid>::oid, '{1}'::int2[], null::int2, tg_relid)
+      into new_key, old_key using new, old;
     exception when others then
       if left(sqlstate, 2) in ('40', '53', '55', '57', '58', 'XX') then
       raise;
@@ -263,15 +249,7 @@ begin
   on conflict (source_id, key) do update set ticket = excluded.ticket, queued_at = excluded.queued_at, not_before = excluded.not_before,
         failed_at = null, owner = null, attempts = 0, last_error = null;
   if old_key <> new_key then
-    if is_respelled then
-      -- One key written in two ways, as 1.0 and 1.00: the row must not be in the queue twice.
-      delete from autoembed.embedding_queue q where q.source_id = 12 and q.key = old_key;
-    else
-      insert into autoembed.embedding_queue (source_id, key) values (12, old_key)
-      on conflict (source_id, key) do update set ticket = excluded.ticket, queued_at = excluded.queued_at, not_before = excluded.not_before,
-        failed_at = null, owner = null, attempts = 0, last_error = null;
-    end if;
-    perform autoembed.move_ledger(12, old_key, new_key);
+    perform autoembed.change_key(12, old_key, new_key, is_respelled);
   end if;
   perform pg_notify('autoembed', '12')
         where current_setting('autoembed.notify', true) is distinct from 'off'
@@ -296,7 +274,7 @@ AS $function$
 begin
   begin
     -- Attached to another table, by a role that was given the right to execute it, this would empty our queue.
-    if tg_relid <> <oid>::oid and not autoembed.is_watched(12, tg_relid) then
+    if tg_relid <> <oid>::oid and pg_partition_root(tg_relid) is distinct from <oid>::oid and not autoembed.is_watched(12, tg_relid) then
       return null;
     end if;
     delete from autoembed.embedding_queue where source_id = 12;

@@ -92,7 +92,7 @@ describe("npm run migrate", () => {
       "Applying 000009-spending.sql",
       "Applying 000010-batch-hashes.sql",
       "Applying 000011-waits.sql",
-      "Applying 000014-tickets-may-repeat.sql",
+      "Applying 000012-tickets-may-repeat.sql",
       `Applying functions of ${VERSION}`,
       "Applying once/000002-watch-patient-embeddings.sql",
     ]);
@@ -113,7 +113,7 @@ describe("npm run migrate", () => {
         "000009-spending.sql",
         "000010-batch-hashes.sql",
         "000011-waits.sql",
-        "000014-tickets-may-repeat.sql",
+        "000012-tickets-may-repeat.sql",
         "functions",
         "once/000002-watch-patient-embeddings.sql",
       ].map((filename) => ({ filename, version: VERSION })),
@@ -326,7 +326,7 @@ describeNative("npm run migrate on a server", "needs several databases and conne
   test("`--print --after` gives what comes after a file, and it can be applied to a database that has that", async () => {
     const { databaseUrl } = await emptyDatabase();
     await migrate({ databaseUrl, dimensions: 8 });
-    const printed = await printMigrations(8, "000014-tickets-may-repeat.sql");
+    const printed = await printMigrations(8, "000012-tickets-may-repeat.sql");
     expect(printed).not.toContain("create table");
     expect(printed).toContain("create or replace function autoembed.watch(");
     await applyByPsql(databaseUrl, printed);

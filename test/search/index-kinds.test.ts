@@ -161,6 +161,14 @@ describeNative("Kinds of index", "plans and concurrent builds need a native serv
       (await client.query("select from pg_class where relname in ('sample', 'sampled')")).rowCount;
     await expect.poll(left, { timeout: 30_000 }).toBe(0);
 
+    const stopped = runCommand(["index", "kinds", "--measure"], on.environment);
+    await expect.poll(() => stopped.stderr(), { timeout: 30_000 }).toContain("building full");
+    stopped.process.kill("SIGINT");
+    expect(await stopped.exited).toBe(1);
+    expect(stopped.stderr()).toContain("Interrupted by SIGINT");
+    expect(stopped.stdout()).toBe("");
+    await expect.poll(left, { timeout: 30_000 }).toBe(0);
+
     const refused = async (options: string[], message: string): Promise<void> => {
       expect(await run(...options)).toMatchObject({
         code: 2,

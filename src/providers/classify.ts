@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import type { Complaint } from "./complaint.ts";
 import { ProviderError, type ProviderErrorKind, type TooMuch } from "./provider-error.ts";
 import { retryAfterMs, type Headers } from "./traffic/rate-hints.ts";
@@ -49,6 +50,9 @@ const TOO_MANY_TOKENS =
 const TOO_MANY_INPUTS =
   /batch[ _]?size|too many (inputs|items|texts|documents|instances)|(number|size|length) of (the )?(inputs?|batch|texts|items|documents|requests)|at most \d+ (inputs|items|texts|documents|requests|instances)|(inputs?|items|texts|documents|requests) in (one|a|the) batch/i;
 
+/** Refusals that pass; those from 440 on are servers' own inventions for such. Any other 4xx waits for a person. */
+const PASSING_STATUSES: ReadonlySet<number> = new Set([408, 409, 421, 423, 424, 425]);
+
 /** An answer that is no success, as an error of one fault. */
 export function classifyAnswer(
   status: number,
@@ -66,7 +70,7 @@ export function classifyAnswer(
     TOO_LONG.test(`${complaint.code} ${complaint.message}`) &&
     !ABOUT_PACE.test(complaint.message);
   const kind = kindOf(status, complaint, tooLong || tooMuch !== undefined);
-  const isCode = /^[\w.:-]{1,64}$/.test(complaint.code);
+  const isCode = /^[.:-]*\w[\w.:-]{0,63}$/.test(complaint.code);
   const code =
     isCode && scrub(complaint.code, texts, context.secrets) === complaint.code ? ` (${complaint.code})` : "";
   // Providers often repeat a part of a refused key: such an answer's message is left out altogether.
@@ -75,7 +79,7 @@ export function classifyAnswer(
   const head = `${context.address} answered ${status}${code}${said === "" ? "" : `: ${said}`}`;
   return new ProviderError(
     kind,
-    `${head}. ${advice(kind, status, complaint, headers, context, { tooLong, isAboutKey })}`,
+    `${head}. ${advice(kind, status, complaint, context, { tooLong, isAboutKey, target: target(headers, texts, context) })}`,
     {
       status,
       retryAfterMs: retryAfterMs(headers) ?? complaint.retryAfterMs,
@@ -102,8 +106,8 @@ function tooMuchOf(status: number, { message }: Complaint, count: number): TooMu
 }
 
 function kindOf(status: number, complaint: Complaint, tooLong: boolean): ProviderErrorKind {
-  if (QUOTA_CODES.test(complaint.code)) return "setup";
-  if (status === 429 || THROTTLED_CODES.test(complaint.code)) return "throttled";
+  if (status === 402 || QUOTA_CODES.test(complaint.code)) return "setup";
+  if (status === 420 || status === 429 || THROTTLED_CODES.test(complaint.code)) return "throttled";
   if (status >= 300 && status < 400) return "setup";
   if (status === 400 || status === 413 || status === 422) {
     const isSetup =
@@ -112,7 +116,8 @@ function kindOf(status: number, complaint: Complaint, tooLong: boolean): Provide
       KEY_REFUSED.test(complaint.message);
     return isSetup ? "setup" : "row";
   }
-  if (status === 401 || status === 402 || status === 403 || status === 404 || status === 405) return "setup";
+  const isPermanent = status > 400 && status < 440 && !PASSING_STATUSES.has(status);
+  if (isPermanent && (!tooLong || status < 406)) return "setup";
   // Some servers answer 500 to a text over the model's limit.
   return tooLong ? "row" : "unavailable";
 }
@@ -121,9 +126,12 @@ function advice(
   kind: ProviderErrorKind,
   status: number,
   complaint: Complaint,
-  headers: Headers,
   context: ErrorContext,
-  { tooLong, isAboutKey }: { readonly tooLong: boolean; readonly isAboutKey: boolean },
+  {
+    tooLong,
+    isAboutKey,
+    target,
+  }: { readonly tooLong: boolean; readonly isAboutKey: boolean; readonly target: string },
 ): string {
   const { settings, model, consequence } = context;
   if (kind !== "setup" && consequence !== undefined) return consequence;
@@ -134,15 +142,17 @@ function advice(
       ? "Shorten the text, or set EMBED_ON_TOO_LONG=truncate."
       : "Change the text, and it is embedded again.";
   }
-  if (QUOTA_CODES.test(complaint.code)) return "The account has no quota left: check its plan and billing.";
+  if (status === 402 || QUOTA_CODES.test(complaint.code))
+    return "The account has no quota left: check its plan and billing.";
   if (status >= 300 && status < 400) {
-    return `Redirects are not followed, since they would send the key and the texts to another server: set ${settings.address} to the address it points to${target(headers)}.`;
+    return `Redirects are not followed, since they would send the key and the texts to another server: set ${settings.address} to the address it points to${target}.`;
   }
   if (isAboutKey && settings.key === undefined) {
     return "No key was sent, since this server is the source's own: name the variable of its key with --api-key-env.";
   }
   if (isAboutKey) return `Check ${settings.key}, and that it may use the model "${model}".`;
-  if (status === 404 || status === 405)
+  if (status === 407) return "Check the user and the password of the proxy (HTTPS_PROXY, HTTP_PROXY).";
+  if (status === 404 || status === 405 || status === 410)
     return `Check ${settings.address} and ${settings.model} ("${model}").`;
   return `Check ${settings.model} ("${model}") and what is sent with it.`;
 }
@@ -152,8 +162,11 @@ export function whatFollows({ consequence }: ErrorContext): string {
   return consequence ?? "It is tried again later; nothing is lost.";
 }
 
-function target(headers: Headers): string {
-  const location = headers["location"];
+/** The server that a redirect points to; not shown where its name may have a piece of a text in it. */
+function target(headers: Headers, texts: readonly string[], { secrets }: ErrorContext): string {
+  const { location } = headers;
   if (typeof location !== "string" || !URL.canParse(location)) return "";
-  return ` (${new URL(location).origin})`;
+  const { hostname, origin } = new URL(location);
+  const isShown = isIP(hostname.replace(/^\[|\]$/g, "")) > 0 || scrub(hostname, texts, secrets) === hostname;
+  return isShown ? ` (${origin})` : "";
 }

@@ -1,5 +1,6 @@
 import { ProviderError } from "../provider-error.ts";
 import { at } from "../read-vectors.ts";
+import { scrub } from "../scrub.ts";
 
 /** What `names` leads to, which must be a text. @throws {ProviderError} where it is none */
 export function textAt(value: unknown, path: string, ...names: readonly string[]): string {
@@ -19,9 +20,10 @@ export function invalidAnswer(path: string, what: string): ProviderError {
   return new ProviderError("unavailable", `${address} answered with ${what}: it may be no batch API.`);
 }
 
-/** A reason of the provider's: its code alone, since a message may quote a line of the file. */
+/** A reason of the provider's: its code alone, in words that are known, since it may quote a line of the file. */
 export function reasonOf(code: unknown): string {
-  return typeof code === "string" && /^[\w.:-]{1,64}$/.test(code) ? code : "no reason given";
+  const isCode = typeof code === "string" && /^[\w.:-]{1,64}$/.test(code) && scrub(code, [], []) === code;
+  return isCode ? code : "no reason given";
 }
 
 /** Statuses of a line that is refused for its text, rather than for the moment. */

@@ -2,6 +2,7 @@ import { VectorArray, VectorError } from "../database/vector-array.ts";
 import type { RawAnswer } from "./backend.ts";
 import type { RawVector } from "./raw-vector.ts";
 import { ProviderError } from "./provider-error.ts";
+import { wrongCount } from "./wrong-count.ts";
 
 /** Floats in a raw vector; undefined where it is no whole number of floats. */
 export function lengthOf(vector: RawVector): number | undefined {
@@ -19,7 +20,7 @@ export function lengthOf(vector: RawVector): number | undefined {
  */
 export function checkAnswer(answer: RawAnswer, count: number, dimensions: number, who: string): VectorArray {
   if (answer.vectors.length !== count) {
-    throw unavailable(`${who} gave ${answer.vectors.length} vectors for ${count} texts.`);
+    throw wrongCount(who, answer.vectors.length, count);
   }
   const vectors = new VectorArray(count, dimensions);
   try {

@@ -116,7 +116,7 @@ function kindOf(status: number, complaint: Complaint, tooLong: boolean): Provide
       KEY_REFUSED.test(complaint.message);
     return isSetup ? "setup" : "row";
   }
-  const isPermanent = status > 400 && status < 440 && !PASSING_STATUSES.has(status);
+  const isPermanent = status === 451 || (status > 400 && status < 440 && !PASSING_STATUSES.has(status));
   if (isPermanent && (!tooLong || status < 406)) return "setup";
   // Some servers answer 500 to a text over the model's limit.
   return tooLong ? "row" : "unavailable";

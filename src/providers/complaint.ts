@@ -36,12 +36,16 @@ const LONGEST = 4_000;
  */
 export function complaintOf(body: unknown): Complaint {
   const records = nested(typeof body === "string" ? parsed(body) : body, DEPTH);
+  const said = messages(records, body);
   return {
-    message: messages(records, body).join(": "),
+    message: said.join(": "),
     code: first(records, CODES, word) ?? "",
     param: first(records, ["param"], nonEmpty) ?? "",
     status: first(records, ["code", "status", "statusCode", "status_code"], httpStatus),
-    retryAfterMs: first(records, ["retryDelay", "retry_after", "retryAfter"], waitMs),
+    retryAfterMs:
+      first(records, ["retryDelay", "retry_after", "retryAfter"], waitMs) ??
+      first(records, ["retry_after_ms", "retryAfterMs"], positive) ??
+      waitInWords(said.join(" ")),
   };
 }
 
@@ -116,8 +120,19 @@ function httpStatus(value: unknown): number | undefined {
   return typeof status === "number" && status >= 400 && status < 600 ? status : undefined;
 }
 
+/** `Please try again in 20s.`, `Please retry after 7 seconds.` */
+function waitInWords(message: string): number | undefined {
+  const [, time = "", unit] =
+    /\b(?:try again|retry|retrying) (?:in|after) (\d[\dhms.]*)(?: (milli)?seconds?)?/i.exec(message) ?? [];
+  return positive(durationMs(time.replace(/\.$/, "") + (unit === "milli" ? "ms" : "")));
+}
+
+function positive(value: unknown): number | undefined {
+  return typeof value === "number" && value > 0 ? value : undefined;
+}
+
 function waitMs(value: unknown): number | undefined {
   const ms =
     typeof value === "number" ? value * 1000 : typeof value === "string" ? durationMs(value) : undefined;
-  return ms !== undefined && ms > 0 ? ms : undefined;
+  return positive(ms);
 }

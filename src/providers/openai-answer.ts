@@ -5,6 +5,7 @@ import { complaintOf } from "./complaint.ts";
 import type { JsonAnswer } from "./http.ts";
 import { ProviderError } from "./provider-error.ts";
 import { tokenCount } from "./token-count.ts";
+import { wrongCount } from "./wrong-count.ts";
 
 interface Item {
   readonly index?: unknown;
@@ -41,9 +42,10 @@ export function inOrder(items: readonly (Item | null)[], count: number, context:
   const vectors: RawVector[] = [];
   let placed = 0;
   for (const [position, item] of items.entries()) {
-    const index = isGiven(item?.index) ? Number(item?.index) : isIndexed ? 0 : position;
-    if (!Number.isInteger(index) || index < 0 || index >= count) {
-      throw unavailable(context, `a vector whose index is ${index} among ${count} texts`);
+    const index = isGiven(item?.index) ? numberOf(item?.index) : isIndexed ? 0 : position;
+    if (index === undefined || index < 0 || index >= count) {
+      const named = index === undefined ? "no number" : String(index);
+      throw unavailable(context, `a vector whose index is ${named} among ${count} texts`);
     }
     if (vectors[index] !== undefined) throw unavailable(context, `two vectors with the index ${index}`);
     const vector = item?.embedding;
@@ -53,7 +55,7 @@ export function inOrder(items: readonly (Item | null)[], count: number, context:
     vectors[index] = vector;
     placed++;
   }
-  if (placed !== count) throw unavailable(context, `${placed} vectors for ${count} texts`);
+  if (placed !== count) throw wrongCount(context.address, placed, count);
   return vectors;
 }
 
@@ -67,6 +69,12 @@ function unavailable(context: ErrorContext, what: string): ProviderError {
 
 function isGiven(index: unknown): boolean {
   return index !== undefined && index !== null && index !== "";
+}
+
+/** A whole number, also as a string. */
+function numberOf(index: unknown): number | undefined {
+  const number = typeof index === "string" && /^\d{1,9}$/.test(index) ? Number(index) : index;
+  return typeof number === "number" && Number.isInteger(number) ? number : undefined;
 }
 
 function tokensOf(usage: unknown): number | undefined {

@@ -20,20 +20,21 @@ const REFUSAL_BYTES = 64 * 1024;
  * @throws {ProviderError} where it is larger than an answer to the request can be
  */
 export async function readAnswer(
-  { statusCode, body }: Dispatcher.ResponseData,
+  { statusCode, headers, body }: Dispatcher.ResponseData,
   request: number,
   texts: number,
   address: string,
 ): Promise<Uint8Array> {
+  const encoding = String(headers["content-encoding"] ?? "").toLowerCase();
   if (statusCode < 200 || statusCode > 299) {
     const most = 2 * request + REFUSAL_BYTES;
     const { bytes, isWhole } = await readUpTo(body, most);
     // Half of a packed body cannot be unpacked; the status says enough.
-    return isWhole ? await unpack(bytes, most).catch(() => new Uint8Array()) : bytes;
+    return isWhole ? await unpack(bytes, encoding, most).catch(() => new Uint8Array()) : bytes;
   }
   const most = Math.min(texts * LONGEST_VECTOR * NUMBER_BYTES + FRAME_BYTES, LARGEST_BYTES);
   const { bytes, isWhole } = await readUpTo(body, most);
-  if (isWhole) return await unpack(bytes, most);
+  if (isWhole) return await unpack(bytes, encoding, most);
   throw new ProviderError(
     "unavailable",
     `${address} answered with more than ${Math.floor(most / FRAME_BYTES)} MB, which is no answer to ${texts} ${texts === 1 ? "text" : "texts"}. It is tried again later; nothing is lost.`,

@@ -3,6 +3,7 @@ import type { RawVector } from "./raw-vector.ts";
 import { classifyAnswer, type ErrorContext } from "./classify.ts";
 import { complaintOf } from "./complaint.ts";
 import type { JsonAnswer } from "./http.ts";
+import { ProviderError } from "./provider-error.ts";
 
 /** What `names` leads to in an answer; undefined where it leads nowhere. */
 export function at(value: unknown, ...names: readonly string[]): unknown {
@@ -24,8 +25,15 @@ export function readVectors(
   texts: readonly string[],
   context: ErrorContext,
 ): RawAnswer {
-  if (Array.isArray(vectors) && vectors.every(Array.isArray))
-    return { vectors: vectors as RawVector[], tokens };
+  if (Array.isArray(vectors) && vectors.some(Array.isArray)) {
+    const missing = vectors.findIndex((vector) => !Array.isArray(vector));
+    if (missing === -1) return { vectors: vectors as RawVector[], tokens };
+    throw new ProviderError(
+      "unavailable",
+      `${context.address} gave no vector at index ${missing}. Nothing of it was stored; it is tried again later.`,
+      { status: 200 },
+    );
+  }
   const complaint = complaintOf(answer.body);
   throw classifyAnswer(complaint.status ?? 200, answer.headers, complaint, texts, context);
 }

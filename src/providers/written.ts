@@ -29,6 +29,7 @@ export function isKnown(word: string): boolean {
 
 /** `InvalidApiKey` as `Invalid`, `Api`, `Key`. */
 export function partsOf(word: string): string[] {
+  if (/[^\0-\x7f]/.test(word)) return [word];
   return word.match(/[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^A-Za-z]+/g) ?? [word];
 }
 

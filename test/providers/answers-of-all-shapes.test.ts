@@ -1,4 +1,4 @@
-import { gzipSync } from "node:zlib";
+import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from "node:zlib";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { complaintOf } from "../../src/providers/complaint.ts";
 import { classifyAnswer } from "../../src/providers/classify.ts";
@@ -62,6 +62,32 @@ describe("A right answer is understood in every shape", () => {
       await expectRight((sent) => ({ headers, body: gzipSync(JSON.stringify(right(sent))) }));
     }
   });
+
+  test.each([
+    ["deflate", deflateSync],
+    ["deflate", deflateRawSync],
+    ["br", brotliCompressSync],
+    ["BR", brotliCompressSync],
+  ])("An answer packed with %s is unpacked", async (encoding, pack) => {
+    await expectRight((sent) => ({
+      headers: { "content-encoding": encoding },
+      body: pack(JSON.stringify(right(sent))),
+    }));
+  });
+
+  test.each([true, [0], "1.0", -1, 0.5, 7, {}])(
+    "An answer in which an index is %j is not taken",
+    async (index) => {
+      const { opened } = await provider(({ texts }) => {
+        const [first, ...rest] = itemsOf(texts, DIMENSIONS);
+        return { body: { data: [{ ...first, index }, ...rest] } };
+      });
+      await expect(opened.embed(TEXTS, "document", never)).rejects.toMatchObject({
+        kind: "unavailable",
+        message: /whose index is/,
+      });
+    },
+  );
 
   test.each<[string, SpelledAnswer]>([
     ["answers 200 without vectors", { body: { data: [] } }],

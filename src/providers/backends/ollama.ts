@@ -4,10 +4,10 @@ import { tokenCount } from "../token-count.ts";
 import { defineBackend, ownBaseUrl } from "../backend-definition.ts";
 import type { Backend, RawAnswer } from "../backend.ts";
 import type { RawVector } from "../raw-vector.ts";
-import { classifyAnswer, type ErrorContext } from "../classify.ts";
-import { complaintOf } from "../complaint.ts";
+import type { ErrorContext } from "../classify.ts";
 import { JsonClient, type JsonAnswer } from "../http.ts";
 import { namesFor, type OwnNames } from "../own-key.ts";
+import { readVectors } from "../read-vectors.ts";
 import type { OnReceived, ProviderLimits } from "../provider.ts";
 import { forBoth, type Fields, type PerRole, type Role } from "../roles/role.ts";
 import type { CommonSettings, HttpSettings } from "../provider-settings.ts";
@@ -94,10 +94,7 @@ class Ollama implements Backend {
     };
     const answer = await this.#post("/api/embed", body, texts, signal, onReceived);
     const { embeddings, prompt_eval_count: tokens } = fields(answer);
-    if (!Array.isArray(embeddings) || !embeddings.every(Array.isArray)) {
-      throw this.#senseless(answer, texts, "/api/embed");
-    }
-    return { vectors: embeddings as RawVector[], tokens: tokenCount(tokens) };
+    return readVectors(answer, embeddings, tokenCount(tokens), texts, this.#context("/api/embed"));
   }
 
   async #askOneByOne(texts: readonly string[], signal: AbortSignal): Promise<RawAnswer> {
@@ -105,8 +102,8 @@ class Ollama implements Backend {
     for (const text of texts) {
       const answer = await this.#post("/api/embeddings", { ...this.#common(), prompt: text }, texts, signal);
       const { embedding } = fields(answer);
-      if (!Array.isArray(embedding)) throw this.#senseless(answer, texts, "/api/embeddings");
-      vectors.push(embedding);
+      const read = readVectors(answer, [embedding], undefined, texts, this.#context("/api/embeddings"));
+      vectors.push(...read.vectors);
     }
     return { vectors, tokens: undefined };
   }
@@ -128,10 +125,6 @@ class Ollama implements Backend {
     onReceived?: OnReceived,
   ): Promise<JsonAnswer> {
     return await this.#client.post(this.#base + path, body, texts, this.#context(path), signal, onReceived);
-  }
-
-  #senseless(answer: JsonAnswer, texts: readonly string[], path: string): ProviderError {
-    return classifyAnswer(200, answer.headers, complaintOf(answer.body), texts, this.#context(path));
   }
 
   #context(path: string): ErrorContext {

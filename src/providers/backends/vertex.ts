@@ -37,7 +37,10 @@ function predict(model: string, length: Fields): Call {
       const items: readonly unknown[] = Array.isArray(predictions) ? predictions : [];
       const vectors = items.map((item) => at(item, "embeddings", "values"));
       const counts = items.map((item) => tokenCount(at(item, "embeddings", "statistics", "token_count")));
-      const tokens = counts.reduce((sum, count) => (sum === undefined ? sum : count && sum + count), 0);
+      const tokens = counts.reduce<number | undefined>(
+        (sum, count) => (sum === undefined || count === undefined ? undefined : sum + count),
+        0,
+      );
       return readVectors(answer, items.length === 0 ? undefined : vectors, tokens, texts, context);
     },
   };

@@ -7,6 +7,7 @@ import { JsonClient } from "../http.ts";
 import { missingKey } from "../own-key.ts";
 import { ProviderError, type ProviderErrorKind } from "../provider-error.ts";
 import { at } from "../read-vectors.ts";
+import { tokenCount } from "../token-count.ts";
 import { readScores } from "./read-scores.ts";
 import { RerankCircuit } from "./rerank-circuit.ts";
 import { RerankError, type RerankFailure } from "./rerank-error.ts";
@@ -122,11 +123,8 @@ export class Reranker {
     const complaint = Array.isArray(list) ? undefined : complaintOf(answer.body);
     if (complaint?.status !== undefined)
       throw classifyAnswer(complaint.status, answer.headers, complaint, sent, this.#context);
-    const charged = tokens === undefined ? undefined : at(answer.body, ...tokens);
-    onCharged({
-      requests: 1,
-      tokens: typeof charged === "number" ? charged : estimatedTokens(question, texts),
-    });
+    const charged = tokens === undefined ? undefined : tokenCount(at(answer.body, ...tokens));
+    onCharged({ requests: 1, tokens: charged ?? estimatedTokens(question, texts) });
     return readScores(list, score, texts.length, this.address);
   }
 

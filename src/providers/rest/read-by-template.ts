@@ -22,7 +22,7 @@ export function readByTemplate(
 ): RawAnswer {
   const missing = (path: string): ProviderError => {
     const complaint = complaintOf(answer.body);
-    if (complaint.message !== "")
+    if (complaint.message !== "" || complaint.status !== undefined)
       return classifyAnswer(complaint.status ?? 200, answer.headers, complaint, texts, context);
     return new ProviderError(
       "setup",

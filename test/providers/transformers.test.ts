@@ -14,7 +14,13 @@ import { openProvider } from "../../src/providers/provider-stack.ts";
 import type { EmbedResult } from "../../src/providers/isolate/embed-result.ts";
 import { NO_OVERRIDES, resolveProviderSettings } from "../../src/providers/resolve-provider-settings.ts";
 import { skippedTitle } from "../support/skipped-suites.ts";
-import { TINY_DIMENSIONS, TINY_MOST_TOKENS, tinyModelFiles, writeTinyModel } from "../support/tiny-model.ts";
+import {
+  TINY_DIMENSIONS,
+  TINY_MOST_TOKENS,
+  tinyModelFiles,
+  writeTinyModel,
+  type TinyOutput,
+} from "../support/tiny-model.ts";
 import { installWithTransformers, WITHOUT_TRANSFORMERS } from "../support/transformers-library.ts";
 
 const never = new AbortController().signal;
@@ -141,6 +147,42 @@ if (copy === undefined) {
         );
       },
     );
+
+    test.each<[readonly TinyOutput[], "the mean of its tokens" | "its own vector"]>([
+      [["last_hidden_state"], "the mean of its tokens"],
+      [["token_embeddings"], "the mean of its tokens"],
+      [["sentence_embedding"], "its own vector"],
+      [["token_embeddings", "sentence_embedding"], "its own vector"],
+      [["last_hidden_state", "sentence_embedding"], "its own vector"],
+      [["logits", "last_hidden_state"], "the mean of its tokens"],
+    ])("Of a model that gives %j a text gets %s", async (outputs, expected) => {
+      const sign = expected === "its own vector" ? -1 : 1;
+      const [usual, vector] = await Promise.all([
+        vectorBy("usual", ["last_hidden_state"]),
+        vectorBy(outputs.join("-and-"), outputs),
+      ]);
+      expect(Math.hypot(...vector)).toBeCloseTo(1);
+      for (const [i, value] of vector.entries()) expect(value).toBeCloseTo(sign * (usual[i] ?? 0));
+    });
+
+    test("A model that gives no vectors is not one for embeddings, which is said", async () => {
+      await expect(vectorBy("classifier", ["logits"])).rejects.toMatchObject({
+        kind: "setup",
+        message: expect.stringContaining(
+          "gives logits, and none of sentence_embedding, last_hidden_state, token_embeddings",
+        ) as string,
+      });
+    });
+
+    async function vectorBy(name: string, outputs: readonly TinyOutput[]): Promise<number[]> {
+      await writeTinyModel(folderOf(name), outputs);
+      const provider = await providers.openProvider(
+        settings({ EMBED_TRANSFORMERS_MODEL_PATH: folderOf(name), EMBED_TRANSFORMERS_POOLING: "mean" }),
+      );
+      onTestFinished(() => provider.close());
+      const { vectors } = await provider.embed(["a wheeze"], "document", never);
+      return [...vectors.at(0)];
+    }
 
     test("A model is downloaded once, which is said, and needs no network from then on", async () => {
       const host = await serveModel();

@@ -16,8 +16,17 @@ const VOCABULARY = [
   ...LETTERS.map((letter) => `##${letter}`),
 ];
 
-/** Writes a model with which a text's tokens are looked up in a table. @returns the files' names and contents */
-export function tinyModelFiles(): Readonly<Record<string, string | Buffer>> {
+/** What a session of the tiny model gives. */
+export type TinyOutput = "last_hidden_state" | "token_embeddings" | "sentence_embedding" | "logits";
+
+/**
+ * A model with which a text's tokens are looked up in a table. Its `sentence_embedding` is their mean, negated, so that it
+ * is not what anybody else would make of them.
+ * @returns the files' names and contents
+ */
+export function tinyModelFiles(
+  outputs: readonly TinyOutput[] = ["last_hidden_state"],
+): Readonly<Record<string, string | Buffer>> {
   return {
     "config.json": JSON.stringify({
       model_type: "bert",
@@ -27,13 +36,13 @@ export function tinyModelFiles(): Readonly<Record<string, string | Buffer>> {
     }),
     "tokenizer_config.json": JSON.stringify({ tokenizer_class: "BertTokenizer", model_max_length: 512 }),
     "tokenizer.json": JSON.stringify(tokenizer()),
-    "onnx/model_quantized.onnx": onnxModel(),
+    "onnx/model_quantized.onnx": onnxModel(outputs),
   };
 }
 
-export async function writeTinyModel(folder: string): Promise<void> {
+export async function writeTinyModel(folder: string, outputs?: readonly TinyOutput[]): Promise<void> {
   await mkdir(join(folder, "onnx"), { recursive: true });
-  for (const [name, content] of Object.entries(tinyModelFiles()))
+  for (const [name, content] of Object.entries(tinyModelFiles(outputs)))
     await writeFile(join(folder, name), content);
 }
 
@@ -64,7 +73,7 @@ function tokenizer(): object {
 }
 
 /** Protocol buffers: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto has the numbers of the fields. */
-function onnxModel(): Buffer {
+function onnxModel(outputs: readonly TinyOutput[]): Buffer {
   const values = Float32Array.from(
     { length: VOCABULARY.length * TINY_DIMENSIONS },
     (_, i) => Math.sin(i * i + 1) / 2,
@@ -76,19 +85,33 @@ function onnxModel(): Buffer {
     [8, "table"],
     [9, Buffer.from(values.buffer)],
   ]);
-  const lookup = message([
-    [1, "table"],
-    [1, "input_ids"],
-    [2, "last_hidden_state"],
-    [4, "Gather"],
+  const ofTheWhole = message([
+    [1, "axes"],
+    [8, 1],
+    [20, INTS],
   ]);
+  const withoutTokens = message([
+    [1, "keepdims"],
+    [3, 0],
+    [20, INT],
+  ]);
+  const nodes = [
+    node("Gather", ["table", "input_ids"], "looked up"),
+    node("ReduceMean", ["looked up"], "mean", [ofTheWhole, withoutTokens]),
+    ...outputs.map((name) =>
+      name === "sentence_embedding" ? node("Neg", ["mean"], name) : node("Identity", ["looked up"], name),
+    ),
+  ];
   const graph = message([
-    [1, lookup],
+    ...nodes.map((one): Field => [1, one]),
     [2, "tiny"],
     [5, table],
     [11, tensorOf("input_ids", INT64, ["batch", "sequence"])],
     [11, tensorOf("attention_mask", INT64, ["batch", "sequence"])],
-    [12, tensorOf("last_hidden_state", FLOAT, ["batch", "sequence", TINY_DIMENSIONS])],
+    ...outputs.map((name): Field => {
+      const shape = name === "sentence_embedding" ? ["batch"] : ["batch", "sequence"];
+      return [12, tensorOf(name, FLOAT, [...shape, TINY_DIMENSIONS])];
+    }),
   ]);
   const operators = message([
     [1, ""],
@@ -103,6 +126,23 @@ function onnxModel(): Buffer {
 
 const FLOAT = 1;
 const INT64 = 7;
+/** Of an attribute. */
+const INT = 2;
+const INTS = 7;
+
+function node(
+  operator: string,
+  inputs: readonly string[],
+  output: string,
+  attributes: readonly Buffer[] = [],
+): Buffer {
+  return message([
+    ...inputs.map((input): Field => [1, input]),
+    [2, output],
+    [4, operator],
+    ...attributes.map((attribute): Field => [5, attribute]),
+  ]);
+}
 
 function tensorOf(name: string, type: number, shape: readonly (string | number)[]): Buffer {
   const dimensions = shape.map((size): Field => [1, message([[typeof size === "number" ? 1 : 2, size]])]);

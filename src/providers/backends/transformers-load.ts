@@ -5,6 +5,7 @@ import { EnvHttpProxyAgent, setGlobalDispatcher } from "undici";
 import { authorities } from "../dispatcher.ts";
 import { notify } from "../model-jobs.ts";
 import { ProviderError } from "../provider-error.ts";
+import { vectorOf, type Outputs } from "./transformers-outputs.ts";
 import { onnxFile, type TransformersSettings } from "./transformers-settings.ts";
 
 /** A model in memory. */
@@ -31,22 +32,16 @@ interface Library {
   readonly LogLevel: { readonly ERROR: number };
   readonly AutoTokenizer: { from_pretrained(model: string, options: object): Promise<Tokenizer> };
   readonly AutoModel: { from_pretrained(model: string, options: object): Promise<Model> };
-  readonly FeatureExtractionPipeline: new (parts: {
-    task: string;
-    model: Model;
-    tokenizer: Tokenizer;
-  }) => (
-    text: string,
-    options: { pooling: string; normalize: boolean },
-  ) => Promise<{ data: Float32Array; dispose(): void }>;
 }
 
 interface Tokenizer {
+  (text: string): object;
   readonly model_max_length: number;
   encode(text: string): readonly number[];
 }
 
 interface Model {
+  (inputs: object): Promise<Outputs>;
   readonly config: { readonly max_position_embeddings?: number };
 }
 
@@ -58,10 +53,9 @@ const USUAL_MOST_TOKENS = 2_048;
  * @throws {ProviderError} `unavailable` where the host does not answer, else `setup`
  */
 export async function loadModel(settings: TransformersSettings): Promise<LoadedModel> {
-  const { pooling, maxTokens = USUAL_MOST_TOKENS } = settings;
+  const { maxTokens = USUAL_MOST_TOKENS } = settings;
   try {
-    const { tokenizer, model, library } = await open(settings);
-    const extract = new library.FeatureExtractionPipeline({ task: "feature-extraction", model, tokenizer });
+    const { tokenizer, model } = await open(settings);
     return {
       countTokens: (text) => tokenizer.encode(text).length,
       mostTokens: Math.min(
@@ -70,10 +64,12 @@ export async function loadModel(settings: TransformersSettings): Promise<LoadedM
         model.config.max_position_embeddings ?? Infinity,
       ),
       embed: async (text) => {
-        const tensor = await extract(text, { pooling, normalize: true });
-        const vector = Float32Array.from(tensor.data);
-        tensor.dispose();
-        return vector;
+        const outputs = await model(tokenizer(text));
+        try {
+          return vectorOf(outputs, settings);
+        } finally {
+          for (const tensor of Object.values(outputs)) tensor.dispose();
+        }
       },
     };
   } catch (error) {
@@ -82,9 +78,7 @@ export async function loadModel(settings: TransformersSettings): Promise<LoadedM
 }
 
 /** The host is asked only where a file is missing: it need not be there otherwise. */
-async function open(
-  settings: TransformersSettings,
-): Promise<{ library: Library; tokenizer: Tokenizer; model: Model }> {
+async function open(settings: TransformersSettings): Promise<{ tokenizer: Tokenizer; model: Model }> {
   const { model, modelPath, cacheFolder, revision, dtype, download } = settings;
   const folder = modelPath ?? join(cacheFolder, model, revision === "main" ? "" : revision);
   const missing = missingFile(folder, dtype);
@@ -95,7 +89,6 @@ async function open(
   const from = missing === undefined ? folder : model;
   const options = { revision, dtype, device: "cpu", local_files_only: missing === undefined };
   return {
-    library,
     tokenizer: await library.AutoTokenizer.from_pretrained(from, options),
     model: await library.AutoModel.from_pretrained(from, options),
   };

@@ -23,8 +23,18 @@ export interface Backend {
   readonly roleFields?: PerRole<Fields>;
   /** Requests with texts of rows have fields that are not in those of version 0.1, which knew no roles. */
   readonly addsFields?: boolean;
-  /** One request. @throws {ProviderError} or, when aborted, the signal's reason. */
-  ask(texts: readonly string[], role: Role, signal: AbortSignal, onReceived?: OnReceived): Promise<RawAnswer>;
+  /**
+   * One request, or what it takes in its place.
+   * @param stopping aborted when no further request may be sent, though one in flight may be answered
+   * @throws {ProviderError} or, when aborted, a signal's reason
+   */
+  ask(
+    texts: readonly string[],
+    role: Role,
+    signal: AbortSignal,
+    onReceived?: OnReceived,
+    stopping?: AbortSignal,
+  ): Promise<RawAnswer>;
   /** Opens its batch API, for texts of rows; left out where it has none. It is closed by itself. */
   readonly batches?: () => BatchApi;
   /** What that offers; left out where it has none. */

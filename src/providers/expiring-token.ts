@@ -21,15 +21,31 @@ export class ExpiringToken {
     this.#source = source;
   }
 
+  /**
+   * Sends a request with the token as it was read last, and once more where it is refused and there is another by then.
+   * @param stopping aborted when nothing more may be sent
+   */
+  async send<T>(request: (token: string) => Promise<T>, stopping?: AbortSignal): Promise<T> {
+    const token = await this.#current();
+    stopping?.throwIfAborted();
+    try {
+      return await request(token);
+    } catch (error) {
+      const next = isRefused(error) ? await this.#after(token) : undefined;
+      if (next === undefined || stopping?.aborted === true) throw error;
+      return await request(next);
+    }
+  }
+
   /** The token as it was read last. @throws {ProviderError} `setup`: there is none */
-  async current(): Promise<string> {
+  async #current(): Promise<string> {
     return this.#token ?? (await this.#readOnce());
   }
 
   /** The token after one that was refused; undefined where it is still the same. @throws {ProviderError} `setup` */
-  async after(refused: string): Promise<string | undefined> {
+  async #after(refused: string): Promise<string | undefined> {
     // Another request may have been refused with it before, and have read the next.
-    const token = this.#token === refused ? await this.#readOnce() : await this.current();
+    const token = this.#token === refused ? await this.#readOnce() : await this.#current();
     return token === refused ? undefined : token;
   }
 
@@ -50,6 +66,10 @@ export class ExpiringToken {
       `${name} gives no token: expected one word without blanks, and got ${token === "" ? "nothing" : "something else, which is not repeated here"}.`,
     );
   }
+}
+
+function isRefused(error: unknown): boolean {
+  return error instanceof ProviderError && (error.status === 401 || error.status === 403);
 }
 
 async function contentOf(name: string, file: string): Promise<string> {

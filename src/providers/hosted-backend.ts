@@ -101,18 +101,11 @@ export class HostedBackend implements Backend {
     role: Role,
     signal: AbortSignal,
     onReceived?: OnReceived,
+    stopping?: AbortSignal,
   ): Promise<RawAnswer> {
     if (this.#missingKey !== undefined) throw new ProviderError("setup", this.#missingKey);
     const send = (key: string): Promise<RawAnswer> => this.#send(key, texts, role, signal, onReceived);
-    if (this.#token === undefined) return await send(this.#apiKey);
-    const token = await this.#token.current();
-    try {
-      return await send(token);
-    } catch (error) {
-      const next = isAboutKey(error) ? await this.#token.after(token) : undefined;
-      if (next === undefined) throw error;
-      return await send(next);
-    }
+    return this.#token === undefined ? await send(this.#apiKey) : await this.#token.send(send, stopping);
   }
 
   async close(): Promise<void> {
@@ -149,10 +142,6 @@ export class HostedBackend implements Backend {
     );
     return this.#dialect.read(answer, texts, context);
   }
-}
-
-function isAboutKey(error: unknown): boolean {
-  return error instanceof ProviderError && (error.status === 401 || error.status === 403);
 }
 
 /** `Authorization: Bearer KEY` */

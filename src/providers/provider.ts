@@ -36,6 +36,8 @@ export interface EmbedOptions {
   readonly attempts?: number | undefined;
   /** Called once when a good answer has arrived whole, before it is parsed, with what its headers say of the rate limit. */
   readonly onReceived?: OnReceived | undefined;
+  /** Aborted when no further request may be sent, though one in flight may be answered. */
+  readonly stopping?: AbortSignal | undefined;
 }
 
 /** Turns texts into vectors. `provider-stack.ts` shows what stands between a call and its request. */

@@ -211,7 +211,7 @@ export class RetryingProvider extends EventEmitter<Events> implements Provider {
     try {
       const cost = { tokens: characters * this.#tokensPerCharacter, turn };
       const answer = await this.#limiter.run(cost, wait, (onReceived) =>
-        this.#provider.embed(texts, role, signal, { onReceived }),
+        this.#provider.embed(texts, role, signal, { onReceived, stopping: this.#stopping.signal }),
       );
       if (answer.tokens > 0 && !answer.areTokensEstimated && characters > 0) {
         this.#tokensPerCharacter += (answer.tokens / characters - this.#tokensPerCharacter) / 8;

@@ -61,7 +61,8 @@ export class ValidatingProvider implements Provider {
   ): Promise<Embeddings> {
     if (texts.includes("")) throw new ProviderError("row", "An empty text has no vector.");
     const started = performance.now();
-    const answer = await this.#backend.ask(texts, role, signal, options.onReceived);
+    const { onReceived, stopping } = options;
+    const answer = await this.#backend.ask(texts, role, signal, onReceived, stopping);
     const vectors = checkAnswer(answer, texts.length, this.dimensions, nameOf(this.#backend));
     return {
       vectors,

@@ -8,7 +8,6 @@ import { openReranker } from "../../src/providers/rerank/reranker.ts";
 import { withProvider } from "../../src/providers/registry.ts";
 import { NO_OVERRIDES, resolveProviderSettings } from "../../src/providers/resolve-provider-settings.ts";
 import { oracleVector } from "../support/oracle-vector.ts";
-import { startProviderServer } from "../support/provider-server.ts";
 import { recipesOf } from "../support/recipes.ts";
 import { startReranker } from "../support/rerank-server.ts";
 import { startSpelledProvider } from "../support/spelled-provider.ts";
@@ -39,47 +38,6 @@ async function embed(environment: Readonly<Record<string, string>>): Promise<Flo
     (await provider.embed(["asthma"], "document", never)).vectors.at(0),
   );
 }
-
-test("Every block of settings in docs/providers.md is of one of the tests here", async () => {
-  const { settings, templates } = await documented();
-  expect(settings.map((each) => each["EMBEDDING_BACKEND"] ?? each["RERANK_BACKEND"])).toEqual([
-    "vertex",
-    "bedrock",
-    "transformers",
-    "rest",
-    "tei",
-  ]);
-  expect(templates).toHaveLength(1);
-});
-
-test("The documented settings of vertex embed a text, with the token that a command prints", async () => {
-  const server = await startProviderServer({ dimensions: DIMENSIONS });
-  onTestFinished(() => server.close());
-  server.apiKey = "of-the-command";
-  const folder = mkdtempSync(join(tmpdir(), "autoembed-"));
-  writeFileSync(
-    join(folder, "gcloud"),
-    "#!/bin/sh\n[ \"$*\" = 'auth print-access-token' ] && echo of-the-command\n",
-    {
-      mode: 0o755,
-    },
-  );
-  vi.stubEnv("PATH", `${folder}:${process.env["PATH"] ?? ""}`);
-  onTestFinished(() => void vi.unstubAllEnvs());
-  const settings = await settingsFor("vertex");
-  const stand = { VERTEX_PROJECT: "p", VERTEX_BASE_URL: server.openAiUrl };
-  expect(await embed({ ...settings, ...stand })).toEqual(oracleVector("asthma", DIMENSIONS));
-  expect(server.requests.at(-1)?.path).toContain("/locations/europe-west4/");
-});
-
-test("The documented settings of bedrock embed a text", async () => {
-  const server = await startProviderServer({ dimensions: DIMENSIONS });
-  onTestFinished(() => server.close());
-  server.apiKey = "bedrock-api-key-1";
-  const settings = await settingsFor("bedrock");
-  const stand = { AWS_BEARER_TOKEN_BEDROCK: server.apiKey, BEDROCK_BASE_URL: server.url };
-  expect(await embed({ ...settings, ...stand })).toEqual(oracleVector("asthma", DIMENSIONS));
-});
 
 const withTransformers = await installWithTransformers();
 afterAll(() => withTransformers?.remove());

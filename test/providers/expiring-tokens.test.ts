@@ -112,3 +112,34 @@ test("A source with a server of its own gets no token of the environment", async
   await expect(embedded).rejects.toThrow(/No key was sent/);
   expect(other.requests.map(({ headers }) => headers.authorization)).toEqual([undefined]);
 });
+
+test("A server that speaks as OpenAI does is sent a token that expires in place of the key, as Azure wants it", async () => {
+  const state = { valid: "token-1" };
+  const server = await startSpelledProvider(({ headers, texts }) =>
+    headers.authorization === `Bearer ${state.valid}`
+      ? { body: { data: itemsOf(texts, DIMENSIONS) } }
+      : { status: 401, body: { error: { message: `no access by ${String(headers.authorization)}` } } },
+  );
+  onTestFinished(() => server.close());
+  const file = join(mkdtempSync(join(tmpdir(), "autoembed-")), "token");
+  writeFileSync(file, "token-1\n");
+  const config = readConfig({
+    EMBEDDING_BACKEND: "llm_api",
+    OPENAI_BASE_URL: server.url,
+    OPENAI_API_KEY: "a-key",
+    OPENAI_ACCESS_TOKEN_FILE: file,
+  });
+  await withProvider(config, NO_OVERRIDES, { dimensions: DIMENSIONS }, async (provider) => {
+    const embed = () => provider.embed(["a text"], "document", never);
+    await embed();
+    state.valid = "token-2";
+    writeFileSync(file, "token-2\n");
+    await embed();
+    state.valid = "token-3";
+    await expect(embed()).rejects.toMatchObject({
+      message: expect.stringMatching(/answered 401.*Check OPENAI_ACCESS_TOKEN_FILE, and/) as string,
+    });
+  });
+  const tokens = server.requests.map(({ headers }) => headers.authorization?.replace("Bearer ", ""));
+  expect(tokens).toEqual(["token-1", "token-1", "token-2", "token-2"]);
+});

@@ -25,7 +25,7 @@ const HOSTED = {
     answer: (vectors) => ({ embeddings: vectors.map((values) => ({ values })) }),
   },
   vertex: {
-    path: /\/v1\/projects\/p\/locations\/[\w-]+\/publishers\/google\/models\/[\w.-]+:predict$/,
+    path: /\/v1\/projects\/[\w-]+\/locations\/[\w-]+\/publishers\/google\/models\/[\w.-]+:predict$/,
     textsOf: ({ instances }) => (instances as { content: string }[]).map(({ content }) => content),
     answer: (vectors, tokens) => ({
       predictions: vectors.map((values, i) => ({

@@ -64,13 +64,14 @@ class Ollama implements Backend {
     _role: Role,
     signal: AbortSignal,
     onReceived?: OnReceived,
+    stopping?: AbortSignal,
   ): Promise<RawAnswer> {
-    if (!this.#batches) return await this.#askOneByOne(texts, signal);
+    if (!this.#batches) return await this.#askOneByOne(texts, signal, stopping);
     try {
       return await this.#askBatch(texts, signal, onReceived);
     } catch (error) {
       if (!isUnknownEndpoint(error)) throw error;
-      const answer = await this.#askOneByOne(texts, signal);
+      const answer = await this.#askOneByOne(texts, signal, stopping);
       this.#batches = false;
       return answer;
     }
@@ -97,9 +98,14 @@ class Ollama implements Backend {
     return readVectors(answer, embeddings, tokenCount(tokens), texts, this.#context("/api/embed"));
   }
 
-  async #askOneByOne(texts: readonly string[], signal: AbortSignal): Promise<RawAnswer> {
+  async #askOneByOne(
+    texts: readonly string[],
+    signal: AbortSignal,
+    stopping: AbortSignal | undefined,
+  ): Promise<RawAnswer> {
     const vectors: RawVector[] = [];
     for (const text of texts) {
+      stopping?.throwIfAborted();
       const answer = await this.#post("/api/embeddings", { ...this.#common(), prompt: text }, texts, signal);
       const { embedding } = fields(answer);
       const read = readVectors(answer, [embedding], undefined, texts, this.#context("/api/embeddings"));

@@ -5,7 +5,18 @@ import type { Backend, RawAnswer } from "../backend.ts";
 import type { ErrorContext } from "../classify.ts";
 import { JsonClient } from "../http.ts";
 import { readOpenAiAnswer } from "../openai-answer.ts";
-import { isSameServer, keyOf, missingKey, namesFor, ownServer, type Key, type OwnNames } from "../own-key.ts";
+import { ExpiringToken, type TokenSource } from "../expiring-token.ts";
+import { bearer } from "../hosted-backend.ts";
+import {
+  isSameServer,
+  keyOf,
+  missingKey,
+  namesFor,
+  ownServer,
+  tokenOf,
+  type Key,
+  type OwnNames,
+} from "../own-key.ts";
 import { ProviderError } from "../provider-error.ts";
 import type { OnReceived, ProviderLimits } from "../provider.ts";
 import type { BatchApi, BatchOffer } from "../batch/batch-api.ts";
@@ -19,6 +30,8 @@ import type { CommonSettings, HttpSettings } from "../provider-settings.ts";
 /** OpenAI's `POST /v1/embeddings`, which many other servers speak too. */
 export interface OpenAiSettings extends CommonSettings, HttpSettings, Key, OwnNames {
   readonly backend: "llm_api";
+  /** In place of a key, where the service wants a token that expires, as Azure does with Entra ID. */
+  readonly token?: TokenSource | undefined;
   readonly model: string;
   /** After the base URL; `/embeddings` by default, `/v1/embeddings` where the base URL has no path of its own. */
   readonly path?: string | undefined;
@@ -54,6 +67,7 @@ class OpenAiCompatible implements Backend {
   /** What is said in place of a request that OpenAI would refuse. */
   readonly #missingKey: string | undefined;
   readonly #context: ErrorContext;
+  readonly #token: ExpiringToken | undefined;
   readonly batches?: () => BatchApi;
   readonly batchOffer?: BatchOffer;
   /** Becomes false, and stays so, when a server refuses base64 and sends floats. */
@@ -65,8 +79,11 @@ class OpenAiCompatible implements Backend {
     this.limits = { ...LIMITS, ...settings.limits };
     const url = new URL(settings.baseUrl);
     this.#path = pathOf(url, settings.path);
-    const headers = { ...authorization(url, settings.apiKey), ...settings.headers };
-    this.#missingKey = needsKey(url, headers) ? missingKey(url, settings.keyName) : undefined;
+    const key = settings.token === undefined ? settings.apiKey : undefined;
+    const headers = { ...authorization(url, key), ...settings.headers };
+    this.#token = settings.token === undefined ? undefined : new ExpiringToken(settings.token);
+    this.#missingKey =
+      this.#token === undefined && needsKey(url, headers) ? missingKey(url, settings.keyName) : undefined;
     this.#client = new JsonClient(settings, headers);
     this.#dimensions = dimensionsOf(settings);
     this.#uncut = uncutFields(settings.baseUrl);
@@ -80,13 +97,14 @@ class OpenAiCompatible implements Backend {
       model: settings.model,
       settings: {
         address: settings.baseUrlName ?? "OPENAI_BASE_URL",
-        key: settings.keyName,
+        key: settings.token?.name ?? settings.keyName,
         model: settings.modelName ?? "OPENAI_EMBED_MODEL",
       },
       secrets: [settings.apiKey ?? "", ...Object.values(settings.headers ?? {})],
     };
     const root = batchRoot(this.#path);
-    if (root !== undefined) {
+    // A batch lives longer than a token.
+    if (root !== undefined && this.#token === undefined) {
       const body = { model: this.model, ...this.#dimensions, ...this.#uncut, ...this.shape.document };
       const dialect = dialectOf(url, body);
       this.batchOffer = dialect;
@@ -102,10 +120,10 @@ class OpenAiCompatible implements Backend {
     role: Role,
     signal: AbortSignal,
     onReceived?: OnReceived,
+    stopping?: AbortSignal,
   ): Promise<RawAnswer> {
-    const answer = this.#base64
-      ? await this.#askBase64(texts, role, signal, onReceived)
-      : await this.#post(texts, role, {}, signal, onReceived);
+    const post: Post = (encoding) => this.#post(texts, role, encoding, signal, onReceived, stopping);
+    const answer = this.#base64 ? await this.#askBase64(post, stopping) : await post({});
     this.#answeredBefore = true;
     return answer;
   }
@@ -114,17 +132,12 @@ class OpenAiCompatible implements Backend {
     await this.#client.close();
   }
 
-  async #askBase64(
-    texts: readonly string[],
-    role: Role,
-    signal: AbortSignal,
-    onReceived: OnReceived | undefined,
-  ): Promise<RawAnswer> {
+  async #askBase64(post: Post, stopping: AbortSignal | undefined): Promise<RawAnswer> {
     try {
-      return await this.#post(texts, role, { encoding_format: "base64" }, signal, onReceived);
+      return await post({ encoding_format: "base64" });
     } catch (error) {
-      if (this.#answeredBefore || !mayRefuseBase64(error)) throw error;
-      const answer = await this.#post(texts, role, {}, signal, onReceived);
+      if (this.#answeredBefore || !mayRefuseBase64(error) || stopping?.aborted === true) throw error;
+      const answer = await post({});
       this.#base64 = false;
       return answer;
     }
@@ -133,9 +146,10 @@ class OpenAiCompatible implements Backend {
   async #post(
     texts: readonly string[],
     role: Role,
-    encoding: { readonly encoding_format?: "base64" },
+    encoding: Encoding,
     signal: AbortSignal,
     onReceived: OnReceived | undefined,
+    stopping: AbortSignal | undefined,
   ): Promise<RawAnswer> {
     if (this.#missingKey !== undefined) throw new ProviderError("setup", this.#missingKey);
     const body = {
@@ -146,10 +160,22 @@ class OpenAiCompatible implements Backend {
       ...this.#uncut,
       ...this.shape[role],
     };
-    const answer = await this.#client.post(this.#path, body, texts, this.#context, signal, onReceived);
-    return readOpenAiAnswer(answer, texts, this.#context);
+    const send = async (token?: string): Promise<RawAnswer> => {
+      const secrets = token === undefined ? [] : [token];
+      const context = { ...this.#context, secrets: [...this.#context.secrets, ...secrets] };
+      const headers = token === undefined ? {} : bearer(token);
+      const answer = await this.#client.post(this.#path, body, texts, context, signal, onReceived, headers);
+      return readOpenAiAnswer(answer, texts, context);
+    };
+    return this.#token === undefined ? await send() : await this.#token.send(send, stopping);
   }
 }
+
+interface Encoding {
+  readonly encoding_format?: "base64";
+}
+
+type Post = (encoding: Encoding) => Promise<RawAnswer>;
 
 /** Servers that know no base64 refuse the request, break down at it, or answer 200 with an error or without vectors. */
 function mayRefuseBase64(error: unknown): boolean {
@@ -201,6 +227,8 @@ const environment = {
   OPENAI_API_KEY_FILE: text.optional(),
   OPENAI_QUERY_API_KEY: text.optional(),
   OPENAI_QUERY_API_KEY_FILE: text.optional(),
+  OPENAI_ACCESS_TOKEN_FILE: text.optional(),
+  OPENAI_ACCESS_TOKEN_COMMAND: text.optional(),
   OPENAI_EMBED_MODEL: text.default("text-embedding-3-small"),
   OPENAI_EMBED_PATH: text.startsWith("/", "expected a path such as /embeddings").optional(),
   OPENAI_HEADERS: record.pipe(z.record(z.string(), z.string())).optional(),
@@ -255,6 +283,10 @@ export const llmApi = defineBackend({
       name: "OPENAI_API_KEY",
       value: environment.OPENAI_API_KEY,
     }),
+    ...tokenOf(source, environment.OPENAI_BASE_URL, [
+      { name: "OPENAI_ACCESS_TOKEN_COMMAND", command: environment.OPENAI_ACCESS_TOKEN_COMMAND },
+      { name: "OPENAI_ACCESS_TOKEN_FILE", file: environment.OPENAI_ACCESS_TOKEN_FILE },
+    ]),
     ...namesFor(source, environment.OPENAI_BASE_URL, model),
     headers: isSameServer(source, environment.OPENAI_BASE_URL) ? environment.OPENAI_HEADERS : undefined,
     path: source.path ?? environment.OPENAI_EMBED_PATH,

@@ -40,10 +40,10 @@ export function withPrefixes(backend: Backend, own: OwnPrefixes = {}): PrefixedB
       query: { ...backend.shape?.query, ...inShape(prefixes.query) },
     },
     prefixes,
-    ask: (texts, role, signal, onReceived) => {
+    ask: (texts, role, signal, onReceived, stopping) => {
       const prefix = prefixes[role];
       const sent = prefix === "" ? texts : texts.map((text) => prefix + text);
-      return backend.ask(sent, role, signal, onReceived);
+      return backend.ask(sent, role, signal, onReceived, stopping);
     },
     ...(backend.batchOffer === undefined ? {} : { batchOffer: backend.batchOffer }),
     ...(backend.batches === undefined ? {} : { batches: prefixed(backend.batches, prefixes.document) }),

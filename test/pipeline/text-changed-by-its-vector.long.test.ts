@@ -3,7 +3,7 @@ import { DIMENSIONS, prepare } from "../support/listening.ts";
 
 const documents = `drop table if exists documents, document_vectors cascade;
   create table documents (id int primary key, title text, body text, updated_at timestamptz default now(),
-    embedding vector(${DIMENSIONS}))`;
+    embedding vector(${DIMENSIONS}), length_of_embedding int generated always as (vector_dims(embedding)) stored)`;
 
 test.each([
   "to_jsonb(documents)::text",
@@ -11,6 +11,10 @@ test.each([
   "row_to_json(documents.*)::text",
   "title || embedding::text",
   "concat(title, embedding)",
+  "title || ctid::text",
+  "title || documents.xmin::text",
+  "title || length_of_embedding::text",
+  "concat_ws(' ', title, embedding is null)",
 ])(
   "The text %s, which each vector would change, is not watched where the vectors are in the row",
   async (text) => {

@@ -189,6 +189,8 @@ describe("A text at which the server breaks down is found", () => {
     [300, 500],
     [1500, 400],
     [1500, 500],
+    [300, 403],
+    [1500, 451],
   ])(
     "One such text among 64, with the server down for %d ms each time and answering %d, fails alone within a minute",
     async (downMs, status) => {
@@ -197,7 +199,8 @@ describe("A text at which the server breaks down is found", () => {
         await new Promise((resolve) => setTimeout(resolve, 20));
         if (texts.includes("CRASH")) downUntil = performance.now() + downMs;
         if (performance.now() >= downUntil) return;
-        throw new ProviderError(status === 400 ? "row" : "unavailable", "EOF", { status });
+        const kind = status === 400 ? "row" : status < 500 ? "setup" : "unavailable";
+        throw new ProviderError(kind, "EOF", { status });
       });
       const pending = new Set(Array.from({ length: 64 }, (_, i) => (i === 37 ? "CRASH" : `text ${i}`)));
       const refused: string[] = [];

@@ -4,6 +4,11 @@ import type { Circuit } from "../traffic/circuit.ts";
 import { isProbe } from "./probe-text.ts";
 import { Suspects } from "./suspects.ts";
 
+/** A wrong key and an empty account are of no text's making; a firewall that shuts us out for a while may be. */
+function mayBeTheirs({ kind, status = 0 }: ProviderError): boolean {
+  return kind !== "setup" || (status >= 403 && status !== 429);
+}
+
 const PROBES_BEFORE_ACCUSING = 3;
 /** While the provider only asks for fewer requests, nobody can tell whether it refuses a text. */
 const NO_WITNESS = new ProviderError(
@@ -55,9 +60,9 @@ export class Blame {
     }
   }
 
-  /** The provider stopped answering at these texts. A wrong key or an empty account is not of their making. */
+  /** The provider stopped answering at these texts. */
   suspect(texts: readonly string[], failure: ProviderError, isWitnessed: boolean): void {
-    if (failure.kind !== "setup" && !isProbe(texts)) this.#suspects.add(texts, isWitnessed);
+    if (mayBeTheirs(failure) && !isProbe(texts)) this.#suspects.add(texts, isWitnessed);
   }
 
   /** These were embedded. */

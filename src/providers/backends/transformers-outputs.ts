@@ -2,7 +2,7 @@ import { ProviderError } from "../provider-error.ts";
 import type { TransformersSettings } from "./transformers-settings.ts";
 
 /** What a model's session gives. */
-export interface Tensor {
+interface Tensor {
   readonly type: string;
   readonly dims: readonly number[];
   readonly data: ArrayLike<number>;

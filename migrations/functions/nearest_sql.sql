@@ -1,8 +1,8 @@
 drop function if exists autoembed.nearest_sql(autoembed.embedding_source);
 drop function if exists autoembed.nearest_sql(autoembed.embedding_source, text);
 create or replace function autoembed.nearest_sql(
-  source autoembed.embedding_source, filter text,
-  out selected text, out compared text, out passes text, out ordering text
+  source autoembed.embedding_source, filter text, is_judged boolean,
+  out selected text, out compared text, out ordering text
 )
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -10,8 +10,12 @@ as $$
 declare
   -- The filter ends with its line: it may end in a comment.
   watched constant text := case when filter is null then source.watched_table::text
-    else format('(select *, (%s
-      ) as autoembed_passes from %s)', filter, source.watched_table::text) end;
+    when is_judged then format('(select *, (%s
+      ) as autoembed_passes from %s)', filter, source.watched_table::text)
+    else format('(select * from %s where (%s
+      ))', source.watched_table::text, filter) end;
+  passes constant text := case when filter is null or not is_judged then 'true'
+    when source.vector_table is null then 'v.autoembed_passes' else 't.autoembed_passes' end;
   vectors text := format('%s v', case when source.vector_table is null then watched
     else source.vector_table::text end);
 begin
@@ -20,8 +24,6 @@ begin
     vectors := format('%s join %s t on %s', vectors, watched, (
       select string_agg(format('t.%1$I = v.%1$I', c), ' and ') from unnest(source.key_columns) c));
   end if;
-  passes := case when filter is null then 'true' when source.vector_table is null then 'v.autoembed_passes'
-    else 't.autoembed_passes' end;
   select f.ordering into ordering from autoembed.vector_forms(source) f limit 1;
   compared := format('from %s where v.%I is not null', vectors, source.vector_column);
   selected := format('select %s as key, (%s)::double precision as distance, %s, %s as passes %s',
@@ -33,6 +35,5 @@ begin
 end
 $$;
 comment on function autoembed.nearest_sql is
-  'SQL that selects the keys of a source''s vectors, their distances from $1, and whether their rows pass the '
-  'filter. Of it, the rows that it selects from, the expression that says whether they pass, and the one that orders '
-  'them.';
+  'SQL that selects the keys of a source''s vectors and their distances from $1: of the rows that pass the filter, or '
+  'of all, with whether they pass. Of it, the rows that it selects from, and the expression that orders them.';

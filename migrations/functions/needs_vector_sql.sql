@@ -8,7 +8,7 @@ as $$
   -- of 600 characters). That raises on a text of some 256 million characters: of a very long one the beginning is
   -- looked at first. No backslash: the writer's session may take it for the beginning of an escape.
   select format($sql$(%1$s) = coalesce(case
-      when ascii(%2$s) between 33 and 126 then true
+      when left(%2$s, 1) collate "C" between '!' and '~' then true
       when octet_length(%2$s) > 1000000 and left(%2$s, 1000) ~ '[^[:space:]]' then true
       else %2$s ~ '[^[:space:]]' end, false)$sql$,
     autoembed.has_no_vector_sql(source),

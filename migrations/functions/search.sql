@@ -28,7 +28,8 @@ begin
         array_agg(b.chunk) as chunks, array_agg(b.start_char) as starts, array_agg(b.end_char) as ends
       from (select * from best order by distance, key limit $2) b', round.near)
     into nearest using query_vector, k;
-    exit when nearest.examined >= round.least_rows and (round.least_rows = 0 or cardinality(nearest.keys) >= k);
+    exit when nearest.examined between round.least_rows and coalesce(round.most_rows, nearest.examined)
+      and (round.least_rows = 0 or cardinality(nearest.keys) >= k);
   end loop;
   perform set_config(s.key, s.value, true) from jsonb_each_text(former) s;
   return query select * from unnest(nearest.keys, nearest.distances, nearest.chunks, nearest.starts, nearest.ends);

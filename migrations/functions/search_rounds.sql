@@ -3,56 +3,57 @@
 -- another form than the column is put in exact order too.
 drop function if exists autoembed.search_rounds(autoembed.embedding_source, integer, text);
 create or replace function autoembed.search_rounds(source autoembed.embedding_source, k integer, filter text)
-returns table (near text, least_rows integer, settings jsonb)
+returns table (near text, least_rows integer, most_rows integer, settings jsonb)
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  selected text;
-  compared text;
-  passes text;
-  exact text;
+  few constant integer := 10000;  -- rows, of which the planner may be wrong
+  most constant bigint := 800;  -- candidates; pgvector gives 1,000, of which dead rows take places
+  chunks_per_row constant bigint := case when source.passages is null then 1 else 10 end;
+  passing record;
+  judged record;
   ordering text;
   per_row integer;  -- null without an index
-  most integer;  -- candidates
-  chunks_per_row constant bigint := case when source.passages is null then 1 else 10 end;
-  candidates bigint;
   wanted bigint;
+  candidates bigint;
 begin
-  select n.* into selected, compared, passes, exact from autoembed.nearest_sql(source, filter) n;
+  select * into passing from autoembed.nearest_sql(source, filter, false);
   select c.ordering, c.per_row into ordering, per_row from autoembed.candidates_sql(source) c;
-  -- pgvector's own limit, and what is left of it where dead rows take places.
-  most := case when per_row = 1 and filter is null then 1000 else 800 end;
   if per_row is not null and filter is null then
-    for wanted in select distinct least(most::bigint, per_row * times * k)
+    for wanted in select distinct least(case per_row when 1 then 1000 else most end, per_row * times * k)
       from unnest(array[chunks_per_row, chunks_per_row ^ 2]::bigint[]) times
-      where least(most::bigint, per_row * times * k) >= greatest(1, per_row / 4) * times * k order by 1
+      where least(case per_row when 1 then 1000 else most end, per_row * times * k)
+        >= greatest(1, per_row / 4) * times * k order by 1
     loop
-      return query select format('%s order by %s limit %s', selected, ordering, wanted), wanted::int,
-        autoembed.settings_for_candidates(wanted);
+      return query select format('%s order by %s limit %s', passing.selected, ordering, wanted), wanted::int,
+        null::int, autoembed.settings_for_candidates(wanted, false);
     end loop;
-  elsif per_row is not null and autoembed.is_dear(source, format('select %s and %s', compared, passes)) then
+  elsif per_row is not null then
+    if not autoembed.is_dear(source, 'select ' || passing.compared) then
+      return query select format('%s limit %s', passing.selected, few + 1), 0, few, '{}'::jsonb;
+    end if;
+    select * into judged from autoembed.nearest_sql(source, filter, true);
     wanted := per_row * chunks_per_row * k;
     -- If those are too few, a share of the whole that is sought through in a tenth of the time of comparing all.
     for candidates, wanted in
-      select c.candidates, c.wanted
-      from (values (greatest(250, 20::bigint * k, 2 * wanted), wanted)) c(candidates, wanted) where c.candidates <= most
+      select f.candidates, wanted from (select least(most, greatest(250, 20::bigint * k, 2 * wanted))) f(candidates)
+      where f.candidates >= 2 * wanted
       union all
-      select m.candidates, 3 * wanted
-      from (select autoembed.estimated_vectors(source) / 200) m(candidates)
+      select m.candidates, 3 * wanted from (select autoembed.estimated_vectors(source) / 200) m(candidates)
       where m.candidates > greatest(most, 3 * wanted) and autoembed.index_settings() ? 'hnsw.iterative_scan'
     loop
       -- The filter stands outside, where it changes nothing about the index being used.
       return query select
-        format('select n.* from (%s order by %s limit %s) n where n.passes', selected, ordering, candidates),
-        wanted::int, autoembed.settings_for_candidates(candidates);
+        format('select n.* from (%s order by %s limit %s) n where n.passes', judged.selected, ordering, candidates),
+        wanted::int, null::int, autoembed.settings_for_candidates(candidates, candidates > most);
     end loop;
   end if;
   -- Every row is compared: no index has this expression. Of chunks, all: they belong to an unknown number of rows.
-  return query select format('%s and %s', selected, passes) || case when source.passages is null
-    then format(' order by (%s) + 0 limit %s', exact, k) else '' end, 0, '{}'::jsonb;
+  return query select passing.selected || case when source.passages is null
+    then format(' order by (%s) + 0 limit %s', passing.ordering, k) else '' end, 0, null::int, '{}'::jsonb;
 end
 $$;
 comment on function autoembed.search_rounds is
   'SQL that selects a source''s vectors near to $1, from the cheapest to the one that compares all, each with the '
-  'settings that it needs. It has found the nearest if it gives at least least_rows.';
+  'settings that it needs. It has found the nearest if it gives a number of rows from least_rows to most_rows.';

@@ -1,13 +1,13 @@
 -- As src/search/index-rounds.ts has them.
-create or replace function autoembed.settings_for_candidates(candidates bigint) returns jsonb
+create or replace function autoembed.settings_for_candidates(candidates bigint, goes_on boolean) returns jsonb
 language sql immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  select case when candidates <= 1000
+  select case when goes_on
+    then jsonb_build_object('hnsw.ef_search', '1000', 'hnsw.iterative_scan', 'relaxed_order',
+      'hnsw.max_scan_tuples', candidates::text)
     -- With pgvector's default of 40, one question in thirty finds none of its nearest ten.
-    then jsonb_build_object('hnsw.ef_search', least(1000, greatest(200, 2 * candidates))::text)
-    else jsonb_build_object('hnsw.ef_search', '1000', 'hnsw.iterative_scan', 'relaxed_order',
-      'hnsw.max_scan_tuples', candidates::text) end
+    else jsonb_build_object('hnsw.ef_search', least(1000, greatest(200, 2 * candidates))::text) end
 $$;
 comment on function autoembed.settings_for_candidates is
-  'The settings of pgvector with which an index gives so many candidates.';
+  'The settings of pgvector with which an index gives so many candidates; or goes on until it has looked at so many.';

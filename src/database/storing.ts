@@ -29,20 +29,33 @@ export async function storing<T>(text: string, write: (text: string) => Promise<
   }
 }
 
+/** So many characters are left out one by one; of words with more, all that are not ASCII. */
+const MOST_LEFT_OUT = 20;
+
 /**
- * Asks for words. Those that the database's encoding cannot write are in none of its texts: where it refuses them, they are
- * left out, first what no single-byte encoding has.
+ * Asks for words. Those that the database's encoding cannot write are in none of its texts: the characters that it refuses
+ * are left out.
+ * @param ask not in a transaction, which the first refusal would end
  */
 export async function askingFor<T>(words: string, ask: (words: string) => Promise<T>): Promise<T> {
-  for (const beyond of [/[^\0-ÿ]/gu, /[^\0-~]/gu]) {
+  for (let left = 0; left < MOST_LEFT_OUT; left++) {
     try {
       return await ask(words);
     } catch (error) {
-      if (!isUntranslatable(error)) throw error;
-      words = words.replace(beyond, " ");
+      const refused = refusedCharacter(error);
+      if (refused === undefined) throw error;
+      if (!words.includes(refused)) break;
+      words = words.replaceAll(refused, " ");
     }
   }
-  return await ask(words);
+  return await ask(words.replace(/[^\0-~]/gu, " "));
+}
+
+/** The character in UTF-8 that an error is about: "character with byte sequence 0xf0 0x9f 0x98 0x80 in encoding …". */
+function refusedCharacter(error: unknown): string | undefined {
+  if (!isDatabaseError(error) || error.code !== UNTRANSLATABLE) return undefined;
+  const bytes = [...(error.message.match(/\b0x[\da-f]{2}\b/g) ?? [])].map(Number);
+  return Buffer.from(bytes).toString("utf8");
 }
 
 function isUntranslatable(error: unknown): boolean {

@@ -120,11 +120,17 @@ function httpStatus(value: unknown): number | undefined {
   return typeof status === "number" && status >= 400 && status < 600 ? status : undefined;
 }
 
-/** `Please try again in 20s.`, `Please retry after 7 seconds.` */
+const UNIT_MS = { millisecond: 1, second: 1_000, minute: 60_000, hour: 3_600_000, day: 86_400_000 } as const;
+
+/** `Please try again in 20s.`, `Please retry after 7 seconds.` A number alone may be a year. */
 function waitInWords(message: string): number | undefined {
   const [, time = "", unit] =
-    /\b(?:try again|retry|retrying) (?:in|after) (\d[\dhms.]*)(?: (milli)?seconds?)?/i.exec(message) ?? [];
-  return positive(durationMs(time.replace(/\.$/, "") + (unit === "milli" ? "ms" : "")));
+    /\b(?:try again|retry|retrying) (?:in|after) (\d[\dhms.]*)(?: (millisecond|second|minute|hour|day)s?\b)?/i.exec(
+      message,
+    ) ?? [];
+  const count = time.replace(/\.$/, "");
+  if (unit === undefined) return /[hms]/.test(count) ? positive(durationMs(count)) : undefined;
+  return positive(Number(count) * UNIT_MS[unit.toLowerCase() as keyof typeof UNIT_MS]);
 }
 
 function positive(value: unknown): number | undefined {

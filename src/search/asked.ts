@@ -7,6 +7,7 @@ import { isReranked, type Question, type SearchOptions } from "./search-options.
 import type { Searched } from "./searched.ts";
 import { parseQuestion } from "./words/parse-question.ts";
 import { requirement } from "./words/requirement.ts";
+import { lexemesOf } from "./words/word-weights.ts";
 import { findLanguage, type Language } from "./words/word-index.ts";
 
 export type SearchRequest = Omit<SearchOptions<Record<string, unknown>, string>, "source" | "where"> & {
@@ -20,6 +21,8 @@ export interface Asked {
   /** The key of that row. */
   readonly like: string | undefined;
   readonly language: Language;
+  /** The words of the question in that language; none where nothing asks for them. */
+  readonly lexemes: readonly string[];
   readonly isHybrid: boolean;
   /** What the caller and the question's signs require of a row. */
   readonly condition: Condition | undefined;
@@ -30,6 +33,9 @@ export interface Asked {
 
 /** Rows whose texts are sent to a reranker, unless the search names a number. */
 const RERANKED = 50;
+
+/** Characters of a question whose words are looked for: it may be a whole text. */
+const ASKED_CHARACTERS = 20_000;
 
 /** @throws {UsageError} if the question has no words, or if there is no such language */
 export async function understand(
@@ -43,14 +49,16 @@ export async function understand(
   const candidates = Math.max(limit, rerankedRows(request));
   const asked = { language, condition: request.condition, limit, candidates };
   if (typeof question !== "string")
-    return { ...asked, text: undefined, like: String(question.like), isHybrid: false };
+    return { ...asked, text: undefined, like: String(question.like), lexemes: [], isHybrid: false };
   const isHybrid = request.hybrid ?? languages.length > 0;
   // Postgres's texts have no such character.
   const plain = question.replaceAll("\0", " ").trim();
   const { asked: text, required } = isHybrid ? parseQuestion(plain) : { asked: plain, required: "" };
   if (text === "") throw new UsageError("The question has no words.", "Say what to search for.");
   const condition = both(request.condition, await requirement(db, language, required));
-  return { ...asked, text, like: undefined, isHybrid, condition };
+  const needsWords = isHybrid || request.withSnippet === true;
+  const lexemes = needsWords ? await lexemesOf(db, language, text.slice(0, ASKED_CHARACTERS)) : [];
+  return { ...asked, text, like: undefined, lexemes, isHybrid, condition };
 }
 
 function rerankedRows(request: SearchRequest): number {

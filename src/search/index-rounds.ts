@@ -65,12 +65,13 @@ export function filteredRounds(
   { vectors, canIterate, isChunked }: IndexedTable,
 ): readonly IndexRound[] {
   const wanted = candidatesPerRow(kind) * (isChunked ? CHUNKS_PER_ROW[0] : 1) * limit;
-  const candidates = Math.max(LEAST_FILTERED, FILTERED_PER_ROW * limit, 2 * wanted);
+  const sought = Math.max(LEAST_FILTERED, FILTERED_PER_ROW * limit, 2 * wanted);
+  const candidates = Math.min(MOST_CANDIDATES, sought);
   const more = Math.round(vectors * FILTERED_SHARE);
   const first = { candidates, wanted, settings: searching(candidates) };
   const second = { candidates: more, wanted: SURE * wanted, settings: goingOn(more) };
   return [
-    ...(candidates <= MOST_CANDIDATES ? [first] : []),
+    ...(candidates >= 2 * wanted ? [first] : []),
     ...(canIterate && more > Math.max(MOST_CANDIDATES, second.wanted) ? [second] : []),
   ];
 }

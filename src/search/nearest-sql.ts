@@ -4,7 +4,7 @@ import { comparedDistance, isComparedAsStored } from "./comparable.ts";
 import type { Condition } from "./filter.ts";
 import { FULL, type IndexKind } from "./index-kind.ts";
 import type { IndexRound } from "./index-rounds.ts";
-import { searchedVectors } from "./searched-rows.ts";
+import { judgedVectors, searchedVectors } from "./searched-rows.ts";
 import type { Searched } from "./searched.ts";
 
 /** Stands for the vector of the question in a statement's parameters. */
@@ -14,34 +14,33 @@ export const QUESTION = Symbol("the vector of the question, as pgvector writes i
 export class NearestSql {
   readonly #searched: Searched;
   readonly #limit: RawBuilder<unknown>;
-  /** `t`, to which conditions can be added. */
-  readonly #vectors: RawBuilder<unknown>;
-  readonly #passes: RawBuilder<unknown>;
+  readonly #condition: Condition | undefined;
   readonly #question: RawBuilder<unknown>;
 
   constructor(searched: Searched, limit: number, condition: Condition | undefined) {
     this.#searched = searched;
     // Not bound: a plan that is kept has to know them.
     this.#limit = sql.lit(limit);
-    this.#vectors = sql`${searchedVectors(searched, condition)} t where t.vector is not null`;
-    this.#passes = condition === undefined ? sql`true` : sql`t.passes`;
+    this.#condition = condition;
     this.#question = sql`${QUESTION}::${vectorType(searched.source)}`;
   }
 
   /** Every vector is compared. */
   exactly(): RawBuilder<unknown> {
-    const vectors = sql`${this.#vectors} and ${this.#passes}`;
     // No index has this expression.
-    if (!this.#isChunked) return this.#first(vectors, sql`${this.#compared(FULL)} + 0`);
+    if (!this.#isChunked) return this.#first(this.#passing, sql`${this.#compared(FULL)} + 0`);
     // All chunks: they belong to an unknown number of rows.
-    const keys = keysOf(this.#searched.keyed, "t");
-    const near = sql`select ${keys}, ${this.#distance("t")} as distance, t.chunk, t.start_char, t.end_char from ${vectors}`;
-    return this.#best(near, sql`n.distance`);
+    return this.#best(this.#comparedVectors, sql`n.distance`);
+  }
+
+  /** The same of so many vectors at most: of more, it finds any. */
+  exactlyIfFew(most: number): RawBuilder<unknown> {
+    return this.#best(sql`${this.#comparedVectors} limit ${sql.lit(most + 1)}`, sql`n.distance`);
   }
 
   /** The vectors that would be compared. */
   passing(): RawBuilder<unknown> {
-    return sql`select from ${this.#vectors} and ${this.#passes}`;
+    return sql`select from ${this.#passing}`;
   }
 
   /** As an index of that kind finds them. @param isInOrder it gives the wanted rows, in the order of their distance */
@@ -49,8 +48,13 @@ export class NearestSql {
     const set = sql.join(
       Object.entries(settings).map(([name, value]) => sql`set_config(${name}, ${value}, true)`),
     );
+    const condition = this.#condition;
+    const all =
+      condition === undefined
+        ? searchedVectors(this.#searched, undefined)
+        : judgedVectors(this.#searched, condition);
     // Settings of this statement alone, made before its scan begins.
-    const vectors = sql`${this.#vectors} and (select num_nulls(${set}) = 0)`;
+    const vectors = sql`${all} t where t.vector is not null and (select num_nulls(${set}) = 0)`;
     if (isInOrder && !this.#isChunked) {
       // The question is long: it is sent once where the selected distance is the index's too.
       const isSelected = isComparedAsStored(this.#searched.source, kind);
@@ -58,8 +62,20 @@ export class NearestSql {
     }
     const near = sql`select t.* from ${vectors} order by ${this.#compared(kind)} limit ${sql.lit(candidates)}`;
     // The condition stands outside, where it changes nothing about the index being used.
-    const passing = sql`select t.* from (${near}) t where ${this.#passes}`;
-    return this.#best(passing, this.#distance("n"));
+    const passes = condition === undefined ? sql`` : sql`where t.passes`;
+    return this.#best(sql`select t.* from (${near}) t ${passes}`, this.#distance("n"));
+  }
+
+  /** The vectors of the rows that pass, `t`. */
+  get #passing(): RawBuilder<unknown> {
+    return sql`${searchedVectors(this.#searched, this.#condition)} t where t.vector is not null`;
+  }
+
+  /** With their distances in their place: of many vectors, the copies would not fit into `work_mem`. */
+  get #comparedVectors(): RawBuilder<unknown> {
+    const keys = keysOf(this.#searched.keyed, "t");
+    return sql`select ${keys}, ${this.#distance("t")} as distance, t.chunk, t.start_char, t.end_char
+      from ${this.#passing}`;
   }
 
   get #isChunked(): boolean {

@@ -3,6 +3,7 @@ import { PREPARED, type Database } from "../database/connect.ts";
 import type { Source } from "../sources/source.ts";
 import type { Condition } from "./filter.ts";
 import { isStoredInRow } from "./comparable.ts";
+import { planIn, type Explained } from "./plan.ts";
 import { writeIndexKind, type IndexKind } from "./index-kind.ts";
 import { filteredRounds, indexRounds, type IndexRound } from "./index-rounds.ts";
 import { NearestSql, QUESTION } from "./nearest-sql.ts";
@@ -44,12 +45,7 @@ export async function nearest(
   options: NearestOptions,
 ): Promise<Nearest[]> {
   const search = new NearestSearch(db, searched, vector, options);
-  if (searched.index !== undefined && (options.condition === undefined || (await search.isDear()))) {
-    for (const found of search.byIndex(searched.index)) {
-      const { rows, isComplete } = await found();
-      if (isComplete) return rows;
-    }
-  }
+  for await (const { rows, isComplete } of search.ways()) if (isComplete) return rows;
   return (await search.exactly()).rows;
 }
 
@@ -65,6 +61,9 @@ interface Found {
 const DEAR = 8_000;
 /** What it costs to fetch a vector that is stored beside its row, the planner does not count. */
 const DEAR_IF_STORED_BESIDE = 800;
+
+/** What costs as little as that has fewer rows, unless the planner is wrong. */
+const FEW = 10_000;
 
 /** Of sources that are searched without a condition: only the vector differs from search to search. */
 const kept = new WeakMap<Source, Map<string, CompiledQuery>>();
@@ -82,27 +81,35 @@ class NearestSearch {
     this.#options = options;
   }
 
-  /** Whether to compare every vector that passes the condition would cost more than to look through the index first. */
-  async isDear(): Promise<boolean> {
+  /** Before all vectors are compared, the cheapest first. Of many chunks of one row, only the nearest counts. */
+  async *ways(): AsyncGenerator<Found> {
+    const { index, vectors, canIterate, chunkedSource } = this.#searched;
     const { limit, condition } = this.#options;
-    const statement = sql`explain (format json) ${new NearestSql(this.#searched, limit, condition).passing()}`;
-    const [plan] = await this.#run<Explained>(statement.compile(this.#db));
-    const dear = isStoredInRow(this.#searched.source) ? DEAR : DEAR_IF_STORED_BESIDE;
-    return (plan?.["QUERY PLAN"][0]?.Plan["Total Cost"] ?? Infinity) > dear;
-  }
-
-  /** Ways through the index, the cheapest first. Of many chunks of one row, only the nearest counts. */
-  *byIndex(kind: IndexKind): Generator<() => Promise<Found>> {
-    const { limit, condition } = this.#options;
-    const { vectors, canIterate, chunkedSource } = this.#searched;
+    if (index === undefined) return;
+    if (condition !== undefined && !(await this.#isDear())) yield await this.#ifFew();
     const table = { vectors, canIterate, isChunked: chunkedSource !== undefined };
     const rounds = condition === undefined ? indexRounds : filteredRounds;
-    for (const round of rounds(kind, limit, table)) yield () => this.#fromIndex(kind, round);
+    for (const round of rounds(index, limit, table)) yield await this.#fromIndex(index, round);
   }
 
   /** Every vector is compared. */
   async exactly(): Promise<Found> {
     return await this.#find("exactly", (statements) => statements.exactly());
+  }
+
+  /** Whether to compare every vector that passes the condition would cost more than to look through the index first. */
+  async #isDear(): Promise<boolean> {
+    const { limit, condition } = this.#options;
+    const statement = sql`explain (format json) ${new NearestSql(this.#searched, limit, condition).passing()}`;
+    const plan = planIn(await this.#run<Explained>(statement.compile(this.#db)));
+    const dear = isStoredInRow(this.#searched.source) ? DEAR : DEAR_IF_STORED_BESIDE;
+    return (plan?.["Total Cost"] ?? Infinity) > dear;
+  }
+
+  /** The planner may have taken many rows for few. */
+  async #ifFew(): Promise<Found> {
+    const found = await this.#find("exactly, if few", (statements) => statements.exactlyIfFew(FEW));
+    return { ...found, isComplete: found.examined <= FEW };
   }
 
   async #fromIndex(kind: IndexKind, round: IndexRound): Promise<Found> {
@@ -147,10 +154,6 @@ export interface Position {
   readonly chunk: number | null;
   readonly start_char: number;
   readonly end_char: number;
-}
-
-interface Explained {
-  readonly "QUERY PLAN": readonly { readonly Plan: { readonly "Total Cost": number } }[];
 }
 
 interface FoundRow extends Position {

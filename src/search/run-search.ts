@@ -20,7 +20,6 @@ import type { Searched } from "./searched.ts";
 import { whyNothing } from "./why-nothing.ts";
 import { whyUnembedded } from "./why-unembedded.ts";
 import { rankByWords, type WordMatch } from "./words/rank-by-words.ts";
-import { lexemesOf } from "./words/word-weights.ts";
 
 export interface SearchContext {
   readonly db: Database;
@@ -117,9 +116,9 @@ class SearchOf {
   }
 
   async #byWords(): Promise<WordMatch[]> {
-    const { text = "", language, condition, candidates } = this.#asked;
+    const { lexemes, language, condition, candidates } = this.#asked;
     const search = {
-      asked: text,
+      lexemes,
       language,
       isIndexed: this.#searched.languages.includes(language),
       condition,
@@ -167,10 +166,8 @@ class SearchOf {
     vector: string | undefined,
     { withText = false, withSnippet = false, select = [] }: Shown,
   ): Promise<Found["hits"]> {
-    const { condition, language, text, isHybrid } = this.#asked;
+    const { condition, language, lexemes, isHybrid } = this.#asked;
     return await this.#read(async (db, searched) => {
-      const usesWords = text !== undefined && (withSnippet || isHybrid);
-      const lexemes = usesWords ? await lexemesOf(db, language, text) : [];
       const shown = { vector, condition, withText, withSnippet, select, language, lexemes, isHybrid };
       return await describeRows(db, searched, ranked, shown);
     });

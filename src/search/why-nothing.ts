@@ -18,8 +18,7 @@ export async function whyNothing(
   const { rows } = await sql<{ embedded: boolean; passing: boolean; searchable: boolean }>`
     select exists (select from ${vectors} v where v.vector is not null) as embedded,
       exists (select from ${watchedTexts(keyed, condition?.(keyed))} t) as passing,
-      exists (select from ${searchedVectors(searched, condition)} v
-        where v.vector is not null ${condition === undefined ? sql`` : sql`and v.passes`}) as searchable`.execute(
+      exists (select from ${searchedVectors(searched, condition)} v where v.vector is not null) as searchable`.execute(
     db,
   );
   const [state] = rows;

@@ -191,7 +191,7 @@ export function textHash(row: string): RawBuilder<Buffer> {
 export function hasText(row: string): RawBuilder<boolean> {
   const content = sql.ref(`${row}.content`);
   return sql`coalesce(
-    case when ascii(${content}) between 33 and 126 then true
+    case when left(${content}, 1) collate "C" between '!' and '~' then true
       when octet_length(${content}) > 1000000 and left(${content}, 1000) ~ '[^[:space:]]' then true
       else ${content} ~ '[^[:space:]]' end, false)`;
 }

@@ -3,6 +3,7 @@ import { expect, onTestFinished, test, vi } from "vitest";
 import { connect } from "../../src/database/connect.ts";
 import { loadSearched } from "../../src/search/searched.ts";
 import { rankByWords } from "../../src/search/words/rank-by-words.ts";
+import { lexemesOf } from "../../src/search/words/word-weights.ts";
 import { prepare } from "../support/listening.ts";
 
 vi.setConfig({ testTimeout: 180_000 });
@@ -28,7 +29,8 @@ test("Words that are in most texts find rows by the index, and without reading e
   const { keyed, languages } = await loadSearched(db, "patient_embeddings");
   const [language = ""] = languages;
   const found = async (asked: string): Promise<string[]> => {
-    const search = { asked, language, isIndexed: true, cutsTexts: false, condition: undefined, limit: 60 };
+    const lexemes = await lexemesOf(db, language, asked);
+    const search = { lexemes, language, isIndexed: true, cutsTexts: false, condition: undefined, limit: 60 };
     return (await rankByWords(db, keyed, search)).map(({ key }) => key);
   };
   const readWhole = async (): Promise<number> => {

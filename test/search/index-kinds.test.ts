@@ -85,7 +85,14 @@ describeNative("Kinds of index", "plans and concurrent builds need a native serv
   ])("Searches of a %s put the candidates of each kind of index in exact order", async (type, kinds) => {
     await watched(type);
     // Most rows, few, one, and many that are all of other topics than the question's.
-    const ways = [undefined, "id > 400", "id % 100 = 1", "id = 18", "id % 40 between 20 and 39"];
+    const ways = [
+      undefined,
+      "id > 400",
+      "id % 100 = 1",
+      "id = 18",
+      "id % 40 between 20 and 39",
+      "id in (select 1 + 7 * n from generate_series(1, 90) n)",
+    ];
     const exact: Awaited<ReturnType<typeof found>>[] = [];
     for (const where of ways) exact.push(await found(10, where));
     for (const kind of kinds) {
@@ -94,6 +101,8 @@ describeNative("Kinds of index", "plans and concurrent builds need a native serv
       expect((await loadSearched(db, "kinds")).index).toEqual(parseIndexKind(kind));
       const before = await scans(name);
       for (const [i, where] of ways.entries()) {
+        // Of each way of asking, the rows of a page and those that a search by meaning and words asks for.
+        expect((await found(60, where)).ts.slice(0, 1)).toEqual((exact[i]?.ts ?? []).slice(0, 1));
         const keys = await found(10, where);
         const wanted = exact[i]?.ts ?? [];
         for (const some of [keys.ts, keys.fromSql]) {

@@ -38,6 +38,8 @@ class Transformers implements Backend {
       revision,
       dtype,
       pooling,
+      // A vector that the model itself makes goes before that: not so in earlier versions.
+      output: "sentence_embedding",
       max_tokens: maxTokens,
       folder: folderIdentity(settings),
     });

@@ -46,13 +46,14 @@ function waitMs(text: string, now: number): number | undefined {
 
 /** The three forms of a date that HTTP knows: `Date.parse` alone takes `-1` and `5, 5` for dates too. */
 const HTTP_DATE = /^[A-Z][a-z]{2,8},? .*\d\d:\d\d:\d\d/;
+const ZONE = /(?:[A-Z]|[+-]\d\d:?\d\d)$/;
 const ISO_DATE = /^\d{4}-\d\d-\d\dT\d\d:\d\d/;
 
 function untilDateMs(text: string, now: number): number | undefined {
   const isHttp = HTTP_DATE.test(text);
   if (!isHttp && !ISO_DATE.test(text)) return undefined;
   // Without a zone, it is meant in GMT.
-  const date = Date.parse(isHttp && !text.endsWith("GMT") ? `${text} GMT` : text);
+  const date = Date.parse(isHttp && !ZONE.test(text) ? `${text} GMT` : text);
   return Number.isNaN(date) ? undefined : Math.max(0, date - now);
 }
 

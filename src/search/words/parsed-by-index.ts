@@ -6,7 +6,7 @@ import type { ParsedRows, WordSearch } from "./word-search.ts";
 import { queryOf, type AskedWord } from "./word-weights.ts";
 
 /** Rows that are parsed, at least: each costs a tenth of a millisecond or more, by its length. */
-const PARSED_ROWS = 100;
+const PARSED_ROWS = 60;
 /** Rows that are found by the rarest words; from then on, more frequent words only add to their weights. */
 const ENOUGH_ROWS = 2_000;
 /** Rows that a word finds, at most: to look at more would take longer than an answer may. */

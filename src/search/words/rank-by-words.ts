@@ -4,7 +4,7 @@ import type { Source } from "../../sources/source.ts";
 import { apart, heldByEach, heldTogether, parsedByIndex } from "./parsed-by-index.ts";
 import { parsedOneByOne } from "./parsed-one-by-one.ts";
 import type { ParsedRows, WordSearch } from "./word-search.ts";
-import { lexemesOf, weighWords } from "./word-weights.ts";
+import { weighWords } from "./word-weights.ts";
 
 /** A row that has at least one of the words. */
 export interface WordMatch {
@@ -20,8 +20,6 @@ const B = sql.lit(0.75);
 const MEMORY_KB = 65_536;
 /** Characters of each text that are parsed if one text has too many words: 100,000 stay below 1 MB in any script. */
 const PARSED_CHARACTERS = 100_000;
-/** Characters of a question whose words are looked for: it may be a whole text. */
-const ASKED_CHARACTERS = 20_000;
 
 /**
  * The rows that have any of the words, the best first, by BM25. With an index of the words, the rows with the greatest sum
@@ -30,7 +28,7 @@ const ASKED_CHARACTERS = 20_000;
  * @throws the database's error 54000 for a text with more words than Postgres indexes, unless texts are cut
  */
 export async function rankByWords(db: Database, source: Source, search: WordSearch): Promise<WordMatch[]> {
-  const lexemes = await lexemesOf(db, search.language, search.asked.slice(0, ASKED_CHARACTERS));
+  const { lexemes } = search;
   if (lexemes.length === 0) return [];
   if (!search.isIndexed) {
     const content = search.cutsTexts ? sql`left(t.content, ${sql.lit(PARSED_CHARACTERS)})` : sql`t.content`;

@@ -1,5 +1,6 @@
-import { sql } from "kysely";
+import { sql, type RawBuilder } from "kysely";
 import type { Database } from "../../database/connect.ts";
+import { askingFor } from "../../database/storing.ts";
 import { contentOf } from "../../sources/source-sql.ts";
 import type { Condition } from "../filter.ts";
 import { wordsOf, type Language } from "./word-index.ts";
@@ -14,8 +15,13 @@ export async function requirement(
   required: string,
 ): Promise<Condition | undefined> {
   if (required === "") return undefined;
-  const query = sql`websearch_to_tsquery(${sql.lit(language)}::regconfig, ${required}::text)`;
-  const { rows } = await sql<{ says: boolean }>`select numnode(${query}) > 0 as says`.execute(db);
-  if (rows[0]?.says !== true) return undefined;
+  const queryOf = (words: string): RawBuilder<unknown> =>
+    sql`websearch_to_tsquery(${sql.lit(language)}::regconfig, ${words}::text)`;
+  const { says, query } = await askingFor(required, async (words) => {
+    const query = queryOf(words);
+    const { rows } = await sql<{ says: boolean }>`select numnode(${query}) > 0 as says`.execute(db);
+    return { says: rows[0]?.says === true, query };
+  });
+  if (!says) return undefined;
   return (source) => sql`${wordsOf(language, contentOf(source))} @@ ${query}`;
 }

@@ -3,8 +3,8 @@ import type { Condition } from "../filter.ts";
 import type { Language } from "./word-index.ts";
 
 export interface WordSearch {
-  /** Without signs: see `parseQuestion`. */
-  readonly asked: string;
+  /** Of the question without its signs: see `parseQuestion`. */
+  readonly lexemes: readonly string[];
   readonly language: Language;
   /** Whether the words have an index in that language. */
   readonly isIndexed: boolean;

@@ -3,6 +3,7 @@ import type { Database } from "../../database/connect.ts";
 import { askingFor } from "../../database/storing.ts";
 import { watchedTexts } from "../../sources/source-sql.ts";
 import type { Source } from "../../sources/source.ts";
+import { planIn, type Explained } from "../plan.ts";
 import { wordsOf, type Language } from "./word-index.ts";
 
 export interface AskedWord {
@@ -43,25 +44,15 @@ export async function weighWords(
   );
   // Each branch stays a node of the plan for its "offset", also where the table has partitions.
   const branches = [sql`(select from ${watchedTexts(source)} t offset 0)`, ...having];
-  const { rows } = await sql<Record<"QUERY PLAN", string | Explained>>`
+  const { rows } = await sql<Explained>`
     explain (format json) ${sql.join(branches, sql` union all `)}`.execute(db);
-  const plan = rows[0]?.["QUERY PLAN"];
-  // A pool may leave JSON as it is.
-  const root = (typeof plan === "string" ? (JSON.parse(plan) as Explained) : plan)?.[0].Plan;
-  const [all = 0, ...estimates] = (root?.Plans ?? []).map((plan) => plan["Plan Rows"]);
+  const [all = 0, ...estimates] = (planIn(rows)?.Plans ?? []).map((plan) => plan["Plan Rows"]);
   return lexemes
     .map((lexeme, i) => {
       const texts = estimates[i] ?? 1;
       return { lexeme, texts, weight: inverseFrequency(texts, all) };
     })
     .sort((a, b) => b.weight - a.weight);
-}
-
-type Explained = readonly [{ readonly Plan: PlanNode }];
-
-interface PlanNode {
-  readonly "Plan Rows": number;
-  readonly Plans?: readonly PlanNode[];
 }
 
 /** @param texts that have the word, of `all` */

@@ -72,7 +72,7 @@ begin
       raise warning using message = 'a key of app.notes is longer than 2600 bytes: the row gets no vector', hint = 'Watch the table by a shorter key.';
     end if;
     perform from new_rows n where true or (n.embedding is null) = coalesce(case
-      when ascii(((body)::text collate "default")) between 33 and 126 then true
+      when left(((body)::text collate "default"), 1) collate "C" between '!' and '~' then true
       when octet_length(((body)::text collate "default")) > 1000000 and left(((body)::text collate "default"), 1000) ~ '[^[:space:]]' then true
       else ((body)::text collate "default") ~ '[^[:space:]]' end, false) and (n.id::text collate "default") is null offset 63 limit 1;
   exception
@@ -114,7 +114,7 @@ begin
       insert into autoembed.embedding_queue (source_id, key)
       select 11, (n.id::text collate "default") from new_rows n
       where (n.embedding is null) = coalesce(case
-      when ascii(((body)::text collate "default")) between 33 and 126 then true
+      when left(((body)::text collate "default"), 1) collate "C" between '!' and '~' then true
       when octet_length(((body)::text collate "default")) > 1000000 and left(((body)::text collate "default"), 1000) ~ '[^[:space:]]' then true
       else ((body)::text collate "default") ~ '[^[:space:]]' end, false) and n.id is not null and true;
       if found then
@@ -132,7 +132,7 @@ begin
   insert into autoembed.embedding_queue (source_id, key)
   select distinct 11, (n.id::text collate "default") from new_rows n
   where (n.embedding is null) = coalesce(case
-      when ascii(((body)::text collate "default")) between 33 and 126 then true
+      when left(((body)::text collate "default"), 1) collate "C" between '!' and '~' then true
       when octet_length(((body)::text collate "default")) > 1000000 and left(((body)::text collate "default"), 1000) ~ '[^[:space:]]' then true
       else ((body)::text collate "default") ~ '[^[:space:]]' end, false) and n.id is not null and true
   on conflict (source_id, key) do update set ticket = excluded.ticket, queued_at = excluded.queued_at, not_before = excluded.not_before,
@@ -175,7 +175,7 @@ begin
     -- may have another text: its delete has left a mark just before.
     if false and tg_op = 'INSERT' then
       if not (select '<oid>'::regclass is not null and ((n.embedding is null) = coalesce(case
-      when ascii(((body)::text collate "default")) between 33 and 126 then true
+      when left(((body)::text collate "default"), 1) collate "C" between '!' and '~' then true
       when octet_length(((body)::text collate "default")) > 1000000 and left(((body)::text collate "default"), 1000) ~ '[^[:space:]]' then true
       else ((body)::text collate "default") ~ '[^[:space:]]' end, false)) from (select new.*) n)
         and current_setting('autoembed.row_left', true) is distinct from extract(epoch from statement_timestamp())::text

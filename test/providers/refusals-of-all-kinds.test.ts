@@ -79,6 +79,8 @@ describe("A wait is read in every form that is known", () => {
     [{ error: { message: "Please retry after 7 seconds." } }, 7_000],
     [{ message: "try again in 250 milliseconds" }, 250],
     [{ message: "try again in 6m0s" }, 360_000],
+    [{ message: "try again in 20 minutes" }, 1_200_000],
+    [{ message: "This model will try again in 2026" }, undefined],
     [{ message: "try again after you have paid" }, undefined],
     [{ retry_after_ms: 1500 }, 1500],
     [{ retry_after_ms: -1500 }, undefined],

@@ -28,6 +28,8 @@ export interface Batch {
   /** How often its last step has failed. */
   readonly attempts: number;
   readonly lines: number;
+  /** Of the texts of all lines. */
+  readonly characters: number;
   readonly lines_read: number;
   readonly embedded: number;
   readonly refused: number;
@@ -46,6 +48,7 @@ export type BatchChange = Partial<
     | "state"
     | "attempts"
     | "lines"
+    | "characters"
     | "lines_read"
     | "embedded"
     | "refused"
@@ -53,7 +56,7 @@ export type BatchChange = Partial<
     | "provider_batch"
     | "output_file"
     | "error_file"
-  > & { readonly characters: number; readonly submitted_at: Date; readonly expires_at: Date | null }
+  > & { readonly submitted_at: Date; readonly expires_at: Date | null }
 >;
 
 /** The name of its input file at the provider. */

@@ -10,6 +10,7 @@ import type { Batch } from "./batch.ts";
 import type { BatchContext } from "./batch-context.ts";
 import { readParts } from "./pages.ts";
 import { recordWritten } from "./record-written.ts";
+import { CHARACTERS_PER_TOKEN } from "./unread-cost.ts";
 
 /** Vectors that are held before they are written. */
 const HELD = 128;
@@ -24,18 +25,20 @@ interface Text {
 /**
  * Writes the vectors of an output file, in the order in which its lines come, as those of requests are: each only where the
  * row still has the text that was sent. After a crash it goes on with the first line that was not recorded.
- * @returns how many lines it has read
+ * @returns how many texts the provider has refused, by lines of this file
  */
 export async function readResults(context: BatchContext, batch: Batch, file: string): Promise<number> {
   const texts = await textsByLine(context, batch);
+  // Where the provider reports none.
   const size = new WriteSize();
-  let read = 0;
+  const tokensPerLine = batch.characters / Math.max(1, batch.lines) / CHARACTERS_PER_TOKEN;
+  let [read, refused] = [0, 0];
   let held: Vector[] = [];
   const flush = async (): Promise<void> => {
     let [embedded, rows] = [0, 0];
     for (const lines of size.cut(held)) {
       const started = performance.now();
-      const part = await writePart(context, texts, lines);
+      const part = await writePart(context, texts, lines, tokensPerLine);
       const writeMs = performance.now() - started;
       size.wrote(part.rows, writeMs);
       report(context, { ...part, writeMs });
@@ -47,15 +50,16 @@ export async function readResults(context: BatchContext, batch: Batch, file: str
   };
   for await (const line of context.api.results(file, context.signal)) {
     read++;
+    if (line.kind === "refused") refused++;
     if (read <= batch.lines_read) continue;
     if (line.kind === "vector") held.push(line);
     if (held.length >= HELD) await flush();
   }
   await flush();
-  return read;
+  return refused;
 }
 
-/** Counts the texts that a provider has refused: their rows are tried by requests, which say why. */
+/** Counts the texts that a provider has refused, by its file of errors: their rows are tried by requests, which say why. */
 export async function countRefused({ api, signal }: BatchContext, file: string): Promise<number> {
   let refused = 0;
   for await (const line of api.results(file, signal)) if (line.kind === "refused") refused++;
@@ -78,6 +82,7 @@ async function writePart(
   context: BatchContext,
   texts: ReadonlyMap<number, Text>,
   lines: readonly Vector[],
+  tokensPerLine: number,
 ): Promise<{ readonly rows: number; readonly embedded: number; readonly tokens: number }> {
   const { dimensions, model: ledgerModel, pgvector } = context;
   const good = lines.flatMap((line) => {
@@ -85,7 +90,7 @@ async function writePart(
     const one = text === undefined ? undefined : vectorOf(line, dimensions);
     return text === undefined || one === undefined ? [] : [{ ...text, one }];
   });
-  const tokens = lines.reduce((sum, line) => sum + line.tokens, 0);
+  const tokens = Math.ceil(lines.reduce((sum, line) => sum + (line.tokens ?? tokensPerLine), 0));
   if (good.length === 0) return { rows: 0, embedded: 0, tokens };
   const vectors = new VectorArray(good.length, dimensions);
   good.forEach(({ one }, i) => {

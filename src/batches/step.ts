@@ -191,9 +191,10 @@ const LOST: BatchProgress = { kind: "ended", outputFile: undefined, errorFile: u
 async function writeResults(context: BatchContext, batch: Batch): Promise<Batch> {
   const { db, owner, source } = context;
   const { output_file, error_file } = batch;
-  let { refused } = batch;
-  if (output_file !== null) await unlessLost(batch, () => readResults(context, batch, output_file), 0);
-  if (error_file !== null) refused = await unlessLost(batch, () => countRefused(context, error_file), 0);
+  let refused = 0;
+  if (output_file !== null)
+    refused += await unlessLost(batch, () => readResults(context, batch, output_file), 0);
+  if (error_file !== null) refused += await unlessLost(batch, () => countRefused(context, error_file), 0);
   const read = await changeBatch(db, batch, owner, { refused });
   const lost = read.lines - read.embedded - read.refused;
   await detachPages(db, batch, owner, source.id, lost > Math.max(FEW_TEXTS, SMALL_PART * read.lines));

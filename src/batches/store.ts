@@ -6,7 +6,7 @@ import { storing } from "../database/storing.ts";
 import type { Source } from "../sources/source.ts";
 import { LostBatch, type Batch, type BatchChange } from "./batch.ts";
 
-const COLUMNS = sql`b.id, b.tag, b.state, b.model_id, b.attempts, b.lines, b.lines_read, b.embedded, b.refused, b.input_file,
+const COLUMNS = sql`b.id, b.tag, b.state, b.model_id, b.attempts, b.lines, b.characters::float8, b.lines_read, b.embedded, b.refused, b.input_file,
       b.provider_batch, b.output_file, b.error_file,
       (extract(epoch from now() - b.submitted_at) * 1000)::float8 as submitted_ms`;
 

@@ -2,8 +2,8 @@ import { sql } from "kysely";
 import { costOf } from "../providers/prices/price-of.ts";
 import type { BatchContext } from "./batch-context.ts";
 
-/** Assumed: what a text has is known when its vector is read. */
-const CHARACTERS_PER_TOKEN = 4;
+/** Assumed: what a text has is known when its vector is read, if its provider reports it. */
+export const CHARACTERS_PER_TOKEN = 4;
 
 /**
  * Why no batch is asked for now: the day's budget is used up by what was spent, and by what the provider has and nobody has

@@ -147,5 +147,7 @@ test("A provider without batches is refused with the names of those that have th
   const on = await prepareBatches({ EMBEDDING_BACKEND: "ollama", OLLAMA_BASE_URL: "http://127.0.0.1:9" });
   const command = runCommand(["backfill", "--batch"], on.environment);
   expect(await command.exited, command.stderr()).toBe(2);
-  expect(command.stderr()).toContain("OpenAI, Azure OpenAI (at /openai/v1), Mistral and Voyage have one");
+  expect(command.stderr()).toContain(
+    "OpenAI, Azure OpenAI (at /openai/v1), Gemini, Mistral and Voyage have one",
+  );
 });

@@ -1,5 +1,6 @@
 import { httpUrl, text } from "../../setting-types.ts";
 import { defineBackend } from "../backend-definition.ts";
+import { GEMINI_OFFER, GeminiBatches } from "../batch/gemini-batches.ts";
 import { HostedBackend, type HostedSettings } from "../hosted-backend.ts";
 import { hostedSettings } from "../hosted-settings.ts";
 import { ownServer } from "../own-key.ts";
@@ -56,6 +57,17 @@ export const gemini = defineBackend({
           ...(dimensions === undefined ? {} : { outputDimensionality: dimensions }),
         })),
       }),
+      batches: {
+        offer: GEMINI_OFFER,
+        open: (headers, context, root) =>
+          new GeminiBatches(settings, headers, context, root, {
+            model,
+            fields: {
+              ...roleFields?.document,
+              ...(dimensions === undefined ? {} : { output_dimensionality: dimensions }),
+            },
+          }),
+      },
       read: (answer, texts, context) => {
         const embeddings = at(answer.body, "embeddings");
         const vectors = Array.isArray(embeddings) ? embeddings.map((item) => at(item, "values")) : undefined;

@@ -15,6 +15,7 @@ export type BatchProgress =
       /** Completed, expired or cancelled: what it has is in the files. */
       readonly kind: "ended";
       readonly outputFile: string | undefined;
+      /** Undefined where the errors are in the output, or there are none. */
       readonly errorFile: string | undefined;
     }
   | {
@@ -27,7 +28,13 @@ export type BatchProgress =
 
 /** One line of a result. */
 export type BatchLine =
-  | { readonly kind: "vector"; readonly line: number; readonly vector: RawVector; readonly tokens: number }
+  | {
+      readonly kind: "vector";
+      readonly line: number;
+      readonly vector: RawVector;
+      /** Undefined where the provider reports none. */
+      readonly tokens: number | undefined;
+    }
   /** The text itself is refused. */
   | { readonly kind: "refused"; readonly line: number }
   /** It was not embedded, and may be by another request; or it cannot be read. */

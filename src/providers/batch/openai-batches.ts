@@ -5,7 +5,8 @@ import { at } from "../read-vectors.ts";
 import type { Fields } from "../roles/role.ts";
 import type { BatchApi, BatchLine, BatchOffer, BatchProgress } from "./batch-api.ts";
 import { BatchHttp } from "./batch-http.ts";
-import { lineNumber, readOpenAiLine } from "./openai-lines.ts";
+import { lineName } from "./line-name.ts";
+import { readOpenAiLine } from "./openai-lines.ts";
 import { invalidAnswer, textAt } from "./read-batch.ts";
 
 /** What services do differently that have OpenAI's files and lines. */
@@ -53,7 +54,7 @@ export class OpenAiBatches implements BatchApi {
   }
 
   line(line: number, text: string): string {
-    return `${JSON.stringify({ custom_id: lineNumber(line), ...this.#dialect.line(text) })}\n`;
+    return `${JSON.stringify({ custom_id: lineName(line), ...this.#dialect.line(text) })}\n`;
   }
 
   async upload(name: string, lines: readonly Buffer[], signal: AbortSignal): Promise<string> {

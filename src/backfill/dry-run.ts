@@ -1,5 +1,6 @@
 import type { Config } from "../config.ts";
 import type { Database } from "../database/connect.ts";
+import { readLearnt } from "../ledger/learnt.ts";
 import { findModel, type LedgerModel } from "../ledger/model.ts";
 import type { BatchOffer } from "../providers/batch/batch-api.ts";
 import { earlierNameOf, fingerprintOf, rowModel } from "../providers/fingerprint.ts";
@@ -13,7 +14,6 @@ import type { Source } from "../sources/source.ts";
 import { countWork, type Work } from "./count-work.ts";
 import { estimate, type Estimate } from "./estimate.ts";
 import { knownDimensions } from "./known-dimensions.ts";
-import { readLearnt } from "./learnt.ts";
 import { sendSample, type SampleReport } from "./send-sample.ts";
 
 export interface DryRunOptions {
@@ -40,6 +40,8 @@ export interface DryRunReport extends Omit<Work, "cachedTexts">, Estimate {
     readonly priceFactor: number;
     /** Null without a price. */
     readonly cost: number | null;
+    /** The address is one that is known to have batches. */
+    readonly isCertain: boolean;
     /** In which the provider ends a batch or gives up. */
     readonly hours: number;
   } | null;
@@ -112,11 +114,12 @@ function byBatch(
   most: number,
 ): DryRunReport["batch"] {
   if (offer === undefined) return null;
-  const { priceFactor, hours, limits } = offer;
+  const { priceFactor, hours, limits, isCertain } = offer;
   return {
     batches: Math.ceil(texts / Math.min(limits.lines, most)),
     priceFactor,
     cost: cost === null ? null : cost * priceFactor,
+    isCertain,
     hours,
   };
 }

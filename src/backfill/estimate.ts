@@ -1,6 +1,6 @@
 import { costOf, type Price } from "../providers/prices/price-of.ts";
 import type { Work } from "./count-work.ts";
-import type { Learnt } from "./learnt.ts";
+import type { Learnt } from "../ledger/learnt.ts";
 
 /** The settings that an estimate depends on. */
 export interface Pace {
@@ -22,6 +22,15 @@ export interface Estimate {
   readonly requests: number;
   /** Null where nothing is known of the pace. */
   readonly seconds: number | null;
+  /** What `seconds` comes from. */
+  readonly pace: {
+    /** Requests at a time, at most. */
+    readonly lanes: number;
+    /** With one request at a time; null where nothing was measured. */
+    readonly secondsInOneLane: number | null;
+    /** By the requests and the tokens per minute that there may be. */
+    readonly secondsByRate: number;
+  };
   /** In US dollars if it is by a list price, else in the currency of the setting; null where the price is not known. */
   readonly cost: number | null;
   /** The day of the list price, YYYY-MM-DD; null where the cost is not by one. */
@@ -47,11 +56,16 @@ export function estimate(work: Pick<Work, "texts" | "characters">, learnt: Learn
     Math.ceil(work.texts / pace.batchSize),
     Math.ceil(characters / pace.batchCharacters),
   );
-  const { seconds, basis } = estimateTime(work.texts, tokens, requests, learnt, pace);
+  const { seconds, basis, secondsByRate } = estimateTime(work.texts, tokens, requests, learnt, pace);
   return {
     tokens,
     requests,
     seconds,
+    pace: {
+      lanes: pace.concurrency,
+      secondsInOneLane: learnt.texts === 0 ? null : (work.texts * learnt.milliseconds) / learnt.texts / 1000,
+      secondsByRate,
+    },
     cost: costOf(tokens, pace.price.perMillion) ?? null,
     priceListedOn: pace.price.listedOn,
     basis: {
@@ -72,10 +86,15 @@ function estimateTime(
   requests: number,
   learnt: Learnt,
   { concurrency, requestsPerMinute = Infinity, tokensPerMinute = Infinity }: Pace,
-): { readonly seconds: number | null; readonly basis: string } {
-  if (texts === 0) return { seconds: 0, basis: "nothing to send" };
-  if (learnt.texts === 0)
-    return { seconds: null, basis: "no full request of this source to this model was timed yet" };
+): { readonly seconds: number | null; readonly basis: string; readonly secondsByRate: number } {
+  const secondsByRequests = (60 * requests) / requestsPerMinute;
+  const secondsByTokens = (60 * tokens) / tokensPerMinute;
+  const secondsByRate = Math.max(secondsByRequests, secondsByTokens);
+  if (texts === 0) return { seconds: 0, basis: "nothing to send", secondsByRate };
+  if (learnt.texts === 0) {
+    const basis = "no full request of this source to this model was timed yet";
+    return { seconds: null, basis, secondsByRate };
+  }
   const msPerText = learnt.milliseconds / learnt.texts;
   const atOnce = Math.min(concurrency, requests);
   const paces = [
@@ -84,10 +103,11 @@ function estimateTime(
       basis: `${msPerText.toFixed(1)} ms per text, as measured on ${learnt.texts} texts of this source, with ${atOnce} ${atOnce === 1 ? "request" : "requests"} at a time`,
     },
     {
-      seconds: (60 * requests) / requestsPerMinute,
+      seconds: secondsByRequests,
       basis: `at most ${requestsPerMinute} requests per minute`,
     },
-    { seconds: (60 * tokens) / tokensPerMinute, basis: `at most ${tokensPerMinute} tokens per minute` },
+    { seconds: secondsByTokens, basis: `at most ${tokensPerMinute} tokens per minute` },
   ];
-  return paces.reduce((slowest, pace) => (pace.seconds > slowest.seconds ? pace : slowest));
+  const slowest = paces.reduce((slowest, pace) => (pace.seconds > slowest.seconds ? pace : slowest));
+  return { ...slowest, secondsByRate };
 }

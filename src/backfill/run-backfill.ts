@@ -27,6 +27,8 @@ interface BackfillOptions {
   readonly pendingOnly?: boolean;
   /** Of the one source that there is then. */
   readonly limits?: BackfillLimits | undefined;
+  /** Requests of a backfill that this process has in flight, at most, by the names of sources. */
+  readonly lanes?: ReadonlyMap<string, number> | undefined;
   readonly progress: Progress;
   /** Receives the reason when a source cannot be embedded for now. The backfill keeps waiting for it. */
   readonly onProblem?: (problem: string) => void;
@@ -55,7 +57,7 @@ export async function runBackfill(
   sources: readonly Source[],
   options: BackfillOptions,
 ): Promise<BackfillReport> {
-  const listener = createListener(config);
+  const listener = createListener(config, { backfillLanes: options.lanes });
   const uninstalled = uninstalledSignal(listener.events);
   const signal = AbortSignal.any([options.signal, uninstalled]);
   try {

@@ -33,6 +33,8 @@ export interface BatchContext {
   readonly owner: number;
   /** What is sent is paid for when its results are read: `exhaustedWith` counts it as spent. */
   readonly budget: BatchBudget;
+  /** The money that the backfill has cost and that is not written yet. */
+  readonly unwrittenCost: () => number;
   readonly events: Events;
   readonly signal: AbortSignal;
 }

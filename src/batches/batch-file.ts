@@ -4,7 +4,7 @@ import type { PageRow } from "./read-page.ts";
 
 /** The input file of a batch while it is put together, in memory: each text once, a line each. */
 export class BatchFile {
-  readonly #limits: BatchLimits;
+  readonly #limits: BatchLimits & { readonly characters: number };
   readonly #hashes = new Set<string>();
   readonly content: Buffer[] = [];
   readonly parts: BatchPart[] = [];
@@ -13,7 +13,8 @@ export class BatchFile {
   isFull = false;
   #bytes = 0;
 
-  constructor(limits: BatchLimits) {
+  /** @param limits `characters` are those of all texts together */
+  constructor(limits: BatchLimits & { readonly characters: number }) {
     this.#limits = limits;
   }
 
@@ -50,9 +51,12 @@ export class BatchFile {
       if (this.#hashes.has(hash) || seen.has(hash)) continue;
       seen.add(hash);
       const line = Buffer.from(toLine(this.lines + lines.length, text));
-      if (bytes + line.length > this.room || this.lines + lines.length >= this.#limits.lines) {
+      const isTooMany = this.lines + lines.length >= this.#limits.lines;
+      const isTooDear = this.characters + characters + text.length > this.#limits.characters;
+      if (bytes + line.length > this.room || isTooMany || isTooDear) {
         this.isFull = true;
         if (this.lines > 0) return "full";
+        if (lines.length === 0) return "full";
         // A page that is larger than a file: what does not fit goes into another one.
         waits = true;
         break;

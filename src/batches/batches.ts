@@ -33,6 +33,7 @@ interface BatchesOptions {
   readonly batches: Database;
   readonly config: Config;
   readonly providers: Pick<Providers, "for">;
+  readonly spending: { unwrittenOf(source: string): number };
   /** Why nothing is sent for now. */
   readonly budget: BatchBudget;
   /** @throws {UsageError} where the day's budget is money, and the price of the source is not known */
@@ -129,7 +130,7 @@ export class Batches {
   }
 
   async #open(source: Source): Promise<BatchContext> {
-    const { db, batches, budget, config, providers, events, claimant } = this.#options;
+    const { db, batches, budget, spending, config, providers, events, claimant } = this.#options;
     this.#options.checkPrice(source);
     const provider = await providers.for(source);
     checkDimensions(source, provider);
@@ -153,6 +154,7 @@ export class Batches {
       texts: config.EMBED_BATCH_API_TEXTS,
       owner,
       budget,
+      unwrittenCost: () => spending.unwrittenOf(source.name),
       events,
       signal: this.#stopping.signal,
     };

@@ -4,6 +4,7 @@ import { takePage, type TakenPage } from "../pages/take-page.ts";
 import { fileName, type Batch } from "./batch.ts";
 import type { BatchContext } from "./batch-context.ts";
 import { BatchFile } from "./batch-file.ts";
+import { affordedCharacters, goOnByRequests } from "./money-left.ts";
 import { attachPages, findInBatches, releasePages } from "./pages.ts";
 import { readPage, type PageRow } from "./read-page.ts";
 import { changeBatch, removeBatch } from "./store.ts";
@@ -19,9 +20,20 @@ const MOST_WAITS = 3_000;
  */
 export async function fillBatch(context: BatchContext, batch: Batch): Promise<Batch | undefined> {
   const { api, db, owner, signal } = context;
-  const file = new BatchFile({ ...api.limits, lines: Math.min(api.limits.lines, context.texts) });
+  const afforded = await affordedCharacters(context);
+  // What is under way is read first: it may have cost less than was thought.
+  if (afforded.characters <= 0 && afforded.unread > 0) {
+    await removeBatch(db, batch, owner);
+    return undefined;
+  }
+  const file = new BatchFile({
+    ...api.limits,
+    lines: Math.min(api.limits.lines, context.texts),
+    characters: afforded.characters,
+  });
   const taken: string[] = [];
   const own = new Set<string>();
+  let isTooDear = false;
   try {
     while (!file.isFull) {
       signal.throwIfAborted();
@@ -34,6 +46,8 @@ export async function fillBatch(context: BatchContext, batch: Batch): Promise<Ba
     }
     if (file.lines === 0) {
       await removeBatch(db, batch, owner);
+      // Not even one text is within the money.
+      isTooDear = file.isFull && afforded.unread === 0;
       return undefined;
     }
     const { lines, characters } = file;
@@ -43,7 +57,8 @@ export async function fillBatch(context: BatchContext, batch: Batch): Promise<Ba
     });
   } finally {
     // Those of the file are the batch's by now, or nobody's.
-    await releasePages(db, owner, [...own], { forBatch: true });
+    await releasePages(db, owner, [...own], { forBatch: !isTooDear });
+    if (isTooDear) await goOnByRequests(context);
   }
   const input_file = await api.upload(fileName(batch), file.content, signal);
   return await changeBatch(db, batch, owner, { state: "uploaded", input_file, attempts: 0 });

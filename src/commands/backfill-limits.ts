@@ -1,4 +1,5 @@
 import { dryRun } from "../backfill/dry-run.ts";
+import type { BatchAsked } from "../backfill/choose-way.ts";
 import { limitsOf, planBackfill, type BackfillPlan, type Wanted } from "../backfill/plan-backfill.ts";
 import type { Config } from "../config.ts";
 import type { Database } from "../database/connect.ts";
@@ -28,7 +29,7 @@ export async function planLimits(
   config: Config,
   { sources, chunked }: { readonly sources: readonly Source[]; readonly chunked: readonly Source[] },
   wanted: Wanted,
-  { all, signal }: { readonly all: boolean; readonly signal: AbortSignal },
+  { all, asked, signal }: { readonly all: boolean; readonly asked: BatchAsked; readonly signal: AbortSignal },
 ): Promise<{ readonly plan: BackfillPlan; readonly limits: BackfillLimits }> {
   const [source, another] = sources;
   if (source === undefined || another !== undefined)
@@ -39,7 +40,7 @@ export async function planLimits(
       "Leave them out; EMBED_DAILY_BUDGET limits what a day costs.",
     );
   const report = await dryRun(db, config, source, { all, sample: null, signal });
-  const plan = planBackfill(report, wanted, new Date(), await spentSoFar(db, source.id));
+  const plan = planBackfill(report, wanted, new Date(), await spentSoFar(db, source.id), asked);
   return { plan, limits: limitsOf(plan, wanted) };
 }
 

@@ -41,11 +41,16 @@ const OPTIONS = {
     default: false,
     about: "goes through the provider's batch API: half the price (Voyage: a third off), within a day",
   },
+  "no-batch": {
+    type: "boolean",
+    default: false,
+    about: "goes by requests, also where --by would choose batches",
+  },
   by: {
     type: "string",
     value: "TIME",
     about:
-      'when it is to be done, such as "Mon 08:00" or 2030-01-31T08:00: it goes no faster than that needs',
+      'when it is to be done, such as "Mon 08:00" or 2030-01-31T08:00: it goes no faster than that needs, and by batch if there is time for it',
   },
   spend: {
     type: "string",
@@ -60,7 +65,7 @@ const OPTIONS = {
 export const backfill: Command = {
   usage: invocation(
     "backfill",
-    "[--source NAME] [--all | --fresh] [--dry-run [--sample 50]] [--by TIME] [--spend MONEY] [--batch | --per-row] [--json]",
+    "[--source NAME] [--all | --fresh] [--dry-run [--sample 50]] [--by TIME] [--spend MONEY] [--batch | --no-batch | --per-row] [--json]",
   ),
   summary:
     "embed every row that has no current vector; --dry-run sends nothing and estimates what it would take",
@@ -93,11 +98,11 @@ export const backfill: Command = {
     if (values.batch && values["per-row"])
       throw new UsageError("--batch and --per-row are two ways of sending texts.", "Leave out one of them.");
     const wanted = wantedLimits(values, new Date());
-    if (wanted !== undefined && (values["per-row"] || values.batch))
-      throw new UsageError(
-        "--by and --spend limit a backfill by requests.",
-        "Leave out --batch and --per-row.",
-      );
+    if (values.batch && values["no-batch"])
+      throw new UsageError("--batch and --no-batch are opposites.", "Leave out one of them.");
+    if (wanted !== undefined && values["per-row"])
+      throw new UsageError("--by and --spend do not limit single requests.", "Leave out --per-row.");
+    const asked = values.batch ? true : values["no-batch"] ? false : undefined;
     const progress = showProgress(json ? "none" : process.stderr.isTTY ? "bar" : "lines");
     return await withDatabase(async (db, config) => {
       const { sources, chunked } = await choose(db, values.source);
@@ -108,7 +113,7 @@ export const backfill: Command = {
         const plan =
           wanted === undefined
             ? undefined
-            : (await planLimits(db, config, { sources, chunked }, wanted, { all, signal })).plan;
+            : (await planLimits(db, config, { sources, chunked }, wanted, { all, asked, signal })).plan;
         if (json) console.log(JSON.stringify(plan === undefined ? reports : { reports, plan }));
         else console.log([...reports.map(describeDryRun), ...describePlans(plan)].join("\n\n"));
         return 0;
@@ -122,25 +127,28 @@ export const backfill: Command = {
       const onProblem = (problem: string): void => {
         console.error(problem);
       };
-      if (values.batch) {
-        await refuseWithoutBatches(config, notPaused(sources));
+      const active = notPaused(sources);
+      if (values.batch) await refuseWithoutBatches(config, active);
+      const planned =
+        wanted === undefined
+          ? undefined
+          : await planLimits(db, config, { sources: active, chunked }, wanted, { all, asked, signal });
+      if (planned !== undefined && !json) console.error(describeBackfillPlan(planned.plan));
+      const batch = planned === undefined ? values.batch : planned.plan.goes_by === "batches";
+      if (batch) {
         await refuseBesideOtherVersions(db);
         for (const { name } of chunked)
           console.error(
             `${name} is cut into chunks: what is not cut yet is embedded by requests, at the full price.`,
           );
       }
-      const planned =
-        wanted === undefined
-          ? undefined
-          : await planLimits(db, config, { sources: notPaused(sources), chunked }, wanted, { all, signal });
-      if (planned !== undefined && !json) console.error(describeBackfillPlan(planned.plan));
-      if (fresh) await stopLending(db, notPaused(sources));
-      const report = await runBackfill(config, notPaused(sources), {
+      if (fresh) await stopLending(db, active);
+      const report = await runBackfill(config, active, {
         chunked: chunked.filter((chunkedSource) => !chunkedSource.paused),
         all,
-        batch: values.batch,
+        batch,
         limits: planned?.limits,
+        lanes: planned && new Map([[planned.plan.source, planned.plan.lanes]]),
         progress,
         onProblem,
         onBatches: (report) => {

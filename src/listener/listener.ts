@@ -61,12 +61,20 @@ export interface Listener {
   stop(): Promise<number>;
 }
 
+interface ListenerOptions {
+  /** Requests of a backfill in flight, at most, by the names of sources; else as many as there may be of all. */
+  readonly backfillLanes?: ReadonlyMap<string, number> | undefined;
+}
+
 /**
  * Keeps every source of a database drained: a notification, the poll, a reconnect and the start all lead to the same
  * drain. Any number of listeners share the work, with no configuration.
  */
-export function createListener(config: Config & { readonly DATABASE_URL: string }): Listener {
-  return new RunningListener(config);
+export function createListener(
+  config: Config & { readonly DATABASE_URL: string },
+  options: ListenerOptions = {},
+): Listener {
+  return new RunningListener(config, options);
 }
 
 class RunningListener implements Listener {
@@ -94,7 +102,10 @@ class RunningListener implements Listener {
   #started: Promise<void> | undefined;
   #stopped: Promise<number> | undefined;
 
-  constructor(config: Config & { readonly DATABASE_URL: string }) {
+  constructor(
+    config: Config & { readonly DATABASE_URL: string },
+    { backfillLanes = new Map() }: ListenerOptions,
+  ) {
     this.#config = config;
     this.#db = this.#open("listener");
     this.#batches = this.#open("batches");
@@ -130,8 +141,10 @@ class RunningListener implements Listener {
       events: this.events,
       writes: new ConcurrencyLimit(WRITERS),
       claimant: this.#membership,
+      backfillLanes,
     });
     this.#providerBatches = new Batches({
+      spending: this.#spending,
       db: this.#db,
       batches: this.#batches,
       config,

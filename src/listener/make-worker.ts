@@ -31,13 +31,15 @@ export interface WorkerDependencies {
   readonly events: Events;
   readonly writes: ConcurrencyLimit;
   readonly claimant: Claimant;
+  /** Requests of a backfill in flight, at most, by the names of sources; else as many as there may be of all. */
+  readonly backfillLanes: ReadonlyMap<string, number>;
 }
 
 /** Requests that are ready to be sent, next to the one that is being put together: more gained nothing at 0 and at 150 ms. */
 const WAITING = 1;
 
 export function makeEmbedWorker(
-  { db, batches, config, budget, spending, events, writes, claimant }: WorkerDependencies,
+  { db, batches, config, budget, spending, events, writes, claimant, backfillLanes }: WorkerDependencies,
   source: Source,
   provider: Provider,
   pgvector: Pgvector,
@@ -59,6 +61,7 @@ export function makeEmbedWorker(
       // A request that is ready is sent, even when the day's budget has been used up since.
       waiting: hasBudget(config) ? 0 : WAITING,
       onTooLong: onTooLong(config, source),
+      backfillLanes: backfillLanes.get(source.name),
     },
     writes,
     writeSize: new WriteSize(),

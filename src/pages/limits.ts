@@ -13,7 +13,7 @@ export interface BackfillLimits {
 }
 
 /** Of the time that there is, the share that the paced rows take: the rest is in reserve, for changes and bad hours. */
-const PACED_SHARE = 0.8;
+export const PACED_SHARE = 0.8;
 
 /** Some of its money is left. Where none is, or there was no limit, what it costs counts from 0. */
 const hasMoneyLeft = sql`spent < spends_at_most`;

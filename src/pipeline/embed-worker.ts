@@ -42,8 +42,10 @@ export class EmbedWorker {
       drain: () => this.#drain(),
     });
     this.#context = { ...context, loop: this.loop, claims: this.loop.claims };
-    const lanes = (): ConcurrencyLimit => new ConcurrencyLimit(settings.concurrency + settings.waiting);
-    this.#lanes = { changes: lanes(), pages: lanes() };
+    const all = settings.concurrency + settings.waiting;
+    const { backfillLanes = all, concurrency } = settings;
+    const paged = backfillLanes < concurrency ? backfillLanes : all;
+    this.#lanes = { changes: new ConcurrencyLimit(all), pages: new ConcurrencyLimit(paged) };
     this.#batch = new RequestBatch(this.#context, this.#lanes, this.loop.aborting);
     this.#claimSize = new ClaimSize(context);
   }

@@ -16,6 +16,8 @@ interface EmbedSettings {
   readonly concurrency: number;
   /** Further requests that are ready to be sent, so that the provider never waits for a claim. */
   readonly waiting: number;
+  /** Requests of a backfill in flight, at most; undefined for as many as of changes. */
+  readonly backfillLanes: number | undefined;
   /** What becomes of a text that is longer than the model takes (`EMBED_ON_TOO_LONG`). */
   readonly onTooLong: "fail" | "truncate";
 }

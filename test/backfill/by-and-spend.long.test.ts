@@ -105,7 +105,11 @@ test("A backfill stops at its money with the rest pending, whoever goes on with 
   expect([await spentOf(), await spentSoFar(on.db, source.id)]).toEqual([8, 8]);
   expect(await heldBackfill(on.db, source.id, 2)).toBe("spent");
   const asked = [on.db, config, { sources: [source], chunked: [] }, { by: undefined, spend: 8.03 }] as const;
-  const { plan } = await planLimits(...asked, { all: false, signal: options.signal });
+  const { plan } = await planLimits(...asked, {
+    all: false,
+    asked: undefined,
+    signal: options.signal,
+  });
   expect(plan).toMatchObject({ spends_at_most: 8.03, spent: 8 });
   expect(plan.rows_for_money).toBeLessThan(50);
   expect(describeBackfillPlan(plan)).toContain(

@@ -34,9 +34,10 @@ test("A dry run sends no request, writes nothing, and says of each figure what i
     tokens: 50,
     requests: 3,
     seconds: null,
+    pace: { lanes: 1, secondsInOneLane: null, secondsByRate: 0 },
     cost: 50,
     priceListedOn: null,
-    batch: { batches: 1, priceFactor: 0.5, cost: 25, hours: 24 },
+    batch: { batches: 1, priceFactor: 0.5, cost: 25, hours: 24, isCertain: false },
     basis: {
       tokens: "4 characters per token, assumed: this model has reported no tokens for this source yet",
       requests: "at most 10 texts and 300000 characters per request",

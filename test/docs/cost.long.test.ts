@@ -51,7 +51,7 @@ async function stepsOf(page: string): Promise<Recipe[]> {
 function withoutTimes(printed: string): string {
   const lines = printed
     .replaceAll(/, the first expires at .*/g, "")
-    .replaceAll(/\d{4}-\d\d-\d\d (?=\d\d:)/g, "DAY ")
+    .replaceAll(/(?:\b[A-Z][a-z]{2} )?\d{4}-\d\d-\d\d (?=\d\d:)/g, "DAY ")
     .replaceAll(/\b[\d.]+ (ms|s|min|h|days?)\b/g, "TIME")
     .replaceAll(/TIME( TIME)+/g, "TIME")
     .replaceAll(/[\d.]+ rows\/s/g, "PACE")

@@ -200,7 +200,7 @@ function batchRoot(path: string): string | undefined {
 function dialectOf({ hostname }: URL, body: Fields): BatchDialect {
   if (hostname === "api.mistral.ai") return mistralDialect(body);
   if (/^(api\.voyageai|ai\.mongodb)\.com$/.test(hostname)) return voyageDialect(body);
-  return openAiDialect({ ...body, encoding_format: "base64" });
+  return openAiDialect({ ...body, encoding_format: "base64" }, /(^|\.)api\.openai\.com$/.test(hostname));
 }
 
 /** Azure expects its key in the header `api-key`; all others as a bearer token. */

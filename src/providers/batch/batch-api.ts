@@ -46,6 +46,8 @@ export interface BatchOffer {
   readonly priceFactor: number;
   /** After which the provider gives up. */
   readonly hours: number;
+  /** The address is one that is known to have batches: they may be used without being asked for. */
+  readonly isCertain: boolean;
   readonly limits: BatchLimits;
 }
 

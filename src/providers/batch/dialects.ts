@@ -8,11 +8,15 @@ import { optionalText, reasonOf } from "./read-batch.ts";
 const BYTES = 64 * 1024 * 1024;
 const ENDPOINT = "/v1/embeddings";
 
-/** @param body of a request, without its input */
-export function openAiDialect(body: Fields): BatchDialect {
+/**
+ * @param body of a request, without its input
+ * @param isCertain whether the address is OpenAI's own
+ */
+export function openAiDialect(body: Fields, isCertain: boolean): BatchDialect {
   return {
     priceFactor: 0.5,
     hours: 24,
+    isCertain,
     // OpenAI takes 50,000 lines, and 50,000 inputs over all of them.
     limits: { lines: 50_000, bytes: BYTES },
     jobs: "/batches",
@@ -32,7 +36,7 @@ export function openAiDialect(body: Fields): BatchDialect {
 /** Model and parameters are the batch's, and not the line's. */
 export function voyageDialect(body: Fields): BatchDialect {
   return {
-    ...openAiDialect(body),
+    ...openAiDialect(body, true),
     priceFactor: 0.67,
     hours: 12,
     limits: { lines: 100_000, bytes: BYTES },
@@ -50,7 +54,7 @@ export function voyageDialect(body: Fields): BatchDialect {
 /** Jobs of its own, with the model in the job. */
 export function mistralDialect({ model, ...body }: Fields): BatchDialect {
   return {
-    ...openAiDialect(body),
+    ...openAiDialect(body, true),
     jobs: "/batch/jobs",
     latestFiles: "purpose=batch&page_size=100",
     latestJobs: "page_size=100",

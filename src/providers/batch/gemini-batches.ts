@@ -14,6 +14,7 @@ import { invalidAnswer, textAt } from "./read-batch.ts";
 export const GEMINI_OFFER: BatchOffer = {
   priceFactor: 0.5,
   hours: 24,
+  isCertain: true,
   limits: { lines: 50_000, bytes: 64 * 1024 * 1024 },
 };
 
@@ -34,6 +35,7 @@ export class GeminiBatches implements BatchApi {
   readonly #fields: Fields;
   readonly priceFactor = GEMINI_OFFER.priceFactor;
   readonly hours = GEMINI_OFFER.hours;
+  readonly isCertain = GEMINI_OFFER.isCertain;
   readonly limits = GEMINI_OFFER.limits;
 
   /**

@@ -49,6 +49,10 @@ export class OpenAiBatches implements BatchApi {
     return this.#dialect.hours;
   }
 
+  get isCertain(): boolean {
+    return this.#dialect.isCertain;
+  }
+
   get limits(): BatchOffer["limits"] {
     return this.#dialect.limits;
   }

@@ -8,7 +8,7 @@ export interface Call {
 }
 
 /** What a batch is asked for. */
-export interface AskedBatch {
+interface AskedBatch {
   /** The id of a file. */
   readonly input: string;
   readonly tag: string;

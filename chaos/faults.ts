@@ -1,16 +1,15 @@
-import { exec } from "node:child_process";
 import { setTimeout as delay } from "node:timers/promises";
-import { promisify } from "node:util";
 import pg from "pg";
 import { beginBackfills } from "../test/support/begin-backfills.ts";
 import type { HalfOpenProxy } from "../test/support/half-open-proxy.ts";
 import type { Fault } from "../test/support/provider-faults.ts";
 import type { ProviderServer } from "../test/support/provider-server.ts";
+import type { Primary } from "./failover.ts";
 import type { Listeners } from "./listeners.ts";
 import type { ChaosOptions } from "./options.ts";
 import type { Random } from "./random.ts";
+import type { SchemaChanges } from "./schema-changes.ts";
 import type { Tally } from "./tally.ts";
-import { withDatabase } from "./with-database.ts";
 
 /** Every fault of the test provider except refusing a text: a refused row rightly fails. */
 const PROVIDER_FAULTS: readonly Fault[] = [
@@ -23,14 +22,17 @@ const PROVIDER_FAULTS: readonly Fault[] = [
 const RESTORED = 3_000;
 const RESTORED_FROM = 1e9;
 
-/** Rows were restored whose backfill has not begun: the connection was cut in between. */
+/** Rows were restored whose backfill has not begun, or may have been forgotten: the connection was cut in between. */
 export interface Restores {
   unbegun: boolean;
 }
 
 export interface Victims {
   readonly options: ChaosOptions;
-  readonly database: string;
+  /** The database that is watched. */
+  readonly url: string;
+  readonly primary: Primary;
+  readonly schemaChanges: SchemaChanges;
   readonly listeners: Listeners;
   readonly provider: ProviderServer;
   readonly postgresProxy: HalfOpenProxy;
@@ -65,14 +67,20 @@ export async function causeFaults(victims: Victims, signal: AbortSignal): Promis
     [15_000, () => freezeProxy(victims, victims.postgresProxy, "network to Postgres half-open")],
     [15_000, () => freezeProxy(victims, victims.providerProxy, "network to the provider half-open")],
   ]; // prettier-ignore
-  if (options.restartCommand !== undefined) {
-    const command = options.restartCommand;
-    kinds.push([options.restartEveryMs, () => restart(command, faults)]);
-  }
+  if (options.restartCommand !== undefined)
+    kinds.push([options.restartEveryMs, () => victims.primary.restart()]);
+  if (options.alterEveryMs !== undefined)
+    kinds.push([options.alterEveryMs, () => victims.schemaChanges.next()]);
   const meter = setInterval(() => {
     listeners.measure();
   }, 1_000);
-  await Promise.all(kinds.map(([everyMs, cause]) => again(everyMs, cause, random, signal)));
+  await Promise.all([
+    ...kinds.map(([everyMs, cause]) => again(everyMs, cause, random, signal)),
+    inTheMiddle(options.seconds, async () => {
+      // A backfill that had begun may be lost with the old primary.
+      if (await victims.primary.failOver()) victims.restores.unbegun = true;
+    }),
+  ]);
   clearInterval(meter);
   provider.behave();
   victims.postgresProxy.cut();
@@ -92,6 +100,11 @@ async function again(
   }
 }
 
+async function inTheMiddle(seconds: number, cause: () => Promise<void>): Promise<void> {
+  await delay(500 * seconds);
+  await cause();
+}
+
 function kill({ listeners, faults, random }: Victims): void {
   const signal = random.chance(0.7) ? "SIGKILL" : "SIGTERM";
   if (listeners.hit(random.whole(0, 100), signal)) faults.add(signal);
@@ -107,8 +120,7 @@ async function freezeProcess({ listeners, faults, random }: Victims): Promise<vo
 }
 
 /** Inserts rows as a restore does, with no trigger to queue them, has them backfilled, and changes some meanwhile. */
-async function restoreRows({ options, database, faults, restores, random }: Victims): Promise<void> {
-  const url = withDatabase(options.server, database);
+async function restoreRows({ url, faults, restores, random }: Victims): Promise<void> {
   const first = RESTORED_FROM + random.whole(0, 1e6) * RESTORED;
   await unlessCut(url, async (client) => {
     await client.query("set session_replication_role = replica");
@@ -132,12 +144,12 @@ async function restoreRows({ options, database, faults, restores, random }: Vict
   });
 }
 
-async function terminateBackends({ options, database, faults, random }: Victims): Promise<void> {
-  await unlessCut(options.server, async (client) => {
+async function terminateBackends({ url, faults, random }: Victims): Promise<void> {
+  await unlessCut(url, async (client) => {
     const { rowCount } = await client.query(
       `select pg_terminate_backend(pid) from pg_stat_activity
-       where datname = $1 and pid <> pg_backend_pid() order by md5(pid::text || $2) limit $3`,
-      [database, String(random.next()), random.whole(1, 4)],
+       where datname = current_database() and pid <> pg_backend_pid() order by md5(pid::text || $1) limit $2`,
+      [String(random.next()), random.whole(1, 4)],
     );
     faults.add("backends terminated", rowCount ?? 0);
   });
@@ -163,9 +175,4 @@ async function freezeProxy({ faults, random }: Victims, proxy: HalfOpenProxy, na
   await delay(random.whole(500, 8_000));
   if (random.chance(0.5)) proxy.thaw();
   else proxy.cut();
-}
-
-async function restart(command: string, faults: Tally): Promise<void> {
-  await promisify(exec)(command);
-  faults.add("server crash-restarts");
 }

@@ -1,5 +1,6 @@
 /** `npm run chaos`: users write while everything that can fail fails; afterwards every row must be right. */
 import { randomBytes } from "node:crypto";
+import { setMaxListeners } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
 import { connect } from "../src/database/connect.ts";
@@ -8,16 +9,19 @@ import { migrate } from "../src/migrate.ts";
 import { retryFailed } from "../src/queue/retry.ts";
 import { beginBackfills } from "../test/support/begin-backfills.ts";
 import { startHalfOpenProxy, through } from "../test/support/half-open-proxy.ts";
+import { startPgBouncer } from "../test/support/pgbouncer.ts";
 import { startProviderServer } from "../test/support/provider-server.ts";
-import { causeFaults } from "./faults.ts";
+import { Primary } from "./failover.ts";
+import { causeFaults, type Restores } from "./faults.ts";
 import { Listeners } from "./listeners.ts";
 import { readOptions, type ChaosOptions } from "./options.ts";
 import { Random } from "./random.ts";
 import { describeReport, isClean, type Report } from "./report.ts";
+import { SchemaChanges } from "./schema-changes.ts";
 import { Tally } from "./tally.ts";
 import { withDatabase } from "./with-database.ts";
 import { verify, type VectorsIn } from "./verify.ts";
-import { CUT, Writer, type WriterTallies } from "./writer.ts";
+import { CUT, isOfRename, Writer, type WriterTallies } from "./writer.ts";
 
 const DIMENSIONS = 8;
 /** The result of `npm run watch -- patient_embeddings --into patient_vectors`, without the old vector column. */
@@ -25,22 +29,31 @@ const VECTORS_APART = `alter table patient_embeddings drop column embedding;
   create table patient_vectors (embedding vector(${DIMENSIONS}),
     patient_id bigint primary key references patient_embeddings on delete cascade on update cascade);
   select autoembed.watch('public.patient_embeddings', 'context_text', source_name => 'patient_embeddings', vector_table => 'public.patient_vectors')`;
+/** Writers name a limit when they connect, which it would refuse; a server that is away is asked again soon. */
+const POOLER = {
+  ignore_startup_parameters: "statement_timeout",
+  default_pool_size: "20",
+  server_login_retry: "1",
+};
 const CHECK_MS = 5_000;
 /** Pause between two transactions of a writer, on average. */
 const WRITER_PAUSE_MS = 20;
-/** How long the queue may take to become empty once everything works again. */
+/** How long the queue may take to become empty once everything works again; after a long run, as long as that took. */
 const QUIET_MS = 120_000;
 
 async function main(options: ChaosOptions): Promise<Report> {
   const name = `chaos_${randomBytes(4).toString("hex")}`;
-  await onDatabase(options.server, (admin) => admin.query(`create database ${name}`));
-  const url = withDatabase(options.server, name);
+  const address = await startHalfOpenProxy(options.server);
+  const server = through(address, options.server);
+  await onDatabase(server, (admin) => admin.query(`create database ${name}`));
+  const url = withDatabase(server, name);
   await migrate({ databaseUrl: url, dimensions: DIMENSIONS });
   const vectors = options.into ? "patient_vectors" : "patient_embeddings";
   if (options.into) await onDatabase(url, (client) => client.query(VECTORS_APART));
   const provider = await startProviderServer({ dimensions: DIMENSIONS, latencyMs: 20 });
   const postgresProxy = await startHalfOpenProxy(url);
   const providerProxy = await startHalfOpenProxy(provider.url);
+  const pooler = options.pooler ? await startPgBouncer(url, POOLER) : undefined;
   const environment = {
     EMBEDDING_BACKEND: "llm_api",
     EMBEDDING_DIM: String(DIMENSIONS),
@@ -57,14 +70,21 @@ async function main(options: ChaosOptions): Promise<Report> {
     // Half of them connect to Postgres and the provider through the proxies.
     Array.from({ length: options.listeners }, (_, place) => ({
       ...environment,
-      DATABASE_URL: place % 2 === 0 ? through(postgresProxy, url) : url,
+      ...(place % 2 === 0
+        ? { DATABASE_URL: through(postgresProxy, url) }
+        : { DATABASE_URL: pooler?.url ?? url, LISTEN_DATABASE_URL: pooler && url }),
       OPENAI_BASE_URL: `${place % 2 === 0 ? through(providerProxy, provider.url).replace(/\/$/, "") : provider.url}/v1`,
     })),
     new Tally(),
   );
   const random = new Random(options.seed);
   const faults = new Tally();
-  const restores = { unbegun: false };
+  const restores: Restores = { unbegun: false };
+  const primary = new Primary(
+    address,
+    { restart: options.restartCommand, failover: options.failoverCommand },
+    faults,
+  );
   const users: WriterTallies = {
     operations: new Tally(),
     cut: new Tally(),
@@ -75,11 +95,20 @@ async function main(options: ChaosOptions): Promise<Report> {
   let lastKey = 1_000_000;
   const writers = Array.from(
     { length: options.writers },
-    () => new Writer(url, new Random(random.whole(1, 1e9)), users, () => ++lastKey),
+    (_, place) =>
+      new Writer(
+        place % 2 === 0 ? url : (pooler?.url ?? url),
+        new Random(random.whole(1, 1e9)),
+        users,
+        () => ++lastKey,
+        options.isolation,
+      ),
   );
 
   const started = performance.now();
   const ending = AbortSignal.timeout(1000 * options.seconds);
+  // Every kind of fault waits for it.
+  setMaxListeners(100, ending);
   process.once("exit", () => {
     listeners.killAll();
   });
@@ -90,7 +119,9 @@ async function main(options: ChaosOptions): Promise<Report> {
     causeFaults(
       {
         options,
-        database: name,
+        url,
+        primary,
+        schemaChanges: new SchemaChanges(url, random, faults, users.failed),
         listeners,
         provider,
         postgresProxy,
@@ -101,12 +132,12 @@ async function main(options: ChaosOptions): Promise<Report> {
       },
       ending,
     ),
-    checkDuringFaults(url, vectors, looks, ending),
+    checkDuringFaults(url, vectors, looks, restores, ending),
   ]);
 
   const quietSince = performance.now();
   if (restores.unbegun) await beginBackfills(url);
-  const failedRows = await waitUntilDrained(url);
+  const failedRows = await waitUntilDrained(url, Math.max(QUIET_MS, 1000 * options.seconds));
   const quietMs = performance.now() - quietSince;
   const verdict = await onDatabase(url, (client) => verify(client, vectors, DIMENSIONS));
   const goodbyes = await listeners.close();
@@ -118,8 +149,9 @@ async function main(options: ChaosOptions): Promise<Report> {
     if (rows[0] === undefined) throw new Error("a count returned no row");
     return rows[0];
   });
-  await Promise.all([provider.close(), postgresProxy.close(), providerProxy.close()]);
-  await onDatabase(options.server, (admin) => admin.query(`drop database ${name} with (force)`));
+  await Promise.all([provider.close(), postgresProxy.close(), providerProxy.close(), pooler?.close()]);
+  await onDatabase(server, (admin) => admin.query(`drop database ${name} with (force)`));
+  await address.close();
   return {
     seconds: (quietSince - started) / 1000,
     options,
@@ -144,10 +176,12 @@ async function checkDuringFaults(
   url: string,
   vectors: VectorsIn,
   looks: Report["looks"],
+  restores: Restores,
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {
     await delay(CHECK_MS, undefined, { signal }).catch(() => undefined);
+    if (restores.unbegun) continue;
     try {
       await onDatabase(url, async (client) => {
         const { lost, wrong } = await verify(client, vectors, DIMENSIONS);
@@ -155,6 +189,8 @@ async function checkDuringFaults(
           `select count(*)::int as connections from pg_stat_activity
            where datname = current_database() and starts_with(application_name, 'pg-autoembed')`,
         );
+        // Nobody knows yet of rows that were restored meanwhile.
+        if (restores.unbegun) return;
         looks.snapshots++;
         looks.lost += lost;
         looks.wrong += wrong;
@@ -162,7 +198,7 @@ async function checkDuringFaults(
       });
     } catch (error) {
       // The chaos may have cut this connection too.
-      if (error instanceof pg.DatabaseError && !CUT.test(error.code ?? "")) throw error;
+      if (error instanceof pg.DatabaseError && !CUT.test(error.code ?? "") && !isOfRename(error)) throw error;
     }
   }
 }
@@ -171,9 +207,9 @@ async function checkDuringFaults(
  * Waits until nothing is pending. Rows that failed because of the provider's answers are retried, as by `npm run retry`.
  * @returns the number of retried rows
  */
-async function waitUntilDrained(url: string): Promise<number> {
+async function waitUntilDrained(url: string, withinMs: number): Promise<number> {
   const db = connect({ databaseUrl: url, maxConnections: 1, ownSessions: true });
-  const deadline = Date.now() + QUIET_MS;
+  const deadline = Date.now() + withinMs;
   let failed = 0;
   try {
     for (;;) {

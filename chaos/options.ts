@@ -6,6 +6,14 @@ export interface ChaosOptions {
   readonly server: string;
   /** Crashes and restarts that server; undefined: the server is not restarted. */
   readonly restartCommand: string | undefined;
+  /** Makes a standby the primary, and prints its URL; undefined: there is no failover. */
+  readonly failoverCommand: string | undefined;
+  /** Whether every second listener and writer connects through a PgBouncer. */
+  readonly pooler: boolean;
+  /** Average time between changes of the watched table's columns, in ms; undefined: there are none. */
+  readonly alterEveryMs: number | undefined;
+  /** The isolation level of all users; undefined: they differ. */
+  readonly isolation: string | undefined;
   /** Whether the vectors are kept in a separate table. */
   readonly into: boolean;
   readonly seconds: number;
@@ -20,10 +28,13 @@ export interface ChaosOptions {
 const SHORT_SECONDS = 25;
 
 const usage =
-  "npm run chaos -- [--short | --seconds 60] [--seed 1] [--listeners 3] [--writers 6] [--kill-every 4] [--restart-every 40] [--into]";
+  "npm run chaos -- [--short | --seconds 60] [--seed 1] [--listeners 3] [--writers 6] [--kill-every 4] [--restart-every 40] [--into] " +
+  "[--pooler] [--alter-every 10] [--isolation 'repeatable read'] [--failover] [--all]";
+const ISOLATIONS = ["read committed", "repeatable read", "serializable"];
 
 /**
- * Reads the options of `usage`. The server is that of TEST_DATABASE_URL; CHAOS_RESTART_COMMAND crashes and restarts it.
+ * Reads the options of `usage`. The server is that of TEST_DATABASE_URL; CHAOS_RESTART_COMMAND crashes and restarts it,
+ * CHAOS_FAILOVER_COMMAND puts a standby in its place. `--all` is the pooler, the changes of columns and the failover.
  * @throws {UsageError}
  */
 export function readOptions(args: readonly string[], environment: NodeJS.ProcessEnv): ChaosOptions {
@@ -36,6 +47,11 @@ export function readOptions(args: readonly string[], environment: NodeJS.Process
       writers: { type: "string", default: "6" },
       "kill-every": { type: "string", default: "4" },
       into: { type: "boolean", default: false },
+      pooler: { type: "boolean", default: false },
+      "alter-every": { type: "string" },
+      isolation: { type: "string" },
+      failover: { type: "boolean", default: false },
+      all: { type: "boolean", default: false },
       "restart-every": { type: "string", default: "40" },
     },
   });
@@ -46,8 +62,26 @@ export function readOptions(args: readonly string[], environment: NodeJS.Process
       "Start one with .ci/native-postgres start, and set TEST_DATABASE_URL to what it prints.",
     );
   }
+  const failoverCommand = environment["CHAOS_FAILOVER_COMMAND"];
+  if ((values.failover || values.all) && failoverCommand === undefined) {
+    throw new UsageError(
+      "CHAOS_FAILOVER_COMMAND is not set: there is no standby to fail over to.",
+      'Set it to ".ci/native-postgres failover", with NATIVE_POSTGRES_PORT set to the port of the server.',
+    );
+  }
+  const { isolation } = values;
+  if (isolation !== undefined && !ISOLATIONS.includes(isolation))
+    throw new UsageError(
+      "There is no such isolation level.",
+      `--isolation is one of ${ISOLATIONS.join(", ")}.`,
+    );
+  const alterEvery = values["alter-every"] ?? (values.all ? (values.short ? "3" : "10") : undefined);
   return {
     server,
+    failoverCommand: values.failover || values.all ? failoverCommand : undefined,
+    pooler: values.pooler || values.all,
+    alterEveryMs: alterEvery === undefined ? undefined : 1000 * wholeNumber("--alter-every", alterEvery),
+    isolation,
     restartCommand: environment["CHAOS_RESTART_COMMAND"],
     into: values.into,
     seconds: values.short ? SHORT_SECONDS : wholeNumber("--seconds", values.seconds),

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
-import type { Random } from "./random.ts";
+import { Random } from "./random.ts";
 import type { Tally } from "./tally.ts";
 
 const KEYS = 2_000;
@@ -10,8 +10,11 @@ const BLANKS = ["", "   ", "\n\t"];
 export const CUT = /^(57P0[123]|08\w{3})$/;
 /** We must never make a user wait this long: such a statement fails (57014), so that the chaos goes on. */
 const LONGEST_WAIT_MS = 20_000;
-/** Under REPEATABLE READ and SERIALIZABLE, every user must expect this error, whatever others write. */
+/** Under REPEATABLE READ and SERIALIZABLE, every user must expect this error, whatever others write, and try again. */
 const SERIALIZATION_FAILURE = "40001";
+/** After so many tries a user would take it for a failure. */
+const MOST_TRIES = 100;
+const MIXED = ["read committed", "read committed", "repeatable read", "serializable"] as const;
 
 export interface WriterTallies {
   readonly operations: Tally;
@@ -31,9 +34,18 @@ export class Writer {
   readonly #random: Random;
   readonly #tallies: WriterTallies;
   readonly #freshKey: () => number;
+  readonly #isolation: string | undefined;
   #client: pg.Client | undefined;
 
-  constructor(url: string, random: Random, tallies: WriterTallies, freshKey: () => number) {
+  /** @param isolation of all transactions; undefined: of all kinds, and single statements */
+  constructor(
+    url: string,
+    random: Random,
+    tallies: WriterTallies,
+    freshKey: () => number,
+    isolation: string | undefined,
+  ) {
+    this.#isolation = isolation;
     this.#url = url;
     this.#random = random;
     this.#tallies = tallies;
@@ -43,7 +55,7 @@ export class Writer {
   async run(signal: AbortSignal, pauseMs: number): Promise<void> {
     while (!signal.aborted) {
       try {
-        await this.#transaction(await this.#connected());
+        await this.#untilSerialized(await this.#connected(), this.#random.whole(1, 1e9));
       } catch (error) {
         this.#judge(error);
         await this.#client?.end().catch(() => undefined);
@@ -71,31 +83,45 @@ export class Writer {
   #judge(error: unknown): void {
     const code = error instanceof pg.DatabaseError ? (error.code ?? "unknown") : "connection";
     if (code === "connection" || CUT.test(code)) this.#tallies.cut.add(code);
-    else if (code === SERIALIZATION_FAILURE) this.#tallies.retried.add(code);
+    else if (isOfRename(error)) this.#tallies.cut.add("column renamed");
     else this.#tallies.failed.add(code);
   }
 
+  /** The same transaction again for as long as it is told that others were faster. */
+  async #untilSerialized(client: pg.Client, seed: number): Promise<void> {
+    for (let tries = 1; ; tries++) {
+      try {
+        await this.#transaction(client, new Random(seed));
+        return;
+      } catch (error) {
+        const isRetried = error instanceof pg.DatabaseError && error.code === SERIALIZATION_FAILURE;
+        if (!isRetried || tries === MOST_TRIES) throw error;
+        this.#tallies.retried.add(SERIALIZATION_FAILURE);
+        await client.query("rollback");
+      }
+    }
+  }
+
   /** Runs one statement, or several in a transaction. Keys ascend, so that users never deadlock with each other. */
-  async #transaction(client: pg.Client): Promise<void> {
-    const random = this.#random;
-    if (random.chance(0.6)) {
-      await this.#execute(client, this.#statement(random.whole(1, KEYS)));
+  async #transaction(client: pg.Client, random: Random): Promise<void> {
+    const isSingle = random.chance(0.6);
+    if (isSingle && this.#isolation === undefined) {
+      await this.#execute(client, this.#statement(random.whole(1, KEYS), random));
       return;
     }
-    const isolation = random.pick(["read committed", "read committed", "repeatable read", "serializable"]);
-    await client.query(`begin isolation level ${isolation}`);
-    const keys = Array.from({ length: random.whole(2, 8) }, () => random.whole(1, KEYS)).sort(
+    await client.query(`begin isolation level ${this.#isolation ?? random.pick(MIXED)}`);
+    const keys = Array.from({ length: isSingle ? 1 : random.whole(2, 8) }, () => random.whole(1, KEYS)).sort(
       (a, b) => a - b,
     );
     for (const key of keys) {
       if (random.chance(0.2)) {
         await client.query("savepoint here");
-        await this.#execute(client, this.#statement(key));
+        await this.#execute(client, this.#statement(key, random));
         await client.query(random.chance(0.5) ? "rollback to here" : "release here");
       } else if (random.chance(0.1)) {
         await client.query("select from patient_embeddings where patient_id = $1 for update", [key]);
         await delay(random.whole(1, 400));
-      } else await this.#execute(client, this.#statement(key));
+      } else await this.#execute(client, this.#statement(key, random));
     }
     await client.query(random.chance(0.2) ? "rollback" : "commit");
   }
@@ -107,9 +133,8 @@ export class Writer {
     this.#tallies.operations.add(name);
   }
 
-  #statement(key: number): Statement {
-    const random = this.#random;
-    const text = this.#text();
+  #statement(key: number, random: Random): Statement {
+    const text = textOf(random);
     const table = "patient_embeddings";
     const update = `update ${table} set context_text = $2 where patient_id = $1`;
     const roll = random.next();
@@ -142,10 +167,14 @@ export class Writer {
     for (let i = 1; i < count; i++) last = this.#freshKey();
     return [first, last];
   }
+}
 
-  #text(): string {
-    const random = this.#random;
-    if (random.chance(0.3)) return `note ${random.whole(1, 1e9)}: dyspnoea, “quoted”, 日本語, مرحبا, 🩺`;
-    return `patient note ${random.whole(1, TEXTS)}`;
-  }
+function textOf(random: Random): string {
+  if (random.chance(0.3)) return `note ${random.whole(1, 1e9)}: dyspnoea, “quoted”, 日本語, مرحبا, 🩺`;
+  return `patient note ${random.whole(1, TEXTS)}`;
+}
+
+/** The statement itself names a column that has another name just now; nothing that it called does. */
+export function isOfRename(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && error.code === "42703" && error.where === undefined;
 }

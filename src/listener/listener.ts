@@ -192,7 +192,6 @@ class RunningListener implements Listener {
       },
       wakeDue: () => this.#wakeDue(),
       isDraining: () => this.#workers.isDraining,
-      workers: () => this.#workers.count,
     });
     this.events.on("claimed", () => {
       sleep?.touch();

@@ -57,10 +57,6 @@ export class SourceWorkers {
     return this.#states.workers.some((worker) => worker.isDraining);
   }
 
-  get count(): number {
-    return this.#states.workers.length;
-  }
-
   /** Starts a worker for every source; each works as soon as its provider answers. */
   async open(sources: Sources, pgvector: Pgvector): Promise<void> {
     this.#pgvector = pgvector;

@@ -1,10 +1,10 @@
-import { once } from "node:events";
 import type { Database } from "../database/connect.ts";
 import { describeDatabaseError } from "../database/database-fault.ts";
 import type { Events } from "../events.ts";
 import { Claims, type Claimant } from "../queue/claims.ts";
 import type { Reservations } from "../queue/reservations.ts";
 import type { Source } from "../sources/source.ts";
+import { unlessAborted } from "../timing/unless-aborted.ts";
 import { DrainLoop } from "./drain-loop.ts";
 
 interface WorkerOptions {
@@ -98,7 +98,7 @@ export class WorkerLoop {
   async stop(deadline: AbortSignal): Promise<number> {
     const before = this.claims.released;
     this.#loop.stop();
-    await Promise.race([this.#idle(), aborted(deadline)]);
+    await unlessAborted(deadline, this.#idle()).catch(() => undefined);
     this.#aborting.abort();
     await this.claims.releaseAll();
     await this.claims.retryReleases().catch(() => undefined);
@@ -116,8 +116,4 @@ export class WorkerLoop {
     await this.claims.held.empty();
     if (!this.#loop.isDraining) this.#events.emit("drained", { source: this.#source });
   }
-}
-
-function aborted(signal: AbortSignal): Promise<unknown> {
-  return signal.aborted ? Promise.resolve() : once(signal, "abort");
 }

@@ -1,5 +1,5 @@
 import type { Circuit } from "./traffic/circuit.ts";
-import { onAbort } from "./on-abort.ts";
+import { onAbort } from "../timing/on-abort.ts";
 import { ProviderError } from "./provider-error.ts";
 
 /** Why a call sends nothing more. */

@@ -1,7 +1,7 @@
 import type { Worker } from "node:worker_threads";
 import { startWorkerThread } from "../worker-thread.ts";
 import type { ModelAnswer, ModelRequest } from "./model-jobs.ts";
-import { onAbort } from "./on-abort.ts";
+import { onAbort } from "../timing/on-abort.ts";
 import { ProviderError } from "./provider-error.ts";
 
 interface Waiting {

@@ -1,4 +1,4 @@
-import { onAbort } from "./on-abort.ts";
+import { onAbort } from "../timing/on-abort.ts";
 
 /** Waits `ms`, or rejects at once with the signal's reason. */
 export function sleep(ms: number, signal: AbortSignal): Promise<void> {

@@ -40,6 +40,10 @@ function report(overrides: Partial<Report>): Report {
     options: {
       server: "",
       restartCommand: undefined,
+      failoverCommand: undefined,
+      pooler: false,
+      alterEveryMs: undefined,
+      isolation: undefined,
       into: false,
       seconds: 1,
       seed: 1,

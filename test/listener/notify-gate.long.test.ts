@@ -22,7 +22,6 @@ async function prepareNotifyGate() {
     wakeAll: () => undefined,
     wakeDue: () => Promise.resolve(),
     isDraining: () => true,
-    workers: () => 1,
   });
   onTestFinished(() => {
     gate.stop();

@@ -5,7 +5,7 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
  * and forwards nothing. What was sent in that time arrives when the proxy thaws, or never when it is cut.
  */
 export class HalfOpenProxy {
-  readonly #target: { readonly host: string; readonly port: number };
+  #target: { readonly host: string; readonly port: number };
   readonly #server: Server;
   readonly #pairs = new Set<readonly [Socket, Socket]>();
   #frozen = false;
@@ -49,6 +49,12 @@ export class HalfOpenProxy {
   cut(): void {
     this.#frozen = false;
     for (const pair of this.#pairs) for (const socket of pair) socket.destroy();
+  }
+
+  /** From now on it leads elsewhere, as the address of a cluster does after a failover. */
+  leadTo(target: { readonly host: string; readonly port: number }): void {
+    this.#target = target;
+    this.cut();
   }
 
   async close(): Promise<void> {

@@ -1,4 +1,4 @@
-import { onAbort } from "../on-abort.ts";
+import { onAbort } from "../../timing/on-abort.ts";
 import { RateEstimator, type RateSettings } from "./rate-estimator.ts";
 import { ProviderError } from "../provider-error.ts";
 import type { RateHints } from "./rate-hints.ts";

@@ -6,7 +6,7 @@ export function onAbort(signal: AbortSignal, callback: () => void): () => void {
     callback();
     return () => undefined;
   }
-  // Every request in flight listens to the one signal that stops them all: more than ten listeners are no leak.
+  // Every request in flight, or worker, listens to the one signal that stops them all: more than ten listeners are no leak.
   setMaxListeners(0, signal);
   signal.addEventListener("abort", callback, { once: true });
   return () => {

@@ -56,10 +56,7 @@ function refuseUnusable({
   databaseUrl,
   dimensions,
 }: Readonly<Partial<Record<keyof MigrateOptions, unknown>>>): void {
-  const isAddress =
-    typeof databaseUrl === "string" &&
-    URL.canParse(databaseUrl) &&
-    /^postgres(ql)?:$/.test(new URL(databaseUrl).protocol);
+  const isAddress = typeof databaseUrl === "string" && /^postgres(ql)?:\/\/./.test(databaseUrl);
   if (!isAddress) {
     throw new UsageError(
       "migrate() was given no database.",

@@ -1,6 +1,5 @@
 import pg from "pg";
-import { SetupError } from "../errors.ts";
-import { splitOptions, wantedServer, withUserInfo } from "./connection-url.ts";
+import { addressesOf, splitOptions, wantedServers, withUserInfo } from "./connection-url.ts";
 import { isRefusedPassword } from "./database-fault.ts";
 import {
   latestUrl,
@@ -9,16 +8,19 @@ import {
   renewPassword,
   type Recipient,
 } from "./password-source.ts";
+import { findHost, forgetHost } from "./several-hosts.ts";
+import { requireServer } from "./wanted-server.ts";
 
 type Connected = (error: Error | null, client?: pg.Client) => void;
 
 /**
  * pg's client, and what pg does not do: each connection gets its password from where the address has it (a command, or a
- * file that is rewritten), and `target_session_attrs` is obeyed.
+ * file that is rewritten), `target_session_attrs` is obeyed, and an address may list several hosts.
  */
 export function clientOf(databaseUrl: string): typeof pg.Client {
-  const wanted = wantedServer(databaseUrl);
-  if (passwordSource(databaseUrl) === undefined && wanted === undefined) return pg.Client;
+  const isList = addressesOf(databaseUrl).length > 1;
+  const wanted = wantedServers(databaseUrl).at(-1);
+  if (passwordSource(databaseUrl) === undefined && wanted === undefined && !isList) return pg.Client;
   return class extends pg.Client {
     constructor(config: string | pg.ClientConfig = {}) {
       super(withLatest(databaseUrl, config));
@@ -45,28 +47,20 @@ export function clientOf(databaseUrl: string): typeof pg.Client {
       try {
         if (source !== undefined && "command" in source)
           this.password = await printedPassword(source.command, recipient(this));
+        if (isList) this.#leadTo(await findHost(latestUrl(databaseUrl), this.password));
         await super.connect();
+        if (wanted !== undefined) await requireServer(this, wanted);
+        return this;
       } catch (error) {
+        forgetHost(latestUrl(databaseUrl));
         if (isRefusedPassword(error)) renewPassword(databaseUrl, recipient(this));
         throw error;
       }
-      if (wanted !== undefined) await this.#requireServer(wanted);
-      return this;
     }
 
-    async #requireServer(wanted: "standby" | "writable" | "read-only"): Promise<void> {
-      const { rows } = await this.query<{ standby: boolean; read_only: boolean }>(
-        `select pg_catalog.pg_is_in_recovery() as standby,
-           pg_catalog.current_setting('transaction_read_only')::pg_catalog.bool as read_only`,
-      );
-      const { standby = false, read_only: readOnly = false } = rows[0] ?? {};
-      const is = { standby, writable: !readOnly, "read-only": readOnly }[wanted];
-      if (is) return;
-      await this.end();
-      throw new SetupError(
-        `The server of DATABASE_URL is ${standby ? "a standby" : readOnly ? "read-only" : "a primary"}, and target_session_attrs does not want it.`,
-        "Name the server that is wanted, by a DNS name or a proxy that follows it; or leave target_session_attrs out.",
-      );
+    #leadTo(address: string): void {
+      const { host, port } = new pg.Client({ connectionString: address });
+      Object.assign(this, { host, port });
     }
   };
 }
@@ -77,20 +71,22 @@ export function clientOf(databaseUrl: string): typeof pg.Client {
  */
 export async function urlWithPassword(databaseUrl: string): Promise<string> {
   const source = passwordSource(databaseUrl);
-  if (source === undefined) return databaseUrl;
-  if ("file" in source) return latestUrl(databaseUrl);
-  const client = new pg.Client({ connectionString: databaseUrl });
-  return withUserInfo(
-    databaseUrl,
-    client.user ?? "",
-    await printedPassword(source.command, recipient(client)),
-  );
+  if (source === undefined) return await findHost(databaseUrl);
+  if ("file" in source) return await findHost(latestUrl(databaseUrl));
+  const client = firstOf(databaseUrl);
+  const password = await printedPassword(source.command, recipient(client));
+  return withUserInfo(await findHost(databaseUrl, password), client.user ?? "", password);
 }
 
-/** That connection could not be made: its next gets another password, if this one was refused. */
-export function passwordRefused(databaseUrl: string, error: unknown): void {
-  if (isRefusedPassword(error))
-    renewPassword(databaseUrl, recipient(new pg.Client({ connectionString: databaseUrl })));
+/** That connection could not be made: its next gets another password, if this one was refused, and another host of a list. */
+export function connectionRefused(databaseUrl: string, error: unknown): void {
+  forgetHost(latestUrl(databaseUrl));
+  if (isRefusedPassword(error)) renewPassword(databaseUrl, recipient(firstOf(databaseUrl)));
+}
+
+/** A client that stands for the address: nothing is sent. */
+function firstOf(databaseUrl: string): pg.Client {
+  return new pg.Client({ connectionString: addressesOf(databaseUrl)[0] ?? databaseUrl });
 }
 
 function recipient({ host, port, user = "", database = "" }: pg.Client): Recipient {
@@ -98,7 +94,7 @@ function recipient({ host, port, user = "", database = "" }: pg.Client): Recipie
 }
 
 function withLatest(databaseUrl: string, config: string | pg.ClientConfig): string | pg.ClientConfig {
-  const url = latestUrl(databaseUrl);
+  const [url = databaseUrl] = addressesOf(latestUrl(databaseUrl));
   if (url === databaseUrl || typeof config === "string") return config;
   const connectionString = config.options === undefined ? url : splitOptions(url).connectionString;
   return { ...config, connectionString };

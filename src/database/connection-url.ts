@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import pg from "pg";
+import type { WantedServer } from "./wanted-server.ts";
 
 /** The parameters of a connection string that name files. */
 const TLS_FILES = ["sslrootcert", "sslcert", "sslkey"] as const;
@@ -10,6 +11,9 @@ const TARGETS = ["any", "read-write", "read-only", "primary", "standby", "prefer
 const EXPECTED = "expected a URL such as postgres://user@host:5432/database";
 const UNENCODED =
   "percent-encode # / ? in the password (%23 %2F %3F), or leave it out and set PGPASSWORD to it";
+
+const BROKEN_ESCAPE =
+  "it has a % that begins no character of UTF-8: write % itself as %25, and an umlaut as the bytes of UTF-8 (%C3%A4)";
 
 /** The parameters of a connection string, whatever stands before them. */
 function parametersOf(databaseUrl: string): URLSearchParams {
@@ -62,23 +66,38 @@ export function withUserInfo(databaseUrl: string, user: string, password: string
   return databaseUrl.replace(/^(\w+:\/\/)([^/?@]*@)?/, (_, scheme: string) => `${scheme}${userInfo}`);
 }
 
-/** Which kind of server `target_session_attrs` wants; undefined where any will do. */
-export function wantedServer(databaseUrl: string): "standby" | "writable" | "read-only" | undefined {
+/** Which kinds of server `target_session_attrs` wants, the one it prefers first; undefined where any will do. */
+export function wantedServers(databaseUrl: string): readonly (WantedServer | undefined)[] {
   const target = parametersOf(databaseUrl).get("target_session_attrs");
-  if (target === "read-write" || target === "primary") return "writable";
-  return target === "read-only" || target === "standby" ? target : undefined;
+  if (target === "read-write" || target === "primary") return ["writable"];
+  if (target === "prefer-standby") return ["standby", undefined];
+  return target === "read-only" || target === "standby" ? [target] : [undefined];
+}
+
+/**
+ * The addresses that a connection string lists, each with one host: `postgres://user@a:5432,b:5433/app`.
+ * A host without a port has 5432, as in libpq's URLs.
+ */
+export function addressesOf(databaseUrl: string): readonly string[] {
+  const parts = /^(postgres(?:ql)?:\/\/(?:[^/?]*@)?)([^/?@]*,[^/?@]*)(.*)$/.exec(databaseUrl);
+  if (parts === null) return [databaseUrl];
+  const [, before = "", list = "", after = ""] = parts;
+  return list.split(",").map((host) => `${before}${host}${after}`);
 }
 
 /** Why nothing can be reached by a connection string, as a sentence without its values; undefined if pg takes it. */
 export function connectionStringProblem(databaseUrl: string): string | undefined {
   if (!/^(postgres(ql)?:|socket:|\/)/.test(databaseUrl)) return EXPECTED;
-  const [authority = ""] = databaseUrl.replace(/^\w+:\/\//, "").split(/[/?]/);
-  if (authority.slice(authority.lastIndexOf("@") + 1).includes(","))
-    return "expected one host: pg connects to no list of hosts. Name a DNS name or a proxy that leads to the primary";
   const target = parametersOf(databaseUrl).get("target_session_attrs");
   if (target !== null && !TARGETS.includes(target))
     return `target_session_attrs should be one of ${TARGETS.join(", ")}`;
-  return unreadableFile(databaseUrl) ?? unparsable(plainConnectionString(databaseUrl));
+  const addresses = addressesOf(plainConnectionString(databaseUrl));
+  if (addresses.length > 1 && addresses.some(namesNoHost)) return "expected a host on each side of a comma";
+  return unreadableFile(databaseUrl) ?? addresses.map(unparsable).find((problem) => problem !== undefined);
+}
+
+function namesNoHost(address: string): boolean {
+  return /^\w+:\/\/([^/?]*@)?(:\d+)?([/?]|$)/.test(address);
 }
 
 function unparsable(databaseUrl: string): string | undefined {
@@ -88,7 +107,17 @@ function unparsable(databaseUrl: string): string | undefined {
     // What stands behind a slash in the password is taken for the database.
     return database.includes("@") ? UNENCODED : undefined;
   } catch {
+    if (hasBrokenEscape(databaseUrl)) return BROKEN_ESCAPE;
     return databaseUrl.includes("@") ? `${EXPECTED}; ${UNENCODED}` : EXPECTED;
+  }
+}
+
+function hasBrokenEscape(databaseUrl: string): boolean {
+  try {
+    decodeURIComponent(databaseUrl);
+    return false;
+  } catch {
+    return true;
   }
 }
 

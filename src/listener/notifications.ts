@@ -1,5 +1,5 @@
 import pgListen, { type Subscriber } from "pg-listen";
-import { passwordRefused, urlWithPassword } from "../database/client-of.ts";
+import { connectionRefused, urlWithPassword } from "../database/client-of.ts";
 import { ASKED, CHANNEL } from "../database/wake-listeners.ts";
 
 /** For a listener that may sleep: no connection is checked by a statement, which would keep the database awake. */
@@ -68,7 +68,7 @@ export class Notifications {
       this.#pauseMs = FIRST_PAUSE_MS;
       this.#handlers.onListening();
     } catch (error) {
-      passwordRefused(this.#databaseUrl, error);
+      connectionRefused(this.#databaseUrl, error);
       this.#lose(subscriber, error);
     }
   }

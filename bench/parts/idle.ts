@@ -10,6 +10,8 @@ import { startProvider } from "../start-provider.ts";
 
 const TABLES = [1, 1_000];
 const TURNS = 20;
+/** A session of Postgres that rests reports what it has committed ten seconds later. */
+const REPORTED_MS = 12_000;
 
 interface Idle {
   readonly statements: number;
@@ -69,7 +71,7 @@ async function measure(url: string, providerUrl: string, tables: number, quick: 
       for (let i = 1; i <= tables; i++)
         await client.query(`insert into idle_${i} values (0, 'first of ${i}')`);
       for (let i = 1; i <= tables; i++) await untilEmbedded(client, `idle_${i}`, 0);
-      await delay(5_000);
+      await delay(REPORTED_MS);
       const seconds = quick ? 10 : 30;
       const before = await commits(client);
       await delay(seconds * 1_000);

@@ -1,4 +1,5 @@
 import { clientOf } from "./client-of.ts";
+import { unhurried } from "./unhurried.ts";
 import { SetupError } from "../errors.ts";
 import { invocation } from "../invocation.ts";
 import { connectionProblem } from "./connection-problem.ts";
@@ -62,14 +63,16 @@ async function askServer(databaseUrl: string): Promise<ServerFacts> {
   });
   try {
     await client.connect();
-    const { rows } = await client.query<ServerFacts>(`
+    const { rows } = await unhurried(client, () =>
+      client.query<ServerFacts>(`
       select current_setting('server_version_num')::int / 10000 as major,
         current_setting('server_encoding') as encoding,
         (select extversion from pg_extension where extname = 'vector') as installed,
         (select default_version from pg_available_extensions where name = 'vector') as available,
         coalesce((select bool_or(not superuser or (trusted and has_database_privilege(current_database(), 'create')))
                   from pg_available_extension_versions where name = 'vector'), false)
-          or (select rolsuper from pg_roles where rolname = current_user) as may_create`);
+          or (select rolsuper from pg_roles where rolname = current_user) as may_create`),
+    );
     const [facts] = rows;
     if (facts === undefined) throw new Error("the server answered nothing");
     return facts;

@@ -1,4 +1,5 @@
 import { clientOf } from "./client-of.ts";
+import { unhurried } from "./unhurried.ts";
 
 export interface ConnectionLimit {
   readonly connections: number;
@@ -15,7 +16,8 @@ export async function connectionLimit(databaseUrl: string): Promise<ConnectionLi
   client.on("error", () => undefined);
   try {
     await client.connect();
-    const { rows } = await client.query<ConnectionLimit>(`
+    const { rows } = await unhurried(client, () =>
+      client.query<ConnectionLimit>(`
       select l.connections, l.of
       from pg_catalog.pg_roles r, pg_catalog.pg_database d, lateral (values
         (case when not r.rolsuper then nullif(r.rolconnlimit, -1) end, 'the role ' || quote_ident(r.rolname)),
@@ -24,7 +26,8 @@ export async function connectionLimit(databaseUrl: string): Promise<ConnectionLi
           - coalesce(current_setting('reserved_connections', true)::int, 0), 'the server')
       ) as l(connections, of)
       where r.rolname = session_user and d.datname = current_database() and l.connections is not null
-      order by l.connections limit 1`);
+      order by l.connections limit 1`),
+    );
     return rows[0] ?? { connections: Infinity, of: "the server" };
   } finally {
     await client.end().catch(() => undefined);

@@ -20,6 +20,10 @@ const REMEDIES: readonly (readonly [RegExp, string])[] = [
     "The server wants TLS: append sslmode=verify-full to DATABASE_URL, and sslrootcert=FILE if its authority is its own.",
   ],
   [
+    /statement timeout/i,
+    "The role's statement_timeout is too short for it: alter role … set statement_timeout = '1h'.",
+  ],
+  [
     /password/i,
     "Check user and password. In DATABASE_URL percent-encode # / ? in the password (%23 %2F %3F), or leave it out and set PGPASSWORD.",
   ],

@@ -115,6 +115,8 @@ export function describeDatabaseError(error: unknown): string {
   if (isOutOfConnections(error)) return "the database has no free connection for this role (SQLSTATE 53300)";
   if (isReadOnly(error))
     return "the database takes no writes (SQLSTATE 25006): it is a standby, or read-only";
+  if (error.code === "57014")
+    return "a statement was cancelled, or took longer than the role's statement_timeout (SQLSTATE 57014)";
   if (error.code === "22P05")
     return "the database's encoding does not have all of the characters (SQLSTATE 22P05)";
   const where = [error.schema, error.table, error.column, error.constraint].filter(

@@ -1,5 +1,6 @@
 import pg from "pg";
 import { clientOf } from "./client-of.ts";
+import { unhurried } from "./unhurried.ts";
 import { SetupError } from "../errors.ts";
 import { invocation } from "../invocation.ts";
 import { FUNCTIONS, isNewer, readState, type DatabaseState } from "../migrate/applied.ts";
@@ -39,7 +40,7 @@ export async function stateOf(databaseUrl: string): Promise<DatabaseState> {
   client.on("error", () => undefined);
   try {
     await client.connect();
-    return await readState(client);
+    return await unhurried(client, () => readState(client));
   } catch (error) {
     if (error instanceof pg.DatabaseError && error.code === "42501") {
       throw new SetupError(

@@ -47,8 +47,15 @@ function rememberedAs(name: string): string {
   return `autoembed.${name}`;
 }
 
-/** What a session of ours begins with. A pooler drops it, or refuses the session. */
-export const OWN_SESSION = { "autoembed.session": "own" } as const;
+/**
+ * What a session of ours begins with. A pooler drops it, or refuses the session. The statement that pins the session is not
+ * to be ended by a limit that the role has.
+ */
+export const OWN_SESSION = { "autoembed.session": "own", statement_timeout: "0" } as const;
+
+/** Limits of a role that end a session of ours in its work: those that this server knows. */
+const UNLIMITED = `(select count(set_config(name, '0', false)) from pg_catalog.pg_settings
+    where name in ('idle_in_transaction_session_timeout', 'idle_session_timeout', 'transaction_timeout'))`;
 
 /** Whether the session began with our settings. The embedded Postgres is one session, and ignores them. */
 const IS_OWN = `coalesce(current_setting('autoembed.session', true), '') = 'own' or version() ~* 'emscripten'`;
@@ -71,7 +78,7 @@ export function pinSession(
   );
   const timeout = `case when version() !~* 'emscripten'
     then set_config('statement_timeout', '${Math.min(statementTimeoutMs, 2 ** 31 - 1)}ms', false) end`;
-  const always = `select ${[...remembered, ...pinned, writes, timeout].join(",\n  ")}`;
+  const always = `select ${[...remembered, ...pinned, writes, UNLIMITED, timeout].join(",\n  ")}`;
   return { ifOwn: `${always}\n  where ${IS_OWN}`, always };
 }
 

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { BEGIN_UNHURRIED } from "../database/unhurried.ts";
 import pg, { type ClientBase } from "pg";
 import { SetupError } from "../errors.ts";
 
@@ -22,7 +23,7 @@ const DEADLOCK = "40P01";
 export async function lockedTransaction<T>(client: ClientBase, work: () => Promise<T>): Promise<T> {
   const deadline = performance.now() + PATIENCE_MS;
   for (;;) {
-    await client.query("begin");
+    await client.query(BEGIN_UNHURRIED);
     try {
       const { rows } = await client.query<{ locked: boolean }>(
         `select pg_try_advisory_xact_lock($1) as locked, set_config('lock_timeout', $2, true),

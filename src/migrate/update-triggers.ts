@@ -1,4 +1,5 @@
 import pg, { type ClientBase } from "pg";
+import { unhurried } from "../database/unhurried.ts";
 import { lockedTransaction } from "./locked-transaction.ts";
 
 /**
@@ -9,9 +10,11 @@ export async function updateTriggers(
   client: ClientBase,
   onMessage: (message: string) => void,
 ): Promise<void> {
-  const { rows } = await client.query<{ id: number; name: string }>(`
+  const { rows } = await unhurried(client, () =>
+    client.query<{ id: number; name: string }>(`
     select s.id, s.name from autoembed.embedding_source s
-    join pg_catalog.pg_class c on c.oid = s.watched_table order by s.id`);
+    join pg_catalog.pg_class c on c.oid = s.watched_table order by s.id`),
+  );
   for (const { id, name } of rows) {
     try {
       const outdated = await lockedTransaction(client, () => updateTriggersOf(client, id));

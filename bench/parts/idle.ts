@@ -10,8 +10,8 @@ import { startProvider } from "../start-provider.ts";
 
 const TABLES = [1, 1_000];
 const TURNS = 20;
-/** A session of Postgres that rests reports what it has committed ten seconds later. */
-const REPORTED_MS = 12_000;
+/** A session of Postgres that rests reports what it has committed ten seconds later; and the last drains end after the last vector. */
+const REPORTED_MS = 25_000;
 
 interface Idle {
   readonly statements: number;

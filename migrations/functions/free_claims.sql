@@ -25,8 +25,9 @@ begin
   where p.id = o.id;
   get diagnostics freed_pages = row_count;
   delete from autoembed.embedding_reservation r
-  where r.ticket in (
-    select ticket from autoembed.embedding_reservation where owner = listener_id for update skip locked);
+  where (r.text_hash, r.cache_model) in (
+    select text_hash, cache_model from autoembed.embedding_reservation where owner = listener_id
+    for update skip locked);
   delete from autoembed.embedding_listener l
   where l.id = listener_id and not exists (select from autoembed.embedding_queue q where q.owner = l.id)
     and not exists (select from autoembed.embedding_page p where p.owner = l.id);

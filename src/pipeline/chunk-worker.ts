@@ -5,6 +5,7 @@ import type { Events } from "../events.ts";
 import type { Claimant } from "../queue/claims.ts";
 import { claimRowsToChunk, type ClaimedRowToChunk } from "../queue/claim-rows-to-chunk.ts";
 import { dropDeleted } from "../queue/drop-deleted.ts";
+import type { TicketedRow } from "../queue/is-one-of.ts";
 import { readText } from "../queue/read-text.ts";
 import { replaceChunks } from "../queue/replace-chunks.ts";
 import type { ChunkedSource } from "../sources/chunked-source.ts";
@@ -48,9 +49,9 @@ export class ChunkWorker {
       more = isFull;
       try {
         await this.#dropDeleted(rows);
-        for (const { ticket, state } of rows) {
+        for (const { ticket, key, state } of rows) {
           if (isStopping()) break;
-          if (state === "present") await this.#split(ticket);
+          if (state === "present") await this.#split({ ticket, key });
         }
       } finally {
         const tickets = rows.map(({ ticket }) => ticket);
@@ -62,19 +63,20 @@ export class ChunkWorker {
   async #dropDeleted(rows: readonly ClaimedRowToChunk[]): Promise<void> {
     const { db, source, events } = this.#context;
     const { claims } = this.loop;
-    const tickets = rows.filter(({ state }) => state === "deleted").map(({ ticket }) => ticket);
-    if (tickets.length === 0) return;
-    const dropped = await dropDeleted(db, source, tickets);
+    const deleted = rows.filter(({ state }) => state === "deleted");
+    if (deleted.length === 0) return;
+    const dropped = await dropDeleted(db, source, deleted);
     claims.ended(dropped.map(({ ticket }) => ticket));
     events.emit("emptied", { source: source.name, rows: dropped.length });
-    await claims.releaseSkipped(tickets);
+    await claims.releaseSkipped(deleted.map(({ ticket }) => ticket));
   }
 
-  async #split(ticket: string): Promise<void> {
+  async #split(queued: TicketedRow): Promise<void> {
+    const { ticket } = queued;
     const { db, source, events, onSplit } = this.#context;
     const { claims } = this.loop;
     try {
-      const found = await readText(db, source, ticket, LONGEST_TEXT_CHARACTERS);
+      const found = await readText(db, source, queued, LONGEST_TEXT_CHARACTERS);
       if (found?.too_long === true) {
         const reason = `the text is longer than ${LONGEST_TEXT_CHARACTERS} characters: store it in several rows`;
         await claims.fail([ticket], { kind: "too_long", reason });
@@ -82,7 +84,7 @@ export class ChunkWorker {
       }
       const chunks = found === undefined ? [] : splitText(found.text, source.chunkSettings);
       const replaced =
-        found === undefined ? undefined : await replaceChunks(db, source, ticket, found.text_hash, chunks);
+        found === undefined ? undefined : await replaceChunks(db, source, queued, found.text_hash, chunks);
       if (replaced === undefined) {
         await claims.releaseSkipped([ticket]);
         return;

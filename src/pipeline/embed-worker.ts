@@ -83,7 +83,7 @@ export class EmbedWorker {
     const { claims, db, source } = this.#context;
     const tickets = rows.map(({ ticket }) => ticket);
     return await this.loop.releasingOnError(tickets, async () => {
-      const changed = new Set(await findChangedByWrite(db, source, tickets));
+      const changed = new Set(await findChangedByWrite(db, source, rows));
       const keys = rows.filter(({ ticket }) => changed.has(ticket)).map(({ key }) => key);
       const endless = new Set(this.#endless.count(keys));
       const failing = rows.filter(({ key }) => endless.has(key)).map(({ ticket }) => ticket);

@@ -3,6 +3,7 @@ import type { ClaimedRow } from "../queue/claim-state.ts";
 import { LOCKED_DELAY_MS } from "../queue/claims.ts";
 import { clearVector } from "../queue/clear-vector.ts";
 import { dropDeleted } from "../queue/drop-deleted.ts";
+import type { HeldRow } from "../queue/held-rows.ts";
 import type { Outcome } from "../queue/vector-ctes.ts";
 import { failRejectedWrites } from "./fail-rejected-writes.ts";
 import type { RequestBatch } from "./request-batch.ts";
@@ -18,29 +19,24 @@ const LONGEST_IN_PROGRESS_MS = 2_000;
 
 /** Rows of no text lose their vectors. */
 export async function clearVectors(context: SourceContext, rows: readonly ClaimedRow[]): Promise<void> {
-  await withoutText(context, rows, (tickets) =>
-    clearVector(
-      context.db,
-      context.source,
-      tickets.map((ticket) => context.claims.held.rowOf(ticket)),
-    ),
-  );
+  await withoutText(context, rows, (held) => clearVector(context.db, context.source, held));
 }
 
 /** Deleted rows leave the queue. */
 export async function dropDeletedRows(context: SourceContext, rows: readonly ClaimedRow[]): Promise<void> {
-  await withoutText(context, rows, (tickets) => dropDeleted(context.db, context.source, tickets));
+  await withoutText(context, rows, (held) => dropDeleted(context.db, context.source, held));
 }
 
 async function withoutText(
   context: SourceContext,
   rows: readonly ClaimedRow[],
-  statement: (tickets: readonly string[]) => Promise<Outcome[]>,
+  statement: (held: readonly HeldRow[]) => Promise<Outcome[]>,
 ): Promise<void> {
   const { events, claims, loop, source } = context;
   const tickets = ticketsOf(rows);
   await loop.releasingOnError(tickets, async () => {
-    const written = await failRejectedWrites(claims, await statement(tickets));
+    const held = tickets.map((ticket) => claims.held.rowOf(ticket));
+    const written = await failRejectedWrites(claims, await statement(held));
     claims.ended(written);
     events.emit("emptied", { source: source.name, rows: written.length });
     await claims.releaseSkipped(tickets);

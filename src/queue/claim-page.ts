@@ -20,6 +20,9 @@ import { classify, type ClaimedRow } from "./claim-state.ts";
 import { isQueuedByLookup } from "./is-queued.ts";
 import { preparedPerSource, type PreparedPerSource } from "./prepared-per-source.ts";
 
+/** Below all tickets of the queue: no row of a page shares its ticket with a queued one. The order stays. */
+const OUT_OF_QUEUE = sql.lit(9_000_000_000_000_000_000n);
+
 export interface PageClaim {
   readonly limit: number;
   readonly lending: Lending;
@@ -91,7 +94,7 @@ function readPage(source: Source, { isFirst, isAgain, isAll }: Reading): RawBuil
         and ${isToEmbed(source, model, isAll ? sql`$3::timestamptz` : undefined)} and ${isAll ? sql`true` : sql`$3::text is null`}
       order by ${keysOf(source, "t")} limit $2
     ), claimed as materialized (
-      select t.*, nextval('autoembed.embedding_ticket') as ticket, null::tid as ctid, clock_timestamp() as queued_at
+      select t.*, nextval('autoembed.embedding_ticket') - ${OUT_OF_QUEUE} as ticket, null::tid as ctid, clock_timestamp() as queued_at
       from stale t
     )${isAgain ? freeRows(source) : sql``}, ${classify({
       from: sql`claimed t`,

@@ -8,7 +8,7 @@ import { HeldPages, type HeldPage } from "../pages/held-pages.ts";
 import type { TakenPage } from "../pages/take-page.ts";
 import { columnsOf } from "../sources/key-order.ts";
 import { fail, failPaged } from "./fail.ts";
-import { HeldClaims, type Claimed } from "./held-claims.ts";
+import { HeldClaims, type Claimed, type OwnedRow } from "./held-claims.ts";
 import { giveNewTickets, release } from "./release.ts";
 import { separateByTicket } from "./shared-tickets.ts";
 import type { Reservations } from "./reservations.ts";
@@ -70,8 +70,8 @@ export class Claims {
   readonly #held = new HeldClaims();
   readonly #cursor: ClaimCursor;
   readonly #pages: HeldPages;
-  /** Ticket to owner. */
-  readonly #unreleased = new Map<string, number>();
+  /** By ticket. */
+  readonly #unreleased = new Map<string, OwnedRow>();
   #releasedRows = 0;
   #awaitingReply = 0;
 
@@ -113,11 +113,16 @@ export class Claims {
   ): Promise<ClaimedBatch<Row>> {
     return await this.#claiming(async (owner) => {
       const rows = await this.#cursor.next(limit, (range) => statement({ ...range, owner }));
-      const { own, shared } = separateByTicket(rows, (ticket) => this.#held.keyOf(ticket));
+      const { own, shared } = separateByTicket(rows, (ticket) => this.#keyOf(ticket));
       this.#hold(own, owner);
       if (shared.length > 0) await this.#giveNewTickets(shared, owner);
       return { rows: own, isFull: rows.length === limit };
     });
+  }
+
+  /** The key of the row that is held under that ticket, or is not released yet. */
+  #keyOf(ticket: string): string | undefined {
+    return this.#held.keyOf(ticket) ?? this.#unreleased.get(ticket)?.key;
   }
 
   /** Never throws: rows that keep the ticket of another row are released with the id that they were claimed under. */
@@ -188,9 +193,9 @@ export class Claims {
     if (tickets.length === 0) return;
     const { db, events, source } = this.#options;
     const paged = this.#held.pagedOf(tickets);
-    const owners = [...new Set(this.#held.ownersOf(tickets).values())];
+    const claimed = [...this.#held.claimsOf(tickets).values()];
     const outcomes = await Promise.allSettled([
-      paged.length === tickets.length ? [] : fail(db, source, tickets, owners, reason),
+      paged.length === tickets.length ? [] : fail(db, source, claimed, ownersOf(claimed), reason),
       paged.length === 0 ? [] : failPaged(db, source, paged, reason),
     ]);
     const failed = outcomes.flatMap((outcome) => (outcome.status === "fulfilled" ? outcome.value : []));
@@ -229,21 +234,21 @@ export class Claims {
     await this.#pages.retry();
     if (this.#unreleased.size === 0) return;
     const before = this.#unreleased.size;
-    await this.#release(new Map(this.#unreleased), 0);
+    await this.#release([...this.#unreleased.values()], 0);
     if (this.#unreleased.size < before) this.#options.onReleased(0);
   }
 
   async #endAsPending(tickets: readonly string[], delayMs: number): Promise<number> {
-    const owners = this.#held.ownersOf(tickets);
-    if (owners.size === 0) return 0;
-    const held = [...owners.keys()];
-    for (const { ticket } of this.#held.pagedOf(held)) owners.delete(ticket);
-    for (const [ticket, owner] of owners) this.#unreleased.set(ticket, owner);
+    const claims = this.#held.claimsOf(tickets);
+    if (claims.size === 0) return 0;
+    const held = [...claims.keys()];
+    for (const { ticket } of this.#held.pagedOf(held)) claims.delete(ticket);
+    for (const [ticket, claim] of claims) this.#unreleased.set(ticket, claim);
     this.#end(held, false);
     this.#releasedRows += held.length;
     // First, or the listener that claims these rows next would find their texts reserved.
     await this.#options.reservations?.drop().catch(() => undefined);
-    if (owners.size > 0) await this.#release(owners, delayMs).catch(() => undefined);
+    if (claims.size > 0) await this.#release([...claims.values()], delayMs).catch(() => undefined);
     return held.length;
   }
 
@@ -258,10 +263,13 @@ export class Claims {
     if (isDone && paged.length > 0) events.emit("paged", { source: source.name, rows: paged.length });
   }
 
-  async #release(ownersByTicket: ReadonlyMap<string, number>, delayMs: number): Promise<void> {
+  async #release(rows: readonly OwnedRow[], delayMs: number): Promise<void> {
     const { db, source } = this.#options;
-    const owners = [...new Set(ownersByTicket.values())];
-    const released = await release(db, source, [...ownersByTicket.keys()], owners, delayMs);
+    const released = await release(db, source, rows, ownersOf(rows), delayMs);
     for (const ticket of released) this.#unreleased.delete(ticket);
   }
+}
+
+function ownersOf(rows: readonly OwnedRow[]): number[] {
+  return [...new Set(rows.map(({ owner }) => owner))];
 }

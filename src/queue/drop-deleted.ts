@@ -2,6 +2,7 @@ import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { isUnchanged, keyMatches, watchedRows } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
+import { isOneOf, type TicketedRow } from "./is-one-of.ts";
 import { isClaimed, isFailed, isOpen } from "./row-state.ts";
 import type { Outcome } from "./vector-ctes.ts";
 
@@ -13,12 +14,12 @@ import type { Outcome } from "./vector-ctes.ts";
 export async function dropDeleted(
   db: Database,
   source: Source,
-  tickets: readonly string[],
+  given: readonly TicketedRow[],
 ): Promise<Outcome[]> {
   const { rows } = await sql<Outcome>`
     with held as materialized (
       select q.ticket, q.key from autoembed.embedding_queue q
-      where q.source_id = ${source.id} and q.ticket = any(${tickets}::bigint[]) and ${isOpen()}
+      where q.source_id = ${source.id} and ${isOneOf(given)} and ${isOpen()}
         and not exists (select from ${watchedRows(source)} t where ${keyMatches(source, "t", "q")})
         and ${isUnchanged(source)}
         and (select not autoembed.hides_rows(s.watched_table) from autoembed.embedding_source s where s.id = ${source.id})
@@ -37,7 +38,7 @@ export async function dropDeleted(
     )
     delete from autoembed.embedding_queue q using held h
     where q.source_id = ${source.id} and ${isOpen()}
-        and q.ticket = any(${tickets}::bigint[]) and q.ticket = h.ticket
+        and ${isOneOf(given)} and q.ticket = h.ticket and q.key = h.key
     returning q.ticket, true as written`.execute(db);
   return rows;
 }

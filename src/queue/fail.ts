@@ -5,6 +5,7 @@ import { withPerRowFallback } from "../sources/per-row-fallback.ts";
 import type { Source } from "../sources/source.ts";
 import { isUnchanged, keyMatches, textHash, watchedRows } from "../sources/source-sql.ts";
 import type { PagedRow } from "./held-claims.ts";
+import { isOneOf, type TicketedRow } from "./is-one-of.ts";
 import { isOpen } from "./row-state.ts";
 
 /**
@@ -14,22 +15,21 @@ import { isOpen } from "./row-state.ts";
 export async function fail(
   db: Database,
   source: Pick<Source, "id">,
-  tickets: readonly string[],
+  given: readonly TicketedRow[],
   owners: readonly number[],
   reason: string,
 ): Promise<string[]> {
+  const isTheirs = sql`q.source_id = ${source.id} and ${isOpen()} and ${isOneOf(given)}
+        and q.owner = any(${owners}::int[])`;
   const { rows } = await storing(reason, (reason) =>
     sql<{ ticket: string }>`
     with free as materialized (
-      select q.ticket from autoembed.embedding_queue q
-      where q.source_id = ${source.id} and ${isOpen()} and q.ticket = any(${tickets}::bigint[])
-        and q.owner = any(${owners}::int[])
+      select q.ticket, q.key from autoembed.embedding_queue q where ${isTheirs}
       for update skip locked
     )
     update autoembed.embedding_queue q set failed_at = now(), owner = null, attempts = least(attempts::int + 1, 32767),
       last_error = ${reason}
-    from free f where q.source_id = ${source.id} and ${isOpen()}
-        and q.ticket = any(${tickets}::bigint[]) and q.ticket = f.ticket
+    from free f where ${isTheirs} and q.ticket = f.ticket and q.key = f.key
     returning q.ticket`.execute(db),
   );
   return rows.map((row) => row.ticket);
@@ -42,12 +42,12 @@ export async function fail(
 export async function findChangedByWrite(
   db: Database,
   source: Pick<Source, "id">,
-  tickets: readonly string[],
+  given: readonly TicketedRow[],
 ): Promise<string[]> {
   const { rows } = await sql<{ ticket: string }>`
     select q.ticket from autoembed.embedding_queue q
     join autoembed.embedding_ledger l on l.source_id = q.source_id and l.key = q.key
-    where q.source_id = ${source.id} and ${isOpen()} and q.ticket = any(${tickets}::bigint[])
+    where q.source_id = ${source.id} and ${isOpen()} and ${isOneOf(given)}
       and q.queued_at = l.embedded_at`.execute(db);
   return rows.map((row) => row.ticket);
 }

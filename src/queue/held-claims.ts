@@ -24,6 +24,11 @@ interface Held {
   readonly textHash: string | null;
 }
 
+/** What a statement that ends a claim is given of it. */
+export interface OwnedRow extends Pick<Held, "key" | "owner"> {
+  readonly ticket: string;
+}
+
 /** A row of a page, as it is held. */
 export interface PagedRow extends Pick<Held, "key" | "textHash"> {
   readonly ticket: string;
@@ -51,14 +56,14 @@ export class HeldClaims {
     return [...this.#rows.values()].some((held) => held.owner === owner);
   }
 
-  /** Those of the tickets that are held, with the id that each was claimed under. */
-  ownersOf(tickets: readonly string[]): Map<string, number> {
-    const owners = new Map<string, number>();
+  /** Those of the tickets that are held, with the key of each and the id that it was claimed under. */
+  claimsOf(tickets: readonly string[]): Map<string, OwnedRow> {
+    const claims = new Map<string, OwnedRow>();
     for (const ticket of tickets) {
       const held = this.#rows.get(ticket);
-      if (held !== undefined) owners.set(ticket, held.owner);
+      if (held !== undefined) claims.set(ticket, { ticket, key: held.key, owner: held.owner });
     }
-    return owners;
+    return claims;
   }
 
   keyOf(ticket: string): string | undefined {

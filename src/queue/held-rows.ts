@@ -8,11 +8,11 @@ export function queuedRows(source: Source): RawBuilder<unknown> {
 }
 
 /**
- * The same for rows `c` with the `ticket` and the `ctid` of each queue row right after its claim: one that was changed
- * since is elsewhere, and not found. No index serves the condition on `ctid`, so that none can be chosen by mistake.
+ * The same for rows `c` with the `ticket`, the `ctid` and the `key` of each queue row right after its claim: one that was changed
+ * since is elsewhere, and not found. No index serves these conditions, so that none can be chosen by mistake.
  */
 function claimedRows(source: Source, claimed: RawBuilder<unknown>): RawBuilder<unknown> {
-  return sql`${claimed} join autoembed.embedding_queue q on q.ctid = c.ctid and q.ticket = c.ticket
+  return sql`${claimed} join autoembed.embedding_queue q on q.ctid = c.ctid and q.ticket = c.ticket and q.key || '' = c.key
         join ${watchedRows(source)} t on ${keyMatches(source, "t", "q")}`;
 }
 

@@ -3,6 +3,7 @@ import type { Database } from "../database/connect.ts";
 import { hasText, textHash } from "../sources/source-sql.ts";
 import type { ChunkedSource } from "../sources/chunked-source.ts";
 import { queuedRows } from "./held-rows.ts";
+import { isOneOf, type TicketedRow } from "./is-one-of.ts";
 import { isOpen } from "./row-state.ts";
 
 export interface TextToChunk {
@@ -17,7 +18,7 @@ export interface TextToChunk {
 export async function readText(
   db: Database,
   source: ChunkedSource,
-  ticket: string,
+  queued: TicketedRow,
   maxCharacters: number,
 ): Promise<TextToChunk | undefined> {
   const isTooLong = sql`octet_length(t.content) > ${maxCharacters} and char_length(t.content) > ${maxCharacters}`;
@@ -25,6 +26,6 @@ export async function readText(
     select ${textHash("t")} as text_hash, coalesce(${isTooLong}, false) as too_long,
       case when ${hasText("t")} and not (${isTooLong}) then t.content else '' end as text
     from ${queuedRows(source)}
-    where q.source_id = ${source.id} and ${isOpen()} and q.ticket = ${ticket}::bigint`.execute(db);
+    where q.source_id = ${source.id} and ${isOpen()} and ${isOneOf([queued])}`.execute(db);
   return rows[0];
 }

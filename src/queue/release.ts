@@ -1,6 +1,8 @@
 import { sql } from "kysely";
+import { numbersParameter, textsParameter } from "../database/array-parameter.ts";
 import type { Database } from "../database/connect.ts";
 import type { Source } from "../sources/source.ts";
+import { isOneOf, type TicketedRow } from "./is-one-of.ts";
 import { isOpen } from "./row-state.ts";
 
 /**
@@ -13,27 +15,30 @@ import { isOpen } from "./row-state.ts";
 export async function release(
   db: Database,
   source: Pick<Source, "id">,
-  tickets: readonly string[],
+  given: readonly TicketedRow[],
   owners: readonly number[],
   delayMs: number,
 ): Promise<string[]> {
-  const claimed = sql`q.source_id = ${source.id} and ${isOpen()} and q.ticket = any(${tickets}::bigint[])
+  const tickets = given.map(({ ticket }) => ticket);
+  const keys = given.map(({ key }) => key);
+  const claimed = sql`q.source_id = ${source.id} and ${isOpen()} and ${isOneOf(given)}
     and q.owner = any(${owners}::int[])`;
   const { rows } = await sql<{ ticket: string }>`
-    with given as materialized (select unnest(${tickets}::bigint[]) as ticket),
+    with given as materialized (
+      select * from unnest(${numbersParameter(tickets)}::bigint[], ${textsParameter(keys)}::text[]) as g(ticket, key)
+    ),
     free as materialized (
-      select q.ticket from autoembed.embedding_queue q
+      select q.ticket, q.key from autoembed.embedding_queue q
       where ${claimed}
       for update skip locked
     ), released as (
       update autoembed.embedding_queue q set owner = null, not_before = now() + ${delayMs} * interval '1 millisecond'
-      from free f where q.source_id = ${source.id} and ${isOpen()}
-        and q.ticket = any(${tickets}::bigint[]) and q.ticket = f.ticket
+      from free f where ${claimed} and q.ticket = f.ticket and q.key = f.key
     )
     select ticket from free
     union
     select g.ticket from given g
-    where not exists (select from autoembed.embedding_queue q where ${claimed} and q.ticket = g.ticket)`.execute(
+    where not exists (select from autoembed.embedding_queue q where ${claimed} and q.ticket = g.ticket and q.key = g.key)`.execute(
     db,
   );
   return rows.map((row) => row.ticket);

@@ -4,6 +4,7 @@ import { restoreFormats } from "../database/session-settings.ts";
 import { isHeldRow, isUnchanged, keysOf, textHash, vectorTableOf } from "../sources/source-sql.ts";
 import type { ChunkedSource } from "../sources/chunked-source.ts";
 import { lockRowThenQueue, queuedRows } from "./held-rows.ts";
+import { isOneOf, type TicketedRow } from "./is-one-of.ts";
 import { isOpen } from "./row-state.ts";
 import type { Chunk } from "../chunks/split-text.ts";
 
@@ -34,7 +35,7 @@ export interface Replaced {
 export async function replaceChunks(
   db: Database,
   source: ChunkedSource,
-  ticket: string,
+  queued: TicketedRow,
   hash: Buffer | null,
   chunks: readonly Chunk[],
 ): Promise<Replaced | undefined> {
@@ -43,9 +44,9 @@ export async function replaceChunks(
   const stored = sql`p.chunk, p.start_char, p.end_char, p.passage`;
   const { rows } = await sql<Replaced>`
     with held as materialized (
-      select q.ticket, ${keysOf(source, "t")}
+      select q.ticket, q.key as queue_key, ${keysOf(source, "t")}
       from ${queuedRows(source)}
-      where q.source_id = ${source.id} and ${isOpen()} and q.ticket = ${ticket}::bigint
+      where q.source_id = ${source.id} and ${isOpen()} and ${isOneOf([queued])}
         and ${textHash("t")} is not distinct from ${hash}::bytea
         and ${isUnchanged(source)} and exists (
           select from autoembed.embedding_source s where s.id = ${source.id} and s.passages = ${JSON.stringify(source.chunkSettings)}::jsonb)
@@ -99,7 +100,8 @@ export async function replaceChunks(
       ) and (select count(*) from removed) = greatest(0, (select count(*) from spare) - (select count(*) from fresh)) as written
     ), dequeued as (
       delete from autoembed.embedding_queue q using ready r, outcome o
-      where q.source_id = ${source.id} and ${isOpen()} and q.ticket = r.ticket and o.written
+      where q.source_id = ${source.id} and ${isOpen()} and q.ticket = r.ticket and q.key = r.queue_key
+        and o.written
     )
     select o.fresh, o.written from outcome o where exists (select from ready)`.execute(db);
   return rows[0];

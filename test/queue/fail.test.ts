@@ -14,9 +14,9 @@ test("A listener that was taken for gone fails no row that another one has claim
   const db = connect({ databaseUrl: database.url, maxConnections: 1, ownSessions: true });
   onTestFinished(() => db.destroy());
 
-  expect(await fail(db, { id: 1 }, [ticket], [owner - 1], "refused")).toEqual([]);
+  expect(await fail(db, { id: 1 }, [{ ticket, key: "1" }], [owner - 1], "refused")).toEqual([]);
   const held = await client.query("select owner, failed_at from autoembed.embedding_queue");
   expect(held.rows).toEqual([{ owner, failed_at: null }]);
 
-  expect(await fail(db, { id: 1 }, [ticket], [owner], "refused")).toEqual([ticket]);
+  expect(await fail(db, { id: 1 }, [{ ticket, key: "1" }], [owner], "refused")).toEqual([ticket]);
 });

@@ -15,14 +15,14 @@ describeNative("Chunks are replaced with care", "needs transactions that run at 
     await client.query(`insert into app.documents values (1, 'one'); insert into app.documents_passages
       (id, chunk, start_char, end_char, passage) values (1, 1, 0, 3, 'two')`);
     const [chunkedSource] = (await choose(db, "app.documents")).chunked;
-    const { rows } = await client.query<{ ticket: string; hash: Buffer }>(
-      "select ticket, sha256('one') as hash from autoembed.embedding_queue where key = '1' and source_id = $1",
+    const { rows } = await client.query<{ ticket: string; key: string; hash: Buffer }>(
+      "select ticket, key, sha256('one') as hash from autoembed.embedding_queue where key = '1' and source_id = $1",
       [chunkedSource?.id],
     );
     const [queued] = rows;
     if (chunkedSource === undefined || queued === undefined) throw new Error("nothing is queued");
     const passages = splitText("one", SPLIT);
-    const replace = (hash: Buffer) => replaceChunks(db, chunkedSource, queued.ticket, hash, passages);
+    const replace = (hash: Buffer) => replaceChunks(db, chunkedSource, queued, hash, passages);
     expect(await replace(Buffer.alloc(32))).toBeUndefined();
     await withClient(database.url, async (user) => {
       await user.query("begin; select from app.documents_passages for update");

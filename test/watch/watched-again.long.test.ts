@@ -83,12 +83,10 @@ test("A statement that was made for the old key claims no row and drops no row o
   expect(await claim(db, stale, { ...range, limit: 1 })).toHaveLength(1);
   await watch("body", ["number"]);
   expect(await claim(db, stale, range)).toEqual([]);
-  const tickets = await client.query<{ ticket: string }>("select ticket from autoembed.embedding_queue");
-  await dropDeleted(
-    db,
-    stale,
-    tickets.rows.map(({ ticket }) => ticket),
+  const queued = await client.query<{ ticket: string; key: string }>(
+    "select ticket, key from autoembed.embedding_queue",
   );
+  await dropDeleted(db, stale, queued.rows);
   expect(await pending()).toEqual(["1", "2", "30"]);
   expect(await newestTicket(db, await source())).toBeGreaterThan(0n);
   expect(await claim(db, await source(), range)).toHaveLength(3);

@@ -155,6 +155,18 @@ describeNative("A role that may not write to our tables fails no write", "needs 
     },
   );
 
+  test("A write asks for no policies of a queue that has no row-level security", async () => {
+    const { client } = await prepareTable("code int primary key");
+    await client.query("begin; set local track_functions = 'all'");
+    await client.query("insert into app.t (code, body) values (1, 'one')");
+    const { rows } = await client.query<{ called: string[] }>(
+      "select array_agg(funcname::text) as called from pg_stat_xact_user_functions where schemaname = 'autoembed'",
+    );
+    await client.query("rollback");
+    expect(rows[0]?.called).toContain("check_queue_is_writable");
+    expect(rows[0]?.called).not.toContain("hides_rows");
+  });
+
   test("A queue that has lost its index fails no write, and warns once per transaction", async () => {
     const { client } = await prepareTable("code int primary key");
     const warnings: string[] = [];

@@ -33,6 +33,8 @@ begin
     'execute on function autoembed.hides_rows(oid, "char"[])',
     'execute on function autoembed.intended_grantees()',
     'execute on function autoembed.may_alter(oid)',
+    'execute on function autoembed.missing_trigger_rights(oid)',
+    'execute on function autoembed.policies_hide(oid, "char"[], oid)',
     'execute on function autoembed.roles_without_queue()',
     'execute on function autoembed.missing_indexes()',
     'execute on function autoembed.outdated_triggers(autoembed.embedding_source)'

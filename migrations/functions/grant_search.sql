@@ -17,7 +17,8 @@ begin
     autoembed.settings_for_candidates, autoembed.vector_forms, autoembed.index_settings, autoembed.key_sql,
     autoembed.vector_schema,
     autoembed.wait, autoembed.is_current, autoembed.key_is_sql, autoembed.same_key_sql, autoembed.queue_state,
-    autoembed.hides_rows, autoembed.evaluate_text, autoembed.roles_without_queue to %s',
+    autoembed.hides_rows, autoembed.evaluate_text, autoembed.roles_without_queue,
+    autoembed.missing_trigger_rights, autoembed.policies_hide to %s',
     autoembed.vector_schema(), searcher::text);
 end
 $$;

@@ -2,17 +2,8 @@ create or replace function autoembed.hides_rows(watched_table oid, commands "cha
 language sql stable strict
 set search_path = pg_catalog, pg_temp
 as $$
-  select row_security_active(watched_table) and exists (
-    select from unnest(commands) c(command) where not coalesce((
-      select bool_or(p.polpermissive and p.shows_all) and bool_or(p.polpermissive and p.takes_all)
-        and bool_and(p.polpermissive or (p.shows_all and p.takes_all))
-      from (
-        select polpermissive, command = 'a' or pg_get_expr(polqual, polrelid) = 'true' as shows_all,
-          command in ('r', 'd') or pg_get_expr(coalesce(polwithcheck, polqual), polrelid) = 'true' as takes_all
-        from pg_policy
-        where polrelid = watched_table and polcmd in ('*', command)
-          and (polroles = '{0}' or exists (select from unnest(polroles) r where pg_has_role(r, 'usage')))
-      ) p), false))
+  select row_security_active(watched_table)
+    and autoembed.policies_hide(watched_table, commands, quote_ident(current_user)::regrole)
 $$;
 comment on function autoembed.hides_rows is
   'Whether row-level security may hide rows of the table from the role that asks, or keep vectors from being written, '

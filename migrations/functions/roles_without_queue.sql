@@ -7,9 +7,7 @@ as $$
       select distinct p.proowner as role from pg_proc p
       where p.pronamespace = 'autoembed'::regnamespace and p.proname ~ '^source_[0-9]+_[a-z]+$' offset 0
     ) o
-    where not has_schema_privilege(o.role, 'autoembed', 'usage')
-      or not has_table_privilege(o.role, 'autoembed.embedding_queue', 'insert')
-      or not has_table_privilege(o.role, 'autoembed.embedding_queue', 'update'))
+    where autoembed.missing_trigger_rights(o.role) <> '{}')
 $$;
 comment on function autoembed.roles_without_queue is
   'The roles that trigger functions run as and that may not write to the queue: what these see is not queued.';

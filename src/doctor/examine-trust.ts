@@ -2,18 +2,8 @@ import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { invocation } from "../invocation.ts";
 import { quote, quoted } from "../database/identifier.ts";
-import { QUEUE_TABLE } from "../queue/bloat.ts";
 import type { Source } from "../sources/source.ts";
 import { problem, warning, type Finding } from "./finding.ts";
-
-/** What the trigger functions do with their owner's rights, in a user's transaction. */
-const NEEDED_BY_TRIGGERS = [
-  ["autoembed.embedding_source", "select"],
-  ["autoembed.embedding_listener", "select"],
-  [QUEUE_TABLE, "select, insert, update, delete"],
-  ["autoembed.embedding_ledger", "select, insert, update, delete"],
-  ["autoembed.embedding_cache", "select, update, delete"],
-] as const;
 
 /** Checks with whose rights code runs for a source, and who may read what is made from its rows. */
 export async function examineTrust(db: Database, source: Source): Promise<Finding[]> {
@@ -27,28 +17,29 @@ export async function examineTrust(db: Database, source: Source): Promise<Findin
 
 /** The owners of the trigger functions, where they lack a right: changes are not queued. */
 export async function examineDefiners(db: Database, id: number): Promise<Finding[]> {
-  const { rows } = await sql<{ role: string; missing: string; functions: string[]; owner: string }>`
-    select pg_get_userbyid(f.proowner)::text as role, n.relation as missing,
-      array_agg(f.oid::regprocedure::text order by f.proname) as functions,
+  const { rows } = await sql<{ role: string; missing: string[]; functions: string[]; owner: string }>`
+    with owners as (
+      select f.proowner as role, array_agg(f.oid::regprocedure::text order by f.proname) as functions
+      from pg_proc f where f.pronamespace = 'autoembed'::regnamespace and f.proname ~ format('^source_%s_[a-z]+$', ${id}::int)
+      group by f.proowner
+    ), lacking as (
+      select o.role, o.functions, autoembed.missing_trigger_rights(o.role) || array(
+        select format('select on %s', n.relation) from (
+          select 'autoembed.embedding_source'::regclass as relation
+          union all select watched_table::regclass from autoembed.embedding_source where id = ${id}) n
+        where not has_table_privilege(o.role, n.relation, 'select')) as missing
+      from owners o
+    )
+    select pg_get_userbyid(l.role)::text as role, l.missing, l.functions,
       (select pg_get_userbyid(nspowner)::text from pg_namespace where nspname = 'autoembed') as owner
-    from pg_proc f, (
-      select * from unnest(${NEEDED_BY_TRIGGERS.map(([table]) => table)}::text[], ${NEEDED_BY_TRIGGERS.map(([, needed]) => needed)}::text[])
-      union all select watched_table::text, 'select' from autoembed.embedding_source where id = ${id}) n(relation, privileges)
-    where f.pronamespace = 'autoembed'::regnamespace and f.proname ~ format('^source_%s_[a-z]+$', ${id}::int) and (
-      not has_schema_privilege(f.proowner, 'autoembed', 'usage') or exists (
-      select from unnest(string_to_array(n.privileges, ', ')) p
-      where not has_table_privilege(f.proowner, to_regclass(n.relation), p)))
-    group by f.proowner, n.relation order by 1, 2`.execute(db);
-  const [first] = rows;
-  if (first === undefined) return [];
-  const missing = rows.filter(({ role }) => role === first.role).map((row) => row.missing);
-  const give = first.functions.map((name) => `alter function ${name} owner to ${quote(first.owner)};`);
-  return [
-    problem(
-      `its trigger functions belong to the role ${first.role}, which lacks rights on ${missing.join(", ")}: changes are not queued.`,
+    from lacking l where l.missing <> '{}' order by 1`.execute(db);
+  return rows.slice(0, 1).map(({ role, missing, functions, owner }) => {
+    const give = functions.map((name) => `alter function ${name} owner to ${quote(owner)};`);
+    return problem(
+      `its trigger functions belong to the role ${role}, which lacks ${missing.join("; ")}: changes are not queued.`,
       `As a superuser: ${give.join(" ")} Then: ${invocation("backfill")}`,
-    ),
-  ];
+    );
+  });
 }
 
 /** A table's triggers, and the types of its columns, run code of the table's owner with the rights of the role that writes. */

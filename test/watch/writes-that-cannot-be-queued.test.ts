@@ -1,6 +1,8 @@
 import type pg from "pg";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { connect } from "../../src/database/connect.ts";
+import { connect, type Database } from "../../src/database/connect.ts";
+import { examineDefiners } from "../../src/doctor/examine-trust.ts";
+import { migrate } from "../../src/migrate.ts";
 import { loadSources } from "../../src/sources/load-sources.ts";
 import { describeNative } from "../support/database.ts";
 import { DIMENSIONS, prepare, type Listening } from "../support/listening.ts";
@@ -27,13 +29,17 @@ async function queued(client: pg.Client): Promise<string[]> {
   return rows.map(({ key }) => key);
 }
 
-async function problemsOf(url: string): Promise<string[]> {
+async function withDatabase<T>(url: string, work: (db: Database) => Promise<T>): Promise<T> {
   const db = connect({ databaseUrl: url, maxConnections: 1, ownSessions: true });
   try {
-    return (await loadSources(db)).broken.map(({ problem }) => problem);
+    return await work(db);
   } finally {
     await db.destroy();
   }
+}
+
+async function problemsOf(url: string): Promise<string[]> {
+  return await withDatabase(url, async (db) => (await loadSources(db)).broken.map(({ problem }) => problem));
 }
 
 /** Each kind of write; none may fail. */
@@ -109,27 +115,34 @@ describe("A key that is written in another way is the same key", () => {
 
 describeNative("A role that may not write to our tables fails no write", "needs roles of its own", () => {
   test.each([
-    ["lacks all rights", "select 1"],
-    ["may use the schema and nothing in it", "grant usage on schema autoembed to successor"],
+    ["lacks all rights", "usage on schema autoembed", "select 1"],
+    [
+      "may use the schema and nothing in it",
+      "select, update, delete on autoembed.embedding_cache",
+      "grant usage on schema autoembed to successor",
+    ],
     [
       "may not execute our functions",
+      "execute on function autoembed.check_queue_is_writable()",
       `grant usage on schema autoembed to successor; grant all on all tables in schema autoembed to successor;
        grant all on all sequences in schema autoembed to successor`,
     ],
     [
       "may not take a ticket",
+      "usage on sequence autoembed.embedding_ticket",
       `grant usage on schema autoembed to successor; grant all on all tables in schema autoembed to successor;
        grant execute on all functions in schema autoembed to successor`,
     ],
     [
       "is kept out by row-level security",
+      "a policy on autoembed.embedding_queue for all rows",
       `grant usage on schema autoembed to successor; grant all on all tables in schema autoembed to successor;
        grant all on all sequences in schema autoembed to successor; grant execute on all functions in schema autoembed to successor;
        alter table autoembed.embedding_queue enable row level security`,
     ],
   ])(
     "All writes go through, with a warning, where the owner of the trigger functions %s",
-    async (_what, grants) => {
+    async (_what, lacks, grants) => {
       const { client, database } = await prepareTable("code int primary key");
       const name = nameIn(await role(client, database.url, "successor"));
       onTestFinished(async () => {
@@ -145,6 +158,15 @@ describeNative("A role that may not write to our tables fails no write", "needs 
         for (const { f } of rows) await client.query(`alter function ${f} owner to ${me[0]?.role ?? ""}`);
       });
       await client.query(grants.replaceAll("successor", name));
+      expect(await problemsOf(database.url)).toEqual([
+        expect.stringContaining(`belong to the role ${name}, which may not write to the queue`),
+      ]);
+      const { rows: ids } = await client.query<{ id: number }>(
+        "select id from autoembed.embedding_source where name = 't'",
+      );
+      expect(await withDatabase(database.url, (db) => examineDefiners(db, ids[0]?.id ?? 0))).toMatchObject([
+        { level: "problem", what: expect.stringContaining(lacks) },
+      ]);
       const warnings: string[] = [];
       client.on("notice", ({ message }) => warnings.push(message ?? ""));
       await writeAll(client);
@@ -165,6 +187,29 @@ describeNative("A role that may not write to our tables fails no write", "needs 
     await client.query("rollback");
     expect(rows[0]?.called).toContain("check_queue_is_writable");
     expect(rows[0]?.called).not.toContain("hides_rows");
+  });
+
+  test("An owner of trigger functions that could not execute ours may after `migrate`, and its changes are queued", async () => {
+    const { client, database } = await prepareTable("code int primary key");
+    const name = nameIn(await role(client, database.url, "successor"));
+    const { rows } = await client.query<{ f: string; me: string }>(
+      `select p.oid::regprocedure::text as f, current_user::text as me from pg_trigger g join pg_proc p on p.oid = g.tgfoid
+       where g.tgrelid = 'app.t'::regclass group by 1`,
+    );
+    await client.query(`grant usage on schema autoembed, app to ${name};
+      grant all on all tables in schema autoembed, app to ${name};
+      grant all on all sequences in schema autoembed to ${name}`);
+    for (const { f } of rows) await client.query(`alter function ${f} owner to ${name}`);
+    onTestFinished(async () => {
+      for (const { f, me } of rows) await client.query(`alter function ${f} owner to ${me}`);
+      await client.query(`drop owned by ${name}`);
+    });
+    expect(await problemsOf(database.url)).toHaveLength(1);
+    await migrate({ databaseUrl: database.url, dimensions: DIMENSIONS });
+    expect(await problemsOf(database.url)).toEqual([]);
+    await client.query("insert into app.t (code, body) values (1, 'one'), (2, 'two')");
+    await client.query("update app.t set code = 3 where code = 2");
+    expect(await queued(client)).toEqual(["1", "2", "3"]);
   });
 
   test("A queue that has lost its index fails no write, and warns once per transaction", async () => {

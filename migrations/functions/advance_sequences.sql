@@ -8,6 +8,7 @@ declare
   numbered record;
   highest bigint;
   last bigint;
+  is_called boolean;
 begin
   for numbered in
     select c.oid::regclass as relation, a.attname as number,
@@ -16,9 +17,15 @@ begin
     where c.relnamespace = 'autoembed'::regnamespace and c.relkind = 'r' and not a.attisdropped
       and (a.attidentity <> '' or c.relname = 'embedding_queue' and a.attname = 'ticket')
   loop
-    execute format('select max(%I) from %s', numbered.number, numbered.relation) into highest;
-    execute format('select last_value from %s', numbered.sequence) into last;
-    if highest > last then
+    if numbered.number = 'ticket' then
+      -- By the index, which has no failed rows: these get new tickets when they are tried again.
+      select max(q.ticket) into highest from autoembed.embedding_source s cross join lateral (
+        select max(ticket) as ticket from autoembed.embedding_queue where source_id = s.id and failed_at is null) q;
+    else
+      execute format('select max(%I) from %s', numbered.number, numbered.relation) into highest;
+    end if;
+    execute format('select last_value, is_called from %s', numbered.sequence) into last, is_called;
+    if highest > last or highest = last and not is_called then
       perform setval(numbered.sequence, highest);
     end if;
   end loop;

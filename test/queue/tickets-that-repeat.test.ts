@@ -65,6 +65,11 @@ test("`migrate` sets the sequences that are behind their tables, and no other", 
   await migrate({ databaseUrl: database.url, dimensions: DIMENSIONS });
   const [after] = await positions();
   expect(after).toMatchObject({ ...before, source: (after as { highest: number }).highest });
+  await client.query(`update autoembed.embedding_queue set ticket = 1;
+    select setval('autoembed.embedding_ticket', 1, false)`);
+  await migrate({ databaseUrl: database.url, dimensions: DIMENSIONS });
+  const { rows: next } = await client.query("select nextval('autoembed.embedding_ticket')::int as ticket");
+  expect(next).toEqual([{ ticket: 2 }]);
   await client.query("select setval('autoembed.embedding_ticket', 123456789)");
   await migrate({ databaseUrl: database.url, dimensions: DIMENSIONS });
   expect(await positions()).toMatchObject([{ ticket: 123_456_789 }]);

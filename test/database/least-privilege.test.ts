@@ -250,14 +250,11 @@ describeNative("Least privileges are enough, and are kept", "needs roles of its 
       "select oid::regclass::text as table from pg_class where relnamespace = 'autoembed'::regnamespace and relkind = 'r'",
     );
     onTestFinished(async () => {
-      for (const { table } of rows)
-        await client.query(
-          `alter table ${table} disable row level security; drop policy if exists autoembed on ${table}`,
-        );
+      for (const { table } of rows) await client.query(`alter table ${table} disable row level security`);
     });
     for (const { table } of rows) await client.query(`alter table ${table} enable row level security`);
-    const status = async () => {
-      const run = runCommand(["status"], { DATABASE_URL: listenerUrl });
+    const status = async (url = listenerUrl) => {
+      const run = runCommand(["status"], { DATABASE_URL: url });
       return { code: await run.exited, said: run.stderr() };
     };
     const { code, said } = await status();
@@ -265,5 +262,13 @@ describeNative("Least privileges are enough, and are kept", "needs roles of its 
     expect(said).toContain("Row-level security hides rows of autoembed.embedding_asked, ");
     await client.query(/As the owner of the schema autoembed: (.*)/.exec(said)?.[1] ?? "");
     expect((await status()).code).toBe(0);
+
+    const searcherUrl = await role(client, database.url, "searcher");
+    await client.query("select autoembed.grant_search($1::regrole)", [nameIn(searcherUrl)]);
+    const { said: asked } = await status(searcherUrl);
+    expect(asked).toContain(`from the role ${nameIn(searcherUrl)}.`);
+    expect(asked).not.toContain("embedding_queue");
+    await client.query(/As the owner of the schema autoembed: (.*)/.exec(asked)?.[1] ?? "");
+    expect((await status(searcherUrl)).said).not.toContain("Row-level security hides");
   });
 });

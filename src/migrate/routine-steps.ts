@@ -26,7 +26,8 @@ end $$;
 
 /**
  * A restored dump, or default privileges that were changed, may have let other roles in since the last migration: the
- * rights are set right each time; and so are the sequences, which logical replication leaves behind. What belongs to another role is that role's to close.
+ * rights are set right each time; and so are the sequences, which logical replication leaves behind. What belongs to
+ * another role is that role's to close.
  */
 export const RIGHTS: Step = {
   title: "rights",

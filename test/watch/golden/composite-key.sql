@@ -69,7 +69,7 @@ begin
     end if;
     if current_setting('autoembed.gave_up', true) is distinct from '13' then
       perform set_config('autoembed.gave_up', '13', true);
-      raise warning using message = 'a change of app.lines was not queued: its trigger functions cannot write to the tables of autoembed (SQLSTATE ' || sqlstate || ')', hint = 'npm run doctor says what to repair. Then: npm run backfill';
+      raise warning using message = 'a change of app.lines was not queued: its trigger functions cannot write to the tables of autoembed (SQLSTATE ' || sqlstate || ')', hint = 'Watch the table again, by its owner.';
     end if;
     return null;
     end;
@@ -216,7 +216,7 @@ begin
     end if;
     if current_setting('autoembed.gave_up', true) is distinct from '13' then
       perform set_config('autoembed.gave_up', '13', true);
-      raise warning using message = 'a change of app.lines was not queued: its trigger functions cannot write to the tables of autoembed (SQLSTATE ' || sqlstate || ')', hint = 'npm run doctor says what to repair. Then: npm run backfill';
+      raise warning using message = 'a change of app.lines was not queued: its trigger functions cannot write to the tables of autoembed (SQLSTATE ' || sqlstate || ')', hint = 'Watch the table again, by its owner.';
     end if;
     return null;
     end;
@@ -239,7 +239,7 @@ begin
     end if;
     if current_setting('autoembed.gave_up', true) is distinct from '13' then
       perform set_config('autoembed.gave_up', '13', true);
-      raise warning using message = 'a change of app.lines was not queued: its trigger functions cannot write to the tables of autoembed (SQLSTATE ' || sqlstate || ')', hint = 'npm run doctor says what to repair. Then: npm run backfill';
+      raise warning using message = 'a change of app.lines was not queued: its trigger functions cannot write to the tables of autoembed (SQLSTATE ' || sqlstate || ')', hint = 'Watch the table again, by its owner.';
     end if;
     return null;
     end;

@@ -25,7 +25,8 @@ as $$
     union all
     select 5, 'a policy on autoembed.embedding_queue for all rows'
     from pg_class c join pg_roles r on r.oid = role
-    where c.oid = to_regclass('autoembed.embedding_queue') and c.relrowsecurity and not r.rolsuper and not r.rolbypassrls
+    where c.oid = to_regclass('autoembed.embedding_queue') and c.relrowsecurity
+      and not r.rolsuper and not r.rolbypassrls
       and (c.relforcerowsecurity or not pg_has_role(role, c.relowner, 'usage'))
       and autoembed.policies_hide(c.oid, '{r,a,w,d}', role)
   ) m

@@ -15,4 +15,4 @@ as $$
       ) p), false))
 $$;
 comment on function autoembed.policies_hide is
-  'Whether the policies of a table may hide rows from a role, or refuse its writes, where row-level security holds for it.';
+  'Whether the policies of a table may hide rows from a role, or refuse its writes, if row-level security is active.';

@@ -1,5 +1,5 @@
 import { clientOf } from "./client-of.ts";
-import { unhurried } from "./unhurried.ts";
+import { unhurried } from "../timing/unhurried.ts";
 import { SetupError } from "../errors.ts";
 import { invocation } from "../invocation.ts";
 import { connectionProblem } from "./connection-problem.ts";

@@ -1,5 +1,5 @@
 import { clientOf } from "./client-of.ts";
-import { unhurried } from "./unhurried.ts";
+import { unhurried } from "../timing/unhurried.ts";
 
 export interface ConnectionLimit {
   readonly connections: number;

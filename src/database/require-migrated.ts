@@ -1,6 +1,6 @@
 import pg from "pg";
 import { clientOf } from "./client-of.ts";
-import { unhurried } from "./unhurried.ts";
+import { unhurried } from "../timing/unhurried.ts";
 import { SetupError } from "../errors.ts";
 import { invocation } from "../invocation.ts";
 import { FUNCTIONS, isNewer, readState, type DatabaseState } from "../migrate/applied.ts";

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { BEGIN_UNHURRIED } from "../database/unhurried.ts";
+import { BEGIN_UNHURRIED } from "../timing/unhurried.ts";
 import pg, { type ClientBase } from "pg";
 import { SetupError } from "../errors.ts";
 

@@ -1,5 +1,5 @@
 import pg, { type ClientBase } from "pg";
-import { unhurried } from "../database/unhurried.ts";
+import { unhurried } from "../timing/unhurried.ts";
 import { lockedTransaction } from "./locked-transaction.ts";
 
 /**

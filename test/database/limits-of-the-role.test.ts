@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import pg from "pg";
 import { expect, onTestFinished, test } from "vitest";
 import { connect } from "../../src/database/connect.ts";
-import { unhurried } from "../../src/database/unhurried.ts";
+import { unhurried } from "../../src/timing/unhurried.ts";
 import { lockedTransaction } from "../../src/migrate/locked-transaction.ts";
 import { describeNative } from "../support/database.ts";
 import { prepare } from "../support/listening.ts";

@@ -2,6 +2,7 @@ import type { Part } from "./part.ts";
 import { backfill } from "./parts/backfill.ts";
 import { batches } from "./parts/batches.ts";
 import { cached } from "./parts/cached.ts";
+import { firstStart } from "./parts/first-start.ts";
 import { freshness } from "./parts/freshness.ts";
 import { growth } from "./parts/growth.ts";
 import { hnsw } from "./parts/hnsw.ts";
@@ -30,6 +31,7 @@ export const PARTS: Readonly<Record<string, Part>> = {
   idle,
   search,
   startup,
+  "first-start": firstStart,
   relevance,
   pace,
   soak,

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { readConfig } from "../config.ts";
 import type { Logger } from "pino";
-import { startHttp, type HttpServer } from "../http/server.ts";
+import type { HttpServer } from "../http/server.ts";
 import { invocation } from "../invocation.ts";
 import { createListener, type Listener } from "../listener/listener.ts";
 import { uninstalledSignal } from "../listener/uninstalled-signal.ts";
@@ -96,6 +96,8 @@ async function serveHttp(
 ): Promise<HttpServer | undefined> {
   const { EMBED_HTTP_PORT } = config;
   if (EMBED_HTTP_PORT === undefined) return undefined;
+  // Loaded only where it serves.
+  const { startHttp } = await import("../http/server.ts");
   const http = await startHttp({ ...config, EMBED_HTTP_PORT }, listener, log);
   log.info({ url: http.url }, "serving the page, /metrics, /healthz and /readyz");
   return http;

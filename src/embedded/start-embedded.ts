@@ -4,6 +4,7 @@ import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { SetupError } from "../errors.ts";
+import { unpackCluster } from "./cluster-archive.ts";
 import { type DataLock, lockDataDirectory } from "./data-lock.ts";
 import { EmbeddedThread } from "./embedded-thread.ts";
 import type { CompiledPostgres } from "./engine.ts";
@@ -62,9 +63,11 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedP
   const lock = dataDirectory === undefined ? undefined : await lockDataDirectory(dataDirectory);
   try {
     if (port !== 0) await assertFree(port);
+    const cluster = dataDirectory === undefined ? undefined : join(dataDirectory, "cluster");
+    if (cluster !== undefined && options.snapshot === undefined) await unpackCluster(cluster);
     const thread = new EmbeddedThread({
       engine: {
-        dataDirectory: dataDirectory === undefined ? undefined : join(dataDirectory, "cluster"),
+        dataDirectory: cluster,
         snapshot: options.snapshot,
         wasm: await compiledPostgres(),
       },

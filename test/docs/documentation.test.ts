@@ -9,6 +9,7 @@ const PAGES = [
   ...readdirSync("docs")
     .filter((name) => name.endsWith(".md"))
     .map((name) => `docs/${name}`),
+  "skills/pg-autoembed/SKILL.md",
 ];
 const scripts = Object.keys(
   (JSON.parse(readFileSync("package.json", "utf8")) as { scripts: object }).scripts,
@@ -40,9 +41,26 @@ test.each(PAGES)("Every link of %s to a heading leads to one", (page) => {
   expect(broken.map(([link]) => link)).toEqual([]);
 });
 
-test.each(["README.md", "llms.txt"])("%s leads to every page of docs", (page) => {
+test.each(["README.md", "llms.txt"])("%s leads to every page of docs, and to the skill", (page) => {
   const text = readFileSync(page, "utf8");
-  expect(PAGES.filter((other) => other.startsWith("docs/") && !text.includes(`](${other})`))).toEqual([]);
+  expect(PAGES.filter((other) => /^(docs|skills)\//.test(other) && !text.includes(`](${other})`))).toEqual(
+    [],
+  );
+});
+
+test("The skill has the form that coding agents look for, and is in the package", () => {
+  const [, name, description = ""] =
+    /^---\nname: (.*)\ndescription: (.*)\n---\n/.exec(readFileSync("skills/pg-autoembed/SKILL.md", "utf8")) ??
+    [];
+  expect(name).toBe("pg-autoembed");
+  expect(description.length).toBeGreaterThan(100);
+  expect(description.length).toBeLessThan(1024);
+  const { files } = JSON.parse(readFileSync("package.json", "utf8")) as { files: string[] };
+  expect(files).toContain("skills");
+});
+
+test("The README fits in 150 lines", () => {
+  expect(readFileSync("README.md", "utf8").trimEnd().split("\n").length).toBeLessThanOrEqual(150);
 });
 
 test("Every command is in docs/commands.md, and is a script of the package", () => {

@@ -159,6 +159,20 @@ test.each(["docs/guide.md", "docs/install.md", "docs/search.md"])(
   300_000,
 );
 
+test("Every block of the skill for coding agents works as it is written, on a table of the user's own", async () => {
+  const context = await prepareRecipes();
+  await withClient(context.databaseUrl, (client) =>
+    client.query(`create table articles (id bigint primary key, title text, body text);
+      insert into articles values (1, 'Passwords', 'How to get in.'), (2, 'Refunds', 'How money comes back.')`),
+  );
+  const recipes = await recipesOf("skills/pg-autoembed/SKILL.md");
+  expect(recipes.length).toBeGreaterThan(5);
+  await followAll(recipes, context);
+  expect(
+    await rows(context.databaseUrl, "select count(*)::int, count(embedding)::int from articles"),
+  ).toEqual([[2, 2]]);
+}, 300_000);
+
 test("A block of a language that cannot be run fails the test", async () => {
   const context = { databaseUrl: "", environment: {}, dimensions: DIMENSIONS };
   const block = { page: "docs/sources.md", line: 7, body: "select 1" };

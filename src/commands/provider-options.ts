@@ -31,7 +31,7 @@ export const PROVIDER_OPTIONS = {
     type: "string",
     value: "NAME=VALUE",
     multiple: true,
-    about: "any other setting of the source's own, such as timeout_ms=60000; may be repeated",
+    about: "any other setting of the source's own, such as timeout_ms=60000",
   },
 } as const satisfies Options;
 

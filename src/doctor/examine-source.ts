@@ -159,7 +159,7 @@ async function provider(config: Config, source: Source): Promise<Finding[]> {
       return [
         problem(
           error.message,
-          "docs/providers.md explains each answer. Rows wait until the provider works again, and none is lost.",
+          'docs/providers.md, "What the provider did, what you will see, what to do". Rows wait until it works again, and none is lost.',
         ),
       ];
     }

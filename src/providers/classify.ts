@@ -5,6 +5,10 @@ import { retryAfterMs, type Headers } from "./traffic/rate-hints.ts";
 import { scrub } from "./scrub.ts";
 
 /** What an error message needs to say what to do, and what it must never repeat. */
+/** What follows for rows: who searches is shown something else (src/search/about-the-question.ts). */
+export const TRIED_LATER = "It is tried again later; nothing is lost.";
+export const SENT_SLOWER = "It is sent again at a lower rate.";
+
 export interface ErrorContext {
   /** The address asked, without credentials or query: `https://api.openai.com/v1/embeddings`. */
   readonly address: string;
@@ -135,7 +139,7 @@ function advice(
 ): string {
   const { settings, model, consequence } = context;
   if (kind !== "setup" && consequence !== undefined) return consequence;
-  if (kind === "throttled") return "It is sent again at a lower rate.";
+  if (kind === "throttled") return SENT_SLOWER;
   if (kind === "unavailable") return whatFollows(context);
   if (kind === "row") {
     return tooLong
@@ -159,7 +163,7 @@ function advice(
 
 /** What follows from a failure that passes. */
 export function whatFollows({ consequence }: ErrorContext): string {
-  return consequence ?? "It is tried again later; nothing is lost.";
+  return consequence ?? TRIED_LATER;
 }
 
 /** The server that a redirect points to; not shown where its name may have a piece of a text in it. */

@@ -83,7 +83,7 @@ export class JsonClient {
       if (deadline.expired) {
         throw new ProviderError(
           "unavailable",
-          `${context.address} gave no whole answer within ${this.#timeoutMs} ms (EMBEDDING_TIMEOUT). It is tried again later; nothing is lost.`,
+          `${context.address} gave no whole answer within ${this.#timeoutMs} ms (EMBEDDING_TIMEOUT). ${whatFollows(context)}`,
         );
       }
       signal.throwIfAborted();

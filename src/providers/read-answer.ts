@@ -1,3 +1,4 @@
+import { TRIED_LATER } from "./classify.ts";
 import type { Dispatcher } from "undici";
 import { ProviderError } from "./provider-error.ts";
 import { unpack } from "./unpack.ts";
@@ -37,7 +38,7 @@ export async function readAnswer(
   if (isWhole) return await unpack(bytes, encoding, most);
   throw new ProviderError(
     "unavailable",
-    `${address} answered with more than ${Math.floor(most / FRAME_BYTES)} MB, which is no answer to ${texts} ${texts === 1 ? "text" : "texts"}. It is tried again later; nothing is lost.`,
+    `${address} answered with more than ${Math.floor(most / FRAME_BYTES)} MB, which is no answer to ${texts} ${texts === 1 ? "text" : "texts"}. ${TRIED_LATER}`,
   );
 }
 

@@ -7,6 +7,7 @@ import type { Embeddings, Provider } from "../providers/provider.ts";
 import type { Reranker } from "../providers/rerank/reranker.ts";
 import { withPerRowFallback } from "../sources/per-row-fallback.ts";
 import type { Source } from "../sources/source.ts";
+import { throwAboutTheQuestion } from "./about-the-question.ts";
 import { understand, type Asked, type SearchRequest } from "./asked.ts";
 import type { Bills } from "./bills.ts";
 import { describeRows } from "./describe-rows.ts";
@@ -67,7 +68,7 @@ class SearchOf {
     const { like, candidates } = this.#asked;
     const { vector, key: itself } =
       like === undefined
-        ? { vector: (await this.#embed()).vector, key: undefined }
+        ? { vector: (await this.#embed().catch(throwAboutTheQuestion)).vector, key: undefined }
         : await readVector(this.#context.db, this.#searched, like);
     const found = await this.#nearest(vector, { limit: itself === undefined ? candidates : candidates + 1 });
     const near = found.filter(({ key }) => key !== itself).slice(0, candidates);

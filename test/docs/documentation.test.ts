@@ -48,6 +48,12 @@ test.each(["README.md", "llms.txt"])("%s leads to every page of docs, and to the
   );
 });
 
+test("The section of docs/providers.md that doctor names is there", () => {
+  const named = /docs\/providers\.md, "([^"]+)"/.exec(readFileSync("src/doctor/examine-source.ts", "utf8"));
+  expect(named).not.toBeNull();
+  expect(readFileSync("docs/providers.md", "utf8")).toContain(`\n## ${named?.[1] ?? ""}\n`);
+});
+
 test("The skill has the form that coding agents look for, and is in the package", () => {
   const [, name, description = ""] =
     /^---\nname: (.*)\ndescription: (.*)\n---\n/.exec(readFileSync("skills/pg-autoembed/SKILL.md", "utf8")) ??

@@ -126,7 +126,12 @@ test("Rows like a row are found by its own vector, without the provider", async 
 
 test("Of several sources one must be named, and nothing found says why", async () => {
   await expect(search.search(question)).rejects.toThrow(/Several sources/);
-  await expect(search.search(question, { source: "ticket" })).rejects.toThrow(/No source is called "ticket"/);
+  await expect(search.search(question, { source: "ticket" })).rejects.toThrow(
+    /No source is called "ticket"; did you mean tickets\?/,
+  );
+  await expect(search.search(question, { source: "public.tickets" })).rejects.toThrow(
+    /did you mean tickets\?/,
+  );
   const notice = async (options: object) =>
     (await search.search(question, { source: "tickets", ...options })).notice;
   expect(await notice({ where: { tenant: "z" } })).toBe("No row passes the conditions.");
@@ -154,7 +159,12 @@ test("While the provider does not answer, the words alone do, and the answer say
   const found = await search.search("forgotten passwords", { source: "tickets", withText: true });
   expect(found).toMatchObject({ rankedBy: "words", hits: [{ key: "3", distance: null, text: BODIES[2] }] });
   expect(found.notice).toMatch(/could not be embedded/);
-  await expect(search.search("forgotten", { source: "tickets", hybrid: false })).rejects.toThrow();
+  // A question is neither kept nor tried again, as rows are.
+  const byMeaning = await search
+    .search("forgotten", { source: "tickets", hybrid: false })
+    .catch((error: unknown) => String(error));
+  expect(byMeaning).toContain("search again in a moment, or by words too");
+  expect(byMeaning).not.toContain("nothing is lost");
 });
 
 test("The ranked rows as a query join any table", async () => {

@@ -44,15 +44,16 @@ describe.skipIf(!isThere)(`The page works in a real browser (skipped without ${C
     await listener.whenDrained();
 
     await page.getByText("40 of 40, 100 %").waitFor();
+    expect(await page.locator("#at time").getAttribute("title")).toMatch(/^[^]*\d+:\d\d:\d\d/);
     expect(await page.getByRole("img", { name: /^Queue: / }).count()).toBe(1);
     expect(complaints).toEqual([]);
   });
 
   test("A search, a retry, a pause and a resume work with the keyboard alone, and without scripts", async () => {
     const { client, provider, listener, http, page, complaints } = await open({ javaScriptEnabled: false });
-    provider.poison = (text) => text === "unspeakable";
+    provider.poison = (text) => text.startsWith("unspeakable");
     await client.query(
-      "insert into patient_embeddings values (1, 'asthma'), (2, 'migraine'), (3, 'unspeakable')",
+      "insert into patient_embeddings values (1, 'asthma'), (2, 'migraine'), (3, 'unspeakable'), (4, 'unspeakable 4'), (5, 'unspeakable 5')",
     );
     await listener.whenDrained();
     await page.goto(http.url);
@@ -67,6 +68,12 @@ describe.skipIf(!isThere)(`The page works in a real browser (skipped without ${C
     await page.getByRole("button", { name: "Retry key 3 of patient_embeddings" }).focus();
     await page.keyboard.press("Space");
     await page.getByRole("status").getByText("One row is waiting again.").waitFor();
+    await listener.whenDrained();
+
+    await page.getByRole("checkbox", { name: "Key 4 of patient_embeddings" }).press("Space");
+    await page.getByRole("checkbox", { name: "Key 5 of patient_embeddings" }).press("Space");
+    await page.getByRole("button", { name: "Retry ticked rows" }).press("Enter");
+    await page.getByRole("status").getByText("2 rows are waiting again.").waitFor();
     await listener.whenDrained();
 
     await page.getByRole("button", { name: "Pause patient_embeddings" }).focus();
@@ -103,7 +110,9 @@ describe.skipIf(!isThere)(`The page works in a real browser (skipped without ${C
   test("Every page fits on a telephone and is accessible, in light and in dark, at work and when the provider is away", async () => {
     const { client, provider, listener, http, page } = await open();
     provider.poison = (text) => text === "unspeakable";
-    await client.query("insert into patient_embeddings values (1, 'asthma'), (2, 'unspeakable')");
+    await client.query(
+      "insert into patient_embeddings values (1, 'asthma'), (2, 'unspeakable'), (3, 'unspeakable')",
+    );
     await listener.whenDrained();
     await client.query(`insert into autoembed.embedding_usage (source_id, day, embedded, failed, tokens, waits)
       select id, (now() at time zone 'utc')::date - 1, 123456, 1234, 123456789, array_fill(0, array[13]) || 9
@@ -112,7 +121,7 @@ describe.skipIf(!isThere)(`The page works in a real browser (skipped without ${C
       select id, (now() at time zone 'utc')::date - 1, 'any', 'change', 123456789, 123.45
       from autoembed.embedding_source where name = 'patient_embeddings'`);
     const states: Readonly<Record<string, () => Promise<unknown>>> = {
-      "the page": () => page.getByRole("heading", { name: "Failed rows" }).waitFor(),
+      "the page": () => page.getByRole("heading", { name: "Failed rows", exact: true }).waitFor(),
       "a search": async () => {
         await page.getByRole("searchbox").fill("asthma");
         await page.getByText("Filter, and what").click();
@@ -128,7 +137,7 @@ describe.skipIf(!isThere)(`The page works in a real browser (skipped without ${C
       },
       "the page in an outage": async () => {
         provider.always(503);
-        await client.query("insert into patient_embeddings values (3, 'migraine')");
+        await client.query("insert into patient_embeddings values (4, 'migraine')");
         await page.goto(http.url);
         await page
           .getByText(/next try in|being tried now/)

@@ -92,6 +92,44 @@ test("The page counts failed rows by reason with their keys and attempts, not th
     .toBe(0);
 });
 
+test("The page retries the failed rows that are ticked, of any source, and none where none is ticked", async () => {
+  const { client, listener, http } = await prepared();
+  await listener.stop();
+  await client.query("create table notes (id text primary key, body text, embedding vector(8))");
+  await client.query("select autoembed.watch('notes', 'body')");
+  await client.query("insert into patient_embeddings select i, 'patient ' || i from generate_series(1, 4) i");
+  await client.query("insert into notes values ('a&key=b', 'one'), ('c', 'two')");
+  await client.query(
+    "update autoembed.embedding_queue set failed_at = now(), last_error = 'It is too long.'",
+  );
+  const failedKeys = async () =>
+    (
+      await client.query<{ key: string }>(
+        "select key from autoembed.embedding_queue where failed_at is not null order by key",
+      )
+    ).rows.map(({ key }) => key);
+  const page = await (await fetch(http.url)).text();
+  const form = /<form[^>]*id="(ticked-reason-\w+)"/.exec(page)?.[1];
+  expect(form).toBeDefined();
+  const boxes = [...page.matchAll(/<input[^>]*type="checkbox"[^>]*form="([^"]*)"[^>]*value="([^"]*)"/g)];
+  expect(boxes.length).toBeGreaterThan(1);
+  expect(boxes.every(([, of]) => of === form)).toBe(true);
+
+  const none = await http.post("/retry", { choose: "" });
+  expect(none.headers.get("location")).toBe("/?retried=0");
+  expect(await failedKeys()).toHaveLength(6);
+  expect(await (await fetch(new URL("/?retried=0", http.url))).text()).toContain("No row was retried");
+
+  const rows = [
+    new URLSearchParams({ source: "notes", key: "a&key=b" }).toString(),
+    new URLSearchParams({ source: "patient_embeddings", key: "2" }).toString(),
+    "nonsense",
+  ];
+  const some = await http.post("/retry", { choose: "", row: rows });
+  expect(some.headers.get("location")).toBe("/?retried=2");
+  expect(await failedKeys()).toEqual(["1", "3", "4", "c"]);
+});
+
 test("The page pauses and resumes a source, and rows that change during the pause wait", async () => {
   const { client, listener, http } = await prepared();
 

@@ -14,7 +14,7 @@ export interface Serving {
   /** Posts a form as the page's own script-less browser would. */
   post(
     path: string,
-    fields: Readonly<Record<string, string>>,
+    fields: Readonly<Record<string, string | readonly string[]>>,
     headers?: Record<string, string>,
   ): Promise<Response>;
 }
@@ -46,7 +46,11 @@ export async function serve(
         method: "POST",
         redirect: "manual",
         headers: { "sec-fetch-site": "same-origin", ...headers },
-        body: new URLSearchParams({ ...fields, token }),
+        body: new URLSearchParams(
+          Object.entries({ ...fields, token }).flatMap(([name, values]) =>
+            [values].flat().map((value): [string, string] => [name, value]),
+          ),
+        ),
       });
     },
   };

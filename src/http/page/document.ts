@@ -41,7 +41,7 @@ export function documentOf({ title, at, notice, isLive, main }: Document): strin
         ${notice !== undefined && html`<p class="notice" role="status">${notice}</p>`}
         <main>${main}</main>
         <footer><p class="quiet">Version ${VERSION}</p></footer>
-        ${isLive && SCRIPT_ELEMENT}
+        ${SCRIPT_ELEMENT}
       </body>
     </html>`.markup;
 }

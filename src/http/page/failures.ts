@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { FailuresOfReason } from "../../queue/failures.ts";
 import { invocation } from "../../invocation.ts";
 import { ago, count } from "./format.ts";
-import { rowLink, type PostButton } from "./forms.ts";
+import { chosenRow, rowLink, type PostButton } from "./forms.ts";
 import { html, type Html } from "./html.ts";
 
 /** More reasons than that are shown closed: their first lines are a list of what went wrong. */
@@ -50,6 +50,7 @@ function reasonGroup(
   const { what, address } = inParts(reason);
   const label = rows === 1 ? "Retry this row" : `Retry these ${count(rows)}`;
   const more = rows - failed.length;
+  const id = `ticked-${idOf(reason)}`;
   const names = [...new Set(failed.map((row) => row.source))];
   return html`<details class="group" id="${idOf(reason)}" ${isOpen && html`open`}>
     <summary><b class="bad">${count(rows)}</b> <span>${what}</span></summary>
@@ -61,11 +62,22 @@ function reasonGroup(
         label,
         name: `${label}: ${what}`,
       })}
+      ${
+        failed.length > 1 &&
+        post({
+          action: "/retry",
+          fields: { source, from, choose: "" },
+          label: "Retry ticked rows",
+          name: `Retry ticked rows: ${what}`,
+          id,
+        })
+      }
     </div>
     <ul class="rows">
       ${failed.map(
         (row) =>
           html`<li>
+            ${failed.length > 1 && html`<input type="checkbox" form="${id}" name="row" value="${chosenRow(row)}" aria-label="Key ${row.key} of ${row.source}" />`}
             ${rowLink(post, row.source, row.key)}
             <span class="quiet grow"
               >${source === undefined && `${row.source}, `}${row.attempts === 1 ? "1 attempt" : `${count(row.attempts)} attempts`},

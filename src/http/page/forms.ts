@@ -8,6 +8,8 @@ interface Button {
   /** What a screen reader says. */
   readonly name: string;
   readonly kind?: "link";
+  /** Of the form, where inputs elsewhere on the page belong to it. */
+  readonly id?: string;
 }
 
 /** Every form of the page needs `Guard.formToken`. */
@@ -15,8 +17,8 @@ export type PostButton = (button: Button) => Html;
 
 /** A button that posts a form of its own. */
 export function postButtons(formToken: string): PostButton {
-  return ({ action, fields, label, name, kind }) =>
-    html`<form method="post" action="${action}">
+  return ({ action, fields, label, name, kind, id }) =>
+    html`<form method="post" action="${action}" ${id !== undefined && html`id="${id}"`}>
       ${hiddenFields({ ...fields, token: formToken })}<button
         ${kind !== undefined && html`class="${kind}"`}
         aria-label="${name}"
@@ -31,6 +33,25 @@ export function hiddenFields(fields: Readonly<Record<string, string | undefined>
   return Object.entries(fields).flatMap(([name, value]) =>
     value === undefined ? [] : [html`<input type="hidden" name="${name}" value="${value}" />`],
   );
+}
+
+interface ChosenRow {
+  readonly source: string;
+  readonly key: string;
+}
+
+/** A row as the value of a tick box. */
+export function chosenRow({ source, key }: ChosenRow): string {
+  return new URLSearchParams({ source, key }).toString();
+}
+
+/** The rows that are ticked in a form. */
+export function chosenRows(form: URLSearchParams): ChosenRow[] {
+  return form.getAll("row").flatMap((value) => {
+    const row = new URLSearchParams(value);
+    const [source, key] = [row.get("source"), row.get("key")];
+    return source === null || key === null ? [] : [{ source, key }];
+  });
 }
 
 /** A row's key, which leads to the row's page. */

@@ -22,7 +22,7 @@ export interface SourceView {
   readonly latest: readonly EmbeddedRow[] | undefined;
 }
 
-const SHOWN_FAILURES = 10;
+const SHOWN_FAILURES = 20;
 const SHOWN_ROWS = 10;
 
 /** Undefined if no source has that name. */

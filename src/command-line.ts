@@ -1,8 +1,8 @@
-import { config as loadDotenv } from "dotenv";
 import type { Command } from "./commands/command.ts";
 import { COMMANDS } from "./commands/commands.ts";
 import { describeCommand, describeCommands, unknownCommand } from "./commands/help.ts";
 import { describeFailure, exitCodeOf } from "./report-failure.ts";
+import { loadEnvFile } from "./setup/env-file.ts";
 import { VERSION } from "./version.ts";
 
 /** Exit codes: 0 done, 1 failed, 2 bad usage or configuration. */
@@ -21,7 +21,7 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
     console.log(describeCommand(command));
     return 0;
   }
-  loadDotenv({ quiet: true });
+  loadEnvFile();
   return await command.run(args);
 }
 

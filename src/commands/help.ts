@@ -3,6 +3,8 @@ import { nearestName } from "../nearest-name.ts";
 import { COMMANDS } from "./commands.ts";
 import type { Command, Option } from "./command.ts";
 
+const ALL = "npx pg-autoembed help";
+
 /** Every command with its usage and a line about it. */
 export async function describeCommands(): Promise<string> {
   const commands = await Promise.all(Object.values(COMMANDS).map((load) => load()));
@@ -41,8 +43,9 @@ function aboutOf({ about, default: byDefault, multiple }: Option): string {
 
 export async function unknownCommand(name: string): Promise<UsageError> {
   const nearest = nearestName(name, Object.keys(COMMANDS));
-  return new UsageError(
-    `There is no command ${JSON.stringify(name)}.${nearest === undefined ? "" : ` Did you mean ${nearest}?`}`,
-    `Commands:\n${await describeCommands()}`,
-  );
+  const unknown = `There is no command ${JSON.stringify(name)}.`;
+  // The list would move the answer out of sight.
+  return nearest === undefined
+    ? new UsageError(unknown, `Commands:\n${await describeCommands()}`)
+    : new UsageError(`${unknown} Did you mean ${nearest}?`, `All commands: ${ALL}`);
 }

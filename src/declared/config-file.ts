@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { UsageError } from "../errors.ts";
+import { invocation } from "../invocation.ts";
 import { defineConfig, type DeclaredSource } from "./declared-source.ts";
 import { parseDeclared } from "./parse-declared.ts";
 
@@ -41,7 +42,8 @@ function findConfigFile(): string {
   if (found === undefined) {
     throw new UsageError(
       `There is no ${CONFIG_FILES[0]} in this folder.`,
-      `Name another file with --config. Other names: ${CONFIG_FILES.slice(1).join(", ")}.`,
+      `Make one: ${invocation("init")}, or of what is watched already: ${invocation("sources", "--as-config")}\n` +
+        `Name another file with --config. Other names: ${CONFIG_FILES.slice(1).join(", ")}.`,
     );
   }
   if (more.length > 0) {

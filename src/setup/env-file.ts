@@ -1,5 +1,5 @@
 import { readFile, realpath, rename, rm, writeFile } from "node:fs/promises";
-import { parse } from "dotenv";
+import { config, parse } from "dotenv";
 import { UsageError } from "../errors.ts";
 
 const FILE = ".env";
@@ -40,15 +40,31 @@ async function replace(file: string, contents: string): Promise<void> {
     await rename(unfinished, file);
   } catch (error) {
     await rm(unfinished, { force: true });
-    throw error;
+    throw unusable("written", error);
   }
 }
 
 async function textOf(): Promise<string> {
   return await readFile(FILE, "utf8").catch((error: unknown) => {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return "";
-    throw error;
+    throw unusable("read", error);
   });
+}
+
+/** An `.env` that is not there is no error. @throws {UsageError} where it cannot be read: its settings would be missed in silence */
+export function loadEnvFile(): void {
+  const { error } = config({ quiet: true });
+  if (error !== undefined && (error as NodeJS.ErrnoException).code !== "ENOENT")
+    throw unusable("read", error);
+}
+
+function unusable(what: "read" | "written", error: unknown): UsageError {
+  const { code } = error as NodeJS.ErrnoException;
+  return new UsageError(
+    `The file ${FILE} of this folder cannot be ${what} (${code ?? "unknown"}).`,
+    `Make it a file that you may read and write, or run in another folder with the settings in the environment.`,
+    { cause: error },
+  );
 }
 
 /** As dotenv reads it back. */

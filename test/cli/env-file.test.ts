@@ -3,7 +3,7 @@ import { mkdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { writeEnvFile } from "../../src/setup/env-file.ts";
+import { loadEnvFile, readEnvFile, writeEnvFile } from "../../src/setup/env-file.ts";
 
 /** A folder that the process works in until the test has ended. */
 async function enterFolder(): Promise<string> {
@@ -39,4 +39,16 @@ test("A .env that cannot be replaced leaves no file with the settings behind", a
   };
   await expect(writeEnvFile(settings)).rejects.toThrow();
   expect(await readdir(folder)).toEqual([".env"]);
+});
+
+test("A .env that cannot be read is an error with what to do, and a missing one is none", async () => {
+  const folder = await enterFolder();
+  loadEnvFile();
+  expect(await readEnvFile()).toEqual({});
+  await mkdir(join(folder, ".env"));
+  const told = "The file .env of this folder cannot be read (EISDIR).";
+  expect(() => {
+    loadEnvFile();
+  }).toThrow(told);
+  await expect(readEnvFile()).rejects.toThrow(told);
 });

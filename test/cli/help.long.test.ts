@@ -59,6 +59,7 @@ test.each(["--version", "-v"])("`%s` prints the version of the package", async (
 test.each([
   [["stat"], 'There is no command "stat". Did you mean status?'],
   [["serach", "x"], 'There is no command "serach". Did you mean search?'],
+  [["stauts"], 'There is no command "stauts". Did you mean status?\nAll commands: npx pg-autoembed help\n'],
   [["help", "wach"], 'There is no command "wach". Did you mean watch?'],
   [["fly"], 'There is no command "fly".\n'],
   [["status", "--jsno"], "There is no option --jsno. Did you mean --json?"],

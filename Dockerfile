@@ -8,7 +8,8 @@ COPY src ./src
 RUN npm run build && npm prune --omit=dev --ignore-scripts
 
 FROM node:22-bookworm-slim
-ENV NODE_ENV=production EMBED_DATA_DIR=/data
+# glibc gives memory back that the threads which compile WebAssembly have used.
+ENV NODE_ENV=production EMBED_DATA_DIR=/data MALLOC_TRIM_THRESHOLD_=131072
 WORKDIR /app
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules

@@ -11,6 +11,8 @@ const PARSED_ROWS = 60;
 const ENOUGH_ROWS = 2_000;
 /** Rows that a word finds, at most: to look at more would take longer than an answer may. */
 const MOST_ROWS = 5_000;
+/** Words that rows must have all of, where each is in too many: the rarest say the most, and the index reads each one's rows. */
+const MOST_TOGETHER = 3;
 
 /** Rows of an index that have what a query says, and what that counts. */
 interface Held {
@@ -39,18 +41,27 @@ export function apart(asked: readonly AskedWord[]): Apart {
 
 /** Rows that have one of the rare words, whatever else they have; if no word is rare, those that have all words. */
 export function heldTogether({ rare, frequent }: Apart): readonly Held[] {
-  if (rare.length === 0) {
-    const all = sql.join(
-      frequent.map(({ lexeme }) => queryOf(lexeme)),
-      sql` && `,
-    );
-    return [{ query: sql`(${all})`, weight: 1 }];
-  }
+  if (rare.length === 0) return heldByAll(frequent);
   const anyRare = queryOf(...rare.map(({ lexeme }) => lexeme));
   return [
     ...heldByEach(rare),
     ...frequent.map(({ lexeme, weight }) => ({ query: sql`(${anyRare} && ${queryOf(lexeme)})`, weight })),
   ];
+}
+
+/** Rows that have one of the rare words, or all of the frequent ones; undefined where these are in few enough rows. */
+export function heldBeside({ rare, frequent }: Apart): readonly Held[] | undefined {
+  const areMany = frequent.some(({ texts }) => texts > MOST_ROWS);
+  return rare.length > 0 && areMany ? [...heldByEach(rare), ...heldByAll(frequent)] : undefined;
+}
+
+function heldByAll(words: readonly AskedWord[]): readonly Held[] {
+  const rarest = words.slice(0, MOST_TOGETHER);
+  const all = sql.join(
+    rarest.map(({ lexeme }) => queryOf(lexeme)),
+    sql` && `,
+  );
+  return [{ query: sql`(${all})`, weight: rarest.reduce((sum, { weight }) => sum + weight, 0) }];
 }
 
 /** Rows that have any of the words; of a frequent one, not all. */

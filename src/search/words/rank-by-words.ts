@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import type { Database } from "../../database/connect.ts";
 import type { Source } from "../../sources/source.ts";
-import { apart, heldByEach, heldTogether, parsedByIndex } from "./parsed-by-index.ts";
+import { apart, heldBeside, heldByEach, heldTogether, parsedByIndex } from "./parsed-by-index.ts";
 import { parsedOneByOne } from "./parsed-one-by-one.ts";
 import type { ParsedRows, WordSearch } from "./word-search.ts";
 import { weighWords } from "./word-weights.ts";
@@ -37,15 +37,18 @@ export async function rankByWords(db: Database, source: Source, search: WordSear
   const asked = await weighWords(db, source, search.language, lexemes);
   return await byIndexAlone(db, async (alone) => {
     const words = apart(asked);
-    const found = await rank(
-      alone,
-      search,
-      lexemes,
-      parsedByIndex(source, search, heldTogether(words), asked),
-    );
-    // The rarest words may be misspelled, and no row may have all: then each finds rows.
-    if (found.length >= search.limit || words.frequent.length === 0) return found;
-    return await rank(alone, search, lexemes, parsedByIndex(source, search, heldByEach(asked), asked));
+    // The rarest words may be misspelled, and no row may have all of the others: then each finds rows.
+    const ways = [
+      heldTogether(words),
+      heldBeside(words),
+      words.frequent.length > 0 ? heldByEach(asked) : undefined,
+    ];
+    let found: WordMatch[] = [];
+    for (const held of ways) {
+      if (held === undefined || found.length >= search.limit) continue;
+      found = await rank(alone, search, lexemes, parsedByIndex(source, search, held, asked));
+    }
+    return found;
   });
 }
 

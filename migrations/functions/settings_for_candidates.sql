@@ -1,4 +1,5 @@
 -- As src/search/index-rounds.ts has them.
+drop function if exists autoembed.settings_for_candidates(bigint);
 create or replace function autoembed.settings_for_candidates(candidates bigint, goes_on boolean) returns jsonb
 language sql immutable
 set search_path = pg_catalog, pg_temp

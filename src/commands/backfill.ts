@@ -136,7 +136,7 @@ export const backfill: Command = {
       if (planned !== undefined && !json) console.error(describeBackfillPlan(planned.plan));
       const batch = planned === undefined ? values.batch : planned.plan.goes_by === "batches";
       if (batch) {
-        await refuseBesideOtherVersions(db);
+        await refuseBesideOtherVersions(db, " Or go by requests: --no-batch.");
         for (const { name } of chunked)
           console.error(
             `${name} is cut into chunks: what is not cut yet is embedded by requests, at the full price.`,

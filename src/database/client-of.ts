@@ -61,6 +61,9 @@ export function clientOf(databaseUrl: string): typeof pg.Client {
     #leadTo(address: string): void {
       const { host, port } = new pg.Client({ connectionString: address });
       Object.assign(this, { host, port });
+      // By these pg looks into a password file.
+      const { connectionParameters } = this as unknown as { readonly connectionParameters: object };
+      Object.assign(connectionParameters, { host, port });
     }
   };
 }

@@ -79,7 +79,7 @@ export function wantedServers(databaseUrl: string): readonly (WantedServer | und
  * A host without a port has 5432, as in libpq's URLs.
  */
 export function addressesOf(databaseUrl: string): readonly string[] {
-  const parts = /^(postgres(?:ql)?:\/\/(?:[^/?]*@)?)([^/?@]*,[^/?@]*)(.*)$/.exec(databaseUrl);
+  const parts = /^(postgres(?:ql)?:\/\/(?:[^/?]*@)?)([^/?@]*,[^/?@]*)((?:[/?].*)?)$/.exec(databaseUrl);
   if (parts === null) return [databaseUrl];
   const [, before = "", list = "", after = ""] = parts;
   return list.split(",").map((host) => `${before}${host}${after}`);

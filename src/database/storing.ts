@@ -44,7 +44,7 @@ export async function askingFor<T>(words: string, ask: (words: string) => Promis
     } catch (error) {
       const refused = refusedCharacter(error);
       if (refused === undefined) throw error;
-      if (!words.includes(refused)) break;
+      if (refused === "" || !words.includes(refused)) break;
       words = words.replaceAll(refused, " ");
     }
   }

@@ -34,8 +34,17 @@ export async function unpackCluster(folder: string): Promise<void> {
     untar(tar, part),
   );
   await rm(folder, { recursive: true, force: true });
-  await rename(part, folder);
+  try {
+    await rename(part, folder);
+  } catch (error) {
+    if (!HELD_OPEN.has((error as NodeJS.ErrnoException).code ?? "")) throw error;
+    // Then a new cluster is made in the folder, which takes longer.
+    await rm(part, { recursive: true, force: true });
+  }
 }
+
+/** Of Windows, while a virus scanner or an indexer has one of the files open. */
+const HELD_OPEN = new Set(["EPERM", "EACCES", "EBUSY"]);
 
 async function isMissingOrEmpty(folder: string): Promise<boolean> {
   try {

@@ -7,6 +7,7 @@ import { readConfig } from "../../src/config.ts";
 import { connectionProblem } from "../../src/database/connection-problem.ts";
 import { sessionOptions } from "../../src/database/session-options.ts";
 import { runCommand } from "../support/command.ts";
+import { addressesOf } from "../../src/database/connection-url.ts";
 
 const url = (DATABASE_URL: string): string | undefined => readConfig({ DATABASE_URL }).DATABASE_URL;
 
@@ -91,3 +92,9 @@ function secured(client: Socket): void {
   const secureContext = createSecureContext({ key: file("key.pem"), cert: file("certificate.pem") });
   new TLSSocket(client, { isServer: true, secureContext }).on("error", () => undefined);
 }
+
+test("Only hosts are a list: a comma in a name or a password lists none", () => {
+  expect(addressesOf("postgres://u@a:5432,b/d")).toEqual(["postgres://u@a:5432/d", "postgres://u@b/d"]);
+  for (const one of ["postgres://u:pa,ss@h:5432/d", "postgres://u,v:p@h/d", "postgres://u@h/d?options=a,b"])
+    expect(addressesOf(one)).toEqual([one]);
+});

@@ -7,7 +7,7 @@ import { openEncoded } from "../support/encoded-database.ts";
 import { DIMENSIONS, prepare } from "../support/listening.ts";
 
 const REFUSAL = { status: 400, body: { error: { message: "odd \u0000 input \u2603 was refused" } } };
-const OUTAGE = { status: 503, body: { error: { message: "down \u0000 for \u2603 snow" } } };
+const OUTAGE = { status: 503, body: { error: { message: "down \u0000 for \u2603 a while" } } };
 
 describeNative("A provider's reason that the database cannot store", "needs databases of its own", () => {
   test.each(["UTF8", "LATIN1"])(
@@ -54,7 +54,7 @@ describeNative("A provider's reason that the database cannot store", "needs data
         ).rows;
       await expect
         .poll(states, { timeout: 20_000 })
-        .toMatchObject([{ reason: expect.stringContaining("snow") as string, fresh: true }]);
+        .toMatchObject([{ reason: expect.stringContaining("answered 503: down") as string, fresh: true }]);
     },
   );
 });

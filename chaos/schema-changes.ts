@@ -36,7 +36,7 @@ const CHANGES: readonly (readonly [name: string, change: string, back: string])[
   ],
 ];
 
-/** What somebody's migrations do to the watched table while all else goes on. */
+/** What the application's migrations do to the watched table while everything else goes on. */
 export class SchemaChanges {
   readonly #url: string;
   readonly #random: Random;

@@ -14,7 +14,7 @@ as $$
     return null;$sql$, source.id,
     format('a change of %s was not queued: its trigger functions cannot write to the tables of autoembed (SQLSTATE ',
       source.watched_table),
-    'Watch the table again, by its owner.')
+    'The command doctor says which right or index is missing, and what to run.')
 $$;
 comment on function autoembed.give_up_sql is
   'What a trigger function does in place of failing the user''s write, where our tables take no write of its owner.';

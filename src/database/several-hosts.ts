@@ -3,7 +3,7 @@ import { SetupError } from "../errors.ts";
 import { addressesOf, wantedServers } from "./connection-url.ts";
 import { isWanted } from "./wanted-server.ts";
 
-/** One host of several has this long to answer. */
+/** One host of several has this long to connect, and again to answer. */
 const ANSWER_MS = 5_000;
 
 /** The address that was found last for a list of hosts. */
@@ -36,7 +36,7 @@ export async function findHost(databaseUrl: string, password?: pg.ClientConfig["
   if (refused instanceof Error) throw refused;
   throw new SetupError(
     "None of the hosts of DATABASE_URL is what target_session_attrs wants.",
-    "Look which of them is the primary, or leave target_session_attrs out.",
+    "Check which of them is the primary and which are standbys, or leave target_session_attrs out.",
   );
 }
 

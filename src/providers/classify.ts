@@ -54,7 +54,7 @@ const TOO_MANY_TOKENS =
 const TOO_MANY_INPUTS =
   /batch[ _]?size|too many (inputs|items|texts|documents|instances)|(number|size|length) of (the )?(inputs?|batch|texts|items|documents|requests)|at most \d+ (inputs|items|texts|documents|requests|instances)|(inputs?|items|texts|documents|requests) in (one|a|the) batch/i;
 
-/** Refusals that pass; those from 440 on are servers' own inventions for such. Any other 4xx waits for a person. */
+/** Refusals that pass, as do those from 440 on (servers' own inventions) except 451. Any other 4xx waits for a person. */
 const PASSING_STATUSES: ReadonlySet<number> = new Set([408, 409, 421, 423, 424, 425]);
 
 /** An answer that is no success, as an error of one fault. */

@@ -31,6 +31,8 @@ export async function destinationOf(config: ProviderConfig, source: ProviderOver
   const keyless = { ...source, settings };
   const resolved = resolveProviderSettings(config, keyless);
   const keys = typeof ownKey === "string" ? [ownKey] : keysIn(resolved);
+  const keyName = typeof ownKey === "string" ? ownKey : "keyName" in resolved ? resolved.keyName : undefined;
+  const questionKey = keyName === undefined ? undefined : questionKeyBeside(keyName, config);
   const { name, model, address, shape, prefixes, roleFields } = await describeProvider(config, keyless);
   const namesOf = (fields: object = {}): string[] =>
     Object.entries(fields).flatMap(([field, value]) =>
@@ -40,7 +42,7 @@ export async function destinationOf(config: ProviderConfig, source: ProviderOver
     backend: name,
     model,
     address: address ?? null,
-    keys: keys.flatMap((key) => [key, questionKeyBeside(key, config)?.name ?? []].flat()),
+    keys: [...keys, ...(questionKey === undefined ? [] : [questionKey.name])],
     headers: "headers" in resolved ? namesOf(resolved.headers) : [],
     fields: { document: namesOf(shape.document), query: namesOf(shape.query) },
     sent: sentBy({ prefixes, ...(roleFields === undefined ? {} : { roleFields }) }),

@@ -44,6 +44,11 @@ test("The key for questions goes where the key goes, and nowhere else", async ()
   expect(settingsOf({ base_url: "https://another.example/v1" })).not.toHaveProperty("apiKey");
   const { keys } = await destinationOf(config, NO_OVERRIDES);
   expect(keys).toEqual(["OPENAI_API_KEY", "OPENAI_QUERY_API_KEY"]);
+  const withToken = readConfig({ EMBEDDING_BACKEND: "openai", ...KEYS, OPENAI_ACCESS_TOKEN_COMMAND: "a" });
+  expect((await destinationOf(withToken, NO_OVERRIDES)).keys).toEqual([
+    "OPENAI_ACCESS_TOKEN_COMMAND",
+    "OPENAI_QUERY_API_KEY",
+  ]);
   const one = readConfig({ EMBEDDING_BACKEND: "openai", OPENAI_API_KEY: "key" });
   const same = resolveProviderSettings(one, NO_OVERRIDES);
   expect(withQuestionKey(same, one)).toBe(same);

@@ -11,7 +11,7 @@ const PARSED_ROWS = 60;
 const ENOUGH_ROWS = 2_000;
 /** Rows that a word finds, at most: to look at more would take longer than an answer may. */
 const MOST_ROWS = 5_000;
-/** Words that rows must have all of, where each is in too many: the rarest say the most, and the index reads each one's rows. */
+/** If every word is too frequent, rows must have all of this many, the rarest: these say the most, and the index reads the rows of each. */
 const MOST_TOGETHER = 3;
 
 /** Rows of an index that have what a query says, and what that counts. */

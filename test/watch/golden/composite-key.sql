@@ -69,7 +69,7 @@ begin
     end if;
     if current_setting('autoembed.gave_up', true) is distinct from '13' then
       perform set_config('autoembed.gave_up', '13', true);
-      raise warning using message = 'a change of app.lines was not queued: its trigger functions cannot write to the tables of autoembed (SQLSTATE ' || sqlstate || ')', hint = 'Watch the table again, by its owner.';
+      raise warning using message = 'a change of app.lines was not queued: its trigger functions cannot write to the tables of autoembed (SQLSTATE ' || sqlstate || ')', hint = 'The command doctor says which right or index is missing, and what to run.';
     end if;
     return null;
     end;
@@ -216,7 +216,7 @@ begin
     end if;
     if current_setting('autoembed.gave_up', true) is distinct from '13' then
       perform set_config('autoembed.gave_up', '13', true);
-      raise warning using message = 'a change of app.lines was not queued: its trigger functions cannot write to the tables of autoembed (SQLSTATE ' || sqlstate || ')', hint = 'Watch the table again, by its owner.';
+      raise warning using message = 'a change of app.lines was not queued: its trigger functions cannot write to the tables of autoembed (SQLSTATE ' || sqlstate || ')', hint = 'The command doctor says which right or index is missing, and what to run.';
     end if;
     return null;
     end;
@@ -239,7 +239,7 @@ begin
     end if;
     if current_setting('autoembed.gave_up', true) is distinct from '13' then
       perform set_config('autoembed.gave_up', '13', true);
-      raise warning using message = 'a change of app.lines was not queued: its trigger functions cannot write to the tables of autoembed (SQLSTATE ' || sqlstate || ')', hint = 'Watch the table again, by its owner.';
+      raise warning using message = 'a change of app.lines was not queued: its trigger functions cannot write to the tables of autoembed (SQLSTATE ' || sqlstate || ')', hint = 'The command doctor says which right or index is missing, and what to run.';
     end if;
     return null;
     end;

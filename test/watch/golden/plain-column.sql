@@ -57,7 +57,7 @@ begin
     end if;
     if current_setting('autoembed.gave_up', true) is distinct from '11' then
       perform set_config('autoembed.gave_up', '11', true);
-      raise warning using message = 'a change of app.notes was not queued: its trigger functions cannot write to the tables of autoembed (SQLSTATE ' || sqlstate || ')', hint = 'Watch the table again, by its owner.';
+      raise warning using message = 'a change of app.notes was not queued: its trigger functions cannot write to the tables of autoembed (SQLSTATE ' || sqlstate || ')', hint = 'The command doctor says which right or index is missing, and what to run.';
     end if;
     return null;
     end;
@@ -198,7 +198,7 @@ begin
     end if;
     if current_setting('autoembed.gave_up', true) is distinct from '11' then
       perform set_config('autoembed.gave_up', '11', true);
-      raise warning using message = 'a change of app.notes was not queued: its trigger functions cannot write to the tables of autoembed (SQLSTATE ' || sqlstate || ')', hint = 'Watch the table again, by its owner.';
+      raise warning using message = 'a change of app.notes was not queued: its trigger functions cannot write to the tables of autoembed (SQLSTATE ' || sqlstate || ')', hint = 'The command doctor says which right or index is missing, and what to run.';
     end if;
     return null;
     end;
@@ -221,7 +221,7 @@ begin
     end if;
     if current_setting('autoembed.gave_up', true) is distinct from '11' then
       perform set_config('autoembed.gave_up', '11', true);
-      raise warning using message = 'a change of app.notes was not queued: its trigger functions cannot write to the tables of autoembed (SQLSTATE ' || sqlstate || ')', hint = 'Watch the table again, by its owner.';
+      raise warning using message = 'a change of app.notes was not queued: its trigger functions cannot write to the tables of autoembed (SQLSTATE ' || sqlstate || ')', hint = 'The command doctor says which right or index is missing, and what to run.';
     end if;
     return null;
     end;

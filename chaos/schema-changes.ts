@@ -62,7 +62,7 @@ export class SchemaChanges {
     while (!(await this.#apply(back)));
   }
 
-  /** @returns whether it is done, by this try or by one whose answer was cut */
+  /** @returns whether it needs no further try: it is done, by this one or by one whose answer was cut, or it cannot be */
   async #apply(change: string): Promise<boolean> {
     const client = new pg.Client({ connectionString: this.#url, application_name: "chaos migration" });
     client.on("error", () => undefined);
@@ -81,7 +81,11 @@ export class SchemaChanges {
     const code = error instanceof pg.DatabaseError ? (error.code ?? "unknown") : "connection";
     // A rename whose answer was cut has no column of its old name any more.
     if (code === "42703" || code === "42701") return true;
-    if (!TRIED_AGAIN.test(code)) this.#failed.add(`schema change ${code}`);
+    if (!TRIED_AGAIN.test(code)) {
+      // The run has failed already, and another try would fail like this one.
+      this.#failed.add(`schema change ${code}`);
+      return true;
+    }
     await delay(200);
     return false;
   }

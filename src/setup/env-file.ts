@@ -1,4 +1,5 @@
-import { readFile, realpath, rename, rm, writeFile } from "node:fs/promises";
+import { readFile, readlink, realpath, rename, rm, writeFile } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
 import { config, parse } from "dotenv";
 import { UsageError } from "../errors.ts";
 
@@ -26,9 +27,11 @@ export async function writeEnvFile(settings: Readonly<Record<string, string>>): 
 
 /** The file that a symbolic link leads to, so that the link stays one. */
 async function targetOf(file: string): Promise<string> {
-  return await realpath(file).catch((error: unknown) => {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return file;
-    throw error;
+  return await realpath(file).catch(async (error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    // Nothing is there, or a link to what is not there yet.
+    const target = await readlink(file).catch(() => undefined);
+    return target === undefined ? file : resolve(dirname(file), target);
   });
 }
 

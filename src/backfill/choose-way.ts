@@ -15,17 +15,19 @@ export interface Way {
 export type BatchAsked = boolean | undefined;
 
 const SECONDS_PER_HOUR = 3600;
+const NO_BATCHES = "its provider has no batch API";
 
 /** @param until seconds that there are; null where no time was given */
 export function chooseWay(report: DryRunReport, until: number | null, asked: BatchAsked): Way {
-  const { batch } = report;
-  const lanes = lanesFor(report, until);
-  if (batch !== null && asked === true) return { goes_by: "batches", lanes, since: "--batch asks for it" };
+  const { batch, pace } = report;
+  // What batches leave to requests is not slowed.
+  if (batch !== null && asked === true)
+    return { goes_by: "batches", lanes: pace.lanes, since: "--batch asks for it" };
   const against = whyNoBatches(report, until, asked);
   if (batch === null || against !== undefined)
-    return { goes_by: "requests", lanes, since: against ?? "its provider has no batch API" };
+    return { goes_by: "requests", lanes: lanesFor(report, until), since: against ?? NO_BATCHES };
   const since = `its batches end within ${batch.hours} h and cost ${batch.priceFactor} of the price`;
-  return { goes_by: "batches", lanes, since };
+  return { goes_by: "batches", lanes: pace.lanes, since };
 }
 
 function whyNoBatches(
@@ -34,7 +36,7 @@ function whyNoBatches(
   asked: BatchAsked,
 ): string | undefined {
   if (asked === false) return "--no-batch asks for it";
-  if (batch === null) return "its provider has no batch API";
+  if (batch === null) return NO_BATCHES;
   if (until === null) return "no --by says how long batches may take";
   if (texts === 0 || batch.priceFactor >= 1 || cost === 0) return "batches would cost no less";
   if (until < batch.hours * SECONDS_PER_HOUR)
@@ -61,7 +63,7 @@ export function whatWouldHelp({ pace, batch, seconds }: DryRunReport, until: num
   const lanes =
     wanted <= MOST_LANES
       ? `EMBED_MAX_CONCURRENCY=${wanted}, if the provider keeps its pace`
-      : "listeners with other keys (EMBED_MAX_CONCURRENCY=64 is not enough)";
+      : `listeners with other keys (EMBED_MAX_CONCURRENCY=${MOST_LANES} is not enough)`;
   const more = isRateEnough ? lanes : "a plan with more requests or tokens per minute";
   const cheaper =
     batch === null || batch.priceFactor >= 1

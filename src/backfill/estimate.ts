@@ -1,6 +1,6 @@
 import { costOf, type Price } from "../providers/prices/price-of.ts";
 import type { Work } from "./count-work.ts";
-import type { Learnt } from "../ledger/learnt.ts";
+import { CHARACTERS_PER_TOKEN, charactersPerToken, type Learnt } from "../ledger/learnt.ts";
 
 /** The settings that an estimate depends on. */
 export interface Pace {
@@ -44,11 +44,8 @@ export interface Estimate {
   };
 }
 
-/** English text has about four characters per token. Assumed until the provider has reported its tokens. */
-const CHARACTERS_PER_TOKEN = 4;
-
 export function estimate(work: Pick<Work, "texts" | "characters">, learnt: Learnt, pace: Pace): Estimate {
-  const perToken = learnt.tokens > 0 ? learnt.characters / learnt.tokens : CHARACTERS_PER_TOKEN;
+  const perToken = charactersPerToken(learnt);
   const characters = work.characters + work.texts * pace.prefixCharacters;
   // What was learnt is tokens per character of the texts alone: their prefixes are in it.
   const tokens = Math.round((learnt.tokens > 0 ? work.characters : characters) / perToken);

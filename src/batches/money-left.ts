@@ -1,7 +1,7 @@
 import { sql } from "kysely";
-import { readLearnt } from "../ledger/learnt.ts";
+import { charactersPerToken, readLearnt } from "../ledger/learnt.ts";
 import type { BatchContext } from "./batch-context.ts";
-import { CHARACTERS_PER_TOKEN } from "./unread-cost.ts";
+import { UNREAD_CHARACTERS } from "./unread-cost.ts";
 
 interface Afforded {
   /** That another batch may have; infinite without a limit, 0 and less where the money is used up. */
@@ -20,13 +20,13 @@ export async function affordedCharacters({
 }: BatchContext): Promise<Afforded> {
   const { rows } = await sql<{ left: number | null; unread: number }>`
     select f.spends_at_most - f.spent as left,
-      (select coalesce(sum(b.characters * (1 - b.embedded / greatest(b.lines, 1)::float8)), 0) from autoembed.embedding_batch b
+      (select ${UNREAD_CHARACTERS} from autoembed.embedding_batch b
         where b.source_id = f.source_id and b.state not in ('filling', 'cleaning')) as unread
     from autoembed.embedding_backfill f where f.source_id = ${source.id}`.execute(db);
   const { left = null, unread = 0 } = rows[0] ?? {};
   if (left === null || price === undefined || price === 0) return { characters: Infinity, unread };
   const learnt = await readLearnt(db, source.id, usageModel);
-  const perToken = learnt.tokens > 0 ? learnt.characters / learnt.tokens : CHARACTERS_PER_TOKEN;
+  const perToken = charactersPerToken(learnt);
   return { characters: Math.floor(((left - unwrittenCost()) / price) * 1e6 * perToken - unread), unread };
 }
 

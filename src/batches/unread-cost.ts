@@ -1,9 +1,10 @@
 import { sql } from "kysely";
+import { CHARACTERS_PER_TOKEN } from "../ledger/learnt.ts";
 import { costOf } from "../providers/prices/price-of.ts";
 import type { BatchContext } from "./batch-context.ts";
 
-/** Assumed: what a text has is known when its vector is read, if its provider reports it. */
-export const CHARACTERS_PER_TOKEN = 4;
+/** Of batches `b`, the characters of the texts whose vectors nobody has read yet. */
+export const UNREAD_CHARACTERS = sql`coalesce(sum(b.characters * (1 - b.embedded / greatest(b.lines, 1)::float8)), 0)`;
 
 /**
  * Why no batch is asked for now: the day's budget is used up by what was spent, and by what the provider has and nobody has
@@ -11,7 +12,7 @@ export const CHARACTERS_PER_TOKEN = 4;
  */
 export async function whyNotPaid({ budget, db, price }: BatchContext): Promise<string | undefined> {
   const { rows } = await sql<{ characters: number }>`
-    select coalesce(sum(b.characters * (1 - b.embedded / greatest(b.lines, 1)::float8)), 0) as characters
+    select ${UNREAD_CHARACTERS} as characters
     from autoembed.embedding_batch b where b.state in ('submitted', 'reading')`.execute(db);
   const tokens = Math.ceil((rows[0]?.characters ?? 0) / CHARACTERS_PER_TOKEN);
   return budget.exhaustedWith(tokens, costOf(tokens, price) ?? 0);

@@ -12,6 +12,13 @@ export interface Learnt {
   readonly milliseconds: number;
 }
 
+/** English text has about four. Assumed until the provider has reported its tokens. */
+export const CHARACTERS_PER_TOKEN = 4;
+
+export function charactersPerToken({ characters, tokens }: Learnt): number {
+  return tokens > 0 ? characters / tokens : CHARACTERS_PER_TOKEN;
+}
+
 /** So many of the last days on which the model answered: texts and servers change. */
 const DAYS = 30;
 

@@ -10,7 +10,7 @@ import type { Batch } from "./batch.ts";
 import type { BatchContext } from "./batch-context.ts";
 import { readParts } from "./pages.ts";
 import { recordWritten } from "./record-written.ts";
-import { CHARACTERS_PER_TOKEN } from "./unread-cost.ts";
+import { CHARACTERS_PER_TOKEN } from "../ledger/learnt.ts";
 
 /** Vectors that are held before they are written. */
 const HELD = 128;
@@ -29,8 +29,8 @@ interface Text {
  */
 export async function readResults(context: BatchContext, batch: Batch, file: string): Promise<number> {
   const texts = await textsByLine(context, batch);
-  // Where the provider reports none.
   const size = new WriteSize();
+  // Where the provider reports none.
   const tokensPerLine = batch.characters / Math.max(1, batch.lines) / CHARACTERS_PER_TOKEN;
   let [read, refused] = [0, 0];
   let held: Vector[] = [];

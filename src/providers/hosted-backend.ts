@@ -91,7 +91,7 @@ export class HostedBackend implements Backend {
     };
     const { batches } = dialect;
     if (batches !== undefined) {
-      this.batchOffer = batches.offer;
+      this.batchOffer = { ...batches.offer, isCertain: dialect.host.test(url.hostname) };
       this.batches = () => this.#openBatches(batches.open, settings);
     }
   }

@@ -8,6 +8,7 @@ import { runCommand } from "../support/command.ts";
 import { prepareDryRun } from "../support/dry-running.ts";
 import { geminiWire } from "../support/gemini-batch-wire.ts";
 import { DIMENSIONS, wrongRows } from "../support/listening.ts";
+import { startStandInInternet } from "../support/stand-in-internet.ts";
 
 vi.setConfig({ testTimeout: 180_000 });
 
@@ -23,7 +24,15 @@ function inFiveMinutes(): string {
 async function prepareGemini(rows: number, settings: Readonly<Record<string, string>> = {}) {
   const server = await BatchServer.start(DIMENSIONS, geminiWire);
   onTestFinished(() => server.close());
-  const gemini = { EMBEDDING_BACKEND: "gemini", GEMINI_BASE_URL: server.url, GEMINI_API_KEY: "test-key" };
+  // Only the service's own address is known to have batches.
+  const internet = await startStandInInternet(server.url);
+  onTestFinished(internet.close);
+  const gemini = {
+    EMBEDDING_BACKEND: "gemini",
+    GEMINI_BASE_URL: "http://generativelanguage.googleapis.com",
+    GEMINI_API_KEY: "test-key",
+    HTTP_PROXY: internet.proxyUrl,
+  };
   const on = await prepareDryRun({ ...PRICE, ...gemini, ...settings });
   await on.insert("'text ' || (1000 + i)", rows);
   const run = async (...args: string[]) => {

@@ -5,7 +5,7 @@ import { runCommand } from "../support/command.ts";
 import { describeNative } from "../support/database.ts";
 import { geminiWire } from "../support/gemini-batch-wire.ts";
 import { DIMENSIONS, prepare, wrongRows, type Listening } from "../support/listening.ts";
-import { startTunnel } from "../support/tunnel.ts";
+import { startStandInInternet } from "../support/stand-in-internet.ts";
 
 vi.setConfig({ testTimeout: 180_000 });
 
@@ -83,17 +83,17 @@ test("A backfill by Voyage's batches embeds every row, each text once", async ()
 
 test("A backfill by Mistral's batches embeds every row, each text once", async () => {
   // It is known by the name of its host.
-  const mistral = async ({ port }: BatchServer): Promise<Settings> => {
-    const tunnel = await startTunnel(port);
-    onTestFinished(tunnel.close);
-    vi.stubEnv("HTTP_PROXY", tunnel.url);
+  const mistral = async ({ url }: BatchServer): Promise<Settings> => {
+    const internet = await startStandInInternet(url);
+    onTestFinished(internet.close);
+    vi.stubEnv("HTTP_PROXY", internet.proxyUrl);
     onTestFinished(() => {
       vi.unstubAllEnvs();
     });
     return {
       OPENAI_BASE_URL: "http://api.mistral.ai/v1",
       OPENAI_EMBED_MODEL: "mistral-embed",
-      HTTP_PROXY: tunnel.url,
+      HTTP_PROXY: internet.proxyUrl,
     };
   };
   await expectWholeBackfill(await prepareBatches(mistralWire, mistral, 1_200));

@@ -195,7 +195,7 @@ export class BatchServer {
       if (batch.status !== "in_progress" || batch.endsAt > Date.now()) continue;
       const isExpired = this.expires > 0;
       if (isExpired) this.expires--;
-      const isLost = this.losesFiles > 0;
+      const isLost = !isExpired && this.losesFiles > 0;
       if (isLost) this.losesFiles--;
       const order = batch.lines
         .map((line) => ({ ...line, place: hashOf(line.text) }))

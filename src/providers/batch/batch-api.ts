@@ -55,7 +55,7 @@ export interface BatchOffer {
  * A provider's batch API. Every method throws a `ProviderError`, never with a text in it; when aborted, the signal's reason.
  * Files and batches are named by ids of the provider's.
  */
-export interface BatchApi extends BatchOffer {
+export interface BatchApi extends Pick<BatchOffer, "priceFactor" | "limits"> {
   /** A line of the input file, with its line feed. @param line its number, from 0: the only name that the provider gets */
   line(line: number, text: string): string;
   /** @param name of the file, by which `findFiles` finds it. @returns its id */

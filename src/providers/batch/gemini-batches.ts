@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { ErrorContext } from "../classify.ts";
+import type { Complaint } from "../complaint.ts";
 import { ProviderError } from "../provider-error.ts";
 import type { HttpSettings } from "../provider-settings.ts";
 import { at } from "../read-vectors.ts";
@@ -34,8 +35,6 @@ export class GeminiBatches implements BatchApi {
   readonly #model: string;
   readonly #fields: Fields;
   readonly priceFactor = GEMINI_OFFER.priceFactor;
-  readonly hours = GEMINI_OFFER.hours;
-  readonly isCertain = GEMINI_OFFER.isCertain;
   readonly limits = GEMINI_OFFER.limits;
 
   /**
@@ -49,7 +48,7 @@ export class GeminiBatches implements BatchApi {
     root: string,
     { model, fields }: { readonly model: string; readonly fields: Fields },
   ) {
-    this.#http = new BatchHttp(settings, headers, context);
+    this.#http = new BatchHttp(settings, headers, { ...context, recognise: absent });
     this.#root = root;
     const cut = root.lastIndexOf("/");
     this.#prefix = root.slice(0, Math.max(0, cut));
@@ -106,11 +105,7 @@ export class GeminiBatches implements BatchApi {
 
   async *results(file: string, signal: AbortSignal): AsyncGenerator<BatchLine> {
     const path = `${this.#prefix}/download${this.#version}/${inPath(file)}:download?alt=media`;
-    try {
-      for await (const line of this.#http.lines(path, signal)) yield readGeminiLine(line);
-    } catch (error) {
-      throw isAbsent(error) ? new ProviderError("unavailable", error.message, { status: 404 }) : error;
-    }
+    for await (const line of this.#http.lines(path, signal)) yield readGeminiLine(line);
   }
 
   async deleteFile(file: string, signal: AbortSignal): Promise<void> {
@@ -118,8 +113,7 @@ export class GeminiBatches implements BatchApi {
       await this.#http.delete(`${this.#root}/${inPath(file)}`, signal);
     } catch (error) {
       // The name of a file of results may be too long for this method.
-      const isRefused = error instanceof ProviderError && error.status === 400;
-      if (!isRefused && !isAbsent(error)) throw error;
+      if (!(error instanceof ProviderError && error.status === 400)) throw error;
     }
   }
 
@@ -145,8 +139,10 @@ export class GeminiBatches implements BatchApi {
 }
 
 /** Google answers 403 for a file that is not there, in words that a missing right does not have. */
-function isAbsent(error: unknown): error is ProviderError {
-  return error instanceof ProviderError && error.status === 403 && /may not exist/.test(error.message);
+function absent(status: number, { message }: Complaint): ProviderError | undefined {
+  return status === 403 && /may not exist/.test(message)
+    ? new ProviderError("unavailable", "Google has no such file any more.", { status: 404 })
+    : undefined;
 }
 
 function inPath(name: string): string {

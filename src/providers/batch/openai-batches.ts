@@ -45,14 +45,6 @@ export class OpenAiBatches implements BatchApi {
     return this.#dialect.priceFactor;
   }
 
-  get hours(): number {
-    return this.#dialect.hours;
-  }
-
-  get isCertain(): boolean {
-    return this.#dialect.isCertain;
-  }
-
   get limits(): BatchOffer["limits"] {
     return this.#dialect.limits;
   }

@@ -1,3 +1,4 @@
+import { NOT_STORED } from "./what-follows.ts";
 import { VectorArray, VectorError } from "../database/vector-array.ts";
 import type { RawAnswer } from "./backend.ts";
 import type { RawVector } from "./raw-vector.ts";
@@ -75,7 +76,7 @@ function typeOf(value: unknown): string {
 }
 
 function unavailable(message: string): ProviderError {
-  return new ProviderError("unavailable", `${message} Nothing of it was stored; it is tried again later.`, {
+  return new ProviderError("unavailable", `${message} ${NOT_STORED}`, {
     status: 200,
   });
 }

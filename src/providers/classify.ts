@@ -1,3 +1,4 @@
+import { SENT_SLOWER, TRIED_LATER } from "./what-follows.ts";
 import { isIP } from "node:net";
 import type { Complaint } from "./complaint.ts";
 import { ProviderError, type ProviderErrorKind, type TooMuch } from "./provider-error.ts";
@@ -5,10 +6,6 @@ import { retryAfterMs, type Headers } from "./traffic/rate-hints.ts";
 import { scrub } from "./scrub.ts";
 
 /** What an error message needs to say what to do, and what it must never repeat. */
-/** What follows for rows: who searches is shown something else (src/search/about-the-question.ts). */
-export const TRIED_LATER = "It is tried again later; nothing is lost.";
-export const SENT_SLOWER = "It is sent again at a lower rate.";
-
 export interface ErrorContext {
   /** The address asked, without credentials or query: `https://api.openai.com/v1/embeddings`. */
   readonly address: string;

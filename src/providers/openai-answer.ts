@@ -1,3 +1,4 @@
+import { NOT_STORED } from "./what-follows.ts";
 import type { RawAnswer } from "./backend.ts";
 import type { RawVector } from "./raw-vector.ts";
 import { classifyAnswer, type ErrorContext } from "./classify.ts";
@@ -60,11 +61,7 @@ export function inOrder(items: readonly (Item | null)[], count: number, context:
 }
 
 function unavailable(context: ErrorContext, what: string): ProviderError {
-  return new ProviderError(
-    "unavailable",
-    `${context.address} gave ${what}. Nothing of it was stored; it is tried again later.`,
-    { status: 200 },
-  );
+  return new ProviderError("unavailable", `${context.address} gave ${what}. ${NOT_STORED}`, { status: 200 });
 }
 
 function isGiven(index: unknown): boolean {

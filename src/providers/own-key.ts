@@ -34,6 +34,11 @@ export function namesFor({ base_url }: OwnServer, baseUrl: string, model: string
   };
 }
 
+/** The variable that has the key for questions, beside that of a key. */
+export function questionKeyName(keyName: string): string {
+  return keyName.replace(/_API_KEY$/, "_QUERY_API_KEY");
+}
+
 export interface Key {
   readonly apiKey?: string | undefined;
   /** The variable that it is in, or would be; undefined for a server that the environment has no key for. */
@@ -61,7 +66,10 @@ export function keyOf(
     );
   }
   // Whoever may write sources must not have the environment's key sent to a server of their own.
-  const isOurs = api_key_env === environment.name || apiKey === environment.value;
+  const ofQuestions = questionKeyName(environment.name);
+  const isOurs =
+    [environment.name, ofQuestions].includes(api_key_env) ||
+    [environment.value, process.env[ofQuestions]].includes(apiKey);
   if (isOurs && !isSameServer(source, baseUrl)) {
     throw new SetupError(
       `${api_key_env} is the key of ${new URL(baseUrl).origin}, and is not sent to another server.`,

@@ -1,4 +1,4 @@
-import { TRIED_LATER } from "./classify.ts";
+import { TRIED_LATER } from "./what-follows.ts";
 import type { Dispatcher } from "undici";
 import { ProviderError } from "./provider-error.ts";
 import { unpack } from "./unpack.ts";

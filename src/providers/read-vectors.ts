@@ -1,3 +1,4 @@
+import { NOT_STORED } from "./what-follows.ts";
 import type { RawAnswer } from "./backend.ts";
 import type { RawVector } from "./raw-vector.ts";
 import { classifyAnswer, type ErrorContext } from "./classify.ts";
@@ -30,7 +31,7 @@ export function readVectors(
     if (missing === -1) return { vectors: vectors as RawVector[], tokens };
     throw new ProviderError(
       "unavailable",
-      `${context.address} gave no vector at index ${missing}. Nothing of it was stored; it is tried again later.`,
+      `${context.address} gave no vector at index ${missing}. ${NOT_STORED}`,
       { status: 200 },
     );
   }

@@ -26,7 +26,10 @@ export function scrub(message: string, texts: readonly string[], secrets: readon
   const tokens = clean.match(/\s+|[^\s…]+|…/g) ?? [];
   const isInNumbers = hasTooManyNumbers(clean);
   const isCode = (token: string): boolean =>
-    !/^[\s…]/.test(token) && (!isWritten(token) || (isInNumbers && /\p{N}/u.test(token)));
+    !/^[\s…]/.test(token) &&
+    (!isWritten(token) ||
+      (texts.length === 0 && PERSONAL_NUMBER.test(token)) ||
+      (isInNumbers && /\p{N}/u.test(token)));
   const onlyKnown = texts.length === 0 || NOT_LATIN.test(sent) || tokens.some(isCode);
   const count = { kept: 0, removed: 0 };
   const judge = (word: string): string => {
@@ -48,6 +51,8 @@ export function scrub(message: string, texts: readonly string[], secrets: readon
     .trim();
 }
 
+/** A number of five digits and more, or of three parts, may be a person's or a date, where no text tells. */
+const PERSONAL_NUMBER = /\d{5}|\d\D+\d+\D+\d/;
 const NOT_LATIN = /(?!\p{Script=Latin})\p{L}/u;
 /** Of a key, as much as a service may show. */
 const SHOWN = 7;

@@ -1,3 +1,4 @@
+import { NOT_STORED } from "./what-follows.ts";
 import { ProviderError } from "./provider-error.ts";
 
 /**
@@ -5,7 +6,7 @@ import { ProviderError } from "./provider-error.ts";
  * that takes one text per request: it is asked so from then on.
  */
 export function wrongCount(who: string, given: number, count: number): ProviderError {
-  const message = `${who} gave ${given} vectors for ${count} texts. Nothing of it was stored; it is tried again later.`;
+  const message = `${who} gave ${given} vectors for ${count} texts. ${NOT_STORED}`;
   return given === 1 && count > 2
     ? new ProviderError("row", message, { status: 200, tooMuch: { unit: "inputs", most: 1 } })
     : new ProviderError("unavailable", message, { status: 200 });

@@ -1,4 +1,4 @@
-import { SENT_SLOWER, TRIED_LATER } from "../providers/classify.ts";
+import { NOT_STORED, SENT_SLOWER, TRIED_LATER } from "../providers/what-follows.ts";
 import { ProviderError } from "../providers/provider-error.ts";
 
 const SEARCH_AGAIN =
@@ -8,6 +8,9 @@ const SEARCH_AGAIN =
 export function throwAboutTheQuestion(error: unknown): never {
   if (!(error instanceof ProviderError)) throw error;
   const { kind, status, retryAfterMs, tooLong, tooMuch } = error;
-  const message = error.message.replace(TRIED_LATER, SEARCH_AGAIN).replace(SENT_SLOWER, SEARCH_AGAIN);
+  const message = [TRIED_LATER, SENT_SLOWER, NOT_STORED].reduce(
+    (said, ofRows) => said.replace(ofRows, SEARCH_AGAIN),
+    error.message,
+  );
   throw new ProviderError(kind, message, { status, retryAfterMs, tooLong, tooMuch, cause: error });
 }

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse } from "dotenv";
@@ -271,6 +271,9 @@ function atStandIn(settings: Readonly<Record<string, string>>, url: string): Rec
 /** `az` and `gcloud`, which print a token for the arguments that the page gives them. */
 function commands(): string {
   const folder = mkdtempSync(join(tmpdir(), "autoembed-"));
+  onTestFinished(() => {
+    rmSync(folder, { recursive: true });
+  });
   const asked = {
     gcloud: "auth print-access-token",
     az: "account get-access-token --resource https://cognitiveservices.azure.com --query accessToken -o tsv",

@@ -110,8 +110,11 @@ test("At a 404 of the environment's server its setting is named, and the source'
 test("The environment's key is never sent to a source's own server, whatever variable the source names", async () => {
   vi.stubEnv("OPENAI_API_KEY", "our-key");
   vi.stubEnv("COPIED_API_KEY", "our-key");
+  vi.stubEnv("OPENAI_QUERY_API_KEY", "our-key-for-questions");
+  vi.stubEnv("COPIED_QUERY_API_KEY", "our-key-for-questions");
   const { openAiUrl: base_url, requests } = await serverThatWants("our-key");
-  for (const api_key_env of ["OPENAI_API_KEY", "COPIED_API_KEY"])
+  const names = ["OPENAI_API_KEY", "COPIED_API_KEY", "OPENAI_QUERY_API_KEY", "COPIED_QUERY_API_KEY"];
+  for (const api_key_env of names)
     await expect(embed({ OPENAI_API_KEY: "our-key" }, { base_url, api_key_env })).rejects.toThrow(
       "is not sent to another server",
     );

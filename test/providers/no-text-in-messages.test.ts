@@ -148,5 +148,6 @@ test("A redirect is named with its server, but not where the name may have a pie
 test("A batch's reason is shown where it is words that are known, since its texts are not at hand", () => {
   expect(reasonOf("token_limit_exceeded")).toBe("token_limit_exceeded");
   expect(reasonOf("insufficient_quota")).toBe("insufficient_quota");
-  for (const code of ["Okonkwo", "T2tvbmt3bw", "4f6b6f6e"]) expect(reasonOf(code)).toBe("no reason given");
+  for (const code of ["Okonkwo", "T2tvbmt3bw", "4f6b6f6e", "756.1234.5678.97", "12.03.1957", "471123456"])
+    expect(reasonOf(code)).toBe("no reason given");
 });

@@ -37,6 +37,25 @@ test("Near the refused rate it is slow: a hundred requests do not reach it, and 
   expect(search.rate).toBeGreaterThan(refused);
 });
 
+test("A rate that was refused twice is neared more slowly than one that was refused once", () => {
+  const { search: once, refused } = afterRefusal(0.95);
+  const { search: twice } = afterRefusal(0.95);
+  twice.refused();
+  twice.measured(0.95 * refused);
+  accept(once, 300);
+  accept(twice, 300);
+  expect(once.rate).toBeGreaterThan(refused);
+  expect(twice.rate).toBeLessThan(refused);
+});
+
+test("A limit that is raised to five times after two refusals is found within two thousand requests", () => {
+  const { search, refused } = afterRefusal(0.95);
+  search.refused();
+  search.measured(0.95 * refused);
+  accept(search, 2_000);
+  expect((search.rate ?? 0) / refused).toBeGreaterThan(5);
+});
+
 test("A limit that is raised to twice as much is found within fifteen hundred requests", () => {
   const { search, refused } = afterRefusal(0.95);
   accept(search, 1_500);

@@ -9,6 +9,8 @@ export interface Drain {
   readonly lanes: number;
   readonly latencyMs: number;
   readonly requests: number;
+  /** Each with a limiter of its own, and with so many lanes. */
+  readonly processes?: number;
   readonly settings?: Partial<LimiterSettings>;
 }
 
@@ -28,15 +30,14 @@ export async function simulateDrain({
   lanes,
   latencyMs,
   requests,
+  processes = 1,
   settings,
 }: Drain): Promise<DrainResult> {
   const server = new RateLimiter(limit);
-  const limiter = new Limiter({
-    backoffMs: 500,
-    maxPauseMs: 60_000,
-    maxConcurrency: lanes,
-    ...settings,
-  });
+  const limiters = Array.from(
+    { length: processes },
+    () => new Limiter({ backoffMs: 500, maxPauseMs: 60_000, maxConcurrency: lanes, ...settings }),
+  );
   const since = performance.now();
   let [left, sent, refused] = [requests, 0, 0];
 
@@ -55,7 +56,7 @@ export async function simulateDrain({
     throw new ProviderError("throttled", "slower", { retryAfterMs: retryAfterMs(headers) });
   }
 
-  async function lane(): Promise<void> {
+  async function lane(limiter: Limiter): Promise<void> {
     while (left > 0) {
       left--;
       for (let done = false; !done;) {
@@ -70,9 +71,9 @@ export async function simulateDrain({
   }
 
   let finishedAt: number | undefined;
-  const drained = Promise.all(Array.from({ length: lanes }, lane)).then(
-    () => (finishedAt = performance.now()),
-  );
+  const drained = Promise.all(
+    limiters.flatMap((limiter) => Array.from({ length: lanes }, () => lane(limiter))),
+  ).then(() => (finishedAt = performance.now()));
   while (finishedAt === undefined) await vi.advanceTimersByTimeAsync(100);
   await drained;
   return {

@@ -1,7 +1,9 @@
 /** Just under the measured rate, so that a bucket which has just run dry can fill a little. */
 const BELOW_MEASURED = 0.98;
 /** A measured rate of less than this share of the last one is another limit, and not the cost of a pause. */
-const SAME_LIMIT = 0.7;
+const SAME_LIMIT = 0.5;
+/** How far above the measured rate another limit is looked for. */
+const ABOVE_MEASURED = 1.4;
 /** Of the way to the rate that was nearly accepted, the share that is made up per request. */
 const APPROACH = 0.03;
 /** The increase per request while no rate was refused yet, as a share of the measured rate. */
@@ -13,6 +15,10 @@ const FASTER_AFTER = 130;
 const LEAST_DECREASE = 0.03;
 const MOST_DECREASE = 0.07;
 const SHORT_SEARCH = 2.5;
+/** A rate that was refused twice, but for this share, is the limit: it is neared more slowly, until it is passed. */
+const REFUSED_TWICE = 0.05;
+const SLOWER_IF_TWICE = 3;
+const PASSED = 1.06;
 
 /**
  * Finds the rate that a provider allows. In windows of a second, a refusal costs the whole next window: so the search is
@@ -32,6 +38,8 @@ export class RateSearch {
   /** A little below the rate that was refused last. */
   #ceiling: number | undefined;
   #acceptedSinceRefusal = 0;
+  /** The last two refusals were at about the same rate. */
+  #isConfirmed = false;
 
   constructor(max: number | undefined) {
     this.#max = max ?? Number.POSITIVE_INFINITY;
@@ -52,7 +60,9 @@ export class RateSearch {
   refused(): void {
     if (this.#rate === undefined) return;
     const decrease = Math.max(LEAST_DECREASE, SHORT_SEARCH / this.#acceptedSinceRefusal);
-    this.#ceiling = this.#rate * (1 - Math.min(MOST_DECREASE, decrease));
+    const ceiling = this.#rate * (1 - Math.min(MOST_DECREASE, decrease));
+    this.#isConfirmed = this.#ceiling !== undefined && Math.abs(ceiling / this.#ceiling - 1) < REFUSED_TWICE;
+    this.#ceiling = ceiling;
   }
 
   /** @param measured requests accepted from one pause to the next, over the time that it took, the pause included */
@@ -60,13 +70,15 @@ export class RateSearch {
     this.#measured = measured;
     this.#acceptedSinceRefusal = 0;
     const isSame = this.#ceiling !== undefined && measured > SAME_LIMIT * this.#ceiling;
-    if (this.#ceiling !== undefined && !isSame) this.#ceiling = measured / SAME_LIMIT;
+    if (this.#ceiling !== undefined && !isSame) this.#ceiling = ABOVE_MEASURED * measured;
     this.#rate = Math.min(this.#max, isSame ? (this.#ceiling ?? measured) : BELOW_MEASURED * measured);
   }
 
   #increase(rate: number): number {
     if (this.#ceiling === undefined) return FIRST_INCREASE * this.#measured;
-    const search = INCREASE * (1 + (this.#acceptedSinceRefusal / FASTER_AFTER) ** 2) * this.#measured;
+    const slower = this.#isConfirmed && rate < PASSED * this.#ceiling ? SLOWER_IF_TWICE : 1;
+    const faster = 1 + (this.#acceptedSinceRefusal / (FASTER_AFTER * slower)) ** 2;
+    const search = (INCREASE / slower) * faster * this.#measured;
     return search + Math.max(0, APPROACH * (this.#ceiling - rate));
   }
 }

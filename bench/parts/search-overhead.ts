@@ -12,6 +12,7 @@ const TOGETHER = [1, 20];
 /** What `createSearch` adds to the same SQL over a pool, for questions that were asked before. */
 export async function searchOverhead(
   url: string,
+  size: number,
   searches: number,
   vectorOf: (question: number) => Float32Array,
 ): Promise<Section> {
@@ -53,7 +54,7 @@ export async function searchOverhead(
       );
     }
     return {
-      title: "A question that was asked before, ms",
+      title: `A question that was asked before, of ${size} rows, ms`,
       columns: ["", "the SQL over a pool", "createSearch"],
       rows,
       bars,

@@ -1,6 +1,5 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
-import { isDatabaseError } from "../database/database-fault.ts";
 import { roleSearchPath } from "../database/session-settings.ts";
 import { Deadline } from "../providers/deadline.ts";
 import type { Embeddings, Provider } from "../providers/provider.ts";
@@ -10,6 +9,7 @@ import type { Source } from "../sources/source.ts";
 import { throwAboutTheQuestion } from "./about-the-question.ts";
 import { understand, type Asked, type SearchRequest } from "./asked.ts";
 import type { Bills } from "./bills.ts";
+import { ByWords } from "./by-words.ts";
 import { describeRows } from "./describe-rows.ts";
 import { CANDIDATES, fuse, usualWordsWeight, type Ranked } from "./fuse.ts";
 import { nearest, type Nearest } from "./nearest.ts";
@@ -20,7 +20,6 @@ import { isReranked, type Question, type SearchResult } from "./search-options.t
 import type { Searched } from "./searched.ts";
 import { whyNothing } from "./why-nothing.ts";
 import { whyUnembedded } from "./why-unembedded.ts";
-import { rankByWords, type WordMatch } from "./words/rank-by-words.ts";
 
 export interface SearchContext {
   readonly db: Database;
@@ -34,9 +33,6 @@ export interface SearchContext {
 }
 
 export type Found = SearchResult<Record<string, unknown>>;
-
-/** The SQLSTATE for a text with more than 1 MB of different words. */
-const TOO_MANY_WORDS = "54000";
 
 /** Searches one source by meaning, and by words where that is wanted. */
 export async function runSearch(
@@ -77,9 +73,13 @@ class SearchOf {
   }
 
   async hybrid(): Promise<Found> {
-    const [meaning, byWords] = await Promise.all([this.#meaningIfEmbedded(), this.#byWords()]);
+    const byWords = new ByWords((work) => this.#read(work), this.#searched, this.#asked);
+    const [meaning, first] = await Promise.all([this.#meaningIfEmbedded(), byWords.first()]);
     const { vector, found, wordsWeight, notices } = meaning;
-    const ranked = fuse(found, byWords, wordsWeight).slice(0, this.#asked.candidates);
+    const ranked = fuse(found, await byWords.completed(first, found), wordsWeight).slice(
+      0,
+      this.#asked.candidates,
+    );
     const rankedBy = vector === undefined ? "words" : "meaning and words";
     return await this.#answer({ ranked, rankedBy, vector, near: undefined, notices });
   }
@@ -114,23 +114,6 @@ class SearchOf {
   async #nearest(vector: string, bounds: { limit: number; enough?: number }): Promise<Nearest[]> {
     const { condition } = this.#asked;
     return await this.#read((db, searched) => nearest(db, searched, vector, { ...bounds, condition }));
-  }
-
-  async #byWords(): Promise<WordMatch[]> {
-    const { lexemes, language, condition, candidates } = this.#asked;
-    const search = {
-      lexemes,
-      language,
-      isIndexed: this.#searched.languages.includes(language),
-      condition,
-      limit: Math.max(CANDIDATES, candidates),
-    };
-    const rank = (cutsTexts: boolean): Promise<WordMatch[]> =>
-      this.#read((db, { keyed }) => rankByWords(db, keyed, { ...search, cutsTexts }));
-    return await rank(false).catch((error: unknown) => {
-      if (!isDatabaseError(error) || error.code !== TOO_MANY_WORDS) throw error;
-      return rank(true);
-    });
   }
 
   /** The best of the ranked rows, reranked where that is wanted. */

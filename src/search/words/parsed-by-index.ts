@@ -3,7 +3,7 @@ import { isSameRow, keysOf, queueKey, watchedTexts } from "../../sources/source-
 import type { Source } from "../../sources/source.ts";
 import { wordsOf } from "./word-index.ts";
 import type { ParsedRows, WordSearch } from "./word-search.ts";
-import { queryOf, type AskedWord } from "./word-weights.ts";
+import { queryOf, weightsOf, type AskedWord } from "./word-weights.ts";
 
 /** Rows that are parsed, at least: each costs a tenth of a millisecond or more, by its length. */
 const PARSED_ROWS = 60;
@@ -11,6 +11,12 @@ const PARSED_ROWS = 60;
 const ENOUGH_ROWS = 2_000;
 /** Rows that a word finds, at most: to look at more would take longer than an answer may. */
 const MOST_ROWS = 5_000;
+/**
+ * A word that more rows have, and one in twenty of all, is not read from the index where the rows nearest by meaning can be
+ * ranked instead: of 100,000 rows, that takes 15 ms and more, and what so many texts have tells few of them apart.
+ */
+const MOST_READ = 30_000;
+const WEIGHT_OF_ONE_IN_TWENTY = Math.log(20);
 /** If every word is too frequent, rows must have all of this many, the rarest: these say the most, and the index reads the rows of each. */
 const MOST_TOGETHER = 3;
 
@@ -39,20 +45,41 @@ export function apart(asked: readonly AskedWord[]): Apart {
   return { rare, frequent };
 }
 
-/** Rows that have one of the rare words, whatever else they have; if no word is rare, those that have all words. */
-export function heldTogether({ rare, frequent }: Apart): readonly Held[] {
-  if (rare.length === 0) return heldByAll(frequent);
+/** Ways to find rows, the best first. */
+export interface Ways {
+  readonly ways: readonly (readonly Held[])[];
+  /** Whether rows that have nothing but very frequent words are found by none of them. */
+  readonly areShort: boolean;
+}
+
+/**
+ * The rarest words may be misspelled, and no row may have all of the others: then each finds rows.
+ * @param asked the rarest first
+ * @param readsAll whether very frequent words are read too
+ */
+export function waysTo(asked: readonly AskedWord[], readsAll: boolean): Ways {
+  const isRead = ({ texts, weight }: AskedWord): boolean =>
+    readsAll || texts <= MOST_READ || weight > WEIGHT_OF_ONE_IN_TWENTY;
+  const { rare, frequent } = apart(asked);
+  // The index reads as many rows of the others as the rarest has.
+  const all = frequent.slice(0, 1).some(isRead) ? heldByAll(frequent) : [];
+  const areMany = frequent.some(({ texts }) => texts > MOST_ROWS);
+  const read = frequent.filter(isRead);
+  const ways = [
+    rare.length > 0 ? heldTogether(rare, frequent) : all,
+    rare.length > 0 && areMany && all.length > 0 ? [...heldByEach(rare), ...all] : [],
+    read.length > 0 ? heldByEach([...rare, ...read]) : [],
+  ];
+  return { ways: ways.filter((held) => held.length > 0), areShort: !frequent.every(isRead) };
+}
+
+/** Rows that have one of the rare words, whatever else they have. */
+function heldTogether(rare: readonly AskedWord[], frequent: readonly AskedWord[]): readonly Held[] {
   const anyRare = queryOf(...rare.map(({ lexeme }) => lexeme));
   return [
     ...heldByEach(rare),
     ...frequent.map(({ lexeme, weight }) => ({ query: sql`(${anyRare} && ${queryOf(lexeme)})`, weight })),
   ];
-}
-
-/** Rows that have one of the rare words, or all of the frequent ones; undefined where these are in few enough rows. */
-export function heldBeside({ rare, frequent }: Apart): readonly Held[] | undefined {
-  const areMany = frequent.some(({ texts }) => texts > MOST_ROWS);
-  return rare.length > 0 && areMany ? [...heldByEach(rare), ...heldByAll(frequent)] : undefined;
 }
 
 function heldByAll(words: readonly AskedWord[]): readonly Held[] {
@@ -65,7 +92,7 @@ function heldByAll(words: readonly AskedWord[]): readonly Held[] {
 }
 
 /** Rows that have any of the words; of a frequent one, not all. */
-export function heldByEach(asked: readonly AskedWord[]): readonly Held[] {
+function heldByEach(asked: readonly AskedWord[]): readonly Held[] {
   return asked.map(({ lexeme, weight }) => ({ query: queryOf(lexeme), weight }));
 }
 
@@ -99,9 +126,6 @@ export function parsedByIndex(
       select ${queueKey(source, "t")} as key, ${words} as words
       from candidates c join ${watchedTexts(source)} t on ${isSameRow(source, "c", "t")}
     )`,
-    asked: sql`asked as materialized (
-      select * from unnest(${asked.map(({ lexeme }) => lexeme)}::text[], ${asked.map(({ weight }) => weight)}::float8[])
-        a(lexeme, weight)
-    )`,
+    asked: weightsOf(asked),
   };
 }

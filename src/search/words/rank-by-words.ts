@@ -1,10 +1,11 @@
 import { sql } from "kysely";
 import type { Database } from "../../database/connect.ts";
 import type { Source } from "../../sources/source.ts";
-import { apart, heldBeside, heldByEach, heldTogether, parsedByIndex } from "./parsed-by-index.ts";
+import { parsedByIndex, waysTo, type Ways } from "./parsed-by-index.ts";
+import { parsedByKey } from "./parsed-by-key.ts";
 import { parsedOneByOne } from "./parsed-one-by-one.ts";
 import type { ParsedRows, WordSearch } from "./word-search.ts";
-import { weighWords } from "./word-weights.ts";
+import { weighWords, type AskedWord } from "./word-weights.ts";
 
 /** A row that has at least one of the words. */
 export interface WordMatch {
@@ -13,9 +14,19 @@ export interface WordMatch {
   readonly score: number;
 }
 
+export interface RankedByWords {
+  /** The best first. */
+  readonly matches: readonly WordMatch[];
+  /**
+   * The words, where fewer rows than wanted were found because very many rows have the others, which were not read from the index. Rows
+   * that are found in another way can be ranked by them: see `rankRows`.
+   */
+  readonly asked?: readonly AskedWord[];
+}
+
 /** The usual constants of BM25: how soon a repeated word counts no more, and how much a text's length does. */
-const K1 = sql.lit(1.2);
-const B = sql.lit(0.75);
+const K1 = sql`1.2::float8`;
+const B = sql`0.75::float8`;
 /** For the rows that an index finds: 16 bytes and more a block. */
 const MEMORY_KB = 65_536;
 /** Characters of each text that are parsed if one text has too many words: 100,000 stay below 1 MB in any script. */
@@ -27,29 +38,49 @@ const PARSED_CHARACTERS = 100_000;
  * @param db a transaction whose search path is the role's, if there is a condition
  * @throws the database's error 54000 for a text with more words than Postgres indexes, unless texts are cut
  */
-export async function rankByWords(db: Database, source: Source, search: WordSearch): Promise<WordMatch[]> {
+export async function rankByWords(db: Database, source: Source, search: WordSearch): Promise<RankedByWords> {
   const { lexemes } = search;
-  if (lexemes.length === 0) return [];
+  if (lexemes.length === 0) return { matches: [] };
   if (!search.isIndexed) {
     const content = search.cutsTexts ? sql`left(t.content, ${sql.lit(PARSED_CHARACTERS)})` : sql`t.content`;
-    return await rank(db, search, lexemes, parsedOneByOne(source, search, lexemes, content));
+    return { matches: await rank(db, search, parsedOneByOne(source, search, lexemes, content)) };
   }
   const asked = await weighWords(db, source, search.language, lexemes);
-  return await byIndexAlone(db, async (alone) => {
-    const words = apart(asked);
-    // The rarest words may be misspelled, and no row may have all of the others: then each finds rows.
-    const ways = [
-      heldTogether(words),
-      heldBeside(words),
-      words.frequent.length > 0 ? heldByEach(asked) : undefined,
-    ];
-    let found: WordMatch[] = [];
-    for (const held of ways) {
-      if (held === undefined || found.length >= search.limit) continue;
-      found = await rank(alone, search, lexemes, parsedByIndex(source, search, held, asked));
-    }
-    return found;
-  });
+  const { ways, areShort } = waysTo(asked, search.readsAll);
+  const matches =
+    ways.length === 0
+      ? []
+      : await byIndexAlone(db, (alone) => firstToFind(alone, source, search, ways, asked));
+  return areShort && matches.length < search.limit ? { matches, asked } : { matches };
+}
+
+async function firstToFind(
+  db: Database,
+  source: Source,
+  search: WordSearch,
+  ways: Ways["ways"],
+  asked: readonly AskedWord[],
+): Promise<WordMatch[]> {
+  let found: WordMatch[] = [];
+  for (const held of ways) {
+    if (found.length >= search.limit) break;
+    found = await rank(db, search, parsedByIndex(source, search, held, asked));
+  }
+  return found;
+}
+
+/**
+ * Of the rows with these keys, those that have any of the words, the best first.
+ * @param keys of rows that pass the search's condition
+ */
+export async function rankRows(
+  db: Database,
+  source: Source,
+  search: WordSearch,
+  asked: readonly AskedWord[],
+  keys: readonly string[],
+): Promise<WordMatch[]> {
+  return await rank(db, search, parsedByKey(source, search, keys, asked));
 }
 
 /**
@@ -70,8 +101,7 @@ async function byIndexAlone<T>(db: Database, work: (db: Database) => Promise<T>)
 
 async function rank(
   db: Database,
-  { limit }: WordSearch,
-  lexemes: readonly string[],
+  { limit, lexemes }: WordSearch,
   { parsed, asked }: ParsedRows,
 ): Promise<WordMatch[]> {
   const { rows } = await sql<WordMatch>`

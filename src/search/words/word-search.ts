@@ -10,6 +10,8 @@ export interface WordSearch {
   readonly isIndexed: boolean;
   /** Whether only the beginnings of long texts are parsed, where there is no index. */
   readonly cutsTexts: boolean;
+  /** Whether words that very many rows have are read from the index too: see `RankedByWords.areShort`. */
+  readonly readsAll: boolean;
   readonly condition: Condition | undefined;
   readonly limit: number;
 }

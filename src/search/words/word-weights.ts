@@ -60,6 +60,14 @@ function inverseFrequency(texts: number, all: number): number {
   return Math.log(1 + Math.max(0, all - texts + 0.5) / (texts + 0.5));
 }
 
+/** The CTE `asked (lexeme, weight)`. */
+export function weightsOf(asked: readonly AskedWord[]): RawBuilder<unknown> {
+  return sql`asked as materialized (
+      select * from unnest(${asked.map(({ lexeme }) => lexeme)}::text[], ${asked.map(({ weight }) => weight)}::float8[])
+        a(lexeme, weight)
+    )`;
+}
+
 /** A query for the lexemes themselves, any of them: they are in their normal form already. */
 export function queryOf(...lexemes: readonly string[]): RawBuilder<unknown> {
   const quoted = lexemes.map((lexeme) => `'${lexeme.replaceAll(/['\\]/g, "$&$&")}'`);

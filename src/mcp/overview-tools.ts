@@ -38,7 +38,7 @@ export function addOverviewTools(server: McpServer, tools: Tools): void {
 }
 
 async function readSources({ db, columns }: Tools): Promise<Findings> {
-  const { usable, chunked } = await loadSources(db);
+  const { usable, chunked } = await loadSources(db, "search");
   const embedding = new Set(chunked.map(({ embeddedBy }) => embeddedBy));
   const searched = [...usable.filter(({ id }) => !embedding.has(id)), ...chunked];
   const items = searched.map((source) => ({

@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { roleSearchPath } from "../database/session-settings.ts";
 import { UsageError } from "../errors.ts";
-import { both, type Condition } from "./filter.ts";
+import { both, READABLE, type Condition } from "./filter.ts";
 import { isReranked, type Question, type SearchOptions } from "./search-options.ts";
 import type { Searched } from "./searched.ts";
 import { parseQuestion } from "./words/parse-question.ts";
@@ -40,14 +40,15 @@ const ASKED_CHARACTERS = 20_000;
 /** @throws {UsageError} if the question has no words, or if there is no such language */
 export async function understand(
   db: Database,
-  { languages, usualLanguage }: Searched,
+  { languages, usualLanguage, hidesRows }: Searched,
   question: Question,
   request: SearchRequest,
 ): Promise<Asked> {
   const language = await languageOf(db, usualLanguage, request.language);
   const limit = request.limit ?? 10;
   const candidates = Math.max(limit, rerankedRows(request));
-  const asked = { language, condition: request.condition, limit, candidates };
+  const own = both(request.condition, hidesRows ? READABLE : undefined);
+  const asked = { language, condition: own, limit, candidates };
   if (typeof question !== "string")
     return { ...asked, text: undefined, like: String(question.like), lexemes: [], isHybrid: false };
   const isHybrid = request.hybrid ?? languages.length > 0;
@@ -55,7 +56,7 @@ export async function understand(
   const plain = question.replaceAll("\0", " ").trim();
   const { asked: text, required } = isHybrid ? parseQuestion(plain) : { asked: plain, required: "" };
   if (text === "") throw new UsageError("The question has no words.", "Say what to search for.");
-  const condition = both(request.condition, await requirement(db, language, required));
+  const condition = both(own, await requirement(db, language, required));
   const needsWords = isHybrid || request.withSnippet === true;
   const lexemes = needsWords ? await lexemesOf(db, language, text.slice(0, ASKED_CHARACTERS)) : [];
   return { ...asked, text, like: undefined, lexemes, isHybrid, condition };

@@ -107,6 +107,9 @@ function isOperators(wanted: unknown): wanted is object {
   );
 }
 
+/** Every row that the role may read: with it, none is looked for among those that it may not. */
+export const READABLE: Condition = () => sql`true`;
+
 export function both(a: Condition | undefined, b: Condition | undefined): Condition | undefined {
   if (a === undefined || b === undefined) return a ?? b;
   return (source) => sql`(${a(source)} and ${b(source)})`;

@@ -27,6 +27,8 @@ export interface Searched {
   readonly languages: readonly Language[];
   /** That of the words of a search that names none: the first of them, or English. */
   readonly usualLanguage: Language;
+  /** Row-level security may hide rows from this role: what it finds must be found among the others. */
+  readonly hidesRows: boolean;
   /** True in SQL, as long as the source is what was loaded. */
   readonly isUnchanged: RawBuilder<boolean>;
 }
@@ -38,7 +40,7 @@ export interface Searched {
  */
 export async function loadSearched(db: Database, name: string | undefined): Promise<Searched> {
   const versions = await readVersions(db);
-  const chosen = await choose(db, name);
+  const chosen = await choose(db, name, "search");
   if (chosen.sources.length > 1) {
     throw new UsageError(
       "Several sources could be searched.",
@@ -66,6 +68,7 @@ async function searchedOf(
     languages,
     usualLanguage: languages[0] ?? (await findLanguage(db, "pg_catalog.english")),
     ...(await readSize(db, source)),
+    hidesRows: await hidesRows(db, chunkedSource ?? source),
     // Every change of the row, whatever it is, makes another version of it.
     isUnchanged: sql`((select count(*) from autoembed.embedding_source s
       where (s.id, s.xmin::text) in (${sql.join(loaded)})) = ${sql.lit(involved.length)})`,
@@ -86,4 +89,10 @@ async function readSize(db: Database, source: Source): Promise<Pick<Searched, "v
       string_to_array(e.extversion, '.')::int[] >= '{0,8}' as "canIterate"
     from pg_extension e where e.extname = 'vector'`.execute(db);
   return rows[0] ?? { vectors: 0, canIterate: false };
+}
+
+async function hidesRows(db: Database, { oid }: Source): Promise<boolean> {
+  const { rows } = await sql<{ hides: boolean | null }>`
+    select autoembed.hides_rows(${oid}::int8::oid, '{r}') as hides`.execute(db);
+  return rows[0]?.hides === true;
 }

@@ -2,6 +2,7 @@ import type { Database } from "../database/connect.ts";
 import { SetupError } from "../errors.ts";
 import { invocation } from "../invocation.ts";
 import type { ChunkedSource } from "./chunked-source.ts";
+import type { Use } from "./diagnose-source.ts";
 import { loadSources } from "./load-sources.ts";
 import type { Source } from "./source.ts";
 import { unknownSource } from "./unknown-source.ts";
@@ -19,8 +20,8 @@ export interface Chosen {
  * together, under the name of either.
  * @throws {UsageError} where no source has the name; {SetupError} where none can be worked on.
  */
-export async function choose(db: Database, name: string | undefined): Promise<Chosen> {
-  const { usable, chunked, broken } = await loadSources(db);
+export async function choose(db: Database, name: string | undefined, use: Use = "work"): Promise<Chosen> {
+  const { usable, chunked, broken } = await loadSources(db, use);
   if (name !== undefined) {
     const chunkedSource = chunked.find((source) => source.name === name);
     const found = usable.find((source) => source.name === name || source.id === chunkedSource?.embeddedBy);

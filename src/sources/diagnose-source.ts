@@ -8,8 +8,11 @@ import { watchedRows } from "./source-sql.ts";
 import type { BrokenSource, KeyColumn, Source } from "./source.ts";
 import { invocation } from "../invocation.ts";
 
+/** What is done with a source. A search may be a role's that sees some rows only: it finds those. */
+export type Use = "work" | "search";
+
 /** The source that a row describes; or, where its tables no longer allow work on it, what is wrong and what to do. */
-export function diagnoseSource(row: SourceRow): Source | ChunkedSource | BrokenSource {
+export function diagnoseSource(row: SourceRow, use: Use): Source | ChunkedSource | BrokenSource {
   const broken = (problem: string): BrokenSource => ({ id: row.id, name: row.name, problem });
   if (row.schema === null || row.table === null) {
     const again = invocation("watch", ["TABLE", "--name", row.name, "--text", row.text_expression]);
@@ -58,7 +61,7 @@ export function diagnoseSource(row: SourceRow): Source | ChunkedSource | BrokenS
   if (vectorType !== "vector" && vectorType !== "halfvec") {
     return broken(`column ${row.vector_column} is ${vectorType}, neither vector nor halfvec`);
   }
-  if (row.hidden_by_row_security !== null) {
+  if (use === "work" && row.hidden_by_row_security !== null) {
     return broken(
       `row-level security hides rows of ${row.hidden_by_row_security} from this role: give it a policy "using (true)", or BYPASSRLS`,
     );

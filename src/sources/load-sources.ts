@@ -1,6 +1,6 @@
 import type { Database } from "../database/connect.ts";
 import { isChunked, type ChunkedSource } from "./chunked-source.ts";
-import { diagnoseSource, diagnoseText } from "./diagnose-source.ts";
+import { diagnoseSource, diagnoseText, type Use } from "./diagnose-source.ts";
 import { readSources } from "./read-sources.ts";
 import type { BrokenSource, Source } from "./source.ts";
 
@@ -13,12 +13,12 @@ export interface Sources {
 }
 
 /** Reads all sources as their tables are now: a dropped or renamed part breaks its own source, and no other. */
-export async function loadSources(db: Database): Promise<Sources> {
+export async function loadSources(db: Database, use: Use = "work"): Promise<Sources> {
   const usable: Source[] = [];
   const chunked: ChunkedSource[] = [];
   const broken: BrokenSource[] = [];
   for (const row of await readSources(db)) {
-    const diagnosed = diagnoseSource(row);
+    const diagnosed = diagnoseSource(row, use);
     const source =
       "problem" in diagnosed ? diagnosed : ((await diagnoseText(db, diagnosed, row)) ?? diagnosed);
     if ("problem" in source) broken.push(source);

@@ -17,6 +17,8 @@ const MOST_ROWS = 5_000;
  */
 const MOST_READ = 30_000;
 const WEIGHT_OF_ONE_IN_TWENTY = Math.log(20);
+/** Of the frequent words, the rarest that add to the weight of rows with a rare one: for each, the index is read once more. */
+const MOST_ADDED = 8;
 /** If every word is too frequent, rows must have all of this many, the rarest: these say the most, and the index reads the rows of each. */
 const MOST_TOGETHER = 3;
 
@@ -78,7 +80,9 @@ function heldTogether(rare: readonly AskedWord[], frequent: readonly AskedWord[]
   const anyRare = queryOf(...rare.map(({ lexeme }) => lexeme));
   return [
     ...heldByEach(rare),
-    ...frequent.map(({ lexeme, weight }) => ({ query: sql`(${anyRare} && ${queryOf(lexeme)})`, weight })),
+    ...frequent
+      .slice(0, MOST_ADDED)
+      .map(({ lexeme, weight }) => ({ query: sql`(${anyRare} && ${queryOf(lexeme)})`, weight })),
   ];
 }
 

@@ -8,7 +8,7 @@ import type { Searched } from "./searched.ts";
 import { parseQuestion } from "./words/parse-question.ts";
 import { requirement } from "./words/requirement.ts";
 import { lexemesOf } from "./words/word-weights.ts";
-import { findLanguage, type Language } from "./words/word-index.ts";
+import { findLanguage, type Language, type WordIndex } from "./words/word-index.ts";
 
 export type SearchRequest = Omit<SearchOptions<Record<string, unknown>, string>, "source" | "where"> & {
   readonly condition?: Condition | undefined;
@@ -21,6 +21,8 @@ export interface Asked {
   /** The key of that row. */
   readonly like: string | undefined;
   readonly language: Language;
+  /** The index of the words in that language. */
+  readonly wordIndex: WordIndex | undefined;
   /** The words of the question in that language; none where nothing asks for them. */
   readonly lexemes: readonly string[];
   readonly isHybrid: boolean;
@@ -40,7 +42,7 @@ const ASKED_CHARACTERS = 20_000;
 /** @throws {UsageError} if the question has no words, or if there is no such language */
 export async function understand(
   db: Database,
-  { languages, usualLanguage, hidesRows }: Searched,
+  { wordIndexes, usualLanguage, hidesRows }: Searched,
   question: Question,
   request: SearchRequest,
 ): Promise<Asked> {
@@ -48,15 +50,16 @@ export async function understand(
   const limit = request.limit ?? 10;
   const candidates = Math.max(limit, rerankedRows(request));
   const own = both(request.condition, hidesRows ? READABLE : undefined);
-  const asked = { language, condition: own, limit, candidates };
+  const wordIndex = wordIndexes.find((index) => index.language === language);
+  const asked = { language, wordIndex, condition: own, limit, candidates };
   if (typeof question !== "string")
     return { ...asked, text: undefined, like: String(question.like), lexemes: [], isHybrid: false };
-  const isHybrid = request.hybrid ?? languages.length > 0;
+  const isHybrid = request.hybrid ?? wordIndexes.length > 0;
   // Postgres's texts have no such character.
   const plain = question.replaceAll("\0", " ").trim();
   const { asked: text, required } = isHybrid ? parseQuestion(plain) : { asked: plain, required: "" };
   if (text === "") throw new UsageError("The question has no words.", "Say what to search for.");
-  const condition = both(own, await requirement(db, language, required));
+  const condition = both(own, await requirement(db, { language, wordIndex }, required));
   const needsWords = isHybrid || request.withSnippet === true;
   const lexemes = needsWords ? await lexemesOf(db, language, text.slice(0, ASKED_CHARACTERS)) : [];
   return { ...asked, text, like: undefined, lexemes, isHybrid, condition };

@@ -17,12 +17,12 @@ export class ByWords {
   readonly #read: Read;
   readonly #search: WordSearch;
 
-  constructor(read: Read, { languages }: Searched, { lexemes, language, condition, candidates }: Asked) {
+  constructor(read: Read, { lexemes, language, wordIndex, condition, candidates }: Asked) {
     this.#read = read;
     this.#search = {
       lexemes,
       language,
-      isIndexed: languages.includes(language),
+      index: wordIndex,
       cutsTexts: false,
       readsAll: false,
       condition,
@@ -46,10 +46,12 @@ export class ByWords {
     { matches, asked }: RankedByWords,
     near: readonly { readonly key: string }[],
   ): Promise<readonly WordMatch[]> {
-    if (asked === undefined) return matches;
-    if (near.length === 0) return (await this.#rank({ ...this.#search, readsAll: true })).matches;
+    const search = this.#search;
+    const { index } = search;
+    if (asked === undefined || index === undefined) return matches;
+    if (near.length === 0) return (await this.#rank({ ...search, readsAll: true })).matches;
     const keys = new Set([...matches, ...near].map(({ key }) => key));
-    return await this.#read((db, { keyed }) => rankRows(db, keyed, this.#search, asked, [...keys]));
+    return await this.#read((db, { keyed }) => rankRows(db, keyed, { ...search, index }, asked, [...keys]));
   }
 
   async #rank(search: WordSearch): Promise<RankedByWords> {

@@ -73,7 +73,7 @@ class SearchOf {
   }
 
   async hybrid(): Promise<Found> {
-    const byWords = new ByWords((work) => this.#read(work), this.#searched, this.#asked);
+    const byWords = new ByWords((work) => this.#read(work), this.#asked);
     const [meaning, first] = await Promise.all([this.#meaningIfEmbedded(), byWords.first()]);
     const { vector, found, wordsWeight, notices } = meaning;
     const ranked = fuse(found, await byWords.completed(first, found), wordsWeight).slice(

@@ -7,7 +7,7 @@ import type { Source } from "../sources/source.ts";
 import type { IndexKind } from "./index-kind.ts";
 import { searchedIndex } from "./searched-index.ts";
 import { regclassOf } from "./vector-index.ts";
-import { findLanguage, indexedLanguages, type Language } from "./words/word-index.ts";
+import { findLanguage, wordIndexes, type Language, type WordIndex } from "./words/word-index.ts";
 
 /** A source, with what a search needs to know of it. */
 export interface Searched {
@@ -23,8 +23,8 @@ export interface Searched {
   readonly vectors: number;
   /** A scan of the index can go on until enough rows pass a filter: pgvector 0.8. */
   readonly canIterate: boolean;
-  /** The text search configurations in which the words of its texts have an index. */
-  readonly languages: readonly Language[];
+  /** Of the words of its texts. */
+  readonly wordIndexes: readonly WordIndex[];
   /** That of the words of a search that names none: the first of them, or English. */
   readonly usualLanguage: Language;
   /** Row-level security may hide rows from this role: what it finds must be found among the others. */
@@ -59,14 +59,14 @@ async function searchedOf(
   const chunkedSource = chunked.find(({ embeddedBy }) => embeddedBy === source.id);
   const involved = [source, ...(chunkedSource === undefined ? [] : [chunkedSource])];
   const loaded = involved.map(({ id }) => sql`(${id}::int, ${versions.get(id) ?? ""})`);
-  const languages = await indexedLanguages(db, chunkedSource ?? source);
+  const indexes = await wordIndexes(db, chunkedSource ?? source);
   return {
     source,
     chunkedSource,
     keyed: chunkedSource ?? source,
     index: (await searchedIndex(db, source))?.kind,
-    languages,
-    usualLanguage: languages[0] ?? (await findLanguage(db, "pg_catalog.english")),
+    wordIndexes: indexes,
+    usualLanguage: indexes[0]?.language ?? (await findLanguage(db, "pg_catalog.english")),
     ...(await readSize(db, source)),
     hidesRows: await hidesRows(db, chunkedSource ?? source),
     // Every change of the row, whatever it is, makes another version of it.

@@ -57,14 +57,16 @@ function triedText({ table, textExpression }: Source): RawBuilder<unknown> {
 /**
  * The watched texts as `(k0, k1, …, content, fault)`, to be read.
  * @param condition over the watched table's own columns
+ * @param more further columns, each after a comma
  */
 export function watchedTexts(
   source: Source,
   condition: RawBuilder<unknown> = sql`true`,
+  more: RawBuilder<unknown> = sql``,
 ): RawBuilder<unknown> {
   // A plain column runs nothing of the user's, and its table can be read by parallel workers, which may set nothing.
   const role = source.textIsColumn ? sql`true` : asRole;
-  return sql`(select ${keyNames(source)}, ${textOf(source)} from ${tableOf(source)} where ${role} and ${condition})`;
+  return sql`(select ${keyNames(source)}, ${textOf(source)} ${more} from ${tableOf(source)} where ${role} and ${condition})`;
 }
 
 /**

@@ -32,14 +32,16 @@ test("Words that are in most texts find rows by the index, and without reading e
     await db.destroy();
     await client.query("drop index patient_words; drop table counted_of_client, counted_of_searches");
   });
-  const { keyed, languages } = await loadSearched(db, "patient_embeddings");
-  const [language = ""] = languages;
+  const { keyed, wordIndexes } = await loadSearched(db, "patient_embeddings");
+  const [index] = wordIndexes;
+  if (index === undefined) throw new Error("there is no index of the words");
+  const { language } = index;
   const found = async (asked: string): Promise<string[]> => {
     const lexemes = await lexemesOf(db, language, asked);
     const search = {
       lexemes,
       language,
-      isIndexed: true,
+      index,
       cutsTexts: false,
       readsAll: false,
       condition: undefined,

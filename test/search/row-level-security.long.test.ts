@@ -56,7 +56,7 @@ async function notes({ client }: Listening, vectors: string): Promise<void> {
     create index on public.notes using hnsw (embedding vector_cosine_ops);
     create index on public.notes_vectors using hnsw (embedding vector_cosine_ops);
     create index on public.notes using gin (to_tsvector('english', body));
-    create index on public.notes using gin (to_tsvector('simple', tenant));
+    create index on public.notes (tenant);
     analyze public.notes, public.notes_vectors`);
 }
 
@@ -78,6 +78,13 @@ describeNative("A role that row-level security shows some rows", "needs roles of
         expect(keys(await find(db, "notes", QUESTION, { ...way, limit: 50 })).toSorted()).toEqual(own);
       }
       expect(keys(await find(db, "notes", { like: 401 }, { limit: 50 })).toSorted()).toEqual(own.slice(1));
+      // An index of the words is used for no role that policies bind.
+      const searcher = new Searcher({
+        db,
+        providerOf: () => Promise.resolve(questionProvider(DIMENSIONS)),
+        timeoutMs: 10_000,
+      });
+      expect((await searcher.search("notes", QUESTION, {})).rankedBy).toBe("meaning");
       // The same in SQL.
       const { rows } = await session.query<{ key: string }>(
         "select key from autoembed.search('notes', $1::vector, 50)",

@@ -1,8 +1,8 @@
 import { sql, type RawBuilder } from "kysely";
-import { isSameRow, keysOf, queueKey, watchedTexts } from "../../sources/source-sql.ts";
+import { isSameRow, keysOf, queueKey } from "../../sources/source-sql.ts";
 import type { Source } from "../../sources/source.ts";
-import { wordsOf } from "./word-index.ts";
-import type { ParsedRows, WordSearch } from "./word-search.ts";
+import { watchedWords } from "./word-index.ts";
+import type { IndexedSearch, ParsedRows } from "./word-search.ts";
 import { queryOf, weightsOf, type AskedWord } from "./word-weights.ts";
 
 /** Rows that are parsed, at least: each costs a tenth of a millisecond or more, by its length. */
@@ -106,12 +106,11 @@ function heldByEach(asked: readonly AskedWord[]): readonly Held[] {
  */
 export function parsedByIndex(
   source: Source,
-  { language, condition, limit }: WordSearch,
+  { index, condition, limit }: IndexedSearch,
   held: readonly Held[],
   asked: readonly AskedWord[],
 ): ParsedRows {
-  const rows = watchedTexts(source, condition?.(source));
-  const words = wordsOf(language, sql`t.content`);
+  const rows = watchedWords(source, index, condition?.(source));
   // The length of a column is known without reading it.
   const length = source.textIsColumn ? sql`octet_length(t.content)` : sql`0`;
   const holding = held.map(
@@ -119,7 +118,7 @@ export function parsedByIndex(
       query,
       weight,
     }) => sql`(select ${keysOf(source, "t")}, ${weight}::float8 as weight, ${length} as length
-      from ${rows} t where ${words} @@ ${query} limit ${sql.lit(MOST_ROWS)})`,
+      from ${rows} t where t.words @@ ${query} limit ${sql.lit(MOST_ROWS)})`,
   );
   const keys = keysOf(source, "h");
   return {
@@ -127,8 +126,8 @@ export function parsedByIndex(
       select ${keys} from (${sql.join(holding, sql` union all `)}) h
       group by ${keys} order by sum(h.weight) desc, min(h.length), ${keys} limit ${Math.max(PARSED_ROWS, limit)}
     ), parsed as materialized (
-      select ${queueKey(source, "t")} as key, ${words} as words
-      from candidates c join ${watchedTexts(source)} t on ${isSameRow(source, "c", "t")}
+      select ${queueKey(source, "t")} as key, t.words
+      from candidates c join ${watchedWords(source, index)} t on ${isSameRow(source, "c", "t")}
     )`,
     asked: weightsOf(asked),
   };

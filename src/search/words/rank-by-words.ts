@@ -4,7 +4,7 @@ import type { Source } from "../../sources/source.ts";
 import { parsedByIndex, waysTo, type Ways } from "./parsed-by-index.ts";
 import { parsedByKey } from "./parsed-by-key.ts";
 import { parsedOneByOne } from "./parsed-one-by-one.ts";
-import type { ParsedRows, WordSearch } from "./word-search.ts";
+import type { IndexedSearch, ParsedRows, WordSearch } from "./word-search.ts";
 import { weighWords, type AskedWord } from "./word-weights.ts";
 
 /** A row that has at least one of the words. */
@@ -27,6 +27,8 @@ export interface RankedByWords {
 /** The usual constants of BM25: how soon a repeated word counts no more, and how much a text's length does. */
 const K1 = sql`1.2::float8`;
 const B = sql`0.75::float8`;
+/** How often a text has the word `w`. A column may have words without their positions. */
+const times = sql`coalesce(cardinality(w.positions), 1)`;
 /** For the rows that an index finds: 16 bytes and more a block. */
 const MEMORY_KB = 65_536;
 /** Characters of each text that are parsed if one text has too many words: 100,000 stay below 1 MB in any script. */
@@ -39,25 +41,25 @@ const PARSED_CHARACTERS = 100_000;
  * @throws the database's error 54000 for a text with more words than Postgres indexes, unless texts are cut
  */
 export async function rankByWords(db: Database, source: Source, search: WordSearch): Promise<RankedByWords> {
-  const { lexemes } = search;
+  const { lexemes, index } = search;
   if (lexemes.length === 0) return { matches: [] };
-  if (!search.isIndexed) {
+  if (index === undefined) {
     const content = search.cutsTexts ? sql`left(t.content, ${sql.lit(PARSED_CHARACTERS)})` : sql`t.content`;
     return { matches: await rank(db, search, parsedOneByOne(source, search, lexemes, content)) };
   }
-  const asked = await weighWords(db, source, search.language, lexemes);
+  const asked = await weighWords(db, source, index, lexemes);
   const { ways, areShort } = waysTo(asked, search.readsAll);
   const matches =
     ways.length === 0
       ? []
-      : await byIndexAlone(db, (alone) => firstToFind(alone, source, search, ways, asked));
+      : await byIndexAlone(db, (alone) => firstToFind(alone, source, { ...search, index }, ways, asked));
   return areShort && matches.length < search.limit ? { matches, asked } : { matches };
 }
 
 async function firstToFind(
   db: Database,
   source: Source,
-  search: WordSearch,
+  search: IndexedSearch,
   ways: Ways["ways"],
   asked: readonly AskedWord[],
 ): Promise<WordMatch[]> {
@@ -76,7 +78,7 @@ async function firstToFind(
 export async function rankRows(
   db: Database,
   source: Source,
-  search: WordSearch,
+  search: IndexedSearch,
   asked: readonly AskedWord[],
   keys: readonly string[],
 ): Promise<WordMatch[]> {
@@ -107,9 +109,9 @@ async function rank(
   const { rows } = await sql<WordMatch>`
     with ${parsed}, matches as materialized (
       select p.key, l.* from parsed p cross join lateral (
-        select sum(cardinality(w.positions)) as length,
+        select sum(${times}) as length,
           array_agg(w.lexeme) filter (where w.lexeme = any(${lexemes})) as lexemes,
-          array_agg(cardinality(w.positions)) filter (where w.lexeme = any(${lexemes})) as times
+          array_agg(${times}) filter (where w.lexeme = any(${lexemes})) as times
         from unnest(p.words) w) l
     ), ${asked}, usual as (
       select avg(length) as length from matches

@@ -3,7 +3,7 @@ import type { Database } from "../../database/connect.ts";
 import { askingFor } from "../../database/storing.ts";
 import { contentOf } from "../../sources/source-sql.ts";
 import type { Condition } from "../filter.ts";
-import { wordsOf, type Language } from "./word-index.ts";
+import { wordsOf, type Language, type WordIndex } from "./word-index.ts";
 
 /**
  * A row has what a question requires of it: see `parseQuestion`. Undefined where nothing is required, or nothing but words
@@ -11,7 +11,7 @@ import { wordsOf, type Language } from "./word-index.ts";
  */
 export async function requirement(
   db: Database,
-  language: Language,
+  { language, wordIndex }: { readonly language: Language; readonly wordIndex: WordIndex | undefined },
   required: string,
 ): Promise<Condition | undefined> {
   if (required === "") return undefined;
@@ -23,5 +23,5 @@ export async function requirement(
     return { says: rows[0]?.says === true, query };
   });
   if (!says) return undefined;
-  return (source) => sql`${wordsOf(language, contentOf(source))} @@ ${query}`;
+  return (source) => sql`${wordIndex?.words ?? wordsOf(language, contentOf(source))} @@ ${query}`;
 }

@@ -1,10 +1,9 @@
 import { sql, type RawBuilder } from "kysely";
 import type { Database } from "../../database/connect.ts";
 import { askingFor } from "../../database/storing.ts";
-import { watchedTexts } from "../../sources/source-sql.ts";
 import type { Source } from "../../sources/source.ts";
 import { planIn, type Explained } from "../plan.ts";
-import { wordsOf, type Language } from "./word-index.ts";
+import { watchedWords, wordsOf, type Language, type WordIndex } from "./word-index.ts";
 
 export interface AskedWord {
   readonly lexeme: string;
@@ -35,18 +34,18 @@ export async function lexemesOf(db: Database, language: Language, asked: string)
 export async function weighWords(
   db: Database,
   source: Source,
-  language: Language,
+  index: WordIndex,
   lexemes: readonly string[],
 ): Promise<AskedWord[]> {
-  const words = wordsOf(language, sql`t.content`);
+  const rows = watchedWords(source, index);
   const having = lexemes.map(
-    (lexeme) => sql`(select from ${watchedTexts(source)} t where ${words} @@ ${queryOf(lexeme)} offset 0)`,
+    (lexeme) => sql`(select from ${rows} t where t.words @@ ${queryOf(lexeme)} offset 0)`,
   );
   // Each branch stays a node of the plan for its "offset", also where the table has partitions.
-  const branches = [sql`(select from ${watchedTexts(source)} t offset 0)`, ...having];
-  const { rows } = await sql<Explained>`
+  const branches = [sql`(select from ${rows} t offset 0)`, ...having];
+  const { rows: explained } = await sql<Explained>`
     explain (format json) ${sql.join(branches, sql` union all `)}`.execute(db);
-  const [all = 0, ...estimates] = (planIn(rows)?.Plans ?? []).map((plan) => plan["Plan Rows"]);
+  const [all = 0, ...estimates] = (planIn(explained)?.Plans ?? []).map((plan) => plan["Plan Rows"]);
   return lexemes
     .map((lexeme, i) => {
       const texts = estimates[i] ?? 1;

@@ -97,7 +97,8 @@ function isFilter(value: unknown): value is object {
     Object.values(value).every(
       (wanted) =>
         compared.safeParse(wanted).success ||
-        (isPlainObject(wanted) && Object.values(wanted).every((one) => compared.safeParse(one).success)),
+        // Of a jsonb column, any JSON is compared.
+        isPlainObject(wanted),
     )
   );
 }

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Logger } from "pino";
 import { SetupError, UsageError } from "../errors.ts";
 import { ProviderError } from "../providers/provider-error.ts";
-import { conditionOf } from "../search/filter.ts";
+import { whereOf } from "../search/filter.ts";
 import type { Searcher } from "../search/searcher.ts";
 import type { Guard } from "./guard.ts";
 import { readBody } from "./read-body.ts";
@@ -57,7 +57,7 @@ async function answer({ searcher, guard, log }: SearchContext, request: Incoming
 
 async function search(searcher: Searcher, body: SearchBody): Promise<Answer> {
   const { question, like, source, where, text, snippet, ...request } = body;
-  const condition = conditionOf(where);
+  const filter = whereOf(where);
   const unknown = await searcher.of(source).then(
     () => undefined,
     (error: unknown) => {
@@ -69,7 +69,7 @@ async function search(searcher: Searcher, body: SearchBody): Promise<Answer> {
   if (unknown !== undefined) return unknown;
   const found = await searcher.search(source, question ?? { like: like ?? "" }, {
     ...request,
-    condition,
+    where: filter,
     withText: text,
     withSnippet: snippet,
   });

@@ -1,6 +1,6 @@
 import type { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
 import { z } from "zod";
-import { conditionOf } from "../search/filter.ts";
+import { whereOf } from "../search/filter.ts";
 import type { Question } from "../search/search-options.ts";
 import type { Searcher } from "../search/searcher.ts";
 import { checkFilter } from "./allowed-columns.ts";
@@ -13,11 +13,11 @@ const scalar = z.union([z.string(), z.number(), z.boolean(), z.null()]);
 const compared = z.union([scalar, z.array(scalar)]);
 const limit = z.int().min(1).max(MOST_ROWS).optional().describe("The most rows, 10 if not given.");
 const where = z
-  .record(z.string(), z.union([compared, z.record(z.string(), compared)]))
+  .record(z.string(), z.union([compared, z.record(z.string(), z.unknown())]))
   .optional()
   .describe(
     'Conditions on columns, all of which must hold: {"status": ["open", "new"], "price": {"lt": 50}}. ' +
-      "Operators: eq, ne, lt, lte, gt, gte, in, notIn, like, ilike, isNull. The tool sources names the columns.",
+      "Operators: eq, ne, lt, lte, gt, gte, in, notIn, like, ilike, isNull; of a list column contains, containsAny; of jsonb contains. The tool sources names the columns.",
   );
 const rerank = z
   .boolean()
@@ -79,7 +79,7 @@ async function find(
   checkFilter(keyed.name, where, select);
   const { hits, rankedBy, notice } = await searcher.search(source, question, {
     limit,
-    condition: conditionOf(where),
+    where: whereOf(where),
     select,
     withText: showsTexts,
     rerank: rerank === true,

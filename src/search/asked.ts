@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { roleSearchPath } from "../database/session-settings.ts";
 import { UsageError } from "../errors.ts";
-import { both, READABLE, type Condition } from "./filter.ts";
+import { both, READABLE, type Condition, type Where } from "./filter.ts";
 import { isReranked, type Question, type SearchOptions } from "./search-options.ts";
 import type { Searched } from "./searched.ts";
 import { parseQuestion } from "./words/parse-question.ts";
@@ -11,6 +11,8 @@ import { lexemesOf } from "./words/word-weights.ts";
 import { findLanguage, type Language, type WordIndex } from "./words/word-index.ts";
 
 export type SearchRequest = Omit<SearchOptions<Record<string, unknown>, string>, "source" | "where"> & {
+  readonly where?: Where | undefined;
+  /** SQL of an operator's. */
   readonly condition?: Condition | undefined;
 };
 
@@ -42,14 +44,14 @@ const ASKED_CHARACTERS = 20_000;
 /** @throws {UsageError} if the question has no words, or if there is no such language */
 export async function understand(
   db: Database,
-  { wordIndexes, usualLanguage, hidesRows }: Searched,
+  { wordIndexes, usualLanguage, hidesRows, columns }: Searched,
   question: Question,
   request: SearchRequest,
 ): Promise<Asked> {
   const language = await languageOf(db, usualLanguage, request.language);
   const limit = request.limit ?? 10;
   const candidates = Math.max(limit, rerankedRows(request));
-  const own = both(request.condition, hidesRows ? READABLE : undefined);
+  const own = [request.condition, request.where?.(columns), hidesRows ? READABLE : undefined].reduce(both);
   const wordIndex = wordIndexes.find((index) => index.language === language);
   const asked = { language, wordIndex, condition: own, limit, candidates };
   if (typeof question !== "string")

@@ -9,7 +9,7 @@ import { KeptProviders } from "../providers/registry.ts";
 import { openReranker } from "../providers/rerank/reranker.ts";
 import { UsageError } from "../errors.ts";
 import { Bills } from "./bills.ts";
-import { conditionOf } from "./filter.ts";
+import { whereOf } from "./filter.ts";
 import { rankedRows, type CompiledSearch } from "./ranked-rows.ts";
 import type { Question, SearchOptions, SearchResult } from "./search-options.ts";
 import { Searcher } from "./searcher.ts";
@@ -85,9 +85,7 @@ export function createSearch<Row extends object = Record<string, unknown>>(
       : explainUnmigrated({ ...config, DATABASE_URL: config.DATABASE_URL }, work);
   const search: Search<Row>["search"] = async (question, { source, where, ...request } = {}) =>
     // The columns that were selected are those of the type.
-    (await explain(() =>
-      searcher.search(source, question, { ...request, condition: conditionOf(where) }),
-    )) as never;
+    (await explain(() => searcher.search(source, question, { ...request, where: whereOf(where) }))) as never;
   return {
     search,
     query: async (question, options = {}) => {

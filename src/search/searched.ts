@@ -4,6 +4,8 @@ import { SetupError, UsageError } from "../errors.ts";
 import type { ChunkedSource } from "../sources/chunked-source.ts";
 import { choose, type Chosen } from "../sources/choose-sources.ts";
 import type { Source } from "../sources/source.ts";
+import { comparedColumns } from "./compared-columns.ts";
+import type { Columns } from "./comparisons.ts";
 import type { IndexKind } from "./index-kind.ts";
 import { searchedIndex } from "./searched-index.ts";
 import { regclassOf } from "./vector-index.ts";
@@ -27,6 +29,7 @@ export interface Searched {
   readonly wordIndexes: readonly WordIndex[];
   /** That of the words of a search that names none: the first of them, or English. */
   readonly usualLanguage: Language;
+  readonly columns: Columns;
   /** Row-level security may hide rows from this role: what it finds must be found among the others. */
   readonly hidesRows: boolean;
   /** True in SQL, as long as the source is what was loaded. */
@@ -68,6 +71,7 @@ async function searchedOf(
     wordIndexes: indexes,
     usualLanguage: indexes[0]?.language ?? (await findLanguage(db, "pg_catalog.english")),
     ...(await readSize(db, source)),
+    columns: await comparedColumns(db, chunkedSource ?? source),
     hidesRows: await hidesRows(db, chunkedSource ?? source),
     // Every change of the row, whatever it is, makes another version of it.
     isUnchanged: sql`((select count(*) from autoembed.embedding_source s

@@ -98,7 +98,7 @@ const textIsColumn = sql`exists (
         where x.attrelid = c.oid and quote_ident(x.attname) = s.text_expression and not x.attisdropped)`;
 
 /** The schema of the operator by which the default btree class of the key column `a` compares: `citext` has its own. */
-const operators = sql`coalesce((
+export const operatorsOf = sql`coalesce((
             select en.nspname from pg_type ky join pg_opclass kc on kc.opcintype = coalesce(nullif(ky.typbasetype, 0), ky.oid)
             join pg_am m on m.oid = kc.opcmethod and m.amname = 'btree'
             join pg_amop o on o.amopfamily = kc.opcfamily and o.amopstrategy = 3
@@ -108,7 +108,7 @@ const operators = sql`coalesce((
 
 const key = sql`(
         select jsonb_agg(jsonb_build_object('name', k.name, 'type', format_type(a.atttypid, -1),
-          'operators', ${operators}, 'in_vector_table', exists (
+          'operators', ${operatorsOf}, 'in_vector_table', exists (
             select from pg_attribute b where b.attrelid = coalesce(s.vector_table, s.watched_table)
               and b.attname = k.name and b.atttypid = a.atttypid and not b.attisdropped)) order by k.n)
         from unnest(s.key_columns) with ordinality as k(name, n)

@@ -134,8 +134,10 @@ export function isSameRow(source: Source, a: string, b: string): RawBuilder<unkn
   );
 }
 
-/** An operator of a key column's own type: `citext` compares by one that is not in pg_catalog. */
-export function keyOperator({ operators }: KeyColumn, operator: "=" | ">" | "<" | "<="): RawBuilder<unknown> {
+export type Sign = "=" | "<" | "<=" | ">" | ">=" | "~~" | "~~*";
+
+/** An operator of a column's own type: `citext` compares by one that is not in pg_catalog. */
+export function keyOperator({ operators }: KeyColumn, operator: Sign): RawBuilder<unknown> {
   return operators === "pg_catalog"
     ? sql.raw(operator)
     : sql`operator(${sql.id(operators)}.${sql.raw(operator)})`;

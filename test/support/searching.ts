@@ -27,7 +27,7 @@ export function questionProvider(dimensions: number): Provider {
   };
 }
 
-export type TestRequest = Omit<SearchRequest, "condition"> & { readonly where?: string };
+export type TestRequest = Omit<SearchRequest, "condition" | "where"> & { readonly where?: string };
 
 /** Rows that a search finds whose questions have oracle vectors. @param where SQL */
 export async function find(

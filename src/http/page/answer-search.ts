@@ -1,6 +1,6 @@
 import { SetupError } from "../../errors.ts";
 import { ProviderError } from "../../providers/provider-error.ts";
-import { conditionOf } from "../../search/filter.ts";
+import { whereOf } from "../../search/filter.ts";
 import type { Searcher } from "../../search/searcher.ts";
 import { parseWhere } from "../search-body.ts";
 import { isHow, type SearchAsked, type SearchOutcome } from "./search.ts";
@@ -25,7 +25,7 @@ export async function answerSearch(searcher: Searcher, form: URLSearchParams): P
     const found = await searcher.search(asked.source, asked.query, {
       limit: SEARCH_LIMIT,
       hybrid: HYBRID[asked.how],
-      condition: asked.where === "" ? undefined : conditionOf(parseWhere(asked.where)),
+      where: asked.where === "" ? undefined : whereOf(parseWhere(asked.where)),
       withSnippet: asked.withText,
     });
     return { ...outcome, found };

@@ -2,6 +2,8 @@ import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { roleSearchPath } from "../database/session-settings.ts";
 import { UsageError } from "../errors.ts";
+import type { Source } from "../sources/source.ts";
+import type { Columns } from "./comparisons.ts";
 import { both, READABLE, type Condition, type Where } from "./filter.ts";
 import { isReranked, type Question, type SearchOptions } from "./search-options.ts";
 import type { Searched } from "./searched.ts";
@@ -44,10 +46,11 @@ const ASKED_CHARACTERS = 20_000;
 /** @throws {UsageError} if the question has no words, or if there is no such language */
 export async function understand(
   db: Database,
-  { wordIndexes, usualLanguage, hidesRows, columns }: Searched,
+  { wordIndexes, usualLanguage, hidesRows, columns, keyed }: Searched,
   question: Question,
   request: SearchRequest,
 ): Promise<Asked> {
+  checkSelected(keyed, columns, request.select);
   const language = await languageOf(db, usualLanguage, request.language);
   const limit = request.limit ?? 10;
   const candidates = Math.max(limit, rerankedRows(request));
@@ -60,11 +63,26 @@ export async function understand(
   // Postgres's texts have no such character.
   const plain = question.replaceAll("\0", " ").trim();
   const { asked: text, required } = isHybrid ? parseQuestion(plain) : { asked: plain, required: "" };
-  if (text === "") throw new UsageError("The question has no words.", "Say what to search for.");
+  if (text === "") {
+    throw new UsageError(
+      required === "" ? "The question has no words." : "The question says only what a row must not have.",
+      "Say what to search for.",
+    );
+  }
   const condition = both(own, await requirement(db, { language, wordIndex }, required));
   const needsWords = isHybrid || request.withSnippet === true;
   const lexemes = needsWords ? await lexemesOf(db, language, text.slice(0, ASKED_CHARACTERS)) : [];
   return { ...asked, text, like: undefined, lexemes, isHybrid, condition };
+}
+
+/** @throws {UsageError} if the table has no such column */
+function checkSelected({ name }: Source, columns: Columns, select: readonly string[] = []): void {
+  const unknown = select.filter((column) => !columns.has(column));
+  if (unknown.length > 0)
+    throw new UsageError(
+      `${name} has no column ${unknown.join(", ")} to select.`,
+      `There are: ${[...columns.keys()].join(", ")}.`,
+    );
 }
 
 function rerankedRows(request: SearchRequest): number {

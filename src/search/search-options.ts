@@ -1,4 +1,3 @@
-import { UsageError } from "../errors.ts";
 import type { Filter } from "./filter.ts";
 
 /** What is searched for: words, or what is like a row that is there. */
@@ -80,39 +79,6 @@ export interface SearchResult<Selected = object> {
    * person who searches.
    */
   readonly notice: string | null;
-}
-
-const MOST_ROWS = 10_000;
-/** Their texts, each cut, are about as much as the services take in a request. */
-const MOST_RERANKED = 200;
-
-/** @throws {UsageError} if an option cannot be used. */
-export function checkOptions({
-  limit,
-  minScore,
-  weights,
-  rerank,
-}: Pick<SearchOptions, "limit" | "minScore" | "weights" | "rerank">): void {
-  if (limit !== undefined && !(Number.isInteger(limit) && limit >= 1 && limit <= MOST_ROWS))
-    throw new UsageError(`limit is ${limit}.`, `Give a whole number from 1 to ${MOST_ROWS}.`);
-  if (minScore !== undefined && !Number.isFinite(minScore))
-    throw new UsageError(`minScore is ${minScore}.`, "Give a number, such as 0.5.");
-  if (weights !== undefined && !(weights.words >= 0 && weights.words <= 1))
-    throw new UsageError(`weights.words is ${weights.words}.`, "Give a number from 0 to 1.");
-  const { candidates } = typeof rerank === "object" ? rerank : {};
-  if (
-    candidates !== undefined &&
-    !(Number.isInteger(candidates) && candidates >= 1 && candidates <= MOST_RERANKED)
-  )
-    throw new UsageError(
-      `rerank.candidates is ${candidates}.`,
-      `Give a whole number from 1 to ${MOST_RERANKED}.`,
-    );
-  if (isReranked({ rerank }) && (limit ?? 0) > MOST_RERANKED)
-    throw new UsageError(
-      `limit is ${limit}, and at most ${MOST_RERANKED} rows are reranked.`,
-      "Search without rerank, or for fewer rows.",
-    );
 }
 
 export function isReranked({ rerank }: Pick<SearchOptions, "rerank">): boolean {

@@ -9,7 +9,8 @@ import { SourceHasChanged } from "./nearest.ts";
 import { QuestionVectors } from "./question-vectors.ts";
 import type { SearchRequest } from "./asked.ts";
 import { runSearch } from "./run-search.ts";
-import { checkOptions, isReranked, type Question, type SearchResult } from "./search-options.ts";
+import { checkOptions } from "./check-options.ts";
+import { isReranked, type Question, type SearchResult } from "./search-options.ts";
 import { loadSearched, type Searched } from "./searched.ts";
 
 /** How long what is known of a source's indexes and size is used. */
@@ -52,6 +53,7 @@ export class Searcher {
     request: SearchRequest,
   ): Promise<SearchResult<Record<string, unknown>>> {
     checkOptions(request);
+    checkSource(source);
     if (isReranked(request)) checkRerank(question, this.#options.reranker);
     const run = async (): Promise<SearchResult<Record<string, unknown>>> =>
       runSearch({ ...this.#options, questions: this.#questions }, await this.of(source), question, request);
@@ -83,6 +85,12 @@ export class Searcher {
   }
 }
 
+/** @throws {UsageError} of a caller without types */
+function checkSource(source: unknown): void {
+  if (source !== undefined && typeof source !== "string")
+    throw new UsageError(`source is a ${typeof source}.`, "Give the name of a source.");
+}
+
 /** @throws {UsageError} if rows cannot be reranked */
 function checkRerank(question: Question, reranker: Reranker | undefined): void {
   if (typeof question !== "string")
@@ -105,7 +113,9 @@ function explained(error: unknown): unknown {
   const what = harmlessMessage(error) ?? describeDatabaseError(error);
   return new UsageError(
     `The database refuses the search: ${what}.`,
-    "A condition compares the table's own columns with values of their types; a language is a text search configuration (\\dF in psql).",
+    error.code === "42501"
+      ? "Grant select on what is searched and selected to the role that searches."
+      : "A condition compares the table's own columns with values of their types; a language is a text search configuration (\\dF in psql).",
     // That of a value would repeat it.
     error.code.startsWith("42") ? { cause: error } : {},
   );

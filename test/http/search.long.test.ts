@@ -96,7 +96,11 @@ test.each([
     '{"question": "a", "where": "true or true"}',
     "where should be an object of columns",
   ],
-  ["a condition too deep", '{"question": "a", "where": {"b": {"eq": {"c": 1}}}}', "where should be"],
+  [
+    "a condition too deep",
+    '{"question": "a", "where": {"b": {"eq": {"c": 1}}}}',
+    "where.b.eq cannot be compared. Give one value.",
+  ],
   ["an unknown operator", '{"question": "a", "where": {"b": {"or": 1}}}', "where.b has no operator or."],
   ["an unknown column", '{"question": "a", "where": {"nope": 1}}', "The database refuses the search"],
   [

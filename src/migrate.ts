@@ -4,6 +4,11 @@ import { checkServer } from "./database/check-server.ts";
 import { SetupError, UsageError } from "./errors.ts";
 import { invocation } from "./invocation.ts";
 import { checkApplied, readState } from "./migrate/applied.ts";
+import {
+  changedFunctions,
+  INSTALLED_FUNCTIONS,
+  type InstalledFunction,
+} from "./migrate/changed-functions.ts";
 import { firstVersion } from "./migrate/first-version.ts";
 import { lockedTransaction } from "./migrate/locked-transaction.ts";
 import { readMigrationFiles, type MigrationFiles } from "./migrate/migration-files.ts";
@@ -76,7 +81,9 @@ async function applySteps(client: ClientBase, files: MigrationFiles, options: Mi
   if (isFirstVersion && options.adoptsFirstVersion !== true) throw firstVersion();
   if (applied.has(UNINSTALL)) throw beingUninstalled();
   checkApplied(files, applied);
-  for (const step of migrationSteps(files, applied, { ...options, adopts: isFirstVersion })) {
+  const { rows: installed } = await client.query<InstalledFunction>(INSTALLED_FUNCTIONS);
+  const isChanged = changedFunctions(files.functions, installed).length > 0;
+  for (const step of migrationSteps(files, applied, { ...options, adopts: isFirstVersion, isChanged })) {
     if (step.isRoutine !== true) options.onMessage?.(`Applying ${step.title}`);
     await client.query(step.sql);
   }

@@ -1,6 +1,7 @@
 import pc from "picocolors";
 import { examineDatabase } from "../doctor/examine-database.ts";
 import { examineGrants } from "../doctor/examine-grants.ts";
+import { examineFunctions } from "../doctor/examine-functions.ts";
 import { examineIndexes } from "../doctor/examine-indexes.ts";
 import { examineListening } from "../doctor/examine-listening.ts";
 import { examineReranker } from "../doctor/examine-reranker.ts";
@@ -31,6 +32,7 @@ export const doctor: Command = {
     return await withDatabase(async (db, config) => {
       const findings: Finding[] = [
         ...(await examineServer(db)),
+        ...(await examineFunctions(db)),
         ...(await examineIndexes(db)),
         ...(await examineDatabase(db)),
         ...(await examineGrants(db)),

@@ -12,6 +12,8 @@ export interface StepOptions {
   readonly dimensions: number;
   /** The database is one of version 0.1, to be taken over. */
   readonly adopts?: boolean;
+  /** Functions are not what was recorded of them: see `changedFunctions`. */
+  readonly isChanged?: boolean;
 }
 
 /** What brings a database with `applied` up to date; where it is, its rights alone. */
@@ -28,7 +30,8 @@ export function migrationSteps(files: MigrationFiles, applied: Applied, options:
         ? [{ title: "what version 0.1 kept in public", sql: files.adoption.tables }]
         : []),
     ]),
-    ...(functions === undefined || (functions.hash !== files.functionsHash && !isNewer(functions.version))
+    ...(functions === undefined ||
+    ((functions.hash !== files.functionsHash || options.isChanged === true) && !isNewer(functions.version))
       ? [functionsStep(files)]
       : []),
     ...(adopts ? [{ title: "the triggers of version 0.1", sql: files.adoption.triggers }] : []),

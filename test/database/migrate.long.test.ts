@@ -43,6 +43,10 @@ const RELEASED = {
   "000006-any-backend.sql": "sha1:73ed1812cb73d55bd262cc888de0b649e622c08a",
   "000007-questions-from-sql.sql": "sha1:b1924d3ffca5a10fab884874d5b52bd61a313724",
   "000008-batches.sql": "sha1:447d3b30e6aff25b2c5108acfe3f39526ed77d2b",
+  "000009-spending.sql": "sha1:589086d46b08e0b73cad50b995ad9519e21df7b4",
+  "000010-batch-hashes.sql": "sha1:c81c5c126e8355362084f2a2981fdbc1c98692d2",
+  "000011-waits.sql": "sha1:8d6beedbca1f19cb2af5eeec9c7327546f9e7442",
+  "000012-tickets-may-repeat.sql": "sha1:40a8b0165926460b689e5385c309f4574e5d1c12",
 };
 
 /** A database as it was before 000004, with the functions of the present. */
@@ -175,6 +179,53 @@ describe("npm run migrate", () => {
     expect((await client.query(outdated)).rows).toEqual([{ names: [] }]);
     await client.query("insert into patient_embeddings values (1, 'one'); truncate patient_embeddings");
     expect((await client.query("select from autoembed.embedding_queue")).rowCount).toBe(0);
+  });
+
+  test("applies functions again that were dropped, replaced or given other settings by hand", async () => {
+    const { databaseUrl, client } = await emptyDatabase();
+    await migrate({ databaseUrl, dimensions: 8 });
+    for (const change of [
+      "drop function autoembed.is_watched(integer, oid)",
+      "create or replace function autoembed.move_ledger(source_id integer, old_key text, new_key text) returns void language sql strict as 'select null::void'",
+      "alter function autoembed.outdated_triggers reset all",
+      "alter function autoembed.outdated_triggers security invoker",
+      "alter function autoembed.change_key set row_security = off",
+      "do $$ begin execute (select 'drop function ' || min(oid)::regprocedure from pg_proc where proname = 'search_as_json'); end $$",
+    ]) {
+      await client.query(change);
+      expect(await messagesOf(databaseUrl), change).toEqual([`Applying functions of ${VERSION}`]);
+      expect(await messagesOf(databaseUrl), change).toEqual([]);
+    }
+    // Those of a newer version are left alone.
+    await client.query(`drop function autoembed.is_watched(integer, oid);
+      update autoembed.migration set hash = 'sha1:other', version = '99.0.0' where filename = 'functions'`);
+    expect(await messagesOf(databaseUrl)).toEqual([]);
+  });
+
+  test("replaces trigger functions with other settings, and triggers that fire for less than they should", async () => {
+    const { databaseUrl, client } = await emptyDatabase();
+    await migrate({ databaseUrl, dimensions: 8 });
+    await client.query(`create table events (at timestamptz primary key, body text, embedding vector(8));
+      select autoembed.watch('events', 'body')`);
+    const update = "create or replace trigger autoembed_1_update after";
+    const row = "on patient_embeddings for each row execute function autoembed.source_1_row()";
+    const row2 = "on patient_embeddings for each row when (false) execute function autoembed.source_1_row()";
+    for (const [change, name] of [
+      ["alter function autoembed.source_1_row() reset all", "patient_embeddings: source_1_row"],
+      [
+        "alter function autoembed.source_1_row() set search_path = public",
+        "patient_embeddings: source_1_row",
+      ],
+      ["alter function autoembed.source_1_row() set row_security = off", "patient_embeddings: source_1_row"],
+      ["alter function autoembed.source_2_insert() reset timezone", "events: source_2_insert"],
+      [`${update} update ${row2}`, "patient_embeddings: autoembed_1_update"],
+      [`${update} update of patient_id ${row}`, "patient_embeddings: autoembed_1_update"],
+      [`${update} insert ${row}`, "patient_embeddings: autoembed_1_update"],
+    ]) {
+      await client.query(String(change));
+      expect(await messagesOf(databaseUrl), change).toEqual([`${name} brought up to date`]);
+      expect(await messagesOf(databaseUrl), change).toEqual([]);
+    }
   });
 
   test("replaces a trigger that names columns, as earlier versions made it, so that the columns can be changed and dropped", async () => {

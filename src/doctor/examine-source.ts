@@ -1,6 +1,5 @@
 import { sql } from "kysely";
 import type { Config } from "../config.ts";
-import { quoted } from "../database/identifier.ts";
 import type { Database } from "../database/connect.ts";
 import { SetupError } from "../errors.ts";
 import { invocation } from "../invocation.ts";
@@ -14,6 +13,7 @@ import { vectorIndexes, type VectorIndex } from "../search/vector-index.ts";
 import { missingGrants } from "../sources/missing-grants.ts";
 import type { Source } from "../sources/source.ts";
 import { examineRoles } from "./examine-roles.ts";
+import { examineTriggers } from "./examine-triggers.ts";
 import { examineTrust } from "./examine-trust.ts";
 import { examineVectors } from "./examine-vectors.ts";
 import { ok, problem, warning, type Finding } from "./finding.ts";
@@ -29,7 +29,7 @@ export async function examineSource(
 ): Promise<Finding[]> {
   const granted = await grants(db, source);
   return [
-    ...(await triggers(db, source)),
+    ...(await examineTriggers(db, source)),
     granted,
     ...(await examineTrust(db, source)),
     ...(await foreignKey(db, source)),
@@ -39,51 +39,6 @@ export async function examineSource(
       ? [warning(`${source.name} is paused.`, `To go on: ${invocation("resume", [source.name])}`)]
       : []),
   ].map((finding) => ({ ...finding, what: `${source.name}: ${finding.what}` }));
-}
-
-async function triggers(db: Database, { id, name, schema, table }: Source): Promise<Finding[]> {
-  const { rows } = await sql<{ wanted: string; enabled: string | null }>`
-    select w.wanted, t.tgenabled::text as enabled
-    from (select format('autoembed_%s_%s', ${id}::int, event) as wanted from unnest(array['insert', 'update', 'delete', 'truncate']) event) w
-    left join pg_trigger t on t.tgname = w.wanted and t.tgrelid = format('%I.%I', ${schema}::text, ${table}::text)::regclass`.execute(
-    db,
-  );
-  const missing = rows.filter(({ enabled }) => enabled === null);
-  const disabled = rows.filter(({ enabled }) => enabled === "D" || enabled === "R");
-  const backfill = `then: ${invocation("backfill", ["--source", name])}`;
-  if (missing.length > 0) {
-    return [
-      problem(
-        `${missing.map(({ wanted }) => wanted).join(", ")} missing: changes are not queued.`,
-        `select autoembed.install_triggers(s) from autoembed.embedding_source s where id = ${id}; ${backfill}`,
-      ),
-    ];
-  }
-  if (disabled.length > 0) {
-    const enable = disabled.map(
-      ({ wanted }) => `alter table ${quoted({ schema, table })} enable trigger ${wanted};`,
-    );
-    return [problem("the triggers are disabled: changes are not queued.", `${enable.join(" ")} ${backfill}`)];
-  }
-  const outdated = await outdatedTriggers(db, id);
-  if (outdated.length > 0) {
-    return [
-      problem(
-        `outdated: ${outdated.join(", ")}.`,
-        `As the owner of the schema autoembed: ${invocation("migrate")}`,
-      ),
-    ];
-  }
-  return [ok("the triggers are installed, enabled and up to date")];
-}
-
-/** By comparing what is installed with what would be installed now. */
-async function outdatedTriggers(db: Database, id: number): Promise<readonly string[]> {
-  const { rows } = await sql<{ outdated: string[] }>`
-    select autoembed.outdated_triggers(s) as outdated from autoembed.embedding_source s where s.id = ${id}`.execute(
-    db,
-  );
-  return rows[0]?.outdated ?? [];
 }
 
 async function grants(db: Database, source: Source): Promise<Finding> {

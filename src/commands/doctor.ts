@@ -1,6 +1,7 @@
 import pc from "picocolors";
 import { examineDatabase } from "../doctor/examine-database.ts";
 import { examineGrants } from "../doctor/examine-grants.ts";
+import { examineEncryption } from "../doctor/examine-encryption.ts";
 import { examineFunctions } from "../doctor/examine-functions.ts";
 import { examineIndexes } from "../doctor/examine-indexes.ts";
 import { examineListening } from "../doctor/examine-listening.ts";
@@ -35,6 +36,7 @@ export const doctor: Command = {
         ...(await examineFunctions(db)),
         ...(await examineIndexes(db)),
         ...(await examineDatabase(db)),
+        ...(await examineEncryption(config)),
         ...(await examineGrants(db)),
         ...(await examineListening(db, config)),
         ...(await examineReranker(config)),

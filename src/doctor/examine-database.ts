@@ -69,8 +69,8 @@ function encryption({ encrypted, remote }: DatabaseFacts): Finding {
   if (encrypted === true) return ok("The connection to the database is encrypted");
   if (!remote) return ok("The connection to the database stays on one machine");
   return problem(
-    "The connection to the database is not encrypted, and comes from another machine: texts and vectors can be read on the way.",
-    "Append ?sslmode=verify-full&sslrootcert=FILE to DATABASE_URL, with the authority of the server's certificate in that file.",
+    "The connection that reaches the server is not encrypted, and comes from another machine: texts and vectors can be read on the way.",
+    "Append ?sslmode=verify-full&sslrootcert=FILE to DATABASE_URL, with the authority of the server's certificate in that file. If it has that, a pooler or proxy stands between: have it use TLS to the server too (PgBouncer: server_tls_sslmode).",
   );
 }
 

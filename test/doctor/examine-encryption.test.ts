@@ -1,0 +1,75 @@
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { connect, createServer, type AddressInfo, type Socket } from "node:net";
+import { TLSSocket } from "node:tls";
+import { expect, onTestFinished, test } from "vitest";
+import { examineEncryption, isReadable } from "../../src/doctor/examine-encryption.ts";
+import { prepare } from "../support/listening.ts";
+
+test("A socket can be read on the way if it leads to another machine and has no TLS", () => {
+  const here = "10.0.0.5";
+  expect(isReadable({ remoteAddress: "10.0.0.9", localAddress: here })).toBe(true);
+  expect(isReadable({ remoteAddress: "2001:db8::1", localAddress: "2001:db8::2" })).toBe(true);
+  expect(isReadable({ remoteAddress: "10.0.0.9", localAddress: here, encrypted: true })).toBe(false);
+  expect(isReadable({ remoteAddress: here, localAddress: here })).toBe(false);
+  for (const loopback of ["127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1"])
+    expect(isReadable({ remoteAddress: loopback, localAddress: here })).toBe(false);
+  expect(isReadable({ remoteAddress: undefined, localAddress: undefined })).toBe(false);
+});
+
+/** A server that a client sees at another address than its own, and that leads to the database. */
+async function distantAddress(databaseUrl: string, certificate?: { key: Buffer; cert: Buffer }) {
+  const target = new URL(databaseUrl);
+  const sockets = new Set<Socket>();
+  const join = (from: Socket): void => {
+    const to = connect(Number(target.port), target.hostname);
+    for (const socket of [from, to]) socket.on("error", () => undefined);
+    from.pipe(to).pipe(from);
+    sockets.add(to);
+  };
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on("error", () => undefined);
+    if (certificate === undefined) {
+      join(socket);
+      return;
+    }
+    // The client asks for TLS first: https://www.postgresql.org/docs/current/protocol-message-formats.html
+    socket.once("data", () => {
+      socket.write("S");
+      join(new TLSSocket(socket, { isServer: true, ...certificate }));
+    });
+  });
+  server.listen(0, "0.0.0.0");
+  await once(server, "listening");
+  onTestFinished(() => {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  });
+  const address = new URL(databaseUrl);
+  address.port = String((server.address() as AddressInfo).port);
+  return address;
+}
+
+test("`doctor` looks at each address of the database as it is reached from here", async () => {
+  const { database } = await prepare();
+  const near = await distantAddress(database.url);
+  expect(await examineEncryption({ DATABASE_URL: database.url, LISTEN_DATABASE_URL: near.href })).toEqual([]);
+  // Nothing answers there, which other checks report.
+  near.port = "1";
+  expect(await examineEncryption({ DATABASE_URL: near.href })).toEqual([]);
+
+  const file = (name: string): Buffer => readFileSync(new URL(`../support/tls/${name}`, import.meta.url));
+  const unencrypted = ({ encrypted }: { readonly encrypted?: boolean }): boolean => encrypted !== true;
+  const secure = await distantAddress(database.url, { key: file("key.pem"), cert: file("certificate.pem") });
+  secure.searchParams.set("sslmode", "no-verify");
+  const [found, ...others] = await examineEncryption(
+    { DATABASE_URL: secure.href, LISTEN_DATABASE_URL: database.url, EMBED_MCP_DATABASE_URL: database.url },
+    unencrypted,
+  );
+  expect(others).toEqual([]);
+  expect(found?.level).toBe("problem");
+  expect(found?.what).toContain(
+    "The connection of LISTEN_DATABASE_URL, EMBED_MCP_DATABASE_URL is not encrypted",
+  );
+});

@@ -43,7 +43,7 @@ begin
       offset 0) e on true
     left join lateral (select r.reserved_at, r.owner, r.ticket from autoembed.embedding_reservation r
       where r.text_hash = n.text_hash and r.cache_model = model offset 0) r on true
-    where e.text_hash is not null or r.ticket is null or r.ticket <> all(tickets)
+    where e.text_hash is not null or r.ticket is null or r.owner <> claimant or r.ticket <> all(tickets)
   ), needless as materialized (
     select r.text_hash
     from others o join autoembed.embedding_reservation r on r.text_hash = o.text_hash and r.cache_model = model

@@ -114,6 +114,6 @@ export async function enqueueKeys(
       insert into autoembed.embedding_queue (source_id, key) select ${source.id}, ${queueKey(source, "t")}
       from named n join ${watchedKeys(source)} t on ${keyMatches(source, "t", "n")} where ${keyFits(source, "t")}
       on conflict (source_id, key) do nothing returning 1
-    ) select count(*)::int as queued from queued`.execute(transaction);
+    ) select count(*)::float8 as queued from queued`.execute(transaction);
   return rows[0]?.queued ?? 0;
 }

@@ -138,6 +138,20 @@ test("A listener that is freed gives up no reservation of another one under the 
   expect(rows).toEqual([{ owner: there }]);
 });
 
+test("A text is reserved by one listener, also where another one has a row with that text under the same ticket", async () => {
+  const { client, here, there } = await prepareShared();
+  const reserve = async (listener: number) => {
+    const { rows } = await client.query<{ state: string }>(
+      "select r.state from autoembed.reserve_texts('m', array[sha256('one')], array[1000], $1) r",
+      [listener],
+    );
+    return rows.map(({ state }) => state);
+  };
+  expect(await reserve(here)).toEqual([]);
+  expect(await reserve(there)).toEqual(["taken"]);
+  expect(await reserve(here)).toEqual([]);
+});
+
 test("A row of chunks is read, split and dequeued alone, whatever shares its ticket", async () => {
   const { client, watch, db } = await prepareChunkedDocuments();
   await watch();

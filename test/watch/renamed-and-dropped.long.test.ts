@@ -4,6 +4,7 @@ import { expect, onTestFinished, test, vi } from "vitest";
 import { readConfig } from "../../src/config.ts";
 import { connect } from "../../src/database/connect.ts";
 import { collectStatus } from "../../src/status/collect-status.ts";
+import { unwatch } from "../../src/watch/unwatch.ts";
 import { watch } from "../../src/watch/watch.ts";
 import { describeNative } from "../support/database.ts";
 import { prepare, wrongRows } from "../support/listening.ts";
@@ -137,6 +138,32 @@ test("A table that another took the name of is reported with the command that wa
   expect(
     await wrongRows(client, "(select id as patient_id, body as context_text, embedding from app.tickets) t"),
   ).toEqual([]);
+});
+
+test("A table that was dropped and made again with its triggers, as a dump does it, is unwatched, or watched again", async () => {
+  const { client, listen, db, problemOf, watchAgain } = await prepareTwoSources();
+  const triggers = "select from pg_trigger where tgrelid = 'app.tickets'::regclass and not tgisinternal";
+  const makeAgain = async () => {
+    const { rows } = await client.query<{ statement: string }>(
+      "select pg_get_triggerdef(oid) as statement from pg_trigger where tgrelid = 'app.tickets'::regclass and not tgisinternal",
+    );
+    expect(rows).toHaveLength(4);
+    await client.query(`drop table app.tickets;
+      create table app.tickets (id int primary key, title text default 'title', body text, embedding vector(8));
+      ${rows.map(({ statement }) => statement).join(";")}`);
+  };
+  await makeAgain();
+  expect(await problemOf()).toContain("npm run unwatch -- tickets");
+  await watchAgain({});
+  await client.query("insert into app.tickets values (1, 'a', 'seen')");
+  const listener = await listen();
+  await listener.whenDrained();
+  expect((await client.query("select from app.tickets where embedding is not null")).rowCount).toBe(1);
+
+  await makeAgain();
+  await unwatch(db, "tickets");
+  expect((await client.query(triggers)).rowCount).toBe(0);
+  await client.query("insert into app.tickets values (1, 'a', 'free')");
 });
 
 describeNative(

@@ -43,6 +43,7 @@
 --   alter role autoembed_listener set intervalstyle = 'postgres';
 --   alter role autoembed_listener set bytea_output = 'hex';
 --   alter role autoembed_listener set extra_float_digits = 1;
+--   alter role autoembed_listener set array_nulls = on;
 --   alter role autoembed_listener set quote_all_identifiers = off;
 --   alter role autoembed_listener set jit = off;
 --   alter role autoembed_listener set default_transaction_isolation = 'read committed';

@@ -98,6 +98,13 @@ function explain(error: unknown): unknown {
       { cause: error },
     );
   }
+  if (error.code === "3F000") {
+    return new SetupError(
+      "This database has no schema public, in which pgvector and the table patient_embeddings are made.",
+      "As the owner of the database: create schema public;",
+      { cause: error },
+    );
+  }
   return new SetupError(
     `A migration failed: ${error.message}.`,
     error.hint ??

@@ -1,6 +1,7 @@
 create or replace function autoembed.default_name(watched_table regclass) returns text
 language sql stable strict
 set search_path = pg_catalog, pg_temp
+set quote_all_identifiers = off
 as $$
   select case c.relnamespace
     when 'public'::regnamespace then c.relname

@@ -2,6 +2,8 @@
 create or replace function autoembed.replace_trigger_functions(source autoembed.embedding_source) returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
+-- On, Postgres would keep the settings of the functions in another spelling.
+set quote_all_identifiers = off
 as $$
 declare
   made record;

@@ -1,6 +1,8 @@
 create or replace function autoembed.trigger_values(source autoembed.embedding_source) returns jsonb
 language sql stable
 set search_path = pg_catalog, pg_temp
+-- The functions would be spelled in another way in each session that has this on, and never be up to date.
+set quote_all_identifiers = off
 as $$
   select jsonb_build_object(
     'source_id', source.id,

@@ -21,6 +21,8 @@ const FORMATS = {
   intervalstyle: "postgres",
   bytea_output: "hex",
   extra_float_digits: "1",
+  // Off, a null in an array that is sent, or in a key that is one, would be the word.
+  array_nulls: "on",
 } as const;
 
 /** Nothing that the user's code would notice. */

@@ -1,5 +1,4 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { BEGIN_UNHURRIED } from "../timing/unhurried.ts";
 import pg, { type ClientBase } from "pg";
 import { SetupError } from "../errors.ts";
 
@@ -9,6 +8,8 @@ const PATIENCE_MS = 120_000;
 const LOCK_WAIT_MS = 500;
 /** Any number, always the same: "autoembd" in ASCII. */
 const LOCK_KEY = BigInt(`0x${Buffer.from("autoembd").toString("hex")}`);
+/** Whatever the role's or the database's defaults are: both can be said before the first query only. */
+const BEGIN = "begin isolation level read committed read write; set local statement_timeout = 0";
 const LOCK_NOT_AVAILABLE = "55P03";
 const DEADLOCK = "40P01";
 
@@ -23,11 +24,12 @@ const DEADLOCK = "40P01";
 export async function lockedTransaction<T>(client: ClientBase, work: () => Promise<T>): Promise<T> {
   const deadline = performance.now() + PATIENCE_MS;
   for (;;) {
-    await client.query(BEGIN_UNHURRIED);
+    await client.query(BEGIN);
     try {
       const { rows } = await client.query<{ locked: boolean }>(
-        `select pg_try_advisory_xact_lock($1) as locked, set_config('lock_timeout', $2, true),
-           set_config('transaction_isolation', 'read committed', true), set_config('transaction_read_only', 'off', true)`,
+        `select pg_try_advisory_xact_lock($1) as locked, set_config('lock_timeout', $2, true), (
+           select count(set_config(name, '0', true)) from pg_catalog.pg_settings
+           where name in ('idle_in_transaction_session_timeout', 'transaction_timeout')) as unlimited`,
         [String(LOCK_KEY), `${LOCK_WAIT_MS}ms`],
       );
       if (rows[0]?.locked === true) {

@@ -19,6 +19,10 @@ set client_min_messages = warning;
 do $$ begin
   perform set_config('search_path', format('pg_catalog, %I, pg_temp', n.nspname), false)
   from pg_extension e join pg_namespace n on n.oid = e.extnamespace where e.extname = 'vector';
+  -- The extension is made in the first schema of the path that there is.
+  if not found and current_schema() is null then
+    perform set_config('search_path', 'public', false);
+  end if;
 end $$;
 `,
   isRoutine: true,

@@ -41,11 +41,12 @@ describeNative("A role whose statements have a time limit", "needs several sessi
     const client = new pg.Client(await prepareHurriedRole());
     await client.connect();
     onTestFinished(() => client.end());
-    const limit = async () =>
-      (await client.query<{ limit: string }>(`select current_setting('statement_timeout') as limit`)).rows[0]
-        ?.limit;
-    expect(await unhurried(client, limit)).toBe("0");
-    expect(await lockedTransaction(client, limit)).toBe("0");
-    expect(await limit()).toBe("1min");
+    const limitOf = async (name: string) =>
+      (await client.query<{ limit: string }>("select current_setting($1) as limit", [name])).rows[0]?.limit;
+    expect(await unhurried(client, () => limitOf("statement_timeout"))).toBe("0");
+    for (const name of LIMITS) {
+      expect(await lockedTransaction(client, () => limitOf(name)), name).toBe("0");
+      expect(await limitOf(name)).toBe("1min");
+    }
   });
 });

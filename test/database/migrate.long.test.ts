@@ -124,6 +124,39 @@ describe("npm run migrate", () => {
     );
   });
 
+  test("passes whatever isolation, access mode and path the sessions of the database have by default", async () => {
+    const { databaseUrl, client } = await emptyDatabase();
+    const { rows } = await client.query<{ name: string }>("select quote_ident(current_database()) as name");
+    for (const setting of [
+      "default_transaction_isolation = serializable",
+      "default_transaction_read_only = on",
+      "search_path = nowhere",
+      "quote_all_identifiers = on",
+    ])
+      await client.query(`alter database ${rows[0]?.name ?? ""} set ${setting}`);
+    expect(await messagesOf(databaseUrl)).not.toEqual([]);
+    expect(await messagesOf(databaseUrl)).toEqual([]);
+  });
+
+  test("of a database without the schema public says what to make", async () => {
+    const { databaseUrl, client } = await emptyDatabase();
+    await client.query("drop schema public cascade");
+    await expect(migrate({ databaseUrl, dimensions: 8 })).rejects.toMatchObject({
+      message: expect.stringContaining("no schema public") as string,
+      remedy: expect.stringContaining("create schema public;") as string,
+    });
+    await client.query("create schema public");
+    await migrate({ databaseUrl, dimensions: 8 });
+  });
+
+  test("takes tables of a user's for version 0.1 only if they are that version's", async () => {
+    const { databaseUrl, client } = await emptyDatabase();
+    await client.query(
+      "create table public.embedding_source (x int); create table public.embedding_reservation (x int)",
+    );
+    expect(await messagesOf(databaseUrl)).toContain("Applying 000001-tables.sql");
+  });
+
   test("does not watch the sample table again once a user has stopped watching it", async () => {
     const { databaseUrl, client } = await emptyDatabase();
     await migrate({ databaseUrl, dimensions: 8 });

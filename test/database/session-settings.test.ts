@@ -136,6 +136,7 @@ describeNative("a role's own settings", "needs roles of its own", () => {
       grant usage on schema app to ${name}; grant select, update (embedding) on app.readings to ${name};
       alter role ${name} set datestyle = 'German, DMY'; alter role ${name} set timezone = 'America/New_York';
       alter role ${name} set extra_float_digits = -3; alter role ${name} set bytea_output = 'escape';
+      alter role ${name} set array_nulls = off; alter role ${name} set quote_all_identifiers = on;
       alter role ${name} set standard_conforming_strings = off; alter role ${name} set search_path = '';
       alter role ${name} set default_transaction_isolation = 'serializable';
       alter role ${name} set default_transaction_read_only = on`);

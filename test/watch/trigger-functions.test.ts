@@ -47,6 +47,17 @@ describe("The trigger functions of a source are those of the golden files", () =
     });
   }
 
+  test("Trigger functions are the same, and up to date, whatever the settings of the session that makes them are", async () => {
+    await client.query(`create table app.spelled (id bigint primary key, body text, embedding vector(512));
+      set quote_all_identifiers = on`);
+    await client.query("select autoembed.watch('app.spelled', 'body')");
+    const outdated =
+      "select name, autoembed.outdated_triggers(s) as names from autoembed.embedding_source s order by id desc limit 1";
+    expect((await client.query(outdated)).rows).toEqual([{ name: "app.spelled", names: [] }]);
+    await client.query("reset quote_all_identifiers");
+    expect((await client.query(outdated)).rows).toEqual([{ name: "app.spelled", names: [] }]);
+  });
+
   test("Trigger functions that were just made are up to date", async () => {
     const { rows } = await client.query(
       "select name from autoembed.embedding_source s where autoembed.outdated_triggers(s) <> '{}'",

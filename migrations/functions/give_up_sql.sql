@@ -13,7 +13,7 @@ as $$
     end if;
     return null;$sql$, source.id,
     format('a change of %s was not queued: its trigger functions cannot write to the tables of autoembed (SQLSTATE ',
-      source.watched_table),
+      autoembed.ascii_name(source.watched_table)),
     'The command doctor says which right or index is missing, and what to run.')
 $$;
 comment on function autoembed.give_up_sql is

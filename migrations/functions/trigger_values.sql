@@ -49,7 +49,8 @@ as $$
     'all_keys_fit', case when autoembed.key_fits_sql(source) = 'true' then 'true'
       else format('(select coalesce(bool_and(%s), true) from new_rows n)', autoembed.key_fits_sql(source)) end,
     'warn', format('raise warning using message = %L, hint = %L;',
-      format('a key of %s is longer than 2600 bytes: the row gets no vector', source.watched_table),
+      format('a key of %s is longer than 2600 bytes: the row gets no vector',
+        autoembed.ascii_name(source.watched_table)),
       'Watch the table by a shorter key.'),
     -- Not where one transaction has found out already.
     'check_queue', autoembed.check_queue_sql(source),

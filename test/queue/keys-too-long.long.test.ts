@@ -1,6 +1,7 @@
-import type pg from "pg";
-import { expect, test } from "vitest";
+import pg from "pg";
+import { expect, onTestFinished, test } from "vitest";
 import { runCommand } from "../support/command.ts";
+import { describeNative } from "../support/database.ts";
 import { DIMENSIONS, prepare } from "../support/listening.ts";
 
 const VECTOR = `embedding vector(${DIMENSIONS})`;
@@ -68,6 +69,43 @@ test("A key too long for the queue fails no write while a column has another nam
   await client.query("update app.t set content = 'changed'");
   expect((await client.query("select from autoembed.embedding_queue")).rowCount).toBe(1);
 });
+
+describeNative(
+  "A client whose encoding has not the characters of a table's name",
+  "needs a session of its own",
+  () => {
+    test("is failed no write by a warning, of a key too long or of a change that cannot be queued", async () => {
+      const { client, database } = await prepare();
+      await client.query(`drop schema if exists app cascade; create schema app;
+      create table app."日記 Größe" (code text primary key, body text, ${VECTOR});
+      select autoembed.watch('app."日記 Größe"', 'body', source_name => 't');
+      create view app.diary as select code, body from app."日記 Größe"`);
+      const writer = new pg.Client(database.url);
+      await writer.connect();
+      onTestFinished(() => writer.end());
+      const warnings = warningsOf(writer);
+      await writer.query("set client_encoding = 'LATIN1'");
+      await writer.query("insert into app.diary values ('short', 'one')");
+      await writer.query("update app.diary set code = repeat(md5('a'), 100)");
+      expect(warnings).toEqual([
+        expect.stringContaining('a key of app."?? Gr??e" is longer than 2600 bytes'),
+      ]);
+      await client.query(
+        "drop index autoembed.embedding_queue_pending; alter table autoembed.embedding_queue drop constraint embedding_queue_pkey",
+      );
+      onTestFinished(async () => {
+        await client.query("truncate autoembed.embedding_queue; select autoembed.unwatch('t')");
+        const { rows } = await client.query<{ definition: string }>(
+          "select definition from autoembed.missing_indexes()",
+        );
+        for (const { definition } of rows) await client.query(definition);
+      });
+      await writer.query("update app.diary set code = 'short', body = 'two'");
+      await writer.query("insert into app.diary values ('other', 'three')");
+      expect(warnings.at(-1)).toContain('a change of app."?? Gr??e" was not queued');
+    });
+  },
+);
 
 async function prepareTable(create: string) {
   const around = await prepare();

@@ -10,7 +10,9 @@ export async function examineTriggers(
   { id, name, schema, table }: Pick<Source, "id" | "name" | "schema" | "table">,
 ): Promise<Finding[]> {
   const { rows } = await sql<{ wanted: string; relation: string | null; enabled: string | null }>`
-    select w.wanted, t.tgrelid::regclass::text as relation, t.tgenabled::text as enabled
+    select w.wanted, t.tgenabled::text as enabled, (
+      select format('"%s"."%s"', replace(n.nspname, '"', '""'), replace(c.relname, '"', '""'))
+      from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = t.tgrelid) as relation
     from (select format('autoembed_%s_%s', ${id}::int, event) as wanted from unnest(array['insert', 'update', 'delete', 'truncate']) event) w
     left join pg_trigger t on t.tgname = w.wanted and (t.tgrelid = format('%I.%I', ${schema}::text, ${table}::text)::regclass
       -- A partition has triggers by row of its own, which can be disabled alone.

@@ -23,7 +23,7 @@ test("`doctor` finds triggers that are disabled in a partition alone, and says h
   const [disabled, ...others] = await found();
   expect(others).toEqual([]);
   expect(disabled?.level).toBe("problem");
-  expect(disabled?.what).toBe('the triggers are disabled on app."Visits 2": changes are not queued.');
+  expect(disabled?.what).toBe('the triggers are disabled on "app"."Visits 2": changes are not queued.');
   await client.query(disabled?.remedy?.replace(/then: .*$/, "") ?? "");
   expect(await found()).toMatchObject([{ level: "ok" }]);
 });

@@ -28,6 +28,7 @@ begin
     'usage on sequence autoembed.embedding_ticket',
     'execute on function autoembed.free_claims(integer, interval)',
     'execute on function autoembed.reserve_texts(text, bytea[], bigint[], integer, integer[], integer[], text[])',
+    'execute on function autoembed.tenants_in_turn(integer, integer, integer, integer[], bigint[], bigint)',
     'execute on function autoembed.evaluate_text(anyelement, text, text)',
     'execute on function autoembed.granted_rights()',
     'execute on function autoembed.hides_rows(oid, "char"[])',

@@ -30,6 +30,8 @@ as $$
     ('embedding_question_pkey', 'embedding_question', 'primary key', '(model, text_hash)'),
     ('embedding_queue_pending', 'embedding_queue', 'index', 'btree (source_id, ticket) where (failed_at is null)'),
     ('embedding_queue_pkey', 'embedding_queue', 'primary key', '(source_id, key)'),
+    ('embedding_queue_tenant', 'embedding_queue', 'index',
+      'btree (source_id, tenant, ticket) where ((failed_at is null) and (tenant is not null))'),
     ('embedding_reservation_pkey', 'embedding_reservation', 'primary key', '(text_hash, cache_model)'),
     ('embedding_source_name_key', 'embedding_source', 'unique', '(name)'),
     ('embedding_source_pkey', 'embedding_source', 'primary key', '(id)'),

@@ -23,8 +23,9 @@ begin
   end if;
   update autoembed.embedding_queue set source_id = parked where source_id = source.id;
   if before.key_columns = source.key_columns then
-    insert into autoembed.embedding_queue (source_id, key, queued_at)
-    select source.id, q.key, q.queued_at from autoembed.embedding_queue q where q.source_id = parked order by q.ticket;
+    insert into autoembed.embedding_queue (source_id, key, queued_at, tenant)
+    select source.id, q.key, q.queued_at, q.tenant from autoembed.embedding_queue q where q.source_id = parked
+    order by q.ticket;
   else
     perform autoembed.requeue_by_new_key(before, source, unseen, parked);
   end if;

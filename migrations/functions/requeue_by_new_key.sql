@@ -14,8 +14,8 @@ begin
     where not exists (
       select from pg_attribute a where a.attrelid = source.watched_table and a.attname = c and not a.attisdropped))
   then
-    execute format('insert into autoembed.embedding_queue (source_id, key, queued_at)
-      select $1, %s, q.queued_at from autoembed.embedding_queue q join %s t on %s = q.key
+    execute format('insert into autoembed.embedding_queue (source_id, key, queued_at, tenant)
+      select $1, %s, q.queued_at, q.tenant from autoembed.embedding_queue q join %s t on %s = q.key
       where q.source_id = $2 order by q.ticket', new_key, watched, old_key) using source.id, parked;
     perform autoembed.rename_ledger(source, old_key);
     return;
@@ -24,8 +24,8 @@ begin
   -- known any more, nor what was changed since: all are looked at, and those that have not changed are found in the
   -- ledger.
   perform autoembed.rename_ledger(source, new_key);
-  execute format('insert into autoembed.embedding_queue (source_id, key, queued_at)
-    select $1, q.key, q.queued_at from autoembed.embedding_queue q join %s t on %s = q.key
+  execute format('insert into autoembed.embedding_queue (source_id, key, queued_at, tenant)
+    select $1, q.key, q.queued_at, q.tenant from autoembed.embedding_queue q join %s t on %s = q.key
     where q.source_id = $2 order by q.ticket', watched, new_key) using source.id, parked;
   if unseen or exists (
     select from autoembed.embedding_queue q

@@ -36,7 +36,7 @@ as $$
     'is_changed', autoembed.is_changed_sql(source),
     -- While a key that is checked at the end of a transaction is not, two rows may have it; the queue has it once.
     'select_keys', case when autoembed.key_is_immediate(source.watched_table, source.key_columns)
-      then 'select' else 'select distinct' end,
+      then 'select' else 'select ' || (autoembed.tenant_values(source) ->> 'distinct') end,
     'deleted_rows', case when autoembed.fires_by_row(source) then '(select old.*)' else 'old_rows' end,
     'has_no_vector', autoembed.has_no_vector_sql(source),
     'needs_vector', autoembed.needs_vector_sql(source),
@@ -59,7 +59,8 @@ as $$
     'requeue', 'on conflict (source_id, key) do update set ticket = excluded.ticket, '
       'queued_at = excluded.queued_at, not_before = excluded.not_before,'
       '
-        failed_at = null, owner = null, attempts = 0, last_error = null',
+        failed_at = null, owner = null, attempts = 0, last_error = null'
+      || case when autoembed.tenant_sql(source, 'n') is null then '' else ', tenant = excluded.tenant' end,
     -- NOTIFY takes a server-wide lock at commit, so it is sent only when a listener may be asleep. A transaction whose
     -- snapshot is older than its statement cannot see whether one is, and always sends.
     -- A transaction that is to be prepared must send none: its session says so.
@@ -67,5 +68,6 @@ as $$
         where current_setting('autoembed.notify', true) is distinct from 'off'
           and (current_setting('transaction_isolation') <> 'read committed'
             or exists (select from autoembed.embedding_listener where idle));$sql$, source.id))
+    || autoembed.tenant_values(source)
 $$;
 comment on function autoembed.trigger_values is 'What the placeholders of the trigger templates stand for in a source.';

@@ -1,6 +1,10 @@
+-- As it was before there were tenants.
+drop function if exists autoembed.wanted_source(
+  regclass, text, text[], text, text, text, text, integer, jsonb, regclass, jsonb);
 create or replace function autoembed.wanted_source(
   watched_table regclass, text_expression text, key_columns text[], vector_column text, source_name text, backend text,
-  model text, dimensions integer, settings jsonb, vector_table regclass, passages jsonb
+  model text, dimensions integer, settings jsonb, vector_table regclass, passages jsonb,
+  tenant text
 ) returns autoembed.embedding_source
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -26,6 +30,8 @@ begin
   wanted.vector_column := vector_column;
   wanted.vector_table := vector_table;
   wanted.passages := passages;
+  perform autoembed.check_tenant(watched_table, tenant);
+  wanted.tenant_column := tenant;
   wanted.name := coalesce(source_name, autoembed.default_name(watched_table));
   perform autoembed.check_receiver_is_free(wanted);
   wanted.backend := backend;

@@ -1,3 +1,6 @@
+-- As it was before there were tenants.
+drop function if exists autoembed.watch(
+  regclass, text, text[], text, text, text, text, integer, jsonb, regclass, jsonb);
 create or replace function autoembed.watch(
   watched_table regclass,
   text_expression text,
@@ -9,7 +12,8 @@ create or replace function autoembed.watch(
   dimensions integer default null,
   settings jsonb default '{}',
   vector_table regclass default null,
-  passages jsonb default null
+  passages jsonb default null,
+  tenant text default null
 ) returns autoembed.embedding_source
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -21,7 +25,7 @@ declare
   unseen boolean;
 begin
   wanted := autoembed.wanted_source(watched_table, text_expression, key_columns, vector_column, source_name, backend,
-    model, dimensions, settings, vector_table, passages);
+    model, dimensions, settings, vector_table, passages, tenant);
   select * into before from autoembed.embedding_source s where s.name = wanted.name for update;
   perform autoembed.check_model_is_settled(before, wanted);
   perform autoembed.release_former(before, wanted);
@@ -31,6 +35,10 @@ begin
   source := autoembed.save_source(wanted);
   unseen := autoembed.may_have_missed_changes(before);
   perform autoembed.install_triggers(source);
+  -- The triggers of chunks find their tenants in this source.
+  perform autoembed.install_triggers(c) from autoembed.embedding_source c
+  where source.passages is not null and c.watched_table = source.vector_table
+    and num_nonnulls(before.tenant_column, source.tenant_column) > 0;
   if before.id is not null
     and (before.watched_table, before.key_columns, before.text_expression, before.vector_column, before.vector_table,
       before.passages)
@@ -39,6 +47,8 @@ begin
   then
     perform autoembed.requeue(before, source, unseen);
   end if;
+  perform autoembed.settle_tenants(s) from autoembed.embedding_source s
+  where s.id = source.id or (source.passages is not null and s.watched_table = source.vector_table);
   perform pg_notify('autoembed', '');
   return source;
 end

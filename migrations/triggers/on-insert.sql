@@ -20,15 +20,15 @@ begin
     when syntax_error_or_access_rule_violation then
       -- Without a key no row has a name. The source is in trouble, and watching it again looks at every row.
       execute coalesce(
-        'insert into autoembed.embedding_queue (source_id, key) select distinct {{source_id}}, k.key from (select '
+        'insert into autoembed.embedding_queue ({{columns}}) select distinct {{source_id}}, {{k_key}} from (select '
         || autoembed.current_key_sql('n', {{watched_oid}}, {{key_numbers}}, tg_relid)
         || ' as key from new_rows n) k where octet_length(k.key) <= {{longest_key}} {{requeue}}', 'select');
       {{wake}}
       return null;
     when others then
       -- The row is queued, and the claim finds out.
-      insert into autoembed.embedding_queue (source_id, key)
-      select distinct {{source_id}}, {{key_of_n}} from new_rows n
+      insert into autoembed.embedding_queue ({{columns}})
+      select distinct {{source_id}}, {{key_of_n}}{{no_tenant}} from new_rows n
       where {{has_no_vector}} and {{has_key}} and {{key_fits}}
       {{requeue}};
       if found then
@@ -44,8 +44,8 @@ begin
     perform set_config('autoembed.plain_inserts',
       coalesce(current_setting('autoembed.plain_inserts', true), '') || '+', true);
     begin
-      insert into autoembed.embedding_queue (source_id, key)
-      {{select_keys}} {{source_id}}, {{key_of_n}} from new_rows n
+      insert into autoembed.embedding_queue ({{columns}})
+      {{select_keys}} {{source_id}}, {{key_of_n}}{{tenant_of_n}} from new_rows n
       where {{needs_vector}} and {{has_key}} and {{key_fits}};
       if found then
         {{wake}}
@@ -56,8 +56,8 @@ begin
     end;
   end if;
   -- The key may have lost its unique index since.
-  insert into autoembed.embedding_queue (source_id, key)
-  select distinct {{source_id}}, {{key_of_n}} from new_rows n
+  insert into autoembed.embedding_queue ({{columns}})
+  select {{distinct}} {{source_id}}, {{key_of_n}}{{tenant_of_n}} from new_rows n
   where {{needs_vector}} and {{has_key}} and {{key_fits}}
   {{requeue}};
   if found then

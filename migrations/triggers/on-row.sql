@@ -8,7 +8,7 @@ as $autoembed$
 declare
   new_key text;
   old_key text;
-  is_respelled boolean;
+  is_respelled boolean;{{declare_tenant}}
 begin
   -- Each expression names the table, so that its plan is made again when the table is altered: a column that was given
   -- another type would otherwise be refused in every session that has come by here before.
@@ -31,7 +31,7 @@ begin
         return null;
       end if;
     end if;
-    new_key := case when {{watched_regclass}} is not null then {{key_of_new}} end;
+    new_key := case when {{watched_regclass}} is not null then {{key_of_new}} end;{{set_tenant}}
     old_key := case when {{watched_regclass}} is not null and {{is_update}} then {{key_of_old}} end;
     is_respelled := case when {{watched_regclass}} is not null and old_key <> new_key then {{key_is_kept}} end;
   exception when others then
@@ -54,7 +54,7 @@ begin
     return null;
   end if;
   {{check_queue}}
-  insert into autoembed.embedding_queue (source_id, key) values ({{source_id}}, new_key)
+  insert into autoembed.embedding_queue ({{columns}}) values ({{row}})
   {{requeue}};
   if old_key <> new_key then
     perform autoembed.change_key({{source_id}}, old_key, new_key, is_respelled);

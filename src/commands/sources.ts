@@ -56,6 +56,7 @@ function describe(source: ListedSource): string {
     `  text    ${source.text}`,
     `  vector  ${source.vector ?? "-"}`,
     ...(source.chunks === null ? [] : [`  cut     ${describeChunking(source.chunks)}`]),
+    ...(source.tenant === null ? [] : [`  tenant  ${source.tenant}`]),
     `  model   ${model}`,
     ...(sent === undefined ? [] : [`  sends   ${sent}`]),
     `  state   ${source.state}${source.problem === null ? "" : `: ${source.problem}`}`,

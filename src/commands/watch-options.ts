@@ -41,6 +41,11 @@ export const WATCH_OPTIONS = {
     value: "characters|tokens",
     about: "with --chunk: what N counts; default: characters",
   },
+  tenant: {
+    type: "string",
+    value: "COLUMN",
+    about: "the column that tells whose row it is: the many changes of one tenant delay no other's",
+  },
   type: {
     type: "string",
     value: "vector|halfvec",

@@ -12,7 +12,7 @@ import { sources } from "./sources.ts";
 export const watch: Command = {
   usage: invocation(
     "watch",
-    `TABLE --text COLUMN|EXPRESSION [--key COLUMN]... [--vector embedding] [--into TABLE [--chunk N [--overlap N] [--unit characters|tokens]]] [--type vector|halfvec] [--dim N] [--name NAME] [--backend ${BACKEND_IDS.join("|")}] [--model MODEL] ${PROVIDER_USAGE} [--json] | --list`,
+    `TABLE --text COLUMN|EXPRESSION [--key COLUMN]... [--vector embedding] [--into TABLE [--chunk N [--overlap N] [--unit characters|tokens]]] [--tenant COLUMN] [--type vector|halfvec] [--dim N] [--name NAME] [--backend ${BACKEND_IDS.join("|")}] [--model MODEL] ${PROVIDER_USAGE} [--json] | --list`,
   ),
   summary: "keep a vector of any table's text; a missing vector column, or table for the vectors, is created",
   options: WATCH_OPTIONS,
@@ -44,6 +44,7 @@ export const watch: Command = {
       vector: values.vector,
       into: values.into,
       chunks: chunkOptions(values),
+      tenant: values.tenant,
       type: oneOf("--type", values.type, ["vector", "halfvec"]),
       dimensions: values.dim === undefined ? undefined : wholeNumber("--dim", values.dim),
       name: values.name,
@@ -59,7 +60,18 @@ export const watch: Command = {
   },
 };
 
-function describe({ name, table, key, text, vector, columnAdded, into, view, chunks }: Watched): string {
+function describe({
+  name,
+  table,
+  key,
+  text,
+  vector,
+  columnAdded,
+  into,
+  view,
+  chunks,
+  tenant,
+}: Watched): string {
   const type = `${vector.type}${vector.dimensions === null ? "" : `(${vector.dimensions})`}`;
   return [
     `${name}: ${text} of ${table} is watched, by the key ${key.join(", ")}; the vector goes to ${into === null ? "" : `${into}, column `}${vector.name} ${type}${columnAdded ? ", which was added" : ""}.`,
@@ -67,6 +79,11 @@ function describe({ name, table, key, text, vector, columnAdded, into, view, chu
       ? []
       : [
           `Each text is cut ${describeChunking(chunks)}. To cut existing texts again, add --all to the backfill.`,
+        ]),
+    ...(tenant === null
+      ? []
+      : [
+          `Tenants, by the column ${tenant}, are embedded in turn: the many changes of one delay no other's.`,
         ]),
     ...(view === null ? [] : [`Rows with their vectors: select * from ${view};`]),
     `To embed existing rows: ${invocation("backfill", ["--source", name])}`,

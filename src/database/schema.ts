@@ -426,6 +426,10 @@ export interface AutoembedEmbeddingQueue {
    */
   source_id: number;
   /**
+   * A hash of the row's tenant, of 32 bits: enough for turns, and not what the tenant is called. 0 where the tenant is not known; null in a source without tenants.
+   */
+  tenant: number | null;
+  /**
    * New at every enqueue: the claim's order, and the guard of the write-back.
    */
   ticket: Generated<Int8>;
@@ -503,6 +507,10 @@ export interface AutoembedEmbeddingSource {
    * Provider settings of this source alone. Never a secret: keys come from the environment.
    */
   settings: Generated<Json>;
+  /**
+   * The column that tells whose row it is: the tenants of a source are claimed in turn. Null where there are none.
+   */
+  tenant_column: string | null;
   /**
    * SQL over the table's columns that gives the text: a quoted column, or an expression.
    */

@@ -5,7 +5,8 @@ import type { WantedSource } from "./wanted-source.ts";
 
 /** One part of a source that is declared in another way than the database has it, in words. */
 export interface Difference {
-  readonly part: "table" | "key" | "text" | "vector" | "into" | "chunks" | "type" | "model" | "settings";
+  readonly part:
+    "table" | "key" | "text" | "vector" | "into" | "chunks" | "tenant" | "type" | "model" | "settings";
   readonly from: string;
   readonly to: string;
 }
@@ -19,6 +20,7 @@ export function compareDefinitions(wanted: WantedSource, present: PresentSource)
     ["vector", present.vector === wanted.vector, present.vector, wanted.vector],
     ["into", isSameReceiver(wanted, present), intoOf(present.into), intoOf(wanted.into)],
     ["chunks", isSameCut(wanted, present), cutOf(present.chunks), cutOf(wanted.chunks)],
+    ["tenant", present.tenant === wanted.tenant, present.tenant ?? "none", wanted.tenant ?? "none"],
   ];
   return parts.flatMap(([part, isSame, from, to]) => (isSame ? [] : [{ part, from, to }]));
 }

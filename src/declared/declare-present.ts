@@ -31,7 +31,7 @@ async function declare(
   source: PresentSource & { readonly table: TableName },
   loaded: Sources,
 ): Promise<DeclaredSource> {
-  const { name, table, key, vector, into, chunks, type, columnDimensions, overrides } = source;
+  const { name, table, key, vector, into, chunks, tenant, type, columnDimensions, overrides } = source;
   const byDefault = await defaultsOf(db, source);
   const isDefaultType = type === null || type === vectorTypeFor(columnDimensions ?? 1);
   const settings = sourceSettings(overrides.settings);
@@ -44,6 +44,7 @@ async function declare(
     chunk: chunks?.chunk,
     overlap: chunks?.overlap,
     unit: chunks?.unit,
+    tenant: tenant ?? undefined,
     type: isDefaultType ? undefined : type,
     name: name === byDefault.name ? undefined : name,
     backend: overrides.backend === null ? undefined : backendIdOf(overrides.backend),

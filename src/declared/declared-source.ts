@@ -3,7 +3,7 @@ import type { WatchOptions } from "../watch/watch.ts";
 /** What a source may say besides its text: see `WatchOptions`, whose names these are. */
 interface DeclaredOptions extends Pick<
   WatchOptions,
-  "table" | "vector" | "into" | "type" | "name" | "backend" | "model" | "dimensions" | "settings"
+  "table" | "vector" | "into" | "tenant" | "type" | "name" | "backend" | "model" | "dimensions" | "settings"
 > {
   /** Columns that identify a row; the primary key by default. */
   readonly key?: string | readonly string[] | undefined;

@@ -22,6 +22,7 @@ const SOURCE = z.strictObject({
   chunk: z.int().optional(),
   overlap: z.int().optional(),
   unit: z.enum(["characters", "tokens"]).optional(),
+  tenant: name.optional(),
   type: z.enum(["vector", "halfvec"]).optional(),
   name: name.optional(),
   backend: z

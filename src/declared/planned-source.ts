@@ -34,6 +34,8 @@ export async function plannedSource(db: Database, wanted: WantedSource): Promise
     key: rows[0]?.key ?? [],
     hasSingleKeyLookup: false,
     textExpression: wanted.text,
+    tenantColumn: wanted.tenant,
+    hasTenants: wanted.tenant !== null,
     textIsColumn: rows[0]?.text_is_column ?? false,
     vectorColumn: wanted.vector,
     vectorTable: null,

@@ -22,6 +22,7 @@ export interface PresentSource {
   /** The table that the vectors are in, where it is not the watched one; "dropped" where it was. */
   readonly into: (TableName & { readonly oid: number }) | "dropped" | null;
   readonly chunks: ChunkSettings | null;
+  readonly tenant: string | null;
   /** Of the vector's column; null where it is gone. */
   readonly type: VectorType | null;
   readonly columnDimensions: number | null;
@@ -62,6 +63,7 @@ function described(row: SourceRow, embedding: SourceRow): Omit<PresentSource, "m
     vector: row.vector_column,
     into: intoOf(row),
     chunks: row.passages,
+    tenant: row.tenant_column,
     type: type === "vector" || type === "halfvec" ? type : null,
     columnDimensions: row.column_dimensions,
     overrides: { backend, model, dimensions, settings: shown(settings) },

@@ -24,6 +24,7 @@ export interface WantedSource {
   readonly vector: string;
   readonly into: VectorTable | null;
   readonly chunks: ChunkSettings | null;
+  readonly tenant: string | null;
   /** What it has of its own in place of the environment's provider. */
   readonly overrides: ProviderOverrides;
 }
@@ -37,7 +38,7 @@ export async function findWanted(
   const table = await findTable(db, declared.table);
   const into = declared.into === undefined ? null : await findVectorTable(db, declared.into, table);
   const { chunk, overlap, unit, dimensions, backend, model, settings } = declared;
-  const { name, key } = await nameAndKey(db, table, declared);
+  const { name, key } = await checkedNames(db, table, declared);
   return {
     declared,
     name,
@@ -52,6 +53,7 @@ export async function findWanted(
     vector: declared.vector ?? "embedding",
     into,
     chunks: chunk === undefined ? null : chunkSettings({ chunk, overlap, unit }),
+    tenant: declared.tenant ?? null,
     overrides: {
       backend: backend === undefined ? null : backendOf(backend).id,
       model: model ?? null,
@@ -61,14 +63,15 @@ export async function findWanted(
   };
 }
 
-async function nameAndKey(
+async function checkedNames(
   db: Database,
   { oid }: FoundTable,
-  { name, key }: DeclaredSource,
+  { name, key, tenant }: DeclaredSource,
 ): Promise<{ readonly name: string; readonly key: readonly string[] }> {
   const columns = typeof key === "string" ? [key] : (key ?? null);
   const { rows } = await sql<{ name: string; key: string[] }>`
-    select autoembed.check_table(t.oid::regclass), autoembed.check_key(t.oid::regclass, t.key), t.key,
+    select autoembed.check_table(t.oid::regclass), autoembed.check_key(t.oid::regclass, t.key),
+      autoembed.check_tenant(t.oid::regclass, ${tenant ?? null}), t.key,
       coalesce(${name ?? null}, autoembed.default_name(t.oid::regclass)) as name
     from (select ${oid}::oid as oid, coalesce(${columns}::text[], autoembed.primary_key(${oid}::oid::regclass)) as key) t`
     .execute(db)
@@ -125,7 +128,7 @@ async function textOfColumns(
 
 /** What to call `watch` with. @param overrides the provider's, in place of those that are declared */
 export function watchOptions(
-  { declared, name, table, key, text, vector, into, chunks }: WantedSource,
+  { declared, name, table, key, text, vector, into, chunks, tenant }: WantedSource,
   { backend, model, dimensions, settings }: ProviderOverrides,
 ): WatchOptions {
   return {
@@ -137,6 +140,7 @@ export function watchOptions(
     type: declared.type,
     into: into === null ? undefined : quoted(into),
     chunks: chunks ?? undefined,
+    tenant: tenant ?? undefined,
     backend: backend === null ? undefined : backendIdOf(backend),
     model: model ?? undefined,
     dimensions: dimensions ?? undefined,

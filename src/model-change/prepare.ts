@@ -67,7 +67,8 @@ export async function prepare(db: Database, live: Source, model: NewModel): Prom
         model => ${model.model},
         dimensions => ${model.dimensions}::int,
         settings => ${JSON.stringify(model.settings)}::jsonb,
-        vector_table => ${live.vectorTable?.oid ?? null}::oid::regclass)`.execute(transaction);
+        vector_table => ${live.vectorTable?.oid ?? null}::oid::regclass,
+        tenant => ${live.tenantColumn})`.execute(transaction);
   }).catch((error: unknown) => {
     throw explainRefusal(error, `add the column of the new model for ${live.schema}.${live.table}`);
   });

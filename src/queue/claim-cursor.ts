@@ -1,65 +1,65 @@
 import type { Database } from "../database/connect.ts";
 import type { ClaimRange } from "./claim.ts";
 import type { Source } from "../sources/source.ts";
-import { newestTicket } from "./counts.ts";
+import { FreshTail } from "./fresh-tail.ts";
 
 /** A statement that claims, such as `claim`, over a range of tickets. */
-type Claim<Row> = (range: Omit<ClaimRange, "owner">) => Promise<Row[]>;
+export type Claim<Row> = (range: Omit<ClaimRange, "owner">) => Promise<Row[]>;
 
-/** Tickets commit out of order, so the cursor may have passed one: it begins again from the start this often. */
-const RESET_MS = 3_000;
-/** How long a row counts as fresh: longer than most transactions take to commit. */
-const FRESH_MS = 2_000;
+export interface ClaimedBatch<Row> {
+  readonly rows: readonly Row[];
+  /** There may be more rows that are due. */
+  readonly isFull: boolean;
+}
+
+/** A row as a claim gives it. */
+export interface CursorRow {
+  readonly ticket: string;
+  /** Of a source with tenants, see `claimedTickets`; null of a row that an older version of this program has queued. */
+  readonly tenant?: number | null;
+  readonly is_more?: boolean;
+}
+
+export interface Cursor {
+  /** Claims up to `limit` rows, from where the cursor is. */
+  next<Row extends CursorRow>(limit: number, claim: Claim<Row>): Promise<ClaimedBatch<Row>>;
+}
+
+/** Tickets commit out of order, so a cursor may have passed one: it begins again from the start this often. */
+export const RESET_MS = 3_000;
 
 /**
  * The range of tickets that the next claim of one source reads.
  *
- * `head` walks the backlog, oldest first, so that a claim costs the same at its end as at its start. `tail` marks what
- * was there at an earlier claim: rows above it are fresh and go first. When more rows come at once than a batch holds, they
- * are a backlog too, and the tail jumps behind them.
+ * `head` walks the backlog, oldest first, so that a claim costs the same at its end as at its start. Rows above the tail
+ * are fresh and go first.
  */
-export class ClaimCursor {
-  readonly #db: Database;
-  readonly #source: Source;
+export class ClaimCursor implements Cursor {
+  readonly #tail: FreshTail;
   #head = 0n;
   #headReset = 0;
-  #tail: bigint | undefined;
-  #nextTail = 0n;
-  #tailMoved = 0;
 
   constructor(db: Database, source: Source) {
-    this.#db = db;
-    this.#source = source;
+    this.#tail = new FreshTail(db, source);
   }
 
   /** Claims up to `limit` rows; fewer mean that none is due in the cursor's range: the next drain sees what was released below it. */
-  async next<Row extends { readonly ticket: string }>(limit: number, claim: Claim<Row>): Promise<Row[]> {
+  async next<Row extends CursorRow>(limit: number, claim: Claim<Row>): Promise<ClaimedBatch<Row>> {
     const now = performance.now();
     if (now - this.#headReset > RESET_MS) this.#resetHead(now);
-    this.#tail ??= await newestTicket(this.#db, this.#source);
-    const tail = this.#tail;
+    const tail = await this.#tail.ticket();
     const rows = await claim({ limit, head: this.#head, tail });
-    let fresh = 0;
-    for (const row of rows) {
-      const ticket = BigInt(row.ticket);
-      if (ticket > tail) {
-        fresh++;
-        if (ticket > this.#nextTail) this.#nextTail = ticket;
-      } else if (ticket > this.#head) this.#head = ticket;
-    }
-    if (rows.length < limit) this.#resetHead(now);
-    if (fresh === limit) this.#tail = await newestTicket(this.#db, this.#source);
-    else if (now - this.#tailMoved > FRESH_MS) this.#moveTail(now);
-    return rows;
+    const tickets = rows.map(({ ticket }) => BigInt(ticket));
+    const fresh = tickets.filter((ticket) => ticket > tail);
+    for (const ticket of tickets) if (ticket <= tail && ticket > this.#head) this.#head = ticket;
+    const isFull = rows.length === limit;
+    if (!isFull) this.#resetHead(now);
+    await this.#tail.claimed(fresh, fresh.length === limit);
+    return { rows, isFull };
   }
 
   #resetHead(now: number): void {
     this.#head = 0n;
     this.#headReset = now;
-  }
-
-  #moveTail(now: number): void {
-    if (this.#tail !== undefined && this.#nextTail > this.#tail) this.#tail = this.#nextTail;
-    this.#tailMoved = now;
   }
 }

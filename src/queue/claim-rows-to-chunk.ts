@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
-import { claimedTickets, type ClaimRange } from "./claim.ts";
+import type { ClaimRange } from "./claim.ts";
+import { claimedTickets, tenantParameters, TURN_COLUMNS } from "./claimed-tickets.ts";
 import { preparedPerSource } from "./prepared-per-source.ts";
 import { keyMatches, watchedRows } from "../sources/source-sql.ts";
 import type { ChunkedSource } from "../sources/chunked-source.ts";
@@ -20,16 +21,16 @@ export interface ClaimedRowToChunk {
 export async function claimRowsToChunk(
   db: Database,
   source: ChunkedSource,
-  { owner, limit, head, tail }: ClaimRange,
+  { owner, limit, head, tail, tenants }: ClaimRange,
 ): Promise<ClaimedRowToChunk[]> {
-  return await statement(db, source, [owner, limit, head, tail]);
+  return await statement(db, source, [owner, limit, head, tail, ...tenantParameters(tenants)]);
 }
 
 const statement = preparedPerSource<ClaimedRowToChunk>(
   (source) => sql`
-    with ${claimedTickets(source)}
+    with ${claimedTickets(source, { start: sql`$5`, known: sql`$6`, heads: sql`$7` })}
     select c.ticket, c.ctid, c.key, case when t.k0 is null then 'deleted' else 'present' end as state,
-      (extract(epoch from clock_timestamp() - c.queued_at) * 1000)::float8 as age_ms
+      (extract(epoch from clock_timestamp() - c.queued_at) * 1000)::float8 as age_ms${source.hasTenants ? sql`, ${sql.join(TURN_COLUMNS.map((column) => sql.ref(`c.${column}`)))}` : sql``}
     from claimed c left join ${watchedRows(source)} t on ${keyMatches(source, "t", "c")}
     order by c.ticket`,
 );

@@ -50,6 +50,8 @@ interface Classification {
   readonly lenderIds: RawBuilder<unknown>;
   readonly lenderSources: RawBuilder<unknown>;
   readonly cacheNames: RawBuilder<unknown>;
+  /** Further columns of the claim, to be returned as they are. */
+  readonly also?: readonly string[];
 }
 
 /** The end of a claim: tells what each row needs, reserves the texts of those that are `new`, and returns `ClaimedRow`s. */
@@ -57,6 +59,9 @@ export function classify(of: Classification): RawBuilder<unknown> {
   const { maxCharacters } = of;
   const claim = (column: string): RawBuilder<unknown> => sql.ref(`${of.claim}.${column}`);
   const hash = sql`h.text_hash`;
+  const { also = [] } = of;
+  const carried = also.map((column) => sql`, ${claim(column)}`);
+  const returned = also.map((column) => sql`, ${sql.ref(`c.${column}`)}`);
   // The number of bytes is stored; characters are counted one by one, which takes 5 us per row.
   const isShort = sql`octet_length(t.content) <= ${maxCharacters}`;
   return sql`classified as materialized (
@@ -64,7 +69,7 @@ export function classify(of: Classification): RawBuilder<unknown> {
         case ${of.firstState} when t.fault is not null then 'unreadable' when not ${hasText("t")} then 'blank'
           when e.is_cached then 'cached' else 'new' end as state,
         case when e.is_cached is null then case when ${isShort} then t.content else left(t.content, ${maxCharacters}) end end as text,
-        coalesce(not ${isShort} and char_length(t.content) > ${maxCharacters}, false) as too_long, t.fault
+        coalesce(not ${isShort} and char_length(t.content) > ${maxCharacters}, false) as too_long, t.fault${sql.join(carried, sql``)}
       from ${of.from}
       left join lateral (select ${textHash("t")} as text_hash offset 0) h on true
       left join lateral (
@@ -80,7 +85,7 @@ export function classify(of: Classification): RawBuilder<unknown> {
     select c.ticket, c.ctid, c.key, encode(c.text_hash, 'hex') as text_hash, c.too_long, c.fault,
       coalesce(r.state, c.state) as state, r.since_ms as in_progress_ms,
       (extract(epoch from clock_timestamp() - c.queued_at) * 1000)::float8 as age_ms,
-      case when coalesce(r.state, c.state) = 'new' then c.text end as text
+      case when coalesce(r.state, c.state) = 'new' then c.text end as text${sql.join(returned, sql``)}
     from classified c left join reserved r on c.state = 'new' and r.text_hash = c.text_hash
     order by c.ticket`;
 }

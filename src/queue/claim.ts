@@ -1,14 +1,13 @@
-import { sql, type RawBuilder } from "kysely";
-import { restorePlannerSettings } from "../database/kept-plan.ts";
+import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { numbersParameter, textsParameter } from "../database/array-parameter.ts";
 import type { Lending } from "../ledger/lending.ts";
 import { withPerRowFallback } from "../sources/per-row-fallback.ts";
-import { isUnchanged, keyMatches, watchedRows } from "../sources/source-sql.ts";
+import { keyMatches, watchedRows } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 import { classify, type ClaimedRow } from "./claim-state.ts";
+import { claimedTickets, tenantParameters, TURN_COLUMNS, type TenantRange } from "./claimed-tickets.ts";
 import { preparedPerSource } from "./prepared-per-source.ts";
-import { isDue } from "./row-state.ts";
 
 export interface ClaimRange {
   /** embedding_listener.id */
@@ -17,6 +16,8 @@ export interface ClaimRange {
   /** The oldest rows are taken above `head`; rows above `tail` are fresh and go first: see `ClaimCursor`. */
   readonly head: bigint;
   readonly tail: bigint;
+  /** Of a source with tenants, and in place of `head`. */
+  readonly tenants?: TenantRange;
 }
 
 export interface ClaimOptions extends ClaimRange {
@@ -35,7 +36,7 @@ export interface ClaimOptions extends ClaimRange {
  * already: 3 to 5 times slower by the end of a million.
  */
 export async function claim(db: Database, source: Source, options: ClaimOptions): Promise<ClaimedRow[]> {
-  const { owner, limit, head, tail, lending, maxCharacters } = options;
+  const { owner, limit, head, tail, tenants, lending, maxCharacters } = options;
   const { fingerprint, lenderIds, cacheNames } = lending.model;
   return await withPerRowFallback(source, (source) =>
     statement(db, source, [
@@ -48,13 +49,14 @@ export async function claim(db: Database, source: Source, options: ClaimOptions)
       numbersParameter(lenderIds),
       numbersParameter(lending.sources().map(({ id }) => id)),
       textsParameter(cacheNames),
+      ...tenantParameters(tenants),
     ]),
   );
 }
 
 const statement = preparedPerSource<ClaimedRow>(
   (source) => sql`
-    with ${claimedTickets(source)}, ${classify({
+    with ${claimedTickets(source, { start: sql`$10`, known: sql`$11`, heads: sql`$12` })}, ${classify({
       from: sql`claimed c left join ${watchedRows(source)} t on ${keyMatches(source, "t", "c")}`,
       claim: "c",
       firstState: sql`when t.ctid is null then 'deleted'`,
@@ -64,28 +66,6 @@ const statement = preparedPerSource<ClaimedRow>(
       lenderIds: sql`$7::int[]`,
       lenderSources: sql`$8::int[]`,
       cacheNames: sql`$9::text[]`,
+      ...(source.hasTenants ? { also: TURN_COLUMNS } : {}),
     })}`,
 );
-
-/**
- * The CTEs of a claim, over `$1` owner, `$2` limit, `$3` head and `$4` tail; `claimed` has the ticket, ctid, key
- * and queued_at of what is claimed.
- */
-export function claimedTickets(source: Source): RawBuilder<unknown> {
-  const due = sql`q.source_id = ${sql.lit(source.id)} and ${isDue()}`;
-  return sql`registered as materialized (
-      select id from autoembed.embedding_listener where id = $1 and ${restorePlannerSettings} and ${isUnchanged(source)} for key share
-    ), fresh as materialized (
-      select q.ctid, q.ticket from autoembed.embedding_queue q
-      where exists (select from registered) and ${due} and q.ticket > $4
-      order by q.ticket limit $2 for update skip locked
-    ), oldest as materialized (
-      select q.ctid, q.ticket from autoembed.embedding_queue q
-      where exists (select from registered) and ${due} and q.ticket > $3 and q.ticket <= $4
-      order by q.ticket limit $2 for update skip locked
-    ), claimed as (
-      update autoembed.embedding_queue set owner = $1
-      where ctid = any(array((select ctid from fresh) union all (select ctid from oldest) limit $2))
-      returning ticket, ctid, key, queued_at
-    )`;
-}

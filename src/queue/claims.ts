@@ -3,7 +3,8 @@ import { mayBeCommitted } from "../database/database-fault.ts";
 import type { Events, FailureKind } from "../events.ts";
 import type { Source } from "../sources/source.ts";
 import type { ClaimRange } from "./claim.ts";
-import { ClaimCursor } from "./claim-cursor.ts";
+import { ClaimCursor, type ClaimedBatch, type Cursor } from "./claim-cursor.ts";
+import { TenantCursor } from "./tenant-cursor.ts";
 import { HeldPages, type HeldPage } from "../pages/held-pages.ts";
 import type { TakenPage } from "../pages/take-page.ts";
 import { columnsOf } from "../sources/key-order.ts";
@@ -29,12 +30,6 @@ interface ClaimsOptions {
   readonly reservations?: Reservations;
   /** Called when rows were released: when that much time has passed, they can be claimed again. */
   readonly onReleased: (milliseconds: number) => void;
-}
-
-interface ClaimedBatch<Row> {
-  readonly rows: readonly Row[];
-  /** There may be more rows that are due. */
-  readonly isFull: boolean;
 }
 
 interface Failure {
@@ -68,7 +63,7 @@ interface PagedClaim<Row> {
 export class Claims {
   readonly #options: ClaimsOptions;
   readonly #held = new HeldClaims();
-  readonly #cursor: ClaimCursor;
+  readonly #cursor: Cursor;
   readonly #pages: HeldPages;
   /** By ticket. */
   readonly #unreleased = new Map<string, OwnedRow>();
@@ -77,7 +72,8 @@ export class Claims {
 
   constructor(options: ClaimsOptions) {
     this.#options = options;
-    this.#cursor = new ClaimCursor(options.db, options.source);
+    const { db, source } = options;
+    this.#cursor = source.hasTenants ? new TenantCursor(db, source) : new ClaimCursor(db, source);
     this.#pages = new HeldPages(options.db, options.source, options.onReleased);
   }
 
@@ -112,11 +108,11 @@ export class Claims {
     statement: (range: ClaimRange) => Promise<Row[]>,
   ): Promise<ClaimedBatch<Row>> {
     return await this.#claiming(async (owner) => {
-      const rows = await this.#cursor.next(limit, (range) => statement({ ...range, owner }));
+      const { rows, isFull } = await this.#cursor.next(limit, (range) => statement({ ...range, owner }));
       const { own, shared } = separateByTicket(rows, (ticket) => this.#keyOf(ticket));
       this.#hold(own, owner);
       if (shared.length > 0) await this.#giveNewTickets(shared, owner);
-      return { rows: own, isFull: rows.length === limit };
+      return { rows: own, isFull };
     });
   }
 

@@ -13,6 +13,7 @@ import {
 } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 import { isQueuedByLookup } from "./is-queued.ts";
+import { unknownTenant } from "./unknown-tenant.ts";
 
 /**
  * Rows that one statement examines. After the first of them, texts are cut while the next are read; the largest number stays
@@ -88,7 +89,8 @@ export async function enqueueStale(
       select ${keysOf(source, "t")} from unqueued f join ${watchedRows(source)} t on ${same}
       for no key update of t skip locked
     ), queued as (
-      insert into autoembed.embedding_queue (source_id, key) select ${source.id}, ${queueKey(source, "t")} from free t
+      insert into autoembed.embedding_queue (source_id, key, tenant)
+      select ${source.id}, ${queueKey(source, "t")}, ${unknownTenant(source)} from free t
       on conflict (source_id, key) do nothing returning 1
     ), passed_over as (
       select from unqueued f where not exists (select from free t where ${same})
@@ -111,7 +113,7 @@ export async function enqueueKeys(
 ): Promise<number> {
   const { rows } = await sql<{ queued: number }>`
     with named as materialized (select distinct k.key from (${keys}) k), queued as (
-      insert into autoembed.embedding_queue (source_id, key) select ${source.id}, ${queueKey(source, "t")}
+      insert into autoembed.embedding_queue (source_id, key, tenant) select ${source.id}, ${queueKey(source, "t")}, ${unknownTenant(source)}
       from named n join ${watchedKeys(source)} t on ${keyMatches(source, "t", "n")} where ${keyFits(source, "t")}
       on conflict (source_id, key) do nothing returning 1
     ) select count(*)::float8 as queued from queued`.execute(transaction);

@@ -7,6 +7,7 @@ import { isUnchanged, keyMatches, textHash, watchedRows } from "../sources/sourc
 import type { PagedRow } from "./held-claims.ts";
 import { isOneOf, type TicketedRow } from "./is-one-of.ts";
 import { isOpen } from "./row-state.ts";
+import { unknownTenant } from "./unknown-tenant.ts";
 
 /**
  * Marks rows that `owners` have claimed as failed for a fault of their own, until their text changes or they are retried.
@@ -73,8 +74,8 @@ export async function failPaged(
       where ${textHash("t")} is not distinct from decode(c.text_hash, 'hex') and ${isUnchanged(source)}
       for no key update of t skip locked
     ), failed as (
-      insert into autoembed.embedding_queue (source_id, key, failed_at, attempts, last_error)
-      select ${source.id}, f.key, now(), 1, ${reason} from free f order by f.key
+      insert into autoembed.embedding_queue (source_id, key, failed_at, attempts, last_error, tenant)
+      select ${source.id}, f.key, now(), 1, ${reason}, ${unknownTenant(source)} from free f order by f.key
       on conflict (source_id, key) do nothing
     )
     select f.ticket from free f`.execute(db),

@@ -39,6 +39,7 @@ export function diagnoseSource(row: SourceRow, use: Use): Source | ChunkedSource
     );
   const lostKey = row.key.find((column) => column.type === null);
   if (lostKey !== undefined) return lost(watched, lostKey.name);
+  if (row.lacks_tenant && row.tenant_column !== null) return lost(watched, row.tenant_column);
   if (row.key_index === null) {
     const columns = row.key.map(({ name }) => name).join(", ");
     return broken(
@@ -83,6 +84,8 @@ export function diagnoseSource(row: SourceRow, use: Use): Source | ChunkedSource
     hasSingleKeyLookup: row.has_single_key_lookup,
     textExpression: row.text_expression,
     textIsColumn: row.text_is_column,
+    tenantColumn: row.tenant_column,
+    hasTenants: row.has_tenants,
     vectorColumn: row.vector_column,
     vectorTable,
     vectorType,

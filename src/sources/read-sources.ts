@@ -28,6 +28,11 @@ export interface SourceRow {
   readonly has_single_key_lookup: boolean;
   readonly text_expression: string;
   readonly text_is_column: boolean;
+  readonly tenant_column: string | null;
+  /** The watched table has no column of that name any more. */
+  readonly lacks_tenant: boolean;
+  /** See `Source.hasTenants`. */
+  readonly has_tenants: boolean;
   readonly vector_column: string;
   /** Null where the vectors are in the watched table; its schema and table are null where it was dropped. */
   readonly vector_table: {
@@ -59,6 +64,7 @@ export async function readSources(db: Database): Promise<readonly SourceRow[]> {
   const { rows } = await sql<SourceRow>`
     select s.id, s.name, n.nspname as schema, c.relname as table, s.watched_table::oid as oid,
       s.text_expression, ${textIsColumn} as text_is_column, s.vector_column,
+      s.tenant_column, ${lacksTenant} as lacks_tenant, ${hasTenants} as has_tenants,
       case when s.vector_table is not null then
         jsonb_build_object('schema', vn.nspname, 'table', vc.relname, 'oid', s.vector_table::oid::int8) end as vector_table,
       y.typname as vector_type, yn.nspname as vector_schema, nullif(v.atttypmod, -1) as column_dimensions,
@@ -96,6 +102,15 @@ const fewSources = sql`(
 const textIsColumn = sql`exists (
         select from pg_attribute x
         where x.attrelid = c.oid and quote_ident(x.attname) = s.text_expression and not x.attisdropped)`;
+
+const lacksTenant = sql`s.tenant_column is not null and not exists (
+        select from pg_attribute x
+        where x.attrelid = c.oid and x.attname = s.tenant_column and not x.attisdropped)`;
+
+/** As `autoembed.tenant_sql` has it. */
+const hasTenants = sql`(s.tenant_column is not null or exists (
+        select from autoembed.embedding_source p
+        where p.tenant_column is not null and p.passages is not null and p.vector_table = s.watched_table))`;
 
 /** The schema of the operator by which the default btree class of the key column `a` compares: `citext` has its own. */
 export const operatorsOf = sql`coalesce((

@@ -24,6 +24,10 @@ export interface Source extends TableName {
   readonly evaluatesPerRow?: true;
   /** The column of its vectors does not exist yet: no row has one. Of a source that is planned. */
   readonly hasNoVectors?: true;
+  /** The column that tells whose row it is; null where there is none. */
+  readonly tenantColumn: string | null;
+  /** Its rows are queued with the hash of their tenant: those of a text in chunks, and the chunks too. */
+  readonly hasTenants: boolean;
   readonly vectorColumn: string;
   /** The vectors' own table, with the same key; null where they are in the watched table. */
   readonly vectorTable: (TableName & { readonly oid: number }) | null;

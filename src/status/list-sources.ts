@@ -18,6 +18,8 @@ export interface ListedSource {
   readonly vector: string | null;
   /** How the text is cut into chunks, each with a vector; null if it is embedded whole. */
   readonly chunks: ChunkSettings | null;
+  /** The column that tells whose row it is: tenants are embedded in turn; null if there is none. */
+  readonly tenant: string | null;
   /** Null: the environment's. */
   readonly backend: string | null;
   readonly model: string | null;
@@ -66,6 +68,7 @@ export async function listSources(db: Database, config?: ProviderConfig): Promis
           ? null
           : `${source.vectorTable === null ? row.vector_column : whereVectorsAre(source)} ${source.vectorType}${dimensions === null ? "" : `(${dimensions})`}`,
       chunks: chunkedSource?.chunkSettings ?? null,
+      tenant: row.tenant_column,
       backend: embedded?.backend ?? null,
       model: embedded?.model ?? null,
       sent: sent.get(embedded?.id ?? row.id) ?? null,

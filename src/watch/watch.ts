@@ -36,6 +36,11 @@ export interface WatchOptions {
    * `overlap` is an eighth of the length and `unit` is `characters`.
    */
   readonly chunks?: ChunkOptions | undefined;
+  /**
+   * The column that tells whose row it is: tenants with changes pending are embedded in turn, so that the many of one delay
+   * no other's. By default a source has no tenants.
+   */
+  readonly tenant?: string | undefined;
   /** The type of an added column; by default `vector` up to 2,000 dimensions and `halfvec` above. */
   readonly type?: VectorType | undefined;
   /** The source's name in commands and messages; the table's name by default. */
@@ -61,6 +66,8 @@ export interface Watched {
   readonly into: string | null;
   /** How the text is cut into the chunks of `into`; null if it is embedded whole. */
   readonly chunks: ChunkSettings | null;
+  /** The column of the tenants, whose changes are embedded in turn; null if there is none. */
+  readonly tenant: string | null;
   /** The view that joins the watched table and its vectors, qualified and quoted; null if there is none. */
   readonly view: string | null;
 }
@@ -159,7 +166,7 @@ async function callWatch(
   column: VectorColumn,
   options: WatchOptions,
   chunks: ChunkSettings | null,
-): Promise<Pick<Watched, "name" | "table" | "key" | "text" | "into">> {
+): Promise<Pick<Watched, "name" | "table" | "key" | "text" | "into" | "tenant">> {
   const hasOwnModel = options.backend !== undefined || options.model !== undefined;
   const { rows } = await sql<{
     name: string;
@@ -167,8 +174,10 @@ async function callWatch(
     key: string[];
     text: string;
     into: string | null;
+    tenant: string | null;
   }>`
-    select name, watched_table::text as table, key_columns as key, text_expression as text, vector_table::text as into
+    select name, watched_table::text as table, key_columns as key, text_expression as text, vector_table::text as into,
+      tenant_column as tenant
     from autoembed.watch(
       watched_table => ${table.oid}::oid::regclass,
       text_expression => ${options.text},
@@ -180,7 +189,8 @@ async function callWatch(
       dimensions => ${options.dimensions ?? (hasOwnModel ? column.dimensions : null)}::int,
       settings => ${JSON.stringify(sourceSettings(options.settings ?? {}))}::jsonb,
       vector_table => ${vectors === undefined ? sql`null` : sql`format('%I.%I', ${vectors.schema}::text, ${vectors.table}::text)::regclass`},
-      passages => ${chunks === null ? null : JSON.stringify(chunks)}::jsonb)`.execute(db);
+      passages => ${chunks === null ? null : JSON.stringify(chunks)}::jsonb,
+      tenant => ${options.tenant ?? null})`.execute(db);
   const [watched] = rows;
   if (watched === undefined) throw new Error("autoembed.watch() returned no source");
   return watched;

@@ -20,7 +20,7 @@ const TABLES = `
 
 const SHAPES: readonly WatchOptions[] = [
   { table: "shop.plain", text: "body" },
-  { table: "shop.composite", text: "note", vector: "note_vector", type: "halfvec" },
+  { table: "shop.composite", text: "note", vector: "note_vector", type: "halfvec", tenant: "tenant" },
   { table: "shop.keyed", text: "body", key: ["code"], name: "keyed 'by' \"code\"" },
   { table: `shop."Odd ""Name"".x"`, text: 'What "was" said' },
   { table: `shop."Odd ""Name"".x"`, text: "other", vector: "Other Vector", name: "odd, other" },
@@ -30,6 +30,7 @@ const SHAPES: readonly WatchOptions[] = [
     text: "body",
     into: "long_chunks",
     chunks: { chunk: 120, overlap: 7, unit: "tokens" },
+    tenant: "id",
   },
   { table: "shop.apart", text: "body", into: "apart_vectors" },
   {

@@ -1,4 +1,4 @@
-/** Five shapes of watched tables, each with the call that watches it. */
+/** Six shapes of watched tables, each with the call that watches it. */
 export const SHAPES = {
   "plain-column": `
     create table app.notes (id bigint primary key, body text, embedding vector(8));
@@ -20,4 +20,7 @@ export const SHAPES = {
     create table app.letters_embeddings (
       id bigint primary key references app.letters on delete cascade on update cascade, embedding vector(8));
     select autoembed.watch('app.letters', 'body', vector_table => 'app.letters_embeddings')`,
+  tenants: `
+    create table app.visits (id bigint primary key, "The clinic" uuid, body text, embedding vector(8));
+    select autoembed.watch('app.visits', 'body', tenant => 'The clinic')`,
 } as const;

@@ -48,6 +48,7 @@ function settingsSection({ source, sent, partner }: SourceView): Html {
       ${fact("Table", html`<code>${source.schema}.${source.table}</code>`)}
       ${fact("Key", html`<code>${source.key.map((column) => column.name).join(", ")}</code>`)}
       ${fact("Text", html`<code>${source.textExpression}</code>`)}
+      ${source.tenantColumn !== null && fact("Tenants, in turn", html`<code>${source.tenantColumn}</code>`)}
       ${chunks !== undefined && fact("In chunks", html`of ${chunks.chunk} ${chunks.unit}, ${chunks.overlap} of them overlap`)}
       ${chunks === undefined && fact("Vectors", html`<code>${whereVectorsAre(source)} ${vectorType(source)}</code>`)}
       ${link !== false && fact(chunks === undefined ? "Its texts are" : "Embedded as", link)}

@@ -9,6 +9,8 @@
  *                ▼                                                                                  ▼
  *             (absent) ◀──its files are deleted── cleaning ◀──its vectors are written── reading ◀──it ended
  *
+ *   A batch that is refused for so long that the provider has deleted its file goes from creating back to filling.
+ *
  *   A crash while   filling     the file is looked for by its name and deleted; the pages are free. A file that the provider
  *                               did not take is filled and sent again as the same batch, later each time
  *                   creating    the batch is looked for by its file and its tag, and made only if there is none

@@ -18,6 +18,8 @@ const FIRST_RETRY_MS = 2_000;
 const LONGEST_RETRY_MS = 600_000;
 /** A thing at the provider that is said so often not to be there is lost. */
 const MOST_MISSES = 3;
+/** What a provider may answer when a batch is asked for whose file it does not have; its words may quote a line. */
+const SAID_OF_LOST_FILES = [400, 403, 404];
 /** More texts without a vector than these, and than that part of a batch, are worth another batch. */
 const FEW_TEXTS = 100;
 const SMALL_PART = 0.05;
@@ -102,8 +104,8 @@ async function step(context: BatchContext, batch: Batch): Promise<Batch | number
 }
 
 /**
- * The process that was filling it has died, or could not send the file: nothing was asked for yet. One that could not be
- * sent is filled again as the same batch, so that it is sent later each time, and says why.
+ * The process that was filling it has died, or could not send the file, or the provider has lost it: nothing is asked for.
+ * One that could not be sent is filled again as the same batch, so that it is sent later each time, and says why.
  */
 async function undoFilling(context: BatchContext, batch: Batch): Promise<Batch | undefined> {
   const { api, db, model, owner, signal } = context;
@@ -142,8 +144,21 @@ async function create(context: BatchContext, batch: Batch): Promise<Batch> {
   } catch (error) {
     if (!(error instanceof ProviderError) || error.status === undefined) throw error;
     if (error.status >= 500 || error.status === 408 || error.status < 300) throw error;
+    if (await isFileLost(context, batch, error.status)) return await sendAgain(context, batch);
     throw new NotTaken(error.message, error.retryAfterMs);
   }
+}
+
+/** Google deletes files after two days, and a batch may have been refused for longer. @param status of the refusal */
+async function isFileLost({ api, signal }: BatchContext, batch: Batch, status: number): Promise<boolean> {
+  if (!SAID_OF_LOST_FILES.includes(status) || batch.attempts + 1 < MOST_MISSES) return false;
+  const files = await api.findFiles(fileName(batch), signal);
+  return batch.input_file === null || !files.includes(batch.input_file);
+}
+
+/** Its texts are read again, into a new file of the same batch: some may have changed or be embedded by now. */
+async function sendAgain({ db, owner }: BatchContext, batch: Batch): Promise<Batch> {
+  return await changeBatch(db, batch, owner, { state: "filling", input_file: null });
 }
 
 /** It was asked for, and the answer is not known: it is looked for first, so that it is not paid for twice. */

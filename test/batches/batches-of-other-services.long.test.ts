@@ -100,6 +100,25 @@ test("A backfill by Mistral's batches embeds every row, each text once", async (
 });
 
 describeNative("Faults of Gemini's batches", "needs a server that outlives a process", () => {
+  test("A batch that is refused until Google has deleted its file is sent again, and each text is paid for once", async () => {
+    const on = await prepareBatches(geminiWire, gemini, 1_200);
+    const { client, server, environment } = on;
+    server.refusesCreating = 429;
+    const command = runCommand(["backfill", "--batch", "--json"], environment);
+    const refused = "select from autoembed.embedding_batch where state = 'uploaded' and attempts > 1";
+    await expect.poll(async () => (await client.query(refused)).rowCount, { timeout: 60_000 }).toBe(1);
+    // As Google does after two days.
+    server.files.clear();
+    // One of its texts has changed by then.
+    await client.query("update patient_embeddings set context_text = 'changed' where patient_id = 7");
+    server.refusesCreating = 0;
+    expect(await command.exited, command.stderr()).toBe(0);
+    expect(await wrongRows(client)).toEqual([]);
+    expect(server.paidTwice).toEqual([]);
+    expect(server.paid.get("note 7")).toBeUndefined();
+    await expectTidy(on);
+  });
+
   test("Killed once, with a quota, a failed and an expired batch, a lost file, a lost answer and a lost line, nothing is lost and nothing paid for twice", async () => {
     const on = await prepareBatches(geminiWire, gemini, 3_000);
     const { client, server, environment } = on;

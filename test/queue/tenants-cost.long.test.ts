@@ -105,7 +105,7 @@ describeNative(
         await client.query("vacuum autoembed.embedding_queue");
         const many = await chooseCost(db, owner, await fill(first + 1, 200_000));
         // Where the chosen rows lie, a page or two for each, differs; reading all would take thousands.
-      expect(many.pages).toBeLessThan(few.pages * 3);
+        expect(many.pages).toBeLessThan(few.pages * 3);
         expect(many.plan).not.toMatch(/Seq Scan/);
         expect(many.plan).toMatch(/embedding_queue_tenant/);
       },

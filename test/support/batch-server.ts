@@ -156,7 +156,12 @@ export class BatchServer {
       return;
     }
     const { input, tag } = this.#wire.askedBatch(JSON.parse(body) as Record<string, unknown>);
-    const lines = (this.files.get(input)?.content ?? "")
+    const file = this.files.get(input);
+    if (file === undefined) {
+      send(response, this.#wire.missing.status, this.#wire.missing.body);
+      return;
+    }
+    const lines = file.content
       .trim()
       .split("\n")
       .map((line) => this.#wire.line(line));

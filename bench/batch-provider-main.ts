@@ -20,6 +20,7 @@ for await (const line of createInterface({ input: process.stdin })) {
     uploads: server.counts.uploads,
     batches: server.batches.length,
     files: server.files.size,
+    servedBytes: server.counts.servedBytes,
     batched: server.counts.batched,
     live: server.counts.live,
     lost: server.lost.size,

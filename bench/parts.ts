@@ -1,5 +1,6 @@
 import type { Part } from "./part.ts";
 import { backfill } from "./parts/backfill.ts";
+import { batchFile } from "./parts/batch-file.ts";
 import { batches } from "./parts/batches.ts";
 import { cached } from "./parts/cached.ts";
 import { firstStart } from "./parts/first-start.ts";
@@ -24,6 +25,7 @@ export const PARTS: Readonly<Record<string, Part>> = {
   state,
   hnsw,
   batches,
+  "batch-file": batchFile,
   freshness,
   writes,
   waits,
@@ -38,6 +40,6 @@ export const PARTS: Readonly<Record<string, Part>> = {
 };
 
 /** Parts that run only when they are named. */
-const ON_REQUEST = ["relevance", "pace", "soak"];
+const ON_REQUEST = ["batch-file", "relevance", "pace", "soak"];
 
 export const USUAL_PARTS = Object.keys(PARTS).filter((name) => !ON_REQUEST.includes(name));

@@ -18,6 +18,8 @@ export interface BatchCounts {
   readonly batches: number;
   /** Files that nobody has deleted. */
   readonly files: number;
+  /** Of files that were read. */
+  readonly servedBytes: number;
   /** Texts that were paid for by batches, and by requests. */
   readonly batched: number;
   readonly live: number;

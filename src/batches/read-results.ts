@@ -85,35 +85,33 @@ async function writePart(
   tokensPerLine: number,
 ): Promise<{ readonly rows: number; readonly embedded: number; readonly tokens: number }> {
   const { dimensions, model: ledgerModel, pgvector } = context;
-  const good = lines.flatMap((line) => {
+  const all = new VectorArray(lines.length, dimensions);
+  const good: Text[] = [];
+  for (const line of lines) {
     const text = texts.get(line.line);
-    const one = text === undefined ? undefined : vectorOf(line, dimensions);
-    return text === undefined || one === undefined ? [] : [{ ...text, one }];
-  });
+    if (text !== undefined && isStored(line, all, good.length)) good.push(text);
+  }
   const tokens = Math.ceil(lines.reduce((sum, line) => sum + (line.tokens ?? tokensPerLine), 0));
   if (good.length === 0) return { rows: 0, embedded: 0, tokens };
-  const vectors = new VectorArray(good.length, dimensions);
-  good.forEach(({ one }, i) => {
-    vectors.setFloats(i, one);
-  });
+  const vectors = all.slice(0, good.length);
   const rows = good.map(({ key }, position) => ({ ticket: String(position), ctid: null, key, position }));
   const hashes = good.map(({ hash }) => hash);
   const written = await write(context, { rows, hashes, vectors, ledgerModel, pgvector });
   return { rows: written, embedded: good.length, tokens };
 }
 
-function vectorOf({ vector }: Vector, dimensions: number): Float32Array | undefined {
-  const one = new VectorArray(1, dimensions);
+/** Decodes a vector into its place. @returns whether it can be stored; else the place is free for the next */
+function isStored({ vector }: Vector, vectors: VectorArray, index: number): boolean {
   try {
-    if (typeof vector === "string") one.setBase64(0, vector);
+    if (typeof vector === "string") vectors.setBase64(index, vector);
     else if (Array.prototype.every.call(vector, (float) => typeof float === "number"))
-      one.setFloats(0, vector as ArrayLike<number>);
-    else return undefined;
+      vectors.setFloats(index, vector as ArrayLike<number>);
+    else return false;
   } catch (error) {
-    if (error instanceof VectorError) return undefined;
+    if (error instanceof VectorError) return false;
     throw error;
   }
-  return one.at(0);
+  return true;
 }
 
 /** Where the table does not take the vectors of a part, they are cached: the listeners write them row by row. */

@@ -4,7 +4,7 @@ import { invocation } from "../invocation.ts";
 import { oneOf, type Options } from "./command.ts";
 import { WATCH_OPTIONS } from "./watch-options.ts";
 
-const { list: _list, type: _type, dim: _dim, text, vector, ...WATCHED } = WATCH_OPTIONS;
+const { list: _list, tenant: _tenant, type: _type, dim: _dim, text, vector, ...WATCHED } = WATCH_OPTIONS;
 
 /** In the order of the help. */
 export const ADOPT_OPTIONS = {

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { Readable } from "node:stream";
 import { PROBE_TEXT } from "../../src/providers/isolate/probe-text.ts";
 import { openAiWire, type BatchWire, type Call } from "./batch-wires.ts";
 import { startProviderServer, type ProviderServer } from "./provider-server.ts";
@@ -9,6 +10,8 @@ export interface StoredFile {
   readonly id: string;
   readonly name: string;
   readonly content: string;
+  /** What it has in place of that, if it is too large for one string: each line is made when it is sent. */
+  readonly lines?: readonly (() => string)[];
 }
 
 interface Line {
@@ -40,7 +43,7 @@ export class BatchServer {
   readonly paid = new Map<string, number>();
   /** Texts whose vectors were lost with their file or their line: they are rightly paid for once more. */
   readonly lost = new Map<string, number>();
-  readonly counts = { uploads: 0, deleted: 0, batched: 0, live: 0, quotaRefusals: 0 };
+  readonly counts = { uploads: 0, deleted: 0, batched: 0, live: 0, quotaRefusals: 0, servedBytes: 0 };
   /** No batch ends. */
   isHeld = false;
   /** Until a batch has ended. */
@@ -140,11 +143,19 @@ export class BatchServer {
     const file = this.files.get(id);
     const { status, body } = this.#wire.missing;
     if (file === undefined) send(response, status, body);
-    else if (action === "content") response.end(file.content);
+    else if (action === "content") Readable.from(this.#linesOf(file)).pipe(response);
     else {
       this.files.delete(id);
       this.counts.deleted++;
       send(response, 200, {});
+    }
+  }
+
+  *#linesOf({ content, lines = [() => content] }: StoredFile): Generator<Buffer> {
+    for (const line of lines) {
+      const bytes = Buffer.from(`${line()}\n`);
+      this.counts.servedBytes += bytes.length;
+      yield bytes;
     }
   }
 
@@ -207,7 +218,7 @@ export class BatchServer {
         .sort((a, b) => a.place - b.place);
       const kept = this.#wire.keepsExpired ? order.length / 2 : 0;
       const done = isExpired ? order.slice(0, kept) : order;
-      const output: string[] = [];
+      const output: (() => string)[] = [];
       const errors = order
         .slice(done.length)
         .map(({ id }) => this.#wire.errorLine(id, 0, "batch_expired", ""));
@@ -219,19 +230,19 @@ export class BatchServer {
         this.counts.batched++;
         add(this.paid, text);
         if (isLost || this.loses(text)) add(this.lost, text);
-        else output.push(this.#wire.resultLine(id, text, this.requests.dimensions));
+        else output.push(() => this.#wire.resultLine(id, text, this.requests.dimensions));
       }
-      if (!this.#wire.hasErrorFile) output.push(...errors.splice(0));
-      if (!isExpired || this.#wire.keepsExpired)
-        batch.output = this.#store("output.jsonl", output.join("\n")).id;
+      if (!this.#wire.hasErrorFile) output.push(...errors.splice(0).map((line) => () => line));
+      if (!isExpired || this.#wire.keepsExpired) batch.output = this.#store("output.jsonl", "", output).id;
       if (errors.length > 0) batch.errors = this.#store("output.jsonl", errors.join("\n")).id;
       if (isLost && batch.output !== undefined) this.files.delete(batch.output);
       batch.status = isExpired ? "expired" : "completed";
     }
   }
 
-  #store(name: string, content: string): StoredFile {
-    const file = { id: `${this.#wire.fileIds}${randomUUID()}`, name, content };
+  #store(name: string, content: string, lines?: StoredFile["lines"]): StoredFile {
+    const id = `${this.#wire.fileIds}${randomUUID()}`;
+    const file = { id, name, content, ...(lines === undefined ? {} : { lines }) };
     this.files.set(file.id, file);
     return file;
   }

@@ -11,7 +11,11 @@ export async function* splitLines(pieces: AsyncIterable<Buffer>, address: string
   for await (const piece of pieces) {
     let from = 0;
     for (let end = piece.indexOf(LINE_FEED); end !== -1; end = piece.indexOf(LINE_FEED, from)) {
-      const line = Buffer.concat([...begun, piece.subarray(from, end)]).toString();
+      // Most lines are in one piece: a copy of each is memory that is freed late.
+      const line =
+        begun.length === 0
+          ? piece.toString("utf8", from, end)
+          : Buffer.concat([...begun, piece.subarray(from, end)]).toString();
       begun = [];
       length = 0;
       from = end + 1;

@@ -121,7 +121,7 @@ async function refuseUnwatchable(
   if (into !== null) return;
   try {
     await sql`select autoembed.wanted_source(${table.oid}::oid::regclass, ${text}, ${key}::text[],
-      ${vector}, ${name}, null, null, null, '{}', null, null)`.execute(db);
+      ${vector}, ${name}, null, null, null, '{}', null, null, null)`.execute(db);
   } catch (error) {
     throw explainRefusal(error, "adopt");
   }

@@ -157,7 +157,9 @@ async function isFileLost({ api, signal }: BatchContext, batch: Batch, status: n
 }
 
 /** Its texts are read again, into a new file of the same batch: some may have changed or be embedded by now. */
-async function sendAgain({ db, owner }: BatchContext, batch: Batch): Promise<Batch> {
+async function sendAgain({ db, api, owner, signal }: BatchContext, batch: Batch): Promise<Batch> {
+  // A file that was not among the latest may still be there.
+  if (batch.input_file !== null) await api.deleteFile(batch.input_file, signal);
   return await changeBatch(db, batch, owner, { state: "filling", input_file: null });
 }
 

@@ -20,11 +20,11 @@ export interface DatabaseState {
 export async function readState(client: ClientBase): Promise<DatabaseState> {
   const { rows } = await client.query<{ is_migrated: boolean; is_first: boolean }>(`
     with tables as (
-      select n.nspname, c.relname from pg_catalog.pg_class c
+      select c.oid, n.nspname, c.relname from pg_catalog.pg_class c
       join pg_catalog.pg_namespace n on n.oid = c.relnamespace where c.relkind = 'r')
     select exists (select from tables where nspname = 'autoembed' and relname = 'migration') as is_migrated,
-      exists (select from pg_catalog.pg_attribute
-        where attrelid = pg_catalog.to_regclass('public.embedding_source') and attname = 'watched_table')
+      exists (select from tables t join pg_catalog.pg_attribute a on a.attrelid = t.oid
+        where nspname = 'public' and relname = 'embedding_source' and attname = 'watched_table')
         and exists (select from tables where nspname = 'public' and relname = 'embedding_reservation') as is_first`);
   const { is_migrated: isMigrated = false, is_first: isFirst = false } = rows[0] ?? {};
   if (!isMigrated) return { applied: new Map(), isFirstVersion: isFirst };

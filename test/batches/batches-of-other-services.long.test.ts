@@ -119,6 +119,18 @@ describeNative("Faults of Gemini's batches", "needs a server that outlives a pro
     await expectTidy(on);
   });
 
+  test("A file that is not among those that are listed any more is not left at the provider when its batch is sent again", async () => {
+    const on = await prepareBatches(geminiWire, gemini, 1_200);
+    const { client, server, environment } = on;
+    Object.assign(server, { listed: 0, refusesCreating: 403 });
+    const command = runCommand(["backfill", "--batch", "--json"], environment);
+    await expect.poll(() => server.counts.uploads, { timeout: 60_000 }).toBeGreaterThan(1);
+    Object.assign(server, { listed: Number.POSITIVE_INFINITY, refusesCreating: 0 });
+    expect(await command.exited, command.stderr()).toBe(0);
+    expect(await wrongRows(client)).toEqual([]);
+    await expectTidy(on);
+  });
+
   test("Killed once, with a quota, a failed and an expired batch, a lost file, a lost answer and a lost line, nothing is lost and nothing paid for twice", async () => {
     const on = await prepareBatches(geminiWire, gemini, 3_000);
     const { client, server, environment } = on;

@@ -69,6 +69,14 @@ test("A limit that is lowered to a fifth is taken from the measured rate, and th
   expect((search.rate ?? 0) / refused).toBeLessThan(0.3);
 });
 
+test("A limit that is lowered to six tenths is taken from the second measured rate", () => {
+  const { search, refused } = afterRefusal(0.6);
+  expect((search.rate ?? 0) / refused).toBeGreaterThan(0.9);
+  search.refused();
+  search.measured(0.6 * refused);
+  expect((search.rate ?? 0) / refused).toBeLessThan(0.6);
+});
+
 test("A rate that is set is never exceeded", () => {
   const search = new RateSearch(2);
   expect(search.rate).toBe(2);

@@ -55,6 +55,8 @@ export class BatchServer {
   loses: (text: string) => boolean = () => false;
   /** So many of the next batches lose their output file. */
   losesFiles = 0;
+  /** Of the files, so many of the latest are listed. */
+  listed = Number.POSITIVE_INFINITY;
   /** So many of the next batches expire when half of their texts are embedded. */
   expires = 0;
   /** So many of the next batches fail as a whole. */
@@ -117,7 +119,8 @@ export class BatchServer {
 
   #answer({ action, id }: Call, body: string, type: string, response: ServerResponse): void {
     if (action === "upload") this.#upload(body, type, response);
-    else if (action === "files") send(response, 200, this.#wire.files([...this.files.values()].toReversed()));
+    else if (action === "files")
+      send(response, 200, this.#wire.files([...this.files.values()].toReversed().slice(0, this.listed)));
     else if (action === "delete" || action === "content") this.#handleFile(action, id, response);
     else if (action === "create") this.#create(body, response);
     else if (action === "batches") send(response, 200, this.#wire.batches(this.batches.toReversed()));

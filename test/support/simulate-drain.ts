@@ -24,7 +24,7 @@ export interface DrainResult {
 
 const never = new AbortController().signal;
 
-/** Drains through a limiter against a rate limit, in minutes of fake time. Needs `vi.useFakeTimers`. */
+/** Drains through limiters against a rate limit, in minutes of fake time, by the same chance each time. Needs `vi.useFakeTimers`. */
 export async function simulateDrain({
   limit,
   lanes,
@@ -33,6 +33,7 @@ export async function simulateDrain({
   processes = 1,
   settings,
 }: Drain): Promise<DrainResult> {
+  const chance = vi.spyOn(Math, "random").mockImplementation(seeded());
   const server = new RateLimiter(limit);
   const limiters = Array.from(
     { length: processes },
@@ -76,9 +77,16 @@ export async function simulateDrain({
   ).then(() => (finishedAt = performance.now()));
   while (finishedAt === undefined) await vi.advanceTimersByTimeAsync(100);
   await drained;
+  chance.mockRestore();
   return {
     ms: finishedAt - since,
     refusedShare: refused / sent,
     allowedMs: (requests / limit.requests) * limit.windowMs,
   };
+}
+
+/** Numbers from 0 to 1 (the multiplicative generator of Park and Miller, 1988). */
+function seeded(): () => number {
+  let state = 20_261_130;
+  return () => (state = (state * 48_271) % 2_147_483_647) / 2_147_483_647;
 }

@@ -112,14 +112,16 @@ export class RateEstimator {
       this.#refusedProbes = this.#isPausing ? this.#refusedProbes + 1 : 0;
       this.#isPausing = true;
     } else if (retryAfterMs === undefined) return;
+    const asked = retryAfterMs === undefined ? 0 : jittered(retryAfterMs);
+    const own = this.#ownPauseMs();
     // What the provider names may lengthen our own growing pause, and never shorten it.
     const until =
       retryAfterMs === undefined
-        ? this.#blindPauseUntil(now)
-        : now + Math.min(Math.max(jittered(retryAfterMs), this.#ownPauseMs()), this.#settings.maxPauseMs);
+        ? this.#blindPauseUntil(now, own)
+        : now + Math.min(Math.max(asked, own), this.#settings.maxPauseMs);
     this.#pausedUntil = Math.max(this.#pausedUntil, until);
-    // At some time in a pause of our own: in its middle.
-    this.#tooLongMs = retryAfterMs === undefined ? (until - now) / 2 : roundedUpMs(retryAfterMs);
+    // It ended at some time in a pause of our own: in its middle.
+    this.#tooLongMs = asked > own ? roundedUpMs(retryAfterMs ?? 0) : (until - now) / 2;
   }
 
   /** Uses what the provider says is left, so that the last request of a window is the last one sent. */
@@ -158,8 +160,7 @@ export class RateEstimator {
     return Math.min(BLIND_PAUSE_MS, firstMs * PAUSE_GROWTH ** this.#refusedProbes) * (1 + Math.random() / 2);
   }
 
-  #blindPauseUntil(now: number): number {
-    const pauseMs = this.#ownPauseMs();
+  #blindPauseUntil(now: number, pauseMs: number): number {
     // Most limits are per minute: where a minute ends about then, its end is the time for the probe request.
     const minuteEnd = (this.#since ?? now) + 60_000 + 20;
     return minuteEnd > now && minuteEnd < now + 2 * pauseMs ? minuteEnd : now + pauseMs;

@@ -2,6 +2,8 @@
 const BELOW_MEASURED = 0.98;
 /** A measured rate of less than this share of the last one is another limit, and not the cost of a pause. */
 const SAME_LIMIT = 0.5;
+/** One of less than this share may be: it is, if the next is too. */
+const SURELY_SAME = 0.7;
 /** How far above the measured rate another limit is looked for. */
 const ABOVE_MEASURED = 1.4;
 /** Of the way to the rate that was nearly accepted, the share that is made up per request. */
@@ -38,6 +40,8 @@ export class RateSearch {
   /** A little below the rate that was refused last. */
   #ceiling: number | undefined;
   #acceptedSinceRefusal = 0;
+  /** The last measured rate was far lower than expected. */
+  #mayBeAnother = false;
   /** The last two refusals were at about the same rate. */
   #isConfirmed = false;
 
@@ -69,7 +73,9 @@ export class RateSearch {
   measured(measured: number): void {
     this.#measured = measured;
     this.#acceptedSinceRefusal = 0;
-    const isSame = this.#ceiling !== undefined && measured > SAME_LIMIT * this.#ceiling;
+    const share = this.#ceiling === undefined ? 0 : measured / this.#ceiling;
+    const isSame = share > SURELY_SAME || (share > SAME_LIMIT && !this.#mayBeAnother);
+    this.#mayBeAnother = isSame && share <= SURELY_SAME;
     if (this.#ceiling !== undefined && !isSame) this.#ceiling = ABOVE_MEASURED * measured;
     this.#rate = Math.min(this.#max, isSame ? (this.#ceiling ?? measured) : BELOW_MEASURED * measured);
   }

@@ -29,7 +29,7 @@ async function prepareGemini(rows: number, settings: Readonly<Record<string, str
   onTestFinished(internet.close);
   const gemini = {
     EMBEDDING_BACKEND: "gemini",
-    GEMINI_BASE_URL: "http://generativelanguage.googleapis.com",
+    GEMINI_BASE_URL: "http://generativelanguage.googleapis.com/v1beta",
     GEMINI_API_KEY: "test-key",
     HTTP_PROXY: internet.proxyUrl,
   };

@@ -5,6 +5,7 @@ import { UsageError } from "../errors.ts";
 import type { Source } from "../sources/source.ts";
 import type { Columns } from "./comparisons.ts";
 import { both, READABLE, type Condition, type Where } from "./filter.ts";
+import { RefusedByColumns } from "./refused-by-columns.ts";
 import { isReranked, type Question, type SearchOptions } from "./search-options.ts";
 import type { Searched } from "./searched.ts";
 import { parseQuestion } from "./words/parse-question.ts";
@@ -25,7 +26,7 @@ export interface Asked {
   /** The key of that row. */
   readonly like: string | undefined;
   readonly language: Language;
-  /** The index of the words in that language. */
+  /** The index of the words in that language: if there is one of exactly the text's, that. */
   readonly wordIndex: WordIndex | undefined;
   /** The words of the question in that language; none where nothing asks for them. */
   readonly lexemes: readonly string[];
@@ -55,7 +56,8 @@ export async function understand(
   const limit = request.limit ?? 10;
   const candidates = Math.max(limit, rerankedRows(request));
   const own = [request.condition, request.where?.(columns), hidesRows ? READABLE : undefined].reduce(both);
-  const wordIndex = wordIndexes.find((index) => index.language === language);
+  const ofLanguage = wordIndexes.filter((index) => index.language === language);
+  const wordIndex = ofLanguage.find(({ isExact }) => isExact) ?? ofLanguage[0];
   const asked = { language, wordIndex, condition: own, limit, candidates };
   if (typeof question !== "string")
     return { ...asked, text: undefined, like: String(question.like), lexemes: [], isHybrid: false };
@@ -75,14 +77,11 @@ export async function understand(
   return { ...asked, text, like: undefined, lexemes, isHybrid, condition };
 }
 
-/** @throws {UsageError} if the table has no such column */
+/** @throws {RefusedByColumns} if the table has no such column */
 function checkSelected({ name }: Source, columns: Columns, select: readonly string[] = []): void {
   const unknown = select.filter((column) => !columns.has(column));
   if (unknown.length > 0)
-    throw new UsageError(
-      `${name} has no column ${unknown.join(", ")} to select.`,
-      `There are: ${[...columns.keys()].join(", ")}.`,
-    );
+    throw RefusedByColumns.unknown(`${name} has no column ${unknown.join(", ")} to select.`, columns);
 }
 
 function rerankedRows(request: SearchRequest): number {

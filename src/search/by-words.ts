@@ -16,9 +16,11 @@ const TOO_MANY_WORDS = "54000";
 export class ByWords {
   readonly #read: Read;
   readonly #search: WordSearch;
+  readonly #wanted: number;
 
   constructor(read: Read, { lexemes, language, wordIndex, condition, candidates }: Asked) {
     this.#read = read;
+    this.#wanted = candidates;
     this.#search = {
       lexemes,
       language,
@@ -39,8 +41,8 @@ export class ByWords {
   }
 
   /**
-   * Where the words of a question are in very many rows, the rows that are nearest by meaning are ranked by them; without such,
-   * the words are read all the same.
+   * Where the words of a question are in very many rows, the rows that are nearest by meaning are ranked by them. Where there are too few
+   * of these, since most rows are not embedded yet, the words are read all the same.
    */
   async completed(
     { matches, asked }: RankedByWords,
@@ -49,8 +51,9 @@ export class ByWords {
     const search = this.#search;
     const { index } = search;
     if (asked === undefined || index === undefined) return matches;
-    if (near.length === 0) return (await this.#rank({ ...search, readsAll: true })).matches;
     const keys = new Set([...matches, ...near].map(({ key }) => key));
+    if (keys.size < this.#wanted)
+      for (const { key } of (await this.#rank({ ...search, readsAll: true })).matches) keys.add(key);
     return await this.#read((db, { keyed }) => rankRows(db, keyed, { ...search, index }, asked, [...keys]));
   }
 

@@ -1,5 +1,5 @@
 import { UsageError } from "../errors.ts";
-import { isReranked, type SearchOptions } from "./search-options.ts";
+import { isReranked, type Question, type SearchOptions } from "./search-options.ts";
 
 const MOST_ROWS = 10_000;
 /** Their texts, each cut, are about as much as the services take in a request. */
@@ -12,7 +12,19 @@ type Checked = Pick<
 
 /** A number as it is; of anything else, which may be a user's input, what it is. */
 function shown(value: unknown): string {
-  return typeof value === "number" ? String(value) : `a ${typeof value}`;
+  if (typeof value === "number" || value === null || value === undefined) return String(value);
+  return `${typeof value === "object" ? "an" : "a"} ${typeof value}`;
+}
+
+/** @throws {UsageError} of a caller without types */
+export function checkQuestion(question: Question): void {
+  const given: unknown = question;
+  if (typeof given === "string") return;
+  if (typeof given !== "object" || given === null)
+    throw new UsageError(`The question is ${shown(given)}.`, "Give a text, or { like: key }.");
+  const like = "like" in given ? given.like : undefined;
+  if (!["string", "number", "bigint"].includes(typeof like))
+    throw new UsageError(`like is ${shown(like)}.`, "Give the key of a row.");
 }
 
 /** Of a caller without types, or whose options come from outside. */
@@ -32,14 +44,21 @@ function checkTypes({
     throw new UsageError("select is no list of columns.", 'Such as: ["title", "status"].');
 }
 
+function checkObject(name: string, value: unknown, types: readonly string[], remedy: string): void {
+  const isObject = typeof value === "object" && value !== null;
+  if (!isObject && !types.includes(typeof value)) throw new UsageError(`${name} is ${shown(value)}.`, remedy);
+}
+
 /** @throws {UsageError} if an option cannot be used. */
 export function checkOptions({ limit, minScore, weights, rerank, ...others }: Checked): void {
   checkTypes(others);
+  checkObject("weights", weights, ["undefined"], "Such as: { words: 0.6 }.");
+  checkObject("rerank", rerank, ["undefined", "boolean"], "Give true, false, or { candidates: 50 }.");
   if (limit !== undefined && !(Number.isInteger(limit) && limit >= 1 && limit <= MOST_ROWS))
     throw new UsageError(`limit is ${shown(limit)}.`, `Give a whole number from 1 to ${MOST_ROWS}.`);
   if (minScore !== undefined && !Number.isFinite(minScore))
     throw new UsageError(`minScore is ${shown(minScore)}.`, "Give a number, such as 0.5.");
-  if (weights !== undefined && !(weights.words >= 0 && weights.words <= 1))
+  if (weights !== undefined && !(Number.isFinite(weights.words) && weights.words >= 0 && weights.words <= 1))
     throw new UsageError(`weights.words is ${shown(weights.words)}.`, "Give a number from 0 to 1.");
   const { candidates } = typeof rerank === "object" ? rerank : {};
   if (

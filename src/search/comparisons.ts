@@ -1,8 +1,9 @@
 import { sql, type RawBuilder } from "kysely";
-import { UsageError } from "../errors.ts";
 import { keyOperator, type Sign } from "../sources/source-sql.ts";
 import type { KeyColumn } from "../sources/source.ts";
+import { asJson } from "./as-json.ts";
 import { isPlainObject } from "./plain-object.ts";
+import { RefusedByColumns } from "./refused-by-columns.ts";
 
 /** A column of the watched table. Its type's own operators are named: `citext` in another schema is else compared as `text`. */
 export interface ComparedColumn extends KeyColumn {
@@ -60,17 +61,19 @@ const FORMS: Readonly<Record<ComparedColumn["form"], string>> = {
 };
 
 /**
- * The comparison as SQL over its column; of a column that is not known, which Postgres refuses, any.
- * @throws {UsageError} if the column has no such operator, or the value is of another form
+ * The comparison as SQL over its column.
+ * @throws {RefusedByColumns} if there is no such column, it has no such operator, or the value is of another form
  */
 export function compare(
   { column: name, operator, value }: Comparison,
-  column: ComparedColumn = { name, type: "", operators: "pg_catalog", form: "one" },
+  columns: Columns,
 ): (column: RawBuilder<unknown>) => RawBuilder<unknown> {
+  const column = columns.get(name);
+  if (column === undefined) throw RefusedByColumns.unknown(`There is no column ${name} to compare.`, columns);
   const { form, type } = column;
   if (!OF_FORM[form].includes(operator)) {
-    throw new UsageError(
-      `where.${name} is ${FORMS[form]}${type === "" ? "" : ` (${type})`} and has no operator ${operator}.`,
+    throw new RefusedByColumns(
+      `where.${name} is ${FORMS[form]} (${type}) and has no operator ${operator}.`,
       `There are: ${OF_FORM[form].join(", ")}. Such as: {"${name}": {"${OF_FORM[form].includes("contains") ? "contains" : "isNull"}": …}}.`,
     );
   }
@@ -108,14 +111,13 @@ export function compare(
 /** The value as a driver binds it to the column's type. */
 function boundTo(name: string, form: ComparedColumn["form"], operator: Operator, value: unknown): unknown {
   const isOfMany = operator === "in" || operator === "notIn";
-  if (form === "jsonb")
-    return isOfMany && Array.isArray(value) ? value.map((one) => JSON.stringify(one)) : JSON.stringify(value);
+  if (form === "jsonb") return jsonOf(name, operator, value, isOfMany);
   const takesList = form === "array" || isOfMany;
   const list: readonly unknown[] = Array.isArray(value) ? value : [value];
   const isOfWrongForm =
     form === "array" ? operator !== "contains" && !Array.isArray(value) : Array.isArray(value) !== isOfMany;
   if (isOfWrongForm || list.some((one) => Array.isArray(one) || isPlainObject(one)))
-    throw new UsageError(
+    throw new RefusedByColumns(
       `where.${name}.${operator} cannot be compared.`,
       form === "array"
         ? "Give a list of values; contains takes one value too."
@@ -124,4 +126,14 @@ function boundTo(name: string, form: ComparedColumn["form"], operator: Operator,
           : "Give one value.",
     );
   return takesList ? list : value;
+}
+
+function jsonOf(name: string, operator: Operator, value: unknown, isOfMany: boolean): unknown {
+  const values = isOfMany && Array.isArray(value) ? value.map(asJson) : [asJson(value)];
+  if (values.includes(undefined))
+    throw new RefusedByColumns(
+      `where.${name}.${operator} is no JSON.`,
+      "Give texts, finite numbers, true, false, null, dates, lists and plain objects of them; undefined is refused.",
+    );
+  return isOfMany ? values : values[0];
 }

@@ -44,7 +44,7 @@ export function whereOf(filter: object | undefined): Where | undefined {
   const comparisons = Object.entries(filter).flatMap(([column, wanted]) => comparisonsOf(column, wanted));
   if (comparisons.length === 0) return undefined;
   return (columns) => {
-    const conditions = comparisons.map((comparison) => compare(comparison, columns.get(comparison.column)));
+    const conditions = comparisons.map((comparison) => compare(comparison, columns));
     return ({ table }) =>
       sql`(${sql.join(
         conditions.map((condition, i) => condition(sql.id(table, comparisons[i]?.column ?? ""))),

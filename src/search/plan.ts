@@ -9,6 +9,8 @@ type Plans = readonly { readonly Plan: PlanNode }[];
 export interface PlanNode {
   readonly "Plan Rows": number;
   readonly "Total Cost": number;
+  /** Where it is verbose. */
+  readonly Output?: readonly string[];
   readonly Plans?: readonly PlanNode[];
 }
 

@@ -9,7 +9,8 @@ import type { Columns } from "./comparisons.ts";
 import type { IndexKind } from "./index-kind.ts";
 import { searchedIndex } from "./searched-index.ts";
 import { regclassOf } from "./vector-index.ts";
-import { findLanguage, wordIndexes, type Language, type WordIndex } from "./words/word-index.ts";
+import { findWordIndexes } from "./words/find-word-indexes.ts";
+import { findLanguage, type Language, type WordIndex } from "./words/word-index.ts";
 
 /** A source, with what a search needs to know of it. */
 export interface Searched {
@@ -25,9 +26,9 @@ export interface Searched {
   readonly vectors: number;
   /** A scan of the index can go on until enough rows pass a filter: pgvector 0.8. */
   readonly canIterate: boolean;
-  /** Of the words of its texts. */
+  /** Of the words of its texts, those that this role uses. */
   readonly wordIndexes: readonly WordIndex[];
-  /** That of the words of a search that names none: the first of them, or English. */
+  /** That of the words of a search that names none: of the oldest index of them, also if this role uses it not, or English. */
   readonly usualLanguage: Language;
   readonly columns: Columns;
   /** Row-level security may hide rows from this role: what it finds must be found among the others. */
@@ -62,20 +63,23 @@ async function searchedOf(
   const chunkedSource = chunked.find(({ embeddedBy }) => embeddedBy === source.id);
   const involved = [source, ...(chunkedSource === undefined ? [] : [chunkedSource])];
   const loaded = involved.map(({ id }) => sql`(${id}::int, ${versions.get(id) ?? ""})`);
-  const indexes = await wordIndexes(db, chunkedSource ?? source);
+  const keyed = chunkedSource ?? source;
+  const indexes = await findWordIndexes(db, keyed);
+  const hides = await hidesRows(db, keyed);
   return {
     source,
     chunkedSource,
-    keyed: chunkedSource ?? source,
+    keyed,
     index: (await searchedIndex(db, source))?.kind,
-    wordIndexes: indexes,
-    usualLanguage: indexes[0]?.language ?? (await findLanguage(db, "pg_catalog.english")),
+    wordIndexes: indexes.flatMap(({ index, isUsed }) => (isUsed ? [index] : [])),
+    usualLanguage: indexes[0]?.index.language ?? (await findLanguage(db, "pg_catalog.english")),
     ...(await readSize(db, source)),
-    columns: await comparedColumns(db, chunkedSource ?? source),
-    hidesRows: await hidesRows(db, chunkedSource ?? source),
+    columns: await comparedColumns(db, keyed),
+    hidesRows: hides,
     // Every change of the row, whatever it is, makes another version of it.
     isUnchanged: sql`((select count(*) from autoembed.embedding_source s
-      where (s.id, s.xmin::text) in (${sql.join(loaded)})) = ${sql.lit(involved.length)})`,
+      where (s.id, s.xmin::text) in (${sql.join(loaded)})) = ${sql.lit(involved.length)}
+      and ${hiding(keyed)} = ${sql.lit(hides)})`,
   };
 }
 
@@ -95,8 +99,13 @@ async function readSize(db: Database, source: Source): Promise<Pick<Searched, "v
   return rows[0] ?? { vectors: 0, canIterate: false };
 }
 
-async function hidesRows(db: Database, { oid }: Source): Promise<boolean> {
-  const { rows } = await sql<{ hides: boolean | null }>`
-    select autoembed.hides_rows(${oid}::int8::oid, '{r}') as hides`.execute(db);
+async function hidesRows(db: Database, source: Source): Promise<boolean> {
+  const { rows } = await sql<{ hides: boolean }>`select ${hiding(source)} as hides`.execute(db);
   return rows[0]?.hides === true;
+}
+
+/** Whether row-level security may hide rows from this role. Most tables have none, and that costs nothing to see. */
+function hiding({ oid }: Source): RawBuilder<boolean> {
+  const table = sql`${sql.lit(String(oid))}::oid`;
+  return sql`case when row_security_active(${table}) then coalesce(autoembed.hides_rows(${table}, '{r}'), false) else false end`;
 }

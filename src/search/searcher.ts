@@ -6,10 +6,11 @@ import type { Reranker } from "../providers/rerank/reranker.ts";
 import type { Source } from "../sources/source.ts";
 import type { Bills } from "./bills.ts";
 import { SourceHasChanged } from "./nearest.ts";
+import { RefusedByColumns } from "./refused-by-columns.ts";
 import { QuestionVectors } from "./question-vectors.ts";
 import type { SearchRequest } from "./asked.ts";
 import { runSearch } from "./run-search.ts";
-import { checkOptions } from "./check-options.ts";
+import { checkOptions, checkQuestion } from "./check-options.ts";
 import { isReranked, type Question, type SearchResult } from "./search-options.ts";
 import { loadSearched, type Searched } from "./searched.ts";
 
@@ -52,6 +53,7 @@ export class Searcher {
     question: Question,
     request: SearchRequest,
   ): Promise<SearchResult<Record<string, unknown>>> {
+    checkQuestion(question);
     checkOptions(request);
     checkSource(source);
     if (isReranked(request)) checkRerank(question, this.#options.reranker);
@@ -102,9 +104,10 @@ function checkRerank(question: Question, reranker: Reranker | undefined): void {
     );
 }
 
-/** The source, or its table, is not what was loaded. */
+/** The source, or its table, is not what was loaded, or may not be. */
 function isOfAnotherShape(error: unknown): boolean {
-  return error instanceof SourceHasChanged || (isDatabaseError(error) && /^42|^22000$/.test(error.code));
+  if (error instanceof SourceHasChanged || error instanceof RefusedByColumns) return true;
+  return isDatabaseError(error) && /^42|^22000$/.test(error.code);
 }
 
 /** The database's message is repeated only if it is about the SQL: a message about values could quote a text. */

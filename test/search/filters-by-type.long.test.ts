@@ -6,7 +6,7 @@ import type { Filter } from "../../src/search/filter.ts";
 import { parseSearchBody } from "../../src/http/search-body.ts";
 import { describeNative } from "../support/database.ts";
 import { oracleVector } from "../support/oracle-vector.ts";
-import { prepare } from "../support/listening.ts";
+import { prepare, type Listening } from "../support/listening.ts";
 
 vi.setConfig({ testTimeout: 180_000 });
 
@@ -26,9 +26,11 @@ interface Case {
 
 const TOKEN = "0e37df36-f698-11e6-8dd4-cb9ced3df976";
 
+let on: Listening;
 let search: Search<Case>;
 beforeEach(async () => {
-  const { client, database, environment } = await prepare();
+  on = await prepare();
+  const { client, database, environment } = on;
   await client.query(`
     drop table if exists public.cases; drop type if exists public.mood;
     create type public.mood as enum ('calm', 'cross');
@@ -106,6 +108,46 @@ test.each<[object, RegExp]>([
   expect(refused).toMatch(message);
   expect(refused).not.toContain("secret");
   expect(parseSearchBody(JSON.stringify({ question: "one", where: filter })).where).toEqual(filter);
+});
+
+const circle: unknown[] = [];
+circle.push(circle);
+
+test.each<[string, unknown]>([
+  ["a tenant that was forgotten", { contains: { tenant: undefined } }],
+  ["one that was forgotten further inside", { contains: { of: [{ tenant: undefined }] } }],
+  ["a list with a gap", { contains: [, "a"] }], // eslint-disable-line no-sparse-arrays
+  ["one of several values", { in: ["visit", { tenant: undefined }] }],
+  ["a map", new Map([["secret", 1]])],
+  ["a map inside", { contains: { tenant: new Map([["secret", 1]]) } }],
+  ["no number", { contains: { tenant: NaN } }],
+  ["an infinite number", { eq: Infinity }],
+  ["no date", { contains: { seen: new Date(NaN) } }],
+  ["a bigint", { contains: { tenant: 1n } }],
+  ["a function", { contains: { tenant: () => "secret" } }],
+  ["a symbol", { contains: { tenant: Symbol("secret") } }],
+  ["a circle", { contains: circle }],
+])("A filter of a jsonb refuses what is no JSON, rather than to find all: %s", async (_what, meta) => {
+  const refused: unknown = await where({ meta }).catch((error: unknown) => error);
+  expect(refused).toBeInstanceOf(UsageError);
+  expect(String(refused)).toMatch(/where\.meta\.\w+ is no JSON/);
+  expect(String(refused)).not.toContain("secret");
+});
+
+test("A filter finds a column that is younger than what the application knows of the table", async () => {
+  const { client } = on;
+  expect(await where({ id: 1 })).toEqual([1]);
+  await client.query(
+    "alter table public.cases add flags text[] not null default '{new}', alter done type text",
+  );
+  expect(await where({ flags: { contains: "new" } } as object)).toEqual([1, 2, 3]);
+  expect(await where({ done: { like: "tr%" } })).toEqual([1]);
+  await client.query("alter table public.cases add later text default 'yes'");
+  const { hits } = await search.search(
+    { like: 1 },
+    { source: "cases", select: ["later" as never], limit: 1 },
+  );
+  expect(hits.map(({ row }) => row)).toEqual([{ later: "yes" }]);
 });
 
 describeNative("Columns of an extension's type", "needs citext", () => {

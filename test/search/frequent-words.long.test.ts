@@ -82,7 +82,7 @@ test("Words that are in most texts find rows by the index, and without reading e
   expect(await scansOf("patient_embeddings")).toBe(before);
 });
 
-test("If very many texts have all words of a question, the rows nearest by meaning are ranked by the words; without a vector, any", async () => {
+test("If very many texts have all words of a question, the rows nearest by meaning are ranked by the words; with too few vectors, others too", async () => {
   const { client, database } = await prepare();
   const question = "patient seen";
   await client.query(
@@ -109,7 +109,11 @@ test("If very many texts have all words of a question, the rows nearest by meani
   const searcher = new Searcher({ db, providerOf: () => Promise.resolve(embedding), timeoutMs: 10_000 });
   const { hits, rankedBy } = await searcher.search("patient_embeddings", question, {});
   expect(rankedBy).toBe("meaning and words");
-  expect(hits.map(({ key }) => key)).toEqual(["39997", "39999", "39998"]);
+  // Three rows are embedded, and the limit is ten.
+  expect(hits).toHaveLength(10);
+  expect(hits[0]?.key).toBe("39997");
+  const best = await searcher.search("patient_embeddings", question, { limit: 3 });
+  expect(best.hits.map(({ key }) => key)).toEqual(["39997", "39999", "39998"]);
   const silent = { ...embedding, embed: () => Promise.reject(new ProviderError("unavailable", "away")) };
   const without = new Searcher({ db, providerOf: () => Promise.resolve(silent), timeoutMs: 10_000 });
   const found = await without.search("patient_embeddings", `${question} ?`, { limit: 60 });

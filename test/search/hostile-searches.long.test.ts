@@ -41,8 +41,14 @@ const OPTIONS: Readonly<Record<string, Refusal>> = {
   "limit 1.5": [{ limit: 1.5 }, /limit is 1\.5/],
   "minScore NaN": [{ minScore: NaN }, /minScore is NaN/],
   "minScore as a text": [{ minScore: SECRET }, /minScore is a string/],
-  "an unknown column": [{ where: { nope: 1 } }, /column My Notes\.nope does not exist/],
-  "a column with a quote": [{ where: { [`"; drop table x; --`]: 1 } }, /drop table x; -- does not exist/],
+  "an unknown column": [
+    { where: { nope: 1 } },
+    /There is no column nope to compare\. There are: id, The Tenant, body/,
+  ],
+  "a column with a quote": [
+    { where: { [`"; drop table x; --`]: 1 } },
+    /no column "; drop table x; -- to compare/,
+  ],
   "an unknown column that is selected": [
     { select: ["nope"] },
     /notes has no column nope to select\. There are: id, The Tenant, body/,
@@ -57,6 +63,17 @@ const OPTIONS: Readonly<Record<string, Refusal>> = {
   "an unknown source": [{ source: "nope" }, /No source is called "nope"/],
   "a source as a number": [{ source: 5 }, /source is a number\. Give the name/],
   "hybrid as a text": [{ hybrid: "yes" }, /hybrid is a string\. Give true or false/],
+  "weights as null": [{ weights: null }, /weights is null\. Such as: \{ words: 0\.6 \}/],
+  "a weight as a text": [
+    { weights: { words: "0.5" } },
+    /weights\.words is a string\. Give a number from 0 to 1/,
+  ],
+  "rerank as null": [{ rerank: null }, /rerank is null\. Give true, false, or/],
+  "rerank as a text": [{ rerank: "yes" }, /rerank is a string\. Give true, false, or/],
+  "an operator of lists for a column that is not there": [
+    { where: { tenantz: { contains: "a" } } },
+    /There is no column tenantz to compare\. There are: id, The Tenant, body/,
+  ],
   "rows like none": [{ like: SECRET }, /SQLSTATE 22P02/],
 };
 
@@ -136,6 +153,22 @@ test.each(Object.entries(OPTIONS))(
     expect(secrets()).toEqual([]);
   },
 );
+
+test("An application is refused a question that is none, with what to do", async () => {
+  const { search } = await prepared();
+  for (const [question, message] of [
+    [null, "The question is null."],
+    [undefined, "The question is undefined."],
+    [5, "The question is 5."],
+    [[SECRET], "like is undefined."],
+    [{ like: undefined }, "like is undefined."],
+    [{ like: { not: SECRET } }, "like is an object."],
+  ] as const)
+    await expect(search.search(question as never, { source: "notes" })).rejects.toMatchObject({
+      name: "UsageError",
+      message,
+    });
+});
 
 test.each([
   [["printer", "--limit", "0"], /--limit/],

@@ -1,6 +1,8 @@
 import pg from "pg";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { connect } from "../../src/database/connect.ts";
+import { loadSearched } from "../../src/search/searched.ts";
+import { findLanguage } from "../../src/search/words/word-index.ts";
 import { Searcher } from "../../src/search/searcher.ts";
 import { prepareChunkedDocuments, prose } from "../support/chunked-documents.ts";
 import { describeNative } from "../support/database.ts";
@@ -60,6 +62,22 @@ async function notes({ client }: Listening, vectors: string): Promise<void> {
     analyze public.notes, public.notes_vectors`);
 }
 
+/** 60 documents of tenant a, and two of tenant b: 100 and 101. */
+async function documents() {
+  const on = await prepareChunkedDocuments(
+    "create table app.documents (id bigint primary key, tenant text default 'a', body text)",
+  );
+  await on.watch();
+  const listener = await on.listen();
+  await on.client.query(
+    "insert into app.documents (id, body) select n, $1 || n from generate_series(1, 60) n",
+    [prose(8)],
+  );
+  await on.client.query("insert into app.documents values (100, 'b', $1), (101, 'b', $1)", [prose(8, "b")]);
+  await listener.whenDrained();
+  return on;
+}
+
 describeNative("A role that row-level security shows some rows", "needs roles of its own", () => {
   test.each([
     ["in the table", ""],
@@ -94,6 +112,17 @@ describeNative("A role that row-level security shows some rows", "needs roles of
     },
   );
 
+  test("has the words of its questions in the language of the index, which it does not use", async () => {
+    const on = await prepare();
+    await notes(on, "");
+    await on.client.query(`drop index public.notes_to_tsvector_idx;
+      create index on public.notes using gin (to_tsvector('simple', body))`);
+    const { db } = await tenant(on, "public.notes", "");
+    const { usualLanguage, wordIndexes } = await loadSearched(db, "notes");
+    expect(wordIndexes).toEqual([]);
+    expect(usualLanguage).toBe(await findLanguage(db, "simple"));
+  });
+
   test("learns of a hidden row neither by its key nor by an error, and of an empty answer why, as if there were no other rows", async () => {
     const on = await prepare();
     await notes(on, "");
@@ -122,18 +151,30 @@ describeNative("A role that row-level security shows some rows", "needs roles of
       });
   });
 
+  test("is shown no hidden row's chunk by a searcher that has searched before rows were hidden", async () => {
+    const on = await documents();
+    await on.client.query("grant usage on schema app to public");
+    const { db } = await tenant(on, "app.documents", ", app.documents_passages");
+    const searcher = new Searcher({
+      db,
+      providerOf: () => Promise.resolve(questionProvider(DIMENSIONS)),
+      timeoutMs: 10_000,
+    });
+    const found = async () =>
+      keys((await searcher.search("app.documents", prose(2), { hybrid: false, limit: 5 })).hits).toSorted();
+    await on.client.query("alter table app.documents disable row level security");
+    expect(await found()).not.toEqual([100, 101]);
+    await on.client.query("alter table app.documents enable row level security");
+    expect(await found()).toEqual([100, 101]);
+    // The policies hide rows or not, while row-level security stays.
+    await on.client.query("create policy every on app.documents using (true)");
+    expect(await found()).not.toEqual([100, 101]);
+    await on.client.query("create policy others on app.documents as restrictive using (tenant = 'b')");
+    expect(await found()).toEqual([100, 101]);
+  });
+
   test("finds its own rows by their chunks, and learns of no other row's", async () => {
-    const on = await prepareChunkedDocuments(
-      "create table app.documents (id bigint primary key, tenant text default 'a', body text)",
-    );
-    await on.watch();
-    const listener = await on.listen();
-    await on.client.query(
-      "insert into app.documents (id, body) select n, $1 || n from generate_series(1, 60) n",
-      [prose(8)],
-    );
-    await on.client.query("insert into app.documents values (100, 'b', $1), (101, 'b', $1)", [prose(8, "b")]);
-    await listener.whenDrained();
+    const on = await documents();
     await on.client.query("grant usage on schema app to public");
     const { db } = await tenant(on, "app.documents", ", app.documents_passages");
     for (const hybrid of [false, true])

@@ -27,8 +27,8 @@ export interface RankedByWords {
 /** The usual constants of BM25: how soon a repeated word counts no more, and how much a text's length does. */
 const K1 = sql`1.2::float8`;
 const B = sql`0.75::float8`;
-/** How often a text has the word `w`. A column may have words without their positions. */
-const times = sql`coalesce(cardinality(w.positions), 1)`;
+/** How often a text has the word `w`. */
+const times = sql`cardinality(w.positions)`;
 /** For the rows that an index finds: 16 bytes and more a block. */
 const MEMORY_KB = 65_536;
 /** Characters of each text that are parsed if one text has too many words: 100,000 stay below 1 MB in any script. */

@@ -1,0 +1,22 @@
+import { isPlainObject } from "./plain-object.ts";
+
+/**
+ * A value as JSON; undefined if JSON would leave something of it out or turn it into something else: of `{ tenant: undefined }` it
+ * leaves `{}`, which every object contains.
+ */
+export function asJson(value: unknown): string | undefined {
+  return isKept(value, new Set()) ? JSON.stringify(value) : undefined;
+}
+
+/** @param around the objects and lists that the value is in */
+function isKept(value: unknown, around: ReadonlySet<unknown>): boolean {
+  if (value === null || typeof value === "string" || typeof value === "boolean") return true;
+  if (typeof value === "number") return Number.isFinite(value);
+  if (value instanceof Date) return Number.isFinite(value.getTime());
+  const isOfParts = Array.isArray(value) || isPlainObject(value);
+  if (!isOfParts || around.has(value)) return false;
+  const inside = new Set([...around, value]);
+  // Of a list, gaps too.
+  const parts: readonly unknown[] = Array.isArray(value) ? Array.from(value) : Object.values(value);
+  return parts.every((part) => isKept(part, inside));
+}

@@ -14,7 +14,7 @@ as $$
 #variable_conflict use_column
 declare
   place bigint := start;
-  last bigint := 2147483647;
+  last bigint := 2147483648;
   i integer := 1;
   looked integer := 0;
   found_ones integer := 0;

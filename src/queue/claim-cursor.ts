@@ -15,9 +15,10 @@ export interface ClaimedBatch<Row> {
 /** A row as a claim gives it. */
 export interface CursorRow {
   readonly ticket: string;
-  /** Of a source with tenants, see `claimedTickets`; null of a row that an older version of this program has queued. */
+  /** These are of a source with tenants only: see `TURN_COLUMNS`. Null of a row that was queued without a tenant. */
   readonly tenant?: number | null;
   readonly is_more?: boolean;
+  readonly looked_up_to?: string | null;
 }
 
 export interface Cursor {

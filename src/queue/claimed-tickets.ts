@@ -5,8 +5,11 @@ import { isUnchanged } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 import { isDue } from "./row-state.ts";
 
-/** What a claim in turns tells of each row: its tenant, and whether there are more rows than were claimed. */
-export const TURN_COLUMNS = ["tenant", "is_more"] as const;
+/**
+ * What a claim in turns tells of each row: its tenant, whether there are more rows than were claimed, and up to which
+ * ticket it has looked for rows without a tenant.
+ */
+export const TURN_COLUMNS = ["tenant", "is_more", "looked_up_to"] as const;
 
 /** Tenants that one claim takes rows of: what it costs does not grow with their number. */
 const MOST_TENANTS = 32;
@@ -67,7 +70,9 @@ function oldestFirst(source: Source): RawBuilder<unknown> {
  * is pending; the rows that are claimed already are passed over by `heads`. A tenant gets up to twice its share, so that
  * the claim is full where few tenants have much.
  *
- * A row without a tenant is of an older version of this program: it is taken when nothing else is left.
+ * A row without a tenant was queued before the source had tenants, or by an older version of this program. Together they
+ * are one more tenant, the first in turn. No index has them apart, so a claim looks for them among the oldest rows above
+ * `head`, as many as it may take: they are there, since what was queued later has a tenant.
  */
 function inTurns(source: Source, { start, known, heads }: TenantParameters): RawBuilder<unknown> {
   const id = sql.lit(source.id);
@@ -90,16 +95,24 @@ function inTurns(source: Source, { start, known, heads }: TenantParameters): Raw
           and (q.tenant, q.ticket) > (t.tenant, t.head) and (q.tenant, q.ticket) <= (t.tenant, $4)
         order by q.tenant, q.ticket limit t.share for update skip locked
       ) w
+    ), oldest as materialized (
+      select q.ctid, q.ticket, q.tenant from autoembed.embedding_queue q
+      where exists (select from registered) and ${due} and q.ticket > $3 and q.ticket <= $4
+      order by q.ticket limit $2
     ), unnamed as materialized (
-      select q.ctid, q.ticket from autoembed.embedding_queue q
-      where exists (select from registered) and not exists (select from waiting)
-        and ${due} and q.tenant is null and q.ticket > $3 and q.ticket <= $4
-      order by q.ticket limit $2 for update skip locked
+      select u.ctid, u.ticket from oldest o cross join lateral (
+        select q.ctid, q.ticket from autoembed.embedding_queue q
+        where ${due} and q.tenant is null and q.ticket = o.ticket for update skip locked
+      ) u
+      where o.tenant is null
     ), claimed as (
       update autoembed.embedding_queue set owner = $1
-      where ctid = any(array((select ctid from fresh) union all
-        (select w.ctid from waiting w order by w.turn, w.tenant <= ${start}::int, w.tenant) union all (select ctid from unnamed) limit $2))
-      returning ticket, ctid, key, queued_at, tenant,
-        (exists (select from turns where tenant is null) or exists (select from waiting where turn = share)) as is_more
+      where ctid = any(array((select ctid from fresh) union all (select t.ctid from (
+          select ctid, turn, tenant from waiting
+          union all select ctid, row_number() over (order by ticket), null from unnamed
+        ) t order by t.turn, t.tenant <= ${start}::int nulls first, t.tenant) limit $2))
+      returning ticket, ctid, key, queued_at, tenant, (select max(ticket) from oldest)::text as looked_up_to,
+        (exists (select from turns where tenant is null) or exists (select from waiting where turn = share)
+          or (select count(*) from oldest) = $2) as is_more
     )`;
 }

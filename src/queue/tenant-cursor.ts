@@ -15,6 +15,8 @@ export class TenantCursor implements Cursor {
   readonly #heads = new Map<number, bigint>();
   #headsReset = 0;
   #start = 0;
+  /** For the rows without a tenant. */
+  #head = 0n;
 
   constructor(db: Database, source: Source) {
     this.#tail = new FreshTail(db, source);
@@ -25,11 +27,12 @@ export class TenantCursor implements Cursor {
     if (now - this.#headsReset > RESET_MS) this.#resetHeads(now);
     const tail = await this.#tail.ticket();
     const tenants = { start: this.#start, heads: [...this.#heads].sort(([one], [other]) => one - other) };
-    const rows = await claim({ limit, head: 0n, tail, tenants });
+    const rows = await claim({ limit, head: this.#head, tail, tenants });
     const fresh = rows.map(({ ticket }) => BigInt(ticket)).filter((ticket) => ticket > tail);
     // The claim takes no more than half of its rows from those.
     const areMany = fresh.length === Math.ceil(limit / 2);
     for (const row of rows) if (BigInt(row.ticket) <= tail) this.#hadTurn(row);
+    this.#head = headAfter(this.#head, rows, tail);
     this.#start = lastInTurn(tenants.start, rows, tail);
     const isFull = rows.length === limit || areMany || rows[0]?.is_more === true;
     if (!isFull) this.#resetHeads(now);
@@ -49,8 +52,16 @@ export class TenantCursor implements Cursor {
 
   #resetHeads(now: number): void {
     this.#heads.clear();
+    this.#head = 0n;
     this.#headsReset = now;
   }
+}
+
+/** Of the rows without a tenant that a claim has found, those that it has not taken are above the last that it has. */
+function headAfter(head: bigint, rows: readonly CursorRow[], tail: bigint): bigint {
+  const unnamed = rows.filter(({ ticket, tenant }) => tenant === null && BigInt(ticket) <= tail);
+  const last = unnamed.length > 0 ? unnamed.map(({ ticket }) => ticket) : [rows[0]?.looked_up_to ?? "0"];
+  return last.map(BigInt).reduce((one, other) => (one > other ? one : other), head);
 }
 
 /** Turns go up from the tenant after `start`, and then from the lowest up to it. */

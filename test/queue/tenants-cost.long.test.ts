@@ -6,6 +6,7 @@ import { TenantCursor } from "../../src/queue/tenant-cursor.ts";
 import { chooseSources } from "../../src/sources/choose-sources.ts";
 import { prepare } from "../support/listening.ts";
 import { describeNative } from "../support/database.ts";
+import { serverVersion } from "../support/server-version.ts";
 import { lendingOf } from "../support/test-lending.ts";
 
 const LIMIT = 128;
@@ -64,7 +65,7 @@ async function chooseCost(db: Database, owner: number, tail: string) {
     .execute(db);
   const plan = rows[0]?.["QUERY PLAN"][0].Plan;
   if (plan === undefined) throw new Error("no plan");
-  const chosen = ["CTE fresh", "CTE turns", "CTE waiting", "CTE unnamed"].map(
+  const chosen = ["CTE fresh", "CTE turns", "CTE waiting", "CTE oldest", "CTE unnamed"].map(
     (name) => plan.Plans?.find((node) => node["Subplan Name"] === name) ?? {},
   );
   const pages = chosen.reduce(
@@ -112,8 +113,10 @@ describeNative(
       120_000,
     );
 
-    test("Claims read as many pages at the end of 60,000 rows as at their start, though nothing is vacuumed away", async () => {
+    test("Claims read as many pages at the end of 60,000 rows as at their start, though nothing is vacuumed away", async (context) => {
       const { client, db, next } = await prepareClaims();
+      if ((await serverVersion(db)) < 15)
+        context.skip("before Postgres 15 a session cannot make known at once how many pages it has read");
       await client.query(`insert into public.visits (clinic, note)
         select case when n % 1000 = 0 then n::text else 'a' end, 'note ' || n from generate_series(1, 60000) n`);
       // An old snapshot keeps what was dequeued from being marked as dead.
@@ -122,18 +125,20 @@ describeNative(
       let claimed = 0;
       for (let rows = -1; rows !== 0;) {
         const before = await pagesOfQueue(db);
-        for (let run = 0; run < 50 && rows !== 0; run++) claimed += rows = await next();
+        claimed += rows = await next();
         costs.push((await pagesOfQueue(db)) - before);
       }
       await client.query("rollback");
       expect(claimed).toBe(60_000);
       // Every three seconds, one claim begins from the start again, and passes over all that is dead, as in any source.
-      const [early = 0] = costs.slice(0, 4).sort((one, other) => one - other);
-      const [late = 0] = costs.slice(-5, -1).sort((one, other) => one - other);
-      expect(late).toBeLessThan(1.2 * early);
+      expect(median(costs.slice(-101, -1))).toBeLessThan(1.2 * median(costs.slice(0, 100)));
     }, 120_000);
   },
 );
+
+function median(values: readonly number[]): number {
+  return values.toSorted((one, other) => one - other)[Math.floor(values.length / 2)] ?? 0;
+}
 
 /** Pages of the queue and its indexes that were read until now. */
 async function pagesOfQueue(db: Database): Promise<number> {

@@ -103,11 +103,50 @@ test("Rows without a tenant are one tenant more, and several listeners claim eac
   expect(rows).toEqual([{ rows: 0 }]);
 });
 
-test("A row that an older version has queued, without its tenant, is claimed when nothing else is left", async () => {
-  const { client, here } = await prepareTenants(["a", 10], ["b", 1]);
-  await client.query("update autoembed.embedding_queue set tenant = null where key::int <= 5");
-  expect(await here()).toEqual({ tenants: { a: 5, b: 1 }, isFull: false });
-  expect(await here()).toEqual({ tenants: { a: 5 }, isFull: false });
+test("The turns go on from the tenant with the highest hash", async () => {
+  const { client, here } = await prepareTenants(["a", 300], ["b", 300]);
+  await client.query(
+    "update autoembed.embedding_queue set tenant = case when key::int <= 300 then 2147483647 else 1 end",
+  );
+  expect((await here()).tenants).toEqual({ a: 64, b: 64 });
+  expect((await here()).tenants).toEqual({ a: 64, b: 64 });
+});
+
+test("Rows that were queued before the source had tenants have a turn like a tenant's in each claim", async () => {
+  const { client, here } = await prepareTenants(["old", 200], ["a", 2_000], ["b", 2_000]);
+  await client.query("update autoembed.embedding_queue set tenant = null where key::int <= 200");
+  expect((await here()).tenants).toEqual({ old: 43, a: 43, b: 42 });
+  expect((await here()).tenants).toEqual({ old: 43, a: 43, b: 42 });
+  // Of 32 tenants and more, each of which has a turn in a claim of 32 rows.
+  await client.query("update autoembed.embedding_queue set tenant = key::int % 100 where key::int > 200");
+  expect(Object.keys((await here(32)).tenants)).toContain("old");
+});
+
+test("A row without a tenant behind many that have one is reached, and no claim passes over it", async () => {
+  const { client, here } = await prepareTenants(["a", 1_000], ["old", 2], ["b", 1_000]);
+  await client.query(
+    "update autoembed.embedding_queue set tenant = case when key = '1002' then null else key::int % 7 end where key <> '1001'",
+  );
+  await client.query("update autoembed.embedding_queue set tenant = null where key = '1001'");
+  const seen: number[] = [];
+  // A claim looks at as many of the oldest as it may take.
+  for (let claims = 0; claims < 9; claims++) seen.push((await here()).tenants["old"] ?? 0);
+  expect(seen.reduce((sum, rows) => sum + rows, 0)).toBe(2);
+  let claimed = 9 * BATCH;
+  for (let more = true; more;) {
+    const { tenants, isFull } = await here();
+    claimed += Object.values(tenants).reduce((sum, rows) => sum + rows, 0);
+    more = isFull;
+  }
+  expect(claimed).toBe(2_002);
+});
+
+test("Rows without a tenant alone are claimed as fast as in a source without tenants", async () => {
+  const { client, here } = await prepareTenants(["old", 300]);
+  await client.query("update autoembed.embedding_queue set tenant = null");
+  expect(await here()).toEqual({ tenants: { old: BATCH }, isFull: true });
+  expect(await here()).toEqual({ tenants: { old: BATCH }, isFull: true });
+  expect(await here()).toEqual({ tenants: { old: 44 }, isFull: false });
 });
 
 test("What was claimed of a tenant and released is claimed again, and what failed and is retried has its tenant still", async () => {

@@ -1,5 +1,5 @@
 --! Previous: sha1:40a8b0165926460b689e5385c309f4574e5d1c12
---! Hash: sha1:842b10f10f2d5824fb2cc46e9f5a2a5630dbd511
+--! Hash: sha1:497cc06cc990841ce624a4d2273d888387ffe1b3
 --! Message: tenants
 
 -- Whose rows are waiting, so that the flood of one does not delay the single change of another. Of most sources the
@@ -11,7 +11,7 @@ comment on column autoembed.embedding_source.tenant_column is
 alter table autoembed.embedding_queue add column tenant integer;
 comment on column autoembed.embedding_queue.tenant is
   'A hash of the row''s tenant, of 32 bits: enough for turns, and not what the tenant is called. 0 where the tenant is '
-  'not known; null in a source without tenants.';
+  'not known; null where the source had no tenants when the row was queued.';
 
 create index embedding_queue_tenant on autoembed.embedding_queue (source_id, tenant, ticket)
   where failed_at is null and tenant is not null;

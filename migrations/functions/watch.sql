@@ -47,8 +47,6 @@ begin
   then
     perform autoembed.requeue(before, source, unseen);
   end if;
-  perform autoembed.settle_tenants(s) from autoembed.embedding_source s
-  where s.id = source.id or (source.passages is not null and s.watched_table = source.vector_table);
   perform pg_notify('autoembed', '');
   return source;
 end

@@ -426,7 +426,7 @@ export interface AutoembedEmbeddingQueue {
    */
   source_id: number;
   /**
-   * A hash of the row's tenant, of 32 bits: enough for turns, and not what the tenant is called. 0 where the tenant is not known; null in a source without tenants.
+   * A hash of the row's tenant, of 32 bits: enough for turns, and not what the tenant is called. 0 where the tenant is not known; null where the source had no tenants when the row was queued.
    */
   tenant: number | null;
   /**

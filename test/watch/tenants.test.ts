@@ -11,6 +11,7 @@ import {
   prose,
 } from "../support/chunked-documents.ts";
 import { prepare } from "../support/listening.ts";
+import { nameIn, role } from "../support/roles.ts";
 
 vi.setConfig({ testTimeout: 120_000 });
 
@@ -81,17 +82,26 @@ test("Rows are queued with the hash of their tenant, whatever writes them; of a 
 
   expect(await watchVisits({ tenant: undefined })).toMatchObject({ tenant: null });
   await client.query("insert into app.visits values (6, 'north', 'f')");
-  expect(await queued()).toEqual(["1", "2", "3", "4", "5", "6"].map((key) => [key, null]));
+  await client.query("update app.visits set note = 'another' where id = 1");
+  expect(await queued()).toMatchObject([["1", south], ["2", south], {}, {}, ["5", north], ["6", null]]);
   await watchVisits();
-  await client.query("update app.visits set note = 'again' where id = 6");
-  expect(await queued()).toEqual([
-    ["1", 0],
-    ["2", 0],
-    ["3", 0],
-    ["4", 0],
-    ["5", 0],
-    ["6", north],
-  ]);
+  await client.query("insert into app.visits values (7, 'north', 'g')");
+  expect(await queued()).toMatchObject([["1", south], ["2", south], {}, {}, {}, ["6", null], ["7", north]]);
+});
+
+test("What is queued already is left as it is when a source gets tenants, or loses them", async () => {
+  const { client, watchVisits } = await prepareVisits();
+  await watchVisits({ tenant: undefined });
+  await client.query(`insert into app.visits select n, 'north', 'note' from generate_series(1, 3) n;
+    update autoembed.embedding_queue set failed_at = now(), last_error = 'refused' where key = '3'`);
+  const rows = async (): Promise<unknown[]> =>
+    (await client.query<object>("select q.ctid, q.xmin, q.* from autoembed.embedding_queue q order by key"))
+      .rows;
+  const before = await rows();
+  await watchVisits();
+  expect(await rows()).toEqual(before);
+  await watchVisits({ tenant: undefined });
+  expect(await rows()).toEqual(before);
 });
 
 test("Two rows that have one key while a transaction lasts may have two tenants", async () => {
@@ -184,6 +194,41 @@ test("A column that is not there is refused, with those that are", async () => {
   });
 });
 
+test.each([
+  ["a timestamptz", "timestamptz", "timestamp with time zone"],
+  ["bytes", "bytea", "bytea"],
+  ["an array", "text[]", "text[]"],
+  ["an enum with a cast to text of its own", "app.region", "app.region"],
+  ["a domain over a row type", "app.named_place", "app.named_place"],
+])("A column of tenants that is %s is refused, with what to do", async (_, type, named) => {
+  const { watchVisits } = await prepareVisits(`
+    create type app.region as enum ('north', 'south');
+    create function app.spell(app.region) returns text language sql immutable as $$ select 'a' $$;
+    create cast (app.region as text) with function app.spell(app.region);
+    create type app.place as (name text);
+    create domain app.named_place as app.place;
+    create table app.visits (id int primary key, clinic ${type}, note text)`);
+  await expect(watchVisits()).rejects.toMatchObject({
+    message: `Cannot watch: clinic of app.visits is ${named}, whose text depends on a session's settings or on functions.`,
+    remedy:
+      "Name a column of text, integers, numeric, uuid, boolean or an enum that tells the tenants, or add one of text.",
+  });
+});
+
+test.each(["int", "numeric(9, 2)", "uuid", "boolean", "char(9)", "app.region", "app.code", "app.short_code"])(
+  "A column of tenants may be %s",
+  async (type) => {
+    const { client, watchVisits, queued } = await prepareVisits(`
+      create type app.region as enum ('north', 'south');
+      create domain app.code as varchar(20);
+      create domain app.short_code as app.code check (length(value) < 9);
+      create table app.visits (id int primary key, clinic ${type}, note text)`);
+    await watchVisits();
+    await client.query("insert into app.visits values (1, null, 'a')");
+    expect(await queued()).toEqual([["1", (await hashOf(client)).nobody]]);
+  },
+);
+
 test("Chunks have the tenant of their text, so that the many texts of one do not delay a single one of another", async () => {
   const {
     client,
@@ -228,4 +273,85 @@ test("Chunks have the tenant of their text, so that the many texts of one do not
   expect((await client.query("select tenant from autoembed.embedding_queue")).rows).toEqual([
     { tenant: null },
   ]);
+});
+
+test.each([
+  ["may not be read by", ""],
+  [
+    "has a policy that raises for",
+    "grant usage on schema app to %1; grant select on app.documents to %1; alter table app.documents enable row level security; create policy raises on app.documents using (1 / (id - id) = 1);",
+  ],
+])(
+  "Chunks are written and embedded where the table of their texts %s the owner of their trigger functions",
+  async (_, grants) => {
+    const {
+      client,
+      database,
+      listen,
+      watch: watchDocuments,
+    } = await prepareChunkedDocuments(
+      "create table app.documents (id bigint primary key, clinic text, body text)",
+    );
+    await watchDocuments({ tenant: "clinic" });
+    const owner = nameIn(await role(client, database.url, "owner"));
+    const { rows } = await client.query<{ made: string; me: string }>(`
+      select format('autoembed.source_%s_insert()', id) as made, current_user as me
+      from autoembed.embedding_source where watched_table = 'app.documents_passages'::regclass`);
+    const [{ made, me } = { made: "", me: "" }] = rows;
+    onTestFinished(async () => {
+      await client.query(`alter function ${made} owner to ${me}`);
+    });
+    await client.query(`${grants.replaceAll("%1", owner)} alter function ${made} owner to ${owner};
+      grant usage on schema autoembed to ${owner};
+      grant select, insert, update, delete on all tables in schema autoembed to ${owner};
+      grant usage on all sequences in schema autoembed to ${owner};
+      grant execute on all functions in schema autoembed to ${owner};
+      update autoembed.embedding_source set paused = true where watched_table = 'app.documents_passages'::regclass`);
+    await client.query("insert into app.documents select n, 'north', $1 || n from generate_series(1, 2) n", [
+      prose(8),
+    ]);
+    await listen();
+    await expect
+      .poll(
+        async () =>
+          (
+            await client.query<object>(`select q.tenant, count(distinct p.id)::int as texts
+              from autoembed.embedding_queue q join app.documents_passages p on p.passage_id::text = q.key group by 1`)
+          ).rows,
+        { timeout: 10_000 },
+      )
+      .toEqual([{ tenant: 0, texts: 2 }]);
+    await client.query(
+      "update autoembed.embedding_source set paused = false; select pg_notify('autoembed', '')",
+    );
+    await expect
+      .poll(async () => (await client.query("select from autoembed.embedding_queue")).rowCount)
+      .toBe(0);
+    await expectAllChunksRight(client);
+  },
+);
+
+test("After the table of the texts was renamed, their chunks have tenants again once the trigger functions are made again", async () => {
+  const { client, watch: watchDocuments } = await prepareChunkedDocuments(
+    "create table app.documents (id bigint primary key, clinic text, body text)",
+  );
+  const { north } = await hashOf(client);
+  await watchDocuments({ tenant: "clinic" });
+  await client.query(
+    `insert into app.documents values (1, 'north', ''); alter table app.documents rename to papers`,
+  );
+  const tenantOf = async (chunk: number): Promise<unknown> => {
+    await client.query(
+      "insert into app.documents_passages (id, chunk, start_char, end_char, passage) values (1, $1, 0, 1, 'x')",
+      [chunk],
+    );
+    return (
+      await client.query<{ tenant: number }>(
+        "select tenant from autoembed.embedding_queue order by ticket desc",
+      )
+    ).rows[0]?.tenant;
+  };
+  expect(await tenantOf(0)).toBe(0);
+  await client.query("select autoembed.update_triggers(s) from autoembed.embedding_source s");
+  expect(await tenantOf(1)).toBe(north);
 });

@@ -31,7 +31,8 @@ test("With thousands of changes of one tenant pending, that of another is embedd
   await single("first");
   await flood("b");
   const listener = await listen();
-  await expect.poll(() => before("first", 0), { timeout: 20_000 }).toBeLessThan(4 * BATCH);
+  // It is in the first claim, of three requests; one of the next claim may arrive before it, and so does a probe.
+  await expect.poll(() => before("first", 0), { timeout: 20_000 }).toBeLessThan(5 * BATCH);
 
   await listen();
   // In one transaction, so that the change is neither the oldest nor the newest when it is seen.

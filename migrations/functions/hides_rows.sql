@@ -1,5 +1,6 @@
+-- Part of each search: without "parallel safe" Postgres would compare all vectors in one process.
 create or replace function autoembed.hides_rows(watched_table oid, commands "char"[] default '{r,w}') returns boolean
-language sql stable strict
+language sql stable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
   select row_security_active(watched_table)

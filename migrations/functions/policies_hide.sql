@@ -1,5 +1,5 @@
 create or replace function autoembed.policies_hide(watched_table oid, commands "char"[], role oid) returns boolean
-language sql stable strict
+language sql stable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
   select exists (

@@ -73,6 +73,7 @@ function oldestFirst(source: Source): RawBuilder<unknown> {
  * A row without a tenant was queued before the source had tenants, or by an older version of this program. Together they
  * are one more tenant, the first in turn. No index has them apart, so a claim looks for them among the oldest rows above
  * `head`, as many as it may take: they are there, since what was queued later has a tenant.
+ * Where other listeners have just claimed all of those, it takes what is behind.
  */
 function inTurns(source: Source, { start, known, heads }: TenantParameters): RawBuilder<unknown> {
   const id = sql.lit(source.id);
@@ -105,11 +106,18 @@ function inTurns(source: Source, { start, known, heads }: TenantParameters): Raw
         where ${due} and q.tenant is null and q.ticket = o.ticket for update skip locked
       ) u
       where o.tenant is null
+    ), behind as materialized (
+      select q.ctid, q.ticket from autoembed.embedding_queue q
+      where exists (select from oldest where tenant is null)
+        and not exists (select from unnamed) and not exists (select from waiting)
+        and ${due} and q.tenant is null and q.ticket > $3 and q.ticket <= $4
+      order by q.ticket limit $2 for update skip locked
     ), claimed as (
       update autoembed.embedding_queue set owner = $1
       where ctid = any(array((select ctid from fresh) union all (select t.ctid from (
           select ctid, turn, tenant from waiting
-          union all select ctid, row_number() over (order by ticket), null from unnamed
+          union all select ctid, row_number() over (order by ticket), null
+            from (select * from unnamed union all select * from behind) u
         ) t order by t.turn, t.tenant <= ${start}::int nulls first, t.tenant) limit $2))
       returning ticket, ctid, key, queued_at, tenant, (select max(ticket) from oldest)::text as looked_up_to,
         (exists (select from turns where tenant is null) or exists (select from waiting where turn = share)

@@ -1,5 +1,8 @@
 import { isPlainObject } from "./plain-object.ts";
 
+/** Of lists and objects in one another; each level remembers all that it is in. */
+const DEEPEST = 100;
+
 /**
  * A value as JSON; undefined if JSON would leave something of it out or turn it into something else: of `{ tenant: undefined }` it
  * leaves `{}`, which every object contains.
@@ -14,7 +17,7 @@ function isKept(value: unknown, around: ReadonlySet<unknown>): boolean {
   if (typeof value === "number") return Number.isFinite(value);
   if (value instanceof Date) return Number.isFinite(value.getTime());
   const isOfParts = Array.isArray(value) || isPlainObject(value);
-  if (!isOfParts || around.has(value)) return false;
+  if (!isOfParts || around.size >= DEEPEST || around.has(value)) return false;
   const inside = new Set([...around, value]);
   // Of a list, gaps too.
   const parts: readonly unknown[] = Array.isArray(value) ? Array.from(value) : Object.values(value);

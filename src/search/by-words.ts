@@ -18,9 +18,9 @@ export class ByWords {
   readonly #search: WordSearch;
   readonly #wanted: number;
 
-  constructor(read: Read, { lexemes, language, wordIndex, condition, candidates }: Asked) {
+  constructor(read: Read, { lexemes, language, wordIndex, condition, limit, candidates }: Asked) {
     this.#read = read;
-    this.#wanted = candidates;
+    this.#wanted = limit;
     this.#search = {
       lexemes,
       language,

@@ -65,7 +65,7 @@ async function chooseCost(db: Database, owner: number, tail: string) {
     .execute(db);
   const plan = rows[0]?.["QUERY PLAN"][0].Plan;
   if (plan === undefined) throw new Error("no plan");
-  const chosen = ["CTE fresh", "CTE turns", "CTE waiting", "CTE oldest", "CTE unnamed"].map(
+  const chosen = ["CTE fresh", "CTE turns", "CTE waiting", "CTE oldest", "CTE unnamed", "CTE behind"].map(
     (name) => plan.Plans?.find((node) => node["Subplan Name"] === name) ?? {},
   );
   const pages = chosen.reduce(

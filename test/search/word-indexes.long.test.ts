@@ -101,6 +101,11 @@ test.each([
     on_(`to_tsvector('english', title || ' ' || "The Body")`),
   ],
   [
+    "nothing where one of two columns is null",
+    BOTH,
+    on_(`to_tsvector('english', coalesce(title || ' v1.2 ' || "The Body", ''))`),
+  ],
+  [
     "words without their positions",
     BODY,
     generated(`strip(to_tsvector('english', coalesce("The Body", '')))`),

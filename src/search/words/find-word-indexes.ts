@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import { isDatabaseError } from "../../database/database-fault.ts";
 import type { Database } from "../../database/connect.ts";
+import { UsageError } from "../../errors.ts";
 import { roleSearchPath } from "../../database/session-settings.ts";
 import type { Source } from "../../sources/source.ts";
 import { areWordsOfText } from "./are-words-of-text.ts";
@@ -69,7 +70,9 @@ async function unlessRefused<T>(work: () => Promise<T>): Promise<T | undefined> 
   try {
     return await work();
   } catch (error) {
-    if (isDatabaseError(error) && error.code.startsWith("42")) return undefined;
+    // A UsageError: the role may not name the text search configuration.
+    if (error instanceof UsageError || (isDatabaseError(error) && error.code.startsWith("42")))
+      return undefined;
     throw error;
   }
 }

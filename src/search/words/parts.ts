@@ -100,7 +100,9 @@ class Reader {
       case "setweight":
         return isOfTwo && isLast[1] === true ? one : undefined;
       case "COALESCE":
-        return isOfTwo && isLast[1] === true ? notNull(together(one, two)) : undefined;
+        if (!isOfTwo || isLast[1] !== true) return undefined;
+        // Of several columns, one that is null takes away the words of the others.
+        return one.columns.size > 1 ? together(one, two) : notNull(together(one, two));
       case "concat":
         return notNull(given.slice(1).reduce(together, one));
       case "concat_ws":

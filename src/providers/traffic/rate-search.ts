@@ -2,7 +2,7 @@
 const BELOW_MEASURED = 0.98;
 /** A measured rate of less than this share of the last one is another limit, and not the cost of a pause. */
 const SAME_LIMIT = 0.5;
-/** One of less than this share may be: it is, if the next is too. */
+/** Two in a row of less than this share are another limit too. */
 const SURELY_SAME = 0.7;
 /** How far above the measured rate another limit is looked for. */
 const ABOVE_MEASURED = 1.4;

@@ -10,7 +10,7 @@ export interface WordSearch {
   readonly index: WordIndex | undefined;
   /** Whether only the beginnings of long texts are parsed, where there is no index. */
   readonly cutsTexts: boolean;
-  /** Whether words that very many rows have are read from the index too: see `RankedByWords.areShort`. */
+  /** Whether words that very many rows have are read from the index too: see `RankedByWords.asked`. */
   readonly readsAll: boolean;
   readonly condition: Condition | undefined;
   readonly limit: number;

@@ -16,8 +16,6 @@ const ELEMENT_HEADER_BYTES = 8;
 /** The squares that pgvector adds up, in float32: beyond these it finds no distance. */
 const SMALLEST_NORM = 2 ** -126;
 const LARGEST_NORM = (2 - 2 ** -23) * 2 ** 127;
-/** The exponent's bits of a float32: all of them are set only in NaN and the infinities. */
-const EXPONENT = 0x7f_80_00_00;
 
 /**
  * A `vector[]` in Postgres's binary wire format, filled in place: a provider's vectors are decoded directly into the
@@ -30,8 +28,6 @@ export class VectorArray {
   readonly count: number;
   readonly dimensions: number;
   readonly #buffer: Buffer;
-  /** The same bytes as 32-bit words: the floats are aligned to them. */
-  readonly #words: Int32Array;
 
   constructor(count: number, dimensions: number) {
     this.count = count;
@@ -49,7 +45,6 @@ export class VectorArray {
       buffer.writeInt32BE(dimensions << 16, at + 4);
     }
     this.#buffer = buffer;
-    this.#words = new Int32Array(buffer.buffer, buffer.byteOffset, buffer.length / 4);
   }
 
   /** Stores a vector at `index`. @throws {VectorError} on a wrong length or a float that is not finite. */
@@ -131,21 +126,19 @@ export class VectorArray {
     );
   }
 
-  /** Checks the floats in place, and swaps their bytes. */
+  /** Checks the floats in place, and swaps their bytes. Of floats that are all finite the sum of squares is finite too. */
   #seal(index: number): void {
-    const start = this.#floatsAt(index);
-    const words = this.#words;
     const floats = this.#floats(index);
     let squares = 0;
-    for (let i = 0, at = start / 4; i < this.dimensions; i++, at++) {
-      if (((words[at] ?? 0) & EXPONENT) === EXPONENT) {
-        throw new VectorError("not-finite", `dimension ${i} is ${String(floats[i])}`);
-      }
-      squares += (floats[i] ?? 0) ** 2;
+    for (let i = 0; i < this.dimensions; i++) squares += (floats[i] ?? 0) ** 2;
+    if (!Number.isFinite(squares)) {
+      const at = floats.findIndex((float) => !Number.isFinite(float));
+      throw new VectorError("not-finite", `dimension ${at} is ${String(floats[at])}`);
     }
     if (squares < SMALLEST_NORM || squares > LARGEST_NORM) {
       throw new VectorError("no-direction", squares === 0 ? "it is all zeros" : "its length is out of range");
     }
+    const start = this.#floatsAt(index);
     this.#buffer.subarray(start, start + 4 * this.dimensions).swap32();
   }
 }

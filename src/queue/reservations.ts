@@ -1,8 +1,11 @@
 import type { Database } from "../database/connect.ts";
 import { dropReservations, type Reservation } from "./drop-reservations.ts";
+import { vacuumReservations } from "./vacuum-reservations.ts";
 
 /** A claim looks for a vector before it looks for a reservation, so a late drop delays nothing: drops are batched. */
 const DROP_AFTER_MS = 100;
+/** Rows that were dropped, after which their table is vacuumed: it stays at a few megabytes, for some milliseconds each time. */
+const VACUUM_AFTER = 10_000;
 
 /** A claimed row, whose text is reserved where it is `new`. */
 interface Reserving {
@@ -22,6 +25,7 @@ export class Reservations {
   /** Ticket to hash. */
   readonly #rows = new Map<string, string>();
   #ended: Reservation[] = [];
+  #dropped = 0;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(db: Database, cacheModel: string) {
@@ -81,6 +85,7 @@ export class Reservations {
     this.#ended = [];
     try {
       await dropReservations(this.#db, this.#cacheModel, ended);
+      this.#dropped += ended.length;
     } catch (error) {
       this.#ended.push(...ended);
       throw error;
@@ -88,6 +93,14 @@ export class Reservations {
   }
 
   async #dropQuietly(): Promise<void> {
-    await this.drop().catch(() => undefined);
+    await this.drop()
+      .then(() => this.#vacuumIfDue())
+      .catch(() => undefined);
+  }
+
+  async #vacuumIfDue(): Promise<void> {
+    if (this.#dropped < VACUUM_AFTER) return;
+    this.#dropped = 0;
+    await vacuumReservations(this.#db);
   }
 }

@@ -12,23 +12,36 @@ import type { Source } from "../sources/source.ts";
 /** Removes the cached vectors of rows that are gone. The cache is small. */
 export async function uncacheDeleted(db: Database, source: Source): Promise<void> {
   await sql`
-    delete from autoembed.embedding_cache e using (
+    with gone as materialized (
+      select e.model, e.text_hash, e.key from autoembed.embedding_cache e
+      where e.source_id = ${source.id} and ${isGone(source, "e")}
+    ), unlocked as materialized (
       select e.model, e.text_hash from autoembed.embedding_cache e
-      where e.source_id = ${source.id} and ${isGone(source, "e")} for update of e skip locked
-    ) gone
-    where e.model = gone.model and e.text_hash = gone.text_hash`.execute(db);
+      join gone g on g.model = e.model and g.text_hash = e.text_hash and g.key = e.key
+      where e.source_id = ${source.id} for update of e skip locked
+    )
+    delete from autoembed.embedding_cache e using unlocked u
+    where e.model = u.model and e.text_hash = u.text_hash`.execute(db);
 }
 
 /** Removes the entries in the ledger of rows that are gone. Reads all of the source's. */
 export async function unrecordDeleted(db: Database, source: Source): Promise<void> {
   await sql`
-    delete from autoembed.embedding_ledger l using (
-      select l.source_id, l.key from autoembed.embedding_ledger l
-      where l.source_id = ${source.id} and ${isGone(source, "l")} for update of l skip locked
-    ) gone
-    where l.source_id = gone.source_id and l.key = gone.key`.execute(db);
+    with gone as materialized (
+      select l.key, l.embedded_at from autoembed.embedding_ledger l
+      where l.source_id = ${source.id} and ${isGone(source, "l")}
+    ), unlocked as materialized (
+      select l.key from autoembed.embedding_ledger l join gone g on g.key = l.key and g.embedded_at = l.embedded_at
+      where l.source_id = ${source.id} for update of l skip locked
+    )
+    delete from autoembed.embedding_ledger l
+    where l.source_id = ${source.id} and l.key = any(array(select u.key from unlocked u))`.execute(db);
 }
 
+/**
+ * In the statement's snapshot. What was written since then, as the entry is locked, may be of a row that was inserted
+ * since then: so an entry is removed only if it is the one that the snapshot had.
+ */
 function isGone(source: Source, entry: string): RawBuilder<boolean> {
   return sql`not exists (select from ${watchedRows(source)} t where ${keyMatches(source, "t", entry)})
       and (select ${isUnchanged(source)})

@@ -10,7 +10,7 @@ const MOST_LENDERS = 10_000;
 
 /**
  * Takes back from lending the entries that were found for these texts and whose row has not the vector that we wrote any
- * more: somebody overwrote or removed it. Skips entries that are locked.
+ * more: somebody overwrote or removed it. Skips entries that are locked, or were written since the statement began.
  * @param hashes sha256 of each text, in hex.
  */
 export async function forgetOverwritten(
@@ -22,16 +22,16 @@ export async function forgetOverwritten(
   for (const lender of lending.sources()) {
     await sql`
       with overwritten as materialized (
-        select l.key, l.vector_hash
+        select l.key, l.embedded_at
         from unnest(${bytesParameter(hashes)}::bytea[]) h(text_hash)
         cross join lateral (
-          select l.key, l.vector_hash from ${lenders(sql`h.text_hash`, modelIds, sql`array[${lender.id}::int]`)}
+          select l.key, l.vector_hash, l.embedded_at from ${lenders(sql`h.text_hash`, modelIds, sql`array[${lender.id}::int]`)}
           limit ${MOST_LENDERS} offset 0
         ) l
         left join ${vectorRows(lender)} v on ${keyMatches(lender, "v", "l")}
         where ${isUnchanged(lender)} and (v.vector is null or l.vector_hash <> ${vectorHash(lender, sql`v.vector`)})
       ), free as materialized (
-        select l.key from autoembed.embedding_ledger l join overwritten o on o.key = l.key and o.vector_hash = l.vector_hash
+        select l.key from autoembed.embedding_ledger l join overwritten o on o.key = l.key and o.embedded_at = l.embedded_at
         where l.source_id = ${lender.id} for update of l skip locked
       )
       update autoembed.embedding_ledger l set vector_hash = null

@@ -36,7 +36,7 @@ export const doctor: Command = {
         ...(await examineFunctions(db)),
         ...(await examineIndexes(db)),
         ...(await examineDatabase(db)),
-        ...(await examineEncryption(config)),
+        ...(await examineEncryption(db, config)),
         ...(await examineGrants(db)),
         ...(await examineListening(db, config)),
         ...(await examineReranker(config)),

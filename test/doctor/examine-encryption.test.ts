@@ -3,7 +3,8 @@ import { readFileSync } from "node:fs";
 import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import { expect, onTestFinished, test } from "vitest";
-import { examineEncryption, isReadable } from "../../src/doctor/examine-encryption.ts";
+import { connect as connectTo } from "../../src/database/connect.ts";
+import { examineEncryption, isReadable, judgeEncryption } from "../../src/doctor/examine-encryption.ts";
 import { prepare } from "../support/listening.ts";
 
 test("A socket can be read on the way if it leads to another machine and has no TLS", () => {
@@ -53,23 +54,55 @@ async function distantAddress(databaseUrl: string, certificate?: { key: Buffer; 
 
 test("`doctor` looks at each address of the database as it is reached from here", async () => {
   const { database } = await prepare();
+  const db = connectTo({ databaseUrl: database.url, maxConnections: 1, ownSessions: true });
+  onTestFinished(() => db.destroy());
+  const stays = [{ level: "ok", what: "The connection to the database stays on one machine" }];
   const near = await distantAddress(database.url);
-  expect(await examineEncryption({ DATABASE_URL: database.url, LISTEN_DATABASE_URL: near.href })).toEqual([]);
+  expect(await examineEncryption(db, { DATABASE_URL: database.url, LISTEN_DATABASE_URL: near.href })).toEqual(
+    stays,
+  );
   // Nothing answers there, which other checks report.
   near.port = "1";
-  expect(await examineEncryption({ DATABASE_URL: near.href })).toEqual([]);
+  expect(await examineEncryption(db, { DATABASE_URL: near.href })).toEqual(stays);
 
   const file = (name: string): Buffer => readFileSync(new URL(`../support/tls/${name}`, import.meta.url));
   const unencrypted = ({ encrypted }: { readonly encrypted?: boolean }): boolean => encrypted !== true;
   const secure = await distantAddress(database.url, { key: file("key.pem"), cert: file("certificate.pem") });
   secure.searchParams.set("sslmode", "no-verify");
-  const [found, ...others] = await examineEncryption(
+  const [seen, found, ...others] = await examineEncryption(
+    db,
     { DATABASE_URL: secure.href, LISTEN_DATABASE_URL: database.url, EMBED_MCP_DATABASE_URL: database.url },
     unencrypted,
   );
+  expect([seen]).toEqual(stays);
   expect(others).toEqual([]);
   expect(found?.level).toBe("problem");
   expect(found?.what).toContain(
     "The connection of LISTEN_DATABASE_URL, EMBED_MCP_DATABASE_URL is not encrypted",
   );
+});
+
+test("A connection that both ends see without TLS is one problem, and a pooler's connection to the server is one of its own", () => {
+  const without = { encrypted: false, remote: true };
+  const levels = (open: readonly string[], seen: { encrypted: boolean | null; remote: boolean } = without) =>
+    judgeEncryption({ ...seen, open }).map(({ level }) => level);
+  expect(judgeEncryption({ ...without, open: ["DATABASE_URL"] })).toEqual([
+    {
+      level: "problem",
+      what: expect.stringContaining("The connection of DATABASE_URL is not encrypted") as string,
+      remedy: expect.stringContaining("sslmode=verify-full") as string,
+    },
+  ]);
+  // Only the server sees it: the address here is a pooler's, with TLS or on this machine.
+  expect(judgeEncryption({ ...without, encrypted: null, open: [] })).toEqual([
+    {
+      level: "problem",
+      what: expect.stringContaining("The connection that reaches the server is not encrypted") as string,
+      remedy: expect.stringContaining("server_tls_sslmode") as string,
+    },
+  ]);
+  expect(levels(["LISTEN_DATABASE_URL"])).toEqual(["problem", "problem"]);
+  expect(levels(["DATABASE_URL"], { encrypted: true, remote: true })).toEqual(["problem"]);
+  expect(levels([], { encrypted: true, remote: true })).toEqual(["ok"]);
+  expect(levels([], { encrypted: false, remote: false })).toEqual(["ok"]);
 });

@@ -38,7 +38,7 @@ export const doctor: Command = {
         ...(await examineIndexes(db)),
         ...(await examineColumns(db)),
         ...(await examineDatabase(db)),
-        ...(await examineEncryption(db, config)),
+        ...(await examineEncryption(config)),
         ...(await examineGrants(db)),
         ...(await examineListening(db, config)),
         ...(await examineReranker(config)),

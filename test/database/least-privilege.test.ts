@@ -75,7 +75,7 @@ describeNative("Least privileges are enough, and are kept", "needs roles of its 
     await client.query(
       "insert into beside values (1, 'not yet'); insert into patient_embeddings values (1, 'one')",
     );
-    await expect.poll(() => wrongRows(client), { timeout: 10_000 }).toEqual([]);
+    await expect.poll(() => wrongRows(client)).toEqual([]);
     const { rows } = await client.query("select name, trouble from autoembed.embedding_source order by id");
     expect(rows).toEqual([
       { name: "patient_embeddings", trouble: null },
@@ -91,7 +91,7 @@ describeNative("Least privileges are enough, and are kept", "needs roles of its 
     expect(remedy).toContain('grant select, update ("embedding") on "public"."beside"');
 
     await client.query(remedy ?? "");
-    await listener.whenDrained(AbortSignal.timeout(10_000));
+    await listener.whenDrained(AbortSignal.timeout(30_000));
     expect(await wrongRows(client, "beside")).toEqual([]);
     expect(
       (await client.query("select from autoembed.embedding_source where trouble is not null")).rowCount,
@@ -175,8 +175,15 @@ describeNative("Least privileges are enough, and are kept", "needs roles of its 
           "select trouble from autoembed.embedding_source order by id",
         )
       ).rows[0]?.trouble;
+    // The rows of the other source may still be claimed by then.
+    const queued = async () =>
+      (
+        await client.query(
+          "select from autoembed.embedding_queue where source_id = (select min(id) from autoembed.embedding_source)",
+        )
+      ).rowCount;
     await expect.poll(trouble).toContain("row-level security");
-    expect((await client.query("select from autoembed.embedding_queue")).rowCount).toBe(2);
+    expect(await queued()).toBe(2);
 
     // A restrictive policy hides a row although another policy shows all rows.
     await client.query(`create policy every_row on patient_embeddings to ${listenerRole} using (true);
@@ -192,7 +199,7 @@ describeNative("Least privileges are enough, and are kept", "needs roles of its 
       await client.query("insert into beside values ($1, 'in sight')", [id]);
       await expect.poll(() => wrongRows(client, "beside")).toEqual([]);
     }
-    expect((await client.query("select from autoembed.embedding_queue")).rowCount).toBe(2);
+    expect(await queued()).toBe(2);
 
     await client.query("drop policy but_not_two on patient_embeddings");
     await listener.whenDrained(AbortSignal.timeout(30_000));
@@ -211,7 +218,7 @@ describeNative("Least privileges are enough, and are kept", "needs roles of its 
     const listener = await listen();
     for (const table of ["patient_embeddings", "notes"])
       await client.query(`insert into ${table} values (1, 'one'), (2, 'two'), (3, 'three')`);
-    await listener.whenDrained(AbortSignal.timeout(10_000));
+    await listener.whenDrained(AbortSignal.timeout(30_000));
     const application = await session(applicationUrl);
     const found = async (source: string): Promise<string[]> => {
       const { rows } = await application.query<{ key: string }>(

@@ -167,6 +167,13 @@ export class SourceWorkers {
   }
 
   async #startChunking(source: ChunkedSource): Promise<void> {
+    try {
+      await checkGrants(this.#dependencies.db, source);
+    } catch (error) {
+      if (!(error instanceof SetupError)) throw error;
+      await this.#breakDown(source, error.message, true);
+      return;
+    }
     await this.#problems.recovered(source);
     if (this.#closed) return;
     const onSplit = (): void => {

@@ -43,6 +43,13 @@ from public.embedding_queue order by ticket;
 insert into autoembed.embedding_usage
 select source_id, day, embedded, cached, failed, truncated, requests, tokens from public.embedding_usage;
 
+-- Version 0.1 called vectors by backend, model and length, whatever server made them: what a source with a server of its
+-- own may have made must not stand in for another server's.
+delete from public.embedding_cache c where exists (
+  select from public.embedding_source s
+  where s.settings ? 'base_url' and starts_with(c.model, coalesce(s.backend || '/', ''))
+    and (s.model is null or strpos(c.model, format('/%s@', s.model)) > 0));
+
 -- Moved, not copied: it may be many gigabytes, and the watched tables are locked.
 drop table autoembed.embedding_cache;
 alter table public.embedding_cache set schema autoembed;

@@ -1,4 +1,5 @@
 import pc from "picocolors";
+import { examineColumns } from "../doctor/examine-columns.ts";
 import { examineDatabase } from "../doctor/examine-database.ts";
 import { examineGrants } from "../doctor/examine-grants.ts";
 import { examineEncryption } from "../doctor/examine-encryption.ts";
@@ -35,6 +36,7 @@ export const doctor: Command = {
         ...(await examineServer(db)),
         ...(await examineFunctions(db)),
         ...(await examineIndexes(db)),
+        ...(await examineColumns(db)),
         ...(await examineDatabase(db)),
         ...(await examineEncryption(config)),
         ...(await examineGrants(db)),

@@ -1,10 +1,12 @@
 import { showProgress } from "../backfill/progress.ts";
 import { runBackfill, type BackfillReport } from "../backfill/run-backfill.ts";
+import type { Database } from "../database/connect.ts";
 import { invocation } from "../invocation.ts";
 import { Deadline } from "../providers/deadline.ts";
 import { isDrained } from "../queue/counts.ts";
-import { choose } from "../sources/choose-sources.ts";
-import type { Source } from "../sources/source.ts";
+import { loadSources } from "../sources/load-sources.ts";
+import { missingGrants } from "../sources/missing-grants.ts";
+import type { BrokenSource, Source } from "../sources/source.ts";
 import { parseCommand, wholeNumber, type Command, type Options } from "./command.ts";
 import { describeBackfill } from "./describe-backfill.ts";
 import { abortedBySignal } from "./stop-signal.ts";
@@ -47,13 +49,25 @@ export const drain: Command = {
     const { signal } = deadline;
     const progress = showProgress(values.json ? "none" : process.stderr.isTTY ? "bar" : "lines");
     return await withDatabase(async (db, config) => {
-      const { sources, chunked } = await choose(db, undefined);
+      const { usable, chunked, broken } = await loadSources(db);
+      const forbidden = await withoutRights(db, [...chunked, ...usable]);
+      const left = [...broken, ...forbidden];
+      const isAtWork = ({ paused, id }: Source): boolean =>
+        !paused && left.every((source) => source.id !== id);
+      const atWork = [...chunked, ...usable].filter(isAtWork);
+      const isLeft = !(await isDrained(
+        db,
+        atWork.map(({ id }) => id),
+      ));
+      if (isLeft) for (const { name, problem } of left) console.error(`${name}: ${problem}`);
       // Most runs of a scheduler find nothing: they start no listener, load no model and ask no provider.
-      if (await isDrained(db)) {
-        console.log(values.json ? JSON.stringify(NOTHING) : "Nothing is pending.");
-        return 0;
+      const except = left.map(({ id }) => id);
+      if (await isDrained(db, except)) {
+        const nothing = isLeft ? "Nothing is pending that can be embedded." : "Nothing is pending.";
+        console.log(values.json ? JSON.stringify(NOTHING) : nothing);
+        return isLeft ? 1 : 0;
       }
-      const report = await runBackfill(config, sources.filter(isAtWork), {
+      const report = await runBackfill(config, usable.filter(isAtWork), {
         chunked: chunked.filter(isAtWork),
         all: false,
         pendingOnly: true,
@@ -64,11 +78,22 @@ export const drain: Command = {
         signal,
       });
       console.log(values.json ? JSON.stringify(report) : describeBackfill(report, "drain"));
-      return report.pending > 0 || report.failed > 0 ? 1 : 0;
+      return report.pending > 0 || report.failed > 0 || isLeft ? 1 : 0;
     }, signal);
   },
 };
 
-function isAtWork({ paused }: Source): boolean {
-  return !paused;
+/** Those that this role may not embed: they would be waited for in vain. */
+async function withoutRights(db: Database, sources: readonly Source[]): Promise<BrokenSource[]> {
+  const forbidden: BrokenSource[] = [];
+  for (const source of sources) {
+    const missing = await missingGrants(db, source);
+    if (missing !== null)
+      forbidden.push({
+        id: source.id,
+        name: source.name,
+        problem: `the role ${missing.role} lacks rights: ${missing.grants}`,
+      });
+  }
+  return forbidden;
 }

@@ -10,10 +10,6 @@ const NOTIFICATIONS_FULL = 0.5;
 export interface DatabaseFacts {
   readonly encoding: string;
   readonly read_only: boolean;
-  /** Whether the session is encrypted; null where the server does not say. */
-  readonly encrypted: boolean | null;
-  /** Whether the session comes from another machine, as the server sees it. */
-  readonly remote: boolean;
   /** The schemas in which every role may create objects. */
   readonly open_schemas: readonly string[];
   readonly notifications: number;
@@ -21,14 +17,11 @@ export interface DatabaseFacts {
   readonly idle_session_ms: number;
 }
 
-/** Checks what the server and the database let happen to texts and to us: encoding, TLS, a standby, schemas open to all. */
+/** Checks what the server and the database let happen to texts and to us: encoding, a standby, schemas open to all. */
 export async function examineDatabase(db: Database): Promise<Finding[]> {
   const { rows } = await sql<DatabaseFacts>`
     select current_setting('server_encoding') as encoding,
       current_setting('transaction_read_only')::bool as read_only,
-      (select ssl from pg_stat_ssl where pid = pg_backend_pid()) as encrypted,
-      coalesce(not (inet_client_addr() <<= any('{127.0.0.0/8,::1}'::inet[]))
-        and inet_client_addr() <> inet_server_addr(), false) as remote,
       array(select n.nspname::text from pg_namespace n, aclexplode(n.nspacl) a
         where a.grantee = 0 and a.privilege_type = 'CREATE' and n.nspname !~ '^pg_' order by 1) as open_schemas,
       pg_notification_queue_usage() as notifications,
@@ -42,7 +35,6 @@ export function judgeDatabase(facts: DatabaseFacts): Finding[] {
   return [
     encoding(facts.encoding),
     ...(facts.read_only ? [standby()] : []),
-    encryption(facts),
     ...facts.open_schemas.map(openSchema),
     ...(facts.notifications < NOTIFICATIONS_FULL ? [] : [notifications(facts.notifications)]),
     ...(facts.idle_session_ms === 0 ? [] : [idleSessions(facts.idle_session_ms)]),
@@ -62,15 +54,6 @@ function standby(): Finding {
   return problem(
     "The database takes no writes: it is a standby, or read-only.",
     "Name the primary in DATABASE_URL: by a DNS name that follows it, or a proxy that does.",
-  );
-}
-
-function encryption({ encrypted, remote }: DatabaseFacts): Finding {
-  if (encrypted === true) return ok("The connection to the database is encrypted");
-  if (!remote) return ok("The connection to the database stays on one machine");
-  return problem(
-    "The connection that reaches the server is not encrypted, and comes from another machine: texts and vectors can be read on the way.",
-    "Append ?sslmode=verify-full&sslrootcert=FILE to DATABASE_URL, with the authority of the server's certificate in that file. If it has that, a pooler or proxy stands between: have it use TLS to the server too (PgBouncer: server_tls_sslmode).",
   );
 }
 

@@ -1,7 +1,7 @@
 import type pg from "pg";
 import type { Config } from "../config.ts";
 import { clientOf } from "../database/client-of.ts";
-import { problem, type Finding } from "./finding.ts";
+import { ok, problem, type Finding } from "./finding.ts";
 
 const PATIENCE_MS = 5_000;
 
@@ -15,39 +15,86 @@ interface SocketEnds {
   readonly localAddress?: string | undefined;
 }
 
+/** How an address of the database is reached. */
+export interface Reached {
+  readonly setting: string;
+  /** Others can read what goes through the socket that leaves here. */
+  readonly isOpen: boolean;
+  /** Whether the session is encrypted as the server sees it; null where it does not say. */
+  readonly encrypted: boolean | null;
+  /** Whether the session comes from another machine, as the server sees it. */
+  readonly remote: boolean;
+}
+
 /**
- * Finds addresses of the database that are reached from here without TLS on another machine. The server cannot tell: a
- * pooler next to it looks like a client of its own machine. An address that does not answer is left to other checks.
+ * Finds connections to the database without TLS between two machines, from both ends: a pooler next to the server looks to
+ * it like a client of its own machine, and behind one elsewhere the way to the server is not seen from here. An address
+ * that does not answer is left to other checks.
  */
 export async function examineEncryption(
   config: Pick<Config, (typeof SETTINGS)[number]>,
   isOpen: (socket: SocketEnds) => boolean = isReadable,
 ): Promise<Finding[]> {
-  const open: string[] = [];
+  const reached: Reached[] = [];
   for (const setting of SETTINGS) {
     const address = config[setting];
-    if (address !== undefined && (await isOpenTo(address, isOpen))) open.push(setting);
+    const found = address === undefined ? undefined : await reach(address, isOpen);
+    if (found !== undefined) reached.push({ setting, ...found });
   }
-  if (open.length === 0) return [];
+  return judgeEncryption(reached);
+}
+
+/** Each address is reported once, where both ends find it open too. */
+export function judgeEncryption(reached: readonly Reached[]): Finding[] {
+  const open = reached.filter(({ isOpen }) => isOpen).map(({ setting }) => setting);
+  const beyond = reached
+    .filter(({ isOpen, encrypted, remote }) => !isOpen && encrypted !== true && remote)
+    .map(({ setting }) => setting);
+  const findings: Finding[] = [];
+  if (open.length > 0)
+    findings.push(
+      problem(
+        `The connection of ${open.join(", ")} is not encrypted, and leads to another machine: texts and vectors can be read on the way.`,
+        `Append ?sslmode=verify-full&sslrootcert=FILE to ${open.join(" and ")}, with the authority of the server's certificate in that file.`,
+      ),
+    );
+  if (beyond.length > 0)
+    findings.push(
+      problem(
+        `The connection of ${beyond.join(", ")} that reaches the server is not encrypted, and comes from another machine: texts and vectors can be read on the way.`,
+        "A pooler or proxy stands between: have it use TLS to the server too (PgBouncer: server_tls_sslmode).",
+      ),
+    );
+  if (findings.length > 0 || reached.length === 0) return findings;
   return [
-    problem(
-      `The connection of ${open.join(", ")} is not encrypted, and leads to another machine: texts and vectors can be read on the way.`,
-      `Append ?sslmode=verify-full&sslrootcert=FILE to ${open.join(" and ")}, with the authority of the server's certificate in that file.`,
+    ok(
+      reached.every(({ encrypted }) => encrypted === true)
+        ? "The connection to the database is encrypted"
+        : "The connection to the database is encrypted, or stays on one machine",
     ),
   ];
 }
 
-async function isOpenTo(databaseUrl: string, isOpen: (socket: SocketEnds) => boolean): Promise<boolean> {
+/** Undefined where it does not answer. */
+async function reach(
+  databaseUrl: string,
+  isOpen: (socket: SocketEnds) => boolean,
+): Promise<Omit<Reached, "setting"> | undefined> {
   const client = new (clientOf(databaseUrl))({
     connectionString: databaseUrl,
     connectionTimeoutMillis: PATIENCE_MS,
+    query_timeout: PATIENCE_MS,
   });
   client.on("error", () => undefined);
   try {
     await client.connect();
-    return isOpen(socketOf(client));
+    const { rows } = await client.query<Pick<Reached, "encrypted" | "remote">>(`
+      select (select ssl from pg_catalog.pg_stat_ssl where pid = pg_catalog.pg_backend_pid()) as encrypted,
+        coalesce(not (pg_catalog.inet_client_addr() <<= any('{127.0.0.0/8,::1}'::inet[]))
+          and pg_catalog.inet_client_addr() <> pg_catalog.inet_server_addr(), false) as remote`);
+    return rows[0] && { isOpen: isOpen(socketOf(client)), ...rows[0] };
   } catch {
-    return false;
+    return undefined;
   } finally {
     await client.end().catch(() => undefined);
   }

@@ -272,7 +272,7 @@ class RunningListener implements Listener {
         this.#workers.holdsNothing &&
         !this.#workers.isDraining &&
         this.#questions.isIdle &&
-        (await isDrained(this.#db)) &&
+        (await isDrained(this.#db, this.#workers.waitingForPerson)) &&
         (await this.#membership.maySleep()),
       onSleep: async () => {
         this.#stopTimers();

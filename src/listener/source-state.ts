@@ -16,7 +16,7 @@ import type { Source } from "../sources/source.ts";
 export type SourceState =
   | { readonly name: "starting"; readonly fingerprint: string }
   | { readonly name: "running"; readonly fingerprint: string; readonly worker: WorkerLoop }
-  | { readonly name: "broken" }
+  | { readonly name: "broken"; readonly needsPerson: boolean }
   | { readonly name: "paused" };
 
 /** Differs whenever anything about a source does: its worker is made for one fingerprint. */
@@ -40,6 +40,13 @@ export class SourceStates {
 
   get ids(): number[] {
     return [...this.#states.keys()];
+  }
+
+  /** Sources in which nothing can be done until a person acts: a table is gone, or a right is missing. */
+  get waitingForPerson(): number[] {
+    return [...this.#states].flatMap(([id, state]) =>
+      state.name === "broken" && state.needsPerson ? [id] : [],
+    );
   }
 
   worker(id: number): WorkerLoop | undefined {

@@ -57,6 +57,11 @@ export class SourceWorkers {
     return this.#states.workers.some((worker) => worker.isDraining);
   }
 
+  /** Ids of sources in which nothing can be done until a person acts. */
+  get waitingForPerson(): readonly number[] {
+    return this.#states.waitingForPerson;
+  }
+
   /** Starts a worker for every source; each works as soon as its provider answers. */
   async open(sources: Sources, pgvector: Pgvector): Promise<void> {
     this.#pgvector = pgvector;
@@ -112,7 +117,7 @@ export class SourceWorkers {
       if (source?.paused === true) this.#retire(id, "paused");
       else if (source === undefined || !this.#isAtWork(source)) this.#retire(id, "absent");
     }
-    for (const source of broken) await this.#breakDown(source, source.problem);
+    for (const source of broken) await this.#breakDown(source, source.problem, true);
     for (const source of chunked) if (this.#mayStart(source)) await this.#startChunking(source);
     const starts: Promise<void>[] = [];
     for (const source of usable) {
@@ -155,12 +160,20 @@ export class SourceWorkers {
       this.#run(source, makeEmbedWorker(this.#dependencies, source, provider, this.#pgvector, lending));
     } catch (error) {
       if (!this.#states.is("starting", source)) return;
-      await this.#breakDown(source, error instanceof Error ? error.message : "unknown");
+      const problem = error instanceof Error ? error.message : "unknown";
+      await this.#breakDown(source, problem, error instanceof SetupError);
       throw error;
     }
   }
 
   async #startChunking(source: ChunkedSource): Promise<void> {
+    try {
+      await checkGrants(this.#dependencies.db, source);
+    } catch (error) {
+      if (!(error instanceof SetupError)) throw error;
+      await this.#breakDown(source, error.message, true);
+      return;
+    }
     await this.#problems.recovered(source);
     if (this.#closed) return;
     const onSplit = (): void => {
@@ -180,9 +193,13 @@ export class SourceWorkers {
     void worker?.stop(AbortSignal.timeout(this.#dependencies.config.EMBED_SHUTDOWN_MS));
   }
 
-  async #breakDown(source: Pick<Source, "id" | "name">, problem: string): Promise<void> {
+  async #breakDown(
+    source: Pick<Source, "id" | "name">,
+    problem: string,
+    needsPerson: boolean,
+  ): Promise<void> {
     this.#lenders.remove(source.id);
-    this.#states.set(source.id, { name: "broken" });
+    this.#states.set(source.id, { name: "broken", needsPerson });
     await this.#problems.failing(source, problem);
   }
 

@@ -2,7 +2,7 @@ import type { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
 import { z } from "zod";
 import { isChunked } from "../sources/chunked-source.ts";
 import { loadSources } from "../sources/load-sources.ts";
-import { countRows } from "../status/collect-status.ts";
+import { countRows } from "../status/count-rows.ts";
 import { sampleSources } from "../status/sample-sources.ts";
 import { answer, type Findings } from "./answer.ts";
 import type { Tools } from "./tools.ts";

@@ -17,6 +17,10 @@ export interface Backend {
   readonly limits: ProviderLimits;
   /** Where it is asked: origin and path; undefined where it is asked nowhere else. */
   readonly address?: string;
+  /** Of the query of that address, what may decide its vectors: `decidingParameters`. */
+  readonly parameters?: Fields;
+  /** The source has an address of its own. Left out where that is the environment's. */
+  readonly hasOwnAddress?: boolean;
   /** Other settings that decide what its vectors of texts in each role are. */
   readonly shape?: PerRole<Fields>;
   /** The fields of a request by which the provider knows the role of its texts; left out where there are none. */

@@ -23,12 +23,15 @@ export function fingerprintOf(
   ].join(" ");
 }
 
-/** What version 0.1, which knew neither prefixes nor fields of a role, called vectors of rows: the model alone. */
+/**
+ * What version 0.1, which knew neither prefixes nor fields of a role, called vectors of rows: the model alone. A source
+ * with an address of its own takes none of them, since they may be of the environment's.
+ */
 export function earlierNameOf(
-  { name, model, prefixes, addsFields }: Omit<PrefixedBackend, "ask" | "close">,
+  { name, model, prefixes, addsFields, hasOwnAddress }: Omit<PrefixedBackend, "ask" | "close">,
   dimensions: number,
 ): string | undefined {
-  return prefixes.document !== "" || addsFields === true
+  return prefixes.document !== "" || addsFields === true || hasOwnAddress === true
     ? undefined
     : `${name}/${model}@${String(dimensions)}`;
 }

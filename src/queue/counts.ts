@@ -91,15 +91,19 @@ export async function sourcesWithWork(db: Database): Promise<number[]> {
   return rows.map(({ id }) => id);
 }
 
-/** Whether nothing is pending or claimed, and no backfill is under way, of any source that is not paused. */
-export async function isDrained(db: Database): Promise<boolean> {
+/**
+ * Whether nothing is pending or claimed, and no backfill is under way, of any source that is not paused.
+ * @param except ids of sources that are not looked at
+ */
+export async function isDrained(db: Database, except: readonly number[] = []): Promise<boolean> {
+  const isAsked = sql`not s.paused and s.id <> all(${except}::int[])`;
   const { rows } = await sql<{ drained: boolean }>`
     select not exists (
       select from autoembed.embedding_queue q join autoembed.embedding_source s on s.id = q.source_id
-      where ${isOpen()} and not s.paused)
+      where ${isOpen()} and ${isAsked})
       and not exists (
       select from autoembed.embedding_backfill b join autoembed.embedding_source s on s.id = b.source_id
-      where not s.paused) as drained`.execute(db);
+      where ${isAsked}) as drained`.execute(db);
   return rows[0]?.drained === true;
 }
 

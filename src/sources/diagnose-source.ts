@@ -1,7 +1,8 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
-import { databaseFault } from "../database/database-fault.ts";
+import { databaseFault, isDatabaseError } from "../database/database-fault.ts";
 import type { ChunkedSource } from "./chunked-source.ts";
+import { missingGrants } from "./missing-grants.ts";
 import type { SourceRow } from "./read-sources.ts";
 import { withoutIdentity } from "./replica-identity.ts";
 import { watchedRows } from "./source-sql.ts";
@@ -126,7 +127,17 @@ export async function diagnoseText(
   } catch (error) {
     if (databaseFault(error) === "server") throw error;
     const { id, name, schema, table, textExpression } = source;
+    if (isDatabaseError(error) && error.code === "42501")
+      return { id, name, problem: await forbidden(db, source, error.message) };
     const problem = `the text ${textExpression} cannot be read from ${schema}.${table} any more: a column was renamed or dropped. Watch it again under this name (changes are still queued)`;
     return { id, name, problem };
   }
+}
+
+/** @param refusal of Postgres: it names a table, a schema or a function, and no value */
+async function forbidden(db: Database, source: Source, refusal: string): Promise<string> {
+  const missing = await missingGrants(db, source);
+  if (missing !== null)
+    return `the role ${missing.role} may not read ${source.schema}.${source.table} or may not write its vectors: ${missing.grants}`;
+  return `this role may not compute the text ${source.textExpression} of ${source.schema}.${source.table}: ${refusal}. Grant it that right (changes are still queued)`;
 }

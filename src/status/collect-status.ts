@@ -10,18 +10,14 @@ import { listDateOf, type PriceConfig } from "../providers/prices/price-of.ts";
 import type { Sent } from "../providers/roles/sent.ts";
 import { countQueue } from "../queue/counts.ts";
 import { failureReasons } from "../queue/failures.ts";
-import { joinQueue } from "../queue/is-queued.ts";
 import type { BudgetSetting } from "../setting-types.ts";
 import { loadSources } from "../sources/load-sources.ts";
-import { isOfOldModel, isOfOldText, lendersOfCurrent } from "../ledger/stale-rows.ts";
-import { hasText, queueKey, rowsWithVectors } from "../sources/source-sql.ts";
-import { withPerRowFallback } from "../sources/per-row-fallback.ts";
 import type { Source } from "../sources/source.ts";
-import { countChunkedRows } from "./count-chunked-rows.ts";
+import { countRows, uncounted } from "./count-rows.ts";
 import { usageByDay, type UsageOfDay } from "./usage-by-day.ts";
 import { sentOf } from "./sent-of.ts";
-import { isChunked, type ChunkedSource } from "../sources/chunked-source.ts";
-import { NONE_STALE, type CountedRows, type QueueStatus, type SourceStatus } from "./source-status.ts";
+import type { ChunkedSource } from "../sources/chunked-source.ts";
+import { NONE_STALE, type QueueStatus, type SourceStatus } from "./source-status.ts";
 
 const SHOWN_REASONS = 5;
 const SHOWN_DAYS = 7;
@@ -103,33 +99,6 @@ async function cacheStatus(db: Database): Promise<Status["cache"]> {
   return rows[0] ?? { vectors: 0, bytes: 0 };
 }
 
-/** Counts the rows with a text and those that are current; of a text in chunks, all must be embedded. Reads the whole table. */
-export async function countRows(db: Database, source: Source | ChunkedSource): Promise<CountedRows> {
-  return await withPerRowFallback(source, (source) =>
-    isChunked(source) ? countChunkedRows(db, source) : countRowsOnce(db, source),
-  );
-}
-
-async function countRowsOnce(db: Database, source: Source): Promise<CountedRows> {
-  const isEmbedded = sql`t.vector is not null and q.key is null and ${hasText("t")}`;
-  const isOfCurrent = sql`(m.lenders is null or not ${isOfOldModel(sql`m.lenders`)})`;
-  const { rows } = await sql<CountedRows>`
-    select count(*) filter (where ${hasText("t")})::float8 as rows,
-      count(*) filter (where ${isEmbedded} and not ${isOfOldText} and ${isOfCurrent})::float8 as current,
-      count(*) filter (where t.vector is null and q.key is null and ${hasText("t")})::float8 as not_queued,
-      count(*) filter (where ${isEmbedded} and ${isOfOldText})::float8 as old_text,
-      count(*) filter (where ${isEmbedded} and not ${isOfOldText} and not ${isOfCurrent})::float8 as old_setting,
-      count(*) filter (where ${isEmbedded} and l.model_id is null)::float8 as adopted,
-      (select trouble from autoembed.embedding_source where id = ${source.id}) as problem
-    from ${rowsWithVectors(source)} t
-    ${joinQueue(source, "t")}
-    left join autoembed.embedding_ledger l on l.source_id = ${source.id} and l.key = ${queueKey(source, "t")}
-    cross join (${lendersOfCurrent(source)}) m`.execute(db);
-  const [counted] = rows;
-  if (counted === undefined) throw new Error("a count gave no row");
-  return counted;
-}
-
 async function sourceStatus(
   db: Database,
   source: Source | ChunkedSource,
@@ -138,7 +107,8 @@ async function sourceStatus(
 ): Promise<SourceStatus> {
   const { name, paused } = source;
   const queue = await queueStatus(db, source.id);
-  return { name, chunks_of: parent?.name ?? null, ...(await countRows(db, source)), ...queue, sent, paused };
+  const counted = await countRows(db, source).catch((error: unknown) => uncounted(source, error));
+  return { name, chunks_of: parent?.name ?? null, ...counted, ...queue, sent, paused };
 }
 
 async function queueStatus(db: Database, sourceId: number): Promise<QueueStatus> {

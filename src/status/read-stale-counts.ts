@@ -1,7 +1,7 @@
 import pg from "pg";
 import type { Database } from "../database/connect.ts";
 import type { Source } from "../sources/source.ts";
-import { countRows } from "./collect-status.ts";
+import { countRows } from "./count-rows.ts";
 import type { StaleCounts } from "./source-status.ts";
 
 /** Reads the whole table. Null if it cannot be read now: it is locked, or this role lacks a right. */

@@ -72,3 +72,16 @@ test("`drain` exits with 1 where a row has failed, and names the command that li
   expect(code).toBe(1);
   expect(stdout).toContain("1 rows failed: see npm run failed.");
 });
+
+test("`drain` does not wait for rows of a table that is gone: it names it, embeds the others, and exits with 1", async () => {
+  const on = await prepare();
+  await on.client.query(`drop table if exists gone; create table gone (like patient_embeddings including all);
+    select autoembed.watch('gone', 'context_text'); insert into gone values (1, 'one'); drop table gone`);
+  const idle = await drain(on);
+  expect(idle).toMatchObject({ code: 1, stdout: "Nothing is pending that can be embedded.\n" });
+  expect(idle.stderr).toContain("gone: its table was dropped");
+  expect(on.provider.counts.requests).toBe(0);
+  await on.client.query("insert into patient_embeddings values (1, 'one')");
+  expect(await drain(on, "--for", "60")).toMatchObject({ code: 1 });
+  expect(await wrongRows(on.client)).toEqual([]);
+});

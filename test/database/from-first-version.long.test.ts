@@ -156,6 +156,23 @@ describe("A database of version 0.1 is taken over", () => {
     expect(provider.requests.flatMap(({ texts }) => texts)).toContain("note: cached");
   }, 60_000);
 
+  test("The cache of 0.1 has no vector left that a source with a server of its own may have made for others", async () => {
+    const { url, client } = await firstVersion();
+    await client.query(`
+      insert into embedding_cache (model, text_hash, embedding) select name, sha256('poisoned'), '${vectorOf("other")}'
+      from unnest('{llm_api/m@8,llm_api/m-2@8,ollama/m@8}'::text[]) name;
+      update embedding_source set settings = '{"base_url": "http://elsewhere.example/v1"}' where name = 'happenings'`);
+    await adopt(url);
+    const { rows } = await client.query<{ model: string }>(
+      "select model from autoembed.embedding_cache order by model",
+    );
+    expect(rows.map(({ model }) => model)).toEqual([
+      "llm_api/m-2@8",
+      "llm_api/text-embedding-3-small@8",
+      "ollama/m@8",
+    ]);
+  });
+
   test("A takeover from 0.1 is refused while a listener of 0.1 is at work, and changes nothing", async () => {
     const { url, client } = await firstVersion();
     await client.query("update embedding_listener set seen_at = now()");

@@ -3,7 +3,12 @@ import { readFileSync } from "node:fs";
 import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import { expect, onTestFinished, test } from "vitest";
-import { examineEncryption, isReadable } from "../../src/doctor/examine-encryption.ts";
+import {
+  examineEncryption,
+  isReadable,
+  judgeEncryption,
+  type Reached,
+} from "../../src/doctor/examine-encryption.ts";
 import { prepare } from "../support/listening.ts";
 
 test("A socket can be read on the way if it leads to another machine and has no TLS", () => {
@@ -53,8 +58,13 @@ async function distantAddress(databaseUrl: string, certificate?: { key: Buffer; 
 
 test("`doctor` looks at each address of the database as it is reached from here", async () => {
   const { database } = await prepare();
+  const safe = [
+    { level: "ok", what: "The connection to the database is encrypted, or stays on one machine" },
+  ];
   const near = await distantAddress(database.url);
-  expect(await examineEncryption({ DATABASE_URL: database.url, LISTEN_DATABASE_URL: near.href })).toEqual([]);
+  expect(await examineEncryption({ DATABASE_URL: database.url, LISTEN_DATABASE_URL: near.href })).toEqual(
+    safe,
+  );
   // Nothing answers there, which other checks report.
   near.port = "1";
   expect(await examineEncryption({ DATABASE_URL: near.href })).toEqual([]);
@@ -72,4 +82,33 @@ test("`doctor` looks at each address of the database as it is reached from here"
   expect(found?.what).toContain(
     "The connection of LISTEN_DATABASE_URL, EMBED_MCP_DATABASE_URL is not encrypted",
   );
+});
+
+test("A connection that both ends see without TLS is one problem, and a pooler's connection to the server is one of its own", () => {
+  const bare: Reached = { setting: "DATABASE_URL", isOpen: true, encrypted: false, remote: true };
+  expect(judgeEncryption([bare])).toEqual([
+    {
+      level: "problem",
+      what: expect.stringContaining("The connection of DATABASE_URL is not encrypted") as string,
+      remedy: expect.stringContaining("sslmode=verify-full") as string,
+    },
+  ]);
+  // Only the server sees it: the address here is a pooler's, with TLS or on this machine. Some servers do not say.
+  for (const encrypted of [false, null])
+    expect(judgeEncryption([{ ...bare, isOpen: false, encrypted }])).toEqual([
+      {
+        level: "problem",
+        what: expect.stringContaining("DATABASE_URL that reaches the server is not encrypted") as string,
+        remedy: expect.stringContaining("server_tls_sslmode") as string,
+      },
+    ]);
+  const direct = { ...bare, setting: "LISTEN_DATABASE_URL" };
+  const levels = (...reached: Reached[]) => judgeEncryption(reached).map(({ level }) => level);
+  expect(levels({ ...bare, isOpen: false }, direct)).toEqual(["problem", "problem"]);
+  expect(levels(bare, direct)).toEqual(["problem"]);
+  expect(levels({ ...bare, encrypted: true }, { ...direct, isOpen: false, encrypted: true })).toEqual([
+    "problem",
+  ]);
+  expect(levels({ ...bare, isOpen: false, remote: false })).toEqual(["ok"]);
+  expect(levels({ ...bare, isOpen: false, encrypted: true })).toEqual(["ok"]);
 });

@@ -58,6 +58,29 @@ describeNative("A listener with EMBED_IDLE=sleep", "needs several sessions", () 
     expect(await wrongRows(client)).toEqual([]);
   });
 
+  test("sleeps next to pending rows of sources that wait for a person, and embeds them once it is woken", async () => {
+    const { client, listen } = await prepare({ EMBED_IDLE: "sleep" });
+    await client.query(`drop table if exists dropped, renamed;
+      create table dropped (like patient_embeddings including all);
+      create table renamed (like patient_embeddings including all);
+      select autoembed.watch('dropped', 'context_text'), autoembed.watch('renamed', 'context_text');
+      insert into dropped values (1, 'one'); insert into renamed values (1, 'one');
+      drop table dropped; alter table renamed rename column context_text to body`);
+    const listener = await listen();
+    await once(listener.events, "asleep", { signal: AbortSignal.timeout(60_000) });
+    await client.query(`alter table renamed rename column body to context_text`);
+    const woken = once(listener.events, "awake", { signal: AbortSignal.timeout(30_000) });
+    await client.query("insert into patient_embeddings values (1, 'a change')");
+    await woken;
+    await vi.waitFor(
+      async () => {
+        expect(await wrongRows(client, "renamed")).toEqual([]);
+      },
+      { timeout: 30_000, interval: 200 },
+    );
+    expect(await wrongRows(client)).toEqual([]);
+  });
+
   test("claims nothing while others would not miss it: before its row is seen awake", async () => {
     const { client, database, listener, provider } = await prepareAsleep();
     const other = new pg.Client(database.url);

@@ -71,6 +71,10 @@ await client.query(`
   insert into autoembed.embedding_usage (source_id, day, embedded, cached, failed, requests, tokens)
   select id, (now() at time zone 'utc')::date - n, 2000 + n * 1900 % 3100, n * 300 % 800, n % 3, 90, 90000 + n * 70000 % 130000
   from autoembed.embedding_source, generate_series(1, 6) n where name = 'patient_embeddings'`);
+await client.query(`
+  insert into autoembed.embedding_spending (source_id, day, model, purpose, requests, tokens, cost)
+  select source_id, day, 'text-embedding-3-small', 'change', requests, tokens, tokens * 0.02 / 1e6
+  from autoembed.embedding_usage where day < (now() at time zone 'utc')::date`);
 await client.query("insert into tickets select -i, 'ticket ' || -i from generate_series(1, 18) i");
 await delay(4_000);
 

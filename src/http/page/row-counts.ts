@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import type { Database } from "../../database/connect.ts";
 import type { Source } from "../../sources/source.ts";
-import { countRows } from "../../status/collect-status.ts";
+import { countRows } from "../../status/count-rows.ts";
 import type { CountedRows } from "../../status/source-status.ts";
 import { Cached } from "../cached.ts";
 

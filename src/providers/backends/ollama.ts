@@ -34,6 +34,7 @@ class Ollama implements Backend {
   readonly model: string;
   readonly limits: ProviderLimits;
   readonly address: string;
+  readonly hasOwnAddress: boolean;
   readonly shape: PerRole<Fields>;
   readonly #client: JsonClient;
   readonly #base: string;
@@ -51,6 +52,7 @@ class Ollama implements Backend {
     this.#base = url.pathname.replace(/\/+$/, "").replace(/\/api$/, "");
     this.#settings = settings;
     this.address = `${this.#origin}${this.#base}/api/embed`;
+    this.hasOwnAddress = settings.baseUrlName !== undefined;
     // Silent cutting is off unless it is asked for.
     this.shape = forBoth({
       options: settings.options,

@@ -3,6 +3,7 @@ import { httpUrl, record, text, yesNo } from "../../setting-types.ts";
 import { defineBackend } from "../backend-definition.ts";
 import type { Backend, RawAnswer } from "../backend.ts";
 import type { ErrorContext } from "../classify.ts";
+import { decidingParameters } from "../deciding-parameters.ts";
 import { JsonClient } from "../http.ts";
 import { readOpenAiAnswer } from "../openai-answer.ts";
 import { ExpiringToken, type TokenSource } from "../expiring-token.ts";
@@ -56,6 +57,8 @@ class OpenAiCompatible implements Backend {
   readonly model: string;
   readonly limits: ProviderLimits;
   readonly address: string;
+  readonly parameters: Fields;
+  readonly hasOwnAddress: boolean;
   readonly shape: PerRole<Fields>;
   readonly roleFields?: PerRole<Fields>;
   readonly addsFields: boolean;
@@ -88,6 +91,8 @@ class OpenAiCompatible implements Backend {
     this.#dimensions = dimensionsOf(settings);
     this.#uncut = uncutFields(settings.baseUrl);
     this.address = `${url.origin}${this.#path.split("?", 1)[0] ?? ""}`;
+    this.parameters = decidingParameters(new URL(url.origin + this.#path));
+    this.hasOwnAddress = settings.baseUrlName !== undefined;
     const { shape, roleFields, addsFields } = bodiesByRole(settings);
     this.shape = shape;
     this.addsFields = addsFields;

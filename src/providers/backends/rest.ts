@@ -3,6 +3,7 @@ import { text } from "../../setting-types.ts";
 import { defineBackend, ownBaseUrl } from "../backend-definition.ts";
 import type { Backend, RawAnswer } from "../backend.ts";
 import type { ErrorContext } from "../classify.ts";
+import { decidingParameters } from "../deciding-parameters.ts";
 import { JsonClient } from "../http.ts";
 import type { CommonSettings, HttpSettings } from "../provider-settings.ts";
 import type { OnReceived, ProviderLimits } from "../provider.ts";
@@ -27,6 +28,7 @@ class Rest implements Backend {
   readonly model: string;
   readonly limits: ProviderLimits;
   readonly address: string;
+  readonly parameters: Fields;
   readonly shape: PerRole<Fields>;
   readonly roleFields?: PerRole<Fields>;
   readonly #settings: RestSettings;
@@ -47,6 +49,7 @@ class Rest implements Backend {
       ),
     );
     this.address = url.origin + url.pathname;
+    this.parameters = decidingParameters(url);
     const shape = (role: Role): Fields => ({
       ...template.body,
       ...(roles === undefined ? {} : { "{{role}}": roles[role] }),

@@ -17,7 +17,7 @@ export interface PrefixedBackend extends Backend {
  * request puts it there itself, so the model's family is not looked at.
  */
 export function withPrefixes(backend: Backend, own: OwnPrefixes = {}): PrefixedBackend {
-  const { name, model, address, roleFields, limits } = backend;
+  const { name, model, address, parameters, roleFields, limits } = backend;
   const family = roleFields === undefined ? familyPrefixes(model) : undefined;
   const prefixes = {
     document: own.document ?? family?.document ?? "",
@@ -30,14 +30,15 @@ export function withPrefixes(backend: Backend, own: OwnPrefixes = {}): PrefixedB
     ...(address === undefined ? {} : { address }),
     ...(roleFields === undefined ? {} : { roleFields }),
     addsFields: backend.addsFields ?? false,
+    hasOwnAddress: backend.hasOwnAddress ?? false,
     limits: {
       ...limits,
       textCharacters: Math.max(1, limits.textCharacters - length),
       ...(length === 0 ? {} : { prefixCharacters: length }),
     },
     shape: {
-      document: { ...backend.shape?.document, ...inShape(prefixes.document) },
-      query: { ...backend.shape?.query, ...inShape(prefixes.query) },
+      document: { ...backend.shape?.document, ...parameters, ...inShape(prefixes.document) },
+      query: { ...backend.shape?.query, ...parameters, ...inShape(prefixes.query) },
     },
     prefixes,
     ask: (texts, role, signal, onReceived, stopping) => {

@@ -46,6 +46,10 @@ const WEIGHED = `setweight(to_tsvector('english', coalesce(title, '')), 'A') || 
 const generated = (words: string): string =>
   `alter table public."My Letters" add "The Words" tsvector generated always as (${words}) stored;
   create index on public."My Letters" using gin ("The Words")`;
+/** A column that a trigger fills. @param when `before insert or update` as a rule */
+const filled = (columns: string, when = "before insert or update", type = "tsvector"): string =>
+  `alter table public."My Letters" add "The Words" ${type}; create index on public."My Letters" using gin ("The Words");
+  create trigger fill ${when} on public."My Letters" for each row execute function tsvector_update_trigger("The Words", 'pg_catalog.english', ${columns})`;
 const on_ = (words: string): string => `create index on public."My Letters" using gin ((${words}))`;
 
 test.each([
@@ -54,6 +58,19 @@ test.each([
   ["weights, of a text of the same columns", BOTH, on_(WEIGHED)],
   ["a column that is generated", BODY, generated(`to_tsvector('english', coalesce("The Body", ''))`)],
   ["a column that is generated, with weights", BOTH, generated(WEIGHED)],
+  ["a column that Postgres's own trigger fills", BODY, filled(BODY)],
+  [
+    "a column that it fills, with capitals and a language of the user's own",
+    BODY,
+    `drop text search configuration if exists public."My English"; create text search configuration public."My English" (copy = pg_catalog.english);
+    ${filled(BODY, undefined, "tsvector not null").replace("'pg_catalog.english'", `'public."My English"'`)}`,
+  ],
+  ["a column that such a trigger fills from two", BOTH, filled(`title, ${BODY}`)],
+  [
+    "the rows that have a text",
+    BODY,
+    `${on_(`to_tsvector('english', "The Body")`)} where "The Body" is not null`,
+  ],
   [
     "exactly an expression of the user's",
     `left("The Body", 200)`,
@@ -111,6 +128,34 @@ test.each([
     generated(`strip(to_tsvector('english', coalesce("The Body", '')))`),
   ],
   ["a part of the rows", BODY, `${on_(`to_tsvector('english', "The Body")`)} where id > 1`],
+  ["a column that a trigger fills from another one", BODY, filled("title")],
+  ["a column that a trigger fills from more than the text", BODY, filled(`title, ${BODY}`)],
+  ["a column that a trigger fills at inserts alone", BODY, filled(BODY, "before insert")],
+  [
+    "a column that a trigger fills at some updates",
+    BODY,
+    filled(BODY, 'before insert or update of "The Body"'),
+  ],
+  [
+    "a column whose trigger is disabled",
+    BODY,
+    `${filled(BODY)}; alter table public."My Letters" disable trigger fill`,
+  ],
+  [
+    "a column whose trigger comes before another one",
+    BODY,
+    `${filled(BODY)}; create trigger later before update on public."My Letters" for each row execute function suppress_redundant_updates_trigger()`,
+  ],
+  [
+    "a column whose trigger came after some of the rows",
+    BODY,
+    `insert into public."My Letters" (id, "The Body") values (99, 'Printers of old.'); ${filled(BODY)}`,
+  ],
+  [
+    "a column with a default, which rows from before the trigger may have",
+    BODY,
+    filled(BODY, undefined, "tsvector default ''"),
+  ],
   [
     "a column that nobody generates",
     BODY,

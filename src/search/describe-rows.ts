@@ -25,6 +25,7 @@ export interface Description {
   readonly withText: boolean;
   readonly withSnippet: boolean;
   readonly select: readonly string[];
+  readonly asJson: boolean;
   readonly language: Language;
   /** The words of the question, around which snippets are cut. */
   readonly lexemes: readonly string[];
@@ -73,9 +74,13 @@ async function read(
   ranked: readonly Ranked[],
   description: Description,
 ): Promise<readonly DescribedRow[]> {
-  const { keyed } = searched;
-  const { condition, withText, withSnippet, select, language, lexemes } = description;
-  const selected = select.map((column, i) => sql`, ${sql.id("row", column)} as ${sql.id(`s${i}`)}`);
+  const { keyed, columns } = searched;
+  const { condition, withText, withSnippet, select, asJson, language, lexemes } = description;
+  const selected = select.map((column, i) => {
+    const value = sql.id("row", column);
+    const shown = asJson && columns.get(column)?.isBestByPostgres === true ? sql`to_json(${value})` : value;
+    return sql`, ${shown} as ${sql.id(`s${i}`)}`;
+  });
   const row = sql`join ${tableOf(keyed)} as "row" on ${isHeldRow(keyed, "row", "t")}`;
   const words = sql`ts_headline(${sql.lit(language)}::regconfig, p.part, ${queryOf(...lexemes)}, ${SNIPPET})`;
   const snippet = sql`left(${words}, ${SNIPPET_CHARACTERS})`;

@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { databaseFault } from "../database/database-fault.ts";
+import { unplannedIndex } from "./indexed-functions.ts";
 import type { ChunkedSource } from "./chunked-source.ts";
 import type { SourceRow } from "./read-sources.ts";
 import { withoutIdentity } from "./replica-identity.ts";
@@ -129,4 +130,19 @@ export async function diagnoseText(
     const problem = `the text ${textExpression} cannot be read from ${schema}.${table} any more: a column was renamed or dropped. Watch it again under this name (changes are still queued)`;
     return { id, name, problem };
   }
+}
+
+/** Work on a table is planned under our search path; a search can be planned under the role's. */
+export async function diagnoseIndexes<One extends Source>(
+  db: Database,
+  source: One,
+  { function_indexes: indexes }: Pick<SourceRow, "function_indexes">,
+  use: Use,
+): Promise<BrokenSource | One> {
+  const found = await unplannedIndex(db, source, indexes ?? []);
+  if (found === undefined) return source;
+  if (use === "search") return { ...source, plansAsRole: true };
+  const { index, functions } = found;
+  const problem = `Postgres cannot plan a statement over the table, since its index ${index} calls ${functions}, which finds what it calls only by a search path of yours: give each such function its own (alter function … set search_path = public, pg_catalog). Changes are still queued`;
+  return { id: source.id, name: source.name, problem };
 }

@@ -1,5 +1,6 @@
 import { beforeEach, expect, onTestFinished, test, vi } from "vitest";
 import { connect, type Database } from "../../src/database/connect.ts";
+import { loadSources } from "../../src/sources/load-sources.ts";
 import { loadSearched } from "../../src/search/searched.ts";
 import { Searcher } from "../../src/search/searcher.ts";
 import { describeNative } from "../support/database.ts";
@@ -30,13 +31,16 @@ async function letters(text: string, more: string): Promise<void> {
     analyze public."My Letters"`);
 }
 
-async function rankedBy(question: string, as = db) {
-  const searcher = new Searcher({
+function searcherOver(as: Database): Searcher {
+  return new Searcher({
     db: as,
     providerOf: () => Promise.resolve(questionProvider(8)),
     timeoutMs: 10_000,
   });
-  const { hits, rankedBy } = await searcher.search("letters", question, {});
+}
+
+async function rankedBy(question: string, as = db) {
+  const { hits, rankedBy } = await searcherOver(as).search("letters", question, {});
   return { rankedBy, first: hits[0]?.key };
 }
 
@@ -186,26 +190,51 @@ async function withAnother(more: string): Promise<void> {
   );
 }
 
-test("An index with a function that finds nothing by our search path is left out, and breaks no search", async () => {
-  const wrapper = (language: string, body: string) =>
+/** A function in an index, that finds by the user's search path alone what it calls: as it could be made before Postgres 17. */
+async function withWrapper(language: "sql" | "plpgsql"): Promise<void> {
+  const [qualified, bare] = ["public.plain", "plain"].map((name) =>
+    language === "sql" ? `select ${name}($1)` : `begin return ${name}($1); end`,
+  );
+  const wrapper = (body = ""): string =>
     `create or replace function public.f_plain(text) returns text immutable language ${language} as $f$ ${body} $f$`;
   await withAnother(`
     create or replace function public.plain(text) returns text immutable language sql as 'select lower($1)';
-    ${wrapper("sql", "select public.plain($1)")}; ${on_(`to_tsvector('english', public.f_plain("The Body"))`)}`);
+    ${wrapper(qualified)}; ${on_(`to_tsvector('english', public.f_plain("The Body"))`)}`);
   onTestFinished(async () => {
     await on.client.query(
       `drop table public."My Letters"; drop function public.f_plain(text), public.plain(text)`,
     );
   });
-  // As it could be made before Postgres 17, which builds an index under a search path of its own.
-  for (const [language, body] of [
-    ["sql", "select plain($1)"],
-    ["plpgsql", "begin return plain($1); end"],
-  ] as const) {
-    await on.client.query(wrapper(language, body));
+  await on.client.query(
+    `${wrapper(bare)}; update public."My Letters" set embedding = format('[1,1,1,1,1,1,1,%s]', id)::vector`,
+  );
+}
+
+test.each(["sql", "plpgsql"] as const)(
+  "An index with a function (%s) that finds nothing by our search path is left out, and breaks no search, whatever a session planned before",
+  async (language) => {
+    await withWrapper(language);
+    const searcher = searcherOver(db);
+    for (const options of [{}, { hybrid: false }, { select: ["title"] }, {}]) {
+      for (const question of ["printer", { like: 3 }]) {
+        // Each session forgets what it has planned with.
+        await on.client.query('alter index public."My Letters_to_tsvector_idx" set (fastupdate = on)');
+        expect((await searcher.search("letters", question, { limit: 2, ...options })).hits).toHaveLength(2);
+      }
+    }
     expect(await rankedBy("printer")).toEqual({ rankedBy: "meaning and words", first: "3" });
     expect((await loadSearched(db, "letters")).wordIndexes).toHaveLength(1);
-  }
+  },
+);
+
+test("A source whose index has such a function is broken, and says what to do; then it is not", async () => {
+  await withWrapper("sql");
+  const { broken } = await loadSources(db);
+  expect(broken.map(({ problem }) => problem)).toEqual([
+    expect.stringMatching(/^Postgres cannot plan .*"My Letters_to_tsvector_idx1?".*public.f_plain\(text\)/),
+  ]);
+  await on.client.query("alter function public.f_plain(text) set search_path = public, pg_catalog");
+  expect((await loadSources(db)).broken).toEqual([]);
 });
 
 describeNative("A role that may not read a column that is indexed", "needs roles of its own", () => {

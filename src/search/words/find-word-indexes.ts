@@ -90,6 +90,7 @@ async function isUsedBy(
   { names }: Candidate,
 ): Promise<boolean> {
   return await db.transaction().execute(async (transaction) => {
+    if (source.plansAsRole === true) await sql`select ${roleSearchPath}`.execute(transaction);
     await sql`select set_config('enable_seqscan', 'off', true), set_config('enable_indexscan', 'off', true)`.execute(
       transaction,
     );

@@ -11,7 +11,8 @@ begin
   exception when syntax_error or undefined_column or undefined_function or grouping_error then
     raise exception 'the text % is neither a column of % nor an expression over its columns: %',
         quote_literal(text_expression), watched_table, sqlerrm
-      using hint = 'Quote it as SQL does; qualify functions that are not Postgres''s own with their schema.',
+      using hint = 'Quote it as SQL does; qualify functions that are not Postgres''s own with their schema, '
+          'also within SQL functions that the text or an index of the table calls.',
         errcode = sqlstate;
   end;
   tree := autoembed.parse_tree(watched_table, text_expression);

@@ -26,8 +26,10 @@ begin
   end if;
   select f.ordering into ordering from autoembed.vector_forms(source) f limit 1;
   compared := format('from %s where v.%I is not null', vectors, source.vector_column);
-  selected := format('select %s as key, (%s)::double precision as distance, %s, %s as passes %s',
-    autoembed.key_sql('v', source.key_columns), ordering,
+  selected := format('select %s as key, %s, (%s)::double precision as distance, %s, %s as passes %s',
+    autoembed.key_sql('v', source.key_columns),
+    (select string_agg(format('v.%I as k%s', c, n), ', ' order by n) from unnest(source.key_columns)
+      with ordinality k(c, n)), ordering,
     case when source.passages is null
       then 'null::int as chunk, null::int as start_char, null::int as end_char'
       else 'v.chunk, v.start_char, v.end_char' end,
@@ -35,5 +37,6 @@ begin
 end
 $$;
 comment on function autoembed.nearest_sql is
-  'SQL that selects the keys of a source''s vectors and their distances from $1: of the rows that pass the filter, or '
-  'of all, with whether they pass. Of it, the rows that it selects from, and the expression that orders them.';
+  'SQL that selects the keys of a source''s vectors, as text and as k1, k2, …, and their distances from $1: of the '
+  'rows that pass the filter, or of all, with whether they pass. Of it, the rows that it selects from, and the '
+  'expression that orders them.';

@@ -25,3 +25,12 @@ export function send(
 export function sendText(response: ServerResponse, status: number, line: string): void {
   send(response, status, "text/plain", `${line}\n`);
 }
+
+export function sendJson(
+  response: ServerResponse,
+  status: number,
+  body: object,
+  headers?: Readonly<Record<string, string>>,
+): void {
+  send(response, status, "application/json", JSON.stringify(body), headers);
+}

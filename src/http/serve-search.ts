@@ -7,13 +7,14 @@ import type { Searcher } from "../search/searcher.ts";
 import type { Guard } from "./guard.ts";
 import { readBody } from "./read-body.ts";
 import { parseSearchBody, type SearchBody } from "./search-body.ts";
-import { send } from "./send.ts";
+import { sendJson } from "./send.ts";
+
+export const SEARCH_PATH = "/v1/search";
 
 export interface SearchContext {
   readonly searcher: Searcher;
   readonly guard: Guard;
   readonly log: Logger;
-  /** For embedding the question. */
 }
 
 interface Answer {
@@ -34,14 +35,14 @@ export async function serveSearch(
 ): Promise<void> {
   const { status, body } = await answer(context, request);
   const allow: Record<string, string> = status === 405 ? { allow: "POST" } : {};
-  send(response, status, "application/json", JSON.stringify(body), allow);
+  sendJson(response, status, body, allow);
 }
 
 async function answer({ searcher, guard, log }: SearchContext, request: IncomingMessage) {
   if (request.method !== "POST") return refused(405, "Use POST here.");
   const refusal = guard.foreignRefusal(request);
   if (refusal !== undefined) {
-    log.warn({ path: "/v1/search" }, "refused a search that another site sent");
+    log.warn({ path: SEARCH_PATH }, "refused a search that another site sent");
     return refused(refusal.status, refusal.message);
   }
   if (!/^application\/json\s*(?:;|$)/i.test(request.headers["content-type"] ?? ""))
@@ -72,6 +73,7 @@ async function search(searcher: Searcher, body: SearchBody): Promise<Answer> {
     where: filter,
     withText: text,
     withSnippet: snippet,
+    asJson: true,
   });
   return { status: 200, body: found };
 }

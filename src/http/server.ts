@@ -20,8 +20,8 @@ import { createMetrics } from "./metrics.ts";
 import { servePage } from "./page/serve-page.ts";
 import { collectPageData, type PageContext } from "./page/page-data.ts";
 import { RowCounts } from "./page/row-counts.ts";
-import { send, sendText } from "./send.ts";
-import { serveSearch } from "./serve-search.ts";
+import { send, sendJson, sendText } from "./send.ts";
+import { SEARCH_PATH, serveSearch } from "./serve-search.ts";
 
 export interface HttpServer {
   readonly url: string;
@@ -107,14 +107,15 @@ export async function startHttp(
     const refusal = guard.refusal(request);
     if (refusal !== undefined) {
       if (refusal.status === 401) response.setHeader("www-authenticate", 'Basic realm="pg-autoembed"');
-      sendText(response, refusal.status, refusal.message);
+      if (path === SEARCH_PATH) sendJson(response, refusal.status, { error: refusal.message });
+      else sendText(response, refusal.status, refusal.message);
       return;
     }
     if (path === "/metrics") {
       send(response, 200, metrics.contentType, await metrics.metrics());
       return;
     }
-    if (path === "/v1/search") {
+    if (path === SEARCH_PATH) {
       await serveSearch(searches, request, response);
       return;
     }

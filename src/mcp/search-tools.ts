@@ -82,6 +82,7 @@ async function find(
     where: whereOf(where),
     select,
     withText: showsTexts,
+    asJson: true,
     rerank: rerank === true,
   });
   return { name: "hits", items: hits.map(shown), more: { source: keyed.name, rankedBy, notice } };

@@ -13,5 +13,4 @@ export interface Tools {
   readonly canRerank: boolean;
   /** The most that an answer may have. */
   readonly characters: number;
-  /** For embedding a question. */
 }

@@ -14,7 +14,9 @@ export function asJson(value: unknown): string | undefined {
 /** @param around the objects and lists that the value is in */
 function isKept(value: unknown, around: ReadonlySet<unknown>): boolean {
   if (value === null || typeof value === "string" || typeof value === "boolean") return true;
-  if (typeof value === "number") return Number.isFinite(value);
+  // A whole number without a place for each digit may have been another one.
+  if (typeof value === "number")
+    return Number.isFinite(value) && (!Number.isInteger(value) || Number.isSafeInteger(value));
   if (value instanceof Date) return Number.isFinite(value.getTime());
   const isOfParts = Array.isArray(value) || isPlainObject(value);
   if (!isOfParts || around.size >= DEEPEST || around.has(value)) return false;

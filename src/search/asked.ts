@@ -3,8 +3,8 @@ import type { Database } from "../database/connect.ts";
 import { roleSearchPath } from "../database/session-settings.ts";
 import { UsageError } from "../errors.ts";
 import type { Source } from "../sources/source.ts";
-import type { Columns } from "./comparisons.ts";
-import { both, READABLE, type Condition, type Where } from "./filter.ts";
+import type { Columns } from "./compared-columns.ts";
+import { both, type Condition, type Where } from "./filter.ts";
 import { RefusedByColumns } from "./refused-by-columns.ts";
 import { isReranked, type Question, type SearchOptions } from "./search-options.ts";
 import type { Searched } from "./searched.ts";
@@ -17,6 +17,8 @@ export type SearchRequest = Omit<SearchOptions<Record<string, unknown>, string>,
   readonly where?: Where | undefined;
   /** SQL of an operator's. */
   readonly condition?: Condition | undefined;
+  /** The selected columns go out as JSON: a day stays the same day, wherever this process is. */
+  readonly asJson?: boolean | undefined;
 };
 
 /** What is asked of one source, with every default filled in. */
@@ -47,7 +49,7 @@ const ASKED_CHARACTERS = 20_000;
 /** @throws {UsageError} if the question has no words, or if there is no such language */
 export async function understand(
   db: Database,
-  { wordIndexes, usualLanguage, hidesRows, columns, keyed }: Searched,
+  { wordIndexes, usualLanguage, always, columns, keyed }: Searched,
   question: Question,
   request: SearchRequest,
 ): Promise<Asked> {
@@ -55,7 +57,7 @@ export async function understand(
   const language = await languageOf(db, usualLanguage, request.language);
   const limit = request.limit ?? 10;
   const candidates = Math.max(limit, rerankedRows(request));
-  const own = [request.condition, request.where?.(columns), hidesRows ? READABLE : undefined].reduce(both);
+  const own = [request.condition, request.where?.(columns), always].reduce(both);
   const ofLanguage = wordIndexes.filter((index) => index.language === language);
   const wordIndex = ofLanguage.find(({ isExact }) => isExact) ?? ofLanguage[0];
   const asked = { language, wordIndex, condition: own, limit, candidates };

@@ -25,6 +25,11 @@ export function checkQuestion(question: Question): void {
   const like = "like" in given ? given.like : undefined;
   if (!["string", "number", "bigint"].includes(typeof like))
     throw new UsageError(`like is ${shown(like)}.`, "Give the key of a row.");
+  if (Number.isInteger(like) && !Number.isSafeInteger(like))
+    throw new UsageError(
+      "like is rounded: JavaScript has no such whole number.",
+      "Give the key as a text, or as a bigint.",
+    );
 }
 
 /** Of a caller without types, or whose options come from outside. */

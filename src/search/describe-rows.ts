@@ -25,6 +25,7 @@ export interface Description {
   readonly withText: boolean;
   readonly withSnippet: boolean;
   readonly select: readonly string[];
+  readonly asJson: boolean;
   readonly language: Language;
   /** The words of the question, around which snippets are cut. */
   readonly lexemes: readonly string[];
@@ -32,9 +33,13 @@ export interface Description {
   readonly isHybrid: boolean;
 }
 
-/** One snippet of at most so many words, and so many characters where a text has no blanks. */
-const SNIPPET = 'MaxFragments=1, MaxWords=40, MinWords=20, StartSel="", StopSel=""';
+/**
+ * One snippet of at most so many words, and so many characters where a text has no blanks. Postgres leaves out short words and numbers at
+ * its ends, which may be a dose: short words it need not, and a text that is no longer than a snippet is shown whole.
+ */
+const SNIPPET = 'MaxFragments=1, MaxWords=40, MinWords=20, ShortWord=0, StartSel="", StopSel=""';
 const SNIPPET_CHARACTERS = 400;
+const SHORT_CHARACTERS = 200;
 /** Of a row's chunks, the nearest that are looked through for the words. */
 const NEAREST_CHUNKS = 20;
 
@@ -73,12 +78,16 @@ async function read(
   ranked: readonly Ranked[],
   description: Description,
 ): Promise<readonly DescribedRow[]> {
-  const { keyed } = searched;
-  const { condition, withText, withSnippet, select, language, lexemes } = description;
-  const selected = select.map((column, i) => sql`, ${sql.id("row", column)} as ${sql.id(`s${i}`)}`);
+  const { keyed, columns } = searched;
+  const { condition, withText, withSnippet, select, asJson, language, lexemes } = description;
+  const selected = select.map((column, i) => {
+    const value = sql.id("row", column);
+    const shown = asJson && columns.get(column)?.isBestByPostgres === true ? sql`to_json(${value})` : value;
+    return sql`, ${shown} as ${sql.id(`s${i}`)}`;
+  });
   const row = sql`join ${tableOf(keyed)} as "row" on ${isHeldRow(keyed, "row", "t")}`;
   const words = sql`ts_headline(${sql.lit(language)}::regconfig, p.part, ${queryOf(...lexemes)}, ${SNIPPET})`;
-  const snippet = sql`left(${words}, ${SNIPPET_CHARACTERS})`;
+  const snippet = sql`case when length(p.part) <= ${SHORT_CHARACTERS} then p.part else left(${words}, ${SNIPPET_CHARACTERS}) end`;
   const { rows } = await sql<DescribedRow>`
     select f.key, f.score, p.distance, p.chunk, p.start_char, p.end_char,
       ${withText ? sql`p.part` : sql`null::text`} as text, ${withSnippet ? snippet : sql`null::text`} as snippet

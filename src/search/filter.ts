@@ -1,7 +1,9 @@
 import { sql, type RawBuilder } from "kysely";
 import { UsageError } from "../errors.ts";
 import type { Source } from "../sources/source.ts";
-import { compare, isOperator, LISTS, OPERATORS, type Columns, type Comparison } from "./comparisons.ts";
+import type { Columns } from "./compared-columns.ts";
+import { compare, type Comparison } from "./comparisons.ts";
+import { isOperator, LISTS, OPERATORS } from "./operators.ts";
 import { isPlainObject } from "./plain-object.ts";
 
 /** Conditions on a table's columns, all of which must hold: `{ price: { lt: 50 }, tenant: "a", status: ["open", "new"] }`. */

@@ -65,7 +65,7 @@ class SearchOf {
     const { vector, key: itself } =
       like === undefined
         ? { vector: (await this.#embed().catch(throwAboutTheQuestion)).vector, key: undefined }
-        : await readVector(this.#context.db, this.#searched, like);
+        : await this.#read((db, searched) => readVector(db, searched, like));
     const found = await this.#nearest(vector, { limit: itself === undefined ? candidates : candidates + 1 });
     const near = found.filter(({ key }) => key !== itself).slice(0, candidates);
     const ranked = near.map(({ key, distance }) => ({ key, score: 1 - distance }));
@@ -148,11 +148,11 @@ class SearchOf {
   async #describe(
     ranked: readonly Ranked[],
     vector: string | undefined,
-    { withText = false, withSnippet = false, select = [] }: Shown,
+    { withText = false, withSnippet = false, select = [], asJson = false }: Shown,
   ): Promise<Found["hits"]> {
     const { condition, language, lexemes, isHybrid } = this.#asked;
     return await this.#read(async (db, searched) => {
-      const shown = { vector, condition, withText, withSnippet, select, language, lexemes, isHybrid };
+      const shown = { vector, condition, withText, withSnippet, select, asJson, language, lexemes, isHybrid };
       return await describeRows(db, searched, ranked, shown);
     });
   }
@@ -202,7 +202,7 @@ class SearchOf {
   }
 }
 
-type Shown = Pick<SearchRequest, "withText" | "withSnippet" | "select">;
+type Shown = Pick<SearchRequest, "withText" | "withSnippet" | "select" | "asJson">;
 
 interface Ranking extends Order {
   readonly vector: string | undefined;

@@ -5,7 +5,8 @@ import type { ChunkedSource } from "../sources/chunked-source.ts";
 import { choose, type Chosen } from "../sources/choose-sources.ts";
 import type { Source } from "../sources/source.ts";
 import { comparedColumns } from "./compared-columns.ts";
-import type { Columns } from "./comparisons.ts";
+import type { Columns } from "./compared-columns.ts";
+import { READABLE, type Condition } from "./filter.ts";
 import type { IndexKind } from "./index-kind.ts";
 import { searchedIndex } from "./searched-index.ts";
 import { regclassOf } from "./vector-index.ts";
@@ -31,8 +32,11 @@ export interface Searched {
   /** That of the words of a search that names none: of the oldest index of them, also if this role uses it not, or English. */
   readonly usualLanguage: Language;
   readonly columns: Columns;
-  /** Row-level security may hide rows from this role: what it finds must be found among the others. */
-  readonly hidesRows: boolean;
+  /**
+   * What every search requires of a row. Where row-level security may hide rows from this role, what it finds must be found among the
+   * others; and with a condition, statements are planned under the search path of the role.
+   */
+  readonly always: Condition | undefined;
   /** True in SQL, as long as the source is what was loaded. */
   readonly isUnchanged: RawBuilder<boolean>;
 }
@@ -75,7 +79,7 @@ async function searchedOf(
     usualLanguage: indexes[0]?.index.language ?? (await findLanguage(db, "pg_catalog.english")),
     ...(await readSize(db, source)),
     columns: await comparedColumns(db, keyed),
-    hidesRows: hides,
+    always: hides || involved.some(({ plansAsRole }) => plansAsRole === true) ? READABLE : undefined,
     // Every change of the row, whatever it is, makes another version of it.
     isUnchanged: sql`((select count(*) from autoembed.embedding_source s
       where (s.id, s.xmin::text) in (${sql.join(loaded)})) = ${sql.lit(involved.length)}

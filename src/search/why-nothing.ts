@@ -2,7 +2,6 @@ import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { watchedTexts } from "../sources/source-sql.ts";
 import type { Asked } from "./asked.ts";
-import { READABLE } from "./filter.ts";
 import { searchedVectors } from "./searched-rows.ts";
 import type { Searched } from "./searched.ts";
 
@@ -15,7 +14,7 @@ export async function whyNothing(
 ): Promise<string> {
   const { keyed } = searched;
   if (best !== undefined) return `No row has the wanted score; the best has ${best.toFixed(3)}.`;
-  const vectors = searchedVectors(searched, searched.hidesRows ? READABLE : undefined);
+  const vectors = searchedVectors(searched, searched.always);
   const { rows } = await sql<{ embedded: boolean; passing: boolean; searchable: boolean }>`
     select exists (select from ${vectors} v where v.vector is not null) as embedded,
       exists (select from ${watchedTexts(keyed, condition?.(keyed))} t) as passing,

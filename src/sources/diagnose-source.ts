@@ -2,6 +2,7 @@ import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { databaseFault, isDatabaseError } from "../database/database-fault.ts";
 import type { ChunkedSource } from "./chunked-source.ts";
+import { unplannedIndex } from "./indexed-functions.ts";
 import { missingGrants } from "./missing-grants.ts";
 import type { SourceRow } from "./read-sources.ts";
 import { withoutIdentity } from "./replica-identity.ts";
@@ -140,4 +141,19 @@ async function forbidden(db: Database, source: Source, refusal: string): Promise
   if (missing !== null)
     return `the role ${missing.role} may not read ${source.schema}.${source.table} or may not write its vectors: ${missing.grants}`;
   return `this role may not compute the text ${source.textExpression} of ${source.schema}.${source.table}: ${refusal}. Grant it that right (changes are still queued)`;
+}
+
+/** Work on a table is planned under our search path; a search can be planned under the role's. */
+export async function diagnoseIndexes<One extends Source>(
+  db: Database,
+  source: One,
+  { function_indexes: indexes }: Pick<SourceRow, "function_indexes">,
+  use: Use,
+): Promise<BrokenSource | One> {
+  const found = await unplannedIndex(db, source, indexes ?? []);
+  if (found === undefined) return source;
+  if (use === "search") return { ...source, plansAsRole: true };
+  const { index, functions } = found;
+  const problem = `Postgres cannot plan a statement over the table, since its index ${index} calls ${functions}, which finds what it calls only by a search path of yours: give each such function its own (alter function … set search_path = public, pg_catalog). Changes are still queued`;
+  return { id: source.id, name: source.name, problem };
 }

@@ -1,7 +1,7 @@
 import type { Database } from "../database/connect.ts";
 import { isChunked, type ChunkedSource } from "./chunked-source.ts";
-import { diagnoseSource, diagnoseText, type Use } from "./diagnose-source.ts";
-import { readSources } from "./read-sources.ts";
+import { diagnoseIndexes, diagnoseSource, diagnoseText, type Use } from "./diagnose-source.ts";
+import { readSources, type SourceRow } from "./read-sources.ts";
 import type { BrokenSource, Source } from "./source.ts";
 
 export interface Sources {
@@ -19,11 +19,22 @@ export async function loadSources(db: Database, use: Use = "work"): Promise<Sour
   const broken: BrokenSource[] = [];
   for (const row of await readSources(db)) {
     const diagnosed = diagnoseSource(row, use);
-    const source =
-      "problem" in diagnosed ? diagnosed : ((await diagnoseText(db, diagnosed, row)) ?? diagnosed);
+    const source = "problem" in diagnosed ? diagnosed : await diagnoseExpressions(db, diagnosed, row, use);
     if ("problem" in source) broken.push(source);
     else if (isChunked(source)) chunked.push(source);
     else usable.push(source);
   }
   return { usable, chunked, broken };
+}
+
+async function diagnoseExpressions<One extends Source>(
+  db: Database,
+  source: One,
+  row: SourceRow,
+  use: Use,
+): Promise<One | BrokenSource> {
+  // Otherwise the text would be blamed.
+  const planned = await diagnoseIndexes(db, source, row, use);
+  if ("problem" in planned || planned.plansAsRole === true) return planned;
+  return (await diagnoseText(db, planned, row)) ?? planned;
 }

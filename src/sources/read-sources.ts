@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import type { ChunkSettings } from "../chunks/chunk-settings.ts";
 import type { Database } from "../database/connect.ts";
+import { functionIndexes, type FunctionIndex } from "./indexed-functions.ts";
 import { lacksIdentity } from "./replica-identity.ts";
 
 /** A row of `embedding_source`, with what the catalog says of its tables now. */
@@ -57,6 +58,8 @@ export interface SourceRow {
   readonly rule: string | null;
   /** The table of the vectors is published, and Postgres cannot tell its rows apart: it refuses each update. */
   readonly lacks_identity: boolean;
+  /** See `unplannedIndex`. */
+  readonly function_indexes: readonly FunctionIndex[] | null;
 }
 
 /** Reads every source, with the state of its tables, key, columns and rules in the catalog. */
@@ -72,7 +75,8 @@ export async function readSources(db: Database): Promise<readonly SourceRow[]> {
       ${hasSingleKeyLookup} as has_single_key_lookup,
       s.backend, s.model, s.dimensions, s.settings, s.paused, s.passages, ${embeddedBy} as embedded_by,
       ${missesInserts} as misses_inserts, ${hiddenByRowSecurity} as hidden_by_row_security, ${rule} as rule,
-      ${lacksIdentity(sql`coalesce(s.vector_table, s.watched_table)`)} as lacks_identity
+      ${lacksIdentity(sql`coalesce(s.vector_table, s.watched_table)`)} as lacks_identity,
+      ${functionIndexes} as function_indexes
     from ${fewSources} s
     left join pg_class c on c.oid = s.watched_table
     left join pg_namespace n on n.oid = c.relnamespace

@@ -22,6 +22,8 @@ export interface Source extends TableName {
   readonly textIsColumn: boolean;
   /** A text whose expression raises is read as null, with its SQLSTATE as `fault`; slow (see `withPerRowFallback`). */
   readonly evaluatesPerRow?: true;
+  /** Statements over it are planned under the search path of the role: an index has a function that finds nothing by ours. */
+  readonly plansAsRole?: true;
   /** The column of its vectors does not exist yet: no row has one. Of a source that is planned. */
   readonly hasNoVectors?: true;
   /** The column that tells whose row it is; null where there is none. */

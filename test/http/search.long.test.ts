@@ -61,9 +61,33 @@ test("POST /v1/search answers with the nearest rows, and with texts, snippets an
     snippet: true,
     select: ["patient_id"],
   });
-  expect(full.hits).toMatchObject([
-    { key: "2", text: SECOND, snippet: "printer is out of paper", row: { patient_id: "2" } },
-  ]);
+  expect(full.hits).toMatchObject([{ key: "2", text: SECOND, snippet: SECOND, row: { patient_id: "2" } }]);
+});
+
+test("POST /v1/search answers with days, times, bytes and enums as Postgres writes them in JSON", async () => {
+  const { client, search } = await prepared();
+  await client.query(`
+    drop type if exists public.stage cascade; create type public.stage as enum ('new', 'old');
+    alter table patient_embeddings add born date, add seen timestamptz, add at timestamp, add stay interval, add days date[], add scan bytea,
+      add stages public.stage[], add big bigint, add cost numeric;
+    update patient_embeddings set born = '2024-01-01', seen = '2024-01-01 00:00:00.123456Z', at = '2024-01-01 00:00:00.123456',
+      stay = '1 day 02:00', days = '{2024-01-01}', scan = '\\x00ff', stages = '{new}', big = 9007199254740993, cost = 1.10`);
+  const select = ["born", "seen", "at", "stay", "days", "scan", "stages", "big", "cost"];
+  const { hits } = await search({ question: FIRST, source: "patient_embeddings", limit: 1, select });
+  await client.query(
+    `alter table patient_embeddings ${select.map((name) => `drop "${name}"`).join(", ")}; drop type public.stage`,
+  );
+  expect(hits[0]?.row).toEqual({
+    born: "2024-01-01",
+    seen: "2024-01-01T00:00:00.123456+00:00",
+    at: "2024-01-01T00:00:00.123456",
+    stay: "1 day 02:00:00",
+    days: ["2024-01-01"],
+    scan: "\\x00ff",
+    stages: ["new"],
+    big: "9007199254740993",
+    cost: "1.10",
+  });
 });
 
 test("POST /v1/search finds rows like a row, filters by columns, and ranks by words", async () => {
@@ -144,6 +168,9 @@ test("POST /v1/search needs the token where there is one, and is refused to othe
     (await send(body, { ...JSON_TYPE, ...headers })).status;
   const authorization = `Bearer ${token}`;
   expect(await status({})).toBe(401);
+  expect(JSON.parse((await send(body)).body)).toEqual({
+    error: "Give EMBED_HTTP_TOKEN as the password, or as a bearer token.",
+  });
   expect(await status({ authorization: "Bearer wrong" })).toBe(401);
   expect(await status({ authorization })).toBe(200);
   expect(await status({ authorization, origin: new URL(http.url).origin })).toBe(200);

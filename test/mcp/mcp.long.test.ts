@@ -82,6 +82,19 @@ test("An agent gets texts with --texts, and the columns of --columns, by which a
   expect(await problem(agent, "search", other)).toContain("None of its columns is allowed here.");
 });
 
+test("An agent is told the day that a row has, whatever the time zone of its machine", async () => {
+  await on.client.query(
+    "alter table public.tickets add due date; update public.tickets set due = '2024-01-01'",
+  );
+  const agent = await startAgent(["--columns", "tickets=due"], { ...on.environment, TZ: "Asia/Tokyo" });
+  const { hits } = await read(agent, "search", {
+    question: SECOND,
+    source: "tickets",
+    where: { due: "2024-01-01" },
+  });
+  expect(hits[0]?.row).toEqual({ due: "2024-01-01" });
+});
+
 test("sources and status say what is embedded and how much of it is current, and nothing of providers", async () => {
   await on.client.query("insert into public.tickets values (4, 'open', 'hidden', 'a new one')");
   const agent = await start("--columns", "tickets=status");

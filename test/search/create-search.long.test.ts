@@ -82,6 +82,24 @@ test("An application finds the nearest rows with score, text, snippet and the co
   expect(found.hits[0]?.snippet).toContain("printer");
 });
 
+test("A snippet is the whole of a short text, with its dose, and of a long one the part around the words", async () => {
+  const short = "He takes amlodipine 10";
+  const long = `${"Nothing of note. ".repeat(60)}On amlodipine 10 mg. ${"Nothing of note. ".repeat(60)}`;
+  await on.client.query(
+    "update public.tickets set body = case id when 1 then $1 else $2 end where id in (1, 2)",
+    [short, long],
+  );
+  const found = await search.search("amlodipine", {
+    source: "tickets",
+    where: { id: [1, 2] },
+    withSnippet: true,
+  });
+  const [first, second] = found.hits.toSorted((a, b) => (a.key < b.key ? -1 : 1));
+  expect(first?.snippet).toBe(short);
+  expect(second?.snippet).toMatch(/^Nothing.* On amlodipine 10 mg\. Nothing/);
+  expect(second?.snippet?.length).toBeLessThan(401);
+});
+
 test("Filters are data: values are bound, and every operator compares as Postgres does", async () => {
   const where = async (filter: Filter<Ticket>) =>
     keys(await search.search(question, { source: "tickets", where: filter })).toSorted();

@@ -62,6 +62,52 @@ test("autoembed.search finds the nearest of the rows that pass its filter, and r
   );
 });
 
+test("Keys are those of the queue whatever the session sets, so that is_current() reads them as the same rows; the filter keeps the session's settings", async () => {
+  const { client } = await prepare();
+  await client.query(`
+    drop table if exists public.days;
+    create table public.days (day date, at timestamptz, raw bytea, body text, embedding vector(8), primary key (day, at, raw));
+    insert into public.days values ('2024-02-01', '2024-02-01 00:00Z', '\\x00ff', 'one', '${vectorOf("one")}');
+    select autoembed.watch('public.days', 'body', source_name => 'days')`);
+  await client.query(
+    "begin; set local datestyle = 'German, DMY'; set local timezone = 'Asia/Kolkata'; set local bytea_output = 'escape'",
+  );
+  const [key = ""] = await found(client, "one", 5, "day = '01.02.2024'", "days");
+  const { rows } = await client.query<{ current: boolean }>(
+    "select autoembed.is_current('days', $1) as current",
+    [key],
+  );
+  await client.query("rollback; drop table public.days");
+  expect(JSON.parse(key)).toEqual(["2024-02-01", "2024-02-01 00:00:00+00", "\\x00ff"]);
+  expect(rows).toEqual([{ current: true }]);
+});
+
+test("No row is near to no vector, and a vector without a direction is passed over", async () => {
+  const { client } = await prepare();
+  await client.query(
+    "insert into patient_embeddings values (1, 'one', $1), (2, 'two', '[0,0,0,0,0,0,0,0]')",
+    [vectorOf("one")],
+  );
+  expect(await found(client, "one", 5, null)).toEqual(["1"]);
+  const { rows } = await client.query(
+    `select key from autoembed.search('patient_embeddings', (select embedding from patient_embeddings where patient_id = 3), 5)`,
+  );
+  expect(rows).toEqual([]);
+});
+
+test("A k of null is the default", async () => {
+  const { client } = await prepare();
+  await client.query(
+    "insert into patient_embeddings select i, 'patient ' || i, $1 from generate_series(1, 12) i",
+    [vectorOf("patient")],
+  );
+  const { rows } = await client.query(
+    "select key from autoembed.search('patient_embeddings', $1::vector, null)",
+    [vectorOf("patient")],
+  );
+  expect(rows).toHaveLength(10);
+});
+
 test("The filter of a text in chunks is about the row that has the text", async () => {
   const { client, listen, watch } = await prepareChunkedDocuments();
   await watch();

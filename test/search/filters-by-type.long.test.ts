@@ -32,7 +32,7 @@ beforeEach(async () => {
   on = await prepare();
   const { client, database, environment } = on;
   await client.query(`
-    drop table if exists public.cases; drop type if exists public.mood;
+    drop table if exists public.cases; drop type if exists public.mood cascade;
     create type public.mood as enum ('calm', 'cross');
     create table public.cases (id bigint primary key, body text, tags text[], scores int[] not null default '{}', meta jsonb, raw json,
       mood public.mood, token uuid, seen timestamptz, day date, done boolean, "Full Name" text, embedding vector(8));
@@ -122,6 +122,7 @@ test.each<[string, unknown]>([
   ["a map inside", { contains: { tenant: new Map([["secret", 1]]) } }],
   ["no number", { contains: { tenant: NaN } }],
   ["an infinite number", { eq: Infinity }],
+  ["a number that is rounded", { contains: { tenant: 2 ** 53 } }],
   ["no date", { contains: { seen: new Date(NaN) } }],
   ["a bigint", { contains: { tenant: 1n } }],
   ["a function", { contains: { tenant: () => "secret" } }],
@@ -132,6 +133,27 @@ test.each<[string, unknown]>([
   expect(refused).toBeInstanceOf(UsageError);
   expect(String(refused)).toMatch(/where\.meta\.\w+ is no JSON/);
   expect(String(refused)).not.toContain("secret");
+});
+
+test("A filter compares domains as what they are made of, and composite types", async () => {
+  const { client } = on;
+  await client.query(`
+    drop domain if exists public.outer_json, public.inner_json, public.its_mood;
+    drop type if exists public.address;
+    create domain public.inner_json as jsonb; create domain public.outer_json as public.inner_json;
+    create domain public.its_mood as public.mood; create type public.address as (town text, zip int);
+    alter table public.cases add notes public.outer_json, add feels public.its_mood, add lives public.address;
+    update public.cases set notes = '{"kind": "visit"}', feels = 'cross', lives = '("Ulm, D",89073)' where id = 2`);
+  for (const filter of [
+    { notes: { contains: { kind: "visit" } } },
+    { feels: "cross" },
+    { feels: ["cross"] },
+    { feels: { gte: "cross" } },
+    { lives: '("Ulm, D",89073)' },
+    { lives: { in: ['("Ulm, D",89073)'] } },
+  ])
+    expect({ filter, found: await where(filter as Filter<Case>) }).toEqual({ filter, found: [2] });
+  expect(await where({ feels: { ne: "cross" } } as Filter<Case>)).toEqual([1, 3]);
 });
 
 test("A filter finds a column that is younger than what the application knows of the table", async () => {

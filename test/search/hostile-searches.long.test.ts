@@ -56,7 +56,18 @@ const OPTIONS: Readonly<Record<string, Refusal>> = {
   "a column as no text": [{ select: [1] }, /select is no list of columns/],
   "a filter that is a list": [{ where: [1] }, /where is no plain object/],
   "a value of another type": [{ where: { id: SECRET } }, /SQLSTATE 22P02.*values of their types/],
-  "a number out of range": [{ where: { id: 1e300 } }, /SQLSTATE 22P02/],
+  "a number that is rounded": [
+    { where: { id: 2 ** 53 } },
+    /where\.id\.eq has a whole number above .* Give it as a text/,
+  ],
+  "a number that is rounded, in a list": [
+    { where: { id: [1, -(2 ** 60)] } },
+    /where\.id\.in has a whole number above/,
+  ],
+  "a number that is rounded, of a text": [
+    { where: { "The Tenant": { ne: 2 ** 60 } } },
+    /where\.The Tenant\.ne has a whole number above/,
+  ],
   "a text with NUL": [{ where: { "The Tenant": `${SECRET}\0` } }, /SQLSTATE 22021/],
   "an unknown language": [{ language: "klingon'" }, /text search configuration "klingon'" does not exist/],
   "a language as a number": [{ language: 5 }, /language is 5\. Give its name/],
@@ -74,7 +85,7 @@ const OPTIONS: Readonly<Record<string, Refusal>> = {
     { where: { tenantz: { contains: "a" } } },
     /There is no column tenantz to compare\. There are: id, The Tenant, body/,
   ],
-  "rows like none": [{ like: SECRET }, /SQLSTATE 22P02/],
+  "rows like none": [{ like: SECRET }, /That is no key of notes\. Its key is id \(bigint\)/],
 };
 
 async function hostile() {
@@ -163,6 +174,7 @@ test("An application is refused a question that is none, with what to do", async
     [[SECRET], "like is undefined."],
     [{ like: undefined }, "like is undefined."],
     [{ like: { not: SECRET } }, "like is an object."],
+    [{ like: 2 ** 53 }, "like is rounded: JavaScript has no such whole number."],
   ] as const)
     await expect(search.search(question as never, { source: "notes" })).rejects.toMatchObject({
       name: "UsageError",

@@ -1,5 +1,6 @@
 import { beforeEach, expect, onTestFinished, test, vi } from "vitest";
 import { connect, type Database } from "../../src/database/connect.ts";
+import { loadSources } from "../../src/sources/load-sources.ts";
 import { loadSearched } from "../../src/search/searched.ts";
 import { Searcher } from "../../src/search/searcher.ts";
 import { describeNative } from "../support/database.ts";
@@ -30,13 +31,16 @@ async function letters(text: string, more: string): Promise<void> {
     analyze public."My Letters"`);
 }
 
-async function rankedBy(question: string, as = db) {
-  const searcher = new Searcher({
+function searcherOver(as: Database): Searcher {
+  return new Searcher({
     db: as,
     providerOf: () => Promise.resolve(questionProvider(8)),
     timeoutMs: 10_000,
   });
-  const { hits, rankedBy } = await searcher.search("letters", question, {});
+}
+
+async function rankedBy(question: string, as = db) {
+  const { hits, rankedBy } = await searcherOver(as).search("letters", question, {});
   return { rankedBy, first: hits[0]?.key };
 }
 
@@ -46,6 +50,10 @@ const WEIGHED = `setweight(to_tsvector('english', coalesce(title, '')), 'A') || 
 const generated = (words: string): string =>
   `alter table public."My Letters" add "The Words" tsvector generated always as (${words}) stored;
   create index on public."My Letters" using gin ("The Words")`;
+/** A column that a trigger fills. @param when `before insert or update` as a rule */
+const filled = (columns: string, when = "before insert or update", type = "tsvector"): string =>
+  `alter table public."My Letters" add "The Words" ${type}; create index on public."My Letters" using gin ("The Words");
+  create trigger fill ${when} on public."My Letters" for each row execute function tsvector_update_trigger("The Words", 'pg_catalog.english', ${columns})`;
 const on_ = (words: string): string => `create index on public."My Letters" using gin ((${words}))`;
 
 test.each([
@@ -54,6 +62,19 @@ test.each([
   ["weights, of a text of the same columns", BOTH, on_(WEIGHED)],
   ["a column that is generated", BODY, generated(`to_tsvector('english', coalesce("The Body", ''))`)],
   ["a column that is generated, with weights", BOTH, generated(WEIGHED)],
+  ["a column that Postgres's own trigger fills", BODY, filled(BODY)],
+  [
+    "a column that it fills, with capitals and a language of the user's own",
+    BODY,
+    `drop text search configuration if exists public."My English"; create text search configuration public."My English" (copy = pg_catalog.english);
+    ${filled(BODY, undefined, "tsvector not null").replace("'pg_catalog.english'", `'public."My English"'`)}`,
+  ],
+  ["a column that such a trigger fills from two", BOTH, filled(`title, ${BODY}`)],
+  [
+    "the rows that have a text",
+    BODY,
+    `${on_(`to_tsvector('english', "The Body")`)} where "The Body" is not null`,
+  ],
   [
     "exactly an expression of the user's",
     `left("The Body", 200)`,
@@ -111,6 +132,34 @@ test.each([
     generated(`strip(to_tsvector('english', coalesce("The Body", '')))`),
   ],
   ["a part of the rows", BODY, `${on_(`to_tsvector('english', "The Body")`)} where id > 1`],
+  ["a column that a trigger fills from another one", BODY, filled("title")],
+  ["a column that a trigger fills from more than the text", BODY, filled(`title, ${BODY}`)],
+  ["a column that a trigger fills at inserts alone", BODY, filled(BODY, "before insert")],
+  [
+    "a column that a trigger fills at some updates",
+    BODY,
+    filled(BODY, 'before insert or update of "The Body"'),
+  ],
+  [
+    "a column whose trigger is disabled",
+    BODY,
+    `${filled(BODY)}; alter table public."My Letters" disable trigger fill`,
+  ],
+  [
+    "a column whose trigger comes before another one",
+    BODY,
+    `${filled(BODY)}; create trigger later before update on public."My Letters" for each row execute function suppress_redundant_updates_trigger()`,
+  ],
+  [
+    "a column whose trigger came after some of the rows",
+    BODY,
+    `insert into public."My Letters" (id, "The Body") values (99, 'Printers of old.'); ${filled(BODY)}`,
+  ],
+  [
+    "a column with a default, which rows from before the trigger may have",
+    BODY,
+    filled(BODY, undefined, "tsvector default ''"),
+  ],
   [
     "a column that nobody generates",
     BODY,
@@ -141,26 +190,51 @@ async function withAnother(more: string): Promise<void> {
   );
 }
 
-test("An index with a function that finds nothing by our search path is left out, and breaks no search", async () => {
-  const wrapper = (language: string, body: string) =>
+/** A function in an index, that finds by the user's search path alone what it calls: as it could be made before Postgres 17. */
+async function withWrapper(language: "sql" | "plpgsql"): Promise<void> {
+  const [qualified, bare] = ["public.plain", "plain"].map((name) =>
+    language === "sql" ? `select ${name}($1)` : `begin return ${name}($1); end`,
+  );
+  const wrapper = (body = ""): string =>
     `create or replace function public.f_plain(text) returns text immutable language ${language} as $f$ ${body} $f$`;
   await withAnother(`
     create or replace function public.plain(text) returns text immutable language sql as 'select lower($1)';
-    ${wrapper("sql", "select public.plain($1)")}; ${on_(`to_tsvector('english', public.f_plain("The Body"))`)}`);
+    ${wrapper(qualified)}; ${on_(`to_tsvector('english', public.f_plain("The Body"))`)}`);
   onTestFinished(async () => {
     await on.client.query(
       `drop table public."My Letters"; drop function public.f_plain(text), public.plain(text)`,
     );
   });
-  // As it could be made before Postgres 17, which builds an index under a search path of its own.
-  for (const [language, body] of [
-    ["sql", "select plain($1)"],
-    ["plpgsql", "begin return plain($1); end"],
-  ] as const) {
-    await on.client.query(wrapper(language, body));
+  await on.client.query(
+    `${wrapper(bare)}; update public."My Letters" set embedding = format('[1,1,1,1,1,1,1,%s]', id)::vector`,
+  );
+}
+
+test.each(["sql", "plpgsql"] as const)(
+  "An index with a function (%s) that finds nothing by our search path is left out, and breaks no search, whatever a session planned before",
+  async (language) => {
+    await withWrapper(language);
+    const searcher = searcherOver(db);
+    for (const options of [{}, { hybrid: false }, { select: ["title"] }, {}]) {
+      for (const question of ["printer", { like: 3 }]) {
+        // Each session forgets what it has planned with.
+        await on.client.query('alter index public."My Letters_to_tsvector_idx" set (fastupdate = on)');
+        expect((await searcher.search("letters", question, { limit: 2, ...options })).hits).toHaveLength(2);
+      }
+    }
     expect(await rankedBy("printer")).toEqual({ rankedBy: "meaning and words", first: "3" });
     expect((await loadSearched(db, "letters")).wordIndexes).toHaveLength(1);
-  }
+  },
+);
+
+test("A source whose index has such a function is broken, and says what to do; then it is not", async () => {
+  await withWrapper("sql");
+  const { broken } = await loadSources(db);
+  expect(broken.map(({ problem }) => problem)).toEqual([
+    expect.stringMatching(/^Postgres cannot plan .*"My Letters_to_tsvector_idx1?".*public.f_plain\(text\)/),
+  ]);
+  await on.client.query("alter function public.f_plain(text) set search_path = public, pg_catalog");
+  expect((await loadSources(db)).broken).toEqual([]);
 });
 
 describeNative("A role that may not read a column that is indexed", "needs roles of its own", () => {

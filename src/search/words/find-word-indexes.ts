@@ -5,6 +5,7 @@ import { UsageError } from "../../errors.ts";
 import { roleSearchPath } from "../../database/session-settings.ts";
 import type { Source } from "../../sources/source.ts";
 import { areWordsOfText } from "./are-words-of-text.ts";
+import { filledColumns } from "./filled-columns.ts";
 import { findLanguage, watchedWords, type WordIndex } from "./word-index.ts";
 
 interface Candidate {
@@ -12,6 +13,8 @@ interface Candidate {
   readonly indexed: string;
   /** What a generated column is made of. */
   readonly generated: string | null;
+  /** It has some rows only. */
+  readonly isPartial: boolean;
   /** The index, and those of partitions: quoted. */
   readonly names: readonly string[];
 }
@@ -24,11 +27,12 @@ interface FoundIndex {
 
 /**
  * The indexes that have the words of a source's texts, the oldest first: on an expression, or on a column that Postgres
- * generates. One that cannot be explained to this role, or not without the names that its sessions find, is none.
+ * generates, or its trigger fills. A partial one has them if Postgres uses it for any words. One that cannot be explained to this role, or not without the names that its sessions find, is none.
  */
 export async function findWordIndexes(db: Database, source: Source): Promise<FoundIndex[]> {
   const { rows: candidates } = await sql<Candidate>`
     select pg_get_indexdef(i.indexrelid, n, false) as indexed, pg_get_expr(d.adbin, d.adrelid) as generated,
+      i.indpred is not null as "isPartial",
       array(select quote_ident(p.relname) from pg_class p
         where p.oid = i.indexrelid or p.oid in (select t.relid from pg_partition_tree(i.indexrelid) t)) as names
     from pg_index i join pg_class c on c.oid = i.indexrelid join pg_am m on m.oid = c.relam
@@ -36,14 +40,16 @@ export async function findWordIndexes(db: Database, source: Source): Promise<Fou
     join pg_opclass o on o.oid = i.indclass[n - 1] and o.opcintype = 'tsvector'::regtype
     left join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[n - 1] and a.attgenerated <> ''
     left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
-    where i.indrelid = ${source.oid}::int8::oid and m.amname = 'gin' and i.indisvalid and i.indpred is null
+    where i.indrelid = ${source.oid}::int8::oid and m.amname = 'gin' and i.indisvalid
     order by i.indexrelid, n`.execute(db);
+  const filled = await filledColumns(db, source);
   const found: FoundIndex[] = [];
-  for (const candidate of candidates) {
+  for (const one of candidates) {
+    const candidate = { ...one, generated: one.generated ?? filled.get(one.indexed) ?? null };
     const index = await unlessRefused(() => indexOf(db, source, candidate));
     if (index === undefined) continue;
     const isUsed = await unlessRefused(() => isUsedBy(db, source, index, candidate));
-    if (isUsed !== undefined) found.push({ index, isUsed });
+    if (isUsed === true || (isUsed === false && !candidate.isPartial)) found.push({ index, isUsed });
   }
   return found;
 }
@@ -84,6 +90,7 @@ async function isUsedBy(
   { names }: Candidate,
 ): Promise<boolean> {
   return await db.transaction().execute(async (transaction) => {
+    if (source.plansAsRole === true) await sql`select ${roleSearchPath}`.execute(transaction);
     await sql`select set_config('enable_seqscan', 'off', true), set_config('enable_indexscan', 'off', true)`.execute(
       transaction,
     );

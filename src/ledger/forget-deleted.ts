@@ -2,6 +2,7 @@ import { sql, type RawBuilder } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { isUnchanged, keyMatches, watchedRows } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
+import { identityOf, isSameEntry } from "./ledger-sql.ts";
 
 /*
  * Deleting a row erases what was made from it, by its trigger. These look for what no trigger could see: a partition was
@@ -28,14 +29,14 @@ export async function uncacheDeleted(db: Database, source: Source): Promise<void
 export async function unrecordDeleted(db: Database, source: Source): Promise<void> {
   await sql`
     with gone as materialized (
-      select l.key, l.embedded_at from autoembed.embedding_ledger l
+      select l.key, ${identityOf("l")} from autoembed.embedding_ledger l
       where l.source_id = ${source.id} and ${isGone(source, "l")}
     ), unlocked as materialized (
-      select l.key from autoembed.embedding_ledger l join gone g on g.key = l.key and g.embedded_at = l.embedded_at
+      select l.key from autoembed.embedding_ledger l join gone g on g.key = l.key and ${isSameEntry("l", "g")}
       where l.source_id = ${source.id} for update of l skip locked
     )
-    delete from autoembed.embedding_ledger l
-    where l.source_id = ${source.id} and l.key = any(array(select u.key from unlocked u))`.execute(db);
+    delete from autoembed.embedding_ledger l using unlocked u
+    where l.source_id = ${source.id} and l.key = u.key`.execute(db);
 }
 
 /**

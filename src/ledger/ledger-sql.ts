@@ -47,6 +47,16 @@ export function isCached(
         where e.model = any(${cacheNames}) and e.text_hash = ${textHash} offset 0)`;
 }
 
+/** The columns that tell an entry from one that is written later under its key: rows of a batch have one time. */
+export function identityOf(entry: string): RawBuilder<unknown> {
+  return sql.join(["embedded_at", "text_hash", "vector_hash"].map((column) => sql.ref(`${entry}.${column}`)));
+}
+
+/** Whether two entries are one, as `identityOf` has it. */
+export function isSameEntry(one: string, other: string): RawBuilder<boolean> {
+  return sql`(${identityOf(one)}) is not distinct from (${identityOf(other)})`;
+}
+
 /** Stands for the hash of a vector that is not known. */
 export const NO_HASH = sql`null::bytea`;
 

@@ -12,6 +12,8 @@ export const CUT = /^(57P0[123]|08\w{3})$/;
 const LONGEST_WAIT_MS = 20_000;
 /** Under REPEATABLE READ and SERIALIZABLE, every user must expect this error, whatever others write, and try again. */
 const SERIALIZATION_FAILURE = "40001";
+/** The SQLSTATE of a trigger function's own warning. */
+const WARNING = "01000";
 /** After so many tries a user would take it for a failure. */
 const MOST_TRIES = 100;
 const MIXED = ["read committed", "read committed", "repeatable read", "serializable"] as const;
@@ -75,6 +77,10 @@ export class Writer {
       statement_timeout: LONGEST_WAIT_MS,
     });
     client.on("error", () => undefined);
+    // A trigger function that could not queue a change says so, and the write goes through.
+    client.on("notice", ({ code }) => {
+      if (code === WARNING) this.#tallies.failed.add("a change was not queued");
+    });
     await client.connect();
     this.#client = client;
     return client;

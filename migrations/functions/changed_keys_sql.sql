@@ -15,9 +15,8 @@ declare
   is_changed text;
 begin
   select format('row(%s)::record *<> row(%s)::record',
-    string_agg(format('($1).%I', a.attname), ', '), string_agg(format('($2).%I', a.attname), ', '))
-  into is_changed from pg_attribute a
-  where a.attrelid = watched_table and a.attnum = any(key_numbers || text_number) and not a.attisdropped
+    string_agg(format('($1).%I', n.name), ', '), string_agg(format('($2).%I', n.name), ', '))
+  into is_changed from unnest(autoembed.column_names(watched_table, key_numbers || text_number)) n(name)
   having count(*) = cardinality(key_numbers) + 1;
   return format('select %s, %s where %s', coalesce(new_key, 'null'), coalesce(old_key, 'null'),
     coalesce(is_changed, '$1 *<> $2'));

@@ -10,10 +10,8 @@ set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare
-  names text[];
+  names text[] := autoembed.column_names(watched_table, key_numbers);
 begin
-  select array_agg(a.attname::text order by array_position(key_numbers, a.attnum)) into names from pg_attribute a
-  where a.attrelid = watched_table and a.attnum = any(key_numbers) and not a.attisdropped;
   if cardinality(names) is distinct from cardinality(key_numbers) then
     names := autoembed.primary_key(relation);
   end if;

@@ -1,5 +1,5 @@
 -- Part of what a trigger function does when its table has changed. Postgres reads statements by the names of now, but a
--- transaction that is not read committed sees the catalog as it was when it began: a column may have been renamed since.
+-- transaction that is not read committed sees the catalog as it was when it began: a column may have been renamed.
 create or replace function autoembed.column_names(relation oid, numbers int2[]) returns text[]
 language plpgsql stable strict
 set search_path = pg_catalog, pg_temp

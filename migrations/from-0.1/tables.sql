@@ -44,11 +44,30 @@ insert into autoembed.embedding_usage
 select source_id, day, embedded, cached, failed, truncated, requests, tokens from public.embedding_usage;
 
 -- Version 0.1 called vectors by backend, model and length, whatever server made them: what a source with a server of its
--- own may have made must not stand in for another server's.
-delete from public.embedding_cache c where exists (
-  select from public.embedding_source s
-  where s.settings ? 'base_url' and starts_with(c.model, coalesce(s.backend || '/', ''))
-    and (s.model is null or strpos(c.model, format('/%s@', s.model)) > 0));
+-- own may have made must not stand in for another server's. The names are looked up by the index, and all that is there
+-- is removed at once: the watched tables are locked.
+do $$
+declare
+  names text[];
+  doubtful text[];
+begin
+  with recursive n(name) as (
+    (select model from public.embedding_cache order by model limit 1)
+    union all
+    select (select c.model from public.embedding_cache c where c.model > n.name order by c.model limit 1)
+    from n where n.name is not null)
+  select array_agg(n.name), array_agg(n.name) filter (where exists (
+    select from public.embedding_source s
+    where s.settings ? 'base_url' and (s.backend is null or s.backend = split_part(n.name, '/', 1))
+      and (s.model is null
+        or s.model = regexp_replace(substr(n.name, strpos(n.name, '/') + 1), '@[^@]*$', ''))))
+  into names, doubtful from n where n.name is not null;
+  if doubtful = names then
+    truncate public.embedding_cache;
+  elsif doubtful is not null then
+    delete from public.embedding_cache where model = any(doubtful);
+  end if;
+end $$;
 
 -- Moved, not copied: it may be many gigabytes, and the watched tables are locked.
 drop table autoembed.embedding_cache;

@@ -37,6 +37,6 @@ begin
 end
 $$;
 comment on function autoembed.nearest_sql is
-  'SQL that selects the keys of a source''s vectors, as text and as k1, k2, …, and their distances from $1: of the '
+  'SQL that selects the keys of a source''s vectors, as text and as k1, k2, ..., and their distances from $1: of the '
   'rows that pass the filter, or of all, with whether they pass. Of it, the rows that it selects from, and the '
   'expression that orders them.';

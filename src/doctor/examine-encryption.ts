@@ -1,7 +1,7 @@
 import type pg from "pg";
 import type { Config } from "../config.ts";
 import { clientOf } from "../database/client-of.ts";
-import { ok, problem, type Finding } from "./finding.ts";
+import { ok, problem, warning, type Finding } from "./finding.ts";
 
 const PATIENCE_MS = 5_000;
 
@@ -20,6 +20,8 @@ export interface Reached {
   readonly setting: string;
   /** Others can read what goes through the socket that leaves here. */
   readonly isOpen: boolean;
+  /** That socket has no TLS, and both its ends are on this machine: a pooler's, or a port that leads to a container or another machine. */
+  readonly isNear: boolean;
   /** Whether the session is encrypted as the server sees it; null where it does not say. */
   readonly encrypted: boolean | null;
   /** Whether the session comes from another machine, as the server sees it. */
@@ -47,9 +49,9 @@ export async function examineEncryption(
 /** Each address is reported once, where both ends find it open too. */
 export function judgeEncryption(reached: readonly Reached[]): Finding[] {
   const open = reached.filter(({ isOpen }) => isOpen).map(({ setting }) => setting);
-  const beyond = reached
-    .filter(({ isOpen, encrypted, remote }) => !isOpen && encrypted !== true && remote)
-    .map(({ setting }) => setting);
+  const beyond = reached.filter(({ isOpen, encrypted, remote }) => !isOpen && encrypted !== true && remote);
+  const relayed = beyond.filter(({ isNear }) => isNear).map(({ setting }) => setting);
+  const pooled = beyond.filter(({ isNear }) => !isNear).map(({ setting }) => setting);
   const findings: Finding[] = [];
   if (open.length > 0)
     findings.push(
@@ -58,10 +60,17 @@ export function judgeEncryption(reached: readonly Reached[]): Finding[] {
         `Append ?sslmode=verify-full&sslrootcert=FILE to ${open.join(" and ")}, with the authority of the server's certificate in that file.`,
       ),
     );
-  if (beyond.length > 0)
+  if (relayed.length > 0)
+    findings.push(
+      warning(
+        `The connection of ${relayed.join(", ")} goes to this machine, and reaches the server from another address, not encrypted: texts and vectors can be read on the way if it leaves this machine.`,
+        "A container's published port, or a tunnel with encryption of its own: nothing to do. A pooler or proxy: have it use TLS to the server too (PgBouncer: server_tls_sslmode).",
+      ),
+    );
+  if (pooled.length > 0)
     findings.push(
       problem(
-        `The connection of ${beyond.join(", ")} that reaches the server is not encrypted, and comes from another machine: texts and vectors can be read on the way.`,
+        `The connection of ${pooled.join(", ")} that reaches the server is not encrypted, and comes from another machine: texts and vectors can be read on the way.`,
         "A pooler or proxy stands between: have it use TLS to the server too (PgBouncer: server_tls_sslmode).",
       ),
     );
@@ -92,7 +101,8 @@ async function reach(
       select (select ssl from pg_catalog.pg_stat_ssl where pid = pg_catalog.pg_backend_pid()) as encrypted,
         coalesce(not (pg_catalog.inet_client_addr() <<= any('{127.0.0.0/8,::1}'::inet[]))
           and pg_catalog.inet_client_addr() <> pg_catalog.inet_server_addr(), false) as remote`);
-    return rows[0] && { isOpen: isOpen(socketOf(client)), ...rows[0] };
+    const socket = socketOf(client);
+    return rows[0] && { isOpen: isOpen(socket), isNear: isNear(socket), ...rows[0] };
   } catch {
     return undefined;
   } finally {
@@ -106,7 +116,12 @@ function socketOf(client: pg.Client): SocketEnds {
 }
 
 /** Whether others on the way can read what goes through a socket; a Unix socket has no addresses. */
-export function isReadable({ encrypted, remoteAddress, localAddress }: SocketEnds): boolean {
+export function isReadable(socket: SocketEnds): boolean {
+  return socket.encrypted !== true && socket.remoteAddress !== undefined && !isNear(socket);
+}
+
+/** A socket without TLS between two addresses of this machine. */
+export function isNear({ encrypted, remoteAddress, localAddress }: SocketEnds): boolean {
   if (encrypted === true || remoteAddress === undefined) return false;
-  return remoteAddress !== localAddress && !/^(::ffff:)?127\.|^::1$/.test(remoteAddress);
+  return remoteAddress === localAddress || /^(::ffff:)?127\.|^::1$/.test(remoteAddress);
 }

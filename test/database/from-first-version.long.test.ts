@@ -160,7 +160,7 @@ describe("A database of version 0.1 is taken over", () => {
     const { url, client } = await firstVersion();
     await client.query(`
       insert into embedding_cache (model, text_hash, embedding) select name, sha256('poisoned'), '${vectorOf("other")}'
-      from unnest('{llm_api/m@8,llm_api/m-2@8,ollama/m@8}'::text[]) name;
+      from unnest('{llm_api/m@8,llm_api/m-2@8,llm_api/org/m@8,ollama/m@8}'::text[]) name;
       update embedding_source set settings = '{"base_url": "http://elsewhere.example/v1"}' where name = 'happenings'`);
     await adopt(url);
     const { rows } = await client.query<{ model: string }>(
@@ -168,9 +168,23 @@ describe("A database of version 0.1 is taken over", () => {
     );
     expect(rows.map(({ model }) => model)).toEqual([
       "llm_api/m-2@8",
+      "llm_api/org/m@8",
       "llm_api/text-embedding-3-small@8",
       "ollama/m@8",
     ]);
+  });
+
+  test("Where a source with a server of its own may have made all of the cache of 0.1, it is emptied at once", async () => {
+    const { url, client } = await firstVersion();
+    await client.query(
+      `update embedding_source set settings = '{"base_url": "http://elsewhere.example/v1"}'`,
+    );
+    await adopt(url);
+    const { rows } = await client.query(
+      "select pg_relation_size('autoembed.embedding_cache')::int as size, count(*)::int from autoembed.embedding_cache",
+    );
+    // Deleted rows would take up room until a vacuum.
+    expect(rows).toEqual([{ size: 0, count: 0 }]);
   });
 
   test("A takeover from 0.1 is refused while a listener of 0.1 is at work, and changes nothing", async () => {

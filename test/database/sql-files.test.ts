@@ -25,6 +25,17 @@ describe("Every file of migrations/functions has one function", () => {
   });
 });
 
+test("Every SQL file is in ASCII, which every encoding of a database has; but for one that was released", async () => {
+  const names = await readdir(MIGRATIONS, { recursive: true });
+  const files = names.filter((name) => name.endsWith(".sql")).sort();
+  expect(files.length).toBeGreaterThan(100);
+  const texts = await Promise.all(files.map((name) => readFile(new URL(name, MIGRATIONS), "latin1")));
+  // Migrating puts it into ASCII.
+  expect(files.filter((_, i) => /[\u{80}-\u{ff}]/u.test(texts[i] ?? ""))).toEqual([
+    "committed/000001-tables.sql",
+  ]);
+});
+
 test("No function in the schema autoembed contains a backslash, which a session may take for an escape", async () => {
   const database = await openTestDatabase();
   try {

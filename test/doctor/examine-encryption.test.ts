@@ -5,6 +5,7 @@ import { TLSSocket } from "node:tls";
 import { expect, onTestFinished, test } from "vitest";
 import {
   examineEncryption,
+  isNear,
   isReadable,
   judgeEncryption,
   type Reached,
@@ -20,6 +21,15 @@ test("A socket can be read on the way if it leads to another machine and has no 
   for (const loopback of ["127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1"])
     expect(isReadable({ remoteAddress: loopback, localAddress: here })).toBe(false);
   expect(isReadable({ remoteAddress: undefined, localAddress: undefined })).toBe(false);
+});
+
+test("A socket is near if it has no TLS and both its ends are on this machine", () => {
+  const loopback = { remoteAddress: "127.0.0.1", localAddress: "127.0.0.1" };
+  expect(isNear(loopback)).toBe(true);
+  expect(isNear({ remoteAddress: "10.0.0.5", localAddress: "10.0.0.5" })).toBe(true);
+  expect(isNear({ ...loopback, encrypted: true })).toBe(false);
+  expect(isNear({ remoteAddress: "10.0.0.9", localAddress: "10.0.0.5" })).toBe(false);
+  expect(isNear({ remoteAddress: undefined, localAddress: undefined })).toBe(false);
 });
 
 /** A server that a client sees at another address than its own, and that leads to the database. */
@@ -85,7 +95,13 @@ test("`doctor` looks at each address of the database as it is reached from here"
 });
 
 test("A connection that both ends see without TLS is one problem, and a pooler's connection to the server is one of its own", () => {
-  const bare: Reached = { setting: "DATABASE_URL", isOpen: true, encrypted: false, remote: true };
+  const bare: Reached = {
+    setting: "DATABASE_URL",
+    isOpen: true,
+    isNear: false,
+    encrypted: false,
+    remote: true,
+  };
   expect(judgeEncryption([bare])).toEqual([
     {
       level: "problem",
@@ -93,7 +109,7 @@ test("A connection that both ends see without TLS is one problem, and a pooler's
       remedy: expect.stringContaining("sslmode=verify-full") as string,
     },
   ]);
-  // Only the server sees it: the address here is a pooler's, with TLS or on this machine. Some servers do not say.
+  // Only the server sees it: the address here is a pooler's, with TLS or a Unix socket. Some servers do not say.
   for (const encrypted of [false, null])
     expect(judgeEncryption([{ ...bare, isOpen: false, encrypted }])).toEqual([
       {
@@ -102,6 +118,16 @@ test("A connection that both ends see without TLS is one problem, and a pooler's
         remedy: expect.stringContaining("server_tls_sslmode") as string,
       },
     ]);
+  // A container's published port looks as a pooler on this machine does.
+  const near = { ...bare, isOpen: false, isNear: true };
+  expect(judgeEncryption([near])).toEqual([
+    {
+      level: "warning",
+      what: expect.stringContaining("DATABASE_URL goes to this machine") as string,
+      remedy: expect.stringMatching(/container's published port.*tunnel.*server_tls_sslmode/) as string,
+    },
+  ]);
+  expect(judgeEncryption([{ ...near, remote: false }])).toMatchObject([{ level: "ok" }]);
   const direct = { ...bare, setting: "LISTEN_DATABASE_URL" };
   const levels = (...reached: Reached[]) => judgeEncryption(reached).map(({ level }) => level);
   expect(levels({ ...bare, isOpen: false }, direct)).toEqual(["problem", "problem"]);

@@ -23,7 +23,8 @@ beforeEach(async () => {
 async function letters(text: string, more: string): Promise<void> {
   await on.client.query(`
     drop table if exists public."My Letters" cascade;
-    create table public."My Letters" (id bigint primary key, title text, "The Body" text, doc jsonb, column1 text, embedding vector(8));
+    create table public."My Letters" (id bigint primary key, title text, "The Body" text, doc jsonb, column1 text, embedding vector(8),
+      made text generated always as (lower(title)) stored);
     select autoembed.watch('public."My Letters"', $t$${text}$t$, source_name => 'letters');
     ${more};
     insert into public."My Letters" (id, title, doc, "The Body")
@@ -150,6 +151,14 @@ test.each([
     BODY,
     `${filled(BODY)}; create trigger later before update on public."My Letters" for each row execute function suppress_redundant_updates_trigger()`,
   ],
+  [
+    "a column whose text another trigger sets first, which an update does not name",
+    BODY,
+    `${filled(BODY)}; create or replace function public.new_text() returns trigger language plpgsql as
+      $f$ begin new."The Body" := coalesce(new.title, ''); return new; end $f$;
+    create trigger earlier before update on public."My Letters" for each row execute function public.new_text()`,
+  ],
+  ["a column whose text is generated, after the trigger", "made", filled("made")],
   [
     "a column whose trigger came after some of the rows",
     BODY,

@@ -8,7 +8,7 @@ import { DIMENSIONS, prepare } from "../support/listening.ts";
 
 /** `indexed` has an index on a function of its own, `titled` a text that is one, `plain` neither. */
 async function prepareTables() {
-  const { client, database } = await prepare();
+  const { client, database, listen } = await prepare();
   await client.query(`drop schema if exists app cascade; create schema app;
     create function app.title(body text) returns text immutable language plpgsql as $$ begin return 'A ' || body; end $$;
     create table app.indexed (id bigint primary key, body text, embedding vector(${DIMENSIONS}));
@@ -21,12 +21,12 @@ async function prepareTables() {
     insert into app.plain values (1, 'one'); insert into app.titled values (1, 'one')`);
   const db = connect({ databaseUrl: database.url, maxConnections: 1, ownSessions: true });
   onTestFinished(() => db.destroy());
-  return { client, url: database.url, db };
+  return { client, url: database.url, db, listen };
 }
 
 describeNative("A table that is locked", "needs several sessions", () => {
-  test("keeps no other source from being read, and its own is at work again as it was", async () => {
-    const { url, db } = await prepareTables();
+  test("keeps no other source from being read, counted and embedded", async () => {
+    const { client, url, db, listen } = await prepareTables();
     const before = await loadSources(db);
     const altering = new pg.Client(url);
     await altering.connect();
@@ -41,6 +41,13 @@ describeNative("A table that is locked", "needs several sessions", () => {
       expect(problems.get(name)).toContain(
         `app.${name} cannot be counted: the database answered SQLSTATE 55P03`,
       );
+    const listener = await listen();
+    const embedded = async (table: string) =>
+      (await client.query(`select from app.${table} where embedding is not null`)).rowCount;
+    await expect.poll(() => embedded("plain"), { timeout: 20_000 }).toBe(1);
+    await altering.query("rollback");
+    await listener.whenDrained(AbortSignal.timeout(20_000));
+    expect(await embedded("titled")).toBe(1);
   });
 
   test("`status` counts the others where a function of a text's own fails", async () => {

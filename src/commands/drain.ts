@@ -4,6 +4,7 @@ import type { Database } from "../database/connect.ts";
 import { invocation } from "../invocation.ts";
 import { Deadline } from "../providers/deadline.ts";
 import { isDrained } from "../queue/counts.ts";
+import { noneUsable } from "../sources/choose-sources.ts";
 import { loadSources } from "../sources/load-sources.ts";
 import { missingGrants } from "../sources/missing-grants.ts";
 import type { BrokenSource, Source } from "../sources/source.ts";
@@ -50,6 +51,7 @@ export const drain: Command = {
     const progress = showProgress(values.json ? "none" : process.stderr.isTTY ? "bar" : "lines");
     return await withDatabase(async (db, config) => {
       const { usable, chunked, broken } = await loadSources(db);
+      if (usable.length === 0 && chunked.length === 0) throw noneUsable(broken);
       const forbidden = await withoutRights(db, [...chunked, ...usable]);
       const left = [...broken, ...forbidden];
       const isAtWork = ({ paused, id }: Source): boolean =>
@@ -59,13 +61,14 @@ export const drain: Command = {
         db,
         atWork.map(({ id }) => id),
       ));
-      if (isLeft) for (const { name, problem } of left) console.error(`${name}: ${problem}`);
+      for (const { name, problem } of isLeft ? left : broken) console.error(`${name}: ${problem}`);
+      const isAmiss = isLeft || broken.some(({ missesChanges }) => missesChanges === true);
       // Most runs of a scheduler find nothing: they start no listener, load no model and ask no provider.
       const except = left.map(({ id }) => id);
       if (await isDrained(db, except)) {
         const nothing = isLeft ? "Nothing is pending that can be embedded." : "Nothing is pending.";
         console.log(values.json ? JSON.stringify(NOTHING) : nothing);
-        return isLeft ? 1 : 0;
+        return isAmiss ? 1 : 0;
       }
       const report = await runBackfill(config, usable.filter(isAtWork), {
         chunked: chunked.filter(isAtWork),
@@ -78,7 +81,7 @@ export const drain: Command = {
         signal,
       });
       console.log(values.json ? JSON.stringify(report) : describeBackfill(report, "drain"));
-      return report.pending > 0 || report.failed > 0 || isLeft ? 1 : 0;
+      return report.pending > 0 || report.failed > 0 || isAmiss ? 1 : 0;
     }, signal);
   },
 };

@@ -1,6 +1,7 @@
 import { Kysely, PostgresDialect, type PostgresPool, type PostgresPoolClient } from "kysely";
 import pg from "pg";
 import { clientOf } from "./client-of.ts";
+import { NoConnection, SetupError } from "../errors.ts";
 import { connectPatiently } from "./connect-patiently.ts";
 import { isOfSharedSession, isReadOnly, isUnanswered } from "./database-fault.ts";
 import { PLANNING } from "./kept-plan.ts";
@@ -132,14 +133,14 @@ function asWeUseIt(pool: pg.Pool, options: ConnectOptions): PostgresPool {
   };
   return {
     connect: async () => {
-      const client = await patient.connect();
+      const client = await patient.connect().catch(withoutConnection);
       if (ownSessions && !pinned.has(client)) {
         try {
           await pin(client);
           pinned.add(client);
         } catch (error) {
           client.release(true);
-          throw error;
+          withoutConnection(error);
         }
       }
       const kept = keptBy.get(client) ?? new Set();
@@ -168,4 +169,8 @@ function asWeUseIt(pool: pg.Pool, options: ConnectOptions): PostgresPool {
     },
     end: patient.end,
   };
+}
+
+function withoutConnection(error: unknown): never {
+  throw error instanceof SetupError ? new NoConnection(error) : error;
 }

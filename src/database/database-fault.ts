@@ -89,6 +89,11 @@ export function isOutage(error: unknown): boolean {
   return isReadOnly(error) || poolerFault(error) !== undefined || OUTAGES.has(code) || code.startsWith("08");
 }
 
+/** Whether statements over other tables would do no better: an outage, or no connection. A lock or a right concerns one table. */
+export function isOfEveryTable(error: unknown): boolean {
+  return isOutage(error) || isRefusedPassword(error);
+}
+
 /** Lost connections, a full disk, a shutdown, a missing database or role. */
 const SERVER_CLASSES = new Set(["08", "28", "3D", "53", "57"]);
 

@@ -1,5 +1,5 @@
 import { onTooLong } from "../providers/source-settings.ts";
-import { SetupError } from "../errors.ts";
+import { NoConnection, SetupError } from "../errors.ts";
 import type { WorkerLoop } from "../pipeline/worker-loop.ts";
 import { rowModel } from "../providers/fingerprint.ts";
 import { ProviderError } from "../providers/provider-error.ts";
@@ -161,7 +161,7 @@ export class SourceWorkers {
     } catch (error) {
       if (!this.#states.is("starting", source)) return;
       const problem = error instanceof Error ? error.message : "unknown";
-      await this.#breakDown(source, problem, error instanceof SetupError);
+      await this.#breakDown(source, problem, isOfSource(error));
       throw error;
     }
   }
@@ -170,7 +170,7 @@ export class SourceWorkers {
     try {
       await checkGrants(this.#dependencies.db, source);
     } catch (error) {
-      if (!(error instanceof SetupError)) throw error;
+      if (!isOfSource(error)) throw error;
       await this.#breakDown(source, error.message, true);
       return;
     }
@@ -211,6 +211,11 @@ export class SourceWorkers {
 /** An outage passes; a wrong key, model or length of vectors does not. */
 function needsAction(error: unknown): error is Error {
   return error instanceof SetupError || (error instanceof ProviderError && error.kind === "setup");
+}
+
+/** Whether its settings, its column or its grants are at fault, and not the way to the database. */
+function isOfSource(error: unknown): error is SetupError {
+  return error instanceof SetupError && !(error instanceof NoConnection);
 }
 
 function noReason(): undefined {

@@ -4,7 +4,7 @@ import { invocation } from "../invocation.ts";
 import type { ChunkedSource } from "./chunked-source.ts";
 import type { Use } from "./diagnose-source.ts";
 import { loadSources } from "./load-sources.ts";
-import type { Source } from "./source.ts";
+import type { BrokenSource, Source } from "./source.ts";
 import { unknownSource } from "./unknown-source.ts";
 
 /** The sources that a name stands for; without a name, all of them. */
@@ -33,13 +33,17 @@ export async function choose(db: Database, name: string | undefined, use: Use = 
     throw await unknownSource(db, name);
   }
   if (usable.length === 0) {
-    throw new SetupError(
-      "No watched table can be worked on.",
-      broken.map((source) => `${source.name}: ${source.problem}`).join("\n") ||
-        `Watch one: ${invocation("watch", "public.tickets --text body")}`,
-    );
+    throw noneUsable(broken);
   }
   return { sources: usable, chunked };
+}
+
+export function noneUsable(broken: readonly BrokenSource[]): SetupError {
+  return new SetupError(
+    "No watched table can be worked on.",
+    broken.map((source) => `${source.name}: ${source.problem}`).join("\n") ||
+      `Watch one: ${invocation("watch", "public.tickets --text body")}`,
+  );
 }
 
 /** `choose`, for work that needs the vectors alone. */

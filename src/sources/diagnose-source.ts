@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
-import { databaseFault, isDatabaseError } from "../database/database-fault.ts";
+import { databaseFault, isDatabaseError, isOfEveryTable } from "../database/database-fault.ts";
 import type { ChunkedSource } from "./chunked-source.ts";
 import { unplannedIndex } from "./indexed-functions.ts";
 import { missingGrants } from "./missing-grants.ts";
@@ -16,6 +16,7 @@ export type Use = "work" | "search";
 /** The source that a row describes; or, where its tables no longer allow work on it, what is wrong and what to do. */
 export function diagnoseSource(row: SourceRow, use: Use): Source | ChunkedSource | BrokenSource {
   const broken = (problem: string): BrokenSource => ({ id: row.id, name: row.name, problem });
+  const missingChanges = (problem: string): BrokenSource => ({ ...broken(problem), missesChanges: true });
   if (row.schema === null || row.table === null) {
     const again = invocation("watch", ["TABLE", "--name", row.name, "--text", row.text_expression]);
     return broken(
@@ -30,7 +31,7 @@ export function diagnoseSource(row: SourceRow, use: Use): Source | ChunkedSource
     );
   }
   if (row.misses_inserts) {
-    return broken(
+    return missingChanges(
       `${watched} became a partition after it was watched, so rows inserted through its parent are not seen: watch it again under this name, and backfill`,
     );
   }
@@ -49,7 +50,7 @@ export function diagnoseSource(row: SourceRow, use: Use): Source | ChunkedSource
     );
   }
   if (row.role_without_queue !== null) {
-    return broken(
+    return missingChanges(
       `its trigger functions belong to the role ${row.role_without_queue}, which may not write to the queue, so that changes are not queued: \`${invocation("doctor")}\` says what to run; then backfill`,
     );
   }
@@ -120,25 +121,28 @@ export async function diagnoseText(
   db: Database,
   source: Source,
   { text_is_column: isColumn }: Pick<SourceRow, "text_is_column">,
+  use: Use,
 ): Promise<BrokenSource | undefined> {
   if (isColumn) return undefined;
   try {
     await sql`select from ${watchedRows(source)} t where t.content is null limit 0`.execute(db);
     return undefined;
   } catch (error) {
-    if (databaseFault(error) === "server") throw error;
+    if (!isDatabaseError(error) || isOfEveryTable(error)) throw error;
+    // A lock that is not given in time tells nothing of the text: whoever works on the source will see.
+    if (databaseFault(error) === "server") return undefined;
     const { id, name, schema, table, textExpression } = source;
-    if (isDatabaseError(error) && error.code === "42501")
-      return { id, name, problem: await forbidden(db, source, error.message) };
+    if (error.code === "42501") return { id, name, problem: await forbidden(db, source, error.message, use) };
     const problem = `the text ${textExpression} cannot be read from ${schema}.${table} any more: a column was renamed or dropped. Watch it again under this name (changes are still queued)`;
     return { id, name, problem };
   }
 }
 
 /** @param refusal of Postgres: it names a table, a schema or a function, and no value */
-async function forbidden(db: Database, source: Source, refusal: string): Promise<string> {
-  const missing = await missingGrants(db, source);
-  if (missing !== null)
+async function forbidden(db: Database, source: Source, refusal: string, use: Use): Promise<string> {
+  // A search writes nothing, and a role that may read the table lacks the right to a function.
+  const missing = use === "search" ? null : await missingGrants(db, source);
+  if (missing?.mayRead === false)
     return `the role ${missing.role} may not read ${source.schema}.${source.table} or may not write its vectors: ${missing.grants}`;
   return `this role may not compute the text ${source.textExpression} of ${source.schema}.${source.table}: ${refusal}. Grant it that right (changes are still queued)`;
 }

@@ -36,5 +36,5 @@ async function diagnoseExpressions<One extends Source>(
   // Otherwise the text would be blamed.
   const planned = await diagnoseIndexes(db, source, row, use);
   if ("problem" in planned || planned.plansAsRole === true) return planned;
-  return (await diagnoseText(db, planned, row)) ?? planned;
+  return (await diagnoseText(db, planned, row, use)) ?? planned;
 }

@@ -63,4 +63,6 @@ export interface BrokenSource {
   readonly id: number;
   readonly name: string;
   readonly problem: string;
+  /** Nobody waits for its changes: they are not in the queue. */
+  readonly missesChanges?: true;
 }

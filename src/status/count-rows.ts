@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
-import { databaseFault, describeDatabaseError } from "../database/database-fault.ts";
+import { databaseFault, describeDatabaseError, isOfEveryTable } from "../database/database-fault.ts";
 import { invocation } from "../invocation.ts";
 import { isOfOldModel, isOfOldText, lendersOfCurrent } from "../ledger/stale-rows.ts";
 import { joinQueue } from "../queue/is-queued.ts";
@@ -38,9 +38,11 @@ async function countRowsOnce(db: Database, source: Source): Promise<CountedRows>
   return counted;
 }
 
-/** What this role may not read, or what is no longer as it was, is a problem of its own source: the others are counted. */
+/** What this role may not read, what is locked, or no longer as it was, is a problem of its own source: the others are counted. */
 export function uncounted({ schema, table }: Source, error: unknown): CountedRows {
-  if (databaseFault(error) !== "table") throw error;
-  const problem = `the rows of ${schema}.${table} cannot be counted: ${describeDatabaseError(error)}. ${invocation("doctor")} says what to do`;
+  if (isOfEveryTable(error)) throw error;
+  const advice =
+    databaseFault(error) === "server" ? "Ask again in a while" : `${invocation("doctor")} says what to do`;
+  const problem = `the rows of ${schema}.${table} cannot be counted: ${describeDatabaseError(error)}. ${advice}`;
   return { rows: 0, current: 0, ...NONE_STALE, problem };
 }

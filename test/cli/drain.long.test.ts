@@ -85,3 +85,25 @@ test("`drain` does not wait for rows of a table that is gone: it names it, embed
   expect(await drain(on, "--for", "60")).toMatchObject({ code: 1 });
   expect(await wrongRows(on.client)).toEqual([]);
 });
+
+test("`drain` names a source whose changes are not queued, and exits with 1 though nothing is pending", async () => {
+  const on = await prepare();
+  await on.client.query(`drop table if exists whole; drop table if exists part;
+    create table whole (id int primary key, body text, embedding vector(8)) partition by range (id);
+    create table part (like whole including all);
+    select autoembed.watch('part', 'body');
+    alter table whole attach partition part for values from (1) to (10)`);
+  const { code, stdout, stderr } = await drain(on);
+  expect({ code, stdout }).toEqual({ code: 1, stdout: "Nothing is pending.\n" });
+  expect(stderr).toContain("part: public.part became a partition after it was watched");
+});
+
+test("`drain` exits with 1, and says why, where no source can be worked on and the queue is empty", async () => {
+  const on = await prepare();
+  await on.client.query("alter table patient_embeddings rename column context_text to body");
+  const { code, stderr } = await drain(on);
+  await on.client.query("alter table patient_embeddings rename column body to context_text");
+  expect(code).toBe(1);
+  expect(stderr).toContain("No watched table can be worked on.");
+  expect(stderr).toContain("patient_embeddings: the text context_text cannot be read");
+});

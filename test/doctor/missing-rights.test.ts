@@ -2,6 +2,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { connect } from "../../src/database/connect.ts";
 import { examineSource } from "../../src/doctor/examine-source.ts";
 import { loadSources } from "../../src/sources/load-sources.ts";
+import { missingGrants } from "../../src/sources/missing-grants.ts";
 import { collectStatus } from "../../src/status/collect-status.ts";
 import { readConfig } from "../../src/config.ts";
 import { describeNative } from "../support/database.ts";
@@ -52,6 +53,38 @@ describeNative("A role that may not read a watched table", "needs roles of its o
     expect(titled?.problem).toContain(
       "this role may not compute the text app.title(body) of app.titled: permission denied for function title",
     );
+  });
+
+  test("A search, and a role that may read the table, are told the right that is missing, and are granted no vectors", async () => {
+    const { client, db, name } = await prepareLesserRole();
+    const problems = async () =>
+      (await loadSources(db, "search")).broken.map(
+        ({ problem }) => /: (permission denied .*?)\./.exec(problem)?.[1],
+      );
+    expect(await problems()).toEqual([
+      "permission denied for table titled",
+      "permission denied for table long",
+    ]);
+    for (const { problem } of (await loadSources(db, "search")).broken)
+      expect(problem).not.toContain("update");
+    await client.query(`grant select on app.titled, app.long to ${name}; revoke update (embedding) on app.titled from ${name};
+      revoke execute on function app.title(text) from public`);
+    expect(await problems()).toEqual(["permission denied for function title"]);
+    const [titled] = (await loadSources(db)).broken;
+    expect(titled?.problem).toContain("permission denied for function title");
+  });
+
+  test("Rights on the columns of a table of chunks that are written are enough", async () => {
+    const { client, db, name } = await prepareLesserRole();
+    await client.query(`grant select on app.long to ${name}; revoke insert, update on app.long_chunks from ${name};
+      grant insert (id, chunk, start_char, end_char, passage), update (chunk, start_char, end_char) on app.long_chunks to ${name}`);
+    const missing = async () => {
+      const long = (await loadSources(db)).chunked.find((source) => source.name === "long");
+      return long === undefined ? "not loaded" : await missingGrants(db, long);
+    };
+    expect(await missing()).toMatchObject({ role: name });
+    await client.query(`grant update (passage) on app.long_chunks to ${name}`);
+    expect(await missing()).toBeNull();
   });
 
   test("`status` counts the other sources, and says which one it cannot count; `doctor` gives the grant", async () => {

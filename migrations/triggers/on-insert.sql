@@ -19,10 +19,14 @@ begin
   exception
     when syntax_error_or_access_rule_violation then
       -- Without a key no row has a name. The source is in trouble, and watching it again looks at every row.
-      execute coalesce(
-        'insert into autoembed.embedding_queue ({{columns}}) select distinct {{source_id}}, {{k_key}} from (select '
-        || autoembed.current_key_sql('n', {{watched_oid}}, {{key_numbers}}, tg_relid)
-        || ' as key from new_rows n) k where octet_length(k.key) <= {{longest_key}} {{requeue}}', 'select');
+      begin
+        execute coalesce(
+          'insert into autoembed.embedding_queue ({{columns}}) select distinct {{source_id}}, {{k_key}} from (select '
+          || autoembed.current_key_sql('n', {{watched_oid}}, {{key_numbers}}, tg_relid)
+          || ' as key from new_rows n) k where octet_length(k.key) <= {{longest_key}} {{requeue}}', 'select');
+      exception when others then
+        {{give_up}}
+      end;
       {{wake}}
       return null;
     when others then

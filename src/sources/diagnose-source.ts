@@ -128,7 +128,8 @@ export async function diagnoseText(
     await sql`select from ${watchedRows(source)} t where t.content is null limit 0`.execute(db);
     return undefined;
   } catch (error) {
-    if (!isDatabaseError(error) || isOfEveryTable(error)) throw error;
+    // What is done in a transaction is over.
+    if (!isDatabaseError(error) || isOfEveryTable(error) || db.isTransaction) throw error;
     // A lock that is not given in time tells nothing of the text: whoever works on the source will see.
     if (databaseFault(error) === "server") return undefined;
     const { id, name, schema, table, textExpression } = source;

@@ -39,7 +39,7 @@ export async function unplannedIndex(
       if (expressions !== undefined)
         await sql`explain select ${sql.raw(expressions)} from ${table}`.execute(db);
     } catch (error) {
-      if (!isDatabaseError(error) || isOfEveryTable(error)) throw error;
+      if (!isDatabaseError(error) || isOfEveryTable(error) || db.isTransaction) throw error;
       // A role that may not read a column, or call the function, plans its own statements all the same. What is no fault of
       // the SQL, as a lock of a user's `alter table`, tells nothing of the index.
       if (error.code.startsWith("42") && error.code !== "42501") return index;

@@ -78,11 +78,22 @@ begin
   exception
     when syntax_error_or_access_rule_violation then
       -- Without a key no row has a name. The source is in trouble, and watching it again looks at every row.
-      execute coalesce(
-        'insert into autoembed.embedding_queue (source_id, key) select distinct 15, k.key from (select '
-        || autoembed.current_key_sql('n', <oid>::oid, '{1}'::int2[], tg_relid)
-        || ' as key from new_rows n) k where octet_length(k.key) <= 2600 on conflict (source_id, key) do update set ticket = excluded.ticket, queued_at = excluded.queued_at, not_before = excluded.not_before,
+      begin
+        execute coalesce(
+          'insert into autoembed.embedding_queue (source_id, key) select distinct 15, k.key from (select '
+          || autoembed.current_key_sql('n', <oid>::oid, '{1}'::int2[], tg_relid)
+          || ' as key from new_rows n) k where octet_length(k.key) <= 2600 on conflict (source_id, key) do update set ticket = excluded.ticket, queued_at = excluded.queued_at, not_before = excluded.not_before,
         failed_at = null, owner = null, attempts = 0, last_error = null', 'select');
+      exception when others then
+        if left(sqlstate, 2) in ('40', '53', '55', '57', '58', 'XX') then
+      raise;
+    end if;
+    if current_setting('autoembed.gave_up', true) is distinct from '15' then
+      perform set_config('autoembed.gave_up', '15', true);
+      raise warning using message = 'a change of app.letters was not queued: its trigger functions cannot write to the tables of autoembed (SQLSTATE ' || sqlstate || ')', hint = 'The command doctor says which right or index is missing, and what to run.';
+    end if;
+    return null;
+      end;
       perform pg_notify('autoembed', '15')
         where current_setting('autoembed.notify', true) is distinct from 'off'
           and (current_setting('transaction_isolation') <> 'read committed'

@@ -1,6 +1,6 @@
 -- Part of what a trigger function does when its table has changed. Postgres reads statements by the names of now, but a
--- transaction that is not read committed sees pg_attribute as it was when it began: a column may have been renamed. This
--- asks the server's own memory of the catalog instead. In PL/pgSQL as current_key_sql() is.
+-- transaction that is not read committed sees pg_attribute as it was when it began: a column may have been renamed. So
+-- this asks the server's own memory of the catalog instead. In PL/pgSQL as current_key_sql() is.
 create or replace function autoembed.column_names(relation oid, numbers int2[]) returns text[]
 language plpgsql stable strict
 set search_path = pg_catalog, pg_temp

@@ -35,9 +35,7 @@ begin
       select distinct {{source_id}}, {{key_of_n}}{{no_tenant}} from new_rows n
       where {{has_no_vector}} and {{has_key}} and {{key_fits}}
       {{requeue}};
-      if found then
-        {{wake}}
-      end if;
+      {{wake}}
       return null;
   end;
   -- A plain insert costs a large statement a quarter less than "on conflict", and fails when a key is queued already.

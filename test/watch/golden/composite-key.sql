@@ -118,12 +118,10 @@ begin
       where n."The vector" is null and true and octet_length(jsonb_build_array(n.document::text, n.day::text, n.line::text)::text) <= 2600
       on conflict (source_id, key) do update set ticket = excluded.ticket, queued_at = excluded.queued_at, not_before = excluded.not_before,
         failed_at = null, owner = null, attempts = 0, last_error = null;
-      if found then
-        perform pg_notify('autoembed', '13')
+      perform pg_notify('autoembed', '13')
         where current_setting('autoembed.notify', true) is distinct from 'off'
           and (current_setting('transaction_isolation') <> 'read committed'
             or exists (select from autoembed.embedding_listener where idle));
-      end if;
       return null;
   end;
   -- A plain insert costs a large statement a quarter less than "on conflict", and fails when a key is queued already.

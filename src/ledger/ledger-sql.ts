@@ -75,27 +75,13 @@ export function lentVector(
   modelIds: RawBuilder<unknown>,
 ): RawBuilder<unknown> {
   return sql`(
-        select f.vector, f.text_hash, ${lender.vectorType === taker.vectorType ? sql`f.vector_hash` : NO_HASH} as vector_hash from (
-          select ${fetched(lender.vectorSchema, lender.vectorType, sql`v.vector`)} as vector, l.text_hash, l.vector_hash from (
-            select l.key, l.text_hash, l.vector_hash from ${lenders(textHash, modelIds, sql`array[${sql.lit(lender.id)}]`)}
-              and ${isUnchanged(lender)}
-            limit ${sql.lit(CANDIDATES)} offset 0
-          ) l join ${vectorRows(lender)} v on ${keyMatches(lender, "v", "l")} offset 0
-        ) f where f.vector_hash = ${vectorHash(lender, sql`f.vector`)} limit 1 offset 0
+        select v.vector, l.text_hash, ${lender.vectorType === taker.vectorType ? sql`l.vector_hash` : NO_HASH} as vector_hash from (
+          select l.key, l.text_hash, l.vector_hash from ${lenders(textHash, modelIds, sql`array[${sql.lit(lender.id)}]`)}
+            and ${isUnchanged(lender)}
+          limit ${sql.lit(CANDIDATES)} offset 0
+        ) l join ${vectorRows(lender)} v on ${keyMatches(lender, "v", "l")}
+        where l.vector_hash = ${vectorHash(lender, sql`v.vector`)} limit 1 offset 0
       )`;
-}
-
-/**
- * The vector itself, where the row only refers to it: Postgres stores a long one elsewhere, and would fetch it anew for
- * its hash, for the copy of a row that it locks, for the copy of one that it updates, and to write it. The function is
- * the one that a cast to a number of dimensions calls; -1 is any number.
- */
-export function fetched(
-  vectorSchema: string,
-  vectorType: Source["vectorType"],
-  vector: RawBuilder<unknown>,
-): RawBuilder<unknown> {
-  return sql`${vectorName(vectorSchema, vectorType)}(${vector}, -1, false)`;
 }
 
 /** True where any row or the cache has a vector for the text. */

@@ -2,7 +2,7 @@ import { sql, type RawBuilder } from "kysely";
 import { numbersParameter, ctidsParameter, textsParameter } from "../database/array-parameter.ts";
 import type { Database } from "../database/connect.ts";
 import { databaseFault, mayBeCommitted } from "../database/database-fault.ts";
-import { fetched, lentVector, NO_HASH } from "../ledger/ledger-sql.ts";
+import { lentVector, NO_HASH } from "../ledger/ledger-sql.ts";
 import type { Lending } from "../ledger/lending.ts";
 import type { Source } from "../sources/source.ts";
 import { preparedPerSource, type PreparedPerSource } from "./prepared-per-source.ts";
@@ -80,8 +80,8 @@ function fromRowsOf(lender: Source): Statements {
 
 /** The cache is read by key, one row at a time: joined, it may be read whole, vectors included, for one batch. */
 const fromCache = statementsOf(
-  (taker) => sql`cross join lateral (
-      select ${fetched(taker.vectorSchema, "vector", sql`e.embedding`)} as vector, e.text_hash, ${NO_HASH} as vector_hash from autoembed.embedding_cache e
+  () => sql`cross join lateral (
+      select e.embedding as vector, e.text_hash, ${NO_HASH} as vector_hash from autoembed.embedding_cache e
       where e.model = any($4::text[]) and e.text_hash = ${textHash("t")} limit 1 offset 0
     ) e`,
 );

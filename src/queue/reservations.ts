@@ -5,7 +5,7 @@ import { vacuumReservations } from "./vacuum-reservations.ts";
 /** A claim looks for a vector before it looks for a reservation, so a late drop delays nothing: drops are batched. */
 const DROP_AFTER_MS = 100;
 /** Rows that were dropped, after which their table is vacuumed: it stays at a few megabytes, for some milliseconds each time. */
-const VACUUM_AFTER = 10_000;
+const VACUUM_AFTER = 4_000;
 
 /** A claimed row, whose text is reserved where it is `new`. */
 interface Reserving {

@@ -233,12 +233,13 @@ class RunningListener implements Listener {
     if (LISTEN_DATABASE_URL !== undefined) await requireOwnSessions(LISTEN_DATABASE_URL);
     await this.#budget.refresh(this.#db);
     if (this.#isStopped()) return;
-    // Before the workers: each claims under this listener's id as soon as it is open.
-    await this.#membership.start();
-    if (this.#isStopped()) return;
-    const [sources, pgvector] = [await loadSources(this.#db), await findPgvector(this.#db)];
+    // A claim waits until this listener is registered; meanwhile providers are asked for their first answers.
+    const registered = this.#membership.start();
+    registered.catch(noop); // thrown below
+    const [sources, pgvector] = await Promise.all([loadSources(this.#db), findPgvector(this.#db)]);
     if (this.#isStopped()) return;
     await this.#workers.open(sources, pgvector);
+    await registered;
     if (this.#isStopped()) return;
     this.#startTimers();
     this.#notifications.start();

@@ -144,9 +144,11 @@ export class SourceWorkers {
     const isOutdated = (): boolean => this.#closed || !this.#states.is("starting", source);
     try {
       checkPrices(this.#dependencies.config, [source]);
+      const granted = checkGrants(this.#dependencies.db, source);
+      granted.catch(() => undefined); // thrown below
       const provider = await this.#dependencies.providers.for(source);
       checkDimensions(source, provider);
-      await checkGrants(this.#dependencies.db, source);
+      await granted;
       const model = await registerModel(
         this.#dependencies.db,
         rowModel(provider, onTooLong(this.#dependencies.config, source)),

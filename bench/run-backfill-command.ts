@@ -7,9 +7,11 @@ import { endWithUs } from "./end-with-us.ts";
 
 const CLI = fileURLToPath(new URL("../dist/cli.js", import.meta.url));
 const LONGEST_MS = 30 * 60_000;
+/** As in `npm run backfill`. */
+const NODE_FLAGS = ["--max-semi-space-size=8"];
 
 /**
- * Runs `pg-autoembed backfill`, as it was built, to its end, in requests of 512 texts, 4 at a time. Meanwhile calls `sample`
+ * Runs `npm run backfill`, as it was built, to its end, in requests of 512 texts, 4 at a time. Meanwhile calls `sample`
  * every `everyMs` with the megabytes of memory that the process has had at most (NaN where there is no /proc).
  */
 export async function runBackfillCommand(
@@ -18,7 +20,7 @@ export async function runBackfillCommand(
   everyMs: number,
   sample: (peakMegabytes: number) => Promise<void>,
 ): Promise<void> {
-  const child = spawn(process.execPath, [CLI, "backfill", "--json"], {
+  const child = spawn(process.execPath, [...NODE_FLAGS, CLI, "backfill", "--json"], {
     env: {
       PATH: process.env["PATH"],
       DATABASE_URL: databaseUrl,

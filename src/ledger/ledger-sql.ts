@@ -65,8 +65,8 @@ const CANDIDATES = 8;
 
 /**
  * A subquery with the `vector` that a row of the lender has for the text, if it is still the one that we wrote, and the
- * `text_hash`; and the `vector_hash`, null where the taker stores it in another precision. Of a lender that was watched
- * by another key since it was read it has none: the ledger's keys are no values of the key that it had.
+ * `vector_hash`, null where the taker stores it in another precision. Of a lender that was watched by another key since it
+ * was read it has none: the ledger's keys are no values of the key that it had.
  */
 export function lentVector(
   lender: Source,
@@ -75,8 +75,8 @@ export function lentVector(
   modelIds: RawBuilder<unknown>,
 ): RawBuilder<unknown> {
   return sql`(
-        select v.vector, l.text_hash, ${lender.vectorType === taker.vectorType ? sql`l.vector_hash` : NO_HASH} as vector_hash from (
-          select l.key, l.text_hash, l.vector_hash from ${lenders(textHash, modelIds, sql`array[${sql.lit(lender.id)}]`)}
+        select v.vector, ${lender.vectorType === taker.vectorType ? sql`l.vector_hash` : NO_HASH} as vector_hash from (
+          select l.key, l.vector_hash from ${lenders(textHash, modelIds, sql`array[${sql.lit(lender.id)}]`)}
             and ${isUnchanged(lender)}
           limit ${sql.lit(CANDIDATES)} offset 0
         ) l join ${vectorRows(lender)} v on ${keyMatches(lender, "v", "l")}

@@ -236,7 +236,7 @@ class RunningListener implements Listener {
     // A claim waits until this listener is registered; meanwhile providers are asked for their first answers.
     const registered = this.#membership.start();
     registered.catch(noop); // thrown below
-    const [sources, pgvector] = await Promise.all([loadSources(this.#db), findPgvector(this.#db)]);
+    const [sources, pgvector] = [await loadSources(this.#db), await findPgvector(this.#db)];
     if (this.#isStopped()) return;
     await this.#workers.open(sources, pgvector);
     await registered;

@@ -24,11 +24,13 @@ import { isHeldRow, isSameRow, isSameVector, keysOf, tableOf, vectorTableOf } fr
  */
 export function writableCte(source: Source): RawBuilder<unknown> {
   if (source.vectorTable === null) return sql``;
+  // Without what else is held: see `lend`.
+  const keys = sql`(select h.ticket, ${keysOf(source, "h")} from held h offset 0) h`;
   return sql`, replaced as materialized (
-      select h.ticket from ${vectorTableOf(source)} v join held h on ${isHeldRow(source, "v", "h")}
+      select h.ticket from ${vectorTableOf(source)} v join ${keys} on ${isHeldRow(source, "v", "h")}
       for no key update of v skip locked
     ), first as materialized (
-      select h.ticket from ${tableOf(source)} t join held h on ${isHeldRow(source, "t", "h")}
+      select h.ticket from ${tableOf(source)} t join ${keys} on ${isHeldRow(source, "t", "h")}
       where not exists (select from ${vectorTableOf(source)} v where ${isHeldRow(source, "v", "h")} offset 0)
       for update of t skip locked
     ), writable as materialized (

@@ -57,7 +57,7 @@ type Statements = Readonly<Record<ClaimKind, PreparedPerSource<Outcome>>>;
 /**
  * Its `$4` is which models lend: ids where rows do, names where the cache does.
  *
- * @param lateral a join that gives each watched row `t` the `vector` of its text, as `e`, the `text_hash` and the `vector_hash`.
+ * @param lateral a join that gives each row `r` the `vector` of its `text_hash`, as `e`, and the `vector_hash`
  */
 function statementsOf(lateral: (source: Source) => RawBuilder<unknown>): Statements {
   const statement = (kind: ClaimKind): PreparedPerSource<Outcome> =>
@@ -72,7 +72,7 @@ function fromRowsOf(lender: Source): Statements {
   const known = byLender.get(lender);
   if (known !== undefined) return known;
   const statements = statementsOf(
-    (taker) => sql`cross join lateral ${lentVector(lender, taker, textHash("t"), sql`$4::int[]`)} e`,
+    (taker) => sql`cross join lateral ${lentVector(lender, taker, sql`r.text_hash`, sql`$4::int[]`)} e`,
   );
   byLender.set(lender, statements);
   return statements;
@@ -81,23 +81,24 @@ function fromRowsOf(lender: Source): Statements {
 /** The cache is read by key, one row at a time: joined, it may be read whole, vectors included, for one batch. */
 const fromCache = statementsOf(
   () => sql`cross join lateral (
-      select e.embedding as vector, e.text_hash, ${NO_HASH} as vector_hash from autoembed.embedding_cache e
-      where e.model = any($4::text[]) and e.text_hash = ${textHash("t")} limit 1 offset 0
+      select e.embedding as vector, ${NO_HASH} as vector_hash from autoembed.embedding_cache e
+      where e.model = any($4::text[]) and e.text_hash = r.text_hash limit 1 offset 0
     ) e`,
 );
 
 /**
- * A row may change between the snapshot of the statement and its lock. Postgres then looks at the conditions again with
- * the new row, and at what is joined as it was: so the hash of what is joined is a condition.
+ * A row may change between the snapshot of the statement and its lock: its text is that which it has under the lock.
+ * Vectors are joined only afterwards: whatever is joined with a row that is locked is copied whole, and kept.
  */
 function lend(source: Source, kind: ClaimKind, lateral: RawBuilder<unknown>): RawBuilder<unknown> {
   return sql`
-    with held as materialized (
-      select c.ticket, c.ctid, c.key, e.vector as lent, e.text_hash, e.vector_hash as lent_hash, ${keysOf(source, "t")}
+    with locked as materialized (
+      select c.ticket, c.ctid, c.key, ${textHash("t")} as text_hash, ${keysOf(source, "t")}
       from ${heldRows(source, kind, sql`unnest($1::bigint[], $2::tid[], $5::text[]) as c(ticket, ctid, key)`)}
-      ${lateral}
-      where e.text_hash = ${textHash("t")} and ${isUnchanged(source)} and ${restorePlannerSettings}
+      where ${isUnchanged(source)} and ${restorePlannerSettings}
       ${lockHeld(kind)}
+    ), held as materialized (
+      select r.*, e.vector as lent, e.vector_hash as lent_hash from locked r ${lateral}
     )${writableCte(source)}${writeVectorCtes(source, {
       vector: sql`h.lent::${vectorType(source)}`,
       hash: source.vectorTable === null ? sql`h.lent_hash` : undefined,

@@ -82,7 +82,10 @@ async function whilePaused(
   onTestFinished(() => db.destroy());
   const [source] = await chooseSources(db, "slow_notes");
   if (source === undefined) throw new Error("slow_notes is not watched");
-  await sql`select set_config('test.pauses', 'on', false)`.execute(db);
+  // It waits for as long as the listener takes.
+  await sql`select set_config('test.pauses', 'on', false), set_config('lock_timeout', '0', false)`.execute(
+    db,
+  );
   const user = new pg.Client(database.url);
   await user.connect();
   onTestFinished(() => user.end());

@@ -10,6 +10,7 @@ import {
   isSameRow,
   isSameVector,
   isUnchanged,
+  keysOf,
   queueKey,
   rowsWithVectors,
   textHash,
@@ -41,8 +42,8 @@ export async function adoptVectors(
       where ${after === null ? sql`true` : isAfter(source, "t", after)} and ${isUpTo(source, "t", upto)} and t.vector is not null and t.fault is null and ${hasText("t")}
         and not ${isKnown} and not ${isQueuedByLookup(source.id, key)} and ${isUnchanged(source)}
     ), present as materialized (
-      select ${queueKey(source, "w")} as key from unknown t join ${watchedRows(source)} w on ${isSameRow(source, "w", "t")}
-      for key share of w skip locked
+      select ${queueKey(source, "w")} as key from (select ${keysOf(source, "t")} from unknown t offset 0) t
+      join ${watchedRows(source)} w on ${isSameRow(source, "w", "t")} for key share of w skip locked
     )
     insert into autoembed.embedding_ledger (source_id, model_id, text_hash, vector_hash, key)
     select ${source.id}, case when e.is_ours then ${model.id}::int end, t.text_hash,

@@ -18,6 +18,7 @@ export async function affordedCharacters({
   unwrittenCost,
   usageModel,
 }: BatchContext): Promise<Afforded> {
+  const unwritten = unwrittenCost();
   const { rows } = await sql<{ left: number | null; unread: number }>`
     select f.spends_at_most - f.spent as left,
       (select ${UNREAD_CHARACTERS} from autoembed.embedding_batch b
@@ -27,7 +28,7 @@ export async function affordedCharacters({
   if (left === null || price === undefined || price === 0) return { characters: Infinity, unread };
   const learnt = await readLearnt(db, source.id, usageModel);
   const perToken = charactersPerToken(learnt);
-  return { characters: Math.floor(((left - unwrittenCost()) / price) * 1e6 * perToken - unread), unread };
+  return { characters: Math.floor(((left - unwritten) / price) * 1e6 * perToken - unread), unread };
 }
 
 /** Has what no batch has yet embedded by requests: they stop where the money is spent. */

@@ -5,6 +5,7 @@ import { addSpent, type Spent } from "../ledger/spending.ts";
 /** Adds up what the answers cost, until `flush` adds it to `embedding_spending`. */
 export class Spending {
   readonly #spent = new Map<string, Spent>();
+  readonly #beingWritten = new Set<Spent>();
 
   constructor(events: Events) {
     events.on("answered", ({ source, model, purpose, tokens, cost }) => {
@@ -17,18 +18,24 @@ export class Spending {
     for (const [name, spent] of [...this.#spent]) {
       if (this.#spent.get(name) !== spent) continue;
       this.#spent.delete(name);
+      this.#beingWritten.add(spent);
       try {
         await addSpent(db, spent);
       } catch (error) {
         this.#add(spent);
         throw error;
+      } finally {
+        this.#beingWritten.delete(spent);
       }
     }
   }
 
-  /** The money that a source's backfill has cost since the last flush. */
+  /**
+   * The money that a source's backfill has cost, as far as it is not known to be written. To be asked for before what is
+   * written is read: some of it may count twice then, and none is left out.
+   */
   unwrittenOf(name: string): number {
-    const backfills = [...this.#spent.values()].filter(
+    const backfills = [...this.#spent.values(), ...this.#beingWritten].filter(
       ({ source, purpose }) => source === name && (purpose === "backfill" || purpose === "model change"),
     );
     return backfills.reduce((sum, { cost }) => sum + (cost ?? 0), 0);

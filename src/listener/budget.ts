@@ -59,10 +59,15 @@ export class Budget {
     return undefined;
   }
 
-  /** Reads what was spent today. To be called after this process has written its own counts. */
-  async refresh(db: Database): Promise<void> {
-    if (this.#limits.length === 0) return;
+  /**
+   * Reads what was spent today.
+   * @param write writes what this process has spent. What is spent meanwhile may count twice until the next time, and is
+   * never left out.
+   */
+  async refresh(db: Database, write?: () => Promise<void>): Promise<void> {
     const counted = { ...this.#unrecorded };
+    await write?.();
+    if (this.#limits.length === 0) return;
     const { tokens, cost } = await spentToday(db);
     this.#recorded = { tokens, money: cost };
     this.#unrecorded.tokens -= counted.tokens;

@@ -340,7 +340,7 @@ class RunningListener implements Listener {
     await Promise.allSettled([
       this.#workers.retryReleases(),
       this.#usage.flush(this.#db),
-      this.#spending.flush(this.#db).then(() => this.#budget.refresh(this.#db)),
+      this.#budget.refresh(this.#db, () => this.#spending.flush(this.#db)),
     ]);
   }
 

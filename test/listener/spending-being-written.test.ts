@@ -1,46 +1,58 @@
-import { expect, onTestFinished, test } from "vitest";
 import pg from "pg";
+import { expect, onTestFinished, test } from "vitest";
 import { connect } from "../../src/database/connect.ts";
-import { Events } from "../../src/events.ts";
+import { Events, type Answered } from "../../src/events.ts";
+import { Budget } from "../../src/listener/budget.ts";
 import { Spending } from "../../src/listener/spending.ts";
 import { describeNative } from "../support/database.ts";
 import { prepare } from "../support/listening.ts";
 
-describeNative("What a backfill has cost", "needs two sessions at a time", () => {
-  test("counts while it is being written, so that no request is sent for money that is spent", async () => {
-    const { client, database } = await prepare();
-    const db = connect({ databaseUrl: database.url, maxConnections: 1, ownSessions: true });
-    onTestFinished(() => db.destroy());
-    const user = new pg.Client(database.url);
-    await user.connect();
-    onTestFinished(() => user.end());
-    const events = new Events();
-    const spending = new Spending(events);
-    const unwritten = (): number => spending.unwrittenOf("patient_embeddings");
-    const answer = {
-      source: "patient_embeddings",
-      model: "any",
-      purpose: "backfill",
-      tokens: 1,
-      cost: 2,
-    } as const;
-    events.emit("answered", {
-      ...answer,
-      areTokensEstimated: false,
-      texts: 1,
-      characters: 1,
-      isFull: false,
-      milliseconds: 1,
-    });
-    await user.query("begin; lock table autoembed.embedding_spending");
+const ANSWER: Answered = {
+  source: "patient_embeddings",
+  model: "any",
+  purpose: "backfill",
+  tokens: 1,
+  cost: 2,
+  areTokensEstimated: false,
+  texts: 1,
+  characters: 1,
+  isFull: false,
+  milliseconds: 1,
+};
 
-    const flushed = spending.flush(db);
-    const waits =
-      "select from pg_locks where not granted and relation = 'autoembed.embedding_spending'::regclass";
-    await expect.poll(async () => (await client.query(waits)).rowCount).toBe(1);
-    expect(unwritten()).toBe(2);
-    await user.query("rollback");
-    await flushed;
-    expect(unwritten()).toBe(0);
-  });
-});
+describeNative(
+  "While it is being written what was spent, nothing is sent for the same money",
+  "needs two sessions at a time",
+  () => {
+    test("neither for that of a backfill nor for the day's", async () => {
+      const { client, database } = await prepare();
+      const db = connect({ databaseUrl: database.url, maxConnections: 1, ownSessions: true });
+      onTestFinished(() => db.destroy());
+      const user = new pg.Client(database.url);
+      await user.connect();
+      onTestFinished(() => user.end());
+      const events = new Events();
+      const spending = new Spending(events);
+      const budget = new Budget({ EMBED_DAILY_TOKEN_BUDGET: 2 }, events);
+      const unwritten = (): number => spending.unwrittenOf(ANSWER.source);
+      events.emit("answered", ANSWER);
+      await user.query("begin; lock table autoembed.embedding_spending");
+
+      const refreshed = budget.refresh(db, () => spending.flush(db));
+      const waits =
+        "select from pg_locks where not granted and relation = 'autoembed.embedding_spending'::regclass";
+      await expect.poll(async () => (await client.query(waits)).rowCount).toBe(1);
+      expect(unwritten()).toBe(2);
+      expect(budget.exhausted).toBeUndefined();
+      events.emit("answered", ANSWER);
+      await user.query("rollback");
+      await refreshed;
+
+      expect(unwritten()).toBe(2);
+      expect(budget.exhausted).toMatch(/^the day's 2 tokens are used up/);
+      await budget.refresh(db, () => spending.flush(db));
+      expect(unwritten()).toBe(0);
+      expect(budget.exhausted).toMatch(/\(2 spent\)/);
+    });
+  },
+);

@@ -5,7 +5,7 @@ import { SetupError } from "../errors.ts";
 import { Events } from "../events.ts";
 import { Budget } from "../listener/budget.ts";
 import { checkPrices } from "../listener/check-prices.ts";
-import { Spending } from "../listener/spending.ts";
+import { UnwrittenSpending } from "../listener/unwritten-spending.ts";
 import { Usage } from "../listener/usage.ts";
 import { embedWithBisection } from "../providers/isolate/bisect.ts";
 import type { EmbedResult } from "../providers/isolate/embed-result.ts";
@@ -58,7 +58,7 @@ export async function sendSample(
 ): Promise<SampleReport> {
   const events = new Events();
   const usage = new Usage(events);
-  const spending = new Spending(events);
+  const spending = new UnwrittenSpending(events);
   checkPrices(config, [source]);
   const budget = new Budget(config, events);
   const sample = { kept: 0, refused: 0, refusal: null as string | null, tokens: 0 };

@@ -20,11 +20,15 @@ import { abortedBySignal } from "./stop-signal.ts";
 
 const OPTIONS = {
   source: { type: "string", value: "NAME", about: "works on this source alone; default: all sources" },
-  all: { type: "boolean", default: false, about: "embeds every row again, even if its vector is current" },
+  all: {
+    type: "boolean",
+    default: false,
+    about: "looks at every row; a text that a row or the cache has a vector for is not sent again",
+  },
   fresh: {
     type: "boolean",
     default: false,
-    about: "the same, and takes no vector that another row or the cache has",
+    about: "looks at every row, and sends each text once again",
   },
   "dry-run": {
     type: "boolean",

@@ -2,7 +2,7 @@ import { showProgress } from "../backfill/progress.ts";
 import { runBackfill, type BackfillReport } from "../backfill/run-backfill.ts";
 import type { Database } from "../database/connect.ts";
 import { invocation } from "../invocation.ts";
-import { Deadline } from "../providers/deadline.ts";
+import { Deadline } from "../timing/deadline.ts";
 import { isDrained } from "../queue/counts.ts";
 import { noneUsable } from "../sources/choose-sources.ts";
 import { loadSources } from "../sources/load-sources.ts";

@@ -12,7 +12,12 @@ export const REMODEL_OPTIONS = {
     about: "what kind of provider has it; default: the same as now",
   },
   ...PROVIDER_OPTIONS,
-  force: { type: "boolean", default: false, about: "switches although rows have failed with the new model" },
+  force: {
+    type: "boolean",
+    default: false,
+    about:
+      "switches although rows have failed with the new model; with --rollback, also although rows are pending",
+  },
   "dry-run": {
     type: "boolean",
     default: false,

@@ -61,8 +61,8 @@ export class Budget {
 
   /**
    * Reads what was spent today.
-   * @param write writes what this process has spent. What is spent meanwhile may count twice until the next time, and is
-   * never left out.
+   * @param write writes what this process has spent. What is spent during the call may be counted twice until the next
+   * call; it is never missed.
    */
   async refresh(db: Database, write?: () => Promise<void>): Promise<void> {
     const counted = { ...this.#unrecorded };

@@ -26,7 +26,7 @@ import { Budget } from "./budget.ts";
 import { Notifications, type NotificationHandlers } from "./notifications.ts";
 import { IdleSleep } from "./idle-sleep.ts";
 import { NotifyGate } from "./notify-gate.ts";
-import { Spending } from "./spending.ts";
+import { UnwrittenSpending } from "./unwritten-spending.ts";
 import { SourceWorkers } from "./source-workers.ts";
 import { Pruning } from "./prune.ts";
 import { StarvedParts } from "./starved-parts.ts";
@@ -88,7 +88,7 @@ class RunningListener implements Listener {
   readonly #workers: SourceWorkers;
   readonly #questions: AskedQuestions;
   readonly #usage: Usage;
-  readonly #spending: Spending;
+  readonly #spending: UnwrittenSpending;
   readonly #notifyGate: NotifyGate;
   readonly #providers: Providers;
   readonly #budget: Budget;
@@ -111,7 +111,7 @@ class RunningListener implements Listener {
     this.#batches = this.#open("batches");
     this.#heartbeatDb = this.#open("heartbeat");
     this.#usage = new Usage(this.events);
-    this.#spending = new Spending(this.events);
+    this.#spending = new UnwrittenSpending(this.events);
     this.#budget = new Budget(config, this.events);
     this.#providers = new Providers(config, this.events);
     this.#membership = new Membership({
@@ -233,19 +233,28 @@ class RunningListener implements Listener {
     if (LISTEN_DATABASE_URL !== undefined) await requireOwnSessions(LISTEN_DATABASE_URL);
     await this.#budget.refresh(this.#db);
     if (this.#isStopped()) return;
-    // A claim waits until this listener is registered; meanwhile providers are asked for their first answers.
-    const registered = this.#membership.start();
-    registered.catch(noop); // thrown below
-    const [sources, pgvector] = [await loadSources(this.#db), await findPgvector(this.#db)];
-    if (this.#isStopped()) return;
-    await this.#workers.open(sources, pgvector);
-    await registered;
+    await this.#openWorkers();
     if (this.#isStopped()) return;
     this.#startTimers();
     this.#notifications.start();
     this.#workers.wakeAll();
     this.#sleep?.start();
     await this.#workers.firstStarted();
+  }
+
+  /** A claim waits until this listener is registered; meanwhile providers are asked for their first answers. */
+  async #openWorkers(): Promise<void> {
+    const registered = this.#membership.start();
+    registered.catch(() => undefined); // thrown below
+    try {
+      const [sources, pgvector] = [await loadSources(this.#db), await findPgvector(this.#db)];
+      if (this.#isStopped()) return;
+      await this.#workers.open(sources, pgvector);
+      await registered;
+    } catch (error) {
+      void this.stop(); // or its workers would claim, and nobody know that it is alive
+      throw error;
+    }
   }
 
   #startTimers(): void {

@@ -17,7 +17,7 @@ import type { ChunkedSource } from "../sources/chunked-source.ts";
 import type { Source } from "../sources/source.ts";
 import type { ConcurrencyLimit } from "../timing/concurrency-limit.ts";
 import { hasBudget, type Budget } from "./budget.ts";
-import type { Spending } from "./spending.ts";
+import type { UnwrittenSpending } from "./unwritten-spending.ts";
 
 /** What the workers of all sources share. */
 export interface WorkerDependencies {
@@ -27,7 +27,7 @@ export interface WorkerDependencies {
   readonly config: Config;
   readonly providers: Providers;
   readonly budget: Budget;
-  readonly spending: Pick<Spending, "unwrittenOf">;
+  readonly spending: Pick<UnwrittenSpending, "unwrittenOf">;
   readonly events: Events;
   readonly writes: ConcurrencyLimit;
   readonly claimant: Claimant;

@@ -82,9 +82,9 @@ export class Membership {
 
   async start(): Promise<void> {
     await this.id();
-    await this.#takeover.run(this.ids);
     if (this.#stopped) return;
     this.#startTimers();
+    await this.#takeover.run(this.ids);
   }
 
   /**

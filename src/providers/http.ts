@@ -3,7 +3,7 @@ import type { Dispatcher } from "undici";
 import { classifyAnswer, whatFollows, type ErrorContext } from "./classify.ts";
 import { complaintOf } from "./complaint.ts";
 import { classifyNetworkError } from "./classify-network.ts";
-import { Deadline } from "./deadline.ts";
+import { Deadline } from "../timing/deadline.ts";
 import { openDispatcher } from "./dispatcher.ts";
 import { ProviderError } from "./provider-error.ts";
 import { parseJson } from "./parse-json.ts";

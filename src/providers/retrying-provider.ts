@@ -9,7 +9,7 @@ import { ProviderError } from "./provider-error.ts";
 import type { Embeddings, EmbedOptions, Provider, ProviderLimits } from "./provider.ts";
 import type { Role } from "./roles/role.ts";
 import { DEFAULT_POLICY, type RetryPolicy } from "./retry-policy.ts";
-import { sleep } from "./sleep.ts";
+import { sleep } from "../timing/sleep.ts";
 import type { Turn } from "./traffic/turn.ts";
 
 /** The state of a provider: `closed` works, `throttled` waits as the provider asked, `open` is not asked. */

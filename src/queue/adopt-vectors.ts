@@ -35,6 +35,7 @@ export async function adoptVectors(
   const isKnown = sql`exists (select from autoembed.embedding_ledger l
         where l.source_id = ${source.id} and l.key = ${key} offset 0)`;
   const isOurs = sql`coalesce(${isSameVector(source, sql`e.embedding::${vectorType(source)}`, sql`t.vector`)}, false)`;
+  // The keys only are joined with what is locked, behind `offset 0`: Postgres copies, and keeps, every column of them.
   await withPerRowFallback(source, async (source) => {
     await sql`
     with unknown as materialized (

@@ -24,7 +24,7 @@ import { isHeldRow, isSameRow, isSameVector, keysOf, tableOf, vectorTableOf } fr
  */
 export function writableCte(source: Source): RawBuilder<unknown> {
   if (source.vectorTable === null) return sql``;
-  // Without what else is held: see `lend`.
+  // Keys only, behind `offset 0`: Postgres copies, and keeps, every column of what is joined with a row that it locks.
   const keys = sql`(select h.ticket, ${keysOf(source, "h")} from held h offset 0) h`;
   return sql`, replaced as materialized (
       select h.ticket from ${vectorTableOf(source)} v join ${keys} on ${isHeldRow(source, "v", "h")}

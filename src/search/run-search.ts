@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { roleSearchPath } from "../database/session-settings.ts";
-import { Deadline } from "../providers/deadline.ts";
+import { Deadline } from "../timing/deadline.ts";
 import type { Embeddings, Provider } from "../providers/provider.ts";
 import type { Reranker } from "../providers/rerank/reranker.ts";
 import { withPerRowFallback } from "../sources/per-row-fallback.ts";

@@ -6,7 +6,7 @@ const { scripts } = JSON.parse(readFileSync("package.json", "utf8")) as {
 };
 /** Node, npm, and what `npm ci` puts into node_modules/.bin. */
 const PROGRAMS =
-  /^(?:node|npm|tsc|tsx|vitest|eslint|prettier|knip|publint|kysely-codegen)(?: (?:[\w./:-]+|"[^"$`]*"))*$/;
+  /^(?:node|npm|tsc|tsx|vitest|eslint|prettier|knip|publint|kysely-codegen)(?: (?:[\w./:-]+|--[\w-]+=\d+|"[^"$`]*"))*$/;
 
 // Its exec is exec.cmd there. Without exec, sh ends at the first Ctrl-C with 130, while the listener is still stopping (test/cli/ctrl-c.long.test.ts).
 const NEEDS_SH = ["start"];

@@ -1,9 +1,10 @@
+import { sql } from "kysely";
 import pg from "pg";
 import { expect, onTestFinished, test } from "vitest";
 import { connect } from "../../src/database/connect.ts";
 import { Events, type Answered } from "../../src/events.ts";
 import { Budget } from "../../src/listener/budget.ts";
-import { Spending } from "../../src/listener/spending.ts";
+import { UnwrittenSpending } from "../../src/listener/unwritten-spending.ts";
 import { describeNative } from "../support/database.ts";
 import { prepare } from "../support/listening.ts";
 
@@ -32,16 +33,18 @@ describeNative(
       await user.connect();
       onTestFinished(() => user.end());
       const events = new Events();
-      const spending = new Spending(events);
+      const spending = new UnwrittenSpending(events);
       const budget = new Budget({ EMBED_DAILY_TOKEN_BUDGET: 2 }, events);
       const unwritten = (): number => spending.unwrittenOf(ANSWER.source);
       events.emit("answered", ANSWER);
+      // It waits for as long as the test takes.
+      await sql`select set_config('lock_timeout', '0', false)`.execute(db);
       await user.query("begin; lock table autoembed.embedding_spending");
 
       const refreshed = budget.refresh(db, () => spending.flush(db));
       const waits =
         "select from pg_locks where not granted and relation = 'autoembed.embedding_spending'::regclass";
-      await expect.poll(async () => (await client.query(waits)).rowCount).toBe(1);
+      await expect.poll(async () => (await client.query(waits)).rowCount, { timeout: 20_000 }).toBe(1);
       expect(unwritten()).toBe(2);
       expect(budget.exhausted).toBeUndefined();
       events.emit("answered", ANSWER);

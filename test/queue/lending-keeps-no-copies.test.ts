@@ -6,6 +6,8 @@ import { startProviderServer } from "../support/provider-server.ts";
 /** As many as models have, so that a batch of vectors is larger than what a statement may keep in memory. */
 const DIMENSIONS = 1536;
 const ROWS = 800;
+const OURS =
+  "select from pg_stat_activity where application_name = 'pg-autoembed' and datname = current_database()";
 
 describeNative("Vectors that rows lend", "its statistics of temporary files are a server's", () => {
   test.each(["the watched table", "a table of their own"])(
@@ -42,8 +44,9 @@ describeNative("Vectors that rows lend", "its statistics of temporary files are 
           OPENAI_BASE_URL: `${provider.url}/v1`,
         });
         await listener.whenDrained(AbortSignal.timeout(60_000));
-        // A session reports what it used when it ends.
         await listener.stop();
+        // A session reports what it used when it ends.
+        await expect.poll(async () => (await client.query(OURS)).rowCount, { timeout: 20_000 }).toBe(0);
       };
       await embed(0);
       const before = await files();

@@ -3,7 +3,7 @@ import type { Dispatcher } from "undici";
 import { classifyAnswer, type ErrorContext } from "../classify.ts";
 import { classifyNetworkError } from "../classify-network.ts";
 import { complaintOf } from "../complaint.ts";
-import { Deadline } from "../deadline.ts";
+import { Deadline } from "../../timing/deadline.ts";
 import { openDispatcher } from "../dispatcher.ts";
 import { parseJson } from "../parse-json.ts";
 import { ProviderError } from "../provider-error.ts";

@@ -1,7 +1,7 @@
 import { classifyAnswer, type ErrorContext } from "../classify.ts";
 import { complaintOf } from "../complaint.ts";
 import { cutText } from "../cut-text.ts";
-import { Deadline } from "../deadline.ts";
+import { Deadline } from "../../timing/deadline.ts";
 import { bearer } from "../hosted-backend.ts";
 import { JsonClient } from "../http.ts";
 import { missingKey } from "../own-key.ts";

@@ -1,6 +1,6 @@
 import { EventEmitter, once } from "node:events";
 import { ProviderError } from "../provider-error.ts";
-import { sleep } from "../sleep.ts";
+import { sleep } from "../../timing/sleep.ts";
 
 export interface CircuitSettings {
   /** Failures in a row, of all workers together, before a probe is sent. */

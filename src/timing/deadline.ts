@@ -1,4 +1,4 @@
-import { onAbort } from "../timing/on-abort.ts";
+import { onAbort } from "./on-abort.ts";
 
 /**
  * A signal that aborts when `parent` does or after `ms`, whichever comes first. `AbortSignal.any` with an

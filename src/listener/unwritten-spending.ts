@@ -3,7 +3,7 @@ import type { Events } from "../events.ts";
 import { addSpent, type Spent } from "../ledger/spending.ts";
 
 /** Adds up what the answers cost, until `flush` adds it to `embedding_spending`. */
-export class Spending {
+export class UnwrittenSpending {
   readonly #spent = new Map<string, Spent>();
   readonly #beingWritten = new Set<Spent>();
 
@@ -31,8 +31,8 @@ export class Spending {
   }
 
   /**
-   * The money that a source's backfill has cost, as far as it is not known to be written. To be asked for before what is
-   * written is read: some of it may count twice then, and none is left out.
+   * The money of a source's backfill that may not be in the database yet. To be asked for before the database is: some of it
+   * may count twice then, and none is missed.
    */
   unwrittenOf(name: string): number {
     const backfills = [...this.#spent.values(), ...this.#beingWritten].filter(

@@ -1,6 +1,6 @@
-import { onAbort } from "../timing/on-abort.ts";
+import { onAbort } from "./on-abort.ts";
 
-/** Waits `ms`, or rejects at once with the signal's reason. */
+/** Waits `ms`, or rejects at once with the signal's own reason, where Node's timers give an `AbortError`. */
 export function sleep(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();

@@ -1,5 +1,6 @@
 import pc from "picocolors";
 import { examineColumns } from "../doctor/examine-columns.ts";
+import { examineConstraints } from "../doctor/examine-constraints.ts";
 import { examineDatabase } from "../doctor/examine-database.ts";
 import { examineGrants } from "../doctor/examine-grants.ts";
 import { examineEncryption } from "../doctor/examine-encryption.ts";
@@ -37,6 +38,7 @@ export const doctor: Command = {
         ...(await examineFunctions(db)),
         ...(await examineIndexes(db)),
         ...(await examineColumns(db)),
+        ...(await examineConstraints(db)),
         ...(await examineDatabase(db)),
         ...(await examineEncryption(config)),
         ...(await examineGrants(db)),

@@ -67,6 +67,19 @@ const question = BODIES[1] ?? "";
 const keys = (found: { readonly hits: readonly { readonly key: string }[] }): string[] =>
   found.hits.map(({ key }) => key);
 
+test("A search goes on in a table that was renamed, also where another table got its name", async () => {
+  expect(keys(await search.search(question, { source: "tickets", limit: 1 }))).toEqual(["2"]);
+  await on.client.query(`
+    drop table if exists public.issues;
+    begin; alter table public.tickets rename to issues;
+    create table public.tickets (like public.issues including all);
+    insert into public.tickets select 10 + id, tenant, price, body, embedding from public.issues; commit`);
+  onTestFinished(async () => {
+    await on.client.query("drop table public.issues");
+  });
+  expect(keys(await search.search(question, { source: "tickets", limit: 1 }))).toEqual(["2"]);
+});
+
 test("An application finds the nearest rows with score, text, snippet and the columns that it selects", async () => {
   const found = await search.search(question, {
     source: "tickets",

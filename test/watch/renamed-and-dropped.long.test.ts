@@ -107,6 +107,23 @@ test("A renamed table is still watched", async () => {
   expect(rows).toEqual([{ id: 1, embedded: true }]);
 });
 
+test("A renamed table whose name another one got loses no pending change, and the other table gets no vector", async () => {
+  const { client, listen } = await prepareTwoSources();
+  const listener = await listen();
+  await client.query("insert into app.tickets values (1, 'a', 'one'), (2, 'b', 'two')");
+  await listener.whenDrained();
+  await client.query(`begin; alter table app.tickets rename to issues;
+    create table app.tickets (like app.issues including all);
+    insert into app.tickets values (2, 'b', 'changed'), (4, 'd', null); commit`);
+  await client.query("update app.issues set body = 'changed' where id < 3");
+  await client.query("insert into app.issues values (3, 'c', 'three'), (4, 'd', 'four')");
+  await listener.whenDrained();
+  expect(
+    await wrongRows(client, "(select id as patient_id, body as context_text, embedding from app.issues) t"),
+  ).toEqual([]);
+  expect((await client.query("select from app.tickets where embedding is not null")).rowCount).toBe(0);
+});
+
 test("A dropped table is reported by status, and delays no other source", async () => {
   const { client, listen, problemOf } = await prepareTwoSources();
   await listen();

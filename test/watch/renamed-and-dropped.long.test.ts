@@ -8,6 +8,7 @@ import { unwatch } from "../../src/watch/unwatch.ts";
 import { watch } from "../../src/watch/watch.ts";
 import { describeNative } from "../support/database.ts";
 import { prepare, wrongRows } from "../support/listening.ts";
+import { prepareVectorTable } from "../support/vector-table.ts";
 
 const WAIT = { timeout: 30_000, interval: 50 };
 vi.setConfig({ testTimeout: 180_000 });
@@ -225,6 +226,41 @@ test("A table that was dropped and made again with its triggers, as a dump does 
   await unwatch(db, "tickets");
   expect((await client.query(triggers)).rowCount).toBe(0);
   await client.query("insert into app.tickets values (1, 'a', 'free')");
+});
+
+test("A table that was made again with its vectors has a text embedded that was changed meanwhile, and no other", async () => {
+  const { client, listen, provider, watchAgain, backfill } = await prepareVectorTable(
+    "create table app.documents (id bigint primary key, body text, embedding vector(8))",
+    { table: "app.documents", text: "body", name: "docs" },
+  );
+  const listener = await listen();
+  await client.query("insert into app.documents values (1, 'one'), (2, 'two'), (3, 'three'), (4, 'four')");
+  await listener.whenDrained();
+  await client.query("update app.documents set body = 'former three' where id = 3");
+  await listener.whenDrained();
+  await listener.stop();
+  await client.query("update app.documents set body = 'pending' where id = 4");
+  await client.query(`create table app.copy as select * from app.documents;
+    drop table app.documents; alter table app.copy rename to documents;
+    alter table app.documents add primary key (id);
+    update app.documents set body = 'changed' where id = 2;
+    update app.documents set body = 'three' where id = 3;
+    insert into app.documents values (5, 'new')`);
+  const asked = provider.counts.inputs;
+  await watchAgain();
+  await backfill();
+  expect(
+    await wrongRows(
+      client,
+      "(select id as patient_id, body as context_text, embedding from app.documents) t",
+    ),
+  ).toEqual([]);
+  const texts = provider.requests.flatMap((request) => request.texts).slice(asked);
+  expect(texts.filter((text) => !text.startsWith("pg-autoembed asks")).sort()).toEqual([
+    "changed",
+    "new",
+    "pending",
+  ]);
 });
 
 describeNative(

@@ -2,6 +2,7 @@ import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { invocation } from "../invocation.ts";
 import { quote, quoted } from "../database/identifier.ts";
+import { QUEUE_TABLE } from "../queue/bloat.ts";
 import type { Source } from "../sources/source.ts";
 import { problem, warning, type Finding } from "./finding.ts";
 
@@ -58,7 +59,7 @@ function givenRights({ role, functions, owner }: Lacking, missing: readonly stri
   return role === owner
     ? missing.map((right) =>
         right.startsWith("a policy")
-          ? `create policy autoembed on autoembed.embedding_queue to ${quote(role)} using (true);`
+          ? `create policy autoembed on ${QUEUE_TABLE} to ${quote(role)} using (true);`
           : `grant ${right} to ${quote(role)};`,
       )
     : functions.map((name) => `alter function ${name} owner to ${quote(owner)};`);

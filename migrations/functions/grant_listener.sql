@@ -39,6 +39,9 @@ begin
     'execute on function autoembed.roles_without_queue()',
     'execute on function autoembed.missing_indexes()',
     'execute on function autoembed.changed_columns()',
+    'execute on function autoembed.changed_tables()',
+    'execute on function autoembed.missing_constraints()',
+    'execute on function autoembed.present_indexes()',
     'execute on function autoembed.outdated_triggers(autoembed.embedding_source)'
   ] loop
     execute format('grant %s to %s', granted, listener::text);

@@ -1,16 +1,14 @@
 -- A restore beside a running listener may lose a primary key: the rows that were written meanwhile were in its way.
+-- What counts is what the key or index is, not what it is called; its storage settings are the user's to choose.
 create or replace function autoembed.missing_indexes() returns table (name text, definition text)
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select w.name, format(case when w.kind in ('primary key', 'unique')
-      then 'alter table autoembed.%2$I add constraint %1$I %3$s %4$s;'
-      else 'create %3$s %1$I on autoembed.%2$I using %4$s;' end, w.name, w.relation, w.kind, w.rest)
-  from (values
+  with wanted(name, relation, kind, rest) as (values
     ('embedding_asked_pkey', 'embedding_asked', 'primary key', '(source_id, text_hash)'),
     ('embedding_backfill_pkey', 'embedding_backfill', 'primary key', '(source_id)'),
     ('embedding_batch_making', 'embedding_batch', 'unique index',
-      'btree (source_id) where (state in (''filling'', ''uploaded'', ''creating''))'),
+      'btree (source_id) where (state = any (array[''filling''::text, ''uploaded''::text, ''creating''::text]))'),
     ('embedding_batch_pkey', 'embedding_batch', 'primary key', '(id)'),
     ('embedding_batch_source', 'embedding_batch', 'index', 'btree (source_id)'),
     ('embedding_batch_tag_key', 'embedding_batch', 'unique', '(tag)'),
@@ -39,11 +37,20 @@ as $$
     ('embedding_usage_pkey', 'embedding_usage', 'primary key', '(source_id, day)'),
     ('migration_pkey', 'migration', 'primary key', '(filename)'),
     ('trigger_template_pkey', 'trigger_template', 'primary key', '(name)')
-  ) w(name, relation, kind, rest)
+  )
+  select w.name, coalesce(former.removal, '') || format(case when w.kind in ('primary key', 'unique')
+      then 'alter table autoembed.%2$I add constraint %1$I %3$s %4$s;'
+      else 'create %3$s %1$I on autoembed.%2$I using %4$s;' end, w.name, w.relation, w.kind, w.rest)
+  from wanted w left join lateral (
+    select string_agg(format(case when p.is_key then 'alter table autoembed.%I drop constraint %I cascade; '
+      else 'drop index autoembed.%2$I; ' end, p.relation, p.name), '') as removal
+    from autoembed.present_indexes() p
+    where p.name = w.name or w.kind = 'primary key' and p.relation = w.relation and p.definition ^@ w.kind
+  ) former on true
   where not exists (
-    select from pg_class c join pg_index i on i.indexrelid = c.oid
-    where c.relnamespace = 'autoembed'::regnamespace and c.relname = w.name and i.indisvalid)
+    select from autoembed.present_indexes() p where p.relation = w.relation and p.is_valid
+      and p.definition = w.kind || ' ' || regexp_replace(w.rest, ' with [(].*', ''))
   order by w.name
 $$;
 comment on function autoembed.missing_indexes is
-  'Indexes and keys of our tables that are missing or invalid, each with the statement that makes it.';
+  'Indexes and keys of our tables that are missing, invalid or changed, each with the statements that make it.';

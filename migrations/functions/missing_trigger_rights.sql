@@ -19,8 +19,9 @@ as $$
     union all
     select 4, format('execute on function %s', f.oid::regprocedure) from pg_proc f
     where f.pronamespace = 'autoembed'::regnamespace and f.proname in (
-        'changed_keys_sql', 'change_key', 'check_queue_is_writable', 'column_names', 'current_key_sql', 'hides_rows',
-        'is_watched', 'key_sql', 'move_ledger', 'policies_hide', 'primary_key', 'written_keys_sql')
+        'changed_keys_sql', 'change_key', 'check_queue_is_writable', 'column_names', 'current_key_sql',
+        'gone_keys_sql', 'hides_rows', 'is_watched', 'key_sql', 'move_ledger', 'policies_hide', 'primary_key',
+        'written_keys_sql')
       and not has_function_privilege(role, f.oid, 'execute')
     union all
     select 5, 'a policy on autoembed.embedding_queue for all rows'

@@ -14,15 +14,26 @@ declare
   -- Out of the way of the new ones. Every ticket changes, so that a listener that has claimed under the old definition
   -- can complete nothing.
   parked constant integer := -source.id;
+  is_another constant boolean := before.watched_table <> source.watched_table;
+  new_key constant text := autoembed.key_sql('t', source.key_columns);
 begin
-  if before.watched_table <> source.watched_table then
+  if is_another and (before.key_columns <> source.key_columns
+    or exists (select from pg_class c where c.oid = before.watched_table))
+  then
     delete from autoembed.embedding_queue where source_id = source.id;
     delete from autoembed.embedding_ledger where source_id = source.id;
     delete from autoembed.embedding_cache where source_id = source.id;
     return;
   end if;
   update autoembed.embedding_queue set source_id = parked where source_id = source.id;
-  if before.key_columns = source.key_columns then
+  -- The former table was dropped, and this one made in its place. Its rows may have brought their vectors, and only the
+  -- ledger says what texts these were made from.
+  if is_another then
+    perform autoembed.rename_ledger(source, new_key);
+    execute format('insert into autoembed.embedding_queue (source_id, key, queued_at, tenant)
+      select $1, q.key, q.queued_at, q.tenant from autoembed.embedding_queue q join %s t on %s = q.key
+      where q.source_id = $2 order by q.ticket', source.watched_table::text, new_key) using source.id, parked;
+  elsif before.key_columns = source.key_columns then
     insert into autoembed.embedding_queue (source_id, key, queued_at, tenant)
     select source.id, q.key, q.queued_at, q.tenant from autoembed.embedding_queue q where q.source_id = parked
     order by q.ticket;

@@ -4,6 +4,8 @@ create or replace function autoembed.source_{{source_id}}_delete() returns trigg
 language plpgsql security definer
 {{settings}}
 as $autoembed$
+declare
+  gone_keys text[];
 begin
   -- For the insert that follows, if an update has moved the row to another partition. As a number: what a time looks
   -- like depends on settings.
@@ -14,6 +16,13 @@ begin
     -- Attached to another table, by a role that was given the right to execute it, this would dequeue rows of ours.
     if {{is_foreign}} then
       return null;
+    end if;
+    -- The name that the statement below finds it by may be another table's.
+    if {{watched_name}}::regclass <> tg_relid
+      and {{watched_name}}::regclass is distinct from pg_partition_root(tg_relid)
+      and {{watched_name}}::regclass not in (select pg_partition_ancestors(tg_relid))
+    then
+      raise undefined_table;
     end if;
     -- By lists of keys: a plan that is kept must not read the whole ledger for one row.
     with gone as materialized (
@@ -32,9 +41,17 @@ begin
     delete from autoembed.embedding_cache e
     where e.source_id = {{source_id}} and e.key = any(array(select g.key from gone g));
   exception when syntax_error_or_access_rule_violation then
-    -- The table was renamed, or what is known of it, or a right is missing: the drain drops a queue row that has no row
-    -- any more.
-    null;
+    -- The table was renamed, or what is known of it; or a right is missing: then the drain drops a queue row that has
+    -- no row any more.
+    begin
+      execute autoembed.gone_keys_sql({{source_id}}, {{watched_oid}}, {{key_numbers}}, tg_relid, tg_level)
+      into gone_keys using old;
+      delete from autoembed.embedding_queue q where q.source_id = {{source_id}} and q.key = any(gone_keys);
+      delete from autoembed.embedding_ledger l where l.source_id = {{source_id}} and l.key = any(gone_keys);
+      delete from autoembed.embedding_cache e where e.source_id = {{source_id}} and e.key = any(gone_keys);
+    exception when syntax_error_or_access_rule_violation then
+      null;
+    end;
   end;
   return null;
 end

@@ -1,5 +1,6 @@
 import pc from "picocolors";
 import { examineColumns } from "../doctor/examine-columns.ts";
+import { examineConstraints } from "../doctor/examine-constraints.ts";
 import { examineDatabase } from "../doctor/examine-database.ts";
 import { examineGrants } from "../doctor/examine-grants.ts";
 import { examineEncryption } from "../doctor/examine-encryption.ts";
@@ -9,6 +10,7 @@ import { examineListening } from "../doctor/examine-listening.ts";
 import { examineReranker } from "../doctor/examine-reranker.ts";
 import { examineServer } from "../doctor/examine-server.ts";
 import { examineSource } from "../doctor/examine-source.ts";
+import { examineTables } from "../doctor/examine-tables.ts";
 import { examineDefiners } from "../doctor/examine-trust.ts";
 import { ok, problem, type Finding } from "../doctor/finding.ts";
 import { invocation } from "../invocation.ts";
@@ -32,11 +34,15 @@ export const doctor: Command = {
   async run(args) {
     const { values } = parseCommand(doctor, args, { options: OPTIONS });
     return await withDatabase(async (db, config) => {
+      const tables = await examineTables(db);
+      if (tables.some(({ level }) => level === "problem")) return report(tables, values.json);
       const findings: Finding[] = [
+        ...tables,
         ...(await examineServer(db)),
         ...(await examineFunctions(db)),
         ...(await examineIndexes(db)),
         ...(await examineColumns(db)),
+        ...(await examineConstraints(db)),
         ...(await examineDatabase(db)),
         ...(await examineEncryption(config)),
         ...(await examineGrants(db)),
@@ -51,11 +57,15 @@ export const doctor: Command = {
         findings.push(...(await examineDefiners(db, id)));
       }
       if (usable.length + broken.length === 0) findings.push(ok("No table is watched yet"));
-      console.log(values.json ? JSON.stringify(findings) : findings.map(describe).join("\n"));
-      return findings.some(({ level }) => level === "problem") ? 1 : 0;
+      return report(findings, values.json);
     });
   },
 };
+
+function report(findings: readonly Finding[], asJson: boolean): number {
+  console.log(asJson ? JSON.stringify(findings) : findings.map(describe).join("\n"));
+  return findings.some(({ level }) => level === "problem") ? 1 : 0;
+}
 
 function describe({ level, what, remedy }: Finding): string {
   const mark = { ok: pc.green("ok     "), warning: pc.yellow("warning"), problem: pc.red("PROBLEM") }[level];

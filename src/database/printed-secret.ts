@@ -19,9 +19,20 @@ export async function printedSecret(
     const { stdout } = await promisify(exec)(command, { timeout: COMMAND_MS, windowsHide: true, env });
     return stdout;
   } catch (error) {
-    const { code, killed } = error as { code?: number | string; killed?: boolean };
-    const why =
-      killed === true ? `did not end within ${COMMAND_MS} ms` : `ended with exit code ${String(code)}`;
+    const why = whyItFailed(error as Failure);
     throw new SetupError(`The command of ${setting} ${why}.`, "Run it by hand to see why.");
   }
+}
+
+interface Failure {
+  /** A number, or what is wrong with the output. */
+  readonly code?: number | string | null;
+  readonly killed?: boolean;
+  readonly signal?: string | null;
+}
+
+function whyItFailed({ code, killed, signal }: Failure): string {
+  if (code === "ERR_CHILD_PROCESS_STDIO_MAXBUFFER") return "prints more than a secret can be";
+  if (killed === true) return `did not end within ${COMMAND_MS} ms`;
+  return typeof signal === "string" ? `was ended by ${signal}` : `ended with exit code ${String(code)}`;
 }

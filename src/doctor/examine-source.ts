@@ -4,6 +4,7 @@ import type { Database } from "../database/connect.ts";
 import { SetupError } from "../errors.ts";
 import { invocation } from "../invocation.ts";
 import { checkDimensions } from "../sources/check-dimensions.ts";
+import { Deadline } from "../timing/deadline.ts";
 import { withProvider } from "../providers/registry.ts";
 import { ProviderError } from "../providers/provider-error.ts";
 import { isChunked, type ChunkedSource } from "../sources/chunked-source.ts";
@@ -99,9 +100,10 @@ function described(source: Source, index: VectorIndex): string {
 }
 
 async function provider(config: Config, source: Source): Promise<Finding[]> {
+  // A request has its own time limit, which says more: this one is for several of them.
+  using deadline = new Deadline(undefined, 2 * config.EMBEDDING_TIMEOUT);
   try {
-    const signal = AbortSignal.timeout(config.EMBEDDING_TIMEOUT);
-    return await withProvider(config, source, { signal }, async (opened) => {
+    return await withProvider(config, source, { signal: deadline.signal }, async (opened) => {
       checkDimensions(source, opened);
       return [
         ok(`${opened.model} (${opened.backend}) answers with vectors of ${opened.dimensions} dimensions`),
@@ -110,10 +112,12 @@ async function provider(config: Config, source: Source): Promise<Finding[]> {
     });
   } catch (error) {
     if (error instanceof SetupError) return [problem(error.message, error.remedy)];
-    if (error instanceof ProviderError) {
+    if (error instanceof ProviderError || deadline.expired) {
       return [
         problem(
-          error.message,
+          error instanceof ProviderError
+            ? error.message
+            : `its provider has not answered within ${2 * config.EMBEDDING_TIMEOUT} ms.`,
           'docs/providers.md, "What the provider did, what you will see, what to do". Rows wait until it works again, and none is lost.',
         ),
       ];

@@ -2,6 +2,7 @@ import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { invocation } from "../invocation.ts";
 import { quote, quoted } from "../database/identifier.ts";
+import { QUEUE_TABLE } from "../queue/bloat.ts";
 import type { Source } from "../sources/source.ts";
 import { problem, warning, type Finding } from "./finding.ts";
 
@@ -15,31 +16,53 @@ export async function examineTrust(db: Database, source: Source): Promise<Findin
   ];
 }
 
-/** The owners of the trigger functions, where they lack a right: changes are not queued. */
+/** The owners of the trigger functions, where they lack a right: changes are not queued, or not erased. */
 export async function examineDefiners(db: Database, id: number): Promise<Finding[]> {
-  const { rows } = await sql<{ role: string; missing: string[]; functions: string[]; owner: string }>`
+  const { rows } = await sql<Lacking>`
     with owners as (
       select f.proowner as role, array_agg(f.oid::regprocedure::text order by f.proname) as functions
       from pg_proc f where f.pronamespace = 'autoembed'::regnamespace and f.proname ~ format('^source_%s_[a-z]+$', ${id}::int)
       group by f.proowner
     ), lacking as (
-      select o.role, o.functions, autoembed.missing_trigger_rights(o.role) || array(
+      select o.role, o.functions, autoembed.missing_trigger_rights(o.role) as rights, array(
         select format('select on %s', n.relation) from (
           select 'autoembed.embedding_source'::regclass as relation
           union all select watched_table::regclass from autoembed.embedding_source where id = ${id}) n
-        where not has_table_privilege(o.role, n.relation, 'select')) as missing
+        where not has_table_privilege(o.role, n.relation, 'select')) as unread
       from owners o
     )
-    select pg_get_userbyid(l.role)::text as role, l.missing, l.functions,
+    select pg_get_userbyid(l.role)::text as role, l.rights, l.unread, l.functions,
       (select pg_get_userbyid(nspowner)::text from pg_namespace where nspname = 'autoembed') as owner
-    from lacking l where l.missing <> '{}' order by 1`.execute(db);
-  return rows.slice(0, 1).map(({ role, missing, functions, owner }) => {
-    const give = functions.map((name) => `alter function ${name} owner to ${quote(owner)};`);
+    from lacking l where l.rights || l.unread <> '{}' order by 1`.execute(db);
+  return rows.slice(0, 1).map((lacking) => {
+    const { role, rights, unread } = lacking;
+    const missing = [...rights, ...unread];
     return problem(
-      `its trigger functions belong to the role ${role}, which lacks ${missing.join("; ")}: changes are not queued.`,
-      `As a superuser: ${give.join(" ")} Then: ${invocation("backfill")}`,
+      `its trigger functions belong to the role ${role}, which lacks ${missing.join("; ")}: ${rights.length > 0 ? "changes are not queued" : "what was made from rows that are deleted is not erased at once"}.`,
+      `As a superuser: ${givenRights(lacking, missing).join(" ")} Then: ${invocation("backfill")}`,
     );
   });
+}
+
+interface Lacking {
+  readonly role: string;
+  /** Without one of these nothing is queued. */
+  readonly rights: readonly string[];
+  readonly unread: readonly string[];
+  readonly functions: readonly string[];
+  /** Of the schema. */
+  readonly owner: string;
+}
+
+/** The owner of the schema has all rights on what is in it: the functions are given to that role, or the role is given the rest. */
+function givenRights({ role, functions, owner }: Lacking, missing: readonly string[]): string[] {
+  return role === owner
+    ? missing.map((right) =>
+        right.startsWith("a policy")
+          ? `create policy autoembed on ${QUEUE_TABLE} to ${quote(role)} using (true);`
+          : `grant ${right} to ${quote(role)};`,
+      )
+    : functions.map((name) => `alter function ${name} owner to ${quote(owner)};`);
 }
 
 /** A table's triggers, and the types of its columns, run code of the table's owner with the rights of the role that writes. */

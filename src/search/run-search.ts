@@ -2,7 +2,9 @@ import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { roleSearchPath } from "../database/session-settings.ts";
 import { Deadline } from "../timing/deadline.ts";
+import { ProviderError } from "../providers/provider-error.ts";
 import type { Embeddings, Provider } from "../providers/provider.ts";
+import { TRIED_LATER } from "../providers/what-follows.ts";
 import type { Reranker } from "../providers/rerank/reranker.ts";
 import { withPerRowFallback } from "../sources/per-row-fallback.ts";
 import type { Source } from "../sources/source.ts";
@@ -107,8 +109,17 @@ class SearchOf {
     using deadline = new Deadline(signal, timeoutMs);
     const provider = await providerOf(source);
     const paid = async (answer: Embeddings): Promise<void> => bills?.question(source, provider, answer);
-    const vector = await questions.of(db, provider, this.#asked.text ?? "", deadline.signal, paid);
-    return { vector, provider };
+    try {
+      const vector = await questions.of(db, provider, this.#asked.text ?? "", deadline.signal, paid);
+      return { vector, provider };
+    } catch (error) {
+      if (!deadline.expired || error instanceof ProviderError) throw error;
+      throw new ProviderError(
+        "unavailable",
+        `The question has got no vector within ${timeoutMs} ms. ${TRIED_LATER}`,
+        { cause: error },
+      );
+    }
   }
 
   async #nearest(vector: string, bounds: { limit: number; enough?: number }): Promise<Nearest[]> {

@@ -3,6 +3,7 @@ import type { Database } from "../database/connect.ts";
 import { SetupError, UsageError } from "../errors.ts";
 import type { ChunkedSource } from "../sources/chunked-source.ts";
 import { choose, type Chosen } from "../sources/choose-sources.ts";
+import { haveTheirNames } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 import { comparedColumns, type Columns } from "./compared-columns.ts";
 import { READABLE, type Condition } from "./filter.ts";
@@ -65,7 +66,10 @@ async function searchedOf(
   if (source === undefined) throw new SetupError("There is nothing to search.", "Watch a table first.");
   const chunkedSource = chunked.find(({ embeddedBy }) => embeddedBy === source.id);
   const involved = [source, ...(chunkedSource === undefined ? [] : [chunkedSource])];
-  const loaded = involved.map(({ id }) => sql`(${id}::int, ${versions.get(id) ?? ""})`);
+  const loaded = involved.map(
+    (each) => sql`(s.id = ${each.id}::int and s.xmin::text = ${versions.get(each.id) ?? ""}
+      and ${haveTheirNames(each, "s")})`,
+  );
   const keyed = chunkedSource ?? source;
   const indexes = await findWordIndexes(db, keyed);
   const hides = await hidesRows(db, keyed);
@@ -79,9 +83,9 @@ async function searchedOf(
     ...(await readSize(db, source)),
     columns: await comparedColumns(db, keyed),
     always: hides || involved.some(({ plansAsRole }) => plansAsRole === true) ? READABLE : undefined,
-    // Every change of the row, whatever it is, makes another version of it.
+    // Every change of the row, whatever it is, makes another version of it; a table that is renamed makes none.
     isUnchanged: sql`((select count(*) from autoembed.embedding_source s
-      where (s.id, s.xmin::text) in (${sql.join(loaded)})) = ${sql.lit(involved.length)}
+      where ${sql.join(loaded, sql` or `)}) = ${sql.lit(involved.length)}
       and ${hiding(keyed)} = ${sql.lit(hides)})`,
   };
 }

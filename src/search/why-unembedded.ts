@@ -6,7 +6,6 @@ import { ProviderError } from "../providers/provider-error.ts";
  * @throws the error, if it is not the provider's
  */
 export function whyUnembedded(error: unknown): string {
-  if (error instanceof DOMException && error.name === "TimeoutError") return JUST_NOW;
   if (!(error instanceof ProviderError)) throw error;
   if (error.kind === "setup")
     return `Questions cannot be embedded as this is set up (${invocation("doctor")} says why), so only the words were looked for.`;

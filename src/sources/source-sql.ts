@@ -1,4 +1,5 @@
 import { sql, type RawBuilder } from "kysely";
+import { quoted, type TableName } from "../database/identifier.ts";
 import { vectorName, vectorOperator } from "../database/pgvector.ts";
 import { roleSearchPath } from "../database/session-settings.ts";
 import type { KeyColumn, Source } from "./source.ts";
@@ -203,7 +204,8 @@ export function hasText(row: string): RawBuilder<boolean> {
 /**
  * The source is still what it was when this statement was built. A change of the model swaps the names of two columns, and
  * the old model's vectors must not mix with the new; when a table is watched again by another key, the queue's keys name
- * other rows; without its unique index two rows have one key. Evaluated once, when the table's lock is held.
+ * other rows; without its unique index two rows have one key; and a table that was renamed may have left its name to
+ * another one, whose rows these are not. Evaluated once, when the table's lock is held.
  */
 export function isUnchanged(source: Source): RawBuilder<boolean> {
   const table = source.vectorTable === null ? sql`null` : sql.lit(source.vectorTable.oid);
@@ -216,7 +218,17 @@ export function isUnchanged(source: Source): RawBuilder<boolean> {
     and s.watched_table = ${sql.lit(source.oid)}::oid and s.key_columns = array[${keys}]::text[]
     and s.text_expression = ${sql.lit(source.textExpression)}
     and s.vector_column = ${sql.lit(source.vectorColumn)} and s.vector_table is not distinct from ${table}::oid
-    ${isUnique})`;
+    and ${haveTheirNames(source, "s")} ${isUnique})`;
+}
+
+/** The tables of the row `row` of `embedding_source` are those that the names of the source stand for now. */
+export function haveTheirNames(source: Source, row: string): RawBuilder<boolean> {
+  const isNamed = (column: string, table: TableName): RawBuilder<boolean> =>
+    sql`${sql.ref(`${row}.${column}`)} = to_regclass(${sql.lit(quoted(table))})`;
+  const watched = isNamed("watched_table", source);
+  return source.vectorTable === null
+    ? watched
+    : sql`${watched} and ${isNamed("vector_table", source.vectorTable)}`;
 }
 
 export function vectorType(source: Source): RawBuilder<unknown> {

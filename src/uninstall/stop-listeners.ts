@@ -7,6 +7,7 @@ import { invocation } from "../invocation.ts";
 import { isSilent } from "../membership/alive.ts";
 import { UNINSTALL } from "../migrate/uninstalling.ts";
 import { VERSION } from "../version.ts";
+import { whereDamaged } from "./where-damaged.ts";
 
 export interface AliveListener {
   readonly host: string;
@@ -24,11 +25,13 @@ const POLL_MS = 200;
 const LONGEST_WAIT_MS = 60_000;
 
 export async function aliveListeners(db: Database): Promise<AliveListener[]> {
-  const { rows } = await sql<AliveListener>`
-    select host, pid, version from autoembed.embedding_listener where not (${isSilent}) order by host, pid`.execute(
-    db,
+  const alive = sql<AliveListener>`
+    select host, pid, version from autoembed.embedding_listener where not (${isSilent}) order by host, pid`;
+  // Without these tables no listener can work.
+  return await whereDamaged(
+    alive.execute(db).then(({ rows }) => rows),
+    [],
   );
-  return rows;
 }
 
 export function describeListener({ host, pid, version }: AliveListener): string {

@@ -11,6 +11,7 @@ import { ownRelations, ownRoutines, type WatchedTriggers } from "./schema-conten
 import { stopListeners } from "./stop-listeners.ts";
 
 const OTHERS_DEPEND_ON_IT = "2BP01";
+const SOURCES = "autoembed.embedding_source";
 
 /**
  * Takes everything of ours out of a database. It may be killed between any two steps, and run again: the triggers go
@@ -62,9 +63,10 @@ async function dropTriggers(
 
 /** Without "cascade": what depends on any of it makes this fail. */
 async function dropSchema(transaction: Database, names: OwnNames): Promise<void> {
-  // First, as every claim does.
-  await sql`lock table autoembed.embedding_source in access exclusive mode`.execute(transaction);
   const relations = await ownRelations(transaction, names);
+  // First, as every claim does.
+  if (relations.some(({ name }) => name === SOURCES))
+    await sql`lock table ${sql.raw(SOURCES)} in access exclusive mode`.execute(transaction);
   const named = (wanted: string): string[] =>
     relations.filter(({ kind }) => kind === wanted).map(({ name }) => name);
   const drops = [

@@ -126,6 +126,10 @@ describe("A database of version 0.1 is taken over", () => {
       union all select tgname from pg_trigger where tgname ~ '^embed_'
       union all select nspname from pg_namespace where nspname = 'graphile_migrate'`);
     expect(left).toEqual([]);
+    const { rows: damages } = await client.query(`
+      select name from autoembed.changed_tables() union all select name from autoembed.changed_columns()
+      union all select name from autoembed.missing_indexes() union all select name from autoembed.missing_constraints()`);
+    expect(damages).toEqual([]);
 
     // The next source has a number of its own.
     await client.query(`create table app.next (id bigint primary key, body text, embedding vector(${DIMENSIONS}));

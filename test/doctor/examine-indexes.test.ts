@@ -4,7 +4,7 @@ import { connect } from "../../src/database/connect.ts";
 import { examineIndexes } from "../../src/doctor/examine-indexes.ts";
 import { openTestDatabase } from "../support/database.ts";
 
-test("`doctor` finds each lost key or index of our tables, with the statement that makes it again", async () => {
+async function prepareIndexes() {
   const database = await openTestDatabase({ dimensions: 8 });
   onTestFinished(() => database.close());
   const client = new pg.Client(database.url);
@@ -17,10 +17,15 @@ test("`doctor` finds each lost key or index of our tables, with the statement th
       `select coalesce(pg_get_constraintdef(c.oid), pg_get_indexdef(i.indexrelid)) as definition
        from pg_index i join pg_class x on x.oid = i.indexrelid
        left join pg_constraint c on c.conindid = i.indexrelid and c.contype in ('p', 'u')
-       where x.relnamespace = 'autoembed'::regnamespace order by x.relname`,
+       where x.relnamespace = 'autoembed'::regnamespace and i.indisvalid order by x.relname`,
     );
     return rows.map(({ definition }) => definition);
   };
+  return { client, db, definitions };
+}
+
+test("`doctor` finds each lost key or index of our tables, with the statement that makes it again", async () => {
+  const { client, db, definitions } = await prepareIndexes();
   const before = await definitions();
   expect(await examineIndexes(db)).toEqual([]);
 
@@ -40,4 +45,35 @@ test("`doctor` finds each lost key or index of our tables, with the statement th
   await client.query((found?.remedy ?? "").replace(/^[^:]*: /, ""));
   expect(await examineIndexes(db)).toEqual([]);
   expect(await definitions()).toEqual(before);
+});
+
+test("`doctor` finds a key or an index that is invalid, deferred or on other columns, and replaces it as it says", async () => {
+  const { client, db, definitions } = await prepareIndexes();
+  const before = await definitions();
+  await client.query(`
+    alter table autoembed.embedding_queue drop constraint embedding_queue_pkey;
+    create unique index embedding_queue_pkey on autoembed.embedding_queue (source_id, key);
+    alter table autoembed.embedding_ledger drop constraint embedding_ledger_pkey,
+      add constraint ledger_key primary key (source_id, key) deferrable;
+    drop index autoembed.embedding_cache_age;
+    create index embedding_cache_age on autoembed.embedding_cache (model);
+    update pg_index set indisvalid = false where indexrelid = 'autoembed.embedding_page_source'::regclass`);
+  const [found] = await examineIndexes(db);
+  expect(found?.what).toBe(
+    "The tables of the schema autoembed have lost embedding_cache_age, embedding_ledger_pkey, embedding_page_source, embedding_queue_pkey.",
+  );
+  await client.query((found?.remedy ?? "").replace(/^[^:]*: /, ""));
+  expect(await examineIndexes(db)).toEqual([]);
+  expect(await definitions()).toEqual(before);
+});
+
+test("`doctor` lets a key or an index of ours have another name, and storage settings of the user", async () => {
+  const { client, db } = await prepareIndexes();
+  await client.query(`
+    alter table autoembed.embedding_queue rename constraint embedding_queue_pkey to "of a hand";
+    alter index autoembed.embedding_queue_pending rename to pending;
+    alter index autoembed.embedding_queue_tenant set (fillfactor = 80);
+    alter index autoembed.embedding_cache_pkey set (fillfactor = 80);
+    alter index autoembed.embedding_page_hashes reset (fastupdate)`);
+  expect(await examineIndexes(db)).toEqual([]);
 });

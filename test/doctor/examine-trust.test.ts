@@ -48,6 +48,37 @@ test("Tables that inherit from a watched one are a problem until they are watche
 });
 
 describeNative("`doctor` finds with whose rights code runs for a source", "needs roles of its own", () => {
+  test("An owner of the schema who lacks rights of its trigger functions is given these, and no functions that it has", async () => {
+    const { client, database } = await prepare();
+    const name = nameIn(await role(client, database.url, "heir"));
+    const { rows } = await client.query<{ me: string }>("select current_user as me");
+    const giveTo = async (owner: string) => {
+      await client.query(`alter schema autoembed owner to ${owner}`);
+      for (const event of ["insert", "row", "delete", "truncate"])
+        await client.query(`alter function autoembed.source_1_${event}() owner to ${owner}`);
+    };
+    onTestFinished(() => giveTo(rows[0]?.me ?? "postgres"));
+    await giveTo(name);
+    await client.query("alter table autoembed.embedding_queue enable row level security");
+    onTestFinished(async () => {
+      await client.query("alter table autoembed.embedding_queue disable row level security");
+      await client.query("drop policy if exists autoembed on autoembed.embedding_queue");
+    });
+    const lacking = async () => (await withDatabase(database.url, (db) => examineDefiners(db, 1)))[0];
+    const found = await lacking();
+    expect(found?.what).toContain("changes are not queued");
+    await client.query((found?.remedy ?? "").replace(/^[^:]*: /, "").replace(/ Then: .*$/, ""));
+    expect(await lacking()).toBeUndefined();
+
+    await client.query(`revoke select on patient_embeddings from ${name}`);
+    expect(await lacking()).toMatchObject({
+      what: `its trigger functions belong to the role ${name}, which lacks select on public.patient_embeddings: what was made from rows that are deleted is not erased at once.`,
+      remedy: expect.stringContaining(
+        `As a superuser: grant select on public.patient_embeddings to "${name}"; Then: `,
+      ) as string,
+    });
+  });
+
   test("Trigger functions that were given to a role without rights are a problem, and no write fails for them", async () => {
     const { client, database } = await prepare();
     expect(await trustOf(database.url, "patient_embeddings")).toEqual([]);

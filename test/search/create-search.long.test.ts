@@ -67,6 +67,32 @@ const question = BODIES[1] ?? "";
 const keys = (found: { readonly hits: readonly { readonly key: string }[] }): string[] =>
   found.hits.map(({ key }) => key);
 
+test("A search whose question gets no vector in time fails with what to do, as one whose provider is down", async () => {
+  const impatient = createSearch({ config: { ...settings(), EMBEDDING_TIMEOUT: 300 } });
+  onTestFinished(() => impatient.close());
+  on.provider.always("hang");
+  await expect(impatient.search("a question that is new", { source: "tickets" })).rejects.toMatchObject({
+    name: "ProviderError",
+    kind: "unavailable",
+    message: expect.stringMatching(
+      /within 300 ms.* Nothing was searched: search again in a moment/,
+    ) as string,
+  });
+});
+
+test("A search goes on in a table that was renamed, also where another table got its name", async () => {
+  expect(keys(await search.search(question, { source: "tickets", limit: 1 }))).toEqual(["2"]);
+  await on.client.query(`
+    drop table if exists public.issues;
+    begin; alter table public.tickets rename to issues;
+    create table public.tickets (like public.issues including all);
+    insert into public.tickets select 10 + id, tenant, price, body, embedding from public.issues; commit`);
+  onTestFinished(async () => {
+    await on.client.query("drop table public.issues");
+  });
+  expect(keys(await search.search(question, { source: "tickets", limit: 1 }))).toEqual(["2"]);
+});
+
 test("An application finds the nearest rows with score, text, snippet and the columns that it selects", async () => {
   const found = await search.search(question, {
     source: "tickets",

@@ -59,3 +59,19 @@ test("A renamed table of vectors is still filled", async () => {
   );
   expect(rows).toEqual([{ id: "1" }, { id: "2" }]);
 });
+
+test("A renamed table of vectors whose name another one got is still filled, and the other one is not", async () => {
+  const { client, listen } = await prepareVectorTable();
+  const listener = await listen();
+  await client.query("insert into app.documents values (1, 'a', 'one')");
+  await listener.whenDrained();
+  await client.query(`begin; alter table app.documents_embeddings rename to vectors_of_documents;
+    create table app.documents_embeddings (like app.vectors_of_documents including all); commit`);
+  await client.query("insert into app.documents values (2, 'b', 'two')");
+  await listener.whenDrained();
+  const { rows } = await client.query(
+    "select id from app.vectors_of_documents where embedding is not null order by 1",
+  );
+  expect(rows).toEqual([{ id: "1" }, { id: "2" }]);
+  expect((await client.query("select from app.documents_embeddings")).rowCount).toBe(0);
+});

@@ -8,6 +8,7 @@ import { unwatch } from "../../src/watch/unwatch.ts";
 import { watch } from "../../src/watch/watch.ts";
 import { describeNative } from "../support/database.ts";
 import { prepare, wrongRows } from "../support/listening.ts";
+import { prepareVectorTable } from "../support/vector-table.ts";
 
 const WAIT = { timeout: 30_000, interval: 50 };
 vi.setConfig({ testTimeout: 180_000 });
@@ -107,6 +108,67 @@ test("A renamed table is still watched", async () => {
   expect(rows).toEqual([{ id: 1, embedded: true }]);
 });
 
+test("A renamed table whose name another one got loses no pending change, and the other table gets no vector", async () => {
+  const { client, listen } = await prepareTwoSources();
+  const listener = await listen();
+  await client.query("insert into app.tickets values (1, 'a', 'one'), (2, 'b', 'two')");
+  await listener.whenDrained();
+  await client.query(`begin; alter table app.tickets rename to issues;
+    create table app.tickets (like app.issues including all);
+    insert into app.tickets values (2, 'b', 'changed'), (4, 'd', null); commit`);
+  await client.query("update app.issues set body = 'changed' where id < 3");
+  await client.query("insert into app.issues values (3, 'c', 'three'), (4, 'd', 'four')");
+  await listener.whenDrained();
+  expect(
+    await wrongRows(client, "(select id as patient_id, body as context_text, embedding from app.issues) t"),
+  ).toEqual([]);
+  expect((await client.query("select from app.tickets where embedding is not null")).rowCount).toBe(0);
+});
+
+const RENAMED = {
+  "its table was renamed": "alter table app.t rename to renamed",
+  "another table has got the table's name":
+    "alter table app.t rename to renamed; create table app.t as select * from app.renamed",
+  "its schema was renamed, and another has got the name":
+    "alter schema app rename to former; create schema app; create table app.t as select * from former.t",
+  "its key column was renamed": "alter table app.t rename id to number",
+};
+test.each(
+  Object.entries(RENAMED).flatMap(([what, alter]) => [
+    [what, "an ordinary", "", alter] as const,
+    [what, "a partitioned", "partition by range (id)", alter] as const,
+  ]),
+)(
+  "Deleting a row erases what was made from it after %s, of %s table",
+  async (_what, _kind, partition, alter) => {
+    const { client, listen } = await prepare();
+    await client.query(`drop schema if exists app, former cascade; create schema app;
+      create table app.t (id int primary key, body text, embedding vector(8)) ${partition};
+      ${partition === "" ? "" : "create table app.part partition of app.t for values from (0) to (9);"}
+      select autoembed.watch('app.t', 'body', source_name => 'renamed')`);
+    const listener = await listen();
+    await client.query("insert into app.t values (1, 'one'), (2, 'two')");
+    await listener.whenDrained();
+    await client.query("update app.t set body = 'former'");
+    await listener.whenDrained();
+    await listener.stop();
+    const { rows: tables } = await client.query<{ oid: string }>("select 'app.t'::regclass::oid as oid");
+    await client.query(alter);
+    const { rows } = await client.query<{ name: string }>("select $1::oid::regclass::text as name", [
+      tables[0]?.oid,
+    ]);
+    const column = alter.includes("number") ? "number" : "id";
+    await client.query(`update ${rows[0]?.name ?? ""} set body = 'pending';
+      delete from ${rows[0]?.name ?? ""} where ${column} = 1`);
+    const { rows: left } = await client.query(`
+      select key from autoembed.embedding_queue where source_id = (select max(id) from autoembed.embedding_source)
+      union all select key from autoembed.embedding_ledger where source_id = (select max(id) from autoembed.embedding_source)
+      union all select key from autoembed.embedding_cache where source_id = (select max(id) from autoembed.embedding_source)`);
+    expect(left).toEqual([{ key: "2" }, { key: "2" }, { key: "2" }]);
+    await client.query("drop schema if exists former cascade");
+  },
+);
+
 test("A dropped table is reported by status, and delays no other source", async () => {
   const { client, listen, problemOf } = await prepareTwoSources();
   await listen();
@@ -164,6 +226,41 @@ test("A table that was dropped and made again with its triggers, as a dump does 
   await unwatch(db, "tickets");
   expect((await client.query(triggers)).rowCount).toBe(0);
   await client.query("insert into app.tickets values (1, 'a', 'free')");
+});
+
+test("A table that was made again with its vectors has a text embedded that was changed meanwhile, and no other", async () => {
+  const { client, listen, provider, watchAgain, backfill } = await prepareVectorTable(
+    "create table app.documents (id bigint primary key, body text, embedding vector(8))",
+    { table: "app.documents", text: "body", name: "docs" },
+  );
+  const listener = await listen();
+  await client.query("insert into app.documents values (1, 'one'), (2, 'two'), (3, 'three'), (4, 'four')");
+  await listener.whenDrained();
+  await client.query("update app.documents set body = 'former three' where id = 3");
+  await listener.whenDrained();
+  await listener.stop();
+  await client.query("update app.documents set body = 'pending' where id = 4");
+  await client.query(`create table app.copy as select * from app.documents;
+    drop table app.documents; alter table app.copy rename to documents;
+    alter table app.documents add primary key (id);
+    update app.documents set body = 'changed' where id = 2;
+    update app.documents set body = 'three' where id = 3;
+    insert into app.documents values (5, 'new')`);
+  const asked = provider.counts.inputs;
+  await watchAgain();
+  await backfill();
+  expect(
+    await wrongRows(
+      client,
+      "(select id as patient_id, body as context_text, embedding from app.documents) t",
+    ),
+  ).toEqual([]);
+  const texts = provider.requests.flatMap((request) => request.texts).slice(asked);
+  expect(texts.filter((text) => !text.startsWith("pg-autoembed asks")).sort()).toEqual([
+    "changed",
+    "new",
+    "pending",
+  ]);
 });
 
 describeNative(

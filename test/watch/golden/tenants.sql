@@ -4,6 +4,8 @@ CREATE OR REPLACE FUNCTION autoembed.source_16_delete()
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
+declare
+  gone_keys text[];
 begin
   -- For the insert that follows, if an update has moved the row to another partition. As a number: what a time looks
   -- like depends on settings.
@@ -14,6 +16,13 @@ begin
     -- Attached to another table, by a role that was given the right to execute it, this would dequeue rows of ours.
     if tg_relid <> <oid>::oid and pg_partition_root(tg_relid) is distinct from <oid>::oid and not autoembed.is_watched(16, tg_relid) then
       return null;
+    end if;
+    -- The name that the statement below finds it by may be another table's.
+    if 'app.visits'::regclass <> tg_relid
+      and 'app.visits'::regclass is distinct from pg_partition_root(tg_relid)
+      and 'app.visits'::regclass not in (select pg_partition_ancestors(tg_relid))
+    then
+      raise undefined_table;
     end if;
     -- By lists of keys: a plan that is kept must not read the whole ledger for one row.
     with gone as materialized (
@@ -32,9 +41,17 @@ begin
     delete from autoembed.embedding_cache e
     where e.source_id = 16 and e.key = any(array(select g.key from gone g));
   exception when syntax_error_or_access_rule_violation then
-    -- The table was renamed, or what is known of it, or a right is missing: the drain drops a queue row that has no row
-    -- any more.
-    null;
+    -- The table was renamed, or what is known of it; or a right is missing: then the drain drops a queue row that has
+    -- no row any more.
+    begin
+      execute autoembed.gone_keys_sql(16, <oid>::oid, '{1}'::int2[], tg_relid, tg_level)
+      into gone_keys using old;
+      delete from autoembed.embedding_queue q where q.source_id = 16 and q.key = any(gone_keys);
+      delete from autoembed.embedding_ledger l where l.source_id = 16 and l.key = any(gone_keys);
+      delete from autoembed.embedding_cache e where e.source_id = 16 and e.key = any(gone_keys);
+    exception when syntax_error_or_access_rule_violation then
+      null;
+    end;
   end;
   return null;
 end

@@ -1,0 +1,64 @@
+-- A dump may have been made without one of our tables, as of one that is large. A trigger or a rule of another tool,
+-- which has put it on every table, may keep changes from being queued, or fail users' writes.
+create or replace function autoembed.changed_tables() returns table (kind text, name text, definition text)
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $$
+  with made(relation, persistence, columns) as (values
+    ('embedding_asked', 'u', 'source_id text_hash question owner failure asked_at'),
+    ('embedding_backfill', 'p', 'source_id started_at is_all key_columns position is_read reads_again done'
+      ' in_batches spends_at_most spent finish_by paced_from paced_done paced_rows'),
+    ('embedding_batch', 'p', 'id source_id tag state model_id owner not_before attempts lines characters'
+      ' lines_read refused embedded input_file provider_batch output_file error_file made_at submitted_at'
+      ' expires_at problem'),
+    ('embedding_cache', 'p', 'model text_hash embedding created_at source_id key'),
+    ('embedding_ledger', 'p', 'source_id model_id embedded_at text_hash vector_hash key'),
+    ('embedding_listener', 'p', 'id seen_at idle started_at host pid version state'),
+    ('embedding_model', 'p', 'id name created_at'),
+    ('embedding_page', 'p', 'id source_id after upto owner not_before attempts for_batch batch_id batch_keys'
+      ' batch_hashes first_line waits batch_attempts'),
+    ('embedding_question', 'u', 'model text_hash embedding asked_at'),
+    ('embedding_queue', 'p', 'ticket queued_at not_before failed_at source_id owner attempts key last_error tenant'),
+    ('embedding_reservation', 'u', 'text_hash cache_model ticket owner reserved_at'),
+    ('embedding_source', 'p', 'id name watched_table key_columns text_expression vector_column vector_table'
+      ' passages backend model dimensions settings paused trouble triggers created_at current_model question_model'
+      ' tenant_column'),
+    ('embedding_spending', 'p', 'day source_id model purpose requests tokens unpriced_tokens cost'),
+    ('embedding_usage', 'p', 'source_id day embedded cached failed truncated requests tokens model characters'
+      ' counted_tokens timed_texts request_ms waits'),
+    ('migration', 'p', 'filename hash version applied_at'),
+    ('trigger_template', 'p', 'name body')
+  ), present as (
+    select c.oid, c.relname, c.relpersistence from pg_class c
+    where c.relnamespace = 'autoembed'::regnamespace and c.relkind in ('r', 'S')
+  )
+  select 'missing', w.name, null
+  from (
+    select m.relation || coalesce('.' || a.name, '') as name
+    from made m left join present t on t.relname = m.relation
+    left join lateral (
+      select c.name from unnest(string_to_array(m.columns, ' ')) c(name)
+      where not exists (
+        select from pg_attribute a where a.attrelid = t.oid and a.attname = c.name and not a.attisdropped)
+    ) a on t.oid is not null
+    where t.oid is null or a.name is not null
+    union all
+    select 'embedding_ticket' where not exists (select from present where relname = 'embedding_ticket')
+  ) w
+  union all
+  select 'persistence', t.relname, format('alter table autoembed.%I set %s;', t.relname,
+    case m.persistence when 'p' then 'logged' else 'unlogged' end)
+  from made m join present t on t.relname = m.relation and t.relpersistence <> m.persistence
+  union all
+  select 'foreign', format('the trigger %I on %I', g.tgname, t.relname),
+    format('drop trigger %I on autoembed.%I;', g.tgname, t.relname)
+  from present t join pg_trigger g on g.tgrelid = t.oid and not g.tgisinternal
+  union all
+  select 'foreign', format('the rule %I on %I', r.rulename, t.relname),
+    format('drop rule %I on autoembed.%I;', r.rulename, t.relname)
+  from present t join pg_rewrite r on r.ev_class = t.oid
+  order by 1, 2
+$$;
+comment on function autoembed.changed_tables is
+  'Tables, columns and a sequence of ours that are missing, tables that became logged or unlogged, and triggers and '
+  'rules on them, which are not ours; each with the statement that mends it, where one does.';

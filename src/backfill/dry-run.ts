@@ -2,6 +2,7 @@ import type { Config } from "../config.ts";
 import type { Database } from "../database/connect.ts";
 import { readLearnt } from "../ledger/learnt.ts";
 import { findModel, type LedgerModel } from "../ledger/model.ts";
+import { allSince } from "../pages/backfills.ts";
 import type { BatchOffer } from "../providers/batch/batch-api.ts";
 import { earlierNameOf, fingerprintOf, rowModel } from "../providers/fingerprint.ts";
 import { priceOf } from "../providers/prices/price-of.ts";
@@ -66,8 +67,9 @@ export async function dryRun(
     limits.inputs,
     sourceSettings(source.settings).batch_size ?? config.EMBED_BATCH_SIZE,
   );
+  const since = await allSince(db, source, all);
   const sample =
-    size === null ? null : await sendSample(db, config, source, { size, all, batchSize, signal });
+    size === null ? null : await sendSample(db, config, source, { size, allSince: since, batchSize, signal });
   const dimensions = sample?.dimensions ?? knownDimensions(config, source);
   if (dimensions !== null) checkDimensions(source, { backend, model, dimensions });
   const modelOf = (length: number): Promise<LedgerModel> => {
@@ -79,7 +81,7 @@ export async function dryRun(
     return findModel(db, rowModel(named, onTooLong(config, source)), source.vectorType);
   };
   const { cachedTexts, ...work } = await countWork(db, source, {
-    all,
+    allSince: since,
     model: dimensions === null ? null : await modelOf(dimensions),
     textCharacters: limits.textCharacters,
     onTooLong: onTooLong(config, source),

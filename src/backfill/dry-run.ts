@@ -11,13 +11,17 @@ import { describeProvider, policyOf } from "../providers/registry.ts";
 import { sentBy, type Sent } from "../providers/roles/sent.ts";
 import { onTooLong, sourceSettings } from "../providers/source-settings.ts";
 import { checkDimensions } from "../sources/check-dimensions.ts";
+import type { ChunkedSource } from "../sources/chunked-source.ts";
 import type { Source } from "../sources/source.ts";
+import { countTextsToCut, type TextsToCut } from "./count-texts-to-cut.ts";
 import { countWork, type Work } from "./count-work.ts";
 import { estimate, type Estimate } from "./estimate.ts";
 import { knownDimensions } from "./known-dimensions.ts";
 import { sendSample, type SampleReport } from "./send-sample.ts";
 
 export interface DryRunOptions {
+  /** The source whose texts are cut into the chunks that are counted. */
+  readonly chunked?: ChunkedSource | undefined;
   /** Counts every row, even if it has a current vector. */
   readonly all: boolean;
   /** Texts to send first as a sample; null sends nothing. */
@@ -34,6 +38,8 @@ export interface DryRunReport extends Omit<Work, "cachedTexts">, Estimate {
   /** Different texts that have a vector already; null where the length of the vectors, and so their name there, is not known. */
   readonly cachedTexts: number | null;
   readonly sample: SampleReport | null;
+  /** Texts whose chunks are not in these figures; null where no text is cut. */
+  readonly toCut: TextsToCut | null;
   /** The same by the provider's batch API (`--batch`); null where it has none. */
   readonly batch: {
     /** Texts per batch, at most; each costs the same part of its price. */
@@ -58,7 +64,7 @@ export async function dryRun(
   db: Database,
   config: Config,
   source: Source,
-  { all, sample: size, signal }: DryRunOptions,
+  { chunked, all, sample: size, signal }: DryRunOptions,
 ): Promise<DryRunReport> {
   const described = await describeProvider(config, source);
   const { name: backend, model, limits } = described;
@@ -103,6 +109,7 @@ export async function dryRun(
     ...work,
     cachedTexts: dimensions === null ? null : cachedTexts,
     sample,
+    toCut: chunked === undefined ? null : await countTextsToCut(db, chunked, all),
     sent: sentBy(described),
     ...estimated,
     batch: byBatch(described.batchOffer, estimated.cost, work.texts, config.EMBED_BATCH_API_TEXTS),

@@ -129,7 +129,8 @@ export const backfill: Command = {
       }
       if (values["per-row"]) {
         let rows = 0;
-        for (const source of sources) rows += await backfillPerRow(db, config, source, { progress, signal });
+        for (const source of notPaused(sources))
+          rows += await backfillPerRow(db, config, source, { progress, signal });
         console.log(json ? JSON.stringify({ rows }) : `${rows} rows embedded, one at a time.`);
         return signal.aborted ? 1 : exitCode;
       }

@@ -109,6 +109,11 @@ export const backfill: Command = {
       const { sources, chunked, broken } = await choose(db, values.source);
       const exitCode = reportLeftOut(broken);
       if (values["dry-run"]) {
+        if (sample !== null && config.EMBED_CACHE_DAYS === 0)
+          throw new UsageError(
+            "--sample keeps its vectors in the cache for the backfill, and EMBED_CACHE_DAYS=0 keeps none: they would be paid for twice.",
+            "Set EMBED_CACHE_DAYS to 1 or more, also for the listeners, until the backfill has ended; or leave out --sample.",
+          );
         const reports = [];
         for (const source of sample === null ? sources : notPaused(sources))
           reports.push(

@@ -98,7 +98,7 @@ function lend(source: Source, kind: ClaimKind, lateral: RawBuilder<unknown>): Ra
       ${lateral}
       where e.text_hash = ${textHash("t")} and ${isUnchanged(source)} and ${restorePlannerSettings}
       ${lockHeld(kind)}
-    )${writableCte(source)}${writeVectorCtes(source, {
+    )${writableCte(source)}${writeVectorCtes(source, kind, {
       vector: sql`h.lent::${vectorType(source)}`,
       hash: source.vectorTable === null ? sql`h.lent_hash` : undefined,
       modelId: sql`$3::int`,

@@ -34,13 +34,16 @@ export function cacheFormer(
         select l.model_id, l.text_hash, l.vector_hash from autoembed.embedding_ledger l
         where l.source_id = ${id} and l.key = h.key and ${isFormer} offset 0
       ) l
-      cross join lateral (select m.name from autoembed.embedding_model m where m.id = l.model_id offset 0) m
+      cross join lateral (
+        select m.name from autoembed.embedding_model m
+        where m.id = l.model_id and ${isFree(sql`m.name`, sql`l.text_hash`)} offset 0
+      ) m
       cross join lateral (
         select w.${sql.id(source.vectorColumn)} as vector from ${vectorTableOf(source)} w
         where ${isHeldRow(source, "w", "h")} offset 0
       ) v
       where l.vector_hash = ${vectorHash(source, sql`v.vector`)}
-        and ${isFree(sql`m.name`, sql`l.text_hash`)} and not exists (
+        and not exists (
         select from (
           select o.source_id, o.key from autoembed.embedding_ledger o where o.text_hash = l.text_hash and o.model_id = l.model_id
             and o.vector_hash is not null and (o.source_id <> ${id} or o.key <> all(array(select n.key from ${sql.id(held)} n)))

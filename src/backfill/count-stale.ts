@@ -13,18 +13,19 @@ const ROWS_AT_ONCE = 20_000;
 
 /**
  * Counts the rows that a backfill embeds. Reads the whole table.
+ * @param allSince see `allSince`
  * @yields the rows of each part of the table
  */
 export async function* countStale(
   db: Database,
   source: Source,
   model: LedgerModel,
-  isAll: boolean,
+  allSince: string | undefined,
 ): AsyncGenerator<number> {
   let after: KeyTexts | null = null;
   do {
     const part: Part = await withPerRowFallback(source, (source) =>
-      countPart(db, source, model, isAll, after),
+      countPart(db, source, model, allSince, after),
     );
     yield part.stale;
     after = part.last;
@@ -41,11 +42,15 @@ async function countPart(
   db: Database,
   source: Source,
   model: LedgerModel,
-  isAll: boolean,
+  allSince: string | undefined,
   after: KeyTexts | null,
 ): Promise<Part> {
   const known = modelSql(model);
-  const isCounted = isToEmbed(source, known, isAll ? sql`'infinity'::timestamptz` : undefined);
+  const isCounted = isToEmbed(
+    source,
+    known,
+    allSince === undefined ? undefined : sql`${allSince}::timestamptz`,
+  );
   const { rows } = await sql<Part>`
     with part as materialized (
       select ${keysOf(source, "t")}, ${queueKey(source, "t")} as key, ${isCounted} as is_counted

@@ -33,6 +33,13 @@ interface Part extends TextsToDo {
   readonly last: KeyTexts | null;
 }
 
+interface Extent {
+  /** Every text is cut again. */
+  readonly isAll: boolean;
+  /** Since when every chunk is embedded: see `allSince`. */
+  readonly since: string | undefined;
+}
+
 /**
  * Counts the texts in chunks that a backfill works on. Reads both tables whole.
  * @param embedder the source of the chunks
@@ -43,11 +50,11 @@ export async function* countTexts(
   chunkedSource: ChunkedSource,
   embedder: Source,
   model: LedgerModel,
-  isAll: boolean,
+  { isAll, since }: Extent,
 ): AsyncGenerator<TextsToDo> {
   let after: KeyTexts | null = null;
   do {
-    const part: Part = await countPart(db, chunkedSource, embedder, model, isAll, after);
+    const part: Part = await countPart(db, chunkedSource, embedder, model, { isAll, since }, after);
     yield part;
     after = part.last;
   } while (after !== null);
@@ -58,12 +65,12 @@ async function countPart(
   chunkedSource: ChunkedSource,
   embedder: Source,
   model: LedgerModel,
-  isAll: boolean,
+  { isAll, since }: Extent,
   after: KeyTexts | null,
 ): Promise<Part> {
   const known = modelSql(model);
   const chunkKey = queueKey(embedder, "t");
-  const isStale = isToEmbed(embedder, known, isAll ? sql`'infinity'::timestamptz` : undefined);
+  const isStale = isToEmbed(embedder, known, since === undefined ? undefined : sql`${since}::timestamptz`);
   const isEmbedded = sql<boolean>`${isStale} and not ${isQueuedByLookup(embedder.id, chunkKey)}`;
   return await withPerRowFallback(chunkedSource, async (source) => {
     const isCut = isToWorkOn(chunkedSource, queueKey(source, "d"), isToCut("d", isAll));

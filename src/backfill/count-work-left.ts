@@ -4,6 +4,7 @@ import { registerModel, type LedgerModel } from "../ledger/model.ts";
 import { rowModel } from "../providers/fingerprint.ts";
 import { withProvider } from "../providers/registry.ts";
 import { onTooLong } from "../providers/source-settings.ts";
+import { allSince } from "../pages/backfills.ts";
 import type { Source } from "../sources/source.ts";
 import { countStale } from "./count-stale.ts";
 import { countTexts } from "./count-texts.ts";
@@ -63,7 +64,8 @@ async function countTextsOf(
   { all, signal }: Options,
   onPart: () => void,
 ): Promise<void> {
-  for await (const part of countTexts(db, texts.source, texts.embedder, model, all)) {
+  const since = await allSince(db, texts.embedder, all);
+  for await (const part of countTexts(db, texts.source, texts.embedder, model, { isAll: all, since })) {
     texts.counted(part);
     onPart();
     if (signal.aborted) return;
@@ -77,7 +79,7 @@ async function countRowsOf(
   model: LedgerModel,
   { all, signal }: Options,
 ): Promise<void> {
-  for await (const rows of countStale(db, source, model, all)) {
+  for await (const rows of countStale(db, source, model, await allSince(db, source, all))) {
     if (signal.aborted) return;
     left.counted(rows);
   }

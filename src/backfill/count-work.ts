@@ -2,7 +2,7 @@ import { sql, type RawBuilder } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { hasVector } from "../ledger/ledger-sql.ts";
 import type { LedgerModel } from "../ledger/model.ts";
-import { isStale, joinKnown, modelSql } from "../ledger/stale-rows.ts";
+import { isToEmbed, joinKnown, modelSql } from "../ledger/stale-rows.ts";
 import { joinQueue } from "../queue/is-queued.ts";
 import { isOpen } from "../queue/row-state.ts";
 import { withPerRowFallback } from "../sources/per-row-fallback.ts";
@@ -10,8 +10,8 @@ import { hasText, queueKey, rowsWithVectors, textHash } from "../sources/source-
 import type { Source } from "../sources/source.ts";
 
 export interface WorkOptions {
-  /** Every row, even if it has a current vector. */
-  readonly all: boolean;
+  /** Every row that was not embedded since that time, even if its vector is current: see `allSince`. */
+  readonly allSince: string | undefined;
   /** Null where it is not known, so that no text counts as embedded. */
   readonly model: LedgerModel | null;
   /** Characters per text, at most. */
@@ -37,20 +37,22 @@ export interface Work {
 
 /**
  * The rows of a backfill as `(key, text_hash, content, characters)`: those whose vector is missing or outdated, and those that
- * are queued. Failed rows are left out, since a backfill leaves them failed.
+ * are queued. Failed rows are left out, since a backfill leaves them failed; but not of a source that is planned, which
+ * has a queue of its own.
  */
-export function rowsToEmbed(source: Source, { all, model }: WorkOptions): RawBuilder<unknown> {
+export function rowsToEmbed(source: Source, { allSince, model }: WorkOptions): RawBuilder<unknown> {
   const known = model === null ? null : modelSql(model);
-  const isToEmbed = sql`(${isStale(source, known)} or q.ticket is not null) and ${isOpen()}`;
+  const since = allSince === undefined ? undefined : sql`${allSince}::timestamptz`;
+  const isLeft = source.hasNoVectors === true ? sql`true` : isOpen();
   return sql`
     select ${queueKey(source, "t")} as key, ${textHash("t")} as text_hash, t.content, char_length(t.content) as characters
     from ${rowsWithVectors(source)} t ${joinQueue(source, "t")} ${joinKnown(source, known)}
-    where ${hasText("t")} and ${all ? sql`true` : isToEmbed}`;
+    where ${hasText("t")} and (${isToEmbed(source, known, since)} or q.ticket is not null) and ${isLeft}`;
 }
 
 /** Another row, or the cache, has a vector for the text of `row`. */
-export function isEmbedded({ model }: WorkOptions, row: string): RawBuilder<boolean> {
-  return model === null ? sql`false` : hasVector(sql.ref(`${row}.text_hash`), model);
+export function isEmbedded(source: Source, { model }: WorkOptions, row: string): RawBuilder<boolean> {
+  return model === null ? sql`false` : hasVector(sql.ref(`${row}.text_hash`), model, source);
 }
 
 /** The text of `row` is refused for its length before it is sent. */
@@ -67,7 +69,7 @@ export async function countWork(db: Database, source: Source, options: WorkOptio
         select text_hash, max(characters) as characters, count(*) as rows
         from (${rowsToEmbed(source, options)}) r group by text_hash
       ), known as (
-        select t.characters, t.rows, ${isEmbedded(options, "t")} as is_cached, ${isTooLong(options, "t")} as is_too_long
+        select t.characters, t.rows, ${isEmbedded(source, options, "t")} as is_cached, ${isTooLong(options, "t")} as is_too_long
         from text t
       )
       select coalesce(sum(rows), 0)::float8 as rows, coalesce(sum(rows - 1), 0)::float8 as "equalTexts",

@@ -2,6 +2,7 @@ import type { Config } from "../config.ts";
 import type { Database } from "../database/connect.ts";
 import { readLearnt } from "../ledger/learnt.ts";
 import { findModel, type LedgerModel } from "../ledger/model.ts";
+import { allSince } from "../pages/backfills.ts";
 import type { BatchOffer } from "../providers/batch/batch-api.ts";
 import { earlierNameOf, fingerprintOf, rowModel } from "../providers/fingerprint.ts";
 import { priceOf } from "../providers/prices/price-of.ts";
@@ -10,13 +11,17 @@ import { describeProvider, policyOf } from "../providers/registry.ts";
 import { sentBy, type Sent } from "../providers/roles/sent.ts";
 import { onTooLong, sourceSettings } from "../providers/source-settings.ts";
 import { checkDimensions } from "../sources/check-dimensions.ts";
+import type { ChunkedSource } from "../sources/chunked-source.ts";
 import type { Source } from "../sources/source.ts";
+import { countTextsToCut, type TextsToCut } from "./count-texts-to-cut.ts";
 import { countWork, type Work } from "./count-work.ts";
 import { estimate, type Estimate } from "./estimate.ts";
 import { knownDimensions } from "./known-dimensions.ts";
 import { sendSample, type SampleReport } from "./send-sample.ts";
 
 export interface DryRunOptions {
+  /** The source whose texts are cut into the chunks that are counted. */
+  readonly chunked?: ChunkedSource | undefined;
   /** Counts every row, even if it has a current vector. */
   readonly all: boolean;
   /** Texts to send first as a sample; null sends nothing. */
@@ -33,6 +38,8 @@ export interface DryRunReport extends Omit<Work, "cachedTexts">, Estimate {
   /** Different texts that have a vector already; null where the length of the vectors, and so their name there, is not known. */
   readonly cachedTexts: number | null;
   readonly sample: SampleReport | null;
+  /** Texts whose chunks are not in these figures; null where no text is cut. */
+  readonly toCut: TextsToCut | null;
   /** The same by the provider's batch API (`--batch`); null where it has none. */
   readonly batch: {
     /** Texts per batch, at most; each costs the same part of its price. */
@@ -57,7 +64,7 @@ export async function dryRun(
   db: Database,
   config: Config,
   source: Source,
-  { all, sample: size, signal }: DryRunOptions,
+  { chunked, all, sample: size, signal }: DryRunOptions,
 ): Promise<DryRunReport> {
   const described = await describeProvider(config, source);
   const { name: backend, model, limits } = described;
@@ -66,8 +73,9 @@ export async function dryRun(
     limits.inputs,
     sourceSettings(source.settings).batch_size ?? config.EMBED_BATCH_SIZE,
   );
+  const since = await allSince(db, source, all);
   const sample =
-    size === null ? null : await sendSample(db, config, source, { size, all, batchSize, signal });
+    size === null ? null : await sendSample(db, config, source, { size, allSince: since, batchSize, signal });
   const dimensions = sample?.dimensions ?? knownDimensions(config, source);
   if (dimensions !== null) checkDimensions(source, { backend, model, dimensions });
   const modelOf = (length: number): Promise<LedgerModel> => {
@@ -79,7 +87,7 @@ export async function dryRun(
     return findModel(db, rowModel(named, onTooLong(config, source)), source.vectorType);
   };
   const { cachedTexts, ...work } = await countWork(db, source, {
-    all,
+    allSince: since,
     model: dimensions === null ? null : await modelOf(dimensions),
     textCharacters: limits.textCharacters,
     onTooLong: onTooLong(config, source),
@@ -101,6 +109,7 @@ export async function dryRun(
     ...work,
     cachedTexts: dimensions === null ? null : cachedTexts,
     sample,
+    toCut: chunked === undefined ? null : await countTextsToCut(db, chunked, all),
     sent: sentBy(described),
     ...estimated,
     batch: byBatch(described.batchOffer, estimated.cost, work.texts, config.EMBED_BATCH_API_TEXTS),

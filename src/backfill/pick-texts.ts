@@ -28,8 +28,8 @@ export async function pickTexts(
   return await withPerRowFallback(source, async (source) => {
     const { rows } = await sql<PickedText>`
       with candidates as not materialized (${rowsToEmbed(source, options)}), picked as materialized (
-        select distinct c.text_hash from candidates c
-        where not ${isEmbedded(options, "c")} and not ${isTooLong(options, "c")} and not exists (
+        select c.text_hash from (select distinct text_hash, characters from candidates) c
+        where not ${isEmbedded(source, options, "c")} and not ${isTooLong(options, "c")} and not exists (
           select from autoembed.embedding_reservation r
           where r.cache_model = ${options.model?.fingerprint ?? null} and r.text_hash = c.text_hash)
         order by c.text_hash limit ${limit}

@@ -24,7 +24,8 @@ import { pickTexts, type PickedText } from "./pick-texts.ts";
 export interface SampleOptions {
   /** Texts to send, at most. */
   readonly size: number;
-  readonly all: boolean;
+  /** See `WorkOptions`. */
+  readonly allSince: string | undefined;
   /** Texts per request, at most. */
   readonly batchSize: number;
   readonly signal: AbortSignal;
@@ -54,7 +55,7 @@ export async function sendSample(
   db: Database,
   config: Config,
   source: Source,
-  { size, all, batchSize, signal }: SampleOptions,
+  { size, allSince, batchSize, signal }: SampleOptions,
 ): Promise<SampleReport> {
   const events = new Events();
   const usage = new Usage(events);
@@ -70,7 +71,7 @@ export async function sendSample(
     const { textCharacters } = provider.limits;
     const tooLong = onTooLong(config, source);
     const model = await registerModel(db, rowModel(provider, tooLong), source.vectorType);
-    const texts = await pickTexts(db, source, { all, model, textCharacters, onTooLong: tooLong }, size);
+    const texts = await pickTexts(db, source, { allSince, model, textCharacters, onTooLong: tooLong }, size);
     const record = async (request: readonly PickedText[], result: EmbedResult): Promise<void> => {
       if (result.kind === "refused") {
         sample.refused += 1;

@@ -60,7 +60,7 @@ async function readRows(
       )
       select t.key, encode(t.text_hash, 'hex') as hash,
         case when t.fault is null and ${hasText("t")} and char_length(t.content) <= ${textCharacters}::int
-          and not ${hasVector(sql`t.text_hash`, model)} then t.content end as text
+          and not ${hasVector(sql`t.text_hash`, model, source)} then t.content end as text
       from stale t order by ${keysOf(source, "t")}`.execute(db);
     return rows;
   });

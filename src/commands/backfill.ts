@@ -14,6 +14,7 @@ import { describeBackfillPlan } from "./describe-backfill-plan.ts";
 import { describeBackfill } from "./describe-backfill.ts";
 import { describeDryRun } from "./describe-dry-run.ts";
 import { parseCommand, wholeNumber, type Command, type Options } from "./command.ts";
+import { reportLeftOut } from "./report-left-out.ts";
 import { refuseBesideOtherVersions } from "./refuse-other-versions.ts";
 import { withDatabase } from "./with-database.ts";
 import { abortedBySignal } from "./stop-signal.ts";
@@ -109,24 +110,38 @@ export const backfill: Command = {
     const asked = values.batch ? true : values["no-batch"] ? false : undefined;
     const progress = showProgress(json ? "none" : process.stderr.isTTY ? "bar" : "lines");
     return await withDatabase(async (db, config) => {
-      const { sources, chunked } = await choose(db, values.source);
+      const { sources, chunked, broken } = await choose(db, values.source);
+      const exitCode = reportLeftOut(broken);
       if (values["dry-run"]) {
+        if (sample !== null && config.EMBED_CACHE_DAYS === 0)
+          throw new UsageError(
+            "--sample keeps its vectors in the cache for the backfill, and EMBED_CACHE_DAYS=0 keeps none: they would be paid for twice.",
+            "Set EMBED_CACHE_DAYS to 1 or more, also for the listeners, until the backfill has ended; or leave out --sample.",
+          );
         const reports = [];
         for (const source of sample === null ? sources : notPaused(sources))
-          reports.push(await dryRun(db, config, source, { sample, all, signal }));
+          reports.push(
+            await dryRun(db, config, source, {
+              chunked: chunked.find(({ embeddedBy }) => embeddedBy === source.id),
+              sample,
+              all,
+              signal,
+            }),
+          );
         const plan =
           wanted === undefined
             ? undefined
             : (await planLimits(db, config, { sources, chunked }, wanted, { all, asked, signal })).plan;
         if (json) console.log(JSON.stringify(plan === undefined ? reports : { reports, plan }));
         else console.log([...reports.map(describeDryRun), ...describePlans(plan)].join("\n\n"));
-        return 0;
+        return exitCode;
       }
       if (values["per-row"]) {
         let rows = 0;
-        for (const source of sources) rows += await backfillPerRow(db, config, source, { progress, signal });
+        for (const source of notPaused(sources))
+          rows += await backfillPerRow(db, config, source, { progress, signal });
         console.log(json ? JSON.stringify({ rows }) : `${rows} rows embedded, one at a time.`);
-        return signal.aborted ? 1 : 0;
+        return signal.aborted ? 1 : exitCode;
       }
       const onProblem = (problem: string): void => {
         console.error(problem);
@@ -167,7 +182,7 @@ export const backfill: Command = {
       if (json)
         console.log(JSON.stringify({ ...report, ...(planned === undefined ? {} : { plan: planned.plan }) }));
       else console.log(describeBackfill(report, "backfill"));
-      return report.pending > 0 || report.failed > 0 ? 1 : 0;
+      return report.pending > 0 || report.failed > 0 ? 1 : exitCode;
     }, signal);
   },
 };

@@ -12,6 +12,7 @@ export function describeDryRun(report: DryRunReport): string {
     ...describeSentLine(report),
     ...describeSample(report),
     `  rows          ${report.rows} to embed${sample === null ? "" : ", those of the sample included"}`,
+    ...describeToCut(report),
     `  equal texts   ${report.equalTexts} rows have the text of another row: equal texts are sent once`,
     `  known texts   ${describeCached(report)}`,
     ...(report.tooLongTexts === 0
@@ -45,6 +46,15 @@ export function describeByBatch({ batch, texts }: DryRunReport): string[] {
     cost === null ? `${priceFactor} of the price` : `about ${cost.toFixed(4)} (${priceFactor} of the price)`;
   const count = batches === 1 ? "1 batch" : `${batches} batches`;
   return [`  with --batch  ${money}, ${count}, each within ${hours} hours`];
+}
+
+/** Texts in chunks: figures of 0 would say that they cost nothing. */
+function describeToCut({ toCut }: DryRunReport): string[] {
+  if (toCut === null || toCut.texts === 0) return [];
+  const texts = toCut.texts === 1 ? "1 text" : `${toCut.texts} texts`;
+  return [
+    `  to cut        ${texts} of ${toCut.characters} characters: the chunks that are new then are not in these figures`,
+  ];
 }
 
 function describeSample({ sample }: DryRunReport): string[] {

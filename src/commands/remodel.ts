@@ -78,11 +78,16 @@ export const remodel: Command = {
         const { live } = now;
         const planned = plannedSource(live, model);
         await refuseObstacles(db, now, planned);
-        const report = await dryRun(db, config, planned, {
-          sample: null,
-          all: true,
-          signal,
-        });
+        const report = await dryRun(
+          db,
+          config,
+          { ...planned, hasNoVectors: true },
+          {
+            sample: null,
+            all: true,
+            signal,
+          },
+        );
         const disk = bytes(report.rows, model.dimensions);
         console.log(
           values.json

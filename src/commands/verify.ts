@@ -4,6 +4,7 @@ import { verifyChunks, type ChunksReport } from "../verify/verify-chunks.ts";
 import { choose } from "../sources/choose-sources.ts";
 import { verifySource, type VerifyReport } from "../verify/verify-source.ts";
 import { parseCommand, wholeNumber, type Command, type Options } from "./command.ts";
+import { reportLeftOut } from "./report-left-out.ts";
 import { printable } from "../printable.ts";
 import { withProgressLine } from "./progress-line.ts";
 import { abortedBySignal } from "./stop-signal.ts";
@@ -54,7 +55,8 @@ export const verify: Command = {
     const signal = abortedBySignal();
     return await withDatabase(async (db, config) => {
       const reports: (VerifyReport | ChunksReport)[] = [];
-      const { sources, chunked } = await choose(db, values.source);
+      const { sources, chunked, broken } = await choose(db, values.source);
+      const exitCode = reportLeftOut(broken);
       for (const chunkedSource of chunked) {
         reports.push(
           await withProgressLine(chunkedSource.name, (onCompared) =>
@@ -70,7 +72,7 @@ export const verify: Command = {
         );
       }
       console.log(values.json ? JSON.stringify(reports) : reports.map(describe).join("\n\n"));
-      return reports.every(({ ok }) => ok) ? 0 : 1;
+      return reports.every(({ ok }) => ok) ? exitCode : 1;
     }, signal);
   },
 };

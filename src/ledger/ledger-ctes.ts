@@ -9,16 +9,21 @@ import { isFree, vectorHash } from "./ledger-sql.ts";
  * them hold the lock of the watched row, so that none of them meets another on a row of the ledger.
  */
 
+/** Other rows with the vector that are looked at: a text that a whole table has may change in all of it. */
+const MOST_LOOKED_AT = 8;
+
 /**
  * The CTE `former`: caches the vector that each row `h` of `held` is about to lose, so that going back to its text is
- * free; if it is the one that we wrote, and no other row has it. In the order of the hashes, so that two listeners cannot
- * deadlock.
+ * free; if it is the one that we wrote, and no other row keeps it. Of rows that lose it at the same time each would leave it
+ * to the others. In the order of the hashes, so that two listeners cannot deadlock.
  * @param isFormer over `l`, the row's entry in the ledger, and `h`.
+ * @param isLeaving over `o`, the entry of another row with that vector: it may lose it too, at any moment.
  */
 export function cacheFormer(
   source: Source,
   held: string,
   isFormer: RawBuilder<unknown>,
+  isLeaving: RawBuilder<unknown>,
 ): RawBuilder<unknown> {
   const id = sql.lit(source.id);
   return sql`, former as (
@@ -29,15 +34,21 @@ export function cacheFormer(
         select l.model_id, l.text_hash, l.vector_hash from autoembed.embedding_ledger l
         where l.source_id = ${id} and l.key = h.key and ${isFormer} offset 0
       ) l
-      cross join lateral (select m.name from autoembed.embedding_model m where m.id = l.model_id offset 0) m
+      cross join lateral (
+        select m.name from autoembed.embedding_model m
+        where m.id = l.model_id and ${isFree(sql`m.name`, sql`l.text_hash`)} offset 0
+      ) m
       cross join lateral (
         select w.${sql.id(source.vectorColumn)} as vector from ${vectorTableOf(source)} w
         where ${isHeldRow(source, "w", "h")} offset 0
       ) v
       where l.vector_hash = ${vectorHash(source, sql`v.vector`)}
-        and ${isFree(sql`m.name`, sql`l.text_hash`)} and not exists (
-        select from autoembed.embedding_ledger o where o.text_hash = l.text_hash and o.model_id = l.model_id
-          and o.vector_hash is not null and (o.source_id <> ${id} or o.key <> all(array(select n.key from ${sql.id(held)} n))) offset 0)
+        and not exists (
+        select from (
+          select o.source_id, o.key from autoembed.embedding_ledger o where o.text_hash = l.text_hash and o.model_id = l.model_id
+            and o.vector_hash is not null and (o.source_id <> ${id} or o.key <> all(array(select n.key from ${sql.id(held)} n)))
+          limit ${sql.lit(MOST_LOOKED_AT)} offset 0
+        ) o where not ${isLeaving} offset 0)
       order by m.name, l.text_hash
       on conflict (model, text_hash) do nothing
     )`;

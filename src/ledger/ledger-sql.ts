@@ -84,10 +84,30 @@ export function lentVector(
       )`;
 }
 
-/** True where any row or the cache has a vector for the text. */
-export function hasVector(textHash: RawBuilder<unknown>, model: LedgerModel): RawBuilder<boolean> {
-  return sql`(exists (
-        select from autoembed.embedding_ledger l where l.text_hash = ${textHash}
-          and l.model_id = any(${model.lenderIds}::int[]) and l.vector_hash is not null
-      ) or ${isCached(textHash, sql`${model.cacheNames}::text[]`)})`;
+/**
+ * True where any row or the cache has a vector for the text. A row of the source whose vector somebody overwrote lends none.
+ * The vectors of other sources are not looked at: their tables may be locked, or forbidden to this role.
+ */
+export function hasVector(
+  textHash: RawBuilder<unknown>,
+  model: LedgerModel,
+  source: Source,
+): RawBuilder<boolean> {
+  const ids = sql`${model.lenderIds}::int[]`;
+  const own = sql`array[${sql.lit(source.id)}]`;
+  return sql`(${isCached(textHash, sql`${model.cacheNames}::text[]`)} or exists (
+        select from autoembed.embedding_ledger l where l.text_hash = ${textHash} and l.model_id = any(${ids})
+          and l.vector_hash is not null and ${source.hasNoVectors === true ? sql`true` : sql`l.source_id <> all(${own})`} offset 0
+      ) or ${source.hasNoVectors === true ? sql`false` : hasOwnVector(source, lenders(textHash, ids, own))})`;
+}
+
+/** Rows with the same text whose vectors are looked at: somebody may have overwritten those of a whole table. */
+const MOST_LOOKED_AT = 100;
+
+/** @param lenders rows of the ledger, of the source */
+function hasOwnVector(source: Source, lenders: RawBuilder<unknown>): RawBuilder<boolean> {
+  return sql`exists (
+        select from (select l.key, l.vector_hash from ${lenders} limit ${sql.lit(MOST_LOOKED_AT)} offset 0) l
+        join ${vectorRows(source)} v on ${keyMatches(source, "v", "l")}
+        where l.vector_hash = ${vectorHash(source, sql`v.vector`)} offset 0)`;
 }

@@ -45,7 +45,7 @@ export function joinKnown(source: Source, model: ModelSql | null): RawBuilder<un
  * vector for the text.
  * @param model null where it is not known yet
  */
-export function isStale(source: Source, model: ModelSql | null): RawBuilder<boolean> {
+function isStale(source: Source, model: ModelSql | null): RawBuilder<boolean> {
   const isOfOther = model === null ? sql`false` : isOfOldModel(model.lenderIds);
   return sql`${keyFits(source, "t")} and (t.fault is not null or ${hasText("t")} = (t.vector is null)
           or (${hasText("t")} and (${isOfOldText} or ${isOfOther}))

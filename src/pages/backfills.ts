@@ -88,6 +88,24 @@ export async function findBackfill(db: Database, source: Source): Promise<Backfi
   return rows[0];
 }
 
+/**
+ * Since when a backfill embeds every row: of one that is begun for all rows now, no row was embedded since then. One for
+ * all rows that was interrupted goes on as it began, whatever it is begun for now.
+ * @returns a timestamp as text; undefined where it embeds only rows without a current vector
+ */
+export async function allSince(
+  db: Database,
+  { id }: Pick<Source, "id">,
+  isAll: boolean,
+): Promise<string | undefined> {
+  if (isAll) return "infinity";
+  const { rows } = await sql<{ since: string }>`
+    select b.started_at::text as since from autoembed.embedding_backfill b where b.source_id = ${id} and b.is_all`.execute(
+    db,
+  );
+  return rows[0]?.since;
+}
+
 /** Has a backfill begin again with the key that the source has now. @returns whether it does. */
 export async function restartBackfill(db: Database, source: Source): Promise<boolean> {
   const { rows } = await sql<{ isRestarted: boolean }>`

@@ -5,8 +5,8 @@ import { restoreFormats } from "../database/session-settings.ts";
 import { cacheFormer, removeFromLedger } from "../ledger/ledger-ctes.ts";
 import { hasText, isHeldRow, isUnchanged, keysOf, vectorTableOf } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
-import { forEachKind, heldRows, lockHeld, type HeldRow } from "./held-rows.ts";
-import { dequeue, type Outcome } from "./vector-ctes.ts";
+import { forEachKind, heldRows, lockHeld, type ClaimKind, type HeldRow } from "./held-rows.ts";
+import { dequeue, isLeaving, type Outcome } from "./vector-ctes.ts";
 
 /** Removes the vectors of rows whose text is null or blank. Skips rows that are locked. @returns the others. */
 export async function clearVector(
@@ -24,7 +24,7 @@ export async function clearVector(
       from ${heldRows(source, kind, given)}
       where not ${hasText("t")} and ${isUnchanged(source)}
       ${lockHeld(kind)}
-    )${source.vectorTable === null ? emptyWatched(source) : emptyOwn(source)}, ${removeFromLedger(source)}${dequeue("free")}`.execute(
+    )${source.vectorTable === null ? emptyWatched(source, kind) : emptyOwn(source, kind)}, ${removeFromLedger(source)}${dequeue("free")}`.execute(
       db,
     );
     return outcomes;
@@ -39,13 +39,13 @@ export async function clearVector(
  * former version, and if another source has removed its own vector from it, that looks like a table that did not keep the
  * write.
  */
-function emptyWatched(source: Source): RawBuilder<unknown> {
+function emptyWatched(source: Source, kind: ClaimKind): RawBuilder<unknown> {
   const column = sql.id(source.vectorColumn);
   const table = vectorTableOf(source);
   return sql`, free as materialized (
       select h.* from held h
       where exists (select from ${table} v where ${isHeldRow(source, "v", "h")} and v.ctid = h.row_ctid)
-    )${cacheFormer(source, "free", sql`true`)}, cleared as (
+    )${cacheFormer(source, "free", sql`true`, isLeaving(kind))}, cleared as (
       update ${table} w set ${column} = null
       from free h where ${isHeldRow(source, "w", "h")} and w.${column} is not null and ${restoreFormats("free")}
       returning h.ticket, w.${column} is null as is_clear
@@ -53,7 +53,7 @@ function emptyWatched(source: Source): RawBuilder<unknown> {
 }
 
 /** A row of the vectors' own table is deleted, unless it holds something else, such as another source's vector. */
-function emptyOwn(source: Source): RawBuilder<unknown> {
+function emptyOwn(source: Source, kind: ClaimKind): RawBuilder<unknown> {
   const column = sql.id(source.vectorColumn);
   const table = vectorTableOf(source);
   const own = sql.join(
@@ -69,7 +69,7 @@ function emptyOwn(source: Source): RawBuilder<unknown> {
       where not exists (
         select from ${table} v
         where ${isHeldRow(source, "v", "h")} and (h.ticket, v.ctid) not in (select r.ticket, r.vector_ctid from replaced r))
-    )${cacheFormer(source, "free", sql`true`)}, emptied as (
+    )${cacheFormer(source, "free", sql`true`, isLeaving(kind))}, emptied as (
       update ${table} w set ${column} = null
       from free h where ${isHeldRow(source, "w", "h")} and w.${column} is not null and ${hasMore}
         and ${restoreFormats("free")}

@@ -38,6 +38,12 @@ export function joinQueue(source: Source, row: string): RawBuilder<unknown> {
   return sql`left join autoembed.embedding_queue q on q.source_id = ${source.id} and q.key = ${queueKey(source, row)}`;
 }
 
+/** `isOpenRow` by the whole key, also where the plan was made on an empty queue: an index of the open rows cannot serve it. */
+export function isOpenByLookup(row: string): RawBuilder<boolean> {
+  return sql`coalesce((select ${isOpen()} from autoembed.embedding_queue q
+          where q.source_id = ${sql.ref(`${row}.source_id`)} and q.key = ${sql.ref(`${row}.key`)} offset 0), false)`;
+}
+
 /** That the row of a table with `source_id` and `key` is pending or claimed. */
 export function isOpenRow(row: string): RawBuilder<boolean> {
   return sql`exists (select from autoembed.embedding_queue q

@@ -3,6 +3,8 @@ import { restoreFormats } from "../database/session-settings.ts";
 import { cacheFormer, recordInLedger } from "../ledger/ledger-ctes.ts";
 import { NO_HASH, vectorHash } from "../ledger/ledger-sql.ts";
 import type { Source } from "../sources/source.ts";
+import type { ClaimKind } from "./held-rows.ts";
+import { isOpenByLookup } from "./is-queued.ts";
 import { isHeldRow, isSameRow, isSameVector, keysOf, tableOf, vectorTableOf } from "../sources/source-sql.ts";
 
 /*
@@ -39,6 +41,14 @@ export function writableCte(source: Source): RawBuilder<unknown> {
     )`;
 }
 
+/**
+ * For `cacheFormer`: the row of the entry `o` is queued too, perhaps as the text of both has changed. What a page's row loses
+ * all others may be losing, to another model: its vector is cached in any case, and removed again if some row keeps it.
+ */
+export function isLeaving(kind: ClaimKind): RawBuilder<boolean> {
+  return kind === "paged" ? sql`true` : isOpenByLookup("o");
+}
+
 /** A row that was held, and whether its vector is as it should be now, so that it is dequeued. */
 export interface Outcome {
   readonly ticket: string;
@@ -65,12 +75,16 @@ interface NewVector {
  * update of the watched table `vector` appears once: planned with its value, a parameter of a megabyte is copied some five
  * times per appearance.
  */
-export function writeVectorCtes(source: Source, { vector, hash, modelId }: NewVector): RawBuilder<unknown> {
+export function writeVectorCtes(
+  source: Source,
+  kind: ClaimKind,
+  { vector, hash, modelId }: NewVector,
+): RawBuilder<unknown> {
   const held = source.vectorTable === null ? "held" : "writable";
   const isFormer = sql`(l.text_hash <> h.text_hash or l.model_id <> ${modelId})`;
   const stored =
     source.vectorTable === null ? updateWatched(source, vector, hash) : upsertOwn(source, vector, hash);
-  return sql`${cacheFormer(source, held, isFormer)}, ${stored}, ${recordInLedger(source, modelId)}`;
+  return sql`${cacheFormer(source, held, isFormer, isLeaving(kind))}, ${stored}, ${recordInLedger(source, modelId)}`;
 }
 
 function updateWatched(

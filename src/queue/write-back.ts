@@ -75,7 +75,7 @@ function statement(kind: ClaimKind): PreparedPerSource<Outcome> {
       where ${textHash("t")} = ($4::bytea[])[c.position] and ${isUnchanged(source)} and ${restorePlannerSettings}
         and ${vectorHashes} is not null
       ${lockHeld(kind)}
-    )${writableCte(source)}${writeVectorCtes(source, {
+    )${writableCte(source)}${writeVectorCtes(source, kind, {
       vector: sql`${vectors}[h.position]::${vectorType(source)}`,
       hash: isStoredAsIs ? sql`${vectorHashes}[h.position]` : undefined,
       modelId: sql`$5::int`,

@@ -99,7 +99,7 @@ function lend(source: Source, kind: ClaimKind, lateral: RawBuilder<unknown>): Ra
       ${lockHeld(kind)}
     ), held as materialized (
       select r.*, e.vector as lent, e.vector_hash as lent_hash from locked r ${lateral}
-    )${writableCte(source)}${writeVectorCtes(source, {
+    )${writableCte(source)}${writeVectorCtes(source, kind, {
       vector: sql`h.lent::${vectorType(source)}`,
       hash: source.vectorTable === null ? sql`h.lent_hash` : undefined,
       modelId: sql`$3::int`,

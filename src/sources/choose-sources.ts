@@ -13,6 +13,8 @@ export interface Chosen {
   readonly sources: readonly Source[];
   /** Their texts are split into those chunks. */
   readonly chunked: readonly ChunkedSource[];
+  /** Of all sources, those that cannot be worked on. None where one was named. */
+  readonly broken: readonly BrokenSource[];
 }
 
 /**
@@ -26,7 +28,11 @@ export async function choose(db: Database, name: string | undefined, use: Use = 
     const chunkedSource = chunked.find((source) => source.name === name);
     const found = usable.find((source) => source.name === name || source.id === chunkedSource?.embeddedBy);
     if (found !== undefined) {
-      return { sources: [found], chunked: chunked.filter(({ embeddedBy }) => embeddedBy === found.id) };
+      return {
+        sources: [found],
+        chunked: chunked.filter(({ embeddedBy }) => embeddedBy === found.id),
+        broken: [],
+      };
     }
     const problem = broken.find((source) => source.name === name)?.problem;
     if (problem !== undefined) throw new SetupError(`Nothing can be done for ${name}.`, problem);
@@ -35,7 +41,7 @@ export async function choose(db: Database, name: string | undefined, use: Use = 
   if (usable.length === 0) {
     throw noneUsable(broken);
   }
-  return { sources: usable, chunked };
+  return { sources: usable, chunked, broken };
 }
 
 export function noneUsable(broken: readonly BrokenSource[]): SetupError {

@@ -175,7 +175,7 @@ test("A backfill with --fresh embeds every text again, once, whatever rows and c
   expect(await wrongRows(on.client)).toEqual([]);
 });
 
-test("A backfill with --per-row gives the same vectors", async () => {
+test("A backfill with --per-row gives the same vectors, and enters them in the ledger", async () => {
   const on = await prepare();
   await unseen(on, "insert into patient_embeddings select i, 'row ' || i from generate_series(1, 12) i");
 
@@ -185,6 +185,17 @@ test("A backfill with --per-row gives the same vectors", async () => {
 
   expect(rows).toBe(12);
   expect(await wrongRows(on.client)).toEqual([]);
+  const { rows: entered } = await on.client.query(`
+    select count(*)::int as rows, min(m.name) like 'llm_api/%' as named from patient_embeddings p
+    join autoembed.embedding_ledger l on l.key = p.patient_id::text
+      and l.text_hash = sha256(convert_to(p.context_text, 'UTF8'))
+      and l.vector_hash = substr(sha256(vector_send(p.embedding)), 1, 8)
+    join autoembed.embedding_model m on m.id = l.model_id`);
+  expect(entered).toEqual([{ rows: 12, named: true }]);
+  const paid = on.provider.counts.inputs;
+  await on.client.query("insert into patient_embeddings values (13, 'row 1')");
+  await backfill(on);
+  expect(on.provider.requests.slice(paid).flatMap(({ texts }) => texts)).not.toContain("row 1");
 });
 
 test("A backfill next to a running listener pays for each text once", async () => {

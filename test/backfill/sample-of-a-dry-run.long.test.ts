@@ -1,5 +1,6 @@
 import { expect, test, vi } from "vitest";
 import { DIMENSIONS, wrongRows } from "../support/listening.ts";
+import { runCommand } from "../support/command.ts";
 import { prepareDryRun } from "../support/dry-running.ts";
 
 vi.setConfig({ testTimeout: 180_000 });
@@ -76,4 +77,13 @@ test("A sample reports texts that the provider refuses, keeps the others, and en
     "The sample ended after 0 of 1 texts: the day's 1000 tokens are used up",
   );
   expect(provider.counts.requests).toBe(requests + 1); // the probe
+});
+
+test("A sample whose vectors would not be kept until the backfill is refused, and nothing is sent", async () => {
+  const { insert, environment, provider } = await prepareDryRun({ EMBED_CACHE_DAYS: "0" });
+  await insert("'text ' || i", 3);
+  const command = runCommand(["backfill", "--dry-run", "--sample", "2"], environment);
+  expect(await command.exited).toBe(2);
+  expect(command.stderr()).toContain("EMBED_CACHE_DAYS=0 keeps none");
+  expect(provider.counts.requests).toBe(0);
 });

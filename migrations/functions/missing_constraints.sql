@@ -3,6 +3,7 @@
 create or replace function autoembed.missing_constraints() returns table (name text, definition text)
 language sql stable
 set search_path = pg_catalog, pg_temp
+set quote_all_identifiers = off
 as $$
   with wanted(name, relation, made_as) as (values
     ('embedding_asked_source_id_fkey', 'embedding_asked',
@@ -31,15 +32,16 @@ as $$
     ('trigger_template_name_check', 'trigger_template',
       'check ((name = any (array[''insert''::text, ''row''::text, ''delete''::text, ''truncate''::text])))')
   ), made as (
-    select k.conrelid, k.confrelid, k.conname, k.convalidated, replace(d.made_as, ' not valid', '') as made_as,
+    select k.conrelid, k.conname, k.convalidated, replace(d.made_as, ' not valid', '') as made_as,
       -- As `alter table ... disable trigger all` leaves it, and a restore with --disable-triggers that was cut off.
-      exists (select from pg_trigger t where t.tgconstraint = k.oid and t.tgenabled <> 'O') as is_off
-    from pg_constraint k cross join lower(pg_get_constraintdef(k.oid)) d(made_as)
+      exists (select from pg_trigger t where t.tgconstraint = k.oid and t.tgenabled in ('D', 'R')) as is_off
+    from pg_constraint k cross join lower(pg_get_constraintdef(k.oid) collate "C") d(made_as)
     where k.connamespace = 'autoembed'::regnamespace and k.contype in ('c', 'f')
   )
   select w.name, case
-      when m.is_off then format('alter table %s enable trigger all; alter table %s enable trigger all;',
-        m.conrelid::regclass, m.confrelid::regclass)
+      -- Only a superuser may switch on what Postgres itself has made.
+      when m.is_off then format('alter table autoembed.%I drop constraint %I, add constraint %2$I %s;',
+        w.relation, m.conname, w.made_as)
       when m.conname is not null then format('alter table autoembed.%I validate constraint %I;', w.relation, m.conname)
       else format('alter table autoembed.%I drop constraint if exists %I, add constraint %2$I %s;',
         w.relation, w.name, w.made_as) end

@@ -29,7 +29,12 @@ begin
   -- The former table was dropped, and this one made in its place. Its rows may have brought their vectors, and only the
   -- ledger says what texts these were made from.
   if is_another then
-    perform autoembed.rename_ledger(source, new_key);
+    execute format('delete from autoembed.embedding_ledger l
+      where l.source_id = $1 and not exists (select from %s t where %s = l.key)', source.watched_table::text, new_key)
+      using source.id;
+    execute format('delete from autoembed.embedding_cache e
+      where e.source_id = $1 and not exists (select from %s t where %s = e.key)', source.watched_table::text, new_key)
+      using source.id;
     execute format('insert into autoembed.embedding_queue (source_id, key, queued_at, tenant)
       select $1, q.key, q.queued_at, q.tenant from autoembed.embedding_queue q join %s t on %s = q.key
       where q.source_id = $2 order by q.ticket', source.watched_table::text, new_key) using source.id, parked;

@@ -180,7 +180,13 @@ export const backfill: Command = {
         signal,
       });
       if (json)
-        console.log(JSON.stringify({ ...report, ...(planned === undefined ? {} : { plan: planned.plan }) }));
+        console.log(
+          JSON.stringify({
+            ...report,
+            ...(planned === undefined ? {} : { plan: planned.plan }),
+            leftOut: broken.map(({ name, problem }) => ({ name, problem })),
+          }),
+        );
       else console.log(describeBackfill(report, "backfill"));
       return report.pending > 0 || report.failed > 0 ? 1 : exitCode;
     }, signal);

@@ -9,10 +9,14 @@ export async function examineIndexes(db: Database): Promise<Finding[]> {
     definition: string;
   }>`select * from autoembed.missing_indexes()`.execute(db);
   if (rows.length === 0) return [];
+  const statements = rows.map(({ definition }) => definition).join(" ");
   return [
     problem(
       `The tables of the schema autoembed have lost ${rows.map(({ name }) => name).join(", ")}.`,
-      `As their owner, after rows that are there twice were deleted: ${rows.map(({ definition }) => definition).join(" ")}`,
+      `As their owner, after rows that are there twice were deleted: ${statements}` +
+        (statements.includes(" cascade")
+          ? " Then run doctor again: foreign keys may have gone with a key."
+          : ""),
     ),
   ];
 }

@@ -16,6 +16,7 @@ const MOST_LOOKED_AT = 8;
  * The CTE `former`: caches the vector that each row `h` of `held` is about to lose, so that going back to its text is
  * free; if it is the one that we wrote, and no other row keeps it. Of rows that lose it at the same time each would leave it
  * to the others. In the order of the hashes, so that two listeners cannot deadlock.
+ * Other rows are looked for by the model that `m` has, and so only where the cache has not the vector yet.
  * @param isFormer over `l`, the row's entry in the ledger, and `h`.
  * @param isLeaving over `o`, the entry of another row with that vector: it may lose it too, at any moment.
  */
@@ -35,7 +36,7 @@ export function cacheFormer(
         where l.source_id = ${id} and l.key = h.key and ${isFormer} offset 0
       ) l
       cross join lateral (
-        select m.name from autoembed.embedding_model m
+        select m.id, m.name from autoembed.embedding_model m
         where m.id = l.model_id and ${isFree(sql`m.name`, sql`l.text_hash`)} offset 0
       ) m
       cross join lateral (
@@ -45,7 +46,7 @@ export function cacheFormer(
       where l.vector_hash = ${vectorHash(source, sql`v.vector`)}
         and not exists (
         select from (
-          select o.source_id, o.key from autoembed.embedding_ledger o where o.text_hash = l.text_hash and o.model_id = l.model_id
+          select o.source_id, o.key from autoembed.embedding_ledger o where o.text_hash = l.text_hash and o.model_id = m.id
             and o.vector_hash is not null and (o.source_id <> ${id} or o.key <> all(array(select n.key from ${sql.id(held)} n)))
           limit ${sql.lit(MOST_LOOKED_AT)} offset 0
         ) o where not ${isLeaving} offset 0)

@@ -101,13 +101,10 @@ export function hasVector(
       ) or ${source.hasNoVectors === true ? sql`false` : hasOwnVector(source, lenders(textHash, ids, own))})`;
 }
 
-/** Rows with the same text whose vectors are looked at: somebody may have overwritten those of a whole table. */
-const MOST_LOOKED_AT = 100;
-
 /** @param lenders rows of the ledger, of the source */
 function hasOwnVector(source: Source, lenders: RawBuilder<unknown>): RawBuilder<boolean> {
   return sql`exists (
-        select from (select l.key, l.vector_hash from ${lenders} limit ${sql.lit(MOST_LOOKED_AT)} offset 0) l
+        select from (select l.key, l.vector_hash from ${lenders} limit ${sql.lit(CANDIDATES)} offset 0) l
         join ${vectorRows(source)} v on ${keyMatches(source, "v", "l")}
         where l.vector_hash = ${vectorHash(source, sql`v.vector`)} offset 0)`;
 }

@@ -45,7 +45,7 @@ function emptyWatched(source: Source, kind: ClaimKind): RawBuilder<unknown> {
   return sql`, free as materialized (
       select h.* from held h
       where exists (select from ${table} v where ${isHeldRow(source, "v", "h")} and v.ctid = h.row_ctid)
-    )${cacheFormer(source, "free", sql`true`, isLeaving(kind))}, cleared as (
+    )${cacheFormer(source, "free", sql`true`, isLeaving(source, kind))}, cleared as (
       update ${table} w set ${column} = null
       from free h where ${isHeldRow(source, "w", "h")} and w.${column} is not null and ${restoreFormats("free")}
       returning h.ticket, w.${column} is null as is_clear
@@ -69,7 +69,7 @@ function emptyOwn(source: Source, kind: ClaimKind): RawBuilder<unknown> {
       where not exists (
         select from ${table} v
         where ${isHeldRow(source, "v", "h")} and (h.ticket, v.ctid) not in (select r.ticket, r.vector_ctid from replaced r))
-    )${cacheFormer(source, "free", sql`true`, isLeaving(kind))}, emptied as (
+    )${cacheFormer(source, "free", sql`true`, isLeaving(source, kind))}, emptied as (
       update ${table} w set ${column} = null
       from free h where ${isHeldRow(source, "w", "h")} and w.${column} is not null and ${hasMore}
         and ${restoreFormats("free")}

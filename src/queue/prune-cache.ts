@@ -1,12 +1,12 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
-import { isOpenRow } from "./is-queued.ts";
+import { isOpenByLookup, isOpenRow } from "./is-queued.ts";
 
 /** Rows that one statement looks at: a listener that writes one of them waits no longer than for that statement. */
 const PAGE = 1_000;
 
 /**
- * Removes cached vectors that are older than so many days, and those that a row has too. A vector whose row is pending is
+ * Removes cached vectors that are older than so many days, and those that a row keeps too. A vector whose row is pending is
  * kept: it is what the row waits for. So is one that came from 0.1 until that many days after the upgrade: a backfill
  * learns from it which vectors are ours. A text that comes back later is embedded again.
  * @returns the number of vectors removed.
@@ -48,7 +48,8 @@ async function pruneNeedless(db: Database): Promise<number> {
         join autoembed.embedding_cache c on c.model = p.model and c.text_hash = p.text_hash
         where exists (
           select from autoembed.embedding_model m join autoembed.embedding_ledger l on l.model_id = m.id
-          where m.name = p.model and l.text_hash = p.text_hash and l.vector_hash is not null offset 0)
+          where m.name = p.model and l.text_hash = p.text_hash and l.vector_hash is not null
+            and not ${isOpenByLookup("l")} offset 0)
         for update of c skip locked
       ), removed as (
         delete from autoembed.embedding_cache e using needless n

@@ -43,10 +43,11 @@ export function writableCte(source: Source): RawBuilder<unknown> {
 
 /**
  * For `cacheFormer`: the row of the entry `o` is queued too, perhaps as the text of both has changed. What a page's row loses
- * all others may be losing, to another model: its vector is cached in any case, and removed again if some row keeps it.
+ * all others of its source may be losing, to another model: its vector is cached, and removed again if some row keeps it.
  */
-export function isLeaving(kind: ClaimKind): RawBuilder<boolean> {
-  return kind === "paged" ? sql`true` : isOpenByLookup("o");
+export function isLeaving({ id }: Source, kind: ClaimKind): RawBuilder<boolean> {
+  const isQueued = isOpenByLookup("o");
+  return kind === "paged" ? sql`(o.source_id = ${sql.lit(id)} or ${isQueued})` : isQueued;
 }
 
 /** A row that was held, and whether its vector is as it should be now, so that it is dequeued. */
@@ -84,7 +85,7 @@ export function writeVectorCtes(
   const isFormer = sql`(l.text_hash <> h.text_hash or l.model_id <> ${modelId})`;
   const stored =
     source.vectorTable === null ? updateWatched(source, vector, hash) : upsertOwn(source, vector, hash);
-  return sql`${cacheFormer(source, held, isFormer, isLeaving(kind))}, ${stored}, ${recordInLedger(source, modelId)}`;
+  return sql`${cacheFormer(source, held, isFormer, isLeaving(source, kind))}, ${stored}, ${recordInLedger(source, modelId)}`;
 }
 
 function updateWatched(

@@ -2,7 +2,7 @@ import { sql, type RawBuilder } from "kysely";
 import { numbersParameter, ctidsParameter, textsParameter } from "../database/array-parameter.ts";
 import type { Database } from "../database/connect.ts";
 import { databaseFault, mayBeCommitted } from "../database/database-fault.ts";
-import { lentVector, NO_HASH } from "../ledger/ledger-sql.ts";
+import { isCached, lenders, lentVector, NO_HASH } from "../ledger/ledger-sql.ts";
 import type { Lending } from "../ledger/lending.ts";
 import type { Source } from "../sources/source.ts";
 import { preparedPerSource, type PreparedPerSource } from "./prepared-per-source.ts";
@@ -54,14 +54,17 @@ function ignoreLendersFault(error: unknown): void {
 
 type Statements = Readonly<Record<ClaimKind, PreparedPerSource<Outcome>>>;
 
-/**
- * Its `$4` is which models lend: ids where rows do, names where the cache does.
- *
- * @param lateral a join that gives each row `r` the `vector` of its `text_hash`, as `e`, and the `vector_hash`
- */
-function statementsOf(lateral: (source: Source) => RawBuilder<unknown>): Statements {
+/** Where vectors come from. Its `$4` is which models lend: ids where rows do, names where the cache does. */
+interface Lender {
+  /** Whether it may have a vector for the text: a row for which it has none is not locked. */
+  readonly knows: (textHash: RawBuilder<unknown>) => RawBuilder<unknown>;
+  /** A subquery with the `vector` of a text, and its `vector_hash`; of one row at most. */
+  readonly vectorOf: (textHash: RawBuilder<unknown>, taker: Source) => RawBuilder<unknown>;
+}
+
+function statementsOf(lender: Lender): Statements {
   const statement = (kind: ClaimKind): PreparedPerSource<Outcome> =>
-    preparedPerSource((source) => lend(source, kind, lateral(source)));
+    preparedPerSource((source) => lend(source, kind, lender));
   return { queued: statement("queued"), paged: statement("paged") };
 }
 
@@ -71,34 +74,39 @@ const byLender = new WeakMap<Source, Statements>();
 function fromRowsOf(lender: Source): Statements {
   const known = byLender.get(lender);
   if (known !== undefined) return known;
-  const statements = statementsOf(
-    (taker) => sql`cross join lateral ${lentVector(lender, taker, sql`r.text_hash`, sql`$4::int[]`)} e`,
-  );
+  const ids = sql`$4::int[]`;
+  const statements = statementsOf({
+    knows: (hash) =>
+      sql`exists (select from ${lenders(hash, ids, sql`array[${sql.lit(lender.id)}]`)} offset 0)`,
+    vectorOf: (hash, taker) => lentVector(lender, taker, hash, ids),
+  });
   byLender.set(lender, statements);
   return statements;
 }
 
 /** The cache is read by key, one row at a time: joined, it may be read whole, vectors included, for one batch. */
-const fromCache = statementsOf(
-  () => sql`cross join lateral (
+const fromCache = statementsOf({
+  knows: (hash) => isCached(hash, sql`$4::text[]`),
+  vectorOf: (hash) => sql`(
       select e.embedding as vector, ${NO_HASH} as vector_hash from autoembed.embedding_cache e
-      where e.model = any($4::text[]) and e.text_hash = r.text_hash limit 1 offset 0
-    ) e`,
-);
+      where e.model = any($4::text[]) and e.text_hash = ${hash} limit 1 offset 0
+    )`,
+});
 
 /**
  * A row may change between the snapshot of the statement and its lock: its text is that which it has under the lock.
  * Vectors are joined only afterwards: whatever is joined with a row that is locked is copied whole, and kept.
  */
-function lend(source: Source, kind: ClaimKind, lateral: RawBuilder<unknown>): RawBuilder<unknown> {
+function lend(source: Source, kind: ClaimKind, lender: Lender): RawBuilder<unknown> {
   return sql`
     with locked as materialized (
       select c.ticket, c.ctid, c.key, ${textHash("t")} as text_hash, ${keysOf(source, "t")}
       from ${heldRows(source, kind, sql`unnest($1::bigint[], $2::tid[], $5::text[]) as c(ticket, ctid, key)`)}
-      where ${isUnchanged(source)} and ${restorePlannerSettings}
+      where ${isUnchanged(source)} and ${restorePlannerSettings} and ${lender.knows(textHash("t"))}
       ${lockHeld(kind)}
     ), held as materialized (
-      select r.*, e.vector as lent, e.vector_hash as lent_hash from locked r ${lateral}
+      select r.*, e.vector as lent, e.vector_hash as lent_hash
+      from locked r cross join lateral ${lender.vectorOf(sql`r.text_hash`, source)} e
     )${writableCte(source)}${writeVectorCtes(source, kind, {
       vector: sql`h.lent::${vectorType(source)}`,
       hash: source.vectorTable === null ? sql`h.lent_hash` : undefined,

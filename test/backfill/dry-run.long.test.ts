@@ -26,6 +26,7 @@ test("A dry run sends no request, writes nothing, and says of each figure what i
     rows: 90,
     equalTexts: 65,
     cachedTexts: 0,
+    toCut: null,
     tooLongTexts: 0,
     texts: 25,
     characters: 200,

@@ -129,6 +129,7 @@ const RENAMED = {
   "its table was renamed": "alter table app.t rename to renamed",
   "another table has got the table's name":
     "alter table app.t rename to renamed; create table app.t as select * from app.renamed",
+  "its schema was renamed": "alter schema app rename to former",
   "its schema was renamed, and another has got the name":
     "alter schema app rename to former; create schema app; create table app.t as select * from former.t",
   "its key column was renamed": "alter table app.t rename id to number",

@@ -10,13 +10,13 @@ export async function examineIndexes(db: Database): Promise<Finding[]> {
   }>`select * from autoembed.missing_indexes()`.execute(db);
   if (rows.length === 0) return [];
   const statements = rows.map(({ definition }) => definition).join(" ");
+  const again = statements.includes(" cascade")
+    ? ", and then doctor again, since foreign keys go with the key that they refer to"
+    : "";
   return [
     problem(
       `The tables of the schema autoembed have lost ${rows.map(({ name }) => name).join(", ")}.`,
-      `As their owner, after rows that are there twice were deleted: ${statements}` +
-        (statements.includes(" cascade")
-          ? " Then run doctor again: foreign keys may have gone with a key."
-          : ""),
+      `As their owner, after rows that are there twice were deleted${again}: ${statements}`,
     ),
   ];
 }

@@ -15,7 +15,8 @@ as $$
     where p.prosecdef and p.prosrc = split_part(f.definition, '$autoembed$', 2)
       -- Postgres spells the names of settings in its own way.
       and autoembed.function_settings(f.definition) = array(
-        select lower(split_part(c, '=', 1) collate "C") || substr(c, strpos(c, '=')) from unnest(p.proconfig) c order by 1)
+        select lower(split_part(c, '=', 1) collate "C") || substr(c, strpos(c, '='))
+        from unnest(p.proconfig) c order by 1)
     union all
     -- Of a trigger Postgres keeps no text. One that fires for less than it should looks like one that works.
     select t.name, md5(t.event || ' ' || t.action) from triggers t

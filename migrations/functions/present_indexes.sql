@@ -1,4 +1,5 @@
--- In lower case, as missing_indexes() has them (of ASCII: in Turkish an I becomes another letter), and without the storage settings of an index.
+-- In lower case, as missing_indexes() has them (of ASCII: in Turkish an I becomes another letter), and without the
+-- storage settings of an index.
 create or replace function autoembed.present_indexes()
 returns table (relation name, name name, definition text, is_key boolean, is_valid boolean)
 language sql stable
@@ -7,7 +8,8 @@ set quote_all_identifiers = off
 as $$
   select t.relname, x.relname, coalesce(lower(pg_get_constraintdef(k.oid) collate "C"),
       case when i.indisunique then 'unique ' else '' end || 'index '
-        || regexp_replace(split_part(lower(pg_get_indexdef(x.oid) collate "C"), ' using ', 2), ' with [(][^)]*[)]', '')),
+        || regexp_replace(split_part(lower(pg_get_indexdef(x.oid) collate "C"), ' using ', 2),
+          ' with [(][^)]*[)]', '')),
     k.oid is not null, i.indisvalid and i.indisready
   from pg_index i join pg_class t on t.oid = i.indrelid join pg_class x on x.oid = i.indexrelid
   left join pg_constraint k on k.conindid = x.oid and k.conrelid = t.oid

@@ -40,8 +40,8 @@ begin
     delete from autoembed.embedding_cache e
     where e.source_id = 16 and e.key = any(array(select g.key from gone g));
   exception when syntax_error_or_access_rule_violation or invalid_schema_name then
-    -- The table or its schema was renamed, or what is known of it; or a right is missing: then the drain drops a queue row that has
-    -- no row any more.
+    -- The table or its schema was renamed, or what is known of it; or a right is missing: then the drain drops a queue
+    -- row that has no row any more.
     begin
       execute autoembed.gone_keys_sql(16, <oid>::oid, '{1}'::int2[], tg_relid, tg_level)
       into gone_keys using old;

@@ -16,7 +16,7 @@ const MOST_LOOKED_AT = 8;
  * The CTE `former`: caches the vector that each row `h` of `held` is about to lose, so that going back to its text is
  * free; if it is the one that we wrote, and no other row keeps it. Of rows that lose it at the same time each would leave it
  * to the others. In the order of the hashes, so that two listeners cannot deadlock.
- * Other rows are looked for by the model that `m` has, and so only where the cache has not the vector yet.
+ * The model's number is taken from `m`: by that of `l`, other rows would be looked for before the cache is.
  * @param isFormer over `l`, the row's entry in the ledger, and `h`.
  * @param isLeaving over `o`, the entry of another row with that vector: it may lose it too, at any moment.
  */

@@ -1,9 +1,7 @@
-import pg from "pg";
-import { expect, onTestFinished, test } from "vitest";
-import { connect } from "../../src/database/connect.ts";
+import { expect, test } from "vitest";
 import { examineColumns } from "../../src/doctor/examine-columns.ts";
 import { migrate } from "../../src/migrate.ts";
-import { openTestDatabase } from "../support/database.ts";
+import { openMigrated } from "../support/migrated.ts";
 
 interface Column {
   readonly table: string;
@@ -14,13 +12,7 @@ interface Column {
 }
 
 async function prepareColumns() {
-  const database = await openTestDatabase({ dimensions: 8 });
-  onTestFinished(() => database.close());
-  const client = new pg.Client(database.url);
-  await client.connect();
-  onTestFinished(() => client.end());
-  const db = connect({ databaseUrl: database.url, maxConnections: 1, ownSessions: true });
-  onTestFinished(() => db.destroy());
+  const { url, client, db } = await openMigrated();
   const columns = async (): Promise<Column[]> => {
     const { rows } = await client.query<Column>(`
       select c.oid::regclass::text as table, a.attname as name, a.attnotnull as is_not_null,
@@ -34,7 +26,7 @@ async function prepareColumns() {
   const restore = async (): Promise<void> => {
     const [found] = await examineColumns(db);
     await client.query((found?.remedy ?? "").replace(/^[^:]*: /, "").replace(/ Then: .*$/, ""));
-    await migrate({ databaseUrl: database.url, dimensions: 8 });
+    await migrate({ databaseUrl: url, dimensions: 8 });
   };
   return { client, db, columns, restore };
 }

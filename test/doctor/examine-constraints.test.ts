@@ -1,8 +1,6 @@
-import pg from "pg";
-import { expect, onTestFinished, test } from "vitest";
-import { connect } from "../../src/database/connect.ts";
+import { expect, test } from "vitest";
 import { examineConstraints } from "../../src/doctor/examine-constraints.ts";
-import { openTestDatabase } from "../support/database.ts";
+import { openMigrated } from "../support/migrated.ts";
 
 interface Constraint {
   readonly table: string;
@@ -11,13 +9,7 @@ interface Constraint {
 }
 
 async function prepareConstraints() {
-  const database = await openTestDatabase({ dimensions: 8 });
-  onTestFinished(() => database.close());
-  const client = new pg.Client(database.url);
-  await client.connect();
-  onTestFinished(() => client.end());
-  const db = connect({ databaseUrl: database.url, maxConnections: 1, ownSessions: true });
-  onTestFinished(() => db.destroy());
+  const { client, db } = await openMigrated();
   const constraints = async (): Promise<Constraint[]> => {
     const { rows } = await client.query<Constraint>(`
       select conrelid::regclass::text as table, conname as name, pg_get_constraintdef(oid) as definition

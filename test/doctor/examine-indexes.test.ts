@@ -1,17 +1,9 @@
-import pg from "pg";
-import { expect, onTestFinished, test } from "vitest";
-import { connect } from "../../src/database/connect.ts";
+import { expect, test } from "vitest";
 import { examineIndexes } from "../../src/doctor/examine-indexes.ts";
-import { openTestDatabase } from "../support/database.ts";
+import { openMigrated } from "../support/migrated.ts";
 
 async function prepareIndexes() {
-  const database = await openTestDatabase({ dimensions: 8 });
-  onTestFinished(() => database.close());
-  const client = new pg.Client(database.url);
-  await client.connect();
-  onTestFinished(() => client.end());
-  const db = connect({ databaseUrl: database.url, maxConnections: 1, ownSessions: true });
-  onTestFinished(() => db.destroy());
+  const { client, db } = await openMigrated();
   const definitions = async (): Promise<string[]> => {
     const { rows } = await client.query<{ definition: string }>(
       `select coalesce(pg_get_constraintdef(c.oid), pg_get_indexdef(i.indexrelid)) as definition

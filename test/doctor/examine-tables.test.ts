@@ -1,18 +1,10 @@
-import pg from "pg";
-import { expect, onTestFinished, test } from "vitest";
-import { connect } from "../../src/database/connect.ts";
+import { expect, test } from "vitest";
 import { examineTables } from "../../src/doctor/examine-tables.ts";
 import { runCommand } from "../support/command.ts";
-import { openTestDatabase } from "../support/database.ts";
+import { openMigrated } from "../support/migrated.ts";
 
 async function prepareTables() {
-  const database = await openTestDatabase({ dimensions: 8 });
-  onTestFinished(() => database.close());
-  const client = new pg.Client(database.url);
-  await client.connect();
-  onTestFinished(() => client.end());
-  const db = connect({ databaseUrl: database.url, maxConnections: 1, ownSessions: true });
-  onTestFinished(() => db.destroy());
+  const { url, client, db } = await openMigrated();
   const columns = async (): Promise<{ table: string; name: string }[]> => {
     const { rows } = await client.query<{ table: string; name: string }>(`
       select c.relname as table, a.attname as name from pg_class c
@@ -20,7 +12,7 @@ async function prepareTables() {
       where c.relnamespace = 'autoembed'::regnamespace and c.relkind = 'r' order by 1, 2`);
     return rows;
   };
-  return { url: database.url, client, db, columns };
+  return { url, client, db, columns };
 }
 
 test("`doctor` finds each column of our tables that is missing, then each table, and the sequence of tickets", async () => {

@@ -37,7 +37,7 @@ export async function fillBatch(context: BatchContext, batch: Batch): Promise<Ba
   try {
     while (!file.isFull) {
       signal.throwIfAborted();
-      const page = await takePage(db, context.source, owner, taken, true);
+      const page = await takePage(db, context.source, { owner, held: taken, forBatch: true });
       if (page === undefined) break;
       taken.push(page.id);
       own.add(page.id);

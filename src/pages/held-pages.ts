@@ -34,6 +34,7 @@ export class HeldPages {
   readonly #held = new Map<string, HeldPage>();
   readonly #unended = new Map<string, EndedPage>();
   readonly #ending = new Map<string, Promise<void>>();
+  #isAmongCurrent = false;
   #isClosed = false;
 
   /** @param onGivenBack called when a page can be taken again after that time */
@@ -55,6 +56,11 @@ export class HeldPages {
 
   get ids(): string[] {
     return [...this.#held.keys(), ...this.#unended.keys()];
+  }
+
+  /** The last page that was read whole had nothing to embed. */
+  get isAmongCurrent(): boolean {
+    return this.#isAmongCurrent;
   }
 
   hasOwner(owner: number): boolean {
@@ -79,6 +85,7 @@ export class HeldPages {
 
   /** Further rows of a page were read. @param position null where there are no more. */
   read(page: HeldPage, rows: number, position: KeyTexts | null): void {
+    if (position === null) this.#isAmongCurrent = rows === 0 && page.position === page.after;
     page.rows += rows;
     page.position = position;
     page.isRead ||= position === null;

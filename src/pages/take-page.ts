@@ -8,6 +8,9 @@ import { endBackfill, findBackfill, restartBackfill, type Backfill } from "./bac
 /** Rows of the table that a page is made of: eight requests of 128 texts, where all are to be embedded. */
 const PAGE_ROWS = 1_024;
 
+/** Where nothing was to be embedded. No more: their vectors may all have to be entered in the ledger, in one statement. */
+const CURRENT_PAGE_ROWS = 4 * PAGE_ROWS;
+
 /** Pages that were given back, beyond which no further ones are made: rows of many may be locked for long. */
 const MOST_FREE = 64;
 
@@ -26,27 +29,22 @@ export interface Page {
 export interface TakenPage extends Page, Pick<Backfill, "all_since"> {}
 
 /** Who takes a page, and what for. */
-interface Taker {
+export interface Taker {
   /** embedding_listener.id */
   readonly owner: number;
+  /** The pages that this process has, although it may have been taken for dead: no row may be read twice here. */
+  readonly held: readonly string[];
   /** Its texts are put into a batch; else they are embedded at once. */
-  readonly forBatch: boolean;
+  readonly forBatch?: boolean;
+  /** It has just read a page with nothing to embed, so that the next one may be as current. */
+  readonly isAmongCurrent?: boolean;
 }
 
 /**
  * Takes a page of the source's backfill: one that was given back, or else the next one.
- * @param owner embedding_listener.id
- * @param held the pages that this process has, although it may have been taken for dead: no row may be read twice here
  * @returns undefined where there is no backfill, or none of its pages can be taken now
  */
-export async function takePage(
-  db: Database,
-  source: Source,
-  owner: number,
-  held: readonly string[],
-  forBatch = false,
-): Promise<TakenPage | undefined> {
-  const taker = { owner, forBatch };
+export async function takePage(db: Database, source: Source, taker: Taker): Promise<TakenPage | undefined> {
   for (;;) {
     const backfill = await findBackfill(db, source);
     if (backfill === undefined) return undefined;
@@ -55,7 +53,7 @@ export async function takePage(
       return undefined;
     }
     const page =
-      (await takeFree(db, source, taker, held, backfill)) ?? (await takeNext(db, source, taker, backfill));
+      (await takeFree(db, source, taker, backfill)) ?? (await takeNext(db, source, taker, backfill));
     if (page === "moved") continue;
     return page === undefined ? undefined : { ...page, all_since: backfill.all_since };
   }
@@ -67,8 +65,7 @@ const isDue = sql`(f.not_before <= now() or f.not_before > now() + interval '1 m
 async function takeFree(
   db: Database,
   source: Source,
-  { owner, forBatch }: Taker,
-  held: readonly string[],
+  { owner, held, forBatch = false }: Taker,
   { in_batches }: Backfill,
 ): Promise<Page | undefined> {
   // Pages that a filler gave back after the backfill was asked for without batches are any worker's.
@@ -93,7 +90,7 @@ async function takeFree(
 async function takeNext(
   db: Database,
   source: Source,
-  { owner, forBatch }: Taker,
+  { owner, forBatch = false, isAmongCurrent = false }: Taker,
   { is_read, position, in_batches }: Backfill,
 ): Promise<Page | "moved" | undefined> {
   if (is_read) {
@@ -105,7 +102,7 @@ async function takeNext(
     with page as materialized (
       select t.*, ${keyTexts(source, "t")} as key_texts from ${watchedKeys(source)} t
       where ${position === null ? sql`true` : isAfter(source, "t", position)} and ${isUnchanged(source)}
-      order by ${keysOf(source, "t")} limit ${PAGE_ROWS}
+      order by ${keysOf(source, "t")} limit ${isAmongCurrent ? CURRENT_PAGE_ROWS : PAGE_ROWS}
     ), last as materialized (
       select (select t.key_texts from page t order by ${keyDescending(source, "t")} limit 1) as key_texts
     ), registered as materialized (

@@ -106,7 +106,7 @@ export class EmbedWorker {
     const reading = source.vectorTable === null ? batches : db;
     const limit = this.#nextLimit(this.#lanes.pages);
     const { rows, isDrained } = await claims.claimPaged({
-      take: (owner, held) => takePage(db, source, owner, held),
+      take: (taker) => takePage(db, source, taker),
       read: async (page) => {
         // A backfill of all rows embeds what another tool made.
         if (page.position === page.after && page.all_since === null)

@@ -6,7 +6,7 @@ import type { ClaimRange } from "./claim.ts";
 import { ClaimCursor, type ClaimedBatch, type Cursor } from "./claim-cursor.ts";
 import { TenantCursor } from "./tenant-cursor.ts";
 import { HeldPages, type HeldPage } from "../pages/held-pages.ts";
-import type { TakenPage } from "../pages/take-page.ts";
+import type { TakenPage, Taker } from "../pages/take-page.ts";
 import { columnsOf } from "../sources/key-order.ts";
 import { fail, failPaged } from "./fail.ts";
 import { HeldClaims, type Claimed, type OwnedRow } from "./held-claims.ts";
@@ -46,7 +46,7 @@ const UNFAILED_DELAY_MS = 10_000;
 /** How rows of a backfill are claimed. */
 interface PagedClaim<Row> {
   readonly limit: number;
-  readonly take: (owner: number, held: readonly string[]) => Promise<TakenPage | undefined>;
+  readonly take: (taker: Taker) => Promise<TakenPage | undefined>;
   /** Up to `limit` rows from the page's position on; fewer mean that there are no more. */
   readonly read: (page: HeldPage) => Promise<Row[]>;
 }
@@ -154,7 +154,8 @@ export class Claims {
   }
 
   async #take<Row>({ take }: PagedClaim<Row>, owner: number): Promise<HeldPage | undefined> {
-    const taken = await take(owner, this.#pages.ids);
+    const { ids: held, isAmongCurrent } = this.#pages;
+    const taken = await take({ owner, held, isAmongCurrent });
     return taken === undefined ? undefined : this.#pages.add(taken, owner);
   }
 

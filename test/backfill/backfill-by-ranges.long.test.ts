@@ -212,6 +212,21 @@ test("Queued rows are embedded although no page can be read", async () => {
   expect(await wrongRows(on.client)).toEqual([]);
 });
 
+test("After a page with nothing to embed the next ones are larger", async () => {
+  const on = await prepare();
+  await fill(on, 7_000);
+  await on.client.query(
+    `update patient_embeddings set embedding = array_fill(1, array[${DIMENSIONS}])::vector where patient_id <= 6500`,
+  );
+  await on.client.query("alter sequence autoembed.embedding_page_id_seq restart");
+  expect(await backfill(on)).toMatchObject({ done: 500, pending: 0 });
+  const { rows } = await on.client.query(
+    "select last_value::int as pages from autoembed.embedding_page_id_seq",
+  );
+  // 1,024 rows, 4,096, and the rest in one.
+  expect(rows).toEqual([{ pages: 3 }]);
+});
+
 test("A page that was read for a source that has changed is given back, and read again", async () => {
   const on = await prepare();
   await fill(on, 5);
@@ -224,9 +239,9 @@ test("A page that was read for a source that has changed is given back, and read
     "insert into autoembed.embedding_listener (host, pid, version) values ('here', 1, '0') returning id",
   );
   const owner = rows[0]?.id ?? 0;
-  const page = await takePage(db, source, owner, []);
+  const page = await takePage(db, source, { owner, held: [] });
   if (page === undefined) throw new Error("no page");
-  expect(await takePage(db, source, owner, [page.id])).toBeUndefined();
+  expect(await takePage(db, source, { owner, held: [page.id] })).toBeUndefined();
   await endPage(
     db,
     { ...source, textExpression: "what it was" },

@@ -1,5 +1,4 @@
--- A dump may have been made without one of our tables, as of one that is large. A trigger or a rule of another tool,
--- which has put it on every table, may keep changes from being queued, or fail users' writes.
+-- A dump may have been made without one of our tables, as of one that is large.
 create or replace function autoembed.changed_tables() returns table (kind text, name text, definition text)
 language sql stable
 set search_path = pg_catalog, pg_temp
@@ -50,15 +49,9 @@ as $$
     case m.persistence when 'p' then 'logged' else 'unlogged' end)
   from made m join present t on t.relname = m.relation and t.relpersistence <> m.persistence
   union all
-  select 'foreign', format('the trigger %I on %I', g.tgname, t.relname),
-    format('drop trigger %I on autoembed.%I;', g.tgname, t.relname)
-  from present t join pg_trigger g on g.tgrelid = t.oid and not g.tgisinternal
-  union all
-  select 'foreign', format('the rule %I on %I', r.rulename, t.relname),
-    format('drop rule %I on autoembed.%I;', r.rulename, t.relname)
-  from present t join pg_rewrite r on r.ev_class = t.oid
+  select 'foreign', a.name, a.definition from autoembed.foreign_additions() a
   order by 1, 2
 $$;
 comment on function autoembed.changed_tables is
-  'Tables, columns and a sequence of ours that are missing, tables that became logged or unlogged, and triggers and '
-  'rules on them, which are not ours; each with the statement that mends it, where one does.';
+  'Tables, columns and a sequence of ours that are missing, tables that became logged or unlogged, and what is on them '
+  'besides; each with the statement that mends it, where one does.';

@@ -40,7 +40,9 @@ begin
     'execute on function autoembed.missing_indexes()',
     'execute on function autoembed.changed_columns()',
     'execute on function autoembed.changed_tables()',
+    'execute on function autoembed.foreign_additions()',
     'execute on function autoembed.missing_constraints()',
+    'execute on function autoembed.own_constraints()',
     'execute on function autoembed.present_indexes()',
     'execute on function autoembed.outdated_triggers(autoembed.embedding_source)'
   ] loop

@@ -33,12 +33,14 @@ test("`doctor` finds each column of our tables that is missing, then each table,
   expect(await named()).toEqual([...tables, "embedding_ticket"].sort());
 });
 
-test("`doctor` finds triggers and rules of others on our tables, and tables that became unlogged or logged", async () => {
+test("`doctor` finds triggers, rules and constraints of others on our tables, and tables that became unlogged or logged", async () => {
   const { client, db } = await prepareTables();
   await client.query(`
     create function public.swallow() returns trigger language plpgsql as 'begin return null; end';
     create trigger "Audit it" before insert on autoembed.embedding_queue for each row execute function public.swallow();
     create rule silent as on insert to autoembed.embedding_ledger do instead nothing;
+    alter table autoembed.embedding_queue add constraint "short keys" check (length(key) < 9) not valid;
+    alter table autoembed.embedding_model add foreign key (id) references autoembed.embedding_source(id) not valid;
     alter table autoembed.embedding_queue set unlogged;
     alter table autoembed.embedding_question set logged`);
   const found = await examineTables(db);
@@ -47,7 +49,9 @@ test("`doctor` finds triggers and rules of others on our tables, and tables that
     [
       "warning",
       expect.stringContaining(
-        'not ours: the rule silent on embedding_ledger, the trigger "Audit it" on embedding_queue.',
+        'not ours: the constraint "short keys" on embedding_queue, ' +
+          "the constraint embedding_model_id_fkey on embedding_model, " +
+          'the rule silent on embedding_ledger, the trigger "Audit it" on embedding_queue.',
       ),
     ],
   ]);

@@ -14,6 +14,7 @@ import { confirm, isInteractive } from "./ask.ts";
 import { parseCommand, wholeNumber, type Command } from "./command.ts";
 import { describeAdopted, describeAdoption, describeGivenBack, describeProof } from "./describe-adoption.ts";
 import { describeDestination } from "./init-provider.ts";
+import { refuseUnheeded, refuseWithout } from "./options-together.ts";
 import { backendOption, providerSettings, PROVIDER_USAGE } from "./provider-options.ts";
 import { abortedBySignal } from "./stop-signal.ts";
 import { chunkOptions } from "./watch-options.ts";
@@ -42,7 +43,10 @@ export const adopt: Command = {
     });
     const signal = abortedBySignal();
     const { json, rollback } = values;
+    refuseUnheeded(adopt, values, "rollback", ["force", "json"]);
+    refuseWithout(adopt, values, "force", "rollback");
     if (rollback !== undefined) {
+      if (positionals.length > 0) throw new UsageError("Name one source.", `Usage: ${adopt.usage}`);
       return await withDatabase(async (db) => {
         const given = await rollBack(db, rollback, values.force, signal);
         console.log(json ? JSON.stringify(given) : describeGivenBack(given));

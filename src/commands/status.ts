@@ -5,10 +5,12 @@ import { needsAttention } from "../status/needs-attention.ts";
 import { collectStatus } from "../status/collect-status.ts";
 import { describeStatus } from "../status/describe-status.ts";
 import { parseCommand, wholeNumber, type Command, type Options } from "./command.ts";
+import { refuseWithout } from "./options-together.ts";
 import { stopSignal } from "./stop-signal.ts";
 import { withDatabase } from "./with-database.ts";
 
 const WATCH_MS = 2_000;
+const MAX_AGE_S = 900;
 const CLEAR = "\u001b[H\u001b[2J";
 
 const OPTIONS = {
@@ -18,8 +20,7 @@ const OPTIONS = {
   "max-age": {
     type: "string",
     value: "SECONDS",
-    default: "900",
-    about: "with --check: how long a change may wait for its vector",
+    about: `with --check: how long a change may wait for its vector; default: ${MAX_AGE_S}`,
   },
 } as const satisfies Options;
 
@@ -42,7 +43,8 @@ export const status: Command = {
         "Use only one of them.",
       );
     }
-    const maxAgeSeconds = wholeNumber("--max-age", values["max-age"]);
+    const maxAgeSeconds = wholeNumber("--max-age", values["max-age"] ?? String(MAX_AGE_S));
+    refuseWithout(status, values, "max-age", "check");
     return await withDatabase(async (db, config) => {
       const stopped = new AbortController();
       if (values.watch) {

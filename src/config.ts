@@ -5,6 +5,7 @@ import { connectionStringProblem, hasPassword, plainConnectionString } from "./d
 import { PASSWORD_COMMAND, setPasswordSource } from "./database/password-source.ts";
 import { UsageError } from "./errors.ts";
 import { misspelledSettings } from "./misspelled-settings.ts";
+import { isOfKubernetes } from "./of-kubernetes.ts";
 import {
   BACKEND_ENVIRONMENT,
   BACKEND_IDS,
@@ -170,11 +171,6 @@ function setPasswordSources(config: Config): void {
 /** Whether only this machine can reach an address. */
 export function isLoopback(host: string): boolean {
   return /^(localhost|127(\.\d{1,3}){3}|\[?::1\]?)$/.test(host);
-}
-
-/** Kubernetes tells every container of a service called `embed` in a variable that is a setting of ours. */
-function isOfKubernetes(name: string, value: string): boolean {
-  return name === "EMBED_PORT" && value.startsWith("tcp://");
 }
 
 /** A secret may be in a file instead, whose name another setting says. */

@@ -1,6 +1,6 @@
 import { closest, distance } from "fastest-levenshtein";
 
-/** Names that other programs have too: Kubernetes alone sets `EMBED_SERVICE_HOST` for a service of that name. */
+/** Names that other programs have too. */
 const PREFIXES = /^(EMBED|OPENAI_|OLLAMA_|RERANK_)/;
 const OURS = /^EMBED/;
 /** A name that differs by more characters is another name. */

@@ -82,8 +82,33 @@ test.each([
   expect(faultsOf({ [name]: "8" })).toContain(`${name}: no such setting; did you mean ${meant}?`);
 });
 
-test("What Kubernetes tells of a service called embed is not taken for a port", () => {
-  expect(readConfig({ EMBED_PORT: "tcp://10.0.0.7:80" }).EMBED_PORT).toBe(54_329);
+test.each(["EMBED", "EMBEDDING", "EMBED_HTTP", "EMBED_BATCH", "OPENAI", "OLLAMA", "RERANK"])(
+  "What Kubernetes tells of a service whose variables begin with %s is no setting, and no misspelled one",
+  (service) => {
+    const warnings: string[] = [];
+    const config = readConfig(
+      {
+        [`${service}_SERVICE_HOST`]: "10.0.0.7",
+        [`${service}_SERVICE_PORT`]: "80",
+        [`${service}_SERVICE_PORT_HTTP`]: "80",
+        [`${service}_PORT`]: "tcp://10.0.0.7:80",
+        [`${service}_PORT_80_TCP`]: "tcp://10.0.0.7:80",
+        [`${service}_PORT_80_TCP_PROTO`]: "tcp",
+        [`${service}_PORT_80_TCP_PORT`]: "80",
+        [`${service}_PORT_80_TCP_ADDR`]: "fd00::7",
+      },
+      (warning) => warnings.push(warning),
+    );
+    expect(config).toEqual(readConfig({}));
+    expect(warnings).toEqual([]);
+  },
+);
+
+test("A port of ours is a setting, whatever Kubernetes calls its own", () => {
+  expect(readConfig({ EMBED_HTTP_PORT: "8080", EMBED_PORT: "5433" })).toMatchObject({
+    EMBED_HTTP_PORT: 8080,
+    EMBED_PORT: 5433,
+  });
 });
 
 test("An empty setting counts as not set", () => {

@@ -54,7 +54,7 @@ const valueOf = (name: string): string =>
 
 /** The variables of a service of compose.yaml, as of an `.env` with what the file asks for. */
 function composeVariables(name: string): Record<string, string> {
-  const [, block = ""] = /^    environment:\n((?: {6}.*\n)*)/m.exec(service(name)) ?? [];
+  const [, block = ""] = /^ {4}environment:\n((?: {6}.*\n)*)/m.exec(service(name)) ?? [];
   return Object.fromEntries(
     [...block.matchAll(/^ {6}(\w+): (.*)$/gm)].map(([, variable = "", value = ""]) => [
       variable,

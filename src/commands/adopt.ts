@@ -80,17 +80,23 @@ export const adopt: Command = {
       const key = values.key?.flatMap((columns) => columns.split(","));
       const found = await findWork(db, kind, { ...values, name, key });
       const plan = await planAdoption(db, config, found, options, signal);
-      const say = (line: string): void => {
-        if (!json) console.log(line);
+      const say = json ? console.error : console.log;
+      const print = (proof: Proof | null, adopted: Adopted | null): void => {
+        if (json) console.log(JSON.stringify(documentOf(plan, proof, adopted)));
       };
       say(describeAdoption(plan, await destinationOf(config, plan, size)));
       const proves = !isDryRun || values.sample !== undefined;
       if (
         !isDryRun &&
         !values.yes &&
-        !(await confirm("Send the sample, and take over if it agrees?", signal))
+        !(await confirm(
+          "Send the sample, and take over if it agrees?",
+          signal,
+          json ? process.stderr : process.stdout,
+        ))
       ) {
-        console.log("Nothing was sent and nothing was changed.");
+        say("Nothing was sent and nothing was changed.");
+        print(null, null);
         return 1;
       }
       const proof = proves ? await prove(db, config, plan, { size, threshold, signal }) : null;
@@ -100,12 +106,12 @@ export const adopt: Command = {
       }
       if (isDryRun || proof === null) {
         say(proof === null ? "Nothing was sent and nothing was changed." : "Nothing was changed.");
-        if (json) console.log(JSON.stringify(documentOf(plan, proof, null)));
+        print(proof, null);
         return 0;
       }
       const adopted = await takeOver(db, config, plan, proof, signal);
       say(describeAdopted(adopted, plan));
-      if (json) console.log(JSON.stringify(documentOf(plan, proof, adopted)));
+      print(proof, adopted);
       return 0;
     }, signal);
   },

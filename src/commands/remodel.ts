@@ -60,7 +60,8 @@ export const remodel: Command = {
     return await withDatabase(async (db, config) => {
       const name = await embeddingSource(db, given);
       if (step !== undefined) {
-        console.log(await REMODEL_STEPS[step](db, name, values.force));
+        const message = await REMODEL_STEPS[step](db, name, values.force);
+        console.log(values.json ? JSON.stringify({ source: name, step, message }) : message);
         return 0;
       }
       const asked = {

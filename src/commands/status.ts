@@ -17,6 +17,11 @@ const OPTIONS = {
   json: { type: "boolean", default: false, about: "prints one JSON document, and nothing else on stdout" },
   watch: { type: "boolean", default: false, about: "draws again every two seconds, until Ctrl-C" },
   check: { type: "boolean", default: false, about: "exits with 1, and says why, if a person is needed" },
+  "without-listener": {
+    type: "boolean",
+    default: false,
+    about: "with --check: none has to run, as where a scheduler calls drain",
+  },
   "max-age": {
     type: "string",
     value: "SECONDS",
@@ -25,7 +30,7 @@ const OPTIONS = {
 } as const satisfies Options;
 
 export const status: Command = {
-  usage: invocation("status", "[--json | --watch] [--check [--max-age SECONDS]]"),
+  usage: invocation("status", "[--json | --watch] [--check [--max-age SECONDS] [--without-listener]]"),
   summary:
     "show what is current, pending and failed, one line per source; --watch redraws; --check exits 1 if a person is needed",
   options: OPTIONS,
@@ -44,7 +49,8 @@ export const status: Command = {
       );
     }
     const maxAgeSeconds = wholeNumber("--max-age", values["max-age"] ?? String(MAX_AGE_S));
-    refuseWithout(status, values, "max-age", "check");
+    for (const ofCheck of ["max-age", "without-listener"] as const)
+      refuseWithout(status, values, ofCheck, "check");
     return await withDatabase(async (db, config) => {
       const stopped = new AbortController();
       if (values.watch) {
@@ -58,7 +64,10 @@ export const status: Command = {
       }
       do {
         const collected = await collectStatus(db, config);
-        const needs = needsAttention(collected, { maxAgeSeconds });
+        const needs = needsAttention(collected, {
+          maxAgeSeconds,
+          withoutListener: values["without-listener"],
+        });
         if (values.watch && process.stdout.isTTY) process.stdout.write(CLEAR);
         console.log(values.json ? JSON.stringify(collected) : describeStatus(collected));
         if (values.check) {

@@ -26,7 +26,9 @@ test(
     await on.client.query("select pg_sleep(2)");
     expect(await run(on, "status", "--check", "--without-listener", "--max-age", "1")).toMatchObject({
       code: 1,
-      stderr: expect.stringMatching(/^Needs attention: patient_embeddings: a change has waited .*\n$/) as string,
+      stderr: expect.stringMatching(
+        /^Needs attention: patient_embeddings: a change has waited .*\n$/,
+      ) as string,
     });
 
     const listener = await on.listen();

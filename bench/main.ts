@@ -1,59 +1,44 @@
-/**
- * npm run bench -- [parts…] [--quick] [--rows N] [--collections FOLDER] [--json FILE] [--svg FILE], on the native Postgres of TEST_DATABASE_URL;
- * npm run bench -- --chart RESULTS [--svg FILE], which measures nothing.
- */
+/** `npm run bench`: `--help` shows its parts and options. */
 import { writeFile } from "node:fs/promises";
-import { parseArgs } from "node:util";
+import { UsageError } from "../src/errors.ts";
 import { drawChart } from "./chart.ts";
-import { PARTS, USUAL_PARTS } from "./parts.ts";
+import { HELP, readOptions } from "./options.ts";
 import { print, printMachine } from "./report.ts";
 import { readResults, writeResults } from "./results.ts";
 import { runParts } from "./run-parts.ts";
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    quick: { type: "boolean", default: false },
-    rows: { type: "string" },
-    json: { type: "string", default: "bench.json" },
-    svg: { type: "string" },
-    chart: { type: "string" },
-    collections: { type: "string" },
-  },
-});
-const rows = values.rows === undefined ? undefined : Number(values.rows);
-const unknown = positionals.filter((name) => PARTS[name] === undefined);
-const databaseUrl = process.env["TEST_DATABASE_URL"];
+type Options = ReturnType<typeof readOptions>;
 
-if (values.chart !== undefined) {
-  const results = await readResults(values.chart);
+async function main(options: Options): Promise<void> {
+  const databaseUrl = process.env["TEST_DATABASE_URL"];
+  if (options.help) console.log(HELP);
+  else if (options.chart !== undefined) await chart(options.chart, options.svg);
+  else if (databaseUrl === undefined) {
+    throw new UsageError(
+      "Set TEST_DATABASE_URL to a native Postgres with pgvector that no other program uses during the bench.",
+      HELP,
+    );
+  } else process.exit(await measure(databaseUrl, options));
+}
+
+async function chart(file: string, svg = "docs/benchmarks.svg"): Promise<void> {
+  const results = await readResults(file);
   printMachine(results.machine);
   for (const section of results.sections) print(section);
-  await draw(values.svg ?? "docs/benchmarks.svg", results);
-} else if (rows !== undefined && !(Number.isInteger(rows) && rows >= 1_000)) {
-  refuse("--rows takes a whole number from 1,000.");
-} else if (unknown.length > 0) {
-  refuse(`There is no part ${unknown.join(", ")}. Parts: ${Object.keys(PARTS).join(" ")}.`);
-} else if (databaseUrl === undefined) {
-  refuse(
-    "Set TEST_DATABASE_URL to a native Postgres with pgvector that no other program uses during the bench.",
-  );
-} else {
-  const names = positionals.length > 0 ? positionals : USUAL_PARTS;
-  const { results, failed } = await runParts(
-    databaseUrl,
-    names,
-    { quick: values.quick, rows, collections: values.collections },
-    (results) => writeResults(values.json, results),
+  await draw(svg, results);
+}
+
+/** @returns the exit code; the bench must not wait for a stand-in provider that is still ending */
+async function measure(databaseUrl: string, options: Options): Promise<number> {
+  const { parts, json, svg, quick, rows, collections } = options;
+  const { results, failed } = await runParts(databaseUrl, parts, { quick, rows, collections }, (results) =>
+    writeResults(json, results),
   );
   const bars = results.sections.flatMap((section) => section.bars);
-  console.log(
-    `\n${bars.filter(({ met }) => met).length} of ${bars.length} bars met; figures in ${values.json}`,
-  );
-  if (values.svg !== undefined) await draw(values.svg, results);
+  console.log(`\n${bars.filter(({ met }) => met).length} of ${bars.length} bars met; figures in ${json}`);
+  if (svg !== undefined) await draw(svg, results);
   if (failed.length > 0) console.error(`failed: ${failed.join(" ")}`);
-  // The bench must not wait for a stand-in provider that is still ending.
-  process.exit(failed.length > 0 ? 1 : 0);
+  return failed.length > 0 ? 1 : 0;
 }
 
 async function draw(file: string, results: Parameters<typeof drawChart>[0]): Promise<void> {
@@ -61,7 +46,10 @@ async function draw(file: string, results: Parameters<typeof drawChart>[0]): Pro
   console.log(`chart in ${file}`);
 }
 
-function refuse(why: string): void {
-  console.error(why);
+try {
+  await main(readOptions(process.argv.slice(2)));
+} catch (error) {
+  if (!(error instanceof UsageError)) throw error;
+  console.error(error.message);
   process.exitCode = 2;
 }

@@ -40,6 +40,6 @@ export const PARTS: Readonly<Record<string, Part>> = {
 };
 
 /** Parts that run only when they are named. */
-const ON_REQUEST = ["batch-file", "relevance", "pace", "soak"];
+export const ON_REQUEST = ["batch-file", "relevance", "pace", "soak"];
 
 export const USUAL_PARTS = Object.keys(PARTS).filter((name) => !ON_REQUEST.includes(name));

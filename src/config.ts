@@ -5,6 +5,7 @@ import { connectionStringProblem, hasPassword, plainConnectionString } from "./d
 import { PASSWORD_COMMAND, setPasswordSource } from "./database/password-source.ts";
 import { UsageError } from "./errors.ts";
 import { misspelledSettings } from "./misspelled-settings.ts";
+import { isOfKubernetes } from "./of-kubernetes.ts";
 import {
   BACKEND_ENVIRONMENT,
   BACKEND_IDS,
@@ -96,6 +97,7 @@ export function readConfig(
   environment: Readonly<Record<string, string | undefined>>,
   onWarning: (warning: string) => void = () => undefined,
 ): Config {
+  const unreadable: string[] = [];
   const given = withSecretsFromFiles(
     Object.fromEntries(
       Object.entries(environment).filter(
@@ -103,9 +105,11 @@ export function readConfig(
           value !== undefined && (value !== "" || MAY_BE_EMPTY.has(name)) && !isOfKubernetes(name, value),
       ),
     ),
+    (problem) => unreadable.push(problem),
   );
-  const { problems, warnings } = misspelledSettings(Object.keys(given), SETTING_NAMES);
+  const { problems: misspelled, warnings } = misspelledSettings(Object.keys(given), SETTING_NAMES);
   warnings.forEach(onWarning);
+  const problems = [...unreadable, ...misspelled];
   const parsed = SETTINGS.safeParse(given);
   if (!parsed.success) {
     problems.push(
@@ -115,7 +119,7 @@ export function readConfig(
         return `${name}: ${issue.message}, got ${value}`;
       }),
     );
-  } else problems.push(...contradictions(parsed.data));
+  } else if (unreadable.length === 0) problems.push(...contradictions(parsed.data));
   if (!parsed.success || problems.length > 0) {
     throw new UsageError(
       `The configuration has ${problems.length === 1 ? "an error" : `${problems.length} errors`}:\n${problems.map((problem) => `  ${problem}`).join("\n")}`,
@@ -172,14 +176,10 @@ export function isLoopback(host: string): boolean {
   return /^(localhost|127(\.\d{1,3}){3}|\[?::1\]?)$/.test(host);
 }
 
-/** Kubernetes tells every container of a service called `embed` in a variable that is a setting of ours. */
-function isOfKubernetes(name: string, value: string): boolean {
-  return name === "EMBED_PORT" && value.startsWith("tcp://");
-}
-
-/** A secret may be in a file instead, whose name another setting says. */
+/** A secret may be in a file instead, whose name another setting says. @param onProblem receives what cannot be read */
 function withSecretsFromFiles(
   given: Readonly<Record<string, string | undefined>>,
+  onProblem: (problem: string) => void,
 ): Readonly<Record<string, string | undefined>> {
   const secrets: Record<string, string> = {};
   for (const name of SECRETS) {
@@ -188,10 +188,9 @@ function withSecretsFromFiles(
     try {
       secrets[name] = readFileSync(file, "utf8").trim();
     } catch (error) {
-      throw new UsageError(
-        `${name}_FILE: cannot read ${file} (${(error as NodeJS.ErrnoException).code ?? "unknown"})`,
-        "Name a file that this process may read, with the secret alone in it.",
-        { cause: error },
+      const { code = "unknown" } = error as NodeJS.ErrnoException;
+      onProblem(
+        `${name}_FILE: expected a file that this process may read, with the secret alone in it, got ${file} (${code})`,
       );
     }
   }

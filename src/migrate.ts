@@ -1,6 +1,7 @@
 import pg, { type ClientBase } from "pg";
 import { clientOf } from "./database/client-of.ts";
 import { checkServer } from "./database/check-server.ts";
+import { connectionStringProblem, plainConnectionString } from "./database/connection-url.ts";
 import { SetupError, UsageError } from "./errors.ts";
 import { invocation } from "./invocation.ts";
 import { checkApplied, readState } from "./migrate/applied.ts";
@@ -17,6 +18,7 @@ import { beingUninstalled, UNINSTALL } from "./migrate/uninstalling.ts";
 import { updateTriggers } from "./migrate/update-triggers.ts";
 
 export interface MigrateOptions {
+  /** Anything that `DATABASE_URL` may be. */
   readonly databaseUrl: string;
   /** Length of the vectors of `patient_embeddings`; used when the table is made. */
   readonly dimensions: number;
@@ -37,10 +39,11 @@ export interface MigrateOptions {
  */
 export async function migrate(options: MigrateOptions): Promise<void> {
   refuseUnusable(options);
-  await checkServer(options.databaseUrl);
+  const databaseUrl = plainConnectionString(options.databaseUrl);
+  await checkServer(databaseUrl);
   const files = await readMigrationFiles();
-  const client = new (clientOf(options.databaseUrl))({
-    connectionString: options.databaseUrl,
+  const client = new (clientOf(databaseUrl))({
+    connectionString: databaseUrl,
     connectionTimeoutMillis: 10_000,
     application_name: "pg-autoembed migrate",
   });
@@ -61,10 +64,10 @@ function refuseUnusable({
   databaseUrl,
   dimensions,
 }: Readonly<Partial<Record<keyof MigrateOptions, unknown>>>): void {
-  const isAddress = typeof databaseUrl === "string" && /^postgres(ql)?:\/\/./.test(databaseUrl);
-  if (!isAddress) {
+  const problem = typeof databaseUrl === "string" ? connectionStringProblem(databaseUrl) : "expected a text";
+  if (problem !== undefined) {
     throw new UsageError(
-      "migrate() was given no database.",
+      `migrate() was given no database: ${problem}.`,
       "Give it what readConfig() returns, with DATABASE_URL, or { databaseUrl, dimensions }.",
     );
   }

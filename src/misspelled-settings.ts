@@ -1,7 +1,5 @@
 import { closest, distance } from "fastest-levenshtein";
 
-/** Names that other programs have too: Kubernetes alone sets `EMBED_SERVICE_HOST` for a service of that name. */
-const PREFIXES = /^(EMBED|OPENAI_|OLLAMA_|RERANK_)/;
 const OURS = /^EMBED/;
 /** A name that differs by more characters is another name. */
 const MOST_ERRORS = 2;
@@ -17,8 +15,10 @@ interface Misspelled {
 export function misspelledSettings(names: readonly string[], known: readonly string[]): Misspelled {
   const problems: string[] = [];
   const warnings: string[] = [];
+  // Names that begin as settings do, and may be those of other programs.
+  const beginnings = new Set(known.map(firstWord));
   for (const name of names) {
-    if (!PREFIXES.test(name) || known.includes(name)) continue;
+    if (known.includes(name) || !(OURS.test(name) || beginnings.has(firstWord(name)))) continue;
     const meant = nearest(name, known);
     if (meant !== undefined) {
       (OURS.test(name) ? problems : warnings).push(`${name}: no such setting; did you mean ${meant}?`);
@@ -29,16 +29,29 @@ export function misspelledSettings(names: readonly string[], known: readonly str
   return { problems, warnings };
 }
 
+function firstWord(name: string): string {
+  return name.split("_", 1)[0] ?? name;
+}
+
 /** The setting that was probably meant: a few letters are wrong, or the last word is longer or shorter. */
 function nearest(name: string, known: readonly string[]): string | undefined {
   const swapped = name.startsWith("EMBEDDING_")
     ? name.replace("EMBEDDING_", "EMBED_")
     : name.replace(/^EMBED_/, "EMBEDDING_");
   if (known.includes(swapped)) return swapped;
-  const longer = known.find(
-    (setting) => name.startsWith(setting) && /^[A-Z]+$/.test(name.slice(setting.length)),
-  );
-  if (longer !== undefined) return longer;
+  const abbreviated = known.find((setting) => isAbbreviation(name, setting) || isAbbreviation(setting, name));
+  if (abbreviated !== undefined) return abbreviated;
   const candidate = closest(name, [...known]);
   return distance(name, candidate) <= MOST_ERRORS ? candidate : undefined;
+}
+
+/** Whether the last word of one name is that of the other with letters left out: DIM for DIMENSIONS, CMD for COMMAND. */
+function isAbbreviation(short: string, long: string): boolean {
+  const at = short.lastIndexOf("_") + 1;
+  const [word, whole] = [short.slice(at), long.slice(at)];
+  const areWords = /^[A-Z]{2,}$/.test(word) && /^[A-Z]+$/.test(whole);
+  if (!areWords || word[0] !== whole[0] || !long.startsWith(short.slice(0, at))) return false;
+  let found = 0;
+  for (const letter of whole) if (letter === word[found]) found += 1;
+  return found === word.length;
 }

@@ -14,6 +14,7 @@ import { confirm, isInteractive } from "./ask.ts";
 import { parseCommand, wholeNumber, type Command } from "./command.ts";
 import { describeAdopted, describeAdoption, describeGivenBack, describeProof } from "./describe-adoption.ts";
 import { describeDestination } from "./init-provider.ts";
+import { refuseUnheeded, refuseWithout } from "./options-together.ts";
 import { backendOption, providerSettings, PROVIDER_USAGE } from "./provider-options.ts";
 import { abortedBySignal } from "./stop-signal.ts";
 import { chunkOptions } from "./watch-options.ts";
@@ -42,7 +43,10 @@ export const adopt: Command = {
     });
     const signal = abortedBySignal();
     const { json, rollback } = values;
+    refuseUnheeded(adopt, values, "rollback", ["force", "json"]);
+    refuseWithout(adopt, values, "force", "rollback");
     if (rollback !== undefined) {
+      if (positionals.length > 0) throw new UsageError("Name one source.", `Usage: ${adopt.usage}`);
       return await withDatabase(async (db) => {
         const given = await rollBack(db, rollback, values.force, signal);
         console.log(json ? JSON.stringify(given) : describeGivenBack(given));
@@ -76,17 +80,23 @@ export const adopt: Command = {
       const key = values.key?.flatMap((columns) => columns.split(","));
       const found = await findWork(db, kind, { ...values, name, key });
       const plan = await planAdoption(db, config, found, options, signal);
-      const say = (line: string): void => {
-        if (!json) console.log(line);
+      const say = json ? console.error : console.log;
+      const print = (proof: Proof | null, adopted: Adopted | null): void => {
+        if (json) console.log(JSON.stringify(documentOf(plan, proof, adopted)));
       };
       say(describeAdoption(plan, await destinationOf(config, plan, size)));
       const proves = !isDryRun || values.sample !== undefined;
       if (
         !isDryRun &&
         !values.yes &&
-        !(await confirm("Send the sample, and take over if it agrees?", signal))
+        !(await confirm(
+          "Send the sample, and take over if it agrees?",
+          signal,
+          json ? process.stderr : process.stdout,
+        ))
       ) {
-        console.log("Nothing was sent and nothing was changed.");
+        say("Nothing was sent and nothing was changed.");
+        print(null, null);
         return 1;
       }
       const proof = proves ? await prove(db, config, plan, { size, threshold, signal }) : null;
@@ -96,12 +106,12 @@ export const adopt: Command = {
       }
       if (isDryRun || proof === null) {
         say(proof === null ? "Nothing was sent and nothing was changed." : "Nothing was changed.");
-        if (json) console.log(JSON.stringify(documentOf(plan, proof, null)));
+        print(proof, null);
         return 0;
       }
       const adopted = await takeOver(db, config, plan, proof, signal);
       say(describeAdopted(adopted, plan));
-      if (json) console.log(JSON.stringify(documentOf(plan, proof, adopted)));
+      print(proof, adopted);
       return 0;
     }, signal);
   },

@@ -47,9 +47,13 @@ export async function ask(
   }
 }
 
-/** Asks for yes or no; an empty answer is no. */
-export async function confirm(question: string, signal: AbortSignal): Promise<boolean> {
-  return /^y(es)?$/i.test(await ask(`${question} (y/N) `, { signal }));
+/** Asks for yes or no; an empty answer is no. @param output where it is asked; default: stdout */
+export async function confirm(
+  question: string,
+  signal: AbortSignal,
+  output: NodeJS.WriteStream = process.stdout,
+): Promise<boolean> {
+  return /^y(es)?$/i.test(await ask(`${question} (y/N) `, { signal, output }));
 }
 
 function silent(): Writable {

@@ -14,6 +14,7 @@ import { describeBackfillPlan } from "./describe-backfill-plan.ts";
 import { describeBackfill } from "./describe-backfill.ts";
 import { describeDryRun } from "./describe-dry-run.ts";
 import { parseCommand, wholeNumber, type Command, type Options } from "./command.ts";
+import { refuseTogether } from "./options-together.ts";
 import { reportLeftOut } from "./report-left-out.ts";
 import { refuseBesideOtherVersions } from "./refuse-other-versions.ts";
 import { withDatabase } from "./with-database.ts";
@@ -100,11 +101,10 @@ export const backfill: Command = {
         "Leave out --dry-run and --per-row.",
       );
     }
-    if (values.batch && values["per-row"])
-      throw new UsageError("--batch and --per-row are two ways of sending texts.", "Leave out one of them.");
+    refuseTogether(backfill, values, ["batch", "no-batch", "per-row"]);
+    for (const unheeded of ["all", "dry-run"] as const)
+      refuseTogether(backfill, values, ["per-row", unheeded]);
     const wanted = wantedLimits(values, new Date());
-    if (values.batch && values["no-batch"])
-      throw new UsageError("--batch and --no-batch are opposites.", "Leave out one of them.");
     if (wanted !== undefined && values["per-row"])
       throw new UsageError("--by and --spend do not limit single requests.", "Leave out --per-row.");
     const asked = values.batch ? true : values["no-batch"] ? false : undefined;

@@ -11,6 +11,7 @@ import { chooseSources } from "../sources/choose-sources.ts";
 import type { Source } from "../sources/source.ts";
 import { parseCommand, type Command, type Options } from "./command.ts";
 import { describeMeasured } from "./describe-measured.ts";
+import { refuseTogether, refuseWithout } from "./options-together.ts";
 import { abortedBySignal } from "./stop-signal.ts";
 import { withDatabase } from "./with-database.ts";
 
@@ -59,6 +60,8 @@ export const buildIndex: Command = {
     if (name === undefined || more.length > 0)
       throw new UsageError("Name one source.", `Usage: ${buildIndex.usage}`);
     const { memory, measure, now } = values;
+    refuseTogether(buildIndex, values, ["measure", "now"]);
+    refuseWithout(buildIndex, values, "sample", "measure");
     if (memory !== undefined && !AMOUNT.test(memory)) {
       throw new UsageError(
         `--memory takes an amount such as 2GB, got ${JSON.stringify(memory)}.`,
@@ -66,7 +69,7 @@ export const buildIndex: Command = {
       );
     }
     const kinds = (values.kind ?? []).map(parseIndexKind);
-    const sample = sampleOf(values.sample, measure);
+    const sample = sampleOf(values.sample);
     if (!measure && kinds.length > 1)
       throw new UsageError(
         "One kind is built at a time.",
@@ -114,9 +117,7 @@ function onProgress(line: string): void {
   console.error(line);
 }
 
-function sampleOf(written: string | undefined, measure: boolean): number {
-  if (written !== undefined && !measure)
-    throw new UsageError("--sample is of --measure.", `Usage: ${buildIndex.usage}`);
+function sampleOf(written: string | undefined): number {
   const sample = Number(written ?? 10_000);
   if (Number.isInteger(sample) && sample >= LEAST_SAMPLE && sample <= MOST_SAMPLE) return sample;
   throw new UsageError(

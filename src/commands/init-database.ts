@@ -2,6 +2,7 @@ import { clientOf } from "../database/client-of.ts";
 import { readConfig } from "../config.ts";
 import { connectionProblem } from "../database/connection-problem.ts";
 import type { Database } from "../database/connect.ts";
+import { PASSWORD_COMMAND } from "../database/password-source.ts";
 import { directUrl, openPool } from "../database/pools.ts";
 import { SetupError } from "../errors.ts";
 import { migrate } from "../migrate.ts";
@@ -29,18 +30,18 @@ export async function chooseDatabase(
   const given = values["database-url"];
   const before = settings.get("DATABASE_URL") ?? settings.get("DATABASE_URL_FILE");
   if (given !== undefined) {
-    await tryDatabase(given);
+    await tryDatabase(given, settings);
     await settings.choose("DATABASE_URL", given, agreesTo(person));
   } else if (before !== undefined) {
-    await tryDatabase(readConfig(settings.environment).DATABASE_URL ?? "");
+    await tryDatabase(readConfig(settings.environment).DATABASE_URL ?? "", settings);
     console.log("The database is that of DATABASE_URL.");
   } else if (person.isThere) {
-    const url = await askForDatabase(person);
+    const url = await askForDatabase(person, settings);
     if (url !== "") await settings.choose("DATABASE_URL", url, agreesTo(person));
   }
 }
 
-async function askForDatabase(person: Person): Promise<string> {
+async function askForDatabase(person: Person, settings: NewSettings): Promise<string> {
   console.log("Your Postgres, such as postgres://user:password@host:5432/database");
   return await askUntil(
     person,
@@ -48,7 +49,7 @@ async function askForDatabase(person: Person): Promise<string> {
     async (answer) => {
       if (answer === "") return "";
       try {
-        await tryDatabase(answer);
+        await tryDatabase(answer, settings);
         return answer;
       } catch (error) {
         if (!(error instanceof SetupError)) throw error;
@@ -59,8 +60,10 @@ async function askForDatabase(person: Person): Promise<string> {
   );
 }
 
-async function tryDatabase(url: string): Promise<void> {
-  readConfig({ DATABASE_URL: url });
+/** Connects as every command will: with the password that a command prints, if there is one. */
+async function tryDatabase(given: string, settings: NewSettings): Promise<void> {
+  const command = settings.get(PASSWORD_COMMAND);
+  const { DATABASE_URL: url = given } = readConfig({ DATABASE_URL: given, [PASSWORD_COMMAND]: command });
   const client = new (clientOf(url))({ connectionString: url, connectionTimeoutMillis: 10_000 });
   client.on("error", () => undefined);
   try {

@@ -5,6 +5,7 @@ import { invocation } from "../invocation.ts";
 import { migrate as runMigrations } from "../migrate.ts";
 import { printMigrations } from "../migrate/print.ts";
 import { parseCommand, type Command, type Options } from "./command.ts";
+import { refuseTogether, refuseWithout } from "./options-together.ts";
 import { dimensionsOf } from "../providers/registry.ts";
 
 const OPTIONS = {
@@ -34,10 +35,9 @@ export const migrate: Command = {
     const { values } = parseCommand(migrate, args, {
       options: OPTIONS,
     });
+    refuseTogether(migrate, values, ["print", "from-0.1"]);
+    refuseWithout(migrate, values, "after", "print");
     const config = readConfig(process.env, console.error);
-    if (values.after !== undefined && !values.print) {
-      throw new UsageError("--after is for --print.", `Usage: ${migrate.usage}`);
-    }
     if (values.print) {
       process.stdout.write(await printMigrations(await dimensionsOf(config), values.after));
       return 0;

@@ -15,6 +15,7 @@ import { unknownSource } from "../sources/unknown-source.ts";
 import { BACKEND_IDS } from "../providers/known-backends.ts";
 import { describeByBatch, describeCost, describeSentLine, describeTime } from "./describe-dry-run.ts";
 import { parseCommand, wholeNumber, type Command } from "./command.ts";
+import { refuseTogether, refuseUnheeded } from "./options-together.ts";
 import { backendOption, providerSettings, PROVIDER_USAGE } from "./provider-options.ts";
 import { refuseBesideOtherVersions } from "./refuse-other-versions.ts";
 import { REMODEL_OPTIONS } from "./remodel-options.ts";
@@ -22,6 +23,8 @@ import { REMODEL_STEPS } from "./remodel-steps.ts";
 import { withDatabase } from "./with-database.ts";
 import { abortedBySignal } from "./stop-signal.ts";
 import { unlessAborted } from "../timing/unless-aborted.ts";
+
+const STEPS = ["pause", "rollback", "finish", "cancel"] as const satisfies (keyof typeof REMODEL_STEPS)[];
 
 export const remodel: Command = {
   usage: invocation(
@@ -50,11 +53,15 @@ export const remodel: Command = {
     if (given === undefined || rest.length > 0) {
       throw new UsageError("Name one source.", `Usage: ${remodel.usage}`);
     }
-    const step = (["pause", "rollback", "finish", "cancel"] as const).find((option) => values[option]);
+    refuseTogether(remodel, values, ["dry-run", ...STEPS]);
+    for (const option of STEPS)
+      refuseUnheeded(remodel, values, option, option === "rollback" ? ["force", "json"] : ["json"]);
+    const step = STEPS.find((option) => values[option]);
     return await withDatabase(async (db, config) => {
       const name = await embeddingSource(db, given);
       if (step !== undefined) {
-        console.log(await REMODEL_STEPS[step](db, name, values.force));
+        const message = await REMODEL_STEPS[step](db, name, values.force);
+        console.log(values.json ? JSON.stringify({ source: name, step, message }) : message);
         return 0;
       }
       const asked = {

@@ -9,6 +9,7 @@ import { Bills } from "../search/bills.ts";
 import { Searcher } from "../search/searcher.ts";
 import { placeOfSource } from "../status/egress.ts";
 import { parseCommand, wholeNumber, type Command, type Options } from "./command.ts";
+import { refuseTogether } from "./options-together.ts";
 import { withDatabase } from "./with-database.ts";
 
 const OPTIONS = {
@@ -72,8 +73,10 @@ export const search: Command = {
     const { like, where, text: withText, language } = values;
     if ((query === "") === (like === undefined))
       throw new UsageError("Say what to search for.", `Usage: ${search.usage}`);
-    if (values.hybrid && values.meaning)
-      throw new UsageError("--hybrid and --meaning exclude each other.", `Usage: ${search.usage}`);
+    refuseTogether(search, values, ["hybrid", "meaning"]);
+    refuseTogether(search, values, ["language", "meaning"]);
+    // Rows like a row are found by meaning alone.
+    for (const ofWords of ["hybrid", "language"] as const) refuseTogether(search, values, ["like", ofWords]);
     const limit = wholeNumber("--limit", values.limit);
     const hybrid = values.hybrid ? true : values.meaning ? false : undefined;
     return await withDatabase(async (db, config) => {

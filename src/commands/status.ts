@@ -5,26 +5,32 @@ import { needsAttention } from "../status/needs-attention.ts";
 import { collectStatus } from "../status/collect-status.ts";
 import { describeStatus } from "../status/describe-status.ts";
 import { parseCommand, wholeNumber, type Command, type Options } from "./command.ts";
+import { refuseWithout } from "./options-together.ts";
 import { stopSignal } from "./stop-signal.ts";
 import { withDatabase } from "./with-database.ts";
 
 const WATCH_MS = 2_000;
+const MAX_AGE_S = 900;
 const CLEAR = "\u001b[H\u001b[2J";
 
 const OPTIONS = {
   json: { type: "boolean", default: false, about: "prints one JSON document, and nothing else on stdout" },
   watch: { type: "boolean", default: false, about: "draws again every two seconds, until Ctrl-C" },
   check: { type: "boolean", default: false, about: "exits with 1, and says why, if a person is needed" },
+  "without-listener": {
+    type: "boolean",
+    default: false,
+    about: "with --check: none has to run, as where a scheduler calls drain",
+  },
   "max-age": {
     type: "string",
     value: "SECONDS",
-    default: "900",
-    about: "with --check: how long a change may wait for its vector",
+    about: `with --check: how long a change may wait for its vector; default: ${MAX_AGE_S}`,
   },
 } as const satisfies Options;
 
 export const status: Command = {
-  usage: invocation("status", "[--json | --watch] [--check [--max-age SECONDS]]"),
+  usage: invocation("status", "[--json | --watch] [--check [--max-age SECONDS] [--without-listener]]"),
   summary:
     "show what is current, pending and failed, one line per source; --watch redraws; --check exits 1 if a person is needed",
   options: OPTIONS,
@@ -42,7 +48,9 @@ export const status: Command = {
         "Use only one of them.",
       );
     }
-    const maxAgeSeconds = wholeNumber("--max-age", values["max-age"]);
+    const maxAgeSeconds = wholeNumber("--max-age", values["max-age"] ?? String(MAX_AGE_S));
+    for (const ofCheck of ["max-age", "without-listener"] as const)
+      refuseWithout(status, values, ofCheck, "check");
     return await withDatabase(async (db, config) => {
       const stopped = new AbortController();
       if (values.watch) {
@@ -56,7 +64,10 @@ export const status: Command = {
       }
       do {
         const collected = await collectStatus(db, config);
-        const needs = needsAttention(collected, { maxAgeSeconds });
+        const needs = needsAttention(collected, {
+          maxAgeSeconds,
+          withoutListener: values["without-listener"],
+        });
         if (values.watch && process.stdout.isTTY) process.stdout.write(CLEAR);
         console.log(values.json ? JSON.stringify(collected) : describeStatus(collected));
         if (values.check) {

@@ -4,6 +4,7 @@ import { invocation } from "../invocation.ts";
 import { watch as watchTable, type Watched } from "../watch/watch.ts";
 import { BACKEND_IDS } from "../providers/known-backends.ts";
 import { oneOf, parseCommand, wholeNumber, type Command } from "./command.ts";
+import { refuseUnheeded } from "./options-together.ts";
 import { backendOption, providerSettings, PROVIDER_USAGE } from "./provider-options.ts";
 import { chunkOptions, WATCH_OPTIONS } from "./watch-options.ts";
 import { withDatabase } from "./with-database.ts";
@@ -28,7 +29,8 @@ export const watch: Command = {
       allowPositionals: true,
       options: WATCH_OPTIONS,
     });
-    if (values.list) return await sources.run(values.json ? ["--json"] : []);
+    refuseUnheeded(watch, values, "list", ["json"]);
+    if (values.list) return await sources.run([...(values.json ? ["--json"] : []), ...positionals]);
     const [table, ...rest] = positionals;
     const { text } = values;
     if (table === undefined || rest.length > 0 || text === undefined) {

@@ -1,5 +1,11 @@
 import pg from "pg";
-import { addressesOf, splitOptions, wantedServers, withUserInfo } from "./connection-url.ts";
+import {
+  addressesOf,
+  connectTimeoutMs,
+  splitOptions,
+  wantedServers,
+  withUserInfo,
+} from "./connection-url.ts";
 import { isRefusedPassword } from "./database-fault.ts";
 import {
   latestUrl,
@@ -15,15 +21,17 @@ type Connected = (error: Error | null, client?: pg.Client) => void;
 
 /**
  * pg's client, and what pg does not do: each connection gets its password from where the address has it (a command, or a
- * file that is rewritten), `target_session_attrs` is obeyed, and an address may list several hosts.
+ * file that is rewritten), `target_session_attrs` and `connect_timeout` are obeyed, and an address may list several hosts.
  */
 export function clientOf(databaseUrl: string): typeof pg.Client {
   const isList = addressesOf(databaseUrl).length > 1;
   const wanted = wantedServers(databaseUrl).at(-1);
-  if (passwordSource(databaseUrl) === undefined && wanted === undefined && !isList) return pg.Client;
+  const hasTimeout = connectTimeoutMs(databaseUrl) !== undefined;
+  if (passwordSource(databaseUrl) === undefined && wanted === undefined && !isList && !hasTimeout)
+    return pg.Client;
   return class extends pg.Client {
     constructor(config: string | pg.ClientConfig = {}) {
-      super(withLatest(databaseUrl, config));
+      super(withTimeout(databaseUrl, withLatest(databaseUrl, config)));
     }
 
     override connect(): Promise<pg.Client>;
@@ -94,6 +102,13 @@ function firstOf(databaseUrl: string): pg.Client {
 
 function recipient({ host, port, user = "", database = "" }: pg.Client): Recipient {
   return { PGHOST: host, PGPORT: String(port), PGUSER: user, PGDATABASE: database };
+}
+
+/** The address says how long a connection may take to open, in place of us. */
+function withTimeout(databaseUrl: string, config: string | pg.ClientConfig): string | pg.ClientConfig {
+  const connectionTimeoutMillis = connectTimeoutMs(databaseUrl);
+  if (connectionTimeoutMillis === undefined || typeof config === "string") return config;
+  return { ...config, connectionTimeoutMillis };
 }
 
 function withLatest(databaseUrl: string, config: string | pg.ClientConfig): string | pg.ClientConfig {

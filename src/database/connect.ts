@@ -1,5 +1,6 @@
 import { Kysely, PostgresDialect, type PostgresPool, type PostgresPoolClient } from "kysely";
 import pg from "pg";
+import { connectTimeoutMs } from "./connection-url.ts";
 import { clientOf } from "./client-of.ts";
 import { NoConnection, SetupError } from "../errors.ts";
 import { connectPatiently } from "./connect-patiently.ts";
@@ -85,7 +86,7 @@ export function connect(options: ConnectOptions): Database {
       : { connectionString: options.databaseUrl }),
     max: options.maxConnections,
     application_name: "pg-autoembed",
-    connectionTimeoutMillis: CONNECT_MS,
+    connectionTimeoutMillis: opensWithinMs(options.databaseUrl),
     query_timeout: options.queryTimeoutMs ?? QUERY_TIMEOUT_MS,
     keepAlive: true,
   });
@@ -100,6 +101,12 @@ export function connect(options: ConnectOptions): Database {
       }),
     );
   return new Kysely<DB>({ dialect: new PostgresDialect({ pool: asWeUseIt(pool, options) }) });
+}
+
+/** For a pool, that is also how long a caller waits for a connection that another one has: a short `connect_timeout` is the client's alone. */
+function opensWithinMs(databaseUrl: string): number {
+  const wanted = connectTimeoutMs(databaseUrl) ?? CONNECT_MS;
+  return wanted === 0 ? 0 : Math.max(wanted, CONNECT_MS);
 }
 
 /**

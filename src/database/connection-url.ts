@@ -74,6 +74,12 @@ export function wantedServers(databaseUrl: string): readonly (WantedServer | und
   return target === "read-only" || target === "standby" ? [target] : [undefined];
 }
 
+/** Milliseconds that `connect_timeout` gives a connection to open, 0 for as long as it takes; undefined if the address has none. */
+export function connectTimeoutMs(databaseUrl: string): number | undefined {
+  const seconds = parametersOf(databaseUrl).get("connect_timeout");
+  return seconds === null ? undefined : Number(seconds) * 1000;
+}
+
 /**
  * The addresses that a connection string lists, each with one host: `postgres://user@a:5432,b:5433/app`.
  * A host without a port has 5432, as in libpq's URLs.
@@ -91,6 +97,8 @@ export function connectionStringProblem(databaseUrl: string): string | undefined
   const target = parametersOf(databaseUrl).get("target_session_attrs");
   if (target !== null && !TARGETS.includes(target))
     return `target_session_attrs should be one of ${TARGETS.join(", ")}`;
+  if (!/^\d{1,5}$/.test(parametersOf(databaseUrl).get("connect_timeout") ?? "0"))
+    return "connect_timeout should be a whole number of seconds, or 0 for no limit";
   const addresses = addressesOf(plainConnectionString(databaseUrl));
   if (addresses.length > 1 && addresses.some(namesNoHost)) return "expected a host on each side of a comma";
   return unreadableFile(databaseUrl) ?? addresses.map(unparsable).find((problem) => problem !== undefined);

@@ -1,9 +1,9 @@
 import pg from "pg";
 import { SetupError } from "../errors.ts";
-import { addressesOf, wantedServers } from "./connection-url.ts";
+import { addressesOf, connectTimeoutMs, wantedServers } from "./connection-url.ts";
 import { isWanted } from "./wanted-server.ts";
 
-/** One host of several has this long to connect, and again to answer. */
+/** One host of several has this long to connect, unless `connect_timeout` says another time, and again to answer. */
 const ANSWER_MS = 5_000;
 
 /** The address that was found last for a list of hosts. */
@@ -52,7 +52,7 @@ async function answers(
 ): Promise<boolean> {
   const client = new pg.Client({
     connectionString,
-    connectionTimeoutMillis: ANSWER_MS,
+    connectionTimeoutMillis: connectTimeoutMs(connectionString) ?? ANSWER_MS,
     query_timeout: ANSWER_MS,
     application_name: "pg-autoembed",
     ...(password === undefined ? {} : { password }),

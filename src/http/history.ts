@@ -22,12 +22,16 @@ export interface Freshness {
   readonly rows: number;
 }
 
-/** The last minutes, in memory, for the page's charts. Throughput covers all listeners, freshness only this one. */
+/**
+ * The last minutes, in memory, for the page's charts. Throughput covers all listeners, freshness only this one. While the
+ * listener sleeps, the database is asked nothing: the charts have a gap.
+ */
 export class History {
   readonly #sample: () => Promise<readonly SourceSample[]>;
   readonly #moments: Moment[] = [];
   readonly #ages: { readonly at: number; readonly ms: number }[] = [];
   #timer: NodeJS.Timeout | undefined;
+  #isOpen = false;
 
   constructor(events: Events, sample: () => Promise<readonly SourceSample[]>) {
     this.#sample = sample;
@@ -38,6 +42,12 @@ export class History {
     };
     events.on("embedded", remember);
     events.on("cached", remember);
+    events.on("asleep", () => {
+      this.#pause();
+    });
+    events.on("awake", () => {
+      this.#resume();
+    });
   }
 
   get moments(): readonly Moment[] {
@@ -45,13 +55,13 @@ export class History {
   }
 
   start(): void {
-    void this.#takeSample();
-    this.#timer = setInterval(() => void this.#takeSample(), SAMPLE_MS);
-    this.#timer.unref();
+    this.#isOpen = true;
+    this.#resume();
   }
 
   stop(): void {
-    clearInterval(this.#timer);
+    this.#isOpen = false;
+    this.#pause();
   }
 
   /** Rows per minute over the last `windowMs`; null until the queue has been sampled twice. */
@@ -70,6 +80,18 @@ export class History {
     ages.sort((a, b) => a - b);
     const at = (share: number): number => (ages[Math.floor(share * (ages.length - 1))] ?? 0) / 1000;
     return { medianSeconds: at(0.5), p95Seconds: at(0.95), rows: ages.length };
+  }
+
+  #resume(): void {
+    if (!this.#isOpen || this.#timer !== undefined) return;
+    void this.#takeSample();
+    this.#timer = setInterval(() => void this.#takeSample(), SAMPLE_MS);
+    this.#timer.unref();
+  }
+
+  #pause(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
   }
 
   async #takeSample(): Promise<void> {

@@ -1,5 +1,6 @@
 import pgListen, { type Subscriber } from "pg-listen";
 import { connectionRefused, urlWithPassword } from "../database/client-of.ts";
+import { connectTimeoutMs } from "../database/connection-url.ts";
 import { ASKED, CHANNEL } from "../database/wake-listeners.ts";
 
 /** For a listener that may sleep: no connection is checked by a statement, which would keep the database awake. */
@@ -86,7 +87,7 @@ export class Notifications {
       {
         connectionString,
         application_name: "pg-autoembed listen",
-        connectionTimeoutMillis: ANSWER_MS,
+        connectionTimeoutMillis: connectTimeoutMs(connectionString) ?? ANSWER_MS,
         query_timeout: ANSWER_MS,
         keepAlive: true,
         keepAliveInitialDelayMillis: KEEP_ALIVE_MS,

@@ -9,11 +9,14 @@ import type { SourceStatus } from "./source-status.ts";
 /** What needs an operator, one sentence each; empty if all is well. A paused source is not listed: a person paused it. */
 export function needsAttention(
   { sources, listeners }: Status,
-  { maxAgeSeconds }: { readonly maxAgeSeconds: number },
+  {
+    maxAgeSeconds,
+    withoutListener = false,
+  }: { readonly maxAgeSeconds: number; readonly withoutListener?: boolean },
 ): string[] {
   const alive = listeners.filter((listener) => isAlive(listener.silent_seconds));
   return [
-    ...(alive.length === 0 ? [`no listener is running: ${invocation("start")}`] : []),
+    ...(alive.length === 0 && !withoutListener ? [`no listener is running: ${invocation("start")}`] : []),
     ...sources.flatMap((source) =>
       source.problem === null ? [] : [`${sourceLabel(source)}: ${source.problem}`],
     ),

@@ -1,3 +1,6 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { describe, expect, test, vi } from "vitest";
 import { onTestFinished } from "vitest";
 import { findWork } from "../../src/adopt/find.ts";
@@ -9,6 +12,7 @@ import { takeOver, type Adopted } from "../../src/adopt/take-over.ts";
 import { readConfig } from "../../src/config.ts";
 import { connect } from "../../src/database/connect.ts";
 import { prepareDeclaring } from "../support/declaring.ts";
+import { HAS_TERMINAL, openTerminal } from "../support/terminal.ts";
 import {
   LANGCHAIN,
   PGAI_CHUNKS,
@@ -295,3 +299,20 @@ test("The command shows what it would do, asks, and says what is missing", async
     adopted: { adopted: 11, queued: 1 },
   });
 });
+
+test.skipIf(!HAS_TERMINAL)(
+  "`adopt --json` asks on stderr, and prints one document on stdout also where the answer is no",
+  async () => {
+    const { provider, environment, folder } = await prepareAdopting(PGAI_COLUMN);
+    const cli = fileURLToPath(new URL("../../dist/cli.js", import.meta.url));
+    const stderr = join(folder, "stderr");
+    const terminal = openTerminal(`node ${cli} adopt pgai --json 2>'${stderr}'`, environment);
+    const asked = () => readFile(stderr, "utf8").catch(() => "");
+    await expect.poll(asked, { timeout: 30_000 }).toContain("take over if it agrees? (y/N)");
+    terminal.type("n\r");
+    expect(await terminal.exited).toBe(1);
+    expect(JSON.parse(terminal.screen())).toMatchObject({ tool: "pgai", proof: null, adopted: null });
+    expect(await asked()).toContain("Nothing was sent and nothing was changed.");
+    expect(provider.counts.requests).toBe(0);
+  },
+);

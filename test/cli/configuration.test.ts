@@ -69,9 +69,27 @@ test.each([
 test.each([
   ["OPENAI_EMBED_MODL", "OPENAI_EMBED_MODEL"],
   ["OLLAMA_BASE_URI", "OLLAMA_BASE_URL"],
+  ["VOYAGE_EMBED_MODL", "VOYAGE_EMBED_MODEL"],
+  ["COHERE_APIKEY", "COHERE_API_KEY"],
+  ["GEMINI_EMBED_MODELS", "GEMINI_EMBED_MODEL"],
+  ["VERTEX_PROJ", "VERTEX_PROJECT"],
+  ["BEDROCK_REGON", "BEDROCK_REGION"],
+  ["AWS_BEARER_TOKEN_BEDROK", "AWS_BEARER_TOKEN_BEDROCK"],
+  ["RERANK_MODELL", "RERANK_MODEL"],
+  ["LISTEN_DATABASE_URI", "LISTEN_DATABASE_URL"],
+  ["DATABASE_PASSWORD_CMD", "DATABASE_PASSWORD_COMMAND"],
 ])("The variable %s is probably %s: a warning says so", (name, meant) => {
   const warnings: string[] = [];
-  readConfig({ [name]: "x", OPENAI_ORG_ID: "org", OLLAMA_HOST: "here" }, (warning) => warnings.push(warning));
+  const others = [
+    "OPENAI_ORG_ID",
+    "OLLAMA_HOST",
+    "DATABASE_USER",
+    "DATABASE_URL_TEST",
+    "LISTEN_PID",
+    "AWS_REGION",
+  ];
+  const given = Object.fromEntries([name, ...others].map((each) => [each, "x"]));
+  readConfig(given, (warning) => warnings.push(warning));
   expect(warnings).toEqual([`${name}: no such setting; did you mean ${meant}?`]);
 });
 
@@ -82,8 +100,33 @@ test.each([
   expect(faultsOf({ [name]: "8" })).toContain(`${name}: no such setting; did you mean ${meant}?`);
 });
 
-test("What Kubernetes tells of a service called embed is not taken for a port", () => {
-  expect(readConfig({ EMBED_PORT: "tcp://10.0.0.7:80" }).EMBED_PORT).toBe(54_329);
+test.each(["EMBED", "EMBEDDING", "EMBED_HTTP", "EMBED_BATCH", "OPENAI", "OLLAMA", "RERANK"])(
+  "What Kubernetes tells of a service whose variables begin with %s is no setting, and no misspelled one",
+  (service) => {
+    const warnings: string[] = [];
+    const config = readConfig(
+      {
+        [`${service}_SERVICE_HOST`]: "10.0.0.7",
+        [`${service}_SERVICE_PORT`]: "80",
+        [`${service}_SERVICE_PORT_HTTP`]: "80",
+        [`${service}_PORT`]: "tcp://10.0.0.7:80",
+        [`${service}_PORT_80_TCP`]: "tcp://10.0.0.7:80",
+        [`${service}_PORT_80_TCP_PROTO`]: "tcp",
+        [`${service}_PORT_80_TCP_PORT`]: "80",
+        [`${service}_PORT_80_TCP_ADDR`]: "fd00::7",
+      },
+      (warning) => warnings.push(warning),
+    );
+    expect(config).toEqual(readConfig({}));
+    expect(warnings).toEqual([]);
+  },
+);
+
+test("A port of ours is a setting, whatever Kubernetes calls its own", () => {
+  expect(readConfig({ EMBED_HTTP_PORT: "8080", EMBED_PORT: "5433" })).toMatchObject({
+    EMBED_HTTP_PORT: 8080,
+    EMBED_PORT: 5433,
+  });
 });
 
 test("An empty setting counts as not set", () => {
@@ -105,6 +148,21 @@ test("The API key may be in a file, and a missing file is reported by its name",
   writeFileSync(file, "mysql://root:hunter2@db/x");
   expect(faultsOf({ DATABASE_URL_FILE: file })).not.toContain("hunter2");
   expect(faultsOf({ OPENAI_API_KEY_FILE: "/nowhere/key" })).toContain("/nowhere/key (ENOENT)");
+});
+
+test("A file that cannot be read is reported together with all other faults, and without what follows from it", () => {
+  const message = faultsOf({
+    OPENAI_API_KEY_FILE: "/nowhere/key",
+    EMBED_HTTP_TOKEN_FILE: "/nowhere/token",
+    EMBED_HTTP_HOST: "0.0.0.0",
+    EMBED_BATCHSIZE: "64",
+  });
+  expect(message.split("\n")).toEqual([
+    "The configuration has 3 errors:",
+    "  OPENAI_API_KEY_FILE: expected a file that this process may read, with the secret alone in it, got /nowhere/key (ENOENT)",
+    "  EMBED_HTTP_TOKEN_FILE: expected a file that this process may read, with the secret alone in it, got /nowhere/token (ENOENT)",
+    "  EMBED_BATCHSIZE: no such setting; did you mean EMBED_BATCH_SIZE?",
+  ]);
 });
 
 test("openai is another name of the backend llm_api", () => {

@@ -20,8 +20,18 @@ test(
       stderr: expect.stringContaining("no listener is running") as string,
     });
 
-    const listener = await on.listen();
+    // Where a scheduler calls `drain`, none has to run; what waits too long is still seen.
     await on.client.query("insert into patient_embeddings values (1, 'asthma')");
+    expect(await run(on, "status", "--check", "--without-listener")).toMatchObject({ code: 0, stderr: "" });
+    await on.client.query("select pg_sleep(2)");
+    expect(await run(on, "status", "--check", "--without-listener", "--max-age", "1")).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(
+        /^Needs attention: patient_embeddings: a change has waited .*\n$/,
+      ) as string,
+    });
+
+    const listener = await on.listen();
     await listener.whenDrained();
     expect(await run(on, "status", "--check")).toMatchObject({ code: 0, stderr: "" });
 

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import pg from "pg";
 import { expect, onTestFinished, test } from "vitest";
+import { readConfig } from "../../src/config.ts";
 import { migrate } from "../../src/migrate.ts";
 import { runCommand } from "../support/command.ts";
 import { describeNative } from "../support/database.ts";
@@ -45,6 +46,60 @@ test("Both deployment examples migrate as another role than the one that listens
     [...part.matchAll(/secretRef: \{ name: (\S+) \}/g)].map(([, name]) => name);
   expect(secrets(job)).toEqual(["pg-autoembed-owner"]);
   expect(secrets(deployment)).toEqual(["pg-autoembed"]);
+});
+
+/** Values that secrets might have. */
+const valueOf = (name: string): string =>
+  name === "DATABASE_URL" ? "postgres://role:secret@db:5432/app" : "0123456789abcdef";
+
+/** The variables of a service of compose.yaml, as of an `.env` with what the file asks for. */
+function composeVariables(name: string): Record<string, string> {
+  const [, block = ""] = /^ {4}environment:\n((?: {6}.*\n)*)/m.exec(service(name)) ?? [];
+  return Object.fromEntries(
+    [...block.matchAll(/^ {6}(\w+): (.*)$/gm)].map(([, variable = "", value = ""]) => [
+      variable,
+      value
+        .replaceAll(/\$\{\w+:-(\w*)\}/g, "$1")
+        .replaceAll(/\$\{\w+:\?[^}]*\}/g, "0123456789abcdef")
+        .replaceAll('"', ""),
+    ]),
+  );
+}
+
+/** The variables of a container of kubernetes.yaml, with the secrets that its head makes. */
+function kubernetesVariables(kind: string): Record<string, string> {
+  const ofKind = KUBERNETES.split("---\n").find((part) => part.includes(`\nkind: ${kind}\n`)) ?? "";
+  const [, data = ""] = /^kind: ConfigMap$[^]*?^data:\n((?: {2}.*\n)*)/m.exec(KUBERNETES) ?? [];
+  const [, secret = ""] = /secretRef: \{ name: (\S+) \}/.exec(ofKind) ?? [];
+  const head = KUBERNETES.replaceAll("\\\n#", "");
+  const [, made = ""] = new RegExp(`create secret generic ${secret} (.*)$`, "m").exec(head) ?? [];
+  const secrets = [...made.matchAll(/--from-literal=(\w+)=/g)].map(
+    ([, name = ""]) => [name, valueOf(name)] as const,
+  );
+  const shared = [...data.matchAll(/^ {2}(\w+): "?(.*?)"?$/gm)];
+  const own = [...ofKind.matchAll(/- \{ name: ([A-Z_]+), value: "?(.*?)"? \}/g)];
+  const named = [...shared, ...own].map(([, name = "", value = ""]) => [name, value] as const);
+  return Object.fromEntries([...named, ...secrets]);
+}
+
+test.each([
+  ["migrate of compose.yaml", composeVariables("migrate"), {}],
+  [
+    "listener of compose.yaml",
+    composeVariables("listener"),
+    { EMBED_HTTP_PORT: 8080, EMBED_HTTP_HOST: "0.0.0.0" },
+  ],
+  ["Job of kubernetes.yaml", kubernetesVariables("Job"), { EMBEDDING_DIM: 1536 }],
+  [
+    "Deployment of kubernetes.yaml",
+    kubernetesVariables("Deployment"),
+    { EMBEDDING_DIM: 1536, EMBED_HTTP_PORT: 8080, EMBED_HTTP_HOST: "0.0.0.0" },
+  ],
+])("The settings of the %s are taken, without a warning", (_container, variables, settings) => {
+  const warnings: string[] = [];
+  const config = readConfig(variables, (warning) => warnings.push(warning));
+  expect(config).toMatchObject({ DATABASE_URL: expect.stringMatching(/^postgres:/) as string, ...settings });
+  expect(warnings).toEqual([]);
 });
 
 test("The database of compose.yaml has the shared memory that a parallel build of an index takes", () => {

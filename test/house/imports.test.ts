@@ -18,6 +18,7 @@ const ROOMS = [
   "events.ts",
   "log.ts",
   "misspelled-settings.ts",
+  "of-kubernetes.ts",
   "setting-types.ts",
   "migrate",
   "database",

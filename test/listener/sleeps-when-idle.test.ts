@@ -4,6 +4,7 @@ import { expect, onTestFinished, test, vi } from "vitest";
 import { describeNative } from "../support/database.ts";
 import { runCommand } from "../support/command.ts";
 import { prepare, wrongRows } from "../support/listening.ts";
+import { serve } from "../support/serving.ts";
 
 vi.setConfig({ testTimeout: 120_000 });
 
@@ -12,9 +13,10 @@ interface Session {
   readonly state_change: Date;
 }
 
-async function prepareAsleep() {
+async function prepareAsleep({ withPage = false } = {}) {
   const around = await prepare({ EMBED_IDLE: "sleep" });
   const listener = await around.listen();
+  if (withPage) await serve(listener, around.database.url);
   const fallsAsleep = () => once(listener.events, "asleep", { signal: AbortSignal.timeout(60_000) });
   await fallsAsleep();
   const sessions = async (): Promise<Session[]> => {
@@ -28,8 +30,8 @@ async function prepareAsleep() {
 }
 
 describeNative("A listener with EMBED_IDLE=sleep", "needs several sessions", () => {
-  test("asks the database nothing while nothing is to do, and one change wakes it", async () => {
-    const { client, listener, fallsAsleep, sessions } = await prepareAsleep();
+  test("asks the database nothing while nothing is to do, also with a page that nobody looks at, and one change wakes it", async () => {
+    const { client, listener, fallsAsleep, sessions } = await prepareAsleep({ withPage: true });
     // Its other connections are closed once they were idle for ten seconds.
     await vi.waitFor(
       async () => {

@@ -55,10 +55,26 @@ test("migrate() takes the same settings as the other functions, and can be repea
 });
 
 test.each([
+  "socket:/nowhere/at/all?db=app",
+  "/nowhere/at/all app",
+  "postgres:///app?host=/nowhere/at/all",
+  "postgres://127.0.0.1:1/app?sslrootcert=system",
+])("migrate() takes the address %s, as DATABASE_URL does", async (databaseUrl) => {
+  expect(readConfig({ DATABASE_URL: databaseUrl }).DATABASE_URL).toBeDefined();
+  // It is taken: what is missing is the server.
+  await expect(migrate({ databaseUrl, dimensions: 8 })).rejects.toMatchObject({
+    name: "SetupError",
+    message: expect.stringMatching(
+      /^Cannot use the database of DATABASE_URL: .*(ENOENT|ECONNREFUSED)/,
+    ) as string,
+  });
+});
+
+test.each([
   [{}, "given no database"],
   [{ DATABASE_URL: undefined, EMBEDDING_DIM: 8 }, "given no database"],
   [{ databaseUrl: "", dimensions: 8 }, "given no database"],
-  [{ databaseUrl: "127.0.0.1", dimensions: 8 }, "given no database"],
+  [{ databaseUrl: "127.0.0.1", dimensions: 8 }, "given no database: expected a URL such as postgres://"],
   [{ databaseUrl: "postgres://127.0.0.1:1/none" }, "given no length of vectors"],
   [{ databaseUrl: "postgres://127.0.0.1:1/none", dimensions: 0.5 }, "given no length of vectors"],
 ])("migrate(%j) connects nowhere, and says what is missing", async (argument, says) => {

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { openPool } from "../../src/database/pools.ts";
 import { startAgent } from "../support/agent.ts";
@@ -5,8 +6,17 @@ import { describeNative } from "../support/database.ts";
 import { prepare } from "../support/listening.ts";
 import { nameIn, role } from "../support/roles.ts";
 
+/** The tables that docs/search.md lists for an agent's `status`, in its own words. */
+function tablesOfStatus(): string[] {
+  const [, listed = ""] =
+    /^- for `status` also `select` on the tables ([^]*?) of\s+the schema `autoembed`\.$/m.exec(
+      readFileSync("docs/search.md", "utf8"),
+    ) ?? [];
+  return [...listed.matchAll(/`(\w+)`/g)].map(([, table = ""]) => `autoembed.${table}`);
+}
+
 describeNative("An agent with a role of its own", "needs roles of its own", () => {
-  test("With EMBED_MCP_DATABASE_URL an agent finds what that role may read, and counts only what it may count", async () => {
+  test("With EMBED_MCP_DATABASE_URL an agent finds what that role may read, and counts what it may count, with the grants that docs/search.md lists", async () => {
     const { client, database, environment, listen } = await prepare();
     const listener = await listen();
     await client.query("insert into patient_embeddings values (1, 'asthma'), (2, 'migraine')");
@@ -25,6 +35,10 @@ describeNative("An agent with a role of its own", "needs roles of its own", () =
       text: "The database does not let this role read that.",
     });
     expect((await agent.call("sources")).text).toContain("patient_embeddings");
+    await client.query(`grant select on ${tablesOfStatus().join(", ")} to ${nameIn(url)}`);
+    const counted = await agent.call("status");
+    expect(counted).toMatchObject({ isError: false });
+    expect(counted.text).toContain('"current":2');
   });
 });
 

@@ -80,3 +80,18 @@ test("A change of the model in progress is not continued for another server", as
   expect(elsewhere).toMatchObject({ code: 2, stderr: expect.stringContaining("is under way") as string });
   expect(await remodel("--model", "new-model")).toMatchObject({ code: 0 });
 });
+
+test("Each step of a change of the model prints one JSON document with --json", async () => {
+  const { remodel } = await prepareOwn();
+  const steps = async (...names: string[]): Promise<void> => {
+    for (const step of names) {
+      const done = await remodel(`--${step}`, "--json");
+      expect(done).toMatchObject({ code: 0 });
+      expect(JSON.parse(done.stdout)).toEqual({ source: NAME, step, message: expect.any(String) as string });
+    }
+  };
+  expect(await remodel("--model", "new-model")).toMatchObject({ code: 0 });
+  await steps("rollback", "pause", "cancel");
+  expect(await remodel("--model", "new-model")).toMatchObject({ code: 0 });
+  await steps("finish");
+});

@@ -13,6 +13,7 @@ import { indexKindOf } from "../search/index-shape.ts";
 import { vectorIndexes, type VectorIndex } from "../search/vector-index.ts";
 import { missingGrants } from "../sources/missing-grants.ts";
 import type { Source } from "../sources/source.ts";
+import { examineKey } from "./examine-key.ts";
 import { examineRoles } from "./examine-roles.ts";
 import { examineTriggers } from "./examine-triggers.ts";
 import { examineTrust } from "./examine-trust.ts";
@@ -32,6 +33,7 @@ export async function examineSource(
   return [
     ...(await examineTriggers(db, source)),
     granted,
+    ...(await examineKey(db, source)),
     ...(await examineTrust(db, source)),
     ...(await foreignKey(db, source)),
     ...(isChunked(source) ? [] : [...(await indexes(db, source)), ...(await provider(config, source))]),

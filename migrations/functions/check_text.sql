@@ -5,6 +5,7 @@ as $$
 declare
   tree text;
   culprit regprocedure;
+  virtual_column text;
 begin
   begin
     execute format('select (%s)::text from %s limit 0', text_expression, watched_table::text);
@@ -22,6 +23,11 @@ begin
           'Keep what it gives in a column.',
         errcode = 'invalid_object_definition';
   end if;
+  virtual_column := autoembed.virtual_column(watched_table, tree);
+  if virtual_column is not null then
+    raise exception '% is a virtual generated column, whose value triggers do not see', virtual_column
+      using hint = 'Make it stored, or watch its expression in its place.', errcode = 'wrong_object_type';
+  end if;
   culprit := autoembed.changing_function(tree);
   if culprit is not null or tree ~ '[{]SQLVALUEFUNCTION ' then
     raise exception 'the text % is another each time it is computed: it calls %', quote_literal(text_expression),
@@ -35,4 +41,5 @@ begin
 end
 $$;
 comment on function autoembed.check_text is
-  'Raises, with what to do, unless the text is made of one row alone, and is the same whenever it is computed.';
+  'Raises, with what to do, unless the text is made of one row alone, as triggers see it, and is the same whenever it '
+  'is computed.';

@@ -15,6 +15,7 @@ import { missingGrants } from "../sources/missing-grants.ts";
 import type { Source } from "../sources/source.ts";
 import { examineKey } from "./examine-key.ts";
 import { examineRoles } from "./examine-roles.ts";
+import { examineText } from "./examine-text.ts";
 import { examineTriggers } from "./examine-triggers.ts";
 import { examineTrust } from "./examine-trust.ts";
 import { examineVectors } from "./examine-vectors.ts";
@@ -34,6 +35,7 @@ export async function examineSource(
     ...(await examineTriggers(db, source)),
     granted,
     ...(await examineKey(db, source)),
+    ...(await examineText(db, source)),
     ...(await examineTrust(db, source)),
     ...(await foreignKey(db, source)),
     ...(isChunked(source) ? [] : [...(await indexes(db, source)), ...(await provider(config, source))]),

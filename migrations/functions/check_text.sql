@@ -8,8 +8,10 @@ declare
   virtual_column text;
 begin
   begin
-    execute format('select (%s)::text from %s limit 0', text_expression, watched_table::text);
-  exception when syntax_error or undefined_column or undefined_function or grouping_error then
+    -- As triggers and all else compute it: a row, by the table's name alone.
+    execute format('select (%s)::text from (select written.* from %s written) %I limit 0', text_expression,
+      watched_table::text, (select relname from pg_class where oid = watched_table));
+  exception when syntax_error or undefined_column or undefined_table or undefined_function or grouping_error then
     raise exception 'the text % is neither a column of % nor an expression over its columns: %',
         quote_literal(text_expression), watched_table, sqlerrm
       using hint = 'Quote it as SQL does; qualify functions that are not Postgres''s own with their schema, '

@@ -81,7 +81,7 @@ test.each([
   },
 );
 
-test.each(["app.documents.title", "documents.ctid::text || title"])(
+test.each(["app.documents.title", "title || ctid::text", "title || documents.xmin::text"])(
   "The text %s, which a row has only in its table, is refused",
   async (text) => {
     const { client } = await prepareDocuments(PLAIN, "title");

@@ -15,7 +15,7 @@ import { missingGrants } from "../sources/missing-grants.ts";
 import type { Source } from "../sources/source.ts";
 import { examineKey } from "./examine-key.ts";
 import { examineRoles } from "./examine-roles.ts";
-import { examineText } from "./examine-text.ts";
+import { examineRefusals } from "./examine-refusals.ts";
 import { examineTriggers } from "./examine-triggers.ts";
 import { examineTrust } from "./examine-trust.ts";
 import { examineVectors } from "./examine-vectors.ts";
@@ -35,7 +35,7 @@ export async function examineSource(
     ...(await examineTriggers(db, source)),
     granted,
     ...(await examineKey(db, source)),
-    ...(await examineText(db, source)),
+    ...(await examineRefusals(db, source)),
     ...(await examineTrust(db, source)),
     ...(await foreignKey(db, source)),
     ...(isChunked(source) ? [] : [...(await indexes(db, source)), ...(await provider(config, source))]),

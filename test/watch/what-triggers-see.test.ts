@@ -1,5 +1,5 @@
 import { expect, test, type TestContext } from "vitest";
-import { examineText } from "../../src/doctor/examine-text.ts";
+import { examineRefusals } from "../../src/doctor/examine-refusals.ts";
 import { loadSources } from "../../src/sources/load-sources.ts";
 import { describeNative } from "../support/database.ts";
 import { openMigrated } from "../support/migrated.ts";
@@ -45,7 +45,7 @@ test("A text with a virtual column that was watched before is found by `doctor`,
     const { usable, broken } = await loadSources(db);
     const source = usable.find(({ name }) => name === "people");
     return {
-      findings: source === undefined ? [] : await examineText(db, source),
+      findings: source === undefined ? [] : await examineRefusals(db, source),
       broken: broken.map(({ problem }) => problem),
     };
   };

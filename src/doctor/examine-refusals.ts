@@ -8,14 +8,15 @@ import { problem, type Finding } from "./finding.ts";
 const INSUFFICIENT_PRIVILEGE = "42501";
 
 /**
- * Checks the text as `autoembed.watch()` does now: it may have been watched by an earlier version that took what triggers do
- * not see, or a function or a column of it was altered since.
+ * Checks the text and the vectors' column as `autoembed.watch()` does now: an earlier version may have taken what is refused
+ * since, and a function, a column or another source may have been changed.
  */
-export async function examineText(db: Database, { id, name }: Source): Promise<Finding[]> {
+export async function examineRefusals(db: Database, { id, name }: Source): Promise<Finding[]> {
   try {
     await sql`
       select autoembed.check_text(s.watched_table, s.text_expression), case when s.vector_table is null
-        then autoembed.check_text_is_kept(s.watched_table, s.text_expression, s.vector_column) end
+        then autoembed.check_text_is_kept(s.watched_table, s.text_expression, s.vector_column) end,
+        autoembed.check_receiver_is_free(s)
       from autoembed.embedding_source s where s.id = ${id}`.execute(db);
     return [];
   } catch (error) {

@@ -15,7 +15,9 @@ export async function examineKey(db: Database, source: Source): Promise<Finding[
     from autoembed.embedding_source s join pg_index i on i.indrelid = s.watched_table and i.indisprimary
     join pg_attribute a on a.attrelid = i.indrelid and a.attname = any(s.key_columns)
       and a.attnum = any((i.indkey::int2[])[i.indnkeyatts:])
-    where s.id = ${source.id} and autoembed.primary_key(s.watched_table) <@ s.key_columns
+    where s.id = ${source.id} and not exists (
+      select from pg_attribute k where k.attrelid = i.indrelid and k.attnum = any((i.indkey::int2[])[0:i.indnkeyatts - 1])
+        and k.attname <> all(s.key_columns))
     order by a.attnum`.execute(db);
   if (rows.length === 0) return [];
   const { schema, table, name, key, textExpression } = source;

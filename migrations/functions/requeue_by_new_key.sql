@@ -9,8 +9,8 @@ declare
   new_key constant text := autoembed.key_sql('t', source.key_columns);
   old_key constant text := autoembed.key_sql('t', before.key_columns);
 begin
-  -- As a trigger has it: a key that is too long for the queue's index has no place there, and two rows may have one key,
-  -- of which one is in a table that inherits.
+  -- As a trigger has it: a key that is too long for the queue's index has no place there, and of two rows with one key,
+  -- of which a table that inherits has one, it has one.
   if not exists (
     select from unnest(before.key_columns) c
     where not exists (

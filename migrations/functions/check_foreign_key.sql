@@ -14,7 +14,9 @@ begin
   if not exists (
     select from pg_constraint f
     where f.contype = 'f' and f.conrelid = vector_table and f.confrelid = watched_table
-      and f.confdeltype = 'c' and f.confupdtype = 'c' and f.conkey @> numbers and f.conkey <@ numbers
+      and f.confdeltype = 'c' and f.confupdtype = 'c'
+      -- Before Postgres 18 each is.
+      and coalesce((to_jsonb(f) ->> 'conenforced')::boolean, true) and f.conkey @> numbers and f.conkey <@ numbers
       and array(
         select a.attname::text from unnest(f.conkey) with ordinality k(c, n)
         join pg_attribute a on a.attrelid = f.conrelid and a.attnum = k.c order by k.n)

@@ -5,10 +5,13 @@ as $$
 declare
   tree text;
   culprit regprocedure;
+  virtual_column text;
 begin
   begin
-    execute format('select (%s)::text from %s limit 0', text_expression, watched_table::text);
-  exception when syntax_error or undefined_column or undefined_function or grouping_error then
+    -- As triggers and all else compute it: a row, by the table's name alone.
+    execute format('select (%s)::text from (select written.* from %s written) %I limit 0', text_expression,
+      watched_table::text, (select relname from pg_class where oid = watched_table));
+  exception when syntax_error or undefined_column or undefined_table or undefined_function or grouping_error then
     raise exception 'the text % is neither a column of % nor an expression over its columns: %',
         quote_literal(text_expression), watched_table, sqlerrm
       using hint = 'Quote it as SQL does; qualify functions that are not Postgres''s own with their schema, '
@@ -21,6 +24,11 @@ begin
       using hint = 'A subquery, an aggregate or a set changes without the row, and no trigger notices. '
           'Keep what it gives in a column.',
         errcode = 'invalid_object_definition';
+  end if;
+  virtual_column := autoembed.virtual_column(watched_table, tree);
+  if virtual_column is not null then
+    raise exception '% is a virtual generated column, whose value triggers do not see', virtual_column
+      using hint = 'Make it stored, or watch its expression in its place.', errcode = 'wrong_object_type';
   end if;
   culprit := autoembed.changing_function(tree);
   if culprit is not null or tree ~ '[{]SQLVALUEFUNCTION ' then
@@ -35,4 +43,5 @@ begin
 end
 $$;
 comment on function autoembed.check_text is
-  'Raises, with what to do, unless the text is made of one row alone, and is the same whenever it is computed.';
+  'Raises, with what to do, unless the text is made of one row alone, as triggers see it, and is the same whenever it '
+  'is computed.';

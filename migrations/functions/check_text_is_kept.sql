@@ -8,10 +8,10 @@ declare
   tree constant text := autoembed.parse_tree(watched_table, text_expression);
   vector constant smallint := attnum from pg_attribute where attrelid = watched_table and attname = vector_column;
 begin
-  -- Column 0 is the whole row; ctid, xmin, cmin, xmax and cmax are those from -1 to -5, and change at each write.
+  -- Column 0 is the whole row.
   if exists (
     select from regexp_matches(tree, '[{]VAR :varno [0-9]+ :varattno (-?[0-9]+) ', 'g') as mentioned(numbers)
-    where numbers[1]::int between -5 and 0 or numbers[1]::int = vector
+    where numbers[1]::int in (0, vector)
       -- Postgres notes what a generated column is made of with the column, or with its expression.
       or exists (
         select from pg_depend d left join pg_attrdef e on d.classid = 'pg_attrdef'::regclass and e.oid = d.objid

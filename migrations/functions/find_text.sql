@@ -9,13 +9,6 @@ begin
   select quote_ident(a.attname) into expression from pg_attribute a
   where a.attrelid = watched_table and a.attname = text_expression and a.attnum > 0 and not a.attisdropped;
   expression := coalesce(expression, text_expression);
-  if exists (
-    select from pg_attribute a
-    where a.attrelid = watched_table and a.attgenerated = 'v' and quote_ident(a.attname) = expression)
-  then
-    raise exception '% is a virtual generated column, whose value triggers do not see', expression
-      using hint = 'Make it stored, or watch its expression.', errcode = 'wrong_object_type';
-  end if;
   perform autoembed.check_text(watched_table, expression);
   return expression;
 end

@@ -30,6 +30,7 @@ begin
     'execute on function autoembed.reserve_texts(text, bytea[], bigint[], integer, integer[], integer[], text[])',
     'execute on function autoembed.tenants_in_turn(integer, integer, integer, integer[], bigint[], bigint)',
     'execute on function autoembed.evaluate_text(anyelement, text, text)',
+    'execute on function autoembed.check_foreign_key(regclass, regclass, text[])',
     'execute on function autoembed.granted_rights()',
     'execute on function autoembed.hides_rows(oid, "char"[])',
     'execute on function autoembed.intended_grantees()',

@@ -13,8 +13,9 @@ as $$
      join pg_attribute a on a.attrelid = source.watched_table and a.attname = k.c and not a.attisdropped),
     format(case when autoembed.text_is_plain(source)
       then 'old.%1$s::text collate "C" is distinct from new.%1$s::text collate "C"'
-      else $sql$(select (%1$s)::text collate "C" from (select old.*) t)
-        is distinct from (select (%1$s)::text collate "C" from (select new.*) t)$sql$ end, source.text_expression))
+      else $sql$(select (%1$s)::text collate "C" from (select old.*) %2$I)
+        is distinct from (select (%1$s)::text collate "C" from (select new.*) %2$I)$sql$ end,
+      source.text_expression, coalesce(autoembed.text_alias(source), 't')))
 $$;
 comment on function autoembed.is_changed_sql is
   'SQL for whether an update has changed the key or the text of a row, from old to new.';

@@ -13,7 +13,7 @@ as $$
       else %2$s ~ '[^[:space:]]' end, false)$sql$,
     autoembed.has_no_vector_sql(source),
     -- The column's own collation may be one that no regular expression takes, or that takes two texts for equal.
-    format('((%s)::text collate "default")', source.text_expression))
+    format('(%s collate "default")', autoembed.text_sql(source, 'n')))
 $$;
 comment on function autoembed.needs_vector_sql is
   'SQL for whether a row n that came in has a text and no vector, or a vector and no text.';

@@ -3,7 +3,9 @@ language sql stable strict
 set search_path = pg_catalog, pg_temp
 as $$
   select array_agg(a.attname::text order by array_position(i.indkey::int2[], a.attnum))
-  from pg_index i join pg_attribute a on a.attrelid = i.indrelid and a.attnum = any(i.indkey::int2[])
+  -- Without the columns that the index only includes.
+  from pg_index i join pg_attribute a on a.attrelid = i.indrelid
+    and a.attnum = any((i.indkey::int2[])[0:i.indnkeyatts - 1])
   where i.indrelid = watched_table and i.indisprimary
 $$;
 comment on function autoembed.primary_key is

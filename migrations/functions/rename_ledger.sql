@@ -9,11 +9,12 @@ begin
   update autoembed.embedding_cache e set source_id = -source.id where e.source_id = source.id;
   execute format('insert into autoembed.embedding_ledger (source_id, model_id, embedded_at, text_hash, vector_hash, key)
       select $1, l.model_id, l.embedded_at, l.text_hash, l.vector_hash, %1$s
-      from autoembed.embedding_ledger l join %2$s t on %3$s = l.key where l.source_id = -$1
+      from autoembed.embedding_ledger l join %2$s t on %3$s = l.key
+      where l.source_id = -$1 and octet_length(%1$s) <= 2600
       on conflict (source_id, key) do nothing',
     autoembed.key_sql('t', source.key_columns), source.watched_table::text, old_key) using source.id;
   execute format('update autoembed.embedding_cache e set source_id = $1, key = %1$s
-      from %2$s t where e.source_id = -$1 and %3$s = e.key',
+      from %2$s t where e.source_id = -$1 and %3$s = e.key and octet_length(%1$s) <= 2600',
     autoembed.key_sql('t', source.key_columns), source.watched_table::text, old_key) using source.id;
   delete from autoembed.embedding_ledger where source_id = -source.id;
   delete from autoembed.embedding_cache where source_id = -source.id;

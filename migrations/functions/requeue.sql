@@ -37,7 +37,8 @@ begin
       using source.id;
     execute format('insert into autoembed.embedding_queue (source_id, key, queued_at, tenant)
       select $1, q.key, q.queued_at, q.tenant from autoembed.embedding_queue q join %s t on %s = q.key
-      where q.source_id = $2 order by q.ticket', source.watched_table::text, new_key) using source.id, parked;
+      where q.source_id = $2 order by q.ticket on conflict (source_id, key) do nothing',
+      source.watched_table::text, new_key) using source.id, parked;
   elsif before.key_columns = source.key_columns then
     insert into autoembed.embedding_queue (source_id, key, queued_at, tenant)
     select source.id, q.key, q.queued_at, q.tenant from autoembed.embedding_queue q where q.source_id = parked

@@ -33,11 +33,11 @@ begin
   perform autoembed.check_tenant(watched_table, tenant);
   wanted.tenant_column := tenant;
   wanted.name := coalesce(source_name, autoembed.default_name(watched_table));
-  perform autoembed.check_receiver_is_free(wanted);
   wanted.backend := backend;
   wanted.model := model;
   wanted.dimensions := dimensions;
   wanted.settings := settings;
+  perform autoembed.check_receiver_is_free(wanted);
   return wanted;
 end
 $$;

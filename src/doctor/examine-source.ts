@@ -13,7 +13,10 @@ import { indexKindOf } from "../search/index-shape.ts";
 import { vectorIndexes, type VectorIndex } from "../search/vector-index.ts";
 import { missingGrants } from "../sources/missing-grants.ts";
 import type { Source } from "../sources/source.ts";
+import { examineForeignKey } from "./examine-foreign-key.ts";
+import { examineKey } from "./examine-key.ts";
 import { examineRoles } from "./examine-roles.ts";
+import { examineRefusals } from "./examine-refusals.ts";
 import { examineTriggers } from "./examine-triggers.ts";
 import { examineTrust } from "./examine-trust.ts";
 import { examineVectors } from "./examine-vectors.ts";
@@ -32,8 +35,10 @@ export async function examineSource(
   return [
     ...(await examineTriggers(db, source)),
     granted,
+    ...(await examineKey(db, source)),
+    ...(await examineRefusals(db, source)),
     ...(await examineTrust(db, source)),
-    ...(await foreignKey(db, source)),
+    ...(await examineForeignKey(db, source)),
     ...(isChunked(source) ? [] : [...(await indexes(db, source)), ...(await provider(config, source))]),
     ...(isChunked(source) || granted.level === "problem" ? [] : [await examineVectors(db, source)]),
     ...(source.paused
@@ -47,23 +52,6 @@ async function grants(db: Database, source: Source): Promise<Finding> {
   return missing === null
     ? ok("the role may read it and write its vectors")
     : problem(`the role ${missing.role} may not read it or may not write its vectors.`, missing.grants);
-}
-
-/** Checks the foreign key of a table of vectors: without it, a deleted row leaves its vector behind. */
-async function foreignKey(db: Database, { schema, table, key, vectorTable }: Source): Promise<Finding[]> {
-  if (vectorTable === null) return [];
-  const { rows } = await sql`
-    select from pg_constraint where contype = 'f' and conrelid = ${vectorTable.oid}::oid and confdeltype = 'c' and confupdtype = 'c'
-      and confrelid = format('%I.%I', ${schema}::text, ${table}::text)::regclass`.execute(db);
-  const name = `"${vectorTable.schema}"."${vectorTable.table}"`;
-  if (rows.length > 0) return [ok(`its vectors are in ${name}, with a foreign key to its rows`)];
-  const keys = key.map((column) => `"${column.name}"`).join(", ");
-  return [
-    problem(
-      `${name} has lost its foreign key: the vectors of deleted rows stay there.`,
-      `Delete the vectors that have no row, then: alter table ${name} add foreign key (${keys}) references "${schema}"."${table}" (${keys}) on delete cascade on update cascade;`,
-    ),
-  ];
 }
 
 async function indexes(db: Database, source: Source): Promise<Finding[]> {

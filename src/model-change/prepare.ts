@@ -50,6 +50,9 @@ export async function prepare(db: Database, live: Source, model: NewModel): Prom
     await sql`select from autoembed.embedding_source where id = ${live.id} for update`.execute(transaction);
     if ((await secondSource(transaction, live.name)) !== null) return;
     await refuseObstacles(transaction, { state: "none", live }, plannedSource(live, model));
+    // As the switch will have it: another table's source may fill the column in rows that both tables have.
+    await sql`select autoembed.check_receiver_is_free(jsonb_populate_record(s, ${JSON.stringify(model)}::jsonb))
+      from autoembed.embedding_source s where s.id = ${live.id}`.execute(transaction);
     if (live.vectorTable !== null) await lockWatchedTableFirst(transaction, live, "share row exclusive");
     await sql`alter table ${vectorTableOf(live)} add column ${sql.id(column.name)} ${await columnType(transaction, column)}`.execute(
       transaction,

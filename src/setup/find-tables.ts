@@ -28,16 +28,17 @@ export async function findCandidates(db: Database): Promise<readonly Candidate[]
   const { rows } = await sql<Candidate>`
     select c.oid::text, n.nspname as schema, c.relname as table, nullif(c.reltuples, -1)::float8 as rows,
       i.indisprimary is true as has_primary_key,
-      (select array_agg(a.attname::text order by array_position(i.indkey::int2[], a.attnum)) from pg_attribute a
-        where a.attrelid = c.oid and a.attnum = any(i.indkey::int2[])) as key
+      (select array_agg(a.attname::text order by array_position(i.key, a.attnum)) from pg_attribute a
+        where a.attrelid = c.oid and a.attnum = any(i.key)) as key
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
     left join lateral (
-      select x.indkey, x.indisprimary from pg_index x
+      select k.key, x.indisprimary from pg_index x cross join lateral (
+        -- Without the columns that the index only includes.
+        select (x.indkey::int2[])[0:x.indnkeyatts - 1] as key) k
       where x.indrelid = c.oid and x.indisunique and x.indisvalid and x.indimmediate and x.indpred is null
-        and x.indexprs is null and x.indnatts = x.indnkeyatts and not exists (
-          select from pg_attribute a
-          where a.attrelid = c.oid and a.attnum = any(x.indkey::int2[]) and not a.attnotnull)
-      order by x.indisprimary desc, x.indnatts, x.indexrelid limit 1
+        and x.indexprs is null and not exists (
+          select from pg_attribute a where a.attrelid = c.oid and a.attnum = any(k.key) and not a.attnotnull)
+      order by x.indisprimary desc, x.indnkeyatts, x.indexrelid limit 1
     ) i on true
     where c.relkind in ('r', 'p') and not c.relispartition and c.relpersistence <> 't'
       and n.nspname not in ('information_schema', 'autoembed') and n.nspname !~ '^pg_'

@@ -35,6 +35,11 @@ export function diagnoseSource(row: SourceRow, use: Use): Source | ChunkedSource
       `${watched} became a partition after it was watched, so rows inserted through its parent are not seen: watch it again under this name, and backfill`,
     );
   }
+  if (row.text_is_virtual) {
+    return missingChanges(
+      `${row.text_expression} of ${watched} became a virtual generated column, whose value triggers do not see, so changes are not queued: make it stored, or watch its expression in its place, and backfill`,
+    );
+  }
   const holder = vectorTable === null ? watched : `${vectorTable.schema}.${vectorTable.table}`;
   const lost = (table: string, column: string): BrokenSource =>
     broken(

@@ -29,6 +29,8 @@ export interface SourceRow {
   readonly has_single_key_lookup: boolean;
   readonly text_expression: string;
   readonly text_is_column: boolean;
+  /** Triggers see no value of a virtual generated column. */
+  readonly text_is_virtual: boolean;
   readonly tenant_column: string | null;
   /** The watched table has no column of that name any more. */
   readonly lacks_tenant: boolean;
@@ -66,7 +68,7 @@ export interface SourceRow {
 export async function readSources(db: Database): Promise<readonly SourceRow[]> {
   const { rows } = await sql<SourceRow>`
     select s.id, s.name, n.nspname as schema, c.relname as table, s.watched_table::oid as oid,
-      s.text_expression, ${textIsColumn} as text_is_column, s.vector_column,
+      s.text_expression, ${textIsColumn} as text_is_column, ${textIsVirtual} as text_is_virtual, s.vector_column,
       s.tenant_column, ${lacksTenant} as lacks_tenant, ${hasTenants} as has_tenants,
       case when s.vector_table is not null then
         jsonb_build_object('schema', vn.nspname, 'table', vc.relname, 'oid', s.vector_table::oid::int8) end as vector_table,
@@ -106,6 +108,11 @@ const fewSources = sql`(
 const textIsColumn = sql`exists (
         select from pg_attribute x
         where x.attrelid = c.oid and quote_ident(x.attname) = s.text_expression and not x.attisdropped)`;
+
+const textIsVirtual = sql`exists (
+        select from pg_attribute x
+        where x.attrelid = c.oid and x.attgenerated = 'v' and quote_ident(x.attname) = s.text_expression
+          and not x.attisdropped)`;
 
 const lacksTenant = sql`s.tenant_column is not null and not exists (
         select from pg_attribute x

@@ -11,8 +11,6 @@ test.each([
   "row_to_json(documents.*)::text",
   "title || embedding::text",
   "concat(title, embedding)",
-  "title || ctid::text",
-  "title || documents.xmin::text",
   "title || length_of_embedding::text",
   "concat_ws(' ', title, embedding is null)",
 ])(

@@ -1,6 +1,8 @@
 import type pg from "pg";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { connect } from "../../src/database/connect.ts";
+import { examineRefusals } from "../../src/doctor/examine-refusals.ts";
+import { prepare as prepareModel } from "../../src/model-change/prepare.ts";
 import { loadSources } from "../../src/sources/load-sources.ts";
 import { DIMENSIONS, prepare } from "../support/listening.ts";
 
@@ -28,6 +30,41 @@ test("A partition that is watched itself, with its parent or alone, misses no ro
   expect(await pending(client)).toEqual(["january 3"]);
   await client.query("delete from app.visits where id = 3");
   expect(await pending(client)).toEqual([]);
+});
+
+test.each([
+  ["a partition and its parent", "app.visits_1", "app.visits"],
+  ["a parent and its partition", "app.visits", "app.visits_1"],
+  ["a table that inherits and its parent", "app.letters", "app.papers"],
+  ["two parents of one table", "app.papers", "app.drafts"],
+])("Of %s, two sources fill one column with one text and one model only", async (_, first, second) => {
+  const { client, database } = await prepareVisits();
+  const db = connect({ databaseUrl: database.url, maxConnections: 1, ownSessions: true });
+  onTestFinished(() => db.destroy());
+  await client.query(`create table app.papers (id int primary key, what text, embedding vector(${DIMENSIONS}));
+    create table app.drafts (id int primary key, what text, embedding vector(${DIMENSIONS}));
+    create table app.letters (primary key (id)) inherits (app.papers, app.drafts)`);
+  const watchIt = (table: string, name: string, more = "") =>
+    client.query(`select autoembed.watch('${table}', 'what', source_name => '${name}'${more})`);
+  await watchIt(first, "one", ", model => 'A'");
+  const refusal = `column embedding of ${first} receives the vectors of the source one already`;
+  await expect(watchIt(second, "two", ", model => 'B'")).rejects.toThrow(refusal);
+  await expect(
+    client.query(`select autoembed.watch('${second}', 'lower(what)', source_name => 'two', model => 'A')`),
+  ).rejects.toThrow(refusal);
+  await watchIt(second, "two", ", model => 'A'");
+
+  const two = (await loadSources(db)).usable.find(({ name }) => name === "two");
+  if (two === undefined) throw new Error("the source cannot be worked on");
+  expect(await examineRefusals(db, two)).toEqual([]);
+  await expect(
+    prepareModel(db, two, { backend: null, model: "B", dimensions: DIMENSIONS, settings: {} }),
+  ).rejects.toThrow(refusal);
+  // As an earlier version watched it.
+  await client.query("update autoembed.embedding_source set model = 'B' where name = 'two'");
+  expect(await examineRefusals(db, two)).toMatchObject([
+    { level: "problem", what: expect.stringContaining(refusal) as string },
+  ]);
 });
 
 test("A watched table that becomes a partition is reported, and watching it again repairs it", async () => {

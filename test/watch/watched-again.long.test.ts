@@ -42,6 +42,50 @@ test("A source whose key column was renamed keeps its pending rows, and one whos
   expect(await pending()).toEqual(["10", "20", "30"]);
 });
 
+test.each([
+  ["that it has next to the former", ""],
+  ["in place of one that was dropped", "alter table notes drop id"],
+])(
+  "A source that is watched by a key %s leaves out rows whose key is too long, as its triggers do",
+  async (_, alter) => {
+    const { client, watch, pending } = await prepareNotes();
+    await client.query(`insert into notes (id, number, body) values (1, 10, 'short'), (2, 20, 'long'), (3, 30, 'embedded');
+      delete from autoembed.embedding_queue where key = '3'`);
+    for (const key of ["1", "3"])
+      await client.query(
+        `insert into autoembed.embedding_ledger (source_id, key, text_hash)
+         select s.id, $1, 'hash' from autoembed.embedding_source s where s.name = 'notes'`,
+        [key],
+      );
+    // Of bytes that no index compresses. As text each takes two.
+    await client.query(`alter table notes add token bytea;
+      update notes set token = case id when 1 then 'a' else (
+        select string_agg(sha256((id || ' ' || n)::bytea), '') from generate_series(1, 60) n) end;
+      alter table notes alter token set not null, add unique (token); ${alter}`);
+    await watch("body", ["token"]);
+    expect(await pending()).toEqual([String.raw`\x61`]);
+    const { rows } = await client.query("select key from autoembed.embedding_ledger");
+    expect(rows).toEqual(alter === "" ? [{ key: String.raw`\x61` }] : []);
+  },
+);
+
+test("A source whose key was renamed, or whose table was made again, is watched again though a table that inherits has a row with the same key", async () => {
+  const { client, watch, pending } = await prepareNotes();
+  const inherit = `drop table if exists more_notes; create table more_notes (primary key (number)) inherits (notes)`;
+  await client.query(`${inherit}; insert into notes (id, number, body) values (1, 10, 'a');
+    insert into more_notes (id, number, body) values (1, 10, 'b');
+    alter table notes rename id to note_id`);
+  await watch("body", ["note_id"]);
+  expect(await pending()).toEqual(["1"]);
+  await watch("body", ["number"]);
+  expect(await pending()).toEqual(["10"]);
+  await client.query(`create table kept as select * from notes; drop table notes cascade;
+    create table notes (like kept, primary key (number)); ${inherit};
+    insert into notes select * from only kept limit 1; insert into more_notes select * from only kept limit 1; drop table kept`);
+  await watch("body", ["number"]);
+  expect(await pending()).toEqual(["10"]);
+});
+
 test("A key that is not the primary key and was renamed is still the key by which rows are queued", async () => {
   const { client, watch, pending } = await prepareNotes();
   await watch("body", ["number"]);
@@ -137,7 +181,7 @@ test.each([
 async function prepareNotes() {
   const around = await prepare();
   const { client, database } = around;
-  await client.query(`drop table if exists notes; create table notes (id int primary key, number int not null unique,
+  await client.query(`drop table if exists notes cascade; create table notes (id int primary key, number int not null unique,
     body text, embedding vector(${DIMENSIONS}), other vector(${DIMENSIONS}))`);
   const watch = async (text: string, key: readonly string[]): Promise<void> => {
     await client.query("select autoembed.watch('notes', $1, key_columns => $2)", [text, key]);

@@ -1,0 +1,31 @@
+import { sql } from "kysely";
+import type { Database } from "../database/connect.ts";
+import { quoted } from "../database/identifier.ts";
+import { invocation } from "../invocation.ts";
+import type { Source } from "../sources/source.ts";
+import { problem, type Finding } from "./finding.ts";
+
+/**
+ * Checks that the key has no column that the index of the primary key only includes, `primary key (id) include (body)`: it
+ * tells no rows apart. `autoembed.watch()` once took it for a part of the key.
+ */
+export async function examineKey(db: Database, source: Source): Promise<Finding[]> {
+  const { rows } = await sql<{ name: string }>`
+    select a.attname::text as name
+    from autoembed.embedding_source s join pg_index i on i.indrelid = s.watched_table and i.indisprimary
+    join pg_attribute a on a.attrelid = i.indrelid and a.attname = any(s.key_columns)
+      and a.attnum = any((i.indkey::int2[])[i.indnkeyatts:])
+    where s.id = ${source.id} and not exists (
+      select from pg_attribute k where k.attrelid = i.indrelid and k.attnum = any((i.indkey::int2[])[0:i.indnkeyatts - 1])
+        and k.attname <> all(s.key_columns))
+    order by a.attnum`.execute(db);
+  if (rows.length === 0) return [];
+  const { schema, table, name, key, textExpression } = source;
+  const again = invocation("watch", [`${schema}.${table}`, "--name", name, "--text", textExpression]);
+  return [
+    problem(
+      `its key (${key.map((column) => column.name).join(", ")}) of ${quoted(source)} has ${rows.map((column) => column.name).join(", ")}, which the index of the primary key only includes: its values are in the queue, the ledger and the log lines of failed rows.`,
+      `Watch it again, with the other options that it had: ${again}`,
+    ),
+  ];
+}

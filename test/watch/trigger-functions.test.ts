@@ -65,3 +65,38 @@ describe("The trigger functions of a source are those of the golden files", () =
     expect(rows).toEqual([]);
   });
 });
+
+const ENDS_EARLY = "t$autoembed$; create table app.made_by_a_name(); --";
+
+describe("No name of a table or column becomes a statement", () => {
+  test.each([
+    ["table", "alter table app.named rename to %s"],
+    ["key column", "alter table app.named rename id to %s"],
+    ["text column", "alter table app.named rename body to %s"],
+    ["tenant's column", "alter table app.named rename clinic to %s"],
+  ])(
+    "Where a %s is called as what would end a trigger function's body, the functions are refused",
+    async (_what, rename) => {
+      await client.query(`create table app.named (id bigint primary key, body text, clinic text, embedding vector(8));
+        select autoembed.watch('app.named', 'body', source_name => 'named', tenant => 'clinic')`);
+      await client.query("begin");
+      try {
+        await client.query(rename.replace("%s", client.escapeIdentifier(ENDS_EARLY)));
+        await client.query(`update autoembed.embedding_source s set
+            text_expression = quote_ident(c.names[2]), key_columns = c.names[1:1], tenant_column = c.names[3]
+          from (select array_agg(attname::text order by attnum) as names from pg_attribute
+            where attrelid = (select watched_table from autoembed.embedding_source where name = 'named')
+              and attnum > 0) c
+          where s.name = 'named'`);
+        await expect(
+          client.query(
+            "select autoembed.update_triggers(s) from autoembed.embedding_source s where name = 'named'",
+          ),
+        ).rejects.toThrow("may have $autoembed$ in it");
+      } finally {
+        await client.query("rollback");
+        await client.query("select autoembed.unwatch('named'); drop table app.named");
+      }
+    },
+  );
+});

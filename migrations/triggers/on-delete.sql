@@ -6,6 +6,7 @@ language plpgsql security definer
 as $autoembed$
 declare
   gone_keys text[];
+  mark text;
 begin
   -- For the insert that follows, if an update has moved the row to another partition. As a number: what a time looks
   -- like depends on settings.
@@ -23,35 +24,39 @@ begin
         raise undefined_table;
       end if;
     end if;
-    -- By lists of keys: a plan that is kept must not read the whole ledger for one row.
-    with gone as materialized (
+    select array_agg(g.key) into gone_keys from (
       select {{key_of_o}} as key from {{deleted_rows}} o
       where not exists (select from {{watched_table}} t where {{key_is_the_same}})
         -- Where rows are hidden from this function's owner, another row may be in its place. By the table's name: its
         -- number is another table's after a restore.
         and not row_security_active({{watched_name}})
-    ), dequeued as (
-      delete from autoembed.embedding_queue q
-      where q.source_id = {{source_id}} and q.key = any(array(select g.key from gone g))
-    ), unrecorded as (
-      delete from autoembed.embedding_ledger l
-      where l.source_id = {{source_id}} and l.key = any(array(select g.key from gone g))
-    )
-    delete from autoembed.embedding_cache e
-    where e.source_id = {{source_id}} and e.key = any(array(select g.key from gone g));
+    ) g;
   exception when syntax_error_or_access_rule_violation or invalid_schema_name then
     -- The table or its schema was renamed, or what is known of it; or a right is missing: then the drain drops a queue
     -- row that has no row any more.
     begin
       execute autoembed.gone_keys_sql({{source_id}}, {{watched_oid}}, {{key_numbers}}, tg_relid, tg_level)
       into gone_keys using old;
-      delete from autoembed.embedding_queue q where q.source_id = {{source_id}} and q.key = any(gone_keys);
-      delete from autoembed.embedding_ledger l where l.source_id = {{source_id}} and l.key = any(gone_keys);
-      delete from autoembed.embedding_cache e where e.source_id = {{source_id}} and e.key = any(gone_keys);
     exception when syntax_error_or_access_rule_violation then
-      null;
+      return null;
     end;
   end;
+  if gone_keys is null then
+    return null;
+  end if;
+  -- The user's write must not fail where our tables have lost a right, a column or themselves. That is found out once
+  -- per transaction: whatever writes in a block like these takes a subtransaction, of which Postgres keeps 64 per
+  -- transaction at hand. With more, every session is slower.
+  if current_setting('autoembed.may_erase', true) is distinct from current_user::text then
+    begin
+      {{erase}}
+      mark := set_config('autoembed.may_erase', current_user, true);
+    exception when syntax_error_or_access_rule_violation or invalid_schema_name then
+      null;
+    end;
+    return null;
+  end if;
+  {{erase}}
   return null;
 end
 $autoembed$;

@@ -8,10 +8,12 @@ declare
   gone_keys text[];
   mark text;
 begin
-  -- For the insert that follows, if an update has moved the row to another partition. As a number: what a time looks
-  -- like depends on settings.
+  -- For the insert that follows, if an update has moved the row to another partition. By the depth of triggers: what
+  -- one of the user's own writes in between has marks of its own. As a number: what a time looks like depends on
+  -- settings.
   if {{moves_rows}} then
-    perform set_config('autoembed.row_left', extract(epoch from statement_timestamp())::text, true);
+    mark := set_config('autoembed.row_left_{{source_id}}_' || pg_trigger_depth(),
+      extract(epoch from statement_timestamp())::text, true);
   end if;
   begin
     -- Attached to another table, by a role that was given the right to execute it, this would dequeue rows of ours.

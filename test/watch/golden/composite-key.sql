@@ -14,10 +14,12 @@ declare
   gone_keys text[];
   mark text;
 begin
-  -- For the insert that follows, if an update has moved the row to another partition. As a number: what a time looks
-  -- like depends on settings.
+  -- For the insert that follows, if an update has moved the row to another partition. By the depth of triggers: what
+  -- one of the user's own writes in between has marks of its own. As a number: what a time looks like depends on
+  -- settings.
   if false then
-    perform set_config('autoembed.row_left', extract(epoch from statement_timestamp())::text, true);
+    mark := set_config('autoembed.row_left_13_' || pg_trigger_depth(),
+      extract(epoch from statement_timestamp())::text, true);
   end if;
   begin
     -- Attached to another table, by a role that was given the right to execute it, this would dequeue rows of ours.
@@ -232,15 +234,19 @@ begin
       return null;
     end if;
     -- One that arrives with a vector is taken as embedded. Not one that an update has moved to another partition, which
-    -- may have another text: its delete has left a mark just before.
+    -- may have another text: its delete has left a mark just before. Postgres fires for row after row, so the mark is
+    -- used up: rows that are deleted, and others inserted, by one function are not taken for moved ones.
     if false and tg_op = 'INSERT' then
       if not (select '<oid>'::regclass is not null and ((n."The vector" is null) = coalesce(case
       when left(((content)::text collate "default"), 1) collate "C" between '!' and '~' then true
       when octet_length(((content)::text collate "default")) > 1000000 and left(((content)::text collate "default"), 1000) ~ '[^[:space:]]' then true
-      else ((content)::text collate "default") ~ '[^[:space:]]' end, false)) from (select new.*) n)
-        and current_setting('autoembed.row_left', true) is distinct from extract(epoch from statement_timestamp())::text
-      then
-        return null;
+      else ((content)::text collate "default") ~ '[^[:space:]]' end, false)) from (select new.*) n) then
+        if current_setting('autoembed.row_left_13_' || pg_trigger_depth(), true)
+          is distinct from extract(epoch from statement_timestamp())::text
+        then
+          return null;
+        end if;
+        perform set_config('autoembed.row_left_13_' || pg_trigger_depth(), '', true);
       end if;
     end if;
     new_key := case when '<oid>'::regclass is not null then jsonb_build_array(new.document::text, new.day::text, new.line::text)::text end;

@@ -100,3 +100,35 @@ describe("No name of a table or column becomes a statement", () => {
     },
   );
 });
+
+describe("Watching again keeps when a trigger fires", () => {
+  test.each([
+    ["an ordinary table", ""],
+    ["a partitioned table", "partition by range (id)"],
+  ])(
+    "What %s was set to fire always, or on a replica, still does after it is watched again",
+    async (_what, by) => {
+      await client.query(
+        `create table app.firing (id bigint primary key, body text, embedding vector(8)) ${by}`,
+      );
+      if (by !== "") await client.query("create table app.firing_1 partition of app.firing default");
+      const leaf = by === "" ? "app.firing" : "app.firing_1";
+      const watch = "select id from autoembed.watch('app.firing', 'body', source_name => 'firing')";
+      const { rows } = await client.query<{ id: number }>(watch);
+      const name = (event: string) => `autoembed_${rows[0]?.id ?? 0}_${event}`;
+      await client.query(`alter table app.firing enable always trigger ${name("update")};
+      alter table ${leaf} enable replica trigger ${name("delete")};
+      alter table ${leaf} disable trigger ${name("insert")}`);
+      await client.query(watch);
+      const { rows: states } = await client.query<{ state: string }>(`
+      select format('%s %s %s', tgrelid::regclass, split_part(tgname, '_', 3), tgenabled) as state from pg_trigger
+      where tgname ~ '^autoembed_${rows[0]?.id ?? 0}_' and tgrelid = '${leaf}'::regclass order by tgname`);
+      // What was disabled is enabled: from now on every change is queued.
+      const wanted = ["delete R", "insert O", "truncate O", "update A"].filter(
+        (state) => by === "" || !state.startsWith("truncate"),
+      );
+      expect(states.map(({ state }) => state)).toEqual(wanted.map((state) => `${leaf} ${state}`));
+      await client.query("select autoembed.unwatch('firing'); drop table app.firing");
+    },
+  );
+});

@@ -22,7 +22,7 @@ begin
     return 'select null::text[]';
   end if;
   return format('select array_agg(%s) from %s o where not exists (select from %s t where %s) '
-    'and not row_security_active(%L::oid)', autoembed.key_sql('o', names),
+    'and not autoembed.hides_rows(%L::oid, ''{r}'')', autoembed.key_sql('o', names),
     case level when 'ROW' then '(select ($1).*)' else 'old_rows' end, watched_table::regclass,
     autoembed.same_key_sql('t', 'o', watched_table, names), watched_table);
 end

@@ -8,15 +8,14 @@ as $$
 declare
   made record;
 begin
-  -- A value with this in it would end the function's body early.
-  if strpos(source.text_expression || array_to_string(source.key_columns, '') || source.vector_column,
-    '$autoembed$') > 0
-  then
-    raise exception 'neither the text nor a column of % may have $autoembed$ in it', source.watched_table
-      using hint = 'Rename the column, or spell the text otherwise.', errcode = 'invalid_object_definition';
-  end if;
   perform autoembed.check_key(source.watched_table, source.key_columns);
   for made in select f.name, f.definition from autoembed.rendered_functions(source) f loop
+    -- Whatever is rendered into a function: what stands after an early end of its body would be run as a statement.
+    if cardinality(string_to_array(made.definition, '$autoembed$')) <> 3 then
+      raise exception 'neither the text, the name nor a column of % may have $autoembed$ in it', source.watched_table
+        using hint = 'Rename the table or column, or spell the text otherwise.',
+          errcode = 'invalid_object_definition';
+    end if;
     execute made.definition;
     perform autoembed.close_function(format('autoembed.%I()', made.name)::regprocedure);
   end loop;

@@ -55,7 +55,7 @@ as $$
     -- Not where one transaction has found out already.
     'check_queue', autoembed.check_queue_sql(source),
     'give_up', autoembed.give_up_sql(source),
-    'probe', autoembed.probe_sql(source),
+    'probe', autoembed.probe_sql(source), 'erase', autoembed.erase_sql(source),
     'requeue', 'on conflict (source_id, key) do update set ticket = excluded.ticket, '
       'queued_at = excluded.queued_at, not_before = excluded.not_before,
         failed_at = null, owner = null, attempts = 0, last_error = null'

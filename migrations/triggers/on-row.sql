@@ -23,12 +23,16 @@ begin
       return null;
     end if;
     -- One that arrives with a vector is taken as embedded. Not one that an update has moved to another partition, which
-    -- may have another text: its delete has left a mark just before.
+    -- may have another text: its delete has left a mark just before. Postgres fires for row after row, so the mark is
+    -- used up: rows that are deleted, and others inserted, by one function are not taken for moved ones.
     if {{moves_rows}} and tg_op = 'INSERT' then
-      if not (select {{watched_regclass}} is not null and ({{needs_vector}}) from (select new.*) n)
-        and current_setting('autoembed.row_left', true) is distinct from extract(epoch from statement_timestamp())::text
-      then
-        return null;
+      if not (select {{watched_regclass}} is not null and ({{needs_vector}}) from (select new.*) n) then
+        if current_setting('autoembed.row_left_{{source_id}}_' || pg_trigger_depth(), true)
+          is distinct from extract(epoch from statement_timestamp())::text
+        then
+          return null;
+        end if;
+        perform set_config('autoembed.row_left_{{source_id}}_' || pg_trigger_depth(), '', true);
       end if;
     end if;
     new_key := case when {{watched_regclass}} is not null then {{key_of_new}} end;{{set_tenant}}

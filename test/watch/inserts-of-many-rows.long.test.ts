@@ -124,24 +124,66 @@ describeNative("An insert of many rows notifies listeners at once", "needs sever
   );
 });
 
-describeNative("Inserts use few subtransactions", "needs a session of Postgres 16", () => {
+describeNative("Triggers use few subtransactions", "needs a session of Postgres 16", () => {
   test("A hundred inserts of many rows in one transaction use eight subtransactions and do not overflow", async (context) => {
     const { client } = await prepare();
-    const { rows: functions } = await client.query<{ tells: boolean }>(
-      "select to_regproc('pg_stat_get_backend_subxact') is not null as tells",
-    );
-    if (functions[0]?.tells !== true) context.skip("Postgres reports subtransactions from version 16 on");
     await client.query("begin");
     for (let i = 0; i < 100; i++) await client.query(insertFrom(i * MANY + 1));
-    const { rows } = await client.query<{ count: number; overflowed: boolean }>(`
-      select s.subxact_count as count, s.subxact_overflowed as overflowed
-      from pg_stat_get_backend_idset() as b(id), pg_stat_get_backend_subxact(b.id) s
-      where pg_stat_get_backend_pid(b.id) = pg_backend_pid()`);
+    const used = await subtransactions(client);
+    if (used === undefined) context.skip("Postgres reports subtransactions from version 16 on");
     await client.query("commit");
-    expect(rows).toEqual([{ count: 8, overflowed: false }]);
+    expect(used).toEqual({ count: 8, overflowed: false });
     expect(await queued(client)).toHaveLength(100 * MANY);
     // The next transaction begins to count again.
     await client.query(insertFrom(10_000));
     expect(await queued(client)).toHaveLength(101 * MANY);
   });
+
+  test.each([
+    ["of single rows", "", (key: number) => `delete from app.gone where id = ${key}`],
+    ["of rows of a partitioned table", "partition by range (id)", () => "delete from app.gone"],
+  ])(
+    "A hundred deletes %s in one transaction use one subtransaction and erase what was made from them",
+    async (_what, partitioned, statement) => {
+      const { client } = await prepare();
+      await client.query(`drop schema if exists app cascade; create schema app;
+        create table app.gone (id int primary key, body text, embedding vector(8)) ${partitioned}`);
+      if (partitioned !== "")
+        await client.query("create table app.gone_1 partition of app.gone for values from (0) to (1000)");
+      await client.query(`select autoembed.watch('app.gone', 'body', source_name => 'gone');
+        insert into app.gone select id, 'text ' || id from generate_series(1, 100) id;
+        insert into autoembed.embedding_ledger (source_id, text_hash, key)
+        select source_id, sha256(key::bytea), key from autoembed.embedding_queue`);
+      expect(await held(client)).toBe(200);
+      await client.query("begin");
+      for (let key = 1; key <= 100; key++) await client.query(statement(key));
+      const used = await subtransactions(client);
+      await client.query("commit");
+      expect(await held(client)).toBe(0);
+      // Postgres reports them from version 16 on.
+      if (used !== undefined) expect(used).toEqual({ count: 1, overflowed: false });
+    },
+  );
 });
+
+/** Those of the session's transaction that have an id. Undefined where Postgres does not report them. */
+async function subtransactions(
+  client: pg.Client,
+): Promise<{ count: number; overflowed: boolean } | undefined> {
+  const { rows: functions } = await client.query<{ tells: boolean }>(
+    "select to_regproc('pg_stat_get_backend_subxact') is not null as tells",
+  );
+  if (functions[0]?.tells !== true) return undefined;
+  const { rows } = await client.query<{ count: number; overflowed: boolean }>(`
+    select s.subxact_count as count, s.subxact_overflowed as overflowed
+    from pg_stat_get_backend_idset() as b(id), pg_stat_get_backend_subxact(b.id) s
+    where pg_stat_get_backend_pid(b.id) = pg_backend_pid()`);
+  return rows[0];
+}
+
+/** How many entries queue and ledger have. */
+async function held(client: pg.Client): Promise<number> {
+  const { rows } = await client.query<{ n: number }>(`
+    select ((select count(*) from autoembed.embedding_queue) + (select count(*) from autoembed.embedding_ledger))::int as n`);
+  return rows[0]?.n ?? 0;
+}

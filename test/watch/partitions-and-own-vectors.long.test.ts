@@ -49,6 +49,47 @@ test("A row that an update moves to another partition with a new text is embedde
     );
 });
 
+test("Rows that come in with their own vectors, after others were deleted by the same function, are taken as embedded but for the first", async () => {
+  const { client } = await prepareVisits("what");
+  await client.query(
+    `insert into app.visits select n, '2025-01-05', 'former', ${OWN} from generate_series(1, 20) n`,
+  );
+  await client.query(`do $do$ begin
+    delete from app.visits;
+    insert into app.visits select n, '2025-02-05', 'from elsewhere', ${OWN} from generate_series(101, 120) n;
+  end $do$`);
+  // It looks like a row that an update has moved.
+  expect(await pending(client)).toEqual(["101"]);
+});
+
+test("Rows that are moved to another watched table with their vectors are taken as embedded", async () => {
+  const { client } = await prepareVisits("what");
+  await client.query(`create table app.archive (like app.visits including all) partition by range (at);
+    create table app.archive_1 partition of app.archive default;
+    select autoembed.watch('app.archive', 'what');
+    insert into app.visits select n, '2025-01-05', 'one', ${OWN} from generate_series(1, 20) n;
+    with gone as (delete from app.visits returning *) insert into app.archive select * from gone`);
+  expect(await pending(client)).toEqual([]);
+});
+
+test("Rows that an update moves are queued for each source of their table, whatever a trigger of the user's own inserts in between", async () => {
+  const { client } = await prepareVisits("what");
+  await client.query(`alter table app.visits add other vector(${DIMENSIONS});
+    select autoembed.watch('app.visits', 'what', vector_column => 'other', source_name => 'other');
+    create function app.note() returns trigger language plpgsql as $f$ begin
+      delete from app.visits where id = old.id + 1000;
+      insert into app.visits values (old.id + 100, '2025-01-06', 'note', ${OWN}, ${OWN});
+      return null;
+    end $f$;
+    create trigger zz after delete on app.visits for each row when (old.id < 100) execute function app.note();
+    insert into app.visits select n, '2025-01-05', 'one', ${OWN}, ${OWN} from generate_series(1, 3) n;
+    insert into app.visits select n, '2025-01-05', 'two', ${OWN}, ${OWN} from generate_series(1001, 1003) n`);
+  expect(await pending(client)).toEqual([]);
+  await client.query("update app.visits set at = at + 31, what = 'moved' where id < 100");
+  const queued = await pending(client);
+  for (const id of ["1", "2", "3"]) expect(queued.filter((one) => one === id)).toHaveLength(2);
+});
+
 async function prepareVisits(text: string) {
   const around = await prepare();
   await around.client.query(`drop schema if exists app cascade; create schema app;

@@ -136,39 +136,43 @@ const RENAMED = {
 };
 test.each(
   Object.entries(RENAMED).flatMap(([what, alter]) => [
-    [what, "an ordinary", "", alter] as const,
-    [what, "a partitioned", "partition by range (id)", alter] as const,
+    [what, "an ordinary table", "", alter] as const,
+    [what, "a partitioned table", "partition by range (id)", alter] as const,
+    // The first delete of a transaction finds out whether others need a subtransaction.
+    [
+      what,
+      "a table of which the transaction has deleted a row before",
+      "",
+      `begin; delete from app.t where id = 3; ${alter}`,
+    ] as const,
   ]),
-)(
-  "Deleting a row erases what was made from it after %s, of %s table",
-  async (_what, _kind, partition, alter) => {
-    const { client, listen } = await prepare();
-    await client.query(`drop schema if exists app, former cascade; create schema app;
+)("Deleting a row erases what was made from it after %s, of %s", async (_what, _kind, partition, alter) => {
+  const { client, listen } = await prepare();
+  await client.query(`drop schema if exists app, former cascade; create schema app;
       create table app.t (id int primary key, body text, embedding vector(8)) ${partition};
       ${partition === "" ? "" : "create table app.part partition of app.t for values from (0) to (9);"}
       select autoembed.watch('app.t', 'body', source_name => 'renamed')`);
-    const listener = await listen();
-    await client.query("insert into app.t values (1, 'one'), (2, 'two')");
-    await listener.whenDrained();
-    await client.query("update app.t set body = 'former'");
-    await listener.whenDrained();
-    await listener.stop();
-    const { rows: tables } = await client.query<{ oid: string }>("select 'app.t'::regclass::oid as oid");
-    await client.query(alter);
-    const { rows } = await client.query<{ name: string }>("select $1::oid::regclass::text as name", [
-      tables[0]?.oid,
-    ]);
-    const column = alter.includes("number") ? "number" : "id";
-    await client.query(`update ${rows[0]?.name ?? ""} set body = 'pending';
-      delete from ${rows[0]?.name ?? ""} where ${column} = 1`);
-    const { rows: left } = await client.query(`
+  const listener = await listen();
+  await client.query("insert into app.t values (1, 'one'), (2, 'two'), (3, 'three')");
+  await listener.whenDrained();
+  await client.query("update app.t set body = 'former'");
+  await listener.whenDrained();
+  await listener.stop();
+  const { rows: tables } = await client.query<{ oid: string }>("select 'app.t'::regclass::oid as oid");
+  await client.query(alter);
+  const { rows } = await client.query<{ name: string }>("select $1::oid::regclass::text as name", [
+    tables[0]?.oid,
+  ]);
+  const column = alter.includes("number") ? "number" : "id";
+  await client.query(`update ${rows[0]?.name ?? ""} set body = 'pending';
+      delete from ${rows[0]?.name ?? ""} where ${column} in (1, 3); commit`);
+  const { rows: left } = await client.query(`
       select key from autoembed.embedding_queue where source_id = (select max(id) from autoembed.embedding_source)
       union all select key from autoembed.embedding_ledger where source_id = (select max(id) from autoembed.embedding_source)
       union all select key from autoembed.embedding_cache where source_id = (select max(id) from autoembed.embedding_source)`);
-    expect(left).toEqual([{ key: "2" }, { key: "2" }, { key: "2" }]);
-    await client.query("drop schema if exists former cascade");
-  },
-);
+  expect(left).toEqual([{ key: "2" }, { key: "2" }, { key: "2" }]);
+  await client.query("drop schema if exists former cascade");
+});
 
 test("A dropped table is reported by status, and delays no other source", async () => {
   const { client, listen, problemOf } = await prepareTwoSources();

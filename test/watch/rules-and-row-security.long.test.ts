@@ -113,6 +113,53 @@ describeNative("Row-level security that hinders us is reported", "needs roles of
   );
 });
 
+describeNative("Deletes where row-level security binds us", "needs roles of its own", () => {
+  test.each([
+    ["shows every row", "an ordinary table", "true", "", ""],
+    ["shows every row", "a partitioned table", "true", "partition by range (id)", ""],
+    ["shows every row", "a table that was renamed", "true", "", "alter table app.t rename to renamed"],
+    // Another row, which it does not see, may have the key.
+    ["hides rows", "an ordinary table", "id <> 1", "", ""],
+    ["hides rows", "a partitioned table", "id <> 1", "partition by range (id)", ""],
+    ["hides rows", "a table that was renamed", "id <> 1", "", "alter table app.t rename to renamed"],
+  ])(
+    "Where the owner of the trigger functions has a policy that %s, a delete of %s erases accordingly",
+    async (_what, _kind, shown, partitioned, rename) => {
+      const { client, database } = await prepare();
+      const name = nameIn(await role(client, database.url, "successor"));
+      await client.query(`drop schema if exists app cascade; create schema app;
+        create table app.t (id int primary key, body text, embedding vector(${DIMENSIONS})) ${partitioned}`);
+      if (partitioned !== "") await client.query("create table app.t_1 partition of app.t default");
+      await client.query("select autoembed.watch('app.t', 'body', source_name => 't')");
+      const { rows } = await client.query<{ f: string; me: string }>(
+        `select distinct p.oid::regprocedure::text as f, current_user::text as me from pg_trigger g
+         join pg_proc p on p.oid = g.tgfoid where g.tgrelid = 'app.t'::regclass`,
+      );
+      await client.query(`grant usage on schema autoembed, app to ${name};
+        grant all on all tables in schema autoembed, app to ${name};
+        grant all on all sequences in schema autoembed to ${name};
+        grant execute on all functions in schema autoembed to ${name}`);
+      for (const { f } of rows) await client.query(`alter function ${f} owner to ${name}`);
+      onTestFinished(async () => {
+        for (const { f, me } of rows) await client.query(`alter function ${f} owner to ${me}`);
+      });
+      await client.query(`alter table app.t enable row level security;
+        create policy seen on app.t to ${name} using (${shown});
+        insert into app.t values (1, 'one'), (2, 'two');
+        insert into autoembed.embedding_ledger (source_id, text_hash, key)
+        select source_id, sha256(key::bytea), key from autoembed.embedding_queue`);
+      if (rename !== "") await client.query(rename);
+      await client.query(`delete from ${rename === "" ? "app.t" : "app.renamed"}`);
+      for (const table of ["embedding_queue", "embedding_ledger"]) {
+        const { rows: keys } = await client.query<{ key: string }>(
+          `select key from autoembed.${table} order by key`,
+        );
+        expect(keys.map(({ key }) => key)).toEqual(shown === "true" ? [] : ["1", "2"]);
+      }
+    },
+  );
+});
+
 async function makeApart(client: Listening["client"]): Promise<void> {
   await client.query(`drop table if exists texts, texts_vectors cascade;
     create table texts (id bigint primary key, body text);

@@ -6,11 +6,14 @@ CREATE OR REPLACE FUNCTION autoembed.source_11_delete()
 AS $function$
 declare
   gone_keys text[];
+  mark text;
 begin
-  -- For the insert that follows, if an update has moved the row to another partition. As a number: what a time looks
-  -- like depends on settings.
+  -- For the insert that follows, if an update has moved the row to another partition. By the depth of triggers: what
+  -- one of the user's own writes in between has marks of its own. As a number: what a time looks like depends on
+  -- settings.
   if false then
-    perform set_config('autoembed.row_left', extract(epoch from statement_timestamp())::text, true);
+    mark := set_config('autoembed.row_left_11_' || pg_trigger_depth(),
+      extract(epoch from statement_timestamp())::text, true);
   end if;
   begin
     -- Attached to another table, by a role that was given the right to execute it, this would dequeue rows of ours.
@@ -23,35 +26,61 @@ begin
         raise undefined_table;
       end if;
     end if;
-    -- By lists of keys: a plan that is kept must not read the whole ledger for one row.
-    with gone as materialized (
+    -- Where rows are hidden from this function's owner, another row may be in a deleted one's place. By the table's
+    -- name: its number is another table's after a restore. Once per transaction: hides_rows() is planned at each call.
+    if row_security_active('app.notes') then
+      if left(current_setting('autoembed.hides_11', true), -1)
+        is distinct from extract(epoch from now())::text
+      then
+        mark := set_config('autoembed.hides_11', extract(epoch from now())::text
+          || autoembed.hides_rows('app.notes'::regclass, '{r}')::int, true);
+      end if;
+      if right(current_setting('autoembed.hides_11', true), 1) <> '0' then
+        return null;
+      end if;
+    end if;
+    select array_agg(g.key) into gone_keys from (
       select (o.id::text collate "default") as key from old_rows o
       where not exists (select from app.notes t where t.id = o.id)
-        -- Where rows are hidden from this function's owner, another row may be in its place. By the table's name: its
-        -- number is another table's after a restore.
-        and not row_security_active('app.notes')
-    ), dequeued as (
-      delete from autoembed.embedding_queue q
-      where q.source_id = 11 and q.key = any(array(select g.key from gone g))
-    ), unrecorded as (
-      delete from autoembed.embedding_ledger l
-      where l.source_id = 11 and l.key = any(array(select g.key from gone g))
-    )
-    delete from autoembed.embedding_cache e
-    where e.source_id = 11 and e.key = any(array(select g.key from gone g));
+    ) g;
   exception when syntax_error_or_access_rule_violation or invalid_schema_name then
     -- The table or its schema was renamed, or what is known of it; or a right is missing: then the drain drops a queue
     -- row that has no row any more.
     begin
       execute autoembed.gone_keys_sql(11, <oid>::oid, '{1}'::int2[], tg_relid, tg_level)
       into gone_keys using old;
-      delete from autoembed.embedding_queue q where q.source_id = 11 and q.key = any(gone_keys);
-      delete from autoembed.embedding_ledger l where l.source_id = 11 and l.key = any(gone_keys);
-      delete from autoembed.embedding_cache e where e.source_id = 11 and e.key = any(gone_keys);
     exception when syntax_error_or_access_rule_violation then
-      null;
+      return null;
     end;
   end;
+  if gone_keys is null then
+    return null;
+  end if;
+  -- The user's write must not fail where our tables have lost a right, a column or themselves. That is found out once
+  -- per transaction: whatever writes in a block like these takes a subtransaction, of which Postgres keeps 64 per
+  -- transaction at hand. With more, every session is slower.
+  if current_setting('autoembed.may_erase', true) is distinct from current_user::text then
+    begin
+      with dequeued as (
+        delete from autoembed.embedding_queue q where q.source_id = 11 and q.key = any((select gone_keys)::text[])
+      ), unrecorded as (
+        delete from autoembed.embedding_ledger l where l.source_id = 11 and l.key = any((select gone_keys)::text[])
+      )
+      delete from autoembed.embedding_cache e
+      where e.source_id = 11 and e.key = any((select gone_keys)::text[]);
+      mark := set_config('autoembed.may_erase', current_user, true);
+    exception when syntax_error_or_access_rule_violation or invalid_schema_name then
+      null;
+    end;
+    return null;
+  end if;
+  with dequeued as (
+        delete from autoembed.embedding_queue q where q.source_id = 11 and q.key = any((select gone_keys)::text[])
+      ), unrecorded as (
+        delete from autoembed.embedding_ledger l where l.source_id = 11 and l.key = any((select gone_keys)::text[])
+      )
+      delete from autoembed.embedding_cache e
+      where e.source_id = 11 and e.key = any((select gone_keys)::text[]);
   return null;
 end
 $function$;
@@ -197,15 +226,19 @@ begin
       return null;
     end if;
     -- One that arrives with a vector is taken as embedded. Not one that an update has moved to another partition, which
-    -- may have another text: its delete has left a mark just before.
+    -- may have another text: its delete has left a mark just before. Postgres fires for row after row, so the mark is
+    -- used up: rows that are deleted, and others inserted, by one function are not taken for moved ones.
     if false and tg_op = 'INSERT' then
       if not (select '<oid>'::regclass is not null and ((n.embedding is null) = coalesce(case
       when left(((body)::text collate "default"), 1) collate "C" between '!' and '~' then true
       when octet_length(((body)::text collate "default")) > 1000000 and left(((body)::text collate "default"), 1000) ~ '[^[:space:]]' then true
-      else ((body)::text collate "default") ~ '[^[:space:]]' end, false)) from (select new.*) n)
-        and current_setting('autoembed.row_left', true) is distinct from extract(epoch from statement_timestamp())::text
-      then
-        return null;
+      else ((body)::text collate "default") ~ '[^[:space:]]' end, false)) from (select new.*) n) then
+        if current_setting('autoembed.row_left_11_' || pg_trigger_depth(), true)
+          is distinct from extract(epoch from statement_timestamp())::text
+        then
+          return null;
+        end if;
+        perform set_config('autoembed.row_left_11_' || pg_trigger_depth(), '', true);
       end if;
     end if;
     new_key := case when '<oid>'::regclass is not null then (new.id::text collate "default") end;

@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { isAfter, keyDescending, keyTexts, type KeyTexts } from "../sources/key-order.ts";
+import { withReadableKeys } from "../sources/readable-keys.ts";
 import { isUnchanged, keysOf, watchedKeys } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 import { endBackfill, findBackfill, restartBackfill, type Backfill } from "./backfills.ts";
@@ -46,7 +47,15 @@ export async function takePage(
   held: readonly string[],
   forBatch = false,
 ): Promise<TakenPage | undefined> {
-  const taker = { owner, forBatch };
+  return await withReadableKeys(db, [source], () => takeAny(db, source, { owner, forBatch }, held));
+}
+
+async function takeAny(
+  db: Database,
+  source: Source,
+  taker: Taker,
+  held: readonly string[],
+): Promise<TakenPage | undefined> {
   for (;;) {
     const backfill = await findBackfill(db, source);
     if (backfill === undefined) return undefined;

@@ -44,6 +44,12 @@ begin
     'execute on function autoembed.foreign_additions()',
     'execute on function autoembed.missing_constraints()',
     'execute on function autoembed.own_constraints()',
+    'execute on function autoembed.is_readable_key(text, text[])',
+    'execute on function autoembed.forget_unreadable_keys(integer, text)',
+    'execute on function autoembed.requeue_unreadable_keys(autoembed.embedding_source, text[], text[])',
+    'execute on function autoembed.embed_all_again(autoembed.embedding_source, text[])',
+    'execute on function autoembed.key_sql(text, text[])',
+    'execute on function autoembed.key_fits_sql(autoembed.embedding_source)',
     'execute on function autoembed.present_indexes()',
     'execute on function autoembed.outdated_triggers(autoembed.embedding_source)'
   ] loop

@@ -5,6 +5,7 @@ import { beginBackfill, type BackfillOptions } from "../pages/backfills.ts";
 import { hasAtMostPending } from "../queue/counts.ts";
 import { uncacheDeleted, unrecordDeleted } from "../ledger/forget-deleted.ts";
 import type { ChunkedSource } from "../sources/chunked-source.ts";
+import { withReadableKeys } from "../sources/readable-keys.ts";
 import type { Source } from "../sources/source.ts";
 import { queueStaleChunkedRows } from "./queue-stale-chunked-rows.ts";
 
@@ -14,8 +15,8 @@ const LOOK_MS = 200;
 
 /** Removes what is left of deleted rows, and has the listeners embed the rows that have no current vector. */
 export async function beginEmbedding(db: Database, source: Source, options: BackfillOptions): Promise<void> {
-  await unrecordDeleted(db, source);
-  await uncacheDeleted(db, source);
+  await withReadableKeys(db, [source], () => unrecordDeleted(db, source));
+  await withReadableKeys(db, [source], () => uncacheDeleted(db, source));
   await beginBackfill(db, source, options);
 }
 

@@ -6,6 +6,7 @@ import { isToEmbed, joinKnown, modelSql } from "../ledger/stale-rows.ts";
 import { joinQueue } from "../queue/is-queued.ts";
 import { isOpen } from "../queue/row-state.ts";
 import { withPerRowFallback } from "../sources/per-row-fallback.ts";
+import { withReadableKeys } from "../sources/readable-keys.ts";
 import { hasText, queueKey, rowsWithVectors, textHash } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 
@@ -63,8 +64,9 @@ export function isTooLong({ onTooLong, textCharacters }: WorkOptions, row: strin
 
 /** Counts what a backfill has to do. */
 export async function countWork(db: Database, source: Source, options: WorkOptions): Promise<Work> {
-  return await withPerRowFallback(source, async (source) => {
-    const { rows } = await sql<Work>`
+  return await withReadableKeys(db, [source], () =>
+    withPerRowFallback(source, async (source) => {
+      const { rows } = await sql<Work>`
       with text as (
         select text_hash, max(characters) as characters, count(*) as rows
         from (${rowsToEmbed(source, options)}) r group by text_hash
@@ -79,8 +81,9 @@ export async function countWork(db: Database, source: Source, options: WorkOptio
         coalesce(sum(least(characters, ${options.textCharacters}::int))
           filter (where not is_cached and not is_too_long), 0)::float8 as characters
       from known`.execute(db);
-    const [work] = rows;
-    if (work === undefined) throw new Error("the server returned no count");
-    return work;
-  });
+      const [work] = rows;
+      if (work === undefined) throw new Error("the server returned no count");
+      return work;
+    }),
+  );
 }

@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { withPerRowFallback } from "../sources/per-row-fallback.ts";
+import { withReadableKeys } from "../sources/readable-keys.ts";
 import type { Source } from "../sources/source.ts";
 import { isEmbedded, isTooLong, rowsToEmbed, type WorkOptions } from "./count-work.ts";
 
@@ -25,8 +26,9 @@ export async function pickTexts(
   options: WorkOptions,
   limit: number,
 ): Promise<PickedText[]> {
-  return await withPerRowFallback(source, async (source) => {
-    const { rows } = await sql<PickedText>`
+  return await withReadableKeys(db, [source], () =>
+    withPerRowFallback(source, async (source) => {
+      const { rows } = await sql<PickedText>`
       with candidates as not materialized (${rowsToEmbed(source, options)}), picked as materialized (
         select c.text_hash from (select distinct text_hash, characters from candidates) c
         where not ${isEmbedded(source, options, "c")} and not ${isTooLong(options, "c")} and not exists (
@@ -37,6 +39,7 @@ export async function pickTexts(
       select distinct on (c.text_hash) encode(c.text_hash, 'hex') as hash, c.key,
         left(c.content, ${options.textCharacters}::int) as text
       from candidates c where c.text_hash in (select text_hash from picked) order by c.text_hash`.execute(db);
-    return rows;
-  });
+      return rows;
+    }),
+  );
 }

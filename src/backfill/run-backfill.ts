@@ -95,13 +95,13 @@ export async function backfillWith(
     const figures = (): ProgressFigures => ({ ...counts, done: work.done, total: work.total });
     const reportPausedSources = reportPaused(db, all, options.onPaused);
     const reportBatches = reportBatchesOf(db, sources, options.onBatches);
+    let isBegun = false;
     const show = async (rows: number): Promise<void> => {
       await reportBatches();
-      await work.look(rows);
+      await work.look(rows, isBegun);
       if (work.pending > 0) await reportPausedSources();
       progress.show(figures(), work.isCounted);
     };
-    let isBegun = false;
     // Begin while the listener starts: a provider's first answer may take long.
     const until = AbortSignal.any([signal, ending.signal]);
     const counted = pendingOnly
@@ -119,7 +119,7 @@ export async function backfillWith(
     );
     await started;
     const look = { db, events, show, signal };
-    await pollUntil(() => failed || (isBegun && work.running === work.stopped), { ...look, sources: all });
+    await pollUntil(() => failed || work.hasEnded, { ...look, sources: all });
     await beginning;
     // Texts first: their chunks are queued as they are cut.
     const showAll = async (): Promise<void> => {

@@ -19,6 +19,7 @@ export class Work {
   #queued = 0;
   #pending = 0;
   #hasPending = true;
+  #hadBegun = false;
 
   /** @param sources with those that embed the chunks of the chunked ones */
   constructor(
@@ -54,6 +55,11 @@ export class Work {
     return this.#sum((left) => left.stopped);
   }
 
+  /** At the last look, all backfills had begun, and none was under way but those that have stopped at their money. */
+  get hasEnded(): boolean {
+    return this.#hadBegun && this.running === this.stopped;
+  }
+
   get total(): number {
     return this.#queued + this.whole.total + this.inChunks.reduce((sum, texts) => sum + texts.total, 0);
   }
@@ -76,8 +82,12 @@ export class Work {
     for (const texts of this.inChunks) await texts.begin();
   }
 
-  /** @param queued rows in the queue of all these sources, chunks too: those that are waited for */
-  async look(queued: number): Promise<void> {
+  /**
+   * @param queued rows in the queue of all these sources, chunks too: those that are waited for
+   * @param hasBegun whether all backfills have begun by now: one that begins meanwhile may not be seen
+   */
+  async look(queued: number, hasBegun: boolean): Promise<void> {
+    this.#hadBegun = hasBegun;
     this.#hasPending = queued > 0;
     await this.whole.look();
     for (const texts of this.inChunks) await texts.look(queued === 0);

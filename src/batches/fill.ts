@@ -1,6 +1,7 @@
 import { adoptVectors } from "../queue/adopt-vectors.ts";
 import { endPage } from "../pages/end-page.ts";
 import { takePage, type TakenPage } from "../pages/take-page.ts";
+import { withReadableKeys } from "../sources/readable-keys.ts";
 import { fileName, type Batch } from "./batch.ts";
 import type { BatchContext } from "./batch-context.ts";
 import { BatchFile } from "./batch-file.ts";
@@ -42,7 +43,9 @@ export async function fillBatch(context: BatchContext, batch: Batch): Promise<Ba
       taken.push(page.id);
       own.add(page.id);
       // One that was let go may be held by this listener's worker by now, under the same owner.
-      if (!(await addPage(context, file, page))) own.delete(page.id);
+      const add = (): Promise<boolean> => addPage(context, file, page);
+      const isOwn = await withReadableKeys(db, [context.source], add, () => Promise.resolve(false));
+      if (!isOwn) own.delete(page.id);
     }
     if (file.lines === 0) {
       await removeBatch(db, batch, owner);

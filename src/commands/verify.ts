@@ -108,6 +108,7 @@ function describeVectors({
   source,
   model,
   sampled,
+  refused,
   cosine,
   overlap,
   drifted,
@@ -116,6 +117,7 @@ function describeVectors({
 }: VerifyReport): string {
   return [
     `${source}: ${ok ? "unchanged" : "DRIFTED"}. ${sampled} rows embedded again by ${model}; nothing was written.`,
+    ...(refused === 0 ? [] : [`  left out        ${refused} rows, whose texts the provider refuses`]),
     `  cosine          lowest ${cosine.lowest.toFixed(5)}, median ${cosine.median.toFixed(5)}`,
     `  top-10 overlap  mean ${(100 * overlap.mean).toFixed(1)} %, lowest ${(100 * overlap.lowest).toFixed(0)} %, over ${overlap.searches} searches`,
     ...(drifted_rows === 0 ? [] : [`  ${drifted_rows} rows differ, such as:`]),

@@ -32,7 +32,7 @@ export async function eraseTraces(
   transaction: Database,
   { sourceId, keys, hashes }: Traced,
 ): Promise<Traces & { readonly isInFlight: boolean; readonly isInBatch: boolean }> {
-  const isInBatch = await eraseFromBatches(transaction, sourceId, keys);
+  const { isInBatch, isBeingWritten } = await eraseFromBatches(transaction, sourceId, keys);
   const queued = await dropQueued(transaction, sourceId, keys);
   const { rows } = await sql<{ text_hash: Buffer }>`
     delete from autoembed.embedding_ledger l where l.source_id = ${sourceId} and l.key = any(${keys}::text[])
@@ -60,8 +60,22 @@ export async function eraseTraces(
     ledger: rows.length,
     cached_vectors: Number(cached.numAffectedRows ?? 0n),
     reservations: Number(reserved.numAffectedRows ?? 0n),
-    isInFlight: queued.some(({ is_claimed }) => is_claimed) || (await isBackfilled(transaction, sourceId)),
+    isInFlight:
+      queued.some(({ is_claimed }) => is_claimed) ||
+      (await isBackfilled(transaction, sourceId)) ||
+      // Of a row without a text nothing is kept that comes back.
+      (hashes.length > 0 && (isBeingWritten || (await isEmbedding(transaction, sourceId)))),
   };
+}
+
+/** A listener is embedding texts of the source's model: one may be a former text of a row, whose change is queued again. */
+async function isEmbedding(transaction: Database, sourceId: number): Promise<boolean> {
+  const { rows } = await sql`
+    select from autoembed.embedding_source s
+    join autoembed.embedding_model m on m.id = s.current_model
+    join autoembed.embedding_reservation r on r.cache_model in (m.name, regexp_replace(m.name, ' halfvec$', ''))
+    where s.id = ${sourceId} limit 1`.execute(transaction);
+  return rows.length > 0;
 }
 
 /** A listener has pages of a backfill, whose rows are in no queue. */

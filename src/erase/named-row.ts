@@ -2,6 +2,7 @@ import { sql, type RawBuilder } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { isDatabaseError } from "../database/database-fault.ts";
 import { UsageError } from "../errors.ts";
+import { forgetUnreadableKeys } from "../sources/readable-keys.ts";
 import { hasText, keyMatches, textHash, watchedRows } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 
@@ -30,7 +31,9 @@ export async function canonicalKey(db: Database, source: Source, key: string): P
     const [found] = rows;
     if (found !== undefined) return found.key;
   } catch (error) {
-    if (!isDatabaseError(error) || !error.code.startsWith("22")) throw error;
+    if (!isDatabaseError(error) || !/^22|^23514$/.test(error.code)) throw error;
+    // It may have been one, before the key's type was altered.
+    await forgetUnreadableKeys(db, source);
   }
   throw new UsageError(
     `A value of --key is no key of ${source.name}, which is ${source.key.map(({ name, type }) => `${name} ${type}`).join(", ")}.`,

@@ -3,6 +3,7 @@ import { pruneQuestions } from "../ledger/questions.ts";
 import { pruneCache } from "../queue/prune-cache.ts";
 import { uncacheDeleted } from "../ledger/forget-deleted.ts";
 import { loadSources } from "../sources/load-sources.ts";
+import { withReadableKeys } from "../sources/readable-keys.ts";
 
 const PRUNE_MS = 600_000;
 
@@ -44,5 +45,6 @@ export class Pruning {
 
 async function uncacheAllDeleted(db: Database): Promise<void> {
   const { usable, chunked } = await loadSources(db);
-  for (const source of [...usable, ...chunked]) await uncacheDeleted(db, source).catch(() => undefined);
+  for (const source of [...usable, ...chunked])
+    await withReadableKeys(db, [source], () => uncacheDeleted(db, source)).catch(() => undefined);
 }

@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { isAfter, keyDescending, keyTexts, type KeyTexts } from "../sources/key-order.ts";
+import { withReadableKeys } from "../sources/readable-keys.ts";
 import { isUnchanged, keysOf, watchedKeys } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 import { endBackfill, findBackfill, restartBackfill, type Backfill } from "./backfills.ts";
@@ -45,6 +46,10 @@ export interface Taker {
  * @returns undefined where there is no backfill, or none of its pages can be taken now
  */
 export async function takePage(db: Database, source: Source, taker: Taker): Promise<TakenPage | undefined> {
+  return await withReadableKeys(db, [source], () => takeAny(db, source, taker));
+}
+
+async function takeAny(db: Database, source: Source, taker: Taker): Promise<TakenPage | undefined> {
   for (;;) {
     const backfill = await findBackfill(db, source);
     if (backfill === undefined) return undefined;

@@ -7,6 +7,7 @@ import { heldBackfill } from "../pages/limits.ts";
 import { takePage } from "../pages/take-page.ts";
 import { findChangedByWrite } from "../queue/fail.ts";
 import { Reservations } from "../queue/reservations.ts";
+import { withReadableKeys } from "../sources/readable-keys.ts";
 import { ConcurrencyLimit } from "../timing/concurrency-limit.ts";
 import { ClaimSize } from "./claim-size.ts";
 import { EndlessRows } from "./endless-rows.ts";
@@ -108,10 +109,14 @@ export class EmbedWorker {
     const { rows, isDrained } = await claims.claimPaged({
       take: (taker) => takePage(db, source, taker),
       read: async (page) => {
-        // A backfill of all rows embeds what another tool made.
-        if (page.position === page.after && page.all_since === null)
-          await adoptVectors(db, source, lending.model, page);
-        return await claimPage(reading, source, page, { ...this.#claimOptions, limit });
+        const read = async (): Promise<ClaimedRow[]> => {
+          // A backfill of all rows embeds what another tool made.
+          if (page.position === page.after && page.all_since === null)
+            await adoptVectors(db, source, lending.model, page);
+          return await claimPage(reading, source, page, { ...this.#claimOptions, limit });
+        };
+        // A page that ends with such a key is gone then.
+        return await withReadableKeys(db, [source], read, () => Promise.resolve([]));
       },
       limit,
     });

@@ -2,6 +2,7 @@ import { databaseFault, describeDatabaseError } from "../database/database-fault
 import type { ClaimedRow } from "../queue/claim-state.ts";
 import { forgetOverwritten } from "../ledger/forget-overwritten.ts";
 import { writeCached } from "../queue/write-cached.ts";
+import { withReadableKeys } from "../sources/readable-keys.ts";
 import { failRejectedWrites } from "./fail-rejected-writes.ts";
 import type { SourceContext } from "./source-context.ts";
 
@@ -55,12 +56,12 @@ export async function writeCachedWithBisection(
   context: SourceContext,
   tickets: readonly string[],
 ): Promise<string[]> {
-  const { batches, claims, lending, source } = context;
+  const { batches, claims, db, lending, source } = context;
   try {
-    const outcomes = await writeCached(batches, source, {
-      rows: tickets.map((ticket) => claims.held.rowOf(ticket)),
-      lending,
-    });
+    const rows = tickets.map((ticket) => claims.held.rowOf(ticket));
+    const outcomes = await withReadableKeys(db, lending.sources(), () =>
+      writeCached(batches, source, { rows, lending }),
+    );
     return await failRejectedWrites(claims, outcomes);
   } catch (error) {
     if (databaseFault(error) !== "row") throw error;

@@ -3,7 +3,7 @@ import { bytesParameter, numbersParameter, textsParameter } from "../database/ar
 import type { Database } from "../database/connect.ts";
 import { vectorName, type Pgvector } from "../database/pgvector.ts";
 import type { VectorArray } from "../database/vector-array.ts";
-import { isUnchanged } from "../sources/source-sql.ts";
+import { hasText, isUnchanged } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 import { isFree } from "../ledger/ledger-sql.ts";
 import type { LedgerModel } from "../ledger/model.ts";
@@ -25,13 +25,16 @@ interface Unwritten {
 /**
  * The CTEs that cache the vectors that no row has taken, so that they are not paid for again. Each is stored under the key
  * of its row, whose deletion erases it. It is cached if either the row or its queue row can be locked against deletion:
- * only a transaction that deletes the row holds both. A row of a page has no queue row, so it alone decides.
+ * only a transaction that deletes the row holds both. A row of a page has no queue row, so it alone decides. A row that has
+ * no text any more caches nothing: it may have been erased.
  */
 export function cacheUnwritten(source: Source, unwritten: Unwritten): RawBuilder<unknown> {
-  const isLeft = sql`${unwritten.isLeft} and ${isUnchanged(source)}`;
-  const rows = heldRows(source, "paged", unwritten.claimed);
+  // The text is read of the few rows that are left. It may be a new one, which cannot be computed.
+  const tried: Source = source.textIsColumn ? source : { ...source, evaluatesPerRow: true };
+  const isLeft = sql`${isUnchanged(source)} and case when ${unwritten.isLeft} then ${hasText("t")} else false end`;
+  const rows = heldRows(tried, "paged", unwritten.claimed);
   const queued = sql`, queued as materialized (
-      select c.position, c.key from ${heldRows(source, "queued", unwritten.claimed)} where ${isLeft} for key share of q skip locked
+      select c.position, c.key from ${heldRows(tried, "queued", unwritten.claimed)} where ${isLeft} for key share of q skip locked
     )`;
   return sql`present as materialized (
       select c.position, c.key from ${rows} where ${isLeft} for key share of t skip locked

@@ -5,6 +5,7 @@ import { claimedTickets, tenantParameters, TURN_COLUMNS } from "./claimed-ticket
 import { preparedPerSource } from "./prepared-per-source.ts";
 import { keyMatches, watchedRows } from "../sources/source-sql.ts";
 import type { ChunkedSource } from "../sources/chunked-source.ts";
+import { withReadableKeys } from "../sources/readable-keys.ts";
 
 export interface ClaimedRowToChunk {
   /** Fresh at every enqueue; a bigint as text. */
@@ -23,7 +24,9 @@ export async function claimRowsToChunk(
   source: ChunkedSource,
   { owner, limit, head, tail, tenants }: ClaimRange,
 ): Promise<ClaimedRowToChunk[]> {
-  return await statement(db, source, [owner, limit, head, tail, ...tenantParameters(tenants)]);
+  return await withReadableKeys(db, [source], () =>
+    statement(db, source, [owner, limit, head, tail, ...tenantParameters(tenants)]),
+  );
 }
 
 const statement = preparedPerSource<ClaimedRowToChunk>(

@@ -3,6 +3,7 @@ import type { Database } from "../database/connect.ts";
 import { numbersParameter, textsParameter } from "../database/array-parameter.ts";
 import type { Lending } from "../ledger/lending.ts";
 import { withPerRowFallback } from "../sources/per-row-fallback.ts";
+import { withReadableKeys } from "../sources/readable-keys.ts";
 import { keyMatches, watchedRows } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 import { classify, type ClaimedRow } from "./claim-state.ts";
@@ -38,7 +39,7 @@ export interface ClaimOptions extends ClaimRange {
 export async function claim(db: Database, source: Source, options: ClaimOptions): Promise<ClaimedRow[]> {
   const { owner, limit, head, tail, tenants, lending, maxCharacters } = options;
   const { fingerprint, lenderIds, cacheNames } = lending.model;
-  return await withPerRowFallback(source, (source) =>
+  const claimed = (source: Source): Promise<ClaimedRow[]> =>
     statement(db, source, [
       owner,
       limit,
@@ -50,8 +51,8 @@ export async function claim(db: Database, source: Source, options: ClaimOptions)
       numbersParameter(lending.sources().map(({ id }) => id)),
       textsParameter(cacheNames),
       ...tenantParameters(tenants),
-    ]),
-  );
+    ]);
+  return await withReadableKeys(db, [source], () => withPerRowFallback(source, claimed));
 }
 
 const statement = preparedPerSource<ClaimedRow>(

@@ -61,5 +61,11 @@ function compares(
     });
     return sql`(${sql.join(conditions, sql` and `)})`;
   });
-  return sql`(${sql.join(arms, sql` or `)})`;
+  // An index serves the first column; the arms alone would have it read from one of its ends for each page.
+  const [column] = source.key;
+  const starts =
+    column === undefined
+      ? sql`true`
+      : sql`${columns[0]} ${keyOperator(column, operator === ">" ? ">=" : "<=")} ${values[0]}`;
+  return sql`(${starts} and (${sql.join(arms, sql` or `)}))`;
 }

@@ -6,7 +6,7 @@ import { isOfOldModel, isOfOldText, lendersOfCurrent } from "../ledger/stale-row
 import { joinQueue } from "../queue/is-queued.ts";
 import { isChunked, type ChunkedSource } from "../sources/chunked-source.ts";
 import { withPerRowFallback } from "../sources/per-row-fallback.ts";
-import { hasText, queueKey, rowsWithVectors } from "../sources/source-sql.ts";
+import { hasText, keyFits, queueKey, rowsWithVectors } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 import { countChunkedRows } from "./count-chunked-rows.ts";
 import { NONE_STALE, type CountedRows } from "./source-status.ts";
@@ -24,7 +24,8 @@ async function countRowsOnce(db: Database, source: Source): Promise<CountedRows>
   const { rows } = await sql<CountedRows>`
     select count(*) filter (where ${hasText("t")})::float8 as rows,
       count(*) filter (where ${isEmbedded} and not ${isOfOldText} and ${isOfCurrent})::float8 as current,
-      count(*) filter (where t.vector is null and q.key is null and ${hasText("t")})::float8 as not_queued,
+      count(*) filter (where t.vector is null and q.key is null and ${hasText("t")} and ${keyFits(source, "t")})::float8 as not_queued,
+      count(*) filter (where ${hasText("t")} and not ${keyFits(source, "t")})::float8 as key_too_long,
       count(*) filter (where ${isEmbedded} and ${isOfOldText})::float8 as old_text,
       count(*) filter (where ${isEmbedded} and not ${isOfOldText} and not ${isOfCurrent})::float8 as old_setting,
       count(*) filter (where ${isEmbedded} and l.model_id is null)::float8 as adopted,

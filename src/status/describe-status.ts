@@ -76,12 +76,22 @@ function attention(source: SourceStatus): string[] {
         ]),
     ...(source.batches === null ? [] : [`${label}: ${printable(describeBatches(source.batches))}`]),
     ...stale(source),
+    ...tooLong(source),
     ...(source.today.truncated === 0
       ? []
       : [pc.yellow(`${label}: ${source.today.truncated} texts were cut to the model's limit today`)]),
     ...source.errors.map(({ reason, rows, key }) =>
       pc.red(`${label}: ${rows} failed, such as key ${printable(key)}: ${printable(reason)}`),
     ),
+  ];
+}
+
+function tooLong(source: SourceStatus): string[] {
+  const { key_too_long: rows } = source;
+  if (rows === 0) return [];
+  const subject = rows === 1 ? "1 row has" : `${rows} rows have`;
+  return [
+    `${sourceLabel(source)}: ${subject} a key of more than 2600 bytes, and no vector until it is shorter`,
   ];
 }
 

@@ -16,6 +16,8 @@ export interface SourceStatus extends QueueCounts {
    * triggers were off, or with a partition that was attached.
    */
   readonly not_queued: number;
+  /** Rows with a text whose key is too long for the queue: no backfill embeds them either. */
+  readonly key_too_long: number;
   /** Rows that have a vector of another text, and are not queued: the text changed while the triggers were off. */
   readonly old_text: number;
   /** Rows whose vector another model, address or setting made. `npm run backfill` embeds all three. */
@@ -42,13 +44,19 @@ export interface SourceStatus extends QueueCounts {
 /** What is counted by reading the table. */
 export type CountedRows = Pick<
   SourceStatus,
-  "rows" | "current" | "not_queued" | "old_text" | "old_setting" | "adopted" | "problem"
+  "rows" | "current" | "not_queued" | "key_too_long" | "old_text" | "old_setting" | "adopted" | "problem"
 >;
 
 /** What no listener embeds before a backfill, and what another tool made. */
 export type StaleCounts = Pick<CountedRows, "not_queued" | "old_text" | "old_setting" | "adopted">;
 
-export const NONE_STALE: StaleCounts = { not_queued: 0, old_text: 0, old_setting: 0, adopted: 0 };
+export const NONE_STALE: StaleCounts & Pick<CountedRows, "key_too_long"> = {
+  not_queued: 0,
+  key_too_long: 0,
+  old_text: 0,
+  old_setting: 0,
+  adopted: 0,
+};
 
 /** What the queue and the day's counters say of a source. */
 export type QueueStatus = Omit<SourceStatus, "name" | "chunks_of" | "paused" | "sent" | keyof CountedRows>;

@@ -1,9 +1,12 @@
 import { sql, type RawBuilder } from "kysely";
 import type { Config } from "../config.ts";
 import type { Database } from "../database/connect.ts";
+import { embedWithBisection } from "../providers/isolate/bisect.ts";
+import type { EmbedResult } from "../providers/isolate/embed-result.ts";
 import { packTexts } from "../providers/isolate/pack.ts";
 import type { Provider } from "../providers/provider.ts";
 import { withProvider } from "../providers/registry.ts";
+import { onTooLong } from "../providers/source-settings.ts";
 import { isQueued } from "../queue/is-queued.ts";
 import { checkDimensions } from "../sources/check-dimensions.ts";
 import { withPerRowFallback } from "../sources/per-row-fallback.ts";
@@ -35,38 +38,53 @@ interface CompareOptions {
   readonly onCompared?: (compared: Compared, fresh: string, wanted: number) => Promise<void>;
 }
 
+export interface ComparedSample {
+  readonly model: string;
+  readonly compared: readonly Compared[];
+  /** Rows that are left out, since the provider refuses their texts. */
+  readonly refused: number;
+}
+
 /** Embeds a random sample again, without the cache, and compares the stored vectors with it. Writes nothing. */
 export async function compareSample(
   db: Database,
   config: Config,
   source: Source,
   { sample: size, without, signal, onCompared }: CompareOptions,
-): Promise<{ readonly model: string; readonly compared: readonly Compared[] }> {
+): Promise<ComparedSample> {
   return await withProvider(config, source, { signal }, async (provider) => {
     checkDimensions(source, provider);
     const sample = await withPerRowFallback(source, (source) =>
       sampleRows(db, source, size, provider.limits.textCharacters, without),
     );
     const compared: Compared[] = [];
+    let refused = 0;
     const packed = packTexts(
       sample.map(({ text }) => text),
       requestLimits(config, provider),
     );
     for (const { texts, positions } of packed) {
-      const { vectors } = await provider.embed(texts, "document", signal);
-      for (const [i, rows] of positions.entries()) {
-        const fresh = `[${vectors.at(i).join(",")}]`;
-        for (const position of rows) {
-          const key = sample[position]?.key;
-          if (key === undefined) continue;
-          const cosine = await cosineWith(db, source, key, fresh);
-          if (cosine === undefined) continue; // deleted or cleared since the sample was taken
-          compared.push({ key, cosine });
-          await onCompared?.({ key, cosine }, fresh, sample.length);
+      const compare = async (result: EmbedResult): Promise<void> => {
+        if (result.kind === "refused") {
+          refused += positions[result.index]?.length ?? 0;
+          return;
         }
-      }
+        for (const [i, index] of result.indices.entries()) {
+          const fresh = `[${result.vectors.at(i).join(",")}]`;
+          for (const position of positions[index] ?? []) {
+            const key = sample[position]?.key;
+            if (key === undefined) continue;
+            const cosine = await cosineWith(db, source, key, fresh);
+            if (cosine === undefined) continue; // deleted or cleared since the sample was taken
+            compared.push({ key, cosine });
+            await onCompared?.({ key, cosine }, fresh, sample.length);
+          }
+        }
+      };
+      // As they were sent: what is too long was cut.
+      await embedWithBisection(provider, texts, signal, compare, { onTooLong: onTooLong(config, source) });
     }
-    return { model: provider.model, compared };
+    return { model: provider.model, compared, refused };
   });
 }
 

@@ -3,13 +3,15 @@ import type { Config } from "../config.ts";
 import type { Database } from "../database/connect.ts";
 import { distance, keyMatches, rowsWithVectors, vectorType } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
-import { compareSample, type Compared } from "./compare-sample.ts";
+import { compareSample, type Compared, type ComparedSample } from "./compare-sample.ts";
 
 export interface VerifyReport {
   readonly source: string;
   readonly model: string;
   /** Rows whose text was embedded again. */
   readonly sampled: number;
+  /** Rows that are left out, since the provider refuses their texts. */
+  readonly refused: number;
   /** Cosine similarity between the stored vector and the new one: 1 is the same direction. */
   readonly cosine: { readonly lowest: number; readonly median: number };
   /** Keys of the rows below `minCosine`, the worst first, at most ten. */
@@ -44,7 +46,7 @@ export async function verifySource(
 ): Promise<VerifyReport> {
   let done = 0;
   const overlaps: number[] = [];
-  const { model, compared } = await compareSample(db, config, source, {
+  const sample = await compareSample(db, config, source, {
     sample: options.sample,
     signal: options.signal,
     onCompared: async ({ key }, fresh, wanted) => {
@@ -54,7 +56,7 @@ export async function verifySource(
       if (overlap !== undefined) overlaps.push(overlap);
     },
   });
-  return report(source, model, compared, overlaps, options);
+  return report(source, sample, overlaps, options);
 }
 
 /** Top-10 overlap. Rows at the same distance as the tenth count as the tenth. Undefined if the row's vector is gone. */
@@ -84,8 +86,7 @@ async function overlapOf(
 
 function report(
   source: Source,
-  model: string,
-  cosines: readonly Compared[],
+  { model, compared: cosines, refused }: ComparedSample,
   overlaps: readonly number[],
   { minCosine, minOverlap }: VerifyOptions,
 ): VerifyReport {
@@ -96,6 +97,7 @@ function report(
     source: source.name,
     model,
     sampled: cosines.length,
+    refused,
     cosine: {
       lowest: sorted[0]?.cosine ?? 1,
       median: sorted[Math.floor(sorted.length / 2)]?.cosine ?? 1,

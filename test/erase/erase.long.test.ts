@@ -1,6 +1,7 @@
 import { expect, onTestFinished, test, vi } from "vitest";
 import { openPool } from "../../src/database/pools.ts";
 import { erase, type Erased } from "../../src/erase/erase.ts";
+import { createListener } from "../../src/listener/listener.ts";
 import { watch } from "../../src/application.ts";
 import { describeNative } from "../support/database.ts";
 import { prepareLeaving, type Leaving } from "../support/leaving.ts";
@@ -213,6 +214,28 @@ test("Nothing is erased, and nothing is said to be, while a source that has a pa
   );
 });
 
+test("Of a row that keeps its text, what a listener or a batch may bring back is reported", async () => {
+  const on = await prepare();
+  await on.client.query("insert into patient_embeddings values (17, 'asthma'), (18, 'gout')");
+  await on.drain();
+  const inFlight = async (key: string): Promise<boolean[]> =>
+    (await on.eraseKeys("patient_embeddings", [key], { keepsText: true })).rows.map((row) => row.in_flight);
+  expect(await inFlight("17")).toEqual([false]);
+  // A former text of the row is at the provider: its change was queued again, which nobody has claimed yet.
+  await on.client.query(`update patient_embeddings set context_text = 'severe asthma' where patient_id = 17;
+    insert into autoembed.embedding_reservation (text_hash, cache_model, ticket, owner)
+    select sha256('asthma'), m.name, 0, 1 from autoembed.embedding_source s
+    join autoembed.embedding_model m on m.id = s.current_model where s.name = 'patient_embeddings'`);
+  expect(await inFlight("17")).toEqual([true]);
+  await on.client.query(`truncate autoembed.embedding_reservation;
+    insert into autoembed.embedding_backfill (source_id, is_all, key_columns)
+    select id, false, '{patient_id bigint}' from autoembed.embedding_source;
+    insert into autoembed.embedding_batch (source_id, model_id, tag, state) select id, current_model, 'tag', 'reading' from autoembed.embedding_source;
+    insert into autoembed.embedding_page (source_id, upto, batch_id, batch_keys, batch_hashes)
+    select source_id, '{18}', id, '{18}', array[sha256('gout')] from autoembed.embedding_batch`);
+  expect(await inFlight("18")).toEqual([true]);
+});
+
 describeNative("Erasing beside others", "needs sessions that work at the same time", () => {
   test("A row that a user holds is waited for; a row that a listener has claimed is reported", async () => {
     const on = await prepare();
@@ -232,5 +255,25 @@ describeNative("Erasing beside others", "needs sessions that work at the same ti
     );
     await user.query("update autoembed.embedding_queue set owner = 1; commit");
     expect(await erasing.then(({ rows }) => rows)).toMatchObject([{ in_flight: true }]);
+  });
+
+  test("The vector of a text that was cleared and erased while the provider had it is kept nowhere", async () => {
+    const on = await prepare();
+    const listener = createListener(on.config);
+    onTestFinished(async () => {
+      await listener.stop();
+    });
+    await listener.start();
+    on.provider.latencyMs = 3_000;
+    await on.client.query("insert into patient_embeddings values (17, 'asthma')");
+    await expect.poll(() => on.provider.requests.some(({ texts }) => texts.includes("asthma"))).toBe(true);
+    await on.client.query("update patient_embeddings set context_text = '' where patient_id = 17");
+    await expect.poll(() => traces(on, "17", [])).toMatchObject({ queued: 0 });
+    await on.eraseKeys("patient_embeddings", ["17"]);
+    const status = () => on.provider.requests.find(({ texts }) => texts.includes("asthma"))?.status;
+    expect(status()).toBe(0);
+    await expect.poll(status, { timeout: 20_000 }).toBe(200);
+    await listener.stop();
+    expect(await traces(on, "17", ["asthma"])).toEqual(NONE);
   });
 });

@@ -37,3 +37,18 @@ test("With EMBED_ON_TOO_LONG=truncate the beginning of a long text is embedded, 
   await db.destroy();
   expect(described).toContain("patient_embeddings: 1 texts were cut to the model's limit today");
 });
+
+test("Characters of a text are counted as Postgres counts them, where it fails and where it is cut", async () => {
+  const { client, listen, provider } = await prepare(LONG);
+  const failing = await listen();
+  await client.query("insert into patient_embeddings values (1, repeat('😀', 60)), (2, repeat('😀', 150))");
+  await failing.whenDrained();
+  await failing.stop();
+  expect(await wrongRows(client)).toEqual(["2"]);
+
+  await client.query("delete from patient_embeddings where patient_id = 2");
+  const cutting = await listen({ EMBED_ON_TOO_LONG: "truncate" });
+  await client.query("insert into patient_embeddings values (3, repeat('😀', 150))");
+  await cutting.whenDrained();
+  expect(provider.requests.at(-1)?.texts).toEqual(["😀".repeat(100)]);
+});

@@ -52,6 +52,22 @@ test.each(Object.entries(TABLES))(
   },
 );
 
+test("Rows whose key is too long are counted by status, which --check does not fail for: no backfill embeds them", async () => {
+  const { client, environment, listen } = await prepareTable(TABLES["an ordinary table"]);
+  const listener = await listen();
+  await client.query(`insert into app.t values (${LONG}, 'long'), ('short', 'short')`);
+  await listener.whenDrained(AbortSignal.timeout(30_000));
+  const status = runCommand(["status", "--check"], environment);
+  expect(await status.exited, status.stdout() + status.stderr()).toBe(0);
+  const json = runCommand(["status", "--json"], environment);
+  await json.exited;
+  const { sources } = JSON.parse(json.stdout()) as { sources: { name: string }[] };
+  expect(sources.find(({ name }) => name === "t")).toMatchObject({ rows: 2, not_queued: 0, key_too_long: 1 });
+  const text = runCommand(["status"], environment);
+  await text.exited;
+  expect(text.stdout()).toContain("t: 1 row has a key of more than 2600 bytes");
+});
+
 test("A long key that fits is embedded as any other", async () => {
   const { client, listen } = await prepareTable(TABLES["an ordinary table"]);
   await client.query(

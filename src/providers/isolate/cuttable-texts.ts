@@ -1,4 +1,4 @@
-import { cutText } from "../cut-text.ts";
+import { cutText, cutToCharacters } from "../cut-text.ts";
 import { ProviderError } from "../provider-error.ts";
 import type { RefusedText } from "./embed-result.ts";
 
@@ -28,20 +28,28 @@ export class CuttableTexts {
     return this.#cut.has(index);
   }
 
-  /** Cuts the texts that are longer than `limit` characters, or refuses them without asking the provider. */
+  /**
+   * Cuts the texts that are longer than `limit` characters, or refuses them without asking the provider. Characters are
+   * counted as the claim, the batches and the dry run count them, in Postgres.
+   */
   withinLimit(limit: number, truncates: boolean): { indices: number[]; refused: RefusedText[] } {
     const indices: number[] = [];
     const refused: RefusedText[] = [];
-    for (const [index, { length }] of this.#texts.entries()) {
-      if (length > limit && !truncates) {
-        const message = `The text has ${length} characters, and ${limit} are allowed. Shorten it, or set EMBED_ON_TOO_LONG=truncate.`;
+    for (const [index, text] of this.#texts.entries()) {
+      const within = cutToCharacters(text, limit);
+      const isLonger = within.length < text.length;
+      if (isLonger && !truncates) {
+        const message = `The text has ${Array.from(text).length} characters, and ${limit} are allowed. Shorten it, or set EMBED_ON_TOO_LONG=truncate.`;
         refused.push({
           kind: "refused",
           index,
           error: new ProviderError("row", message, { tooLong: true }),
         });
       } else {
-        if (length > limit) this.cut(index, limit);
+        if (isLonger) {
+          this.#texts[index] = within;
+          this.#cut.add(index);
+        }
         indices.push(index);
       }
     }

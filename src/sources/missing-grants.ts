@@ -51,7 +51,7 @@ export async function missingGrants(
     // Each write names pgvector's types, and no claim does: the texts would be paid for without end.
     `grant usage on schema ${quote(vectorSchema)} to ${role};`,
   ];
-  return { role: found.role, mayRead: found.may_read, grants: grants.join(" ") };
+  return { role: found.role, mayRead: found.may_read, grants: [...new Set(grants)].join(" ") };
 }
 
 /** Whether it may insert and update the columns that are written in the vectors' own table `v`, if not all of them. */

@@ -1,7 +1,7 @@
 -- A text expression may raise for one row: a division by zero, a cast, a function of the user's. A statement over many
 -- rows is then made again with this in its place. The database's message may hold the row's text, so only its code is
--- returned. What passes by itself (an outage, a deadlock, a lock, a full disk) is raised again, and so is what fails over
--- no row too: a column or a function was renamed, or a right to it lost. Neither is the fault of a row.
+-- returned. What passes by itself (an outage, a deadlock, a lock, a full disk) is raised again, and so is what fails
+-- over no row too: a column or a function was renamed, or a right to it lost. Neither is the fault of a row.
 create or replace function autoembed.evaluate_text(watched_row anyelement, text_expression text, table_name text)
 returns text[]
 language plpgsql stable

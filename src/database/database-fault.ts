@@ -21,7 +21,7 @@ const ROW_CLASSES = new Set(["21", "22", "23", "27", "38", "39", "44", "P0"]);
 
 /**
  * Connections, the transaction's state, deadlocks, resources, a lock that is not given, an operator's intervention, a
- * failing disk: no row is at fault, also where user code raises it. `autoembed.evaluate_text()` has the same list.
+ * failing disk: no row is at fault, also where user code raises it. `autoembed.evaluate_text()` has the list too.
  */
 const PASSING = /^(08|25|40|53|57)|^(55P03|58030)$/;
 

@@ -17,6 +17,11 @@
 --
 -- The same for a table of chunks (watch --into --chunk).
 --
+-- Vectors are pgvector's. Where that is in a schema of its own, such as `extensions`, what follows lets the listener use
+-- it too, and warns where this role may not grant that; then its owner must:
+--
+--   grant usage on schema extensions to autoembed_listener;
+--
 -- Where row-level security is on, it must see and update every row, and in a table of vectors insert and delete them:
 --
 --   create policy autoembed on my_schema.my_table to autoembed_listener using (true);

@@ -55,6 +55,7 @@ begin
   ] loop
     execute format('grant %s to %s', granted, listener::text);
   end loop;
+  perform autoembed.grant_vector_schema(listener);
 end
 $$;
 comment on function autoembed.grant_listener is

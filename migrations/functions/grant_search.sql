@@ -20,6 +20,7 @@ begin
     autoembed.hides_rows, autoembed.evaluate_text, autoembed.roles_without_queue,
     autoembed.missing_trigger_rights, autoembed.policies_hide to %s',
     autoembed.vector_schema(), searcher::text);
+  perform autoembed.grant_vector_schema(searcher);
 end
 $$;
 comment on function autoembed.grant_search is

@@ -12,6 +12,7 @@ import { openBatchApi, type Providers } from "../providers/registry.ts";
 import { onTooLong } from "../providers/source-settings.ts";
 import type { Claimant } from "../queue/claims.ts";
 import { checkDimensions } from "../sources/check-dimensions.ts";
+import { checkGrants } from "../sources/missing-grants.ts";
 import { loadSources } from "../sources/load-sources.ts";
 import type { Source } from "../sources/source.ts";
 import { repeat } from "../timing/repeat.ts";
@@ -132,6 +133,7 @@ export class Batches {
   async #open(source: Source): Promise<BatchContext> {
     const { db, batches, budget, spending, config, providers, events, claimant } = this.#options;
     this.#options.checkPrice(source);
+    await checkGrants(this.#options.db, source);
     const provider = await providers.for(source);
     checkDimensions(source, provider);
     const named = rowModel(provider, onTooLong(config, source));

@@ -19,24 +19,44 @@ export type DatabaseFault = "server" | "row" | "table";
 /** Cardinality, data, integrity, triggered action, external routine (38, 39), a view's check, and `raise`. */
 const ROW_CLASSES = new Set(["21", "22", "23", "27", "38", "39", "44", "P0"]);
 
+/**
+ * Connections, the transaction's state, deadlocks, resources, a lock that is not given, an operator's intervention, a
+ * failing disk: no row is at fault, also where user code raises it. `autoembed.evaluate_text()` has the list too.
+ */
+const PASSING = /^(08|25|40|53|57)|^(55P03|58030)$/;
+
 /** By SQLSTATE class: https://www.postgresql.org/docs/current/errcodes-appendix.html */
 export function databaseFault(error: unknown): DatabaseFault {
   if (!isDatabaseError(error)) return "server";
   const { code } = error;
-  if (poolerFault(error) !== undefined) return "server";
-  // A 42xxx raised inside a function comes from a user trigger and concerns this row only.
-  if (code.startsWith("42") && error.where !== undefined) return "row";
+  if (poolerFault(error) !== undefined || PASSING.test(code)) return "server";
+  // Whatever a user trigger raises, or a function that it calls, concerns this row only.
+  if (isOfUserCode(error)) return "row";
   // 0A000: a user rule on the table, which does not support our statement.
   // 22000: pgvector raises it for a vector of the wrong length: the column's type was changed.
   if (code.startsWith("42") || code === "22000" || code === "0A000" || code === "3F000") return "table";
-  if (ROW_CLASSES.has(code.slice(0, 2))) return "row";
+  // 54000: a value that is too long for an index of the user's.
+  if (ROW_CLASSES.has(code.slice(0, 2)) || code === "54000") return "row";
   return "server";
 }
 
-/** Whether the text expression of a source may have raised this error, for one row of many. */
+function isOfUserCode({ where, internalQuery }: pg.DatabaseError): boolean {
+  return where !== undefined || internalQuery !== undefined;
+}
+
+/**
+ * Whether the text expression of a source may have raised this error, for one row of many: anything that does not pass by
+ * itself, and is not about the statement (Postgres says where it stands in there). A function of one SELECT is a part of the
+ * statement, so that its errors do not show where they come from: `autoembed.evaluate_text()` tells them from those of the source.
+ */
 export function isTextFault(error: unknown): boolean {
-  if (!isDatabaseError(error)) return false;
-  return ROW_CLASSES.has(error.code.slice(0, 2));
+  if (!isDatabaseError(error) || poolerFault(error) !== undefined) return false;
+  return !PASSING.test(error.code) && error.position === undefined;
+}
+
+/** Whether a value that the statement was given is none of its type. */
+export function isOfValue(error: unknown): boolean {
+  return isDatabaseError(error) && ROW_CLASSES.has(error.code.slice(0, 2));
 }
 
 /** Whether a failed statement may still be committed: its connection was lost before the reply. */
@@ -84,8 +104,8 @@ const OUTAGES = new Set(["57P03", "53100", "53300"]);
  */
 export function isOutage(error: unknown): boolean {
   if (!isDatabaseError(error) || mayBeCommitted(error)) return true;
-  const { code, where, internalQuery } = error;
-  if (where !== undefined || internalQuery !== undefined) return false;
+  const { code } = error;
+  if (isOfUserCode(error)) return false;
   return isReadOnly(error) || poolerFault(error) !== undefined || OUTAGES.has(code) || code.startsWith("08");
 }
 
@@ -102,8 +122,8 @@ const SERVER_CLASSES = new Set(["08", "28", "3D", "53", "57"]);
  * about a row's value is raised when a statement runs, without the position that errors of parsing have.
  */
 export function harmlessMessage(error: pg.DatabaseError): string | undefined {
-  const { code = "", message, where, internalQuery, position } = error;
-  if (where !== undefined || internalQuery !== undefined) return undefined;
+  const { code = "", message, position } = error;
+  if (isOfUserCode(error)) return undefined;
   const isOfSql = code.startsWith("42") && (position !== undefined || code === "42501");
   return isOfSql || SERVER_CLASSES.has(code.slice(0, 2)) ? message : undefined;
 }

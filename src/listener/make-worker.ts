@@ -4,6 +4,7 @@ import type { Pgvector } from "../database/pgvector.ts";
 import type { Events } from "../events.ts";
 import { ChunkWorker } from "../pipeline/chunk-worker.ts";
 import { EmbedWorker } from "../pipeline/embed-worker.ts";
+import { UnkeptVectors } from "../pipeline/unkept-vectors.ts";
 import type { WorkerLoop } from "../pipeline/worker-loop.ts";
 import { WriteSize } from "../pipeline/write-size.ts";
 import { payerOf } from "../providers/prices/payer-of.ts";
@@ -65,6 +66,7 @@ export function makeEmbedWorker(
     },
     writes,
     writeSize: new WriteSize(),
+    unkept: new UnkeptVectors(),
     events,
   };
   return new EmbedWorker(context, claimant).loop;

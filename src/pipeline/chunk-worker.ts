@@ -9,6 +9,7 @@ import type { TicketedRow } from "../queue/is-one-of.ts";
 import { readText } from "../queue/read-text.ts";
 import { replaceChunks } from "../queue/replace-chunks.ts";
 import type { ChunkedSource } from "../sources/chunked-source.ts";
+import { unreadableText } from "./unreadable-text.ts";
 import { WorkerLoop } from "./worker-loop.ts";
 
 /** Rows per claim. Their texts are read one at a time. */
@@ -77,6 +78,10 @@ export class ChunkWorker {
     const { claims } = this.loop;
     try {
       const found = await readText(db, source, queued, LONGEST_TEXT_CHARACTERS);
+      if (typeof found?.fault === "string") {
+        await claims.fail([ticket], { kind: "database", reason: unreadableText(found.fault) });
+        return;
+      }
       if (found?.too_long === true) {
         const reason = `the text is longer than ${LONGEST_TEXT_CHARACTERS} characters: store it in several rows`;
         await claims.fail([ticket], { kind: "too_long", reason });

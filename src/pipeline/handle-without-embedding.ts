@@ -8,6 +8,7 @@ import type { Outcome } from "../queue/vector-ctes.ts";
 import { failRejectedWrites } from "./fail-rejected-writes.ts";
 import type { RequestBatch } from "./request-batch.ts";
 import type { SourceContext } from "./source-context.ts";
+import { unreadableText } from "./unreadable-text.ts";
 
 /*
  * Handlers of claimed rows that are not sent to the provider now. Those that run a statement over user rows release
@@ -63,8 +64,7 @@ export async function releaseLocked({ claims }: SourceContext, rows: readonly Cl
 
 export async function failUnreadable({ claims }: SourceContext, rows: readonly ClaimedRow[]): Promise<void> {
   for (const [fault, failing] of groupBy(rows, (row) => row.fault)) {
-    const reason = `the text expression raises SQLSTATE ${fault ?? "unknown"} for this row: change the row, or the expression`;
-    await claims.fail(ticketsOf(failing), { kind: "database", reason });
+    await claims.fail(ticketsOf(failing), { kind: "database", reason: unreadableText(fault ?? "unknown") });
   }
 }
 

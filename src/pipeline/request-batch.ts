@@ -109,8 +109,9 @@ export class RequestBatch {
     return pack(texts, ({ text }) => text, { ...provider.limits, inputs });
   }
 
-  /** Waits until the request may be sent, not for its answer: the next claim is made in the meantime. */
+  /** Waits until the request may be sent and its vectors would be kept, not for its answer: the next claim is made in the meantime. */
   async #send(texts: readonly UniqueText[]): Promise<void> {
+    await this.#context.unkept.none();
     const lanes = purposeOf(this.#context, texts) === "change" ? this.#lanes.changes : this.#lanes.pages;
     await lanes.start(async () => {
       const sent = sendRequest(this.#context, texts, this.#aborting);

@@ -1,6 +1,7 @@
 import { embedWithBisection } from "../providers/isolate/bisect.ts";
 import type { EmbedResult } from "../providers/isolate/embed-result.ts";
 import { ProviderError } from "../providers/provider-error.ts";
+import { holdVectors } from "./hold-vectors.ts";
 import type { SourceContext } from "./source-context.ts";
 import { ticketsOf, type UniqueText } from "./unique-text.ts";
 import { purposeOf } from "./purpose-of.ts";
@@ -46,12 +47,16 @@ export async function sendRequest(
         text.tickets.map((ticket) => ({ ...claims.held.rowOf(ticket), position })),
       ),
     }));
-    // The next request is sent while the vectors are written.
+    // The next request is sent while the vectors are written; what is held keeps no other write waiting.
     for (const part of parts) {
-      await writes.start(() => {
-        const written = writeVectors(context, part);
-        writing.push(written);
-        return written;
+      await writes.start(async () => {
+        const isKept = writeVectors(context, part);
+        writing.push(
+          isKept.then(async (isKept) => {
+            if (!isKept) await holdVectors(context, part);
+          }),
+        );
+        await isKept;
       });
     }
   };

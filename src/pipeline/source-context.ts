@@ -6,6 +6,7 @@ import type { Provider } from "../providers/provider.ts";
 import type { Claims } from "../queue/claims.ts";
 import type { Source } from "../sources/source.ts";
 import type { ConcurrencyLimit } from "../timing/concurrency-limit.ts";
+import type { UnkeptVectors } from "./unkept-vectors.ts";
 import type { WorkerLoop } from "./worker-loop.ts";
 import type { WriteSize } from "./write-size.ts";
 
@@ -39,6 +40,7 @@ export interface SourceContext {
   readonly writes: ConcurrencyLimit;
   /** Learns from each claim and each write of this source. */
   readonly writeSize: WriteSize;
+  readonly unkept: UnkeptVectors;
   readonly claims: Claims;
   readonly loop: Pick<WorkerLoop, "failed" | "releasingOnError" | "stopping" | "aborting">;
 }

@@ -7,28 +7,35 @@ import type { SourceContext } from "./source-context.ts";
 import { ticketsOf, type UniqueText } from "./unique-text.ts";
 import { writeCachedWithBisection } from "./write-cached-vectors.ts";
 
-interface EmbeddedPart extends Pick<WriteBack, "rows" | "vectors"> {
+export interface EmbeddedPart extends Pick<WriteBack, "rows" | "vectors"> {
   readonly texts: readonly UniqueText[];
 }
 
 /** Whether a write that failed so is to be repeated, its vectors held meanwhile. */
 type IsHeld = (error: unknown) => boolean;
 
+/** Neither the table nor the cache takes the vectors, and not because the database is away. */
+class NotKept extends Error {
+  override readonly name = "NotKept";
+}
+
 /** How long rows are left alone when the database did not take their vectors. */
 const REFUSED_DELAY_MS = 1_000;
 /** How long vectors that the database cannot take now are held before they are written again; doubled each time. */
 const FIRST_HOLD_MS = 250;
 const LONGEST_HOLD_MS = 5_000;
+const HELD = ": vectors are held until it takes them";
 
 /**
  * Writes the vectors of texts to their rows; what no row takes now goes into the cache. While the database is away they are
- * held: they are paid for. Never throws: rows that the database refuses, or twice does not answer for, are released.
+ * held: they are paid for. Never throws: rows whose vectors are in the cache alone are released.
+ * @returns false where neither takes them: the rows are still claimed, and the vectors are to be held
  */
 export async function writeVectors(
   context: SourceContext,
   { texts, vectors, rows }: EmbeddedPart,
-): Promise<void> {
-  const { events, claims, lending, source, pgvector, writeSize } = context;
+): Promise<boolean> {
+  const { events, claims, lending, loop, source, pgvector, unkept, writeSize } = context;
   const tickets = ticketsOf(texts);
   const batch: WriteBack = {
     rows,
@@ -45,10 +52,14 @@ export async function writeVectors(
     events.emit("embedded", { source: source.name, rows: written.length, freshnessMs, writeMs });
     await claims.releaseSkipped(tickets);
   } catch (error) {
-    const problem = describeDatabaseError(error);
-    await claims.release(tickets, problem, REFUSED_DELAY_MS);
-    events.emit("source_failing", { source: source.name, problem });
+    const isHeld = error instanceof NotKept && !loop.aborting.aborted;
+    const problem = describeDatabaseError(error instanceof NotKept ? error.cause : error);
+    if (!isHeld) await claims.release(tickets, problem, REFUSED_DELAY_MS);
+    if (!isHeld || unkept.isEmpty)
+      events.emit("source_failing", { source: source.name, problem: isHeld ? problem + HELD : problem });
+    return !isHeld;
   }
+  return true;
 }
 
 /**
@@ -61,7 +72,8 @@ async function persistently(
 ): Promise<{ readonly written: string[]; readonly writeMs: number }> {
   const signal = loop.aborting;
   let wasUnanswered = false;
-  const isHeld: IsHeld = (error) => isOutage(error) && !(wasUnanswered && isUnanswered(error));
+  const isHeld: IsHeld = (error) =>
+    !(error instanceof NotKept) && isOutage(error) && !(wasUnanswered && isUnanswered(error));
   for (let holdMs = FIRST_HOLD_MS; ; holdMs = Math.min(2 * holdMs, LONGEST_HOLD_MS)) {
     const started = performance.now();
     try {
@@ -72,8 +84,7 @@ async function persistently(
       if (!isHeld(error) || signal.aborted) throw error;
       wasUnanswered = isUnanswered(error);
       if (holdMs === FIRST_HOLD_MS) {
-        const problem = `${describeDatabaseError(error)}: vectors are held until it takes them`;
-        events.emit("source_failing", { source: source.name, problem });
+        events.emit("source_failing", { source: source.name, problem: describeDatabaseError(error) + HELD });
       }
       // At the deadline it is written once more.
       await delay(holdMs * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => undefined);
@@ -81,7 +92,7 @@ async function persistently(
   }
 }
 
-/** @throws an outage, if the vectors are neither written nor cached; another fault of the server, if they are cached. */
+/** @throws an outage; another fault of the server, if the vectors are cached; NotKept, if they are neither written nor cached. */
 async function write(context: SourceContext, batch: WriteBack, isHeld: IsHeld): Promise<string[]> {
   const { batches, db, claims, source } = context;
   try {
@@ -90,7 +101,10 @@ async function write(context: SourceContext, batch: WriteBack, isHeld: IsHeld): 
     if (isHeld(error)) throw error;
     // A server that still answers (a statement timeout, a lock) may fail in the same way again.
     await cacheVectors(db, source, batch).catch((failure: unknown) => {
-      throw isHeld(failure) || databaseFault(error) !== "server" ? failure : error;
+      if (isHeld(failure)) throw failure;
+      throw new NotKept("neither written nor cached", {
+        cause: databaseFault(error) === "server" ? error : failure,
+      });
     });
     if (databaseFault(error) === "server") throw error;
     return await writeCachedWithBisection(

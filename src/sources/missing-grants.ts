@@ -22,7 +22,7 @@ export async function missingGrants(
   db: Database,
   source: Source | ChunkedSource,
 ): Promise<MissingGrants | null> {
-  const { schema, vectorColumn, vectorTable } = source;
+  const { schema, vectorColumn, vectorSchema, vectorTable } = source;
   const holder = vectorTable ?? source;
   // Locking a row needs the right to update some column of it, no matter which.
   const may =
@@ -31,7 +31,8 @@ export async function missingGrants(
       : sql`has_table_privilege(w, 'select') and has_any_column_privilege(w, 'update') and has_schema_privilege(${holder.schema}, 'usage')
         and has_table_privilege(v, 'select') and ${mayWrite(source)} and has_table_privilege(v, 'delete')`;
   const { rows } = await sql<{ role: string; may: boolean; may_read: boolean }>`
-    select current_user as role, has_schema_privilege(${schema}, 'usage') and ${may} as may,
+    select current_user as role, has_schema_privilege(${schema}, 'usage') and has_schema_privilege(${vectorSchema}, 'usage')
+      and ${may} as may,
       has_schema_privilege(${schema}, 'usage') and has_table_privilege(w, 'select') as may_read
     from (select ${source.oid}::oid as w, ${holder.oid}::oid as v) t`.execute(db);
   const [found] = rows;
@@ -47,8 +48,10 @@ export async function missingGrants(
           `grant usage on schema ${quote(holder.schema)} to ${role};`,
           `grant select, insert, update, delete on ${quoted(holder)} to ${role};`,
         ]),
+    // Each write names pgvector's types, and no claim does: the texts would be paid for without end.
+    `grant usage on schema ${quote(vectorSchema)} to ${role};`,
   ];
-  return { role: found.role, mayRead: found.may_read, grants: grants.join(" ") };
+  return { role: found.role, mayRead: found.may_read, grants: [...new Set(grants)].join(" ") };
 }
 
 /** Whether it may insert and update the columns that are written in the vectors' own table `v`, if not all of them. */

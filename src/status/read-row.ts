@@ -1,6 +1,6 @@
 import { sql, type RawBuilder } from "kysely";
 import type { Database } from "../database/connect.ts";
-import { isTextFault } from "../database/database-fault.ts";
+import { isOfValue } from "../database/database-fault.ts";
 import { isOfOldModel, isOfOldText, lendersOfCurrent } from "../ledger/stale-rows.ts";
 import { isQueued, joinQueue } from "../queue/is-queued.ts";
 import { isClaimed, isFailed, isPending } from "../queue/row-state.ts";
@@ -60,7 +60,7 @@ export async function readRow(
     return await withPerRowFallback(source, (source) => readOnce(db, source, key, withText));
   } catch (error) {
     // The text is evaluated on its own now: what cannot be read is the key.
-    if (isTextFault(error)) return undefined;
+    if (isOfValue(error)) return undefined;
     throw error;
   }
 }

@@ -3,8 +3,12 @@ import { BatchServer } from "../support/batch-server.ts";
 import { runCommand } from "../support/command.ts";
 import { describeNative } from "../support/database.ts";
 import { DIMENSIONS, prepare, wrongRows, type Listening } from "../support/listening.ts";
+import { grant, moveVector, nameIn, role } from "../support/roles.ts";
 
 vi.setConfig({ testTimeout: 180_000 });
+
+const BEGIN_BACKFILL = `insert into autoembed.embedding_backfill (source_id, is_all, key_columns, in_batches)
+  select id, false, array['patient_id bigint'], true from autoembed.embedding_source`;
 
 interface Batching extends Listening {
   readonly server: BatchServer;
@@ -21,10 +25,7 @@ async function prepareBatches(rows: number, texts: number): Promise<Batching> {
     [rows],
   );
   await on.client.query("alter table patient_embeddings enable trigger user");
-  await on.client.query(
-    `insert into autoembed.embedding_backfill (source_id, is_all, key_columns, in_batches)
-     select id, false, array['patient_id bigint'], true from autoembed.embedding_source`,
-  );
+  await on.client.query(BEGIN_BACKFILL);
   return { ...on, server };
 }
 
@@ -54,6 +55,26 @@ describeNative("Faults of a provider's batches", "needs several sessions", () =>
     server.isHeld = false;
     await expectDone(on);
     expect(server.paidTwice).toEqual([]);
+  });
+
+  test("No batch is asked for whose vectors the listener's role could not write, since it may not use pgvector's schema", async () => {
+    const on = await prepareBatches(20, 1_000);
+    const { client, database, server } = on;
+    const listenerUrl = await role(client, database.url, "listener");
+    const name = nameIn(listenerUrl);
+    await moveVector(client);
+    await grant(client, name);
+    await client.query("delete from autoembed.embedding_backfill");
+    const listener = await on.listen({ DATABASE_URL: listenerUrl, EMBED_POLL_MS: "60000" });
+    const problem = new Promise<string>((resolve) => {
+      listener.events.on("source_failing", ({ problem }) => {
+        resolve(problem);
+      });
+    });
+    await client.query(`revoke usage on schema extensions from ${name}`);
+    await client.query(BEGIN_BACKFILL);
+    expect(await problem).toContain(`batch: the role ${name} may not read public.patient_embeddings`);
+    expect(server.batches).toEqual([]);
   });
 
   test("Pages that were given back for a batch are embedded when the backfill goes on without batches", async () => {

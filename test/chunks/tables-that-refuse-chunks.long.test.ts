@@ -67,6 +67,39 @@ test.each(Object.entries(REFUSALS))(
   },
 );
 
+test("A text whose chunk is too long for an index of the user's fails alone, and so does one that its expression raises for", async () => {
+  const { client, database, environment, listen } = await prepare();
+  await client.query(`drop table if exists documents, documents_passages cascade;
+    create table documents (id bigint primary key, body text, attached oid);
+    create or replace function content_of(o oid) returns text language sql stable as
+      $$ select convert_from(lo_get(o), 'UTF8') $$`);
+  const db = connect({ databaseUrl: database.url, maxConnections: 1, ownSessions: true });
+  onTestFinished(() => db.destroy());
+  const config = { ...readConfig(environment), DATABASE_URL: database.url };
+  await watch(db, config, {
+    table: "documents",
+    text: "body || coalesce(public.content_of(attached), '')",
+    into: "documents_passages",
+    chunks: { ...SPLIT, chunk: 8_000 },
+  });
+  await client.query("create index on documents_passages (passage)");
+  const listener = await listen();
+  // Postgres compresses what it indexes: hashes stay long.
+  await client.query(
+    `insert into documents select 1, string_agg(md5(n::text), '') from generate_series(1, 200) n`,
+  );
+  await client.query("insert into documents values (2, 'b', 'documents'::regclass::oid), (3, $1, null)", [
+    ONE,
+  ]);
+  await listener.whenDrained(AbortSignal.timeout(20_000));
+  const { rows } = await client.query("select key, last_error from autoembed.embedding_queue order by key");
+  expect(rows).toEqual([
+    { key: "1", last_error: expect.stringContaining("54000") as string },
+    { key: "2", last_error: expect.stringMatching(/text expression raises SQLSTATE 42704/) as string },
+  ]);
+  expect(await passages(client, 3)).toEqual([ONE]);
+});
+
 async function passages(client: Listening["client"], id: number): Promise<string[]> {
   const { rows } = await client.query<{ passage: string }>(
     "select passage from documents_passages where id = $1 order by chunk",

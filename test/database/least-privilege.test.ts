@@ -3,7 +3,7 @@ import { runCommand } from "../support/command.ts";
 import { describeNative } from "../support/database.ts";
 import { DIMENSIONS, prepare, wrongRows } from "../support/listening.ts";
 import { oracleVector } from "../support/oracle-vector.ts";
-import { grant, nameIn, role, session } from "../support/roles.ts";
+import { grant, moveVector, nameIn, role, session } from "../support/roles.ts";
 
 describeNative("Least privileges are enough, and are kept", "needs roles of its own", () => {
   test("A listener works with docs/grants.sql alone, and an application with rights on its table alone", async () => {
@@ -96,6 +96,69 @@ describeNative("Least privileges are enough, and are kept", "needs roles of its 
     expect(
       (await client.query("select from autoembed.embedding_source where trouble is not null")).rowCount,
     ).toBe(0);
+  });
+
+  test("A listener that may not use pgvector's schema reports it, pays for nothing, and goes on once it may", async () => {
+    const { client, database, provider, environment, listen } = await prepare();
+    const listenerUrl = await role(client, database.url, "listener");
+    const name = nameIn(listenerUrl);
+    await moveVector(client);
+    await grant(client, name);
+    await client.query(`revoke usage on schema extensions from ${name}`);
+    const listener = listen({ DATABASE_URL: listenerUrl });
+    await client.query("insert into patient_embeddings values (1, 'not yet')");
+    await expect(listener).rejects.toThrow(`the role ${name} may not read public.patient_embeddings`);
+    expect(provider.requests.flatMap(({ texts }) => texts)).not.toContain("not yet");
+    const doctor = runCommand(["doctor"], { ...environment, DATABASE_URL: listenerUrl });
+    expect(await doctor.exited).toBe(1);
+    const remedy = /→ (grant usage on schema "public" .*;)\n/.exec(doctor.stdout())?.[1];
+    expect(remedy).toContain(`grant usage on schema "extensions" to "${name}";`);
+
+    await client.query(remedy ?? "");
+    await (await listen({ DATABASE_URL: listenerUrl })).whenDrained(AbortSignal.timeout(30_000));
+    expect(await wrongRows(client)).toEqual([]);
+  });
+
+  test("A listener and a search work where pgvector is in a schema of its own, by grant_listener() and grant_search() alone", async () => {
+    const { client, database, listen } = await prepare();
+    const listenerUrl = await role(client, database.url, "listener");
+    const searcherUrl = await role(client, database.url, "searcher");
+    await moveVector(client);
+    await grant(client, nameIn(listenerUrl));
+    await client.query("select autoembed.grant_search($1::regrole)", [nameIn(searcherUrl)]);
+    await client.query(`grant select on patient_embeddings to ${nameIn(searcherUrl)}`);
+    await client.query("insert into patient_embeddings values (1, 'one')");
+    await (await listen({ DATABASE_URL: listenerUrl })).whenDrained(AbortSignal.timeout(30_000));
+    expect(await wrongRows(client)).toEqual([]);
+    const searcher = await session(searcherUrl);
+    const { rows } = await searcher.query(
+      "select key from autoembed.search('patient_embeddings', $1::extensions.vector)",
+      [JSON.stringify([...oracleVector("one", DIMENSIONS)])],
+    );
+    expect(rows).toEqual([{ key: "1" }]);
+  });
+
+  test("A role that may not grant the use of pgvector's schema is warned of it, and the other grants are made", async () => {
+    const { client, database } = await prepare();
+    const name = nameIn(await role(client, database.url, "listener"));
+    const granter = nameIn(await role(client, database.url, "granter"));
+    await moveVector(client);
+    // Whatever it grants is rolled back when the test ends: roles with grants in both directions cannot be dropped.
+    const granting = await session(database.url);
+    const warnings: string[] = [];
+    granting.on("notice", ({ message }) => warnings.push(message ?? ""));
+    await granting.query(`begin; grant usage on schema autoembed to ${granter} with grant option;
+      grant all on all tables in schema autoembed to ${granter} with grant option;
+      grant all on all sequences in schema autoembed to ${granter} with grant option;
+      grant execute on all functions in schema autoembed to ${granter} with grant option;
+      set local role ${granter}`);
+    await granting.query("select autoembed.grant_listener($1::regrole)", [name]);
+    expect(warnings.join()).toContain(`the role ${name} may not use the schema extensions`);
+    const { rows } = await granting.query(
+      "select has_table_privilege($1, 'autoembed.embedding_queue', 'delete') as may",
+      [name],
+    );
+    expect(rows).toEqual([{ may: true }]);
   });
 
   test("A text in chunks that the role may not read is reported with its grants, is not waited for by `drain`, and is embedded once it may be", async () => {

@@ -60,6 +60,32 @@ test("A trigger that names a missing table fails its own row, and keeps no other
   await client.query("drop trigger guard on patient_embeddings");
 });
 
+test.each(["PT403", "XX000", "55000", "45000", "0A000", "22000"])(
+  "A row whose vector a trigger refuses with SQLSTATE %s fails alone, and its text is sent once",
+  async (code) => {
+    const { client, provider, listen } = await prepare();
+    await guard(
+      client,
+      "patient_embeddings",
+      "new.patient_id = 2",
+      `raise exception 'not this' using errcode = '${code}';`,
+    );
+    const listener = await listen();
+    await client.query(
+      "insert into patient_embeddings values (1, 'one ' || $1), (2, 'two ' || $1), (3, 'three ' || $1)",
+      [code],
+    );
+    await listener.whenDrained(AbortSignal.timeout(10_000));
+    expect(await wrongRows(client)).toEqual(["2"]);
+    const { rows } = await client.query("select key, last_error from autoembed.embedding_queue");
+    expect(rows).toEqual([{ key: "2", last_error: expect.stringContaining(code) as string }]);
+    expect(
+      provider.requests.flatMap(({ texts }) => texts).filter((text) => text.endsWith(code)),
+    ).toHaveLength(3);
+    await client.query("drop trigger guard on patient_embeddings");
+  },
+);
+
 test.each(["08001", "53200", "25006"])(
   "A trigger that reports the outage %s of another server keeps no other table waiting, and its texts are sent once",
   async (code) => {

@@ -31,3 +31,12 @@ export async function session(url: string): Promise<pg.Client> {
   onTestFinished(() => opened.end());
   return opened;
 }
+
+/** Until the test ends, pgvector is in a schema that no other role may use, as on Supabase. */
+export async function moveVector(client: pg.Client): Promise<void> {
+  const { rows } = await client.query<{ schema: string }>("select autoembed.vector_schema() as schema");
+  onTestFinished(async () => {
+    await client.query(`alter extension vector set schema ${rows[0]?.schema ?? ""}; drop schema extensions`);
+  });
+  await client.query("create schema extensions; alter extension vector set schema extensions");
+}

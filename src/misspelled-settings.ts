@@ -20,6 +20,8 @@ export function misspelledSettings(names: readonly string[], known: readonly str
   for (const name of names) {
     if (known.includes(name) || !(OURS.test(name) || beginnings.has(firstWord(name)))) continue;
     const meant = nearest(name, known);
+    // Another program's, as DATABASE_URI and DATABASE_SSL are, where what might be meant is given too.
+    if (meant !== undefined && !OURS.test(name) && names.includes(meant)) continue;
     if (meant !== undefined) {
       (OURS.test(name) ? problems : warnings).push(`${name}: no such setting; did you mean ${meant}?`);
     } else if (OURS.test(name)) {
@@ -39,8 +41,11 @@ function nearest(name: string, known: readonly string[]): string | undefined {
     ? name.replace("EMBEDDING_", "EMBED_")
     : name.replace(/^EMBED_/, "EMBEDDING_");
   if (known.includes(swapped)) return swapped;
-  const abbreviated = known.find((setting) => isAbbreviation(name, setting) || isAbbreviation(setting, name));
-  if (abbreviated !== undefined) return abbreviated;
+  const abbreviated = known.filter(
+    (setting) => isAbbreviation(name, setting) || isAbbreviation(setting, name),
+  );
+  const begun = abbreviated.find((setting) => setting.startsWith(name) || name.startsWith(setting));
+  if (begun !== undefined || abbreviated.length > 0) return begun ?? abbreviated[0];
   const candidate = closest(name, [...known]);
   return distance(name, candidate) <= MOST_ERRORS ? candidate : undefined;
 }

@@ -21,5 +21,5 @@ begin
   end loop;
 end
 $$;
-comment on function autoembed.create_trigger is 
+comment on function autoembed.create_trigger is
   'Attaches a trigger to a table, in place of one of that name. Set to fire always, or on a replica, it stays so.';

@@ -12,6 +12,7 @@ declare
   page_rows constant integer := 10000;
   source autoembed.embedding_source;
   types text[];
+  has_such_rows boolean;
   columns text[];
 begin
   -- It keeps its key meanwhile, and two listeners remove nothing at the same time.
@@ -23,6 +24,18 @@ begin
   removed := 0;
   if source.id is null or cardinality(types) is distinct from cardinality(source.key_columns) then
     return;
+  end if;
+  -- Under a constraint that was added "not valid", or whose function is another, a domain refuses values that rows have.
+  if after is null and exists (
+    select from unnest(source.key_columns) k(name)
+    join pg_attribute a on a.attrelid = source.watched_table and a.attname = k.name
+    join pg_type t on t.oid = a.atttypid and t.typtype = 'd')
+  then
+    execute format('select exists (select from %s n where not autoembed.is_readable_key(%s, $1))',
+      source.watched_table::text, autoembed.key_sql('n', source.key_columns)) into has_such_rows using types;
+    if has_such_rows then
+      return;
+    end if;
   end if;
   with page as materialized (
     select l.key from autoembed.embedding_ledger l where l.source_id = of_source and (after is null or l.key > after)
@@ -42,4 +55,5 @@ end
 $$;
 comment on function autoembed.forget_unreadable_keys is
   'Removes what is stored of a source under keys that its key''s types do not accept, since they were altered: first '
-  'from the ledger, a page at a time, from the key that was last read; at its end from cache, queue and backfill.';
+  'from the ledger, a page at a time, from the key that was last read; at its end from cache, queue and backfill. '
+  'Nothing where rows have such keys.';

@@ -1,11 +1,14 @@
--- What an expression calls can be read in the rule of a view, which no other session sees: it is gone at once. Not a
--- temporary one, which a role may lack the right to; one that watches a table makes functions in this schema too.
+-- What an expression calls can be read in the rule of a view, which no other session sees: it is gone at once. A
+-- temporary one, which other tools' event triggers pass over, where the role may make one; whoever watches a table makes
+-- functions in this schema too.
 create or replace function autoembed.parse_tree(watched_table regclass, text_expression text) returns text
 language plpgsql strict
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  probe constant text := format('autoembed.text_probe_%s', pg_backend_pid());
+  probe constant text := format('%s.text_probe_%s',
+    case when has_database_privilege(current_database(), 'temporary') then 'pg_temp' else 'autoembed' end,
+    pg_backend_pid());
   tree text;
 begin
   execute format('create view %s as select (%s)::text collate "default" from %s',

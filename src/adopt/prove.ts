@@ -21,6 +21,8 @@ export interface Proof {
   readonly agree: number;
   /** Cosine similarity; 1 is the same direction. */
   readonly lowest: number;
+  /** Texts that the provider refuses: their vectors are not compared. */
+  readonly refused: number;
   /** Keys of the other rows, or chunks: their vectors are of an old text, and are not taken over. */
   readonly disagreeing: readonly string[];
 }
@@ -38,7 +40,7 @@ export async function prove(
   { sampled, outdated }: AdoptPlan,
   { size, threshold, signal }: ProofOptions,
 ): Promise<Proof> {
-  const { model, compared } = await compareSample(db, config, sampled.source, {
+  const { model, compared, refused } = await compareSample(db, config, sampled.source, {
     sample: size,
     without: outdated,
     signal,
@@ -49,6 +51,7 @@ export async function prove(
     sampled: compared.length,
     agree: compared.length - disagreeing.length,
     lowest: compared.reduce((lowest, { cosine }) => Math.min(lowest, cosine), 1),
+    refused,
     disagreeing,
   };
 }
@@ -57,7 +60,17 @@ export async function prove(
  * Vectors of chunks are lent by their text alone, as if the model had made them here: not one of the sample may disagree.
  * @throws {SetupError} if the vectors are not of the model, or not all of them
  */
-export function requireProof({ model, sampled, agree, lowest }: Proof, threshold: number, kept: Kept): void {
+export function requireProof(
+  { model, sampled, agree, lowest, refused }: Proof,
+  threshold: number,
+  kept: Kept,
+): void {
+  if (refused > sampled) {
+    throw new SetupError(
+      `The provider refuses ${refused} texts of the sample and takes ${sampled}, so nothing is proved.`,
+      "If they are too long, set EMBED_ON_TOO_LONG=truncate, as the other tool may have done, or name a model that takes them.",
+    );
+  }
   const leastShare = kept.as === "chunks" ? 1 : LEAST_SHARE;
   if (sampled > 0 && agree >= leastShare * sampled) return;
   if (sampled === 0) {

@@ -6,7 +6,7 @@ import { isToEmbed, joinKnown, modelSql } from "../ledger/stale-rows.ts";
 import { joinQueue } from "../queue/is-queued.ts";
 import { isOpen } from "../queue/row-state.ts";
 import { withPerRowFallback } from "../sources/per-row-fallback.ts";
-import { withReadableKeys } from "../sources/readable-keys.ts";
+import { refusingUnreadableKeys } from "../sources/readable-keys.ts";
 import { hasText, queueKey, rowsWithVectors, textHash } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 
@@ -64,7 +64,7 @@ export function isTooLong({ onTooLong, textCharacters }: WorkOptions, row: strin
 
 /** Counts what a backfill has to do. */
 export async function countWork(db: Database, source: Source, options: WorkOptions): Promise<Work> {
-  return await withReadableKeys(db, [source], () =>
+  return await refusingUnreadableKeys(source, () =>
     withPerRowFallback(source, async (source) => {
       const { rows } = await sql<Work>`
       with text as (

@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { withPerRowFallback } from "../sources/per-row-fallback.ts";
-import { withReadableKeys } from "../sources/readable-keys.ts";
+import { refusingUnreadableKeys } from "../sources/readable-keys.ts";
 import type { Source } from "../sources/source.ts";
 import { isEmbedded, isTooLong, rowsToEmbed, type WorkOptions } from "./count-work.ts";
 
@@ -26,7 +26,7 @@ export async function pickTexts(
   options: WorkOptions,
   limit: number,
 ): Promise<PickedText[]> {
-  return await withReadableKeys(db, [source], () =>
+  return await refusingUnreadableKeys(source, () =>
     withPerRowFallback(source, async (source) => {
       const { rows } = await sql<PickedText>`
       with candidates as not materialized (${rowsToEmbed(source, options)}), picked as materialized (

@@ -115,6 +115,9 @@ function describeVectors({
   drifted_rows,
   ok,
 }: VerifyReport): string {
+  if (sampled === 0 && refused > 0) {
+    return `${source}: NOT COMPARED. The provider refuses the texts of all ${refused} rows of the sample.`;
+  }
   return [
     `${source}: ${ok ? "unchanged" : "DRIFTED"}. ${sampled} rows embedded again by ${model}; nothing was written.`,
     ...(refused === 0 ? [] : [`  left out        ${refused} rows, whose texts the provider refuses`]),

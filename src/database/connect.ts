@@ -1,6 +1,6 @@
 import { Kysely, PostgresDialect, type PostgresPool, type PostgresPoolClient } from "kysely";
 import pg from "pg";
-import { connectTimeoutMs } from "./connection-url.ts";
+import { addressesOf, connectTimeoutMs, plainConnectionString } from "./connection-url.ts";
 import { clientOf } from "./client-of.ts";
 import { NoConnection, SetupError } from "../errors.ts";
 import { connectPatiently } from "./connect-patiently.ts";
@@ -105,8 +105,9 @@ export function connect(options: ConnectOptions): Database {
 
 /** For a pool, that is also how long a caller waits for a connection that another one has: a short `connect_timeout` is the client's alone. */
 function opensWithinMs(databaseUrl: string): number {
-  const wanted = connectTimeoutMs(databaseUrl) ?? CONNECT_MS;
-  return wanted === 0 ? 0 : Math.max(wanted, CONNECT_MS);
+  const eachHostMs = connectTimeoutMs(databaseUrl);
+  if (eachHostMs === undefined || eachHostMs === 0) return eachHostMs ?? CONNECT_MS;
+  return Math.max(eachHostMs * addressesOf(plainConnectionString(databaseUrl)).length, CONNECT_MS);
 }
 
 /**

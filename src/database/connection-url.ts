@@ -74,10 +74,10 @@ export function wantedServers(databaseUrl: string): readonly (WantedServer | und
   return target === "read-only" || target === "standby" ? [target] : [undefined];
 }
 
-/** Milliseconds that `connect_timeout` gives a connection to open, 0 for as long as it takes; undefined if the address has none. */
+/** Milliseconds that `connect_timeout` gives a connection to open, 0 (also for a negative one, as in libpq) for as long as it takes; undefined if the address has none. */
 export function connectTimeoutMs(databaseUrl: string): number | undefined {
   const seconds = parametersOf(databaseUrl).get("connect_timeout");
-  return seconds === null ? undefined : Number(seconds) * 1000;
+  return seconds === null ? undefined : Math.max(0, Number(seconds)) * 1000;
 }
 
 /**
@@ -97,7 +97,7 @@ export function connectionStringProblem(databaseUrl: string): string | undefined
   const target = parametersOf(databaseUrl).get("target_session_attrs");
   if (target !== null && !TARGETS.includes(target))
     return `target_session_attrs should be one of ${TARGETS.join(", ")}`;
-  if (!/^\d{1,5}$/.test(parametersOf(databaseUrl).get("connect_timeout") ?? "0"))
+  if (!/^-?\d{1,5}$/.test(parametersOf(databaseUrl).get("connect_timeout") ?? "0"))
     return "connect_timeout should be a whole number of seconds, or 0 for no limit";
   const addresses = addressesOf(plainConnectionString(databaseUrl));
   if (addresses.length > 1 && addresses.some(namesNoHost)) return "expected a host on each side of a comma";

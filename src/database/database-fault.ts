@@ -21,9 +21,9 @@ const ROW_CLASSES = new Set(["21", "22", "23", "27", "38", "39", "44", "P0"]);
 
 /**
  * Connections, the transaction's state, deadlocks, resources, a lock that is not given, an operator's intervention, a
- * failing disk: no row is at fault, also where user code raises it. `autoembed.evaluate_text()` has the list too.
+ * foreign server, a failing disk: no row is at fault, also where user code raises it. `autoembed.evaluate_text()` has the list too.
  */
-const PASSING = /^(08|25|40|53|57)|^(55P03|58030)$/;
+const PASSING = /^(08|25|40|53|57|HV)|^(55P03|58030)$/;
 
 /** By SQLSTATE class: https://www.postgresql.org/docs/current/errcodes-appendix.html */
 export function databaseFault(error: unknown): DatabaseFault {

@@ -50,7 +50,7 @@ export interface Erased {
 export async function erase(db: Database, options: EraseOptions): Promise<Erased> {
   const found = await sourcesOfRow(db, options.source);
   const keys = new Set<string>();
-  for (const key of options.keys) keys.add(await canonicalKey(db, found.keyed, key));
+  for (const key of options.keys) keys.add(await canonicalKey(db, found.keyed, key, options.isDryRun));
   const rows = await inTransaction(db, options.isDryRun, async (transaction) => {
     const named: NamedRow[] = [];
     for (const key of [...keys].sort()) named.push(await lockNamedRow(transaction, found.keyed, key));

@@ -21,7 +21,12 @@ export interface NamedRow {
  * The key as the queue writes it: `017` of a bigint is `17`, and a JSON array may have other blanks.
  * @throws {UsageError} if it cannot be a key of this source
  */
-export async function canonicalKey(db: Database, source: Source, key: string): Promise<string> {
+export async function canonicalKey(
+  db: Database,
+  source: Source,
+  key: string,
+  isDryRun: boolean,
+): Promise<string> {
   const parts = source.key.map(({ type }, i) => sql`(${part(source, key, i)})::${sql.raw(type)}::text`);
   const canonical =
     source.key.length === 1 ? sql.join(parts) : sql`jsonb_build_array(${sql.join(parts)})::text`;
@@ -33,7 +38,7 @@ export async function canonicalKey(db: Database, source: Source, key: string): P
   } catch (error) {
     if (!isDatabaseError(error) || !/^22|^23514$/.test(error.code)) throw error;
     // It may have been one, before the key's type was altered.
-    await forgetUnreadableKeys(db, source);
+    if (!isDryRun && (await isKept(db, source, key))) await forgetUnreadableKeys(db, source);
   }
   throw new UsageError(
     `A value of --key is no key of ${source.name}, which is ${source.key.map(({ name, type }) => `${name} ${type}`).join(", ")}.`,
@@ -41,6 +46,15 @@ export async function canonicalKey(db: Database, source: Source, key: string): P
       ? "Such as: --key 17"
       : `Give a JSON array of texts, as \`failed\` shows them: --key '${JSON.stringify(source.key.map(() => "…"))}'`,
   );
+}
+
+/** Whether anything is kept under a key, written as the queue writes it. */
+async function isKept(db: Database, { id }: Source, key: string): Promise<boolean> {
+  const { rows } = await sql`
+    select from autoembed.embedding_ledger l where l.source_id = ${id} and l.key = ${key}
+    union all select from autoembed.embedding_cache e where e.source_id = ${id} and e.key = ${key}
+    limit 1`.execute(db);
+  return rows.length > 0;
 }
 
 function part(source: Source, key: string, i: number): RawBuilder<unknown> {

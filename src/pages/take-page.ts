@@ -133,3 +133,9 @@ async function takeNext(
     ? "moved"
     : { id: next.id, after: position, upto: next.upto, attempts: 0 };
 }
+
+/** Whether a page is still to be read: where a source has another key, its pages are dropped. */
+export async function hasPage(db: Database, { id }: Pick<Page, "id">): Promise<boolean> {
+  const { rows } = await sql`select from autoembed.embedding_page p where p.id = ${id}::bigint`.execute(db);
+  return rows.length > 0;
+}

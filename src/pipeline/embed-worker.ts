@@ -4,10 +4,10 @@ import { claimPage } from "../queue/claim-page.ts";
 import type { Claimant } from "../queue/claims.ts";
 import { adoptVectors } from "../queue/adopt-vectors.ts";
 import { heldBackfill } from "../pages/limits.ts";
-import { takePage } from "../pages/take-page.ts";
+import { hasPage, takePage } from "../pages/take-page.ts";
 import { findChangedByWrite } from "../queue/fail.ts";
 import { Reservations } from "../queue/reservations.ts";
-import { withReadableKeys } from "../sources/readable-keys.ts";
+import { isKeyFault, withReadableKeys } from "../sources/readable-keys.ts";
 import { ConcurrencyLimit } from "../timing/concurrency-limit.ts";
 import { ClaimSize } from "./claim-size.ts";
 import { EndlessRows } from "./endless-rows.ts";
@@ -115,8 +115,13 @@ export class EmbedWorker {
             await adoptVectors(db, source, lending.model, page);
           return await claimPage(reading, source, page, { ...this.#claimOptions, limit });
         };
-        // A page that ends with such a key is gone then.
-        return await withReadableKeys(db, [source], read, () => Promise.resolve([]));
+        // A page that ends with such a key is gone then; another listener may have found out first.
+        return await withReadableKeys(db, [source], read, () => Promise.resolve([])).catch(
+          async (error: unknown) => {
+            if (isKeyFault(error) && !(await hasPage(db, page))) return [];
+            throw error;
+          },
+        );
       },
       limit,
     });

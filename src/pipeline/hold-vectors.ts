@@ -10,12 +10,15 @@ const LONGEST_HOLD_MS = 30_000;
 export async function holdVectors(context: SourceContext, part: EmbeddedPart): Promise<void> {
   const { events, loop, source, unkept } = context;
   const signal = loop.aborting;
-  await unkept.hold(async () => {
-    for (let holdMs = FIRST_HOLD_MS; !(await writeVectors(context, part));) {
+  const outcome = await unkept.hold(async () => {
+    for (let holdMs = FIRST_HOLD_MS; ;) {
+      const outcome = await writeVectors(context, part);
+      if (outcome !== "held") return outcome;
       // At the deadline they are written once more.
       await delay(holdMs * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => undefined);
       holdMs = Math.min(2 * holdMs, LONGEST_HOLD_MS);
     }
   });
-  if (unkept.isEmpty && !signal.aborted) events.emit("source_recovered", { source: source.name });
+  if (outcome === "written" && unkept.isEmpty && !signal.aborted)
+    events.emit("source_recovered", { source: source.name });
 }

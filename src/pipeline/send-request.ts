@@ -50,13 +50,13 @@ export async function sendRequest(
     // The next request is sent while the vectors are written; what is held keeps no other write waiting.
     for (const part of parts) {
       await writes.start(async () => {
-        const isKept = writeVectors(context, part);
+        const outcome = writeVectors(context, part);
         writing.push(
-          isKept.then(async (isKept) => {
-            if (!isKept) await holdVectors(context, part);
+          outcome.then(async (outcome) => {
+            if (outcome === "held") await holdVectors(context, part);
           }),
         );
-        await isKept;
+        await outcome;
       });
     }
   };

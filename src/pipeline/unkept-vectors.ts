@@ -4,18 +4,20 @@
  */
 export class UnkeptVectors {
   #held = 0;
-  #last: Promise<void> = Promise.resolve();
+  #last: Promise<unknown> = Promise.resolve();
 
   get isEmpty(): boolean {
     return this.#held === 0;
   }
 
   /** Has them written one after the other: what the first waits for, the others lack too. @param write must not reject */
-  async hold(write: () => Promise<void>): Promise<void> {
+  async hold<T>(write: () => Promise<T>): Promise<T> {
     this.#held++;
-    this.#last = this.#last.then(write);
-    await this.#last;
+    const writing = this.#last.then(write);
+    this.#last = writing;
+    const outcome = await writing;
     this.#held--;
+    return outcome;
   }
 
   /** Resolves when there are none. */

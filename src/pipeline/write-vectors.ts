@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { databaseFault, describeDatabaseError, isOutage, isUnanswered } from "../database/database-fault.ts";
 import { cacheVectors } from "../queue/cache-unwritten.ts";
 import { writeBack, type WriteBack } from "../queue/write-back.ts";
+import { isKeyFault } from "../sources/readable-keys.ts";
 import { failRejectedWrites } from "./fail-rejected-writes.ts";
 import type { SourceContext } from "./source-context.ts";
 import { ticketsOf, type UniqueText } from "./unique-text.ts";
@@ -10,6 +11,8 @@ import { writeCachedWithBisection } from "./write-cached-vectors.ts";
 export interface EmbeddedPart extends Pick<WriteBack, "rows" | "vectors"> {
   readonly texts: readonly UniqueText[];
 }
+
+type WriteOutcome = "written" | "released" | "held";
 
 /** Whether a write that failed so is to be repeated, its vectors held meanwhile. */
 type IsHeld = (error: unknown) => boolean;
@@ -29,12 +32,12 @@ const HELD = ": vectors are held until it takes them";
 /**
  * Writes the vectors of texts to their rows; what no row takes now goes into the cache. While the database is away they are
  * held: they are paid for. Never throws: rows whose vectors are in the cache alone are released.
- * @returns false where neither takes them: the rows are still claimed, and the vectors are to be held
+ * @returns what became of them: `held` where neither takes them, so that the rows are still claimed
  */
 export async function writeVectors(
   context: SourceContext,
   { texts, vectors, rows }: EmbeddedPart,
-): Promise<boolean> {
+): Promise<WriteOutcome> {
   const { events, claims, lending, loop, source, pgvector, unkept, writeSize } = context;
   const tickets = ticketsOf(texts);
   const batch: WriteBack = {
@@ -57,9 +60,9 @@ export async function writeVectors(
     if (!isHeld) await claims.release(tickets, problem, REFUSED_DELAY_MS);
     if (!isHeld || unkept.isEmpty)
       events.emit("source_failing", { source: source.name, problem: isHeld ? problem + HELD : problem });
-    return !isHeld;
+    return isHeld ? "held" : "released";
   }
-  return true;
+  return "written";
 }
 
 /**
@@ -101,7 +104,8 @@ async function write(context: SourceContext, batch: WriteBack, isHeld: IsHeld): 
     if (isHeld(error)) throw error;
     // A server that still answers (a statement timeout, a lock) may fail in the same way again.
     await cacheVectors(db, source, batch).catch((failure: unknown) => {
-      if (isHeld(failure)) throw failure;
+      // A key that its type no longer accepts will never be taken: its row is read again.
+      if (isHeld(failure) || isKeyFault(failure)) throw failure;
       throw new NotKept("neither written nor cached", {
         cause: databaseFault(error) === "server" ? error : failure,
       });

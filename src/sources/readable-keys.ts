@@ -1,6 +1,8 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { isDatabaseError } from "../database/database-fault.ts";
+import { SetupError } from "../errors.ts";
+import { invocation } from "../invocation.ts";
 import type { Source } from "./source.ts";
 
 /** A source in which no such key was found is not searched again for so long: something else raises. */
@@ -30,10 +32,28 @@ export async function withReadableKeys<T>(
   }
 }
 
-/** A cast may have raised it, of a text to a type or a domain. What a user's code or a table's constraint raises says so. */
-function isKeyFault(error: unknown): boolean {
-  if (!isDatabaseError(error) || error.where !== undefined || error.table !== undefined) return false;
-  return error.code.startsWith("22") || error.code === "23514";
+/**
+ * Runs such a statement for a dry run, which removes nothing.
+ * @throws {SetupError} where a stored key is none of its column's type any more
+ */
+export async function refusingUnreadableKeys<T>({ name }: Source, statement: () => Promise<T>): Promise<T> {
+  return await statement().catch((error: unknown) => {
+    if (!isKeyFault(error)) throw error;
+    throw new SetupError(
+      `Something is stored for ${name} under keys that the type of its key no longer accepts, so its rows cannot be counted.`,
+      `A listener, or ${invocation("backfill")}, removes it: see "When a table changes under its source" in docs/sources.md.`,
+    );
+  });
+}
+
+/** What a cast of a text to a type or a domain raises: no value of the type, one out of its range, the domain's check. */
+const CAST_FAULTS = new Set(["22P02", "22003", "22007", "22008", "23514"]);
+
+/** Whether such a cast may have raised it. What a user's code or a table's constraint raises says where it comes from. */
+export function isKeyFault(error: unknown): boolean {
+  if (!isDatabaseError(error) || error.table !== undefined) return false;
+  const isOfUserCode = error.where !== undefined && error.where !== "parallel worker";
+  return CAST_FAULTS.has(error.code) && !isOfUserCode;
 }
 
 /** Removes what is stored under keys that are none of their types. @returns how many entries there were */

@@ -109,6 +109,10 @@ function report(
       mean: overlaps.length === 0 ? 1 : mean,
       lowest: overlaps.length === 0 ? 1 : Math.min(...overlaps),
     },
-    ok: drifted.length === 0 && (overlaps.length === 0 || mean >= minOverlap),
+    // A sample of which the provider refuses every text proves nothing.
+    ok:
+      drifted.length === 0 &&
+      (cosines.length > 0 || refused === 0) &&
+      (overlaps.length === 0 || mean >= minOverlap),
   };
 }

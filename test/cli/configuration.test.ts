@@ -93,9 +93,18 @@ test.each([
   expect(warnings).toEqual([`${name}: no such setting; did you mean ${meant}?`]);
 });
 
+test("What is near to a setting that is given may be another program's: no warning", () => {
+  const warnings: string[] = [];
+  readConfig({ DATABASE_URL: "postgres://h/d", DATABASE_URI: "x", DATABASE_SSL: "true" }, (warning) =>
+    warnings.push(warning),
+  );
+  expect(warnings).toEqual([]);
+});
+
 test.each([
   ["EMBEDDING_DAILY_TOKEN_BUDGET", "EMBED_DAILY_TOKEN_BUDGET"],
   ["EMBED_DIM", "EMBEDDING_DIM"],
+  ["EMBED_MAX_CONN", "EMBED_MAX_CONNECTIONS"],
 ])("%s is reported as %s", (name, meant) => {
   expect(faultsOf({ [name]: "8" })).toContain(`${name}: no such setting; did you mean ${meant}?`);
 });

@@ -79,7 +79,7 @@ test("A row whose text was embedded under a key of a former type is embedded, an
   expect(await counted(pages, "autoembed.embedding_queue")).toBe(0);
 });
 
-test("A dry run and a backfill of a source end whose key's domain was tightened, and nothing is kept under keys that it refuses", async () => {
+test("A dry run says what to run, and a backfill of a source ends whose key's domain was tightened, and nothing is kept under keys that it refuses", async () => {
   const { client, db, environment, source, ...pages } = await preparePages();
   await client.query(`drop table if exists coded; drop domain if exists code; create domain code as text;
     create table coded (id code primary key, body text, embedding vector(${DIMENSIONS}));
@@ -98,13 +98,66 @@ test("A dry run and a backfill of a source end whose key's domain was tightened,
   const config = readConfig(environment);
   const signal = AbortSignal.timeout(30_000);
   const coded = await source("coded");
-  expect(await dryRun(db, config, coded, { all: false, sample: null, signal })).toMatchObject({ rows: 1 });
+  const counting = (): Promise<unknown> => dryRun(db, config, coded, { all: false, sample: null, signal });
+  await expect(counting()).rejects.toThrow(/under keys that the type of its key no longer accepts/);
+  expect(await counted({ client }, "autoembed.embedding_ledger where key like 'P-%'")).toBe(10);
   await beginEmbedding(db, coded, { isAll: false });
   expect(await counted({ client }, "autoembed.embedding_ledger where key like 'P-%'")).toBe(0);
   expect(await counted({ client }, "autoembed.embedding_cache where key like 'P-%'")).toBe(0);
+  expect(await counting()).toMatchObject({ rows: 1 });
   const listener = await pages.listen();
   await listener.whenDrained(signal);
   await expect.poll(() => wrongTexts({ client }, "coded"), { timeout: 30_000 }).toEqual([]);
+});
+
+test("Nothing is forgotten where rows have keys that their domain refuses: the source stops", async () => {
+  const { client, db, source, ...pages } = await preparePages();
+  await client.query(`drop table if exists coded; drop domain if exists code; create domain code as text;
+    create table coded (id code primary key, body text, embedding vector(${DIMENSIONS}));
+    select autoembed.watch('coded', 'body');
+    insert into coded select 'P-' || n, 'coded ' || n from generate_series(1, 10) n`);
+  const listener = await pages.listen();
+  await listener.whenDrained();
+  await listener.stop();
+  await client.query("alter domain code add check (value like 'Q-%') not valid");
+  await expect(beginEmbedding(db, await source("coded"), { isAll: false })).rejects.toThrow(/violates check/);
+  expect(await counted({ client }, "autoembed.embedding_ledger where key like 'P-%'")).toBe(10);
+  expect(await wrongTexts({ client }, "coded")).toEqual([]);
+});
+
+test("A key's type that is altered while the provider has the texts stops no source", async () => {
+  const pages = await preparePages();
+  const { client, listen, provider } = pages;
+  await client.query("update pages set body = body || '!'");
+  provider.latencyMs = 1_500;
+  const before = provider.requests.length;
+  await listen();
+  await expect.poll(() => provider.requests.length).toBeGreaterThan(before);
+  await client.query("alter type lang rename value 'de' to 'de-DE'");
+  provider.latencyMs = 0;
+  await expect.poll(() => wrongTexts(pages, "pages"), { timeout: 30_000 }).toEqual([]);
+  await expect.poll(() => counted(pages, "autoembed.embedding_queue"), { timeout: 30_000 }).toBe(0);
+});
+
+test("A page's type of key that is altered while it is read leaves no page behind", async () => {
+  const pages = await preparePages();
+  const { client, listen, provider } = pages;
+  await client.query(`alter table pages disable trigger user;
+    insert into pages (id, l, body) select n, l, l || ' more ' || n from generate_series(21, 900) n, unnest('{de,en}'::lang[]) l;
+    alter table pages enable trigger user`);
+  provider.latencyMs = 500;
+  const before = provider.requests.length;
+  await client.query(
+    "insert into autoembed.embedding_backfill (source_id, is_all, key_columns) select id, false, '{id integer,l lang}' from autoembed.embedding_source where name = 'pages'",
+  );
+  await listen();
+  await expect.poll(() => provider.requests.length).toBeGreaterThan(before);
+  await client.query(
+    "update pages set body = body || '!' where id = 3; alter type lang rename value 'de' to 'de-DE'",
+  );
+  provider.latencyMs = 0;
+  await expect.poll(() => counted(pages, "autoembed.embedding_backfill"), { timeout: 30_000 }).toBe(0);
+  await expect.poll(() => wrongTexts(pages, "pages"), { timeout: 30_000 }).toEqual([]);
 });
 
 test("A backfill that stopped at a key which its type no longer accepts begins at the start of its table", async () => {

@@ -86,7 +86,7 @@ test.each(["PT403", "XX000", "55000", "45000", "0A000", "22000"])(
   },
 );
 
-test.each(["08001", "53200", "25006"])(
+test.each(["08001", "53200", "25006", "HV00N"])(
   "A trigger that reports the outage %s of another server keeps no other table waiting, and its texts are sent once",
   async (code) => {
     const { client, provider, listen } = await prepare();

@@ -37,3 +37,9 @@ test("A text that the provider refuses is left out of a verify, which counts it 
   provider.poison = (text) => text.startsWith("also");
   expect(await verify()).toMatchObject({ ok: true, sampled: 2, refused: 1 });
 });
+
+test("Where the provider refuses every text of the sample, nothing is proved", async () => {
+  const { provider, verify } = await prepareLongText();
+  provider.poison = (text) => /short|long/.test(text);
+  expect(await verify()).toMatchObject({ ok: false, sampled: 0, refused: 3 });
+});

@@ -52,7 +52,7 @@ test.each([
   await expect(
     client.query(`select autoembed.watch('${second}', 'lower(what)', source_name => 'two', model => 'A')`),
   ).rejects.toThrow(refusal);
-  await watchIt(second, "two", ", model => 'A'");
+  await watchIt(second, "two", `, model => 'A', settings => '{"weight": 2}'`);
 
   const two = (await loadSources(db)).usable.find(({ name }) => name === "two");
   if (two === undefined) throw new Error("the source cannot be worked on");

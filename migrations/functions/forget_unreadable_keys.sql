@@ -25,7 +25,7 @@ begin
   if source.id is null or cardinality(types) is distinct from cardinality(source.key_columns) then
     return;
   end if;
-  -- Under a constraint that was added "not valid", or whose function is another, a domain refuses values that rows have.
+  -- A domain may refuse what rows have: by a constraint that was added "not valid", or whose function is another.
   if after is null and exists (
     select from unnest(source.key_columns) k(name)
     join pg_attribute a on a.attrelid = source.watched_table and a.attname = k.name

@@ -1,6 +1,6 @@
 -- What an expression calls can be read in the rule of a view, which no other session sees: it is gone at once. A
--- temporary one, which other tools' event triggers pass over, where the role may make one; whoever watches a table makes
--- functions in this schema too.
+-- temporary one, which other tools' event triggers pass over, where the role may make one; whoever watches a table
+-- makes functions in this schema too.
 create or replace function autoembed.parse_tree(watched_table regclass, text_expression text) returns text
 language plpgsql strict
 set search_path = pg_catalog, pg_temp

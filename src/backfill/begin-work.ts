@@ -13,11 +13,14 @@ import { queueStaleChunkedRows } from "./queue-stale-chunked-rows.ts";
 const MOST_WAITING = 4_000;
 const LOOK_MS = 200;
 
-/** Removes what is left of deleted rows, and has the listeners embed the rows that have no current vector. */
+/**
+ * Has the listeners embed the rows that have no current vector, and removes what is left of deleted rows: that reads the
+ * whole ledger of the source, for which embedding does not wait.
+ */
 export async function beginEmbedding(db: Database, source: Source, options: BackfillOptions): Promise<void> {
+  await beginBackfill(db, source, options);
   await withReadableKeys(db, [source], () => unrecordDeleted(db, source));
   await withReadableKeys(db, [source], () => uncacheDeleted(db, source));
-  await beginBackfill(db, source, options);
 }
 
 /** Queues the texts whose chunks do not match them, as they and their chunks are worked off. */

@@ -25,6 +25,12 @@ export async function uncacheDeleted(db: Database, source: Source): Promise<void
     where e.model = u.model and e.text_hash = u.text_hash`.execute(db);
 }
 
+/** Whether the cache has anything that a deleted row may have left. */
+export async function isAnythingCached(db: Database): Promise<boolean> {
+  const { rows } = await sql`select from autoembed.embedding_cache limit 1`.execute(db);
+  return rows.length > 0;
+}
+
 /** Removes the entries in the ledger of rows that are gone. Reads all of the source's. */
 export async function unrecordDeleted(db: Database, source: Source): Promise<void> {
   await sql`

@@ -1,7 +1,7 @@
 import type { Database } from "../database/connect.ts";
 import { pruneQuestions } from "../ledger/questions.ts";
 import { pruneCache } from "../queue/prune-cache.ts";
-import { uncacheDeleted } from "../ledger/forget-deleted.ts";
+import { isAnythingCached, uncacheDeleted } from "../ledger/forget-deleted.ts";
 import { loadSources } from "../sources/load-sources.ts";
 import { withReadableKeys } from "../sources/readable-keys.ts";
 
@@ -44,6 +44,7 @@ export class Pruning {
 }
 
 async function uncacheAllDeleted(db: Database): Promise<void> {
+  if (!(await isAnythingCached(db))) return;
   const { usable, chunked } = await loadSources(db);
   for (const source of [...usable, ...chunked])
     await withReadableKeys(db, [source], () => uncacheDeleted(db, source)).catch(() => undefined);

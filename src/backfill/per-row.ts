@@ -1,98 +1,143 @@
-import { sql } from "kysely";
+import { sql, type RawBuilder } from "kysely";
 import type { Config } from "../config.ts";
 import type { Database } from "../database/connect.ts";
 import { recordInLedger } from "../ledger/ledger-ctes.ts";
 import { vectorHash } from "../ledger/ledger-sql.ts";
-import { registerModel } from "../ledger/model.ts";
+import { registerModel, type LedgerModel } from "../ledger/model.ts";
+import { cutToCharacters } from "../providers/cut-text.ts";
 import { rowModel } from "../providers/fingerprint.ts";
+import { ProviderError } from "../providers/provider-error.ts";
+import type { Provider } from "../providers/provider.ts";
 import { withProvider } from "../providers/registry.ts";
 import { onTooLong } from "../providers/source-settings.ts";
+import { keyTexts, type KeyTexts } from "../sources/key-order.ts";
 import {
+  contentOf,
   hasText,
   keyFits,
+  keyOperator,
   keysOf,
   queueKey,
   rowsWithVectors,
   tableOf,
   vectorTableOf,
   vectorType,
+  watchedTexts,
 } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 import type { Progress } from "./progress.ts";
 
+export interface PerRowReport {
+  /** Rows that received a vector. */
+  readonly rows: number;
+  /** Rows that were found without one and have none now: changed meanwhile, too long, refused, or not reached. */
+  readonly left: number;
+}
+
 /**
- * Embeds row by row: one request, one update and one commit per row. Only for comparison: it has no queue, no cache,
- * no batches and no retries. Like everything here, it writes no vector to a row whose text has changed since, and enters
- * in the ledger what it has written.
- * @returns the number of rows that received a vector.
+ * Embeds row by row: one request, one update and one commit per row. Only for comparison: it has no queue, no cache and
+ * no batches. Like everything here, it sends no text that is blank or too long, writes no vector to a row whose text has
+ * changed since, and enters in the ledger what it has written.
  */
 export async function backfillPerRow(
   db: Database,
   config: Config,
   source: Source,
   options: { readonly progress: Progress; readonly signal: AbortSignal },
-): Promise<number> {
-  const work = withProvider(config, source, { signal: options.signal }, async (provider) => {
-    const { rows } = await sql<Record<string, unknown>>`
-      select ${keysOf(source, "t")} from ${rowsWithVectors(source)} t where t.vector is null and ${hasText("t")}`.execute(
+): Promise<PerRowReport> {
+  const { progress, signal } = options;
+  const work = withProvider(config, source, { signal }, async (provider) => {
+    const { rows } = await sql<{ key: KeyTexts }>`
+      select ${keyTexts(source, "t")} as key from ${rowsWithVectors(source)} t where t.vector is null and ${hasText("t")}`.execute(
       db,
     );
-    const model = await registerModel(db, rowModel(provider, onTooLong(config, source)), source.vectorType);
+    const tooLong = onTooLong(config, source);
+    const model = await registerModel(db, rowModel(provider, tooLong), source.vectorType);
     let done = 0;
-    for (const row of rows) {
-      if (options.signal.aborted) break;
-      done += await embedRow(db, source, model.id, row, async (text) =>
-        (await provider.embed([text], "document", options.signal)).vectors.at(0),
-      );
-      options.progress.show({ done, total: rows.length, chunks: 0, cached: 0, failed: 0, tokens: 0 });
+    for (const { key } of rows) {
+      if (signal.aborted) break;
+      const text = await textToSend(db, source, key, tooLong === "truncate", provider.limits.textCharacters);
+      if (text !== undefined && (await embedRow(db, source, model, provider, { key, ...text }, signal)))
+        done++;
+      progress.show({ done, total: rows.length, chunks: 0, cached: 0, failed: 0, tokens: 0 });
     }
-    return done;
+    return { rows: done, left: rows.length - done };
   });
   return await work.finally(() => {
-    options.progress.end();
+    progress.end();
   });
 }
 
+interface Text {
+  readonly whole: string;
+  readonly sent: string;
+}
+
+/** What is sent of a row's text as it is now; undefined where that is nothing. */
+async function textToSend(
+  db: Database,
+  source: Source,
+  key: KeyTexts,
+  mayCut: boolean,
+  characters: number,
+): Promise<Text | undefined> {
+  const { rows } = await sql<{ text: string }>`
+    select t.content as text from ${watchedTexts(source, isRow(source, key))} t where ${hasText("t")}`.execute(
+    db,
+  );
+  const whole = rows[0]?.text;
+  if (whole === undefined) return undefined;
+  const sent = cutToCharacters(whole, characters);
+  return sent === whole || mayCut ? { whole, sent } : undefined;
+}
+
+/** @returns false where the provider refuses the text, or the row has changed since */
 async function embedRow(
   db: Database,
   source: Source,
-  modelId: number,
-  row: Record<string, unknown>,
-  embed: (text: string) => Promise<Float32Array>,
-): Promise<number> {
-  const isRow = sql.join(
-    source.key.map((column, i) => sql`${sql.ref(column.name)} = ${row[`k${i}`]}`),
-    sql` and `,
-  );
-  // Its own collation may hold two different texts for equal.
-  const text = sql`(${sql.raw(source.textExpression)})::text collate "C"`;
-  const found = await sql<{
-    text: string;
-  }>`select ${text} as text from ${tableOf(source)} where ${isRow}`.execute(db);
-  const [current] = found.rows;
-  if (current === undefined) return 0;
-  const vector = `[${(await embed(current.text)).join(",")}]`;
+  model: LedgerModel,
+  provider: Provider,
+  { key, whole, sent }: Text & { readonly key: KeyTexts },
+  signal: AbortSignal,
+): Promise<boolean> {
+  const embedded = await provider.embed([sent], "document", signal).catch(undefinedIfRefused);
+  if (embedded === undefined) return false;
+  const vector = sql`${`[${embedded.vectors.at(0).join(",")}]`}::${vectorType(source)}`;
   const column = sql.id(source.vectorColumn);
   const keys = sql.join(source.key.map(({ name }) => sql.id(name)));
   const stored = sql.join([
     ...source.key.map(({ name }, i) => sql`${sql.id(name)} as ${sql.id(`k${i}`)}`),
     sql`${column} as vector`,
   ]);
+  // Another collation may hold two different texts for equal.
+  const isUnchanged = sql`${isRow(source, key)} and (${contentOf(source)}) collate "C" = ${whole}`;
   const write =
     source.vectorTable === null
-      ? sql`
-      update ${tableOf(source)} set ${column} = ${vector}::${vectorType(source)}
-      where ${isRow} and ${text} = ${current.text} returning ${stored}`
+      ? sql`update ${tableOf(source)} set ${column} = ${vector} where ${isUnchanged} returning ${stored}`
       : sql`
       insert into ${vectorTableOf(source)} (${keys}, ${column})
-      select ${keys}, ${vector}::${vectorType(source)} from ${tableOf(source)} where ${isRow} and ${text} = ${current.text}
+      select ${keys}, ${vector} from ${tableOf(source)} where ${isUnchanged}
       on conflict (${keys}) do update set ${column} = excluded.${column} returning ${stored}`;
   const { rows } = await sql`
     with stored as (${write}), written as (
-      select ${queueKey(source, "s")} as key, sha256(convert_to(${current.text}::text, 'UTF8')) as text_hash,
+      select ${queueKey(source, "s")} as key, sha256(convert_to(${whole}::text, 'UTF8')) as text_hash,
         ${vectorHash(source, sql`s.vector`)} as vector_hash
       from stored s where s.vector is not null and ${keyFits(source, "s")}
-    ), ${recordInLedger(source, sql`${modelId}::int`)}
-    select from stored s where s.vector is not null`.execute(db);
-  return rows.length;
+    ), ${recordInLedger(source, sql`${model.id}::int`)}
+    select ${keysOf(source, "s")} from stored s where s.vector is not null`.execute(db);
+  return rows.length > 0;
+}
+
+function undefinedIfRefused(error: unknown): undefined {
+  if (error instanceof ProviderError && error.kind === "row") return undefined;
+  throw error;
+}
+
+/** Over the table's own columns. */
+function isRow(source: Source, key: KeyTexts): RawBuilder<unknown> {
+  const columns = source.key.map(
+    (column, i) =>
+      sql`${sql.id(column.name)} ${keyOperator(column, "=")} ${key[i]}::text::${sql.raw(column.type)}`,
+  );
+  return sql.join(columns, sql` and `);
 }

@@ -138,10 +138,14 @@ export const backfill: Command = {
       }
       if (values["per-row"]) {
         let rows = 0;
-        for (const source of notPaused(sources))
-          rows += await backfillPerRow(db, config, source, { progress, signal });
-        console.log(json ? JSON.stringify({ rows }) : `${rows} rows embedded, one at a time.`);
-        return signal.aborted ? 1 : exitCode;
+        let left = 0;
+        for (const source of notPaused(sources)) {
+          const report = await backfillPerRow(db, config, source, { progress, signal });
+          rows += report.rows;
+          left += report.left;
+        }
+        console.log(json ? JSON.stringify({ rows, left }) : describePerRow(rows, left));
+        return signal.aborted || left > 0 ? 1 : exitCode;
       }
       const onProblem = (problem: string): void => {
         console.error(problem);
@@ -192,6 +196,13 @@ export const backfill: Command = {
     }, signal);
   },
 };
+
+function describePerRow(rows: number, left: number): string {
+  const embedded = `${rows} rows embedded, one at a time.`;
+  return left === 0
+    ? embedded
+    : `${embedded} ${left} more have no vector: they have changed meanwhile, are too long, or are refused. A backfill without --per-row says why.`;
+}
 
 function describePlans(plan: BackfillPlan | undefined): string[] {
   return plan === undefined ? [] : [describeBackfillPlan(plan)];

@@ -15,7 +15,7 @@ test("A backfill with --per-row enters in the ledger what it writes, in vectors 
     insert into beside select n, 'key ' || n, 'words ' || n from generate_series(1, 3) n`);
   const command = runCommand(["backfill", "--per-row", "--json"], environment);
   expect(await command.exited).toBe(0);
-  expect(JSON.parse(command.stdout())).toEqual({ rows: 3 });
+  expect(JSON.parse(command.stdout())).toEqual({ rows: 3, left: 0 });
   expect(command.stderr()).toContain("Paused sources are not embedded: asleep.");
   expect(provider.requests.flatMap(({ texts }) => texts)).not.toContain("sleeping");
   const { rows } = await client.query(`
@@ -27,4 +27,30 @@ test("A backfill with --per-row enters in the ledger what it writes, in vectors 
   expect(rows).toEqual([1, 2, 3].map((n) => ({ key: `["${n}", "key ${n}"]`, named: true })));
   await client.query("select autoembed.unwatch('beside'), autoembed.unwatch('asleep')");
   await client.query("drop table beside_vectors, beside, asleep");
+});
+
+test("A backfill with --per-row sends only what a backfill would, finds rows by any key, and says what is left", async () => {
+  const { client, environment, provider } = await prepare();
+  await client.query(`drop table if exists moments, documents;
+    create table moments (at timestamptz primary key, words text, embedding vector(8));
+    create table documents (id jsonb primary key, words text, embedding vector(8));
+    select autoembed.watch('moments', 'words'), autoembed.watch('documents', 'words', settings => '{"max_text_characters": 100}');
+    insert into moments select '2026-01-01 00:00:00.123456Z'::timestamptz + n * interval '1 us', 'moment ' || n from generate_series(1, 4) n;
+    insert into documents select jsonb_build_object('n', n), 'document ' || n from generate_series(1, 3) n;
+    insert into documents values ('{"n": 4}', repeat('long ', 30))`);
+  provider.latencyMs = 1_000;
+  const command = runCommand(["backfill", "--per-row", "--json"], environment);
+  await expect
+    .poll(() => provider.requests.some(({ texts }) => texts.includes("moment 1")), { timeout: 20_000 })
+    .toBe(true);
+  await client.query(
+    "update moments set words = ' ' where words = 'moment 3'; update documents set words = null where words = 'document 3'",
+  );
+  provider.latencyMs = 0;
+  expect(await command.exited).toBe(1);
+  expect(JSON.parse(command.stdout())).toEqual({ rows: 5, left: 2 });
+  const sent = provider.requests.flatMap(({ texts }) => texts).filter((text) => /moment|doc|long/.test(text));
+  expect(sent.toSorted()).toEqual(["document 1", "document 2", "moment 1", "moment 2", "moment 4"]);
+  await client.query("select autoembed.unwatch('moments'), autoembed.unwatch('documents')");
+  await client.query("drop table moments, documents");
 });

@@ -15,7 +15,7 @@ export class Work {
   /** The total cannot grow any more, unless rows change. */
   isCounted = false;
   readonly #db: Database;
-  /** Rows embedded whole that were pending before. */
+  /** Rows embedded whole that were pending before, or have become so. */
   #queued = 0;
   #pending = 0;
   #hasPending = true;
@@ -92,7 +92,10 @@ export class Work {
     await this.whole.look();
     for (const texts of this.inChunks) await texts.look(queued === 0);
     const isWholeAlone = this.inChunks.length === 0 || queued === 0;
-    this.#pending = isWholeAlone ? queued : await pendingRows(this.#db, this.wholeSources);
+    const pending = isWholeAlone ? queued : await pendingRows(this.#db, this.wholeSources);
+    // What users change meanwhile is to be done too: what was shown as done stays so.
+    this.#queued += Math.max(0, pending - this.#pending);
+    this.#pending = pending;
   }
 
   /** Hears no more events. */

@@ -24,3 +24,24 @@ test("Backfills have ended only if all had begun before they were looked for, an
   await work.look(0, true);
   expect(work.hasEnded).toBe(true);
 });
+
+test("What was done stays done while users change rows, which are to be done as well", async () => {
+  const { db } = await openMigrated();
+  const { usable } = await loadSources(db);
+  const work = new Work(db, new Events(), usable, [], false);
+  onTestFinished(() => {
+    work.end();
+  });
+  const seen: number[][] = [];
+  for (const pending of [3, 1, 5, 2, 0]) {
+    await work.look(pending, true);
+    seen.push([work.done, work.total]);
+  }
+  expect(seen).toEqual([
+    [0, 3],
+    [2, 3],
+    [2, 7],
+    [5, 7],
+    [7, 7],
+  ]);
+});

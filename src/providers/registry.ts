@@ -1,6 +1,7 @@
 import type { ProviderConfig } from "./provider-config.ts";
 import type { BatchApi } from "./batch/batch-api.ts";
 import type { Events } from "../events.ts";
+import { forCommand, patiently } from "./for-command.ts";
 import { backendOf, type ProviderSettings } from "./known-backends.ts";
 import { openBackend, openProvider, openProviderWithoutProbe, openSharedProvider } from "./provider-stack.ts";
 import type { Provider } from "./provider.ts";
@@ -170,8 +171,8 @@ export function policyOf(
 }
 
 /**
- * Opens a provider for one piece of work and closes it afterwards. It sends one request per call and retries nothing:
- * a command reports a failure at once.
+ * Opens a provider for one piece of work of a command, and closes it afterwards. What is throttled is sent again
+ * (`EMBED_MAX_RETRIES`); any other failure is reported at once.
  * @param options.dimensions where they are known, the provider is not asked for a vector first
  * @throws {ProviderError} where it does not answer, or with vectors of another length
  */
@@ -182,11 +183,13 @@ export async function withProvider<T>(
   work: (provider: Provider) => T | Promise<T>,
 ): Promise<T> {
   const settings = resolveProviderSettings(config, overrides);
-  const dimensions = options.dimensions ?? null;
-  const provider =
+  const { dimensions = null, signal = new AbortController().signal } = options;
+  const patience = { maxRetries: config.EMBED_MAX_RETRIES, backoffMs: config.EMBED_BACKOFF_MS };
+  const opened =
     dimensions === null
-      ? await openProvider(settings, options.signal)
+      ? await patiently(patience, signal, () => openProvider(settings, signal))
       : openProviderWithoutProbe({ ...settings, dimensions });
+  const provider = forCommand(opened, patience);
   try {
     return await work(provider);
   } finally {

@@ -9,7 +9,7 @@ test("A provider that does not answer is one finding of `doctor` among the other
   expect(findings.filter(({ level }) => level !== "ok")).toEqual([
     expect.objectContaining({
       level: "problem",
-      what: `docs: ${provider.openAiUrl}/embeddings gave no whole answer within 3000 ms (EMBEDDING_TIMEOUT). It is tried again later; nothing is lost.`,
+      what: `docs: ${provider.openAiUrl}/embeddings gave no whole answer within 3000 ms (EMBEDDING_TIMEOUT). Run the command again in a moment.`,
     }),
   ]);
   expect(findings.length).toBeGreaterThan(5);

@@ -60,7 +60,7 @@ test.each([
   async (settings, body) => {
     await expect(embedded(settings, { body })).rejects.toMatchObject({
       kind: "unavailable",
-      message: expect.stringMatching(/gave no vector at index 1\. Nothing of it was stored/) as string,
+      message: expect.stringMatching(/gave no vector at index 1\. Run the command again/) as string,
     });
   },
 );

@@ -1,0 +1,53 @@
+import { sleep } from "../timing/sleep.ts";
+import type { Provider } from "./provider.ts";
+import { ProviderError } from "./provider-error.ts";
+import { DEFAULT_POLICY, type RetryPolicy } from "./retry-policy.ts";
+import { backoffMs } from "./traffic/backoff.ts";
+import { saying } from "./what-follows.ts";
+
+const RUN_AGAIN = "Run the command again in a moment.";
+
+export type Patience = Pick<RetryPolicy, "maxRetries" | "backoffMs">;
+
+/**
+ * Asks a provider for a person who waits. A throttled request is sent again, since the listeners may be using up the
+ * rate; any other failure is reported at once, for nobody tries it again later.
+ * @throws {ProviderError} that says so
+ */
+export async function patiently<T>(
+  { maxRetries, backoffMs: base }: Patience,
+  signal: AbortSignal,
+  ask: () => Promise<T>,
+): Promise<T> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!(error instanceof ProviderError)) throw error;
+      const said = saying(error, RUN_AGAIN);
+      const pauseMs = error.retryAfterMs ?? backoffMs(attempt, 2 * base, DEFAULT_POLICY.maxPauseMs);
+      if (error.kind !== "throttled" || attempt >= maxRetries || pauseMs > DEFAULT_POLICY.maxPauseMs)
+        throw said;
+      await sleep(pauseMs, signal).catch(() => {
+        throw said;
+      });
+    }
+  }
+}
+
+/** A provider each of whose requests is asked `patiently`. */
+export function forCommand(provider: Provider, patience: Patience): Provider {
+  return {
+    backend: provider.backend,
+    model: provider.model,
+    dimensions: provider.dimensions,
+    fingerprint: provider.fingerprint,
+    earlierName: provider.earlierName,
+    queryFingerprint: provider.queryFingerprint,
+    limits: provider.limits,
+    embed: (texts, role, signal, options) =>
+      patiently(patience, signal, () => provider.embed(texts, role, signal, options)),
+    ready: (signal) => provider.ready(signal),
+    close: () => provider.close(),
+  };
+}

@@ -1,0 +1,56 @@
+import { expect, onTestFinished, test } from "vitest";
+import { readConfig } from "../../src/config.ts";
+import { withProvider } from "../../src/providers/registry.ts";
+import { NO_OVERRIDES } from "../../src/providers/resolve-provider-settings.ts";
+import { startProviderServer } from "../support/provider-server.ts";
+
+async function prepare(environment: Record<string, string> = {}) {
+  const server = await startProviderServer({ dimensions: 8 });
+  onTestFinished(() => server.close());
+  const config = readConfig({
+    EMBEDDING_BACKEND: "llm_api",
+    OPENAI_BASE_URL: server.openAiUrl,
+    OPENAI_API_KEY: "none",
+    EMBED_BACKOFF_MS: "1",
+    ...environment,
+  });
+  const embed = (text: string, signal = AbortSignal.timeout(20_000)): Promise<number> =>
+    withProvider(config, NO_OVERRIDES, { signal }, async (provider) => {
+      const { vectors } = await provider.embed([text], "document", signal);
+      return vectors.count;
+    });
+  return { server, embed };
+}
+
+test("A command's request that is throttled is sent again, the first one too", async () => {
+  const { server, embed } = await prepare();
+  server.next(429, 2);
+  expect(await embed("a")).toBe(1);
+  expect(server.requests.map(({ status }) => status)).toEqual([429, 429, 200, 200]);
+});
+
+test("A command that is throttled however often says what to do, after as many requests as it may send", async () => {
+  const { server, embed } = await prepare({ EMBED_MAX_RETRIES: "3" });
+  server.always(429);
+  await expect(embed("a")).rejects.toThrow(/answered 429.*Run the command again in a moment\.$/);
+  expect(server.requests).toHaveLength(4);
+});
+
+test("A command waits for no pause of an hour, and its end is not waited for", async () => {
+  const { server, embed } = await prepare();
+  server.always({ status: 429, headers: { "retry-after": "3600" } });
+  await expect(embed("a")).rejects.toThrow(/Run the command again/);
+  server.always({ status: 429, headers: { "retry-after": "30" } });
+  await expect(embed("a", AbortSignal.timeout(500))).rejects.toThrow(/answered 429/);
+});
+
+test("Any other failure is reported to a command at once, and nothing is said to be tried later", async () => {
+  const { server, embed } = await prepare();
+  server.always(503);
+  const failed = await embed("a").catch((error: unknown) => (error as Error).message);
+  expect(failed).toMatch(/answered 503.*Run the command again/);
+  expect(failed).not.toContain("later");
+  expect(server.requests).toHaveLength(1);
+  server.always("one too many");
+  await expect(embed("a")).rejects.toThrow(/Run the command again/);
+});

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { chunkSettings } from "../chunks/chunk-settings.ts";
+import { MOST_DIMENSIONS } from "../database/pgvector.ts";
 import { SetupError, UsageError } from "../errors.ts";
 import { nearestName } from "../nearest-name.ts";
 import { BACKEND_IDS, backendIdOf } from "../providers/known-backends.ts";
@@ -32,7 +33,7 @@ const SOURCE = z.strictObject({
     })
     .optional(),
   model: name.optional(),
-  dimensions: z.int().min(1).max(16_000).optional(),
+  dimensions: z.int().min(1).max(MOST_DIMENSIONS).optional(),
   settings: SOURCE_SETTINGS.optional(),
   index: z
     .union([z.boolean(), z.strictObject({ memory: z.string().regex(AMOUNT) })], {

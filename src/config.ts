@@ -84,7 +84,8 @@ export type Config = Readonly<z.infer<typeof SETTINGS>>;
 /** The names of all settings, in the order of `.env.example`. */
 export const SETTING_NAMES: readonly string[] = Object.keys(SETTINGS.shape);
 
-const ADDRESSES = ["DATABASE_URL", "LISTEN_DATABASE_URL", "EMBED_MCP_DATABASE_URL"] as const;
+/** The settings that name the database, each with an address of its own. */
+export const ADDRESSES = ["DATABASE_URL", "LISTEN_DATABASE_URL", "EMBED_MCP_DATABASE_URL"] as const;
 
 const SECRETS = new Set<string>([...ADDRESSES, ...BACKEND_SECRETS, ...RERANK_SECRETS, "EMBED_HTTP_TOKEN"]);
 /** Settings whose empty value says something: nothing is put before a text, whatever its model expects. */

@@ -1,12 +1,9 @@
 import type pg from "pg";
-import type { Config } from "../config.ts";
+import { ADDRESSES, type Config } from "../config.ts";
 import { askOnce } from "../database/ask-once.ts";
 import { ok, problem, warning, type Finding } from "./finding.ts";
 
 const PATIENCE_MS = 5_000;
-
-/** The settings that name the database, each with an address of its own. */
-const SETTINGS = ["DATABASE_URL", "LISTEN_DATABASE_URL", "EMBED_MCP_DATABASE_URL"] as const;
 
 /** Of a `net.Socket`; only those with TLS have `encrypted`. */
 interface SocketEnds {
@@ -34,11 +31,11 @@ export interface Reached {
  * that does not answer is left to other checks.
  */
 export async function examineEncryption(
-  config: Pick<Config, (typeof SETTINGS)[number]>,
+  config: Pick<Config, (typeof ADDRESSES)[number]>,
   isOpen: (socket: SocketEnds) => boolean = isReadable,
 ): Promise<Finding[]> {
   const reached: Reached[] = [];
-  for (const setting of SETTINGS) {
+  for (const setting of ADDRESSES) {
     const address = config[setting];
     const found = address === undefined ? undefined : await reach(address, isOpen);
     if (found !== undefined) reached.push({ setting, ...found });

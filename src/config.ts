@@ -3,6 +3,7 @@ import { z } from "zod";
 import { FEWEST_CONNECTIONS, FEWEST_WITH_PAGE } from "./database/connection-shares.ts";
 import { connectionStringProblem, hasPassword, plainConnectionString } from "./database/connection-url.ts";
 import { PASSWORD_COMMAND, setPasswordSource } from "./database/password-source.ts";
+import { MOST_DIMENSIONS } from "./database/pgvector.ts";
 import { UsageError } from "./errors.ts";
 import { misspelledSettings } from "./misspelled-settings.ts";
 import { isOfKubernetes } from "./of-kubernetes.ts";
@@ -15,6 +16,7 @@ import {
 } from "./providers/known-backends.ts";
 import { rerankPrice } from "./providers/prices/rerank-price.ts";
 import { RERANK_ENVIRONMENT, RERANK_SECRETS, rerankProblem } from "./providers/rerank/rerank-settings.ts";
+import { LONGEST_TIMEOUT_MS, MOST_REQUESTS, MOST_TEXTS } from "./providers/source-settings.ts";
 import { asItIs, budget, decimal, oneOf, text, whole } from "./setting-types.ts";
 
 const POSTGRES = text
@@ -38,16 +40,16 @@ const SETTINGS = z.object({
     .transform((name) => backendIdOf(name) ?? name)
     .pipe(oneOf(BACKEND_IDS))
     .default(DEFAULT_BACKEND),
-  EMBEDDING_DIM: whole(1, 16_000).optional(),
-  EMBEDDING_TIMEOUT: whole(100, 600_000).default(30_000),
+  EMBEDDING_DIM: whole(1, MOST_DIMENSIONS).optional(),
+  EMBEDDING_TIMEOUT: whole(100, LONGEST_TIMEOUT_MS).default(30_000),
   EMBED_DOCUMENT_PREFIX: asItIs.optional(),
   EMBED_QUERY_PREFIX: asItIs.optional(),
 
   ...BACKEND_ENVIRONMENT,
 
-  EMBED_BATCH_SIZE: whole(1, 2_048).default(64),
+  EMBED_BATCH_SIZE: whole(1, MOST_TEXTS).default(64),
   EMBED_BATCH_API_TEXTS: whole(1, 100_000).default(50_000),
-  EMBED_MAX_CONCURRENCY: whole(1, 64).default(1),
+  EMBED_MAX_CONCURRENCY: whole(1, MOST_REQUESTS).default(1),
   EMBED_MAX_RETRIES: whole(0, 20).default(5),
   EMBED_BACKOFF_MS: whole(1, 60_000).default(500),
   EMBED_REQUESTS_PER_MINUTE: whole(1, 1_000_000).optional(),
@@ -82,7 +84,8 @@ export type Config = Readonly<z.infer<typeof SETTINGS>>;
 /** The names of all settings, in the order of `.env.example`. */
 export const SETTING_NAMES: readonly string[] = Object.keys(SETTINGS.shape);
 
-const ADDRESSES = ["DATABASE_URL", "LISTEN_DATABASE_URL", "EMBED_MCP_DATABASE_URL"] as const;
+/** The settings that name the database, each with an address of its own. */
+export const ADDRESSES = ["DATABASE_URL", "LISTEN_DATABASE_URL", "EMBED_MCP_DATABASE_URL"] as const;
 
 const SECRETS = new Set<string>([...ADDRESSES, ...BACKEND_SECRETS, ...RERANK_SECRETS, "EMBED_HTTP_TOKEN"]);
 /** Settings whose empty value says something: nothing is put before a text, whatever its model expects. */

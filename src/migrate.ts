@@ -55,7 +55,7 @@ export async function migrate(options: MigrateOptions): Promise<void> {
   } catch (error) {
     throw explain(error);
   } finally {
-    await client.end();
+    await client.end().catch(() => undefined);
   }
 }
 

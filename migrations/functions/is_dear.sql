@@ -14,7 +14,8 @@ begin
   where a.attrelid = coalesce(source.vector_table, source.watched_table)
     and a.attname = source.vector_column and not a.attisdropped;
   -- What it costs to fetch a vector that is stored beside its row, the planner does not count.
-  return (plan->0->'Plan'->>'Total Cost')::double precision > case when bytes <= 2000 then 8000 else 800 end;
+  return (plan->0->'Plan'->>'Total Cost')::double precision
+    > case when coalesce(bytes, 0) <= 2000 then 8000 else 800 end;
 end
 $$;
 comment on function autoembed.is_dear is

@@ -24,11 +24,13 @@ begin
         using errcode = 'insufficient_privilege';
     end if;
   end loop;
-  -- As src/membership/alive.ts has it.
+  -- As src/membership/alive.ts has it: one that sleeps and still holds something has died while it woke.
   if not exists (
     select from autoembed.embedding_listener l
     where l.state ? 'answers_questions' and (l.seen_at between now() - interval '3.5 s' and now() + interval '3.5 s'
-      or l.state ? 'asleep' and l.seen_at > now() - interval '1 day'))
+      or l.state ? 'asleep' and l.seen_at > now() - interval '1 day'
+        and not exists (select from autoembed.embedding_queue q where q.owner = l.id and q.failed_at is null)
+        and not exists (select from autoembed.embedding_page p where p.owner = l.id)))
   then
     return false;
   end if;

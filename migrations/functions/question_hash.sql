@@ -1,4 +1,5 @@
--- As searches from TypeScript have it: a question begins and ends with a word.
+-- As searches from TypeScript have it, if it is written as they embed it: of one by words too they take out quotes,
+-- -words and further white space.
 create or replace function autoembed.question_hash(question text) returns bytea
 language sql immutable
 set search_path = pg_catalog, pg_temp

@@ -24,7 +24,7 @@ begin
     for wanted in select distinct least(case per_row when 1 then 1000 else most end, per_row * times * k)
       from unnest(array[chunks_per_row, chunks_per_row ^ 2]::bigint[]) times
       where least(case per_row when 1 then 1000 else most end, per_row * times * k)
-        >= greatest(1, per_row / 4) * times * k order by 1
+        >= greatest(1, per_row / 4.0) * times * k order by 1
     loop
       return query select format('%s order by %s limit %s', passing.selected, ordering, wanted), wanted::int,
         null::int, autoembed.settings_for_candidates(wanted, false);
@@ -40,7 +40,8 @@ begin
       select f.candidates, wanted from (select least(most, greatest(250, 20::bigint * k, 2 * wanted))) f(candidates)
       where f.candidates >= 2 * wanted
       union all
-      select m.candidates, 3 * wanted from (select autoembed.estimated_vectors(source) / 200) m(candidates)
+      select m.candidates, 3 * wanted
+      from (select round(autoembed.estimated_vectors(source) / 200.0)::bigint) m(candidates)
       where m.candidates > greatest(most, 3 * wanted) and autoembed.index_settings() ? 'hnsw.iterative_scan'
     loop
       -- The filter stands outside, where it changes nothing about the index being used.

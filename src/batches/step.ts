@@ -5,7 +5,7 @@ import type { BatchContext } from "./batch-context.ts";
 import { fillBatch } from "./fill.ts";
 import { detachPages, freePages, hasPages } from "./pages.ts";
 import { countRefused, readResults } from "./read-results.ts";
-import { changeBatch, checkOwner, leaveBatch, removeBatch } from "./store.ts";
+import { changeBatch, checkOwner, leaveBatch, LONGEST_RETRY_MS, removeBatch } from "./store.ts";
 import { whyNotPaid } from "./unread-cost.ts";
 
 /** A batch is looked at after a tenth of the time that it has been under way. */
@@ -15,7 +15,6 @@ const LONGEST_LOOK_MS = 60_000;
 const BUDGET_LOOK_MS = 10_000;
 /** A step that has failed is done again, later each time. */
 const FIRST_RETRY_MS = 2_000;
-const LONGEST_RETRY_MS = 600_000;
 /** A thing at the provider that is said so often not to be there is lost. */
 const MOST_MISSES = 3;
 /** What a provider may answer when a batch is asked for whose file it does not have; its words may quote a line. */

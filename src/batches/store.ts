@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { sql, type RawBuilder } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { isDatabaseError } from "../database/database-fault.ts";
+import { delayIsOver } from "../database/delay-is-over.ts";
 import { storing } from "../database/storing.ts";
 import type { Source } from "../sources/source.ts";
 import { LostBatch, type Batch, type BatchChange } from "./batch.ts";
@@ -9,6 +10,9 @@ import { LostBatch, type Batch, type BatchChange } from "./batch.ts";
 const COLUMNS = sql`b.id, b.tag, b.state, b.model_id, b.attempts, b.lines, b.characters::float8, b.lines_read, b.embedded, b.refused, b.input_file,
       b.provider_batch, b.output_file, b.error_file,
       (extract(epoch from now() - b.submitted_at) * 1000)::float8 as submitted_ms`;
+
+/** The longest that a batch is left alone: after failures. */
+export const LONGEST_RETRY_MS = 600_000;
 
 /** Batches of a source that the provider has, beyond which no further one is made. */
 const MOST_UNDER_WAY = 100;
@@ -18,14 +22,14 @@ const MOST_UNDER_WAY = 100;
  * database: it asks only where it does no step of the source.
  */
 function isDue(owner: number): RawBuilder<boolean> {
-  return sql`c.not_before <= now() and (c.owner is null or c.owner = ${owner}
+  return sql`${delayIsOver("c.not_before", LONGEST_RETRY_MS)} and (c.owner is null or c.owner = ${owner}
         or not exists (select from autoembed.embedding_listener o where o.id = c.owner))`;
 }
 
 /** A backfill `f` has pages for a batch, none is being made, and none waits to be asked for again. */
 const isWanting = sql`f.in_batches
       and (not f.is_read or exists (select from autoembed.embedding_page p where p.source_id = f.source_id
-        and p.for_batch and p.batch_id is null and p.owner is null and p.not_before <= now()))
+        and p.for_batch and p.batch_id is null and p.owner is null and ${delayIsOver("p.not_before")}))
       and not exists (select from autoembed.embedding_batch m
         where m.source_id = f.source_id and (m.state in ('filling', 'uploaded', 'creating')
           or m.state = 'submitted' and m.attempts > 0))

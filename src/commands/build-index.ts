@@ -4,6 +4,7 @@ import { invocation } from "../invocation.ts";
 import { formatDuration } from "../timing/format-duration.ts";
 import { buildIndex as build } from "../search/build-index.ts";
 import type { BuildOptions } from "../search/index-builder.ts";
+import { MEMORY } from "../search/build-memory.ts";
 import { FULL, parseIndexKind, type IndexKind } from "../search/index-kind.ts";
 import { measurableKinds } from "../search/index-shape.ts";
 import { measureIndexes } from "../search/measure-indexes.ts";
@@ -15,8 +16,6 @@ import { refuseTogether, refuseWithout } from "./options-together.ts";
 import { abortedBySignal } from "./stop-signal.ts";
 import { withDatabase } from "./with-database.ts";
 
-/** An amount that `maintenance_work_mem` accepts. */
-const AMOUNT = /^\d{1,9}(kB|MB|GB|TB)$/;
 const [LEAST_SAMPLE, MOST_SAMPLE] = [1_000, 100_000];
 
 const OPTIONS = {
@@ -38,7 +37,7 @@ const OPTIONS = {
     default: false,
     about: "does not wait for the backfill; the build then costs several times as much",
   },
-  memory: { type: "string", value: "AMOUNT", about: "maintenance_work_mem of the build, such as 2GB" },
+  memory: { type: "string", value: "MEMORY", about: "maintenance_work_mem of the build, such as 2GB" },
 } as const satisfies Options;
 
 export const buildIndex: Command = {
@@ -62,7 +61,7 @@ export const buildIndex: Command = {
     const { memory, measure, now } = values;
     refuseTogether(buildIndex, values, ["measure", "now"]);
     refuseWithout(buildIndex, values, "sample", "measure");
-    if (memory !== undefined && !AMOUNT.test(memory)) {
+    if (memory !== undefined && !MEMORY.test(memory)) {
       throw new UsageError(
         `--memory takes an amount such as 2GB, got ${JSON.stringify(memory)}.`,
         `Usage: ${buildIndex.usage}`,

@@ -1,4 +1,4 @@
-import { clientOf } from "../database/client-of.ts";
+import { askOnce } from "../database/ask-once.ts";
 import { readConfig } from "../config.ts";
 import { connectionProblem } from "../database/connection-problem.ts";
 import type { Database } from "../database/connect.ts";
@@ -64,14 +64,10 @@ async function askForDatabase(person: Person, settings: NewSettings): Promise<st
 async function tryDatabase(given: string, settings: NewSettings): Promise<void> {
   const command = settings.get(PASSWORD_COMMAND);
   const { DATABASE_URL: url = given } = readConfig({ DATABASE_URL: given, [PASSWORD_COMMAND]: command });
-  const client = new (clientOf(url))({ connectionString: url, connectionTimeoutMillis: 10_000 });
-  client.on("error", () => undefined);
   try {
-    await client.connect();
+    await askOnce(url, () => Promise.resolve());
   } catch (error) {
     throw connectionProblem(error);
-  } finally {
-    await client.end().catch(() => undefined);
   }
 }
 

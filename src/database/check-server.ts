@@ -1,5 +1,5 @@
-import { clientOf } from "./client-of.ts";
 import { unhurried } from "../timing/unhurried.ts";
+import { askOnce } from "./ask-once.ts";
 import { SetupError } from "../errors.ts";
 import { invocation } from "../invocation.ts";
 import { connectionProblem } from "./connection-problem.ts";
@@ -57,14 +57,10 @@ export async function checkServer(databaseUrl: string): Promise<void> {
 }
 
 async function askServer(databaseUrl: string): Promise<ServerFacts> {
-  const client = new (clientOf(databaseUrl))({
-    connectionString: databaseUrl,
-    connectionTimeoutMillis: 10_000,
-  });
   try {
-    await client.connect();
-    const { rows } = await unhurried(client, () =>
-      client.query<ServerFacts>(`
+    const { rows } = await askOnce(databaseUrl, (client) =>
+      unhurried(client, () =>
+        client.query<ServerFacts>(`
       select current_setting('server_version_num')::int / 10000 as major,
         current_setting('server_encoding') as encoding,
         (select extversion from pg_extension where extname = 'vector') as installed,
@@ -72,14 +68,13 @@ async function askServer(databaseUrl: string): Promise<ServerFacts> {
         coalesce((select bool_or(not superuser or (trusted and has_database_privilege(current_database(), 'create')))
                   from pg_available_extension_versions where name = 'vector'), false)
           or (select rolsuper from pg_roles where rolname = current_user) as may_create`),
+      ),
     );
     const [facts] = rows;
     if (facts === undefined) throw new Error("the server answered nothing");
     return facts;
   } catch (error) {
     throw connectionProblem(error);
-  } finally {
-    await client.end();
   }
 }
 

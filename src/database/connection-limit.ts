@@ -1,5 +1,5 @@
-import { clientOf } from "./client-of.ts";
 import { unhurried } from "../timing/unhurried.ts";
+import { askOnce } from "./ask-once.ts";
 
 export interface ConnectionLimit {
   readonly connections: number;
@@ -9,14 +9,8 @@ export interface ConnectionLimit {
 
 /** How many connections this role may have to this database at once; the smallest of the limits that hold for it. */
 export async function connectionLimit(databaseUrl: string): Promise<ConnectionLimit> {
-  const client = new (clientOf(databaseUrl))({
-    connectionString: databaseUrl,
-    connectionTimeoutMillis: 10_000,
-  });
-  client.on("error", () => undefined);
-  try {
-    await client.connect();
-    const { rows } = await unhurried(client, () =>
+  const { rows } = await askOnce(databaseUrl, (client) =>
+    unhurried(client, () =>
       client.query<ConnectionLimit>(`
       select l.connections, l.of
       from pg_catalog.pg_roles r, pg_catalog.pg_database d, lateral (values
@@ -27,9 +21,7 @@ export async function connectionLimit(databaseUrl: string): Promise<ConnectionLi
       ) as l(connections, of)
       where r.rolname = session_user and d.datname = current_database() and l.connections is not null
       order by l.connections limit 1`),
-    );
-    return rows[0] ?? { connections: Infinity, of: "the server" };
-  } finally {
-    await client.end().catch(() => undefined);
-  }
+    ),
+  );
+  return rows[0] ?? { connections: Infinity, of: "the server" };
 }

@@ -6,6 +6,9 @@ import type { Database } from "./connect.ts";
  * and operators are named with their schema everywhere. This is the one place that knows how.
  */
 
+/** The most that a column takes, `vector` or `halfvec`: https://github.com/pgvector/pgvector#vector-type */
+export const MOST_DIMENSIONS = 16_000;
+
 export interface Pgvector {
   readonly schema: string;
   /** The OID that this database gave to `vector`: binary parameters name it. */

@@ -1,6 +1,6 @@
 import pg from "pg";
-import { clientOf } from "./client-of.ts";
 import { unhurried } from "../timing/unhurried.ts";
+import { askOnce } from "./ask-once.ts";
 import { SetupError } from "../errors.ts";
 import { invocation } from "../invocation.ts";
 import { FUNCTIONS, isNewer, readState, type DatabaseState } from "../migrate/applied.ts";
@@ -32,25 +32,22 @@ export async function requireMigrated(databaseUrl: string): Promise<void> {
 
 /** What was applied to a database. @throws {SetupError} where it cannot be reached or read. */
 export async function stateOf(databaseUrl: string): Promise<DatabaseState> {
-  const client = new (clientOf(databaseUrl))({
-    connectionString: databaseUrl,
-    connectionTimeoutMillis: 10_000,
-  });
-  // A server that ends the connection shows in the query that fails.
-  client.on("error", () => undefined);
   try {
-    await client.connect();
+    return await askOnce(databaseUrl, askState);
+  } catch (error) {
+    throw connectionProblem(error);
+  }
+}
+
+async function askState(client: pg.Client): Promise<DatabaseState> {
+  try {
     return await unhurried(client, () => readState(client));
   } catch (error) {
-    if (error instanceof pg.DatabaseError && error.code === "42501") {
-      throw new SetupError(
-        `The role ${client.user ?? "of DATABASE_URL"} may not read the schema autoembed: ${error.message}.`,
-        "Grant it what a listener needs: docs/grants.sql",
-        { cause: error },
-      );
-    }
-    throw connectionProblem(error);
-  } finally {
-    await client.end().catch(() => undefined);
+    if (!(error instanceof pg.DatabaseError) || error.code !== "42501") throw error;
+    throw new SetupError(
+      `The role ${client.user ?? "of DATABASE_URL"} may not read the schema autoembed: ${error.message}.`,
+      "Grant it what a listener needs: docs/grants.sql",
+      { cause: error },
+    );
   }
 }

@@ -1,14 +1,14 @@
 import { z } from "zod";
 import { chunkSettings } from "../chunks/chunk-settings.ts";
+import { MOST_DIMENSIONS } from "../database/pgvector.ts";
 import { SetupError, UsageError } from "../errors.ts";
 import { nearestName } from "../nearest-name.ts";
 import { BACKEND_IDS, backendIdOf } from "../providers/known-backends.ts";
 import { SOURCE_SETTINGS } from "../providers/source-settings.ts";
+import { MEMORY } from "../search/build-memory.ts";
 import type { DeclaredSource } from "./declared-source.ts";
 import { hasUser } from "./without-user.ts";
 
-/** An amount that `maintenance_work_mem` accepts. */
-const AMOUNT = /^\d{1,9}(kB|MB|GB|TB)$/;
 const SECRET = /key|token|secret|password|header/i;
 
 const name = z.string().min(1);
@@ -32,10 +32,10 @@ const SOURCE = z.strictObject({
     })
     .optional(),
   model: name.optional(),
-  dimensions: z.int().min(1).max(16_000).optional(),
+  dimensions: z.int().min(1).max(MOST_DIMENSIONS).optional(),
   settings: SOURCE_SETTINGS.optional(),
   index: z
-    .union([z.boolean(), z.strictObject({ memory: z.string().regex(AMOUNT) })], {
+    .union([z.boolean(), z.strictObject({ memory: z.string().regex(MEMORY) })], {
       error: 'expected true, false or { memory: "2GB" }',
     })
     .optional(),

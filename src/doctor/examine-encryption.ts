@@ -1,12 +1,9 @@
 import type pg from "pg";
-import type { Config } from "../config.ts";
-import { clientOf } from "../database/client-of.ts";
+import { ADDRESSES, type Config } from "../config.ts";
+import { askOnce } from "../database/ask-once.ts";
 import { ok, problem, warning, type Finding } from "./finding.ts";
 
 const PATIENCE_MS = 5_000;
-
-/** The settings that name the database, each with an address of its own. */
-const SETTINGS = ["DATABASE_URL", "LISTEN_DATABASE_URL", "EMBED_MCP_DATABASE_URL"] as const;
 
 /** Of a `net.Socket`; only those with TLS have `encrypted`. */
 interface SocketEnds {
@@ -34,11 +31,11 @@ export interface Reached {
  * that does not answer is left to other checks.
  */
 export async function examineEncryption(
-  config: Pick<Config, (typeof SETTINGS)[number]>,
+  config: Pick<Config, (typeof ADDRESSES)[number]>,
   isOpen: (socket: SocketEnds) => boolean = isReadable,
 ): Promise<Finding[]> {
   const reached: Reached[] = [];
-  for (const setting of SETTINGS) {
+  for (const setting of ADDRESSES) {
     const address = config[setting];
     const found = address === undefined ? undefined : await reach(address, isOpen);
     if (found !== undefined) reached.push({ setting, ...found });
@@ -89,25 +86,15 @@ async function reach(
   databaseUrl: string,
   isOpen: (socket: SocketEnds) => boolean,
 ): Promise<Omit<Reached, "setting"> | undefined> {
-  const client = new (clientOf(databaseUrl))({
-    connectionString: databaseUrl,
-    connectionTimeoutMillis: PATIENCE_MS,
-    query_timeout: PATIENCE_MS,
-  });
-  client.on("error", () => undefined);
-  try {
-    await client.connect();
+  const look = async (client: pg.Client): Promise<Omit<Reached, "setting"> | undefined> => {
     const { rows } = await client.query<Pick<Reached, "encrypted" | "remote">>(`
       select (select ssl from pg_catalog.pg_stat_ssl where pid = pg_catalog.pg_backend_pid()) as encrypted,
         coalesce(not (pg_catalog.inet_client_addr() <<= any('{127.0.0.0/8,::1}'::inet[]))
           and pg_catalog.inet_client_addr() <> pg_catalog.inet_server_addr(), false) as remote`);
     const socket = socketOf(client);
     return rows[0] && { isOpen: isOpen(socket), isNear: isNear(socket), ...rows[0] };
-  } catch {
-    return undefined;
-  } finally {
-    await client.end().catch(() => undefined);
-  }
+  };
+  return await askOnce(databaseUrl, look, { patienceMs: PATIENCE_MS }).catch(() => undefined);
 }
 
 /** pg does not show it. */

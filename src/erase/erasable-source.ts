@@ -3,6 +3,7 @@ import { SetupError, UsageError } from "../errors.ts";
 import { invocation } from "../invocation.ts";
 import type { ChunkedSource } from "../sources/chunked-source.ts";
 import { loadSources } from "../sources/load-sources.ts";
+import { liveOf, nextOf, previousOf } from "../sources/model-change-names.ts";
 import type { Source } from "../sources/source.ts";
 import { unknownSource } from "../sources/unknown-source.ts";
 
@@ -26,8 +27,8 @@ export interface ErasableSource {
  */
 export async function sourcesOfRow(db: Database, name: string): Promise<ErasableSource> {
   const { usable, chunked, broken } = await loadSources(db);
-  const live = name.replace(/@(next|previous)$/, "");
-  const ofChange = [live, `${live}@next`, `${live}@previous`];
+  const live = liveOf(name) ?? name;
+  const ofChange = [live, nextOf(live), previousOf(live)];
   const split = chunked.find((source) => source.name === name) ?? null;
   const lost = broken.find((source) => ofChange.includes(source.name) || source.id === split?.embeddedBy);
   if (lost !== undefined) {

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { UsageError } from "../errors.ts";
+import { isPlainObject } from "../search/plain-object.ts";
 
 const MOST_ROWS = 1_000;
 
@@ -101,8 +102,4 @@ function isFilter(value: unknown): value is object {
         isPlainObject(wanted),
     )
   );
-}
-
-function isPlainObject(value: unknown): value is object {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

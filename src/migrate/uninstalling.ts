@@ -11,6 +11,6 @@ export const UNINSTALL = "uninstall";
 export function beingUninstalled(): UsageError {
   return new UsageError(
     "pg-autoembed is being uninstalled from this database, so nothing is embedded any more.",
-    `To complete it: ${invocation("uninstall")}. After that, ${invocation("migrate")} installs it anew.`,
+    `To complete it: ${invocation("uninstall")}. After that, ${invocation("migrate")} installs it again.`,
   );
 }

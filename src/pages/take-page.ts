@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
+import { delayIsOver } from "../database/delay-is-over.ts";
 import { isAfter, keyDescending, keyTexts, type KeyTexts } from "../sources/key-order.ts";
 import { withReadableKeys } from "../sources/readable-keys.ts";
 import { isUnchanged, keysOf, watchedKeys } from "../sources/source-sql.ts";
@@ -64,9 +65,6 @@ async function takeAny(db: Database, source: Source, taker: Taker): Promise<Take
   }
 }
 
-/** Its delay is over. A longer one means that the server's clock was set back. */
-const isDue = sql`(f.not_before <= now() or f.not_before > now() + interval '1 minute')`;
-
 async function takeFree(
   db: Database,
   source: Source,
@@ -80,7 +78,7 @@ async function takeFree(
     from (select id from autoembed.embedding_listener where id = ${owner} and ${isUnchanged(source)} for key share) l
     where p.id = (
       select f.id from autoembed.embedding_page f
-      where f.source_id = ${source.id} and f.owner is null and f.batch_id is null and ${isForTaker} and ${isDue}
+      where f.source_id = ${source.id} and f.owner is null and f.batch_id is null and ${isForTaker} and ${delayIsOver("f.not_before")}
         and f.id <> all(${held}::bigint[])
       order by f.id limit 1 for update skip locked)
     returning p.id, p.after, p.upto, p.attempts`.execute(db);

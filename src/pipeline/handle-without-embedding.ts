@@ -34,7 +34,7 @@ async function withoutText(
   statement: (held: readonly HeldRow[]) => Promise<Outcome[]>,
 ): Promise<void> {
   const { events, claims, loop, source } = context;
-  const tickets = ticketsOf(rows);
+  const tickets = ticketsOfRows(rows);
   await loop.releasingOnError(tickets, async () => {
     const held = tickets.map((ticket) => claims.held.rowOf(ticket));
     const written = await failRejectedWrites(claims, await statement(held));
@@ -54,17 +54,20 @@ export async function releaseInProgress(
 ): Promise<void> {
   const longest = Math.max(...rows.map((row) => row.in_progress_ms ?? 0));
   const delayMs = Math.min(Math.max(longest, LOCKED_DELAY_MS), LONGEST_IN_PROGRESS_MS);
-  await claims.release(ticketsOf(rows), "its text is being embedded elsewhere", delayMs);
+  await claims.release(ticketsOfRows(rows), "its text is being embedded elsewhere", delayMs);
 }
 
 /** Rows of a page that a user holds are left to its next reading. */
 export async function releaseLocked({ claims }: SourceContext, rows: readonly ClaimedRow[]): Promise<void> {
-  await claims.releaseSkipped(ticketsOf(rows));
+  await claims.releaseSkipped(ticketsOfRows(rows));
 }
 
 export async function failUnreadable({ claims }: SourceContext, rows: readonly ClaimedRow[]): Promise<void> {
   for (const [fault, failing] of groupBy(rows, (row) => row.fault)) {
-    await claims.fail(ticketsOf(failing), { kind: "database", reason: unreadableText(fault ?? "unknown") });
+    await claims.fail(ticketsOfRows(failing), {
+      kind: "database",
+      reason: unreadableText(fault ?? "unknown"),
+    });
   }
 }
 
@@ -80,9 +83,9 @@ export async function failOrTruncateTooLong(
     return;
   }
   const reason = `the text is longer than ${provider.limits.textCharacters} characters: shorten it, or set EMBED_ON_TOO_LONG=truncate`;
-  await claims.fail(ticketsOf(rows), { kind: "too_long", reason });
+  await claims.fail(ticketsOfRows(rows), { kind: "too_long", reason });
 }
 
-function ticketsOf(rows: readonly ClaimedRow[]): string[] {
+function ticketsOfRows(rows: readonly ClaimedRow[]): string[] {
   return rows.map((row) => row.ticket);
 }

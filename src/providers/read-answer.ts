@@ -1,10 +1,9 @@
 import { TRIED_LATER } from "./what-follows.ts";
 import type { Dispatcher } from "undici";
+import { MOST_DIMENSIONS } from "../database/pgvector.ts";
 import { ProviderError } from "./provider-error.ts";
 import { unpack } from "./unpack.ts";
 
-/** The longest vector that pgvector takes. */
-const LONGEST_VECTOR = 16_000;
 /** One number of a vector as JSON, indented. */
 const NUMBER_BYTES = 32;
 /** What stands around the vectors. */
@@ -33,7 +32,7 @@ export async function readAnswer(
     // Half of a packed body cannot be unpacked; the status says enough.
     return isWhole ? await unpack(bytes, encoding, most).catch(() => new Uint8Array()) : bytes;
   }
-  const most = Math.min(texts * LONGEST_VECTOR * NUMBER_BYTES + FRAME_BYTES, LARGEST_BYTES);
+  const most = Math.min(texts * MOST_DIMENSIONS * NUMBER_BYTES + FRAME_BYTES, LARGEST_BYTES);
   const { bytes, isWhole } = await readUpTo(body, most);
   if (isWhole) return await unpack(bytes, encoding, most);
   throw new ProviderError(

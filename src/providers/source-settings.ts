@@ -2,6 +2,11 @@ import { z } from "zod";
 import { SetupError } from "../errors.ts";
 import { BACKEND_SOURCE_SETTINGS } from "./known-backends.ts";
 
+/** Limits of `EMBED_MAX_CONCURRENCY`, `EMBED_BATCH_SIZE` and `EMBEDDING_TIMEOUT` too, in whose place a source's own stand. */
+export const MOST_REQUESTS = 64;
+export const MOST_TEXTS = 2_048;
+export const LONGEST_TIMEOUT_MS = 3_600_000;
+
 const count = z.int().min(1);
 
 /** Of the settings, as they are checked wherever they are given. */
@@ -9,12 +14,12 @@ export const SOURCE_SETTINGS = z.strictObject({
   ...BACKEND_SOURCE_SETTINGS,
   requests_per_minute: count.optional(),
   tokens_per_minute: count.optional(),
-  concurrency: count.max(64).optional(),
-  batch_size: count.max(2048).optional(),
+  concurrency: count.max(MOST_REQUESTS).optional(),
+  batch_size: count.max(MOST_TEXTS).optional(),
   document_prefix: z.string().optional(),
   query_prefix: z.string().optional(),
   /** Of one request, in milliseconds. */
-  timeout_ms: count.max(3_600_000).optional(),
+  timeout_ms: count.max(LONGEST_TIMEOUT_MS).optional(),
   max_text_characters: count.optional(),
   on_too_long: z.enum(["fail", "truncate"]).optional(),
   /** Its share where sources with equal settings take turns: twice as much as one of 1, which is the default. */

@@ -1,4 +1,5 @@
 import { sql, type RawBuilder } from "kysely";
+import { delayIsOver } from "../database/delay-is-over.ts";
 
 /*
  * The life of a row of `embedding_queue`: one per source and key whose vector may not be current.
@@ -19,37 +20,32 @@ import { sql, type RawBuilder } from "kysely";
  *   claimed   null        embedding_listener.id    not read
  *   failed    set         null                     not read
  *
- * A constraint of the table refuses a row with both. The conditions below are over a queue row named `q`, or as given.
+ * A constraint of the table refuses a row with both. The conditions below are over a queue row named `q`.
  */
 
-/** Upper bound of the delay in `not_before`, whatever sets it. */
-const LONGEST_DELAY_MS = 60_000;
-
-/** Pending or claimed: the partial index by ticket holds exactly these rows. */
+/** Pending or claimed: the partial index by ticket holds exactly these rows. @param row its name */
 export function isOpen(row = "q"): RawBuilder<boolean> {
   return sql`${sql.ref(`${row}.failed_at`)} is null`;
 }
 
-export function isFailed(row = "q"): RawBuilder<boolean> {
-  return sql`${sql.ref(`${row}.failed_at`)} is not null`;
+export function isFailed(): RawBuilder<boolean> {
+  return sql`q.failed_at is not null`;
 }
 
-export function isPending(row = "q"): RawBuilder<boolean> {
-  return sql`${isOpen(row)} and ${sql.ref(`${row}.owner`)} is null`;
+export function isPending(): RawBuilder<boolean> {
+  return sql`${isOpen()} and q.owner is null`;
 }
 
-export function isClaimed(row = "q"): RawBuilder<boolean> {
-  return sql`${isOpen(row)} and ${sql.ref(`${row}.owner`)} is not null`;
+export function isClaimed(): RawBuilder<boolean> {
+  return sql`${isOpen()} and q.owner is not null`;
 }
 
 /** Who has claimed rows: a condition such as `id in ${claimOwners}`. */
 export const claimOwners: RawBuilder<unknown> = sql`(select q.owner from autoembed.embedding_queue q where ${isClaimed()})`;
 
-/** Pending, and its delay is over. A delay beyond the longest means that the server's clock was set back. */
-export function isDue(row = "q"): RawBuilder<boolean> {
-  const notBefore = sql.ref(`${row}.not_before`);
-  return sql`${isPending(row)} and (${notBefore} <= now()
-    or ${notBefore} > now() + ${sql.lit(LONGEST_DELAY_MS)} * interval '1 millisecond')`;
+/** Pending, and its delay is over. */
+export function isDue(): RawBuilder<boolean> {
+  return sql`${isPending()} and ${delayIsOver("q.not_before")}`;
 }
 
 /** What a retry sets: the row is pending as if its text had changed now, but how often it failed is still counted. */

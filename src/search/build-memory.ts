@@ -3,6 +3,9 @@ import type { Database } from "../database/connect.ts";
 import { quote } from "../database/identifier.ts";
 import type { WantedIndex } from "./vector-index.ts";
 
+/** An amount that `maintenance_work_mem` accepts. */
+export const MEMORY = /^\d{1,9}(kB|MB|GB|TB)$/;
+
 const MB = 1024 * 1024;
 /** Neighbours of a vector in pgvector's graph, unless the index says otherwise. */
 const USUAL_M = 16;

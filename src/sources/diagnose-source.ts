@@ -20,7 +20,7 @@ export function diagnoseSource(row: SourceRow, use: Use): Source | ChunkedSource
   if (row.schema === null || row.table === null) {
     const again = invocation("watch", ["TABLE", "--name", row.name, "--text", row.text_expression]);
     return broken(
-      `its table was dropped. If it was made anew, watch it again under this name, with the options that it had: \`${again}\`, and backfill. If it is gone: \`${invocation("unwatch", [row.name])}\``,
+      `its table was dropped. If it was created again, watch it again under this name, with the options that it had: \`${again}\`, and backfill. If it is gone: \`${invocation("unwatch", [row.name])}\``,
     );
   }
   const watched = `${row.schema}.${row.table}`;

@@ -2,6 +2,7 @@ import { sql } from "kysely";
 import type { Config } from "../config.ts";
 import type { Database } from "../database/connect.ts";
 import { quote, quoted, type TableName } from "../database/identifier.ts";
+import { MOST_DIMENSIONS } from "../database/pgvector.ts";
 import { SetupError, UsageError } from "../errors.ts";
 import { invocation, shellWord } from "../invocation.ts";
 import { WrongDimensions } from "../providers/answer.ts";
@@ -20,9 +21,6 @@ interface ColumnOptions {
   readonly dimensions?: number | undefined;
   readonly settings?: Readonly<Record<string, unknown>> | undefined;
 }
-
-/** The most that a column takes, `vector` or `halfvec`: https://github.com/pgvector/pgvector#vector-type */
-const MOST_DIMENSIONS = 16_000;
 
 /**
  * The column that is to be added.

@@ -3,6 +3,7 @@ import type { Database } from "../database/connect.ts";
 import { UsageError } from "../errors.ts";
 import { invocation } from "../invocation.ts";
 import { loadSources } from "../sources/load-sources.ts";
+import { liveOf } from "../sources/model-change-names.ts";
 import { unknownSource } from "../sources/unknown-source.ts";
 import { explainRefusal } from "./explain-refusal.ts";
 import { withTableLock } from "../database/with-table-lock.ts";
@@ -22,7 +23,7 @@ export async function unwatch(db: Database, name: string): Promise<void> {
       `Unwatch both: ${invocation("unwatch", [chunkedSource.name])}`,
     );
   }
-  const [, changed] = /^(.+)@(?:next|previous)$/.exec(name) ?? [];
+  const changed = liveOf(name);
   if (changed !== undefined && (await isWatched(db, changed))) {
     throw new UsageError(
       `${name} belongs to a model change of ${changed}.`,

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { readConfig, SETTING_NAMES } from "../../src/config.ts";
 import { UsageError } from "../../src/errors.ts";
+import { SOURCE_SETTINGS } from "../../src/providers/source-settings.ts";
 
 const faultsOf = (environment: Record<string, string>): string => {
   try {
@@ -44,6 +45,16 @@ test("Every fault of the configuration is reported at once, with what was expect
   );
   expect(message).toContain("DATABASE_URL: expected a URL such as postgres://");
   expect(message).not.toContain("hunter2");
+});
+
+test.each([
+  ["EMBEDDING_TIMEOUT", "timeout_ms"],
+  ["EMBED_BATCH_SIZE", "batch_size"],
+  ["EMBED_MAX_CONCURRENCY", "concurrency"],
+] as const)("%s may be as much as a source's own %s in its place, and no more", (name, own) => {
+  const most = SOURCE_SETTINGS.shape[own].unwrap().maxValue ?? 0;
+  expect(readConfig({ [name]: String(most) })[name]).toBe(most);
+  expect(faultsOf({ [name]: String(most + 1) })).toContain(`${name}: expected a whole number from`);
 });
 
 test("A misspelled setting is reported with the right name", () => {

@@ -86,6 +86,8 @@ test.each([-5, 0.5, 1e300, "7", null])(
     onTestFinished(() => reranker?.close());
     const charged: number[] = [];
     await reranker?.scores("a cough", TEXTS, never, ({ tokens }) => charged.push(tokens));
-    expect(charged).toEqual([9]);
+    // As those of an embedding are: by bytes, so that a script with few characters has no fewer.
+    await reranker?.scores("咳嗽", ["哮喘"], never, ({ tokens }) => charged.push(tokens));
+    expect(charged).toEqual([10, 3]);
   },
 );

@@ -229,6 +229,25 @@ describeNative("call autoembed.ask()", "the embedded Postgres has one session", 
   });
 
   test.each([
+    ["rows", "insert into autoembed.embedding_queue (source_id, key, owner) select s.id, '1', l.id"],
+    [
+      "a page of a backfill",
+      `insert into autoembed.embedding_backfill (source_id, is_all, key_columns) select id, false, key_columns
+         from autoembed.embedding_source where name = 'patient_embeddings';
+       insert into autoembed.embedding_page (source_id, upto, owner) select s.id, '{9}', l.id`,
+    ],
+  ])("A listener that died while it woke, and has claimed %s, is no running one", async (_, claims) => {
+    const { client } = await prepare();
+    await client.query(`insert into autoembed.embedding_listener (host, pid, version, seen_at, state)
+      values ('asleep', 1, '0', now() - interval '1 hour', '{"answers_questions": true, "asleep": true}')`);
+    await expect(ask(client, FAR, ", patience => '100 ms'")).rejects.toThrow("was not embedded in time");
+    await client.query(`${claims} from autoembed.embedding_source s, autoembed.embedding_listener l
+      where s.name = 'patient_embeddings'`);
+    await expect(ask(client, FAR, ", patience => '100 ms'")).rejects.toThrow("no listener is running");
+    expect((await waitingTexts(client)).filter((text) => text !== null)).toEqual([]);
+  });
+
+  test.each([
     ["refuses the text", 400, "the provider refuses this question"],
     ["finds it too long", "too long", "longer than the model takes"],
     ["wants another key", 401, "as the provider is set up"],

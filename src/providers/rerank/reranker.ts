@@ -7,7 +7,7 @@ import { JsonClient } from "../http.ts";
 import { missingKey } from "../own-key.ts";
 import { ProviderError, type ProviderErrorKind } from "../provider-error.ts";
 import { at } from "../read-vectors.ts";
-import { tokenCount } from "../token-count.ts";
+import { estimateTokens, tokenCount } from "../token-count.ts";
 import { readScores } from "./read-scores.ts";
 import { RerankCircuit } from "./rerank-circuit.ts";
 import { RerankError, type RerankFailure } from "./rerank-error.ts";
@@ -23,8 +23,6 @@ const FAILURES: Readonly<Record<ProviderErrorKind, RerankFailure>> = {
 };
 /** For the connection alone to end after our own deadline, which says more. */
 const GRACE_MS = 1_000;
-/** English text has about four characters per token: for a service that reports none. */
-const CHARACTERS_PER_TOKEN = 4;
 
 /** What an answer charged. */
 export type OnCharged = (charged: { readonly requests: number; readonly tokens: number }) => void;
@@ -124,7 +122,8 @@ export class Reranker {
     if (complaint?.status !== undefined)
       throw classifyAnswer(complaint.status, answer.headers, complaint, sent, this.#context);
     const charged = tokens === undefined ? undefined : tokenCount(at(answer.body, ...tokens));
-    onCharged({ requests: 1, tokens: charged ?? estimatedTokens(question, texts) });
+    // The question is read next to each text.
+    onCharged({ requests: 1, tokens: charged ?? estimateTokens(texts.map((text) => question + text)) });
     return readScores(list, score, texts.length, this.address);
   }
 
@@ -137,12 +136,6 @@ export class Reranker {
 export function openReranker(config: RerankConfig): Reranker | undefined {
   const settings = rerankSettings(config);
   return settings === undefined ? undefined : new Reranker(settings);
-}
-
-/** The question is read next to each text. */
-function estimatedTokens(question: string, texts: readonly string[]): number {
-  const characters = texts.reduce((sum, text) => sum + question.length + text.length, 0);
-  return Math.ceil(characters / CHARACTERS_PER_TOKEN);
 }
 
 function inParts(texts: readonly string[], most: number): (readonly string[])[] {

@@ -1,7 +1,10 @@
 import { once } from "node:events";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { runCommand } from "../support/command.ts";
+import { openTestDatabase } from "../support/database.ts";
 import { DIMENSIONS, prepare } from "../support/listening.ts";
+import { serve } from "../support/serving.ts";
+import { withClient } from "../support/with-client.ts";
 
 async function run(environment: Readonly<Record<string, string>>, ...args: string[]) {
   const command = runCommand(args, environment);
@@ -64,6 +67,47 @@ test(
         },
       ]);
     }
+  },
+);
+
+test(
+  "Where no table is watched, a name and a search are answered with that",
+  { timeout: 120_000 },
+  async () => {
+    const database = await openTestDatabase({ dimensions: DIMENSIONS });
+    onTestFinished(() => database.close());
+    await withClient(database.url, (client) =>
+      client.query("select autoembed.unwatch('patient_embeddings')"),
+    );
+    const { environment, listen } = await prepare({ DATABASE_URL: database.url });
+    for (const args of [
+      ["pause", "nothing"],
+      ["search", "x", "--source", "nothing"],
+      ["failed", "--source", "nothing"],
+    ]) {
+      expect([args, await run(environment, ...args)]).toEqual([
+        args,
+        { code: 2, stdout: "", stderr: 'No source is called "nothing".\nSources: none.\n' },
+      ]);
+    }
+    const http = await serve(await listen(), database.url);
+    const search = async (body: object) => {
+      const headers = { "content-type": "application/json" };
+      const answer = await fetch(new URL("/v1/search", http.url), {
+        method: "POST",
+        headers,
+        body: JSON.stringify(body),
+      });
+      return { status: answer.status, ...((await answer.json()) as object) };
+    };
+    expect(await search({ question: "x", source: "nothing" })).toEqual({
+      status: 404,
+      error: 'No source is called "nothing". Sources: none.',
+    });
+    expect(await search({ question: "x" })).toEqual({
+      status: 503,
+      error: "What was asked for cannot be searched now; the operator can see why.",
+    });
   },
 );
 

@@ -30,6 +30,8 @@ test.each([
   ["postgres://u:s3cret?1@h/d", "PGPASSWORD"],
   ["postgres://u:12/s3cret@h", "percent-encode"],
   ["mysql://u:s3cret@h/d", "expected a URL such as postgres://"],
+  ["postgres://u@h/d\ns3cret", "expected one line"],
+  ["postgres://u@h/d\ts3cret", "without tabs"],
 ])("%s is refused with what to do, and without its password", (given, expected) => {
   const read = () => url(given);
   expect(read).toThrow(expected);

@@ -1,4 +1,6 @@
+import { spawnSync } from "node:child_process";
 import { once } from "node:events";
+import { closeSync, existsSync, openSync } from "node:fs";
 import { expect, onTestFinished, test } from "vitest";
 import { runCommand } from "../support/command.ts";
 import { openTestDatabase } from "../support/database.ts";
@@ -154,6 +156,27 @@ test("A command whose reader goes away (| head) shows no stack trace", { timeout
   expect(await watching.exited).toBe(0);
   expect(watching.stderr()).toBe("");
 });
+
+test.runIf(existsSync("/dev/full"))(
+  "A command whose output finds no space exits with 1 and a sentence",
+  { timeout: 180_000 },
+  () => {
+    const full = openSync("/dev/full", "w");
+    onTestFinished(() => {
+      closeSync(full);
+    });
+    for (const args of [["--version"], ["migrate", "--print"]]) {
+      const { status, stderr } = spawnSync(process.execPath, ["dist/cli.js", ...args], {
+        stdio: ["ignore", full, "pipe"],
+        encoding: "utf8",
+      });
+      expect({ status, stderr }).toEqual({
+        status: 1,
+        stderr: "The output cannot be written (ENOSPC).\nCheck the file that it goes to, and its disk.\n",
+      });
+    }
+  },
+);
 
 test("A command that fails by a database error repeats no row", { timeout: 120_000 }, async () => {
   const { client, environment } = await prepare();

@@ -1,6 +1,7 @@
 import type { Command } from "./commands/command.ts";
 import { COMMANDS } from "./commands/commands.ts";
 import { describeCommand, describeCommands, unknownCommand } from "./commands/help.ts";
+import { SetupError } from "./errors.ts";
 import { describeFailure, exitCodeOf } from "./report-failure.ts";
 import { loadEnvFile } from "./setup/env-file.ts";
 import { VERSION } from "./version.ts";
@@ -44,7 +45,12 @@ function report(error: unknown): number {
 process.on("uncaughtException", (error) => process.exit(report(error)));
 // It is no failure if the reader of a pipe (`| head`) has gone.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code !== "EPIPE") throw error;
+  const { code = "unknown" } = error;
+  if (code === "EPIPE") return;
+  throw new SetupError(
+    `The output cannot be written (${code}).`,
+    "Check the file that it goes to, and its disk.",
+  );
 });
 
 process.exitCode = await main(process.argv.slice(2)).catch(report);

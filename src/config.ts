@@ -111,7 +111,7 @@ export function readConfig(
     (problem) => unreadable.push(problem),
   );
   const { problems: misspelled, warnings } = misspelledSettings(Object.keys(given), SETTING_NAMES);
-  warnings.forEach(onWarning);
+  for (const warning of warnings) onWarning(warning);
   const problems = [...unreadable, ...misspelled];
   const parsed = SETTINGS.safeParse(given);
   if (!parsed.success) {
@@ -189,7 +189,12 @@ function withSecretsFromFiles(
     const file = `${name}_FILE` in SETTINGS.shape ? given[`${name}_FILE`] : undefined;
     if (file === undefined) continue;
     try {
-      secrets[name] = readFileSync(file, "utf8").trim();
+      const secret = readFileSync(file, "utf8").trim();
+      if (secret !== "" && !/[\r\n]/.test(secret)) secrets[name] = secret;
+      else
+        onProblem(
+          `${name}_FILE: expected a file with the secret alone in it, got ${file}, which ${secret === "" ? "is empty" : "has several lines"}`,
+        );
     } catch (error) {
       const { code = "unknown" } = error as NodeJS.ErrnoException;
       onProblem(

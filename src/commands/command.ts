@@ -27,25 +27,42 @@ export interface Command {
   readonly run: (args: readonly string[]) => Promise<number>;
 }
 
-/** `parseArgs`, with its errors as usage errors. */
+/** `parseArgs`, with its errors as usage errors, and an option of one value that is given twice as another. */
 export function parseCommand<const T extends ParseArgsConfig>(
   command: Pick<Command, "usage">,
   args: readonly string[],
   config: T,
 ): ReturnType<typeof parseArgs<T>> {
+  const { options = {} } = config;
+  let problem: string;
   try {
-    return parseArgs({ ...config, args: [...args] }) as ReturnType<typeof parseArgs<T>>;
+    const parsed = parseArgs({ ...(config as ParseArgsConfig), args: [...args], tokens: true });
+    const given = parsed.tokens.flatMap((token) => (token.kind === "option" ? [token.name] : []));
+    const twice = given.find((name, i) => given.indexOf(name) < i && takesOneValue(options[name]));
+    if (twice === undefined) return parsed as unknown as ReturnType<typeof parseArgs<T>>;
+    problem = `--${twice} is given more than once, and takes one value.`;
   } catch (error) {
-    throw new UsageError(problemIn(error, Object.keys(config.options ?? {})), `Usage: ${command.usage}`);
+    problem = problemIn(error, Object.keys(options));
   }
+  throw new UsageError(problem, `Usage: ${command.usage}`);
+}
+
+function takesOneValue(option: NonNullable<ParseArgsConfig["options"]>[string] | undefined): boolean {
+  return option?.type === "string" && option.multiple !== true;
 }
 
 function problemIn(error: unknown, options: readonly string[]): string {
   const { code, message } = error as NodeJS.ErrnoException;
-  const [, dashes = "", name = ""] = /'(--?)([^']+)'/.exec(message) ?? [];
+  const [, dashes = "", name = ""] = /'(--?)([^' ]+)/.exec(message) ?? [];
+  const option = `${dashes}${name}`;
+  if (code === "ERR_PARSE_ARGS_INVALID_OPTION_VALUE") {
+    if (message.includes("does not take")) return `${option} takes no value.`;
+    const dashed = message.includes("ambiguous") ? ` One that begins with a dash: ${option}=-1` : "";
+    return `${option} takes a value.${dashed}`;
+  }
   if (code !== "ERR_PARSE_ARGS_UNKNOWN_OPTION" || name === "") return message;
   const nearest = nearestName(name, options);
-  return `There is no option ${dashes}${name}.${nearest === undefined ? "" : ` Did you mean --${nearest}?`}`;
+  return `There is no option ${option}.${nearest === undefined ? "" : ` Did you mean --${nearest}?`}`;
 }
 
 /** The largest `integer` of Postgres. */

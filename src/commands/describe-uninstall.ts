@@ -25,7 +25,7 @@ export function describeUninstall(plan: Plan): string {
     ["extension vector", "  to remove it, if nothing else uses it: drop extension vector;"],
   ].flat();
   return [
-    "Removed:",
+    "To be removed:",
     ...triggers.map(({ table, triggers: names }) => `  triggers of ${table}: ${names.join(", ")}`),
     `  schema autoembed, with ${routines.length} functions and`,
     ...relations.map(({ kind, name, bytes }) => `    ${sized(`${kind} ${name}`, bytes)}`),

@@ -10,6 +10,7 @@ import { firstVersion } from "../migrate/first-version.ts";
 import { readMigrationFiles } from "../migrate/migration-files.ts";
 import { ownNames } from "../uninstall/own-names.ts";
 import { planUninstall, refuseForeign } from "../uninstall/plan.ts";
+import { isInstalled } from "../uninstall/schema-contents.ts";
 import { uninstall as removeAll } from "../uninstall/uninstall.ts";
 import { parseCommand, type Command, type Options } from "./command.ts";
 import { confirmed } from "./confirmed.ts";
@@ -51,10 +52,6 @@ export const uninstall: Command = {
     const urls = { ...config, DATABASE_URL };
     const { applied, isFirstVersion } = await stateOf(directUrl(urls));
     if (isFirstVersion) throw firstVersion();
-    if (applied.size === 0) {
-      console.log("Nothing of pg-autoembed is installed in this database.");
-      return 0;
-    }
     const files = await readMigrationFiles();
     checkApplied(files, applied);
     const db = openPool("command", urls);
@@ -73,6 +70,10 @@ interface Values {
 }
 
 async function run(db: Database, names: ReturnType<typeof ownNames>, values: Values): Promise<number> {
+  if (!(await isInstalled(db, names))) {
+    console.log("Nothing of pg-autoembed is installed in this database.");
+    return 0;
+  }
   const plan = await planUninstall(db, names, values.vectors);
   console.log(describeUninstall(plan));
   await refuseForeign(db, names, plan);

@@ -14,7 +14,7 @@ import {
   renewPassword,
   type Recipient,
 } from "./password-source.ts";
-import { findHost, forgetHost } from "./several-hosts.ts";
+import { findHost, forgetHost, type PasswordFor } from "./several-hosts.ts";
 import { requireServer } from "./wanted-server.ts";
 
 type Connected = (error: Error | null, client?: pg.Client) => void;
@@ -51,17 +51,15 @@ export function clientOf(databaseUrl: string): typeof pg.Client {
     }
 
     async #open(): Promise<pg.Client> {
-      const source = passwordSource(databaseUrl);
+      const passwordFor = passwordOf(databaseUrl);
       try {
-        if (source !== undefined && "command" in source)
-          this.password = await printedPassword(source.command, recipient(this));
-        if (isList) this.#leadTo(await findHost(latestUrl(databaseUrl), this.password));
+        if (isList) this.#leadTo(await findHost(latestUrl(databaseUrl), passwordFor));
+        if (passwordFor !== undefined) this.password = await passwordFor(this);
         await super.connect();
         if (wanted !== undefined) await requireServer(this, wanted);
         return this;
       } catch (error) {
-        forgetHost(latestUrl(databaseUrl));
-        if (isRefusedPassword(error)) renewPassword(databaseUrl, recipient(this));
+        connectionRefused(databaseUrl, error);
         throw error;
       }
     }
@@ -81,23 +79,27 @@ export function clientOf(databaseUrl: string): typeof pg.Client {
  * @throws {SetupError} if the command fails
  */
 export async function urlWithPassword(databaseUrl: string): Promise<string> {
-  const source = passwordSource(databaseUrl);
-  if (source === undefined) return await findHost(databaseUrl);
-  if ("file" in source) return await findHost(latestUrl(databaseUrl));
-  const client = firstOf(databaseUrl);
-  const password = await printedPassword(source.command, recipient(client));
-  return withUserInfo(await findHost(databaseUrl, password), client.user ?? "", password);
+  const passwordFor = passwordOf(databaseUrl);
+  const address = await findHost(latestUrl(databaseUrl), passwordFor);
+  if (passwordFor === undefined) return address;
+  const client = new pg.Client({ connectionString: address });
+  return withUserInfo(address, client.user ?? "", await passwordFor(client));
 }
 
 /** That connection could not be made: its next gets another password, if this one was refused, and another host of a list. */
 export function connectionRefused(databaseUrl: string, error: unknown): void {
   forgetHost(latestUrl(databaseUrl));
-  if (isRefusedPassword(error)) renewPassword(databaseUrl, recipient(firstOf(databaseUrl)));
+  if (!isRefusedPassword(error)) return;
+  // Nothing is sent by these clients. Which host of a list has refused it is not known.
+  const clients = addressesOf(databaseUrl).map((connectionString) => new pg.Client({ connectionString }));
+  renewPassword(databaseUrl, ...clients.map(recipient));
 }
 
-/** A client that stands for the address: nothing is sent. */
-function firstOf(databaseUrl: string): pg.Client {
-  return new pg.Client({ connectionString: addressesOf(databaseUrl)[0] ?? databaseUrl });
+/** What asks the command of an address for a password; undefined if it has none. */
+function passwordOf(databaseUrl: string): PasswordFor | undefined {
+  const source = passwordSource(databaseUrl);
+  if (source === undefined || !("command" in source)) return undefined;
+  return (client) => printedPassword(source.command, recipient(client));
 }
 
 function recipient({ host, port, user = "", database = "" }: pg.Client): Recipient {

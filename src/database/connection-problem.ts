@@ -7,6 +7,10 @@ const CHECK =
 const AUTHORITY =
   "Name the authority of the server's certificate, which its operator publishes: sslmode=verify-full&sslrootcert=FILE in DATABASE_URL. " +
   "sslmode=no-verify encrypts without checking whose server it is.";
+const ENCRYPT =
+  "append sslmode=verify-full to DATABASE_URL, and sslrootcert=FILE if its authority is its own.";
+const ADMIT =
+  "add a line for this host, user and database to the server's pg_hba.conf, before any that rejects them.";
 
 /** What is known to be wrong, and what helps; else everything is to be checked. */
 const REMEDIES: readonly (readonly [RegExp, string])[] = [
@@ -15,9 +19,15 @@ const REMEDIES: readonly (readonly [RegExp, string])[] = [
     /server does not support SSL/i,
     "The server has no TLS: leave sslmode out of DATABASE_URL, or set it to disable.",
   ],
+  // Postgres ends every refusal of an unencrypted connection with this, whatever the reason is.
   [
-    /no encryption|SSL off|SSL\/TLS required|connection requires a valid client certificate|ssl.*required/i,
-    "The server wants TLS: append sslmode=verify-full to DATABASE_URL, and sslrootcert=FILE if its authority is its own.",
+    /pg_hba\.conf.*(no encryption|SSL off)/i,
+    `If its lines are hostssl, as those of hosted servers are: ${ENCRYPT} Otherwise ${ADMIT}`,
+  ],
+  [/pg_hba\.conf/, `To be let in, ${ADMIT}`],
+  [
+    /SSL\/TLS required|connection requires a valid client certificate|ssl.*required/i,
+    `The server wants TLS: ${ENCRYPT}`,
   ],
   [
     /statement timeout/i,

@@ -93,6 +93,8 @@ export function addressesOf(databaseUrl: string): readonly string[] {
 
 /** Why nothing can be reached by a connection string, as a sentence without its values; undefined if pg takes it. */
 export function connectionStringProblem(databaseUrl: string): string | undefined {
+  // A URL is read without them, so that what stands in another line would be part of a name, which errors repeat.
+  if (/[\r\n\t]/.test(databaseUrl.trim())) return "expected one line without tabs";
   if (!/^(postgres(ql)?:|socket:|\/)/.test(databaseUrl)) return EXPECTED;
   const target = parametersOf(databaseUrl).get("target_session_attrs");
   if (target !== null && !TARGETS.includes(target))

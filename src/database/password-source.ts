@@ -49,11 +49,11 @@ export function printedPassword(command: string, recipient: Recipient): Promise<
 }
 
 /** After the server has refused the password: the next connection gets another, if there is one by then. */
-export function renewPassword(databaseUrl: string, recipient: Recipient): void {
+export function renewPassword(databaseUrl: string, ...recipients: readonly Recipient[]): void {
   const source = sources.get(databaseUrl);
   if (source === undefined) return;
   if ("command" in source) {
-    printed.delete(keyOf(source.command, recipient));
+    for (const recipient of recipients) printed.delete(keyOf(source.command, recipient));
     return;
   }
   try {

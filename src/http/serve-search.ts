@@ -84,7 +84,7 @@ function refusalOf(error: unknown, log: Logger): Answer {
   if (error instanceof ProviderError || error instanceof DOMException)
     return refused(503, "The question could not be embedded. Try again in a moment.");
   if (error instanceof SetupError)
-    return refused(503, "This source cannot be searched now; its operator can see why.");
+    return refused(503, "What was asked for cannot be searched now; the operator can see why.");
   log.error({ problem: error instanceof Error ? error.name : "unknown" }, "a search could not be answered");
   return refused(503, "The database does not answer. Try again in a moment.");
 }

@@ -45,7 +45,8 @@ function describe(error: unknown): string {
   if (error instanceof UsageError) return `${error.message} ${error.remedy}`;
   if (error instanceof ProviderError || error instanceof DOMException)
     return "The question could not be embedded. Try again in a moment.";
-  if (error instanceof SetupError) return "This source cannot be searched now; its operator can see why.";
+  if (error instanceof SetupError)
+    return "What was asked for cannot be searched now; the operator can see why.";
   if (error instanceof pg.DatabaseError && error.code === "42501")
     return "The database does not let this role read that.";
   console.error(`A tool failed: ${error instanceof Error ? error.name : "unknown"}.`);

@@ -10,6 +10,14 @@ export interface Dropped {
   readonly column: string | null;
 }
 
+/** Whether the body of a function `p` names our schema, in whatever way SQL lets it, or sets a `search_path` with it. */
+const BODY_NAMES_OURS = sql<boolean>`(p.prosrc ~* '\\mautoembed\\s*\\.' or p.prosrc ~ '"autoembed"\\s*\\.'
+      or p.prosrc ~* 'search_path[^;]*\\mautoembed\\M')`;
+
+/** Whether a function `p` has a `search_path` of its own with our schema in it. */
+const FINDS_OURS = sql<boolean>`exists (
+      select from unnest(p.proconfig) setting where setting ~ '^search_path=.*\\mautoembed\\M')`;
+
 /**
  * What others have made that needs what is to be removed, or lies in our schema, as Postgres describes it: `view app.v`.
  * Functions are found by the text of their bodies too, for which Postgres records nothing.
@@ -28,9 +36,9 @@ export async function foreignDependents(
   const { rows } = await sql<{ name: string }>`
     ${dependentsOf(own)}
     union
-    select format('%s %s, whose body names autoembed',
-      case p.prokind when 'p' then 'procedure' else 'function' end, p.oid::regprocedure)
-    from pg_proc p where p.pronamespace <> 'autoembed'::regnamespace and p.prosrc ~ '\\mautoembed\\.'
+    select format('%s %s, whose %s names autoembed', case p.prokind when 'p' then 'procedure' else 'function' end,
+      p.oid::regprocedure, case when ${BODY_NAMES_OURS} then 'body' else 'search_path' end)
+    from pg_proc p where p.pronamespace <> 'autoembed'::regnamespace and (${BODY_NAMES_OURS} or ${FINDS_OURS})
     order by 1`.execute(db);
   return rows.map(({ name }) => name);
 }

@@ -40,6 +40,13 @@ export const isOwnTrigger = sql<boolean>`(not t.tgisinternal and t.tgparentid = 
         select from pg_proc p where p.oid = t.tgfoid and p.pronamespace = 'autoembed'::regnamespace
           and p.proname ~ ${TRIGGER_FUNCTION}))`;
 
+/** Whether anything is to be removed, whatever of it is missing. */
+export async function isInstalled(db: Database, names: OwnNames): Promise<boolean> {
+  const { rows } = await sql`select from pg_namespace where nspname = 'autoembed'`.execute(db);
+  if (rows.length === 0) return false;
+  return (await ownRelations(db, names)).length > 0 || (await ownTriggers(db)).length > 0;
+}
+
 export async function ownRelations(db: Database, names: OwnNames): Promise<OwnRelation[]> {
   const { rows } = await sql<OwnRelation>`
     select format('%I.%I', 'autoembed', c.relname) as name,

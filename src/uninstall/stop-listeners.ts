@@ -44,14 +44,19 @@ export function describeListener({ host, pid, version }: AliveListener): string 
  * @throws {SetupError} if a listener does not stop within a minute.
  */
 export async function stopListeners(db: Database, longestWaitMs = LONGEST_WAIT_MS): Promise<void> {
-  const { rows } = await sql`
+  const begin = sql`
     insert into autoembed.migration (filename, hash, version) values (${UNINSTALL}, '', ${VERSION})
-    on conflict (filename) do nothing returning filename`.execute(db);
-  const isFirstRun = rows.length > 0;
+    on conflict (filename) do nothing returning filename`;
+  // Without this table no listener starts.
+  const isFirstRun = await whereDamaged(
+    begin.execute(db).then(({ rows }) => rows.length > 0),
+    true,
+  );
   try {
     await untilNoneIsAlive(db, longestWaitMs, isFirstRun);
   } catch (error) {
-    if (isFirstRun) await sql`delete from autoembed.migration where filename = ${UNINSTALL}`.execute(db);
+    const undo = sql`delete from autoembed.migration where filename = ${UNINSTALL}`;
+    if (isFirstRun) await whereDamaged(undo.execute(db), undefined);
     throw error;
   }
 }

@@ -1,7 +1,12 @@
+import { spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { expect, test } from "vitest";
+import { closeSync, existsSync, openSync } from "node:fs";
+import { expect, onTestFinished, test } from "vitest";
 import { runCommand } from "../support/command.ts";
+import { openTestDatabase } from "../support/database.ts";
 import { DIMENSIONS, prepare } from "../support/listening.ts";
+import { serve } from "../support/serving.ts";
+import { withClient } from "../support/with-client.ts";
 
 async function run(environment: Readonly<Record<string, string>>, ...args: string[]) {
   const command = runCommand(args, environment);
@@ -67,6 +72,47 @@ test(
   },
 );
 
+test(
+  "Where no table is watched, a name and a search are answered with that",
+  { timeout: 120_000 },
+  async () => {
+    const database = await openTestDatabase({ dimensions: DIMENSIONS });
+    onTestFinished(() => database.close());
+    await withClient(database.url, (client) =>
+      client.query("select autoembed.unwatch('patient_embeddings')"),
+    );
+    const { environment, listen } = await prepare({ DATABASE_URL: database.url });
+    for (const args of [
+      ["pause", "nothing"],
+      ["search", "x", "--source", "nothing"],
+      ["failed", "--source", "nothing"],
+    ]) {
+      expect([args, await run(environment, ...args)]).toEqual([
+        args,
+        { code: 2, stdout: "", stderr: 'No source is called "nothing".\nSources: none.\n' },
+      ]);
+    }
+    const http = await serve(await listen(), database.url);
+    const search = async (body: object) => {
+      const headers = { "content-type": "application/json" };
+      const answer = await fetch(new URL("/v1/search", http.url), {
+        method: "POST",
+        headers,
+        body: JSON.stringify(body),
+      });
+      return { status: answer.status, ...((await answer.json()) as object) };
+    };
+    expect(await search({ question: "x", source: "nothing" })).toEqual({
+      status: 404,
+      error: 'No source is called "nothing". Sources: none.',
+    });
+    expect(await search({ question: "x" })).toEqual({
+      status: 503,
+      error: "What was asked for cannot be searched now; the operator can see why.",
+    });
+  },
+);
+
 test("A command whose database is away exits with 1 and says what to do", { timeout: 180_000 }, async () => {
   for (const args of [["status", "--json"], ["doctor"], ["retry"], ["cache", "prune"]]) {
     const { code, stdout, stderr } = await run(
@@ -110,6 +156,27 @@ test("A command whose reader goes away (| head) shows no stack trace", { timeout
   expect(await watching.exited).toBe(0);
   expect(watching.stderr()).toBe("");
 });
+
+test.runIf(existsSync("/dev/full"))(
+  "A command whose output finds no space exits with 1 and a sentence",
+  { timeout: 180_000 },
+  () => {
+    const full = openSync("/dev/full", "w");
+    onTestFinished(() => {
+      closeSync(full);
+    });
+    for (const args of [["--version"], ["migrate", "--print"]]) {
+      const { status, stderr } = spawnSync(process.execPath, ["dist/cli.js", ...args], {
+        stdio: ["ignore", full, "pipe"],
+        encoding: "utf8",
+      });
+      expect({ status, stderr }).toEqual({
+        status: 1,
+        stderr: "The output cannot be written (ENOSPC).\nCheck the file that it goes to, and its disk.\n",
+      });
+    }
+  },
+);
 
 test("A command that fails by a database error repeats no row", { timeout: 120_000 }, async () => {
   const { client, environment } = await prepare();

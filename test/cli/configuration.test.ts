@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { readConfig, SETTING_NAMES } from "../../src/config.ts";
 import { UsageError } from "../../src/errors.ts";
 import { SOURCE_SETTINGS } from "../../src/providers/source-settings.ts";
@@ -72,9 +72,10 @@ test.each([
   "EMBEDDINGS_URL",
   "EMBED_PORT_80_TCP",
 ])("The variable %s of another program is a warning", (name) => {
-  const warnings: string[] = [];
-  readConfig({ [name]: "x" }, (warning) => warnings.push(warning));
-  expect(warnings).toEqual([`${name}: no such setting of pg-autoembed; it is ignored`]);
+  const warn = vi.fn();
+  readConfig({ [name]: "x" }, warn);
+  // Nothing else, which `console.error` would print too.
+  expect(warn.mock.calls).toEqual([[`${name}: no such setting of pg-autoembed; it is ignored`]]);
 });
 
 test.each([
@@ -182,6 +183,24 @@ test("A file that cannot be read is reported together with all other faults, and
     "  OPENAI_API_KEY_FILE: expected a file that this process may read, with the secret alone in it, got /nowhere/key (ENOENT)",
     "  EMBED_HTTP_TOKEN_FILE: expected a file that this process may read, with the secret alone in it, got /nowhere/token (ENOENT)",
     "  EMBED_BATCHSIZE: no such setting; did you mean EMBED_BATCH_SIZE?",
+  ]);
+});
+
+test("A secret's file that is empty, or has more than the secret in it, is named, and nothing of it is repeated", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "autoembed-"));
+  const written = (name: string, contents: string): string => {
+    writeFileSync(join(folder, name), contents);
+    return join(folder, name);
+  };
+  const message = faultsOf({
+    DATABASE_URL_FILE: written("url", "postgres://app@db/app\nhunter2"),
+    OPENAI_API_KEY_FILE: written("key", "sk-hunter2\r\nhunter2\r\n"),
+    EMBED_HTTP_TOKEN_FILE: written("token", " \n"),
+  });
+  expect(message.split("\n").slice(1)).toEqual([
+    `  DATABASE_URL_FILE: expected a file with the secret alone in it, got ${folder}/url, which has several lines`,
+    `  OPENAI_API_KEY_FILE: expected a file with the secret alone in it, got ${folder}/key, which has several lines`,
+    `  EMBED_HTTP_TOKEN_FILE: expected a file with the secret alone in it, got ${folder}/token, which is empty`,
   ]);
 });
 

@@ -30,6 +30,8 @@ test.each([
   ["postgres://u:s3cret?1@h/d", "PGPASSWORD"],
   ["postgres://u:12/s3cret@h", "percent-encode"],
   ["mysql://u:s3cret@h/d", "expected a URL such as postgres://"],
+  ["postgres://u@h/d\ns3cret", "expected one line"],
+  ["postgres://u@h/d\ts3cret", "without tabs"],
 ])("%s is refused with what to do, and without its password", (given, expected) => {
   const read = () => url(given);
   expect(read).toThrow(expected);
@@ -81,6 +83,15 @@ test("a certificate of a private authority is refused with the parameters that h
 test.each([
   ["The server does not support SSL connections", "leave sslmode out"],
   ['no pg_hba.conf entry for host "10.0.0.1", user "u", database "d", no encryption', "sslmode=verify-full"],
+  [
+    'pg_hba.conf rejects connection for host "10.0.0.1", user "u", database "d", no encryption',
+    "Otherwise add a line for this host",
+  ],
+  [
+    'pg_hba.conf rejects connection for host "10.0.0.1", user "u", database "d", SSL encryption',
+    "To be let in, add a line for this host",
+  ],
+  ["server error: SSL required", "The server wants TLS"],
   ['password authentication failed for user "u"', "PGPASSWORD"],
   ["connect ECONNREFUSED 127.0.0.1:1", "Check host, port"],
 ])("a connection that fails with `%s` names the remedy", (reason, remedy) => {

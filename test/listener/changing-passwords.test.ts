@@ -41,26 +41,41 @@ function printing(file: string): string {
   return `echo "$PGUSER@$PGHOST:$PGPORT" >> '${file}.log'; cat '${file}'`;
 }
 
-const SOURCES: Readonly<
-  Record<
-    string,
-    (url: string, file: string) => { settings: Record<string, string>; write: (password: string) => void }
-  >
-> = {
-  "that a command prints": (url, file) => ({
+/** The address with other hosts before and after its own, which are down. */
+function listing(url: string): string {
+  return url.replace(/@([^/]+)/, "@127.0.0.1:1,$1,127.0.0.1:1");
+}
+
+interface Source {
+  readonly settings: Readonly<Record<string, string>>;
+  readonly write: (password: string) => void;
+}
+
+function printed(url: string, file: string): Source {
+  return {
     settings: { DATABASE_URL: url, DATABASE_PASSWORD_COMMAND: printing(file) },
     write: (password) => {
       writeFileSync(file, `${password}\n`);
     },
-  }),
-  "in the file of the address": (url, file) => ({
+  };
+}
+
+function inFile(url: string, file: string, several: (address: string) => string = String): Source {
+  return {
     settings: { DATABASE_URL_FILE: file },
     write: (password) => {
       const address = new URL(url);
       address.password = password;
-      writeFileSync(file, `${address.href}\n`);
+      writeFileSync(file, `${several(address.href)}\n`);
     },
-  }),
+  };
+}
+
+const SOURCES: Readonly<Record<string, (url: string, file: string) => Source>> = {
+  "that a command prints": printed,
+  "that a command prints for a list of hosts, others of which are down,": (url, file) =>
+    printed(listing(url), file),
+  "in the file of the address": (url, file) => inFile(url, file),
 };
 
 if (noPgBouncer !== undefined)
@@ -108,13 +123,28 @@ else
         );
         await listener.stop();
         if (settings["DATABASE_PASSWORD_COMMAND"] === undefined) return;
-        const address = new URL(pooler.url);
+        const { username, port } = new URL(pooler.url);
+        const own = `${username}@127.0.0.1:${port}`;
+        const other = settings["DATABASE_URL"] === pooler.url ? [] : [`${username}@127.0.0.1:1`];
         const asked = readFileSync(`${file}.log`, "utf8").trim().split("\n");
-        expect(new Set(asked)).toEqual(new Set([`${address.username}@127.0.0.1:${address.port}`]));
+        expect(new Set(asked)).toEqual(new Set([own, ...other]));
         // Far fewer times than connections were opened: those that open together share one.
-        expect(asked.length).toBeLessThan(8);
+        expect(asked.filter((recipient) => recipient === own).length).toBeLessThan(8);
       },
     );
+
+    test("a password that a host of a list refuses is named and replaced, although other hosts are down", async () => {
+      const { pooler, file } = await prepareWithPassword();
+      const { settings, write } = inFile(pooler.url, file, listing);
+      write("wrong-secret");
+      const { DATABASE_URL: databaseUrl = "" } = readConfig(settings);
+      const db = connect({ databaseUrl, maxConnections: 1, ownSessions: true });
+      onTestFinished(() => db.destroy());
+      const answer = () => sql`select`.execute(db).then(() => "taken", describeFailure);
+      expect(await answer()).toContain("password authentication failed");
+      write("first-secret");
+      await expect.poll(answer, { timeout: 30_000 }).toBe("taken");
+    });
 
     test("a command works for the command line, and one that fails is named, with nothing of what it printed", async () => {
       const { environment, pooler, file } = await prepareWithPassword();

@@ -46,6 +46,7 @@ test("Everything of ours goes, every vector stays, and a new installation adopts
     create function autoembed.watch_passages(regclass, text) returns void language sql as 'select'`);
   const before = await traces(on);
   const dry = await on.succeed("uninstall", "--dry-run");
+  expect(dry).toMatch(/^To be removed:\n/);
   expect(dry).toContain("triggers of app.tickets: autoembed_");
   expect(dry).toMatch(/table autoembed\.embedding_ledger \(\d+ kB\)/);
   expect(dry).toMatch(
@@ -119,6 +120,40 @@ test("What others have built on ours is named, and nothing is removed", async ()
   );
   await on.succeed("uninstall", "--yes");
   expect(await traces(on)).toEqual([]);
+});
+
+test("A function of others that finds our schema in another way is named, and one that finds another schema is not", async () => {
+  const on = await prepareLeaving();
+  const returning = (name: string, body: string, settings = "") =>
+    on.client.query(`create function ${name}() returns bigint language plpgsql ${settings} as
+      $body$ begin return ${body}; end $body$`);
+  await returning("quoted", '(select count(*) from "autoembed".embedding_queue)');
+  await returning("loud", "(select count(*) from AUTOEMBED . embedding_queue)");
+  await returning("pathed", "(select count(*) from embedding_queue)", "set search_path = public, autoembed");
+  await on.client.query(`create procedure set_in_body() language plpgsql as
+    $body$ begin set local search_path = 'public', autoembed; perform * from embedding_queue; end $body$`);
+  await returning("other_schemas", '(select count(*) from "AutoEmbed".t, my_autoembed.t, autoembedded.t)');
+  await returning("other_path", "1", "set search_path = public, autoembedded");
+  const refused = await on.run("uninstall", "--yes");
+  expect(refused).toMatchObject({ code: 1 });
+  expect(refused.stderr.split("\n").filter((line) => line.startsWith("  "))).toEqual([
+    "  function public.loud(), whose body names autoembed",
+    "  function public.pathed(), whose search_path names autoembed",
+    "  function public.quoted(), whose body names autoembed",
+    "  procedure public.set_in_body(), whose body names autoembed",
+  ]);
+  await on.client.query("drop function loud, pathed, quoted; drop procedure set_in_body");
+  await on.succeed("uninstall", "--yes");
+});
+
+test("It removes what is there where our tables are lost, that of the migrations too", async () => {
+  const on = await prepareLeaving();
+  await watchShapes(on);
+  await on.client.query("drop table autoembed.migration");
+  expect(await on.succeed("uninstall", "--yes")).toContain("triggers of app.tickets: autoembed_");
+  expect(await traces(on)).toEqual([]);
+  await writeToAll(on, 2);
+  await on.succeed("migrate");
 });
 
 test.runIf(HAS_TERMINAL)("At a terminal it asks for the name of the database", async () => {

@@ -5,6 +5,7 @@ as $$
 declare
   missing text;
   numbers int2[];
+  unproven text;
 begin
   if key_columns is null then
     raise exception '% has no primary key', watched_table
@@ -30,6 +31,16 @@ begin
   then
     raise exception 'the key (%) of % is not unique and not null', array_to_string(key_columns, ', '), watched_table
       using hint = 'Name a primary key, or columns that are NOT NULL and have a unique index.',
+        errcode = 'invalid_table_definition';
+  end if;
+  -- Since Postgres 18: of rows that were there before it, "attnotnull" then tells nothing.
+  select n.conname into unproven from pg_constraint n
+  where n.conrelid = watched_table and n.contype = 'n' and n.conkey <@ numbers and not n.convalidated
+  order by n.conname limit 1;
+  if unproven is not null then
+    raise exception 'the key (%) of % may be null: its constraint % is not validated',
+        array_to_string(key_columns, ', '), watched_table, quote_ident(unproven)
+      using hint = format('alter table %s validate constraint %I;', watched_table, unproven),
         errcode = 'invalid_table_definition';
   end if;
 end

@@ -9,7 +9,12 @@ declare
     when in_passages then array['passage_id', 'chunk', 'start_char', 'end_char', 'passage'] else '{}' end;
   culprit text;
 begin
-  if vector_table = watched_table or (select relkind not in ('r', 'p') from pg_class where oid = vector_table) then
+  if vector_table = watched_table or exists (
+    select from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    -- `uninstall` would find a table of the user's in our schema.
+    where c.oid = vector_table and (c.relkind not in ('r', 'p') or n.nspname in ('autoembed', 'information_schema')
+      or starts_with(n.nspname, 'pg_')))
+  then
     raise exception '% is no table that can hold the vectors of %', vector_table, watched_table
       using hint = 'Name a table that is theirs alone.', errcode = 'wrong_object_type';
   end if;

@@ -51,7 +51,8 @@ begin
     'execute on function autoembed.key_sql(text, text[])',
     'execute on function autoembed.key_fits_sql(autoembed.embedding_source)',
     'execute on function autoembed.present_indexes()',
-    'execute on function autoembed.outdated_triggers(autoembed.embedding_source)'
+    'execute on function autoembed.outdated_triggers(autoembed.embedding_source)',
+    'execute on function autoembed.varying_key(regclass, text[])'
   ] loop
     execute format('grant %s to %s', granted, listener::text);
   end loop;

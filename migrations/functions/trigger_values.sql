@@ -42,9 +42,9 @@ as $$
     'needs_vector', autoembed.needs_vector_sql(source),
     -- Of bytes: a btree takes 2,704 for an entry, with the source's id and headers.
     'longest_key', '2600',
-    -- A key's NOT NULL may be dropped later.
+    -- A key's NOT NULL may be dropped later. "Is not null" is false for a composite value with a field that is null.
     'has_key', case when cardinality(source.key_columns) = 1
-      then format('n.%I is not null', source.key_columns[1]) else 'true' end,
+      then format('n.%I is distinct from null', source.key_columns[1]) else 'true' end,
     'key_fits', autoembed.key_fits_sql(source),
     'all_keys_fit', case when autoembed.key_fits_sql(source) = 'true' then 'true'
       else format('(select coalesce(bool_and(%s), true) from new_rows n)', autoembed.key_fits_sql(source)) end,

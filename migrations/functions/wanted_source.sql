@@ -19,6 +19,7 @@ begin
   wanted.watched_table := watched_table;
   wanted.key_columns := coalesce(key_columns, autoembed.primary_key(watched_table));
   perform autoembed.check_key(watched_table, wanted.key_columns);
+  perform autoembed.check_key_types(watched_table, wanted.key_columns);
   wanted.text_expression := autoembed.find_text(watched_table, text_expression);
   perform autoembed.check_vector_table(
     vector_table, watched_table, wanted.key_columns, vector_column, passages is not null);

@@ -49,7 +49,7 @@ begin
     begin
       execute autoembed.gone_keys_sql({{source_id}}, {{watched_oid}}, {{key_numbers}}, tg_relid, tg_level)
       into gone_keys using old;
-    exception when syntax_error_or_access_rule_violation then
+    exception when syntax_error_or_access_rule_violation or invalid_schema_name then
       return null;
     end;
   end;

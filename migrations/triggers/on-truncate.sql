@@ -12,8 +12,8 @@ begin
     delete from autoembed.embedding_queue where source_id = {{source_id}};
     delete from autoembed.embedding_ledger where source_id = {{source_id}};
     delete from autoembed.embedding_cache where source_id = {{source_id}};
-  exception when syntax_error_or_access_rule_violation then
-    null;  -- a right is missing: the drain drops what has no row any more
+  exception when syntax_error_or_access_rule_violation or invalid_schema_name then
+    null;  -- a right or our schema is missing: the drain drops what has no row any more
   end;
   return null;
 end

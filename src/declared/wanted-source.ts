@@ -71,7 +71,7 @@ async function checkedNames(
   const columns = typeof key === "string" ? [key] : (key ?? null);
   const { rows } = await sql<{ name: string; key: string[] }>`
     select autoembed.check_table(t.oid::regclass), autoembed.check_key(t.oid::regclass, t.key),
-      autoembed.check_tenant(t.oid::regclass, ${tenant ?? null}), t.key,
+      autoembed.check_key_types(t.oid::regclass, t.key), autoembed.check_tenant(t.oid::regclass, ${tenant ?? null}), t.key,
       coalesce(${name ?? null}, autoembed.default_name(t.oid::regclass)) as name
     from (select ${oid}::oid as oid, coalesce(${columns}::text[], autoembed.primary_key(${oid}::oid::regclass)) as key) t`
     .execute(db)

@@ -32,7 +32,7 @@ export async function claimRowsToChunk(
 const statement = preparedPerSource<ClaimedRowToChunk>(
   (source) => sql`
     with ${claimedTickets(source, { start: sql`$5`, known: sql`$6`, heads: sql`$7` })}
-    select c.ticket, c.ctid, c.key, case when t.k0 is null then 'deleted' else 'present' end as state,
+    select c.ticket, c.ctid, c.key, case when t.ctid is null then 'deleted' else 'present' end as state,
       (extract(epoch from clock_timestamp() - c.queued_at) * 1000)::float8 as age_ms${source.hasTenants ? sql`, ${sql.join(TURN_COLUMNS.map((column) => sql.ref(`c.${column}`)))}` : sql``}
     from claimed c left join ${watchedRows(source)} t on ${keyMatches(source, "t", "c")}
     order by c.ticket`,

@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
+import { neverNull } from "../database/never-null.ts";
 import type { TableName } from "../database/identifier.ts";
 
 /** A table that may be watched. */
@@ -37,7 +38,7 @@ export async function findCandidates(db: Database): Promise<readonly Candidate[]
         select (x.indkey::int2[])[0:x.indnkeyatts - 1] as key) k
       where x.indrelid = c.oid and x.indisunique and x.indisvalid and x.indimmediate and x.indpred is null
         and x.indexprs is null and not exists (
-          select from pg_attribute a where a.attrelid = c.oid and a.attnum = any(k.key) and not a.attnotnull)
+          select from pg_attribute a where a.attrelid = c.oid and a.attnum = any(k.key) and not ${neverNull("a")})
       order by x.indisprimary desc, x.indnkeyatts, x.indexrelid limit 1
     ) i on true
     where c.relkind in ('r', 'p') and not c.relispartition and c.relpersistence <> 't'

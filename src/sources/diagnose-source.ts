@@ -51,7 +51,7 @@ export function diagnoseSource(row: SourceRow, use: Use): Source | ChunkedSource
   if (row.key_index === null) {
     const columns = row.key.map(({ name }) => name).join(", ");
     return broken(
-      `the key (${columns}) of ${watched} is not unique and not null any more: give it back its primary key or its index, or watch the table again by another key, and backfill (changes are still queued)`,
+      `the key (${columns}) of ${watched} is not unique and not null any more: give it back its primary key, or its unique index and a NOT NULL that is validated, or watch the table again by another key, and backfill (changes are still queued)`,
     );
   }
   if (row.role_without_queue !== null) {

@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import type { ChunkSettings } from "../chunks/chunk-settings.ts";
 import type { Database } from "../database/connect.ts";
+import { neverNull } from "../database/never-null.ts";
 import { functionIndexes, type FunctionIndex } from "./indexed-functions.ts";
 import { lacksIdentity } from "./replica-identity.ts";
 
@@ -148,7 +149,7 @@ const keyIndex = sql`(
             select from unnest((i.indkey::int2[])[0:i.indnkeyatts - 1]) x(attnum)
             where not exists (
               select from pg_attribute a
-              where a.attrelid = c.oid and a.attnum = x.attnum and a.attname = any(s.key_columns) and a.attnotnull))
+              where a.attrelid = c.oid and a.attnum = x.attnum and a.attname = any(s.key_columns) and ${neverNull("a")}))
         order by i.indexrelid limit 1)`;
 
 const roleWithoutQueue = sql`(

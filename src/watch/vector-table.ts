@@ -37,7 +37,19 @@ export async function findVectorTable(db: Database, name: string, watched: Found
       "Name another table with --into. A missing table is created.",
     );
   }
-  return found ?? { schema, table, oid: null };
+  const vectors = found ?? { schema, table, oid: null };
+  if (isReserved(vectors.schema)) {
+    throw new SetupError(
+      `The vectors of ${watched.schema}.${watched.table} cannot be kept in the schema ${vectors.schema}, which belongs to Postgres or to pg-autoembed.`,
+      "Name a table in a schema of yours with --into.",
+    );
+  }
+  return vectors;
+}
+
+/** As `autoembed.check_vector_table` has it. In our schema, `uninstall` would find a table of the user's. */
+function isReserved(schema: string): boolean {
+  return schema === "autoembed" || schema === "information_schema" || schema.startsWith("pg_");
 }
 
 /**

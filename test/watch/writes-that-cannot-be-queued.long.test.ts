@@ -11,10 +11,10 @@ import { nameIn, role } from "../support/roles.ts";
 const VECTOR = `embedding vector(${DIMENSIONS})`;
 
 /** A table of two columns that is watched by its key `code`. */
-async function prepareTable(columns: string, key = "code"): Promise<Listening> {
+async function prepareTable(columns: string, key = "code", by = ""): Promise<Listening> {
   const around = await prepare();
   await around.client.query(`drop schema if exists app cascade; create schema app;
-    create table app.t (${columns}, body text, other int, ${VECTOR})`);
+    create table app.t (${columns}, body text, other int, ${VECTOR}) ${by}`);
   await around.client.query(
     "select autoembed.watch('app.t', 'body', key_columns => $1, source_name => 't')",
     [[key]],
@@ -83,6 +83,30 @@ describe("A key that has lost its constraint fails no write, and the source says
     const { rows } = await client.query("select body from app.t where embedding is not null");
     expect(rows).toEqual([{ body: "one" }]);
     expect(await problemsOf(database.url)).toEqual([expect.stringContaining("give it back its primary key")]);
+  });
+});
+
+describe("A schema autoembed that is not there under its name fails no write", () => {
+  test.each([
+    ["an ordinary table", ""],
+    ["a partitioned table", "partition by range (code)"],
+  ])("All writes to %s go through, with a warning, while the schema has another name", async (_what, by) => {
+    const { client } = await prepareTable("code int primary key", "code", by);
+    if (by !== "") await client.query("create table app.t_1 partition of app.t default");
+    await client.query("insert into app.t (code, body) values (0, 'before'), (-1, 'also before')");
+    const warnings: string[] = [];
+    client.on("notice", ({ message }) => warnings.push(message ?? ""));
+    // Each write in a transaction of its own, as users' are: a function finds out each time.
+    await client.query("alter schema autoembed rename to elsewhere");
+    try {
+      await writeAll(client);
+      await client.query("insert into app.t (code, body) values (0, 'after')");
+    } finally {
+      await client.query("alter schema elsewhere rename to autoembed");
+    }
+    expect(warnings).toContainEqual(expect.stringContaining("a change of app.t was not queued"));
+    const { rows } = await client.query("select code, body from app.t");
+    expect(rows).toEqual([{ code: 0, body: "after" }]);
   });
 });
 

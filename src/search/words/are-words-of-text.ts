@@ -1,5 +1,6 @@
 import { sql } from "kysely";
 import type { Database } from "../../database/connect.ts";
+import { neverNull } from "../../database/never-null.ts";
 import { tableOf } from "../../sources/source-sql.ts";
 import type { Source } from "../../sources/source.ts";
 import { planIn, type Explained } from "../plan.ts";
@@ -52,7 +53,7 @@ interface PlainColumn {
 /** Texts and numbers: of JSON, `to_tsvector` takes some of the words. */
 async function plainColumns(db: Database, { oid }: Source): Promise<Map<string, PlainColumn>> {
   const { rows } = await sql<PlainColumn>`
-    select quote_ident(a.attname) as name, a.attnotnull as "isNeverNull"
+    select quote_ident(a.attname) as name, ${neverNull("a")} as "isNeverNull"
     from pg_attribute a join pg_type y on y.oid = a.atttypid
     where a.attrelid = ${oid}::int8::oid and a.attnum > 0 and not a.attisdropped and y.typcategory in ('S', 'N')`.execute(
     db,

@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import type { Database } from "../../database/connect.ts";
 import { quote } from "../../database/identifier.ts";
+import { neverNull } from "../../database/never-null.ts";
 import type { Source } from "../../sources/source.ts";
 
 /** Without a backslash, which a caller's session may take for an escape. */
@@ -36,7 +37,7 @@ export async function filledColumns(
         and position(${NUL} || convert_to(g.attname, getdatabaseencoding()) || ${NUL} in t.tgargs) > 0)
       and a.atttypid = 'tsvector'::regtype and not a.attisdropped and not a.atthasdef
       and convert_to(a.attname, getdatabaseencoding()) = substr(t.tgargs, 1, position(${NUL} in t.tgargs) - 1)
-      and (a.attnotnull or exists (select from pg_stats s where s.schemaname = n.nspname and s.tablename = c.relname
+      and (${neverNull("a")} or exists (select from pg_stats s where s.schemaname = n.nspname and s.tablename = c.relname
         and s.attname = a.attname and s.null_frac = 0))`.execute(db);
   return new Map(rows.map((row) => [row.name, wordsOf(row)]));
 }

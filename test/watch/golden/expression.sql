@@ -55,7 +55,7 @@ begin
     begin
       execute autoembed.gone_keys_sql(12, <oid>::oid, '{1}'::int2[], tg_relid, tg_level)
       into gone_keys using old;
-    exception when syntax_error_or_access_rule_violation then
+    exception when syntax_error_or_access_rule_violation or invalid_schema_name then
       return null;
     end;
   end;
@@ -160,7 +160,7 @@ begin
       -- The row is queued, and the claim finds out.
       insert into autoembed.embedding_queue (source_id, key)
       select distinct 12, (n.id::text collate "default") from new_rows n
-      where n.embedding is null and n.id is not null and true
+      where n.embedding is null and n.id is distinct from null and true
       on conflict (source_id, key) do update set ticket = excluded.ticket, queued_at = excluded.queued_at, not_before = excluded.not_before,
         failed_at = null, owner = null, attempts = 0, last_error = null;
       perform pg_notify('autoembed', '12')
@@ -182,7 +182,7 @@ begin
       where (n.embedding is null) = coalesce(case
       when left(((title || ' ' || coalesce(body, '') || published::text)::text collate "default"), 1) collate "C" between '!' and '~' then true
       when octet_length(((title || ' ' || coalesce(body, '') || published::text)::text collate "default")) > 1000000 and left(((title || ' ' || coalesce(body, '') || published::text)::text collate "default"), 1000) ~ '[^[:space:]]' then true
-      else ((title || ' ' || coalesce(body, '') || published::text)::text collate "default") ~ '[^[:space:]]' end, false) and n.id is not null and true;
+      else ((title || ' ' || coalesce(body, '') || published::text)::text collate "default") ~ '[^[:space:]]' end, false) and n.id is distinct from null and true;
       if found then
         perform pg_notify('autoembed', '12')
         where current_setting('autoembed.notify', true) is distinct from 'off'
@@ -200,7 +200,7 @@ begin
   where (n.embedding is null) = coalesce(case
       when left(((title || ' ' || coalesce(body, '') || published::text)::text collate "default"), 1) collate "C" between '!' and '~' then true
       when octet_length(((title || ' ' || coalesce(body, '') || published::text)::text collate "default")) > 1000000 and left(((title || ' ' || coalesce(body, '') || published::text)::text collate "default"), 1000) ~ '[^[:space:]]' then true
-      else ((title || ' ' || coalesce(body, '') || published::text)::text collate "default") ~ '[^[:space:]]' end, false) and n.id is not null and true
+      else ((title || ' ' || coalesce(body, '') || published::text)::text collate "default") ~ '[^[:space:]]' end, false) and n.id is distinct from null and true
   on conflict (source_id, key) do update set ticket = excluded.ticket, queued_at = excluded.queued_at, not_before = excluded.not_before,
         failed_at = null, owner = null, attempts = 0, last_error = null;
   if found then
@@ -338,8 +338,8 @@ begin
     delete from autoembed.embedding_queue where source_id = 12;
     delete from autoembed.embedding_ledger where source_id = 12;
     delete from autoembed.embedding_cache where source_id = 12;
-  exception when syntax_error_or_access_rule_violation then
-    null;  -- a right is missing: the drain drops what has no row any more
+  exception when syntax_error_or_access_rule_violation or invalid_schema_name then
+    null;  -- a right or our schema is missing: the drain drops what has no row any more
   end;
   return null;
 end

@@ -49,7 +49,7 @@ begin
     begin
       execute autoembed.gone_keys_sql(14, <oid>::oid, '{2,1}'::int2[], tg_relid, tg_level)
       into gone_keys using old;
-    exception when syntax_error_or_access_rule_violation then
+    exception when syntax_error_or_access_rule_violation or invalid_schema_name then
       return null;
     end;
   end;
@@ -313,8 +313,8 @@ begin
     delete from autoembed.embedding_queue where source_id = 14;
     delete from autoembed.embedding_ledger where source_id = 14;
     delete from autoembed.embedding_cache where source_id = 14;
-  exception when syntax_error_or_access_rule_violation then
-    null;  -- a right is missing: the drain drops what has no row any more
+  exception when syntax_error_or_access_rule_violation or invalid_schema_name then
+    null;  -- a right or our schema is missing: the drain drops what has no row any more
   end;
   return null;
 end

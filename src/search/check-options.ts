@@ -1,4 +1,5 @@
 import { UsageError } from "../errors.ts";
+import { checkNames } from "./check-names.ts";
 import { isReranked, type Question, type SearchOptions } from "./search-options.ts";
 
 const MOST_ROWS = 10_000;
@@ -9,6 +10,21 @@ type Checked = Pick<
   SearchOptions<Record<string, unknown>, string>,
   "limit" | "minScore" | "weights" | "rerank" | "hybrid" | "language" | "withText" | "withSnippet" | "select"
 >;
+
+const SEARCH = Object.keys({
+  source: true,
+  limit: true,
+  where: true,
+  hybrid: true,
+  language: true,
+  weights: true,
+  minScore: true,
+  withText: true,
+  withSnippet: true,
+  select: true,
+  rerank: true,
+  signal: true,
+} satisfies Record<keyof SearchOptions, true>);
 
 /** A number as it is; of anything else, which may be a user's input, what it is. */
 function shown(value: unknown): string {
@@ -30,6 +46,25 @@ export function checkQuestion(question: Question): void {
       "like is rounded: JavaScript has no such whole number.",
       "Give the key as a text, or as a bigint.",
     );
+}
+
+/** @throws {UsageError} of a caller without types */
+export function checkSearch(options: object): void {
+  checkNames("The options of a search", options, SEARCH);
+  if ("signal" in options) checkSignal(options.signal);
+}
+
+/** @throws {UsageError} of a caller without types: a row without a key would be waited for without end */
+export function checkAwaited(row: { readonly key: unknown; readonly signal?: unknown }): void {
+  checkNames("The row to wait for", row, ["source", "key", "signal"]);
+  if (!["string", "number", "bigint"].includes(typeof row.key))
+    throw new UsageError(`key is ${shown(row.key)}.`, "Give the key as a search returns it.");
+  checkSignal(row.signal);
+}
+
+function checkSignal(signal: unknown): void {
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    throw new UsageError(`signal is ${shown(signal)}.`, "Give the signal of an AbortController.");
 }
 
 /** Of a caller without types, or whose options come from outside. */
@@ -65,6 +100,7 @@ export function checkOptions({ limit, minScore, weights, rerank, ...others }: Ch
     throw new UsageError(`minScore is ${shown(minScore)}.`, "Give a number, such as 0.5.");
   if (weights !== undefined && !(Number.isFinite(weights.words) && weights.words >= 0 && weights.words <= 1))
     throw new UsageError(`weights.words is ${shown(weights.words)}.`, "Give a number from 0 to 1.");
+  if (typeof rerank === "object") checkNames("rerank", rerank, ["candidates"]);
   const { candidates } = typeof rerank === "object" ? rerank : {};
   if (
     candidates !== undefined &&

@@ -8,7 +8,10 @@ import { overPool } from "../database/over-pool.ts";
 import { KeptProviders } from "../providers/registry.ts";
 import { openReranker } from "../providers/rerank/reranker.ts";
 import { UsageError } from "../errors.ts";
+import { unlessAborted } from "../timing/unless-aborted.ts";
 import { Bills } from "./bills.ts";
+import { checkConnection } from "./check-connection.ts";
+import { checkAwaited, checkSearch } from "./check-options.ts";
 import { whereOf } from "./filter.ts";
 import { rankedRows, type CompiledSearch } from "./ranked-rows.ts";
 import type { Question, SearchOptions, SearchResult } from "./search-options.ts";
@@ -41,6 +44,7 @@ export interface Search<Row> {
    * @throws {UsageError} if an option cannot be used, or if there are several sources and none was named
    * @throws {SetupError} if the database is not migrated, or the source cannot be searched
    * @throws {ProviderError} if the question cannot be embedded and its words may not be looked for
+   * @throws the signal's reason, also while the database does not answer
    */
   search<Column extends keyof Row & string = never>(
     question: Question,
@@ -53,7 +57,7 @@ export interface Search<Row> {
   query(question: Question, options?: SearchOptions<Row>): Promise<CompiledSearch>;
   /**
    * Resolves when a row has the vector of its text, so that the next search finds it as it is now.
-   * @throws {UsageError} if the row failed, or if no source has the name
+   * @throws {UsageError} if the row failed, if the key is none of the table's, or if no source has the name
    * @throws the signal's reason
    */
   settled(row: AwaitedRow): Promise<void>;
@@ -64,10 +68,12 @@ export interface Search<Row> {
 /**
  * Searches for an application: connections and provider are kept open between searches. With a type of a table's rows,
  * `where` and `select` are checked against it: `createSearch<Ticket>({ config })`.
+ * @throws {UsageError} if the argument names no database
  */
 export function createSearch<Row extends object = Record<string, unknown>>(
   connection: SearchConnection,
 ): Search<Row> {
+  checkConnection(connection);
   const { config } = connection;
   const { db, close } = databaseOf(connection);
   const providers = new KeptProviders(config);
@@ -83,24 +89,40 @@ export function createSearch<Row extends object = Record<string, unknown>>(
     config.DATABASE_URL === undefined
       ? work()
       : explainUnmigrated({ ...config, DATABASE_URL: config.DATABASE_URL }, work);
-  const search: Search<Row>["search"] = async (question, { source, where, ...request } = {}) =>
+  let closed: Promise<void> | undefined;
+  const whileOpen = <T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> => {
+    if (closed !== undefined)
+      throw new UsageError("This search was closed.", "Make another one with createSearch().");
+    return signal === undefined ? work() : unlessAborted(signal, work());
+  };
+  const search: Search<Row>["search"] = async (question, options = {}) => {
+    checkSearch(options);
+    const { source, where, ...request } = options;
+    const run = () => searcher.search(source, question, { ...request, where: whereOf(where) });
     // The columns that were selected are those of the type.
-    (await explain(() => searcher.search(source, question, { ...request, where: whereOf(where) }))) as never;
+    return (await whileOpen(options.signal, () => explain(run))) as never;
+  };
+  const closeAll = async (): Promise<void> => {
+    await providers.close();
+    await reranker?.close();
+    await close();
+  };
   return {
     search,
     query: async (question, options = {}) => {
       const { hits } = await search(question, options);
-      return rankedRows((await searcher.of(options.source)).keyed, hits);
+      const { keyed } = await whileOpen(options.signal, () => searcher.of(options.source));
+      return rankedRows(keyed, hits);
     },
-    settled: async ({ source, key, signal }) => {
-      const { keyed } = await explain(() => searcher.of(source));
-      await waitUntilCurrent(db, keyed.name, key, signal);
+    settled: async (row) => {
+      checkAwaited(row);
+      const { source, key, signal } = row;
+      await whileOpen(signal, async () => {
+        const { keyed } = await explain(() => searcher.of(source));
+        await waitUntilCurrent(db, keyed.name, key, signal);
+      });
     },
-    close: async () => {
-      await providers.close();
-      await reranker?.close();
-      await close();
-    },
+    close: () => (closed ??= closeAll()),
   };
 }
 

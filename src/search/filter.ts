@@ -80,13 +80,19 @@ function comparison(column: string, operator: string, value: unknown): Compariso
   const isOfWrongKind =
     (isList && !Array.isArray(value)) || (operator === "isNull" && typeof value !== "boolean");
   const values: readonly unknown[] = Array.isArray(value) ? value : [value];
-  if (isOfWrongKind || values.some((one) => one === undefined || one === null)) {
+  if (isOfWrongKind || values.some((one) => one === undefined || one === null || isCode(one))) {
     throw new UsageError(
       `where.${column}.${operator} cannot be compared.`,
       isList ? "Give a list of values." : "Give one value; isNull takes true or false.",
     );
   }
   return { column, operator, value };
+}
+
+/** What Kysely would take for a part of the statement, instead of binding it. */
+function isCode(value: unknown): boolean {
+  if (typeof value === "object") return value !== null && "toOperationNode" in value;
+  return typeof value === "function" || typeof value === "symbol";
 }
 
 /** Every row that the role may read: with it, none is looked for among those that it may not. */

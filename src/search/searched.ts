@@ -1,8 +1,9 @@
 import { sql, type RawBuilder } from "kysely";
 import type { Database } from "../database/connect.ts";
-import { SetupError, UsageError } from "../errors.ts";
+import { UsageError } from "../errors.ts";
 import type { ChunkedSource } from "../sources/chunked-source.ts";
-import { choose, type Chosen } from "../sources/choose-sources.ts";
+import { choose, noneUsable, type Chosen } from "../sources/choose-sources.ts";
+import { isSecond } from "../sources/model-change-names.ts";
 import { haveTheirNames } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 import { comparedColumns, type Columns } from "./compared-columns.ts";
@@ -42,29 +43,36 @@ export interface Searched {
 }
 
 /**
- * @param name optional where there is only one source
+ * @param name optional where there is only one source, other than the second one of a model change
  * @throws {UsageError} if there are several sources and none is named, or none of that name
  * @throws {SetupError} if the source cannot be worked on
  */
 export async function loadSearched(db: Database, name: string | undefined): Promise<Searched> {
   const versions = await readVersions(db);
   const chosen = await choose(db, name, "search");
-  if (chosen.sources.length > 1) {
-    throw new UsageError(
-      "Several sources could be searched.",
-      `Name one: ${chosen.sources.map((source) => source.name).join(", ")}.`,
-    );
+  const [source, ...others] = name === undefined ? liveSources(chosen) : chosen.sources;
+  if (source === undefined) throw noneUsable(chosen.broken);
+  const textsOf = ({ id }: Source): ChunkedSource | undefined =>
+    chosen.chunked.find(({ embeddedBy }) => embeddedBy === id);
+  if (others.length > 0) {
+    const names = [source, ...others].map((each) => (textsOf(each) ?? each).name);
+    throw new UsageError("Several sources could be searched.", `Name one: ${names.join(", ")}.`);
   }
-  return await searchedOf(db, chosen, versions);
+  return await searchedOf(db, source, textsOf(source), versions);
+}
+
+/** Without the second source of a model change, which has the same texts: it is searched by its name alone. */
+function liveSources({ sources, chunked, broken }: Chosen): readonly Source[] {
+  const names = [...sources, ...chunked, ...broken].map(({ name }) => name);
+  return sources.filter(({ name }) => !isSecond(name, names));
 }
 
 async function searchedOf(
   db: Database,
-  { sources: [source], chunked }: Chosen,
+  source: Source,
+  chunkedSource: ChunkedSource | undefined,
   versions: ReadonlyMap<number, string>,
 ): Promise<Searched> {
-  if (source === undefined) throw new SetupError("There is nothing to search.", "Watch a table first.");
-  const chunkedSource = chunked.find(({ embeddedBy }) => embeddedBy === source.id);
   const involved = [source, ...(chunkedSource === undefined ? [] : [chunkedSource])];
   const loaded = involved.map(
     (each) => sql`(s.id = ${each.id}::int and s.xmin::text = ${versions.get(each.id) ?? ""}

@@ -9,7 +9,7 @@ const LONGEST_PAUSE_MS = 100;
 
 /**
  * Resolves when a row has the vector of its text: what `autoembed.wait()` waits for.
- * @throws {UsageError} if the row failed, or if no source has the name
+ * @throws {UsageError} if the row failed, if the key is none of the table's, or if no source has the name
  */
 export async function waitUntilCurrent(
   db: Database,
@@ -33,6 +33,12 @@ async function isCurrent(db: Database, source: string, key: string): Promise<boo
     // What the function itself says: it has no text.
     if (isDatabaseError(error) && ["55000", "42704"].includes(error.code))
       throw new UsageError(`${error.message}.`, error.hint ?? "", { cause: error });
+    // The database's message repeats the key.
+    if (isDatabaseError(error) && /^2[23]/.test(error.code))
+      throw new UsageError(
+        `The key is none that ${source} can have (SQLSTATE ${error.code}).`,
+        "Give it as a search returns it: of several columns, a JSON array of texts.",
+      );
     throw error;
   }
 }

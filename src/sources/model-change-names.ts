@@ -14,3 +14,8 @@ export function liveOf(name: string): string | undefined {
 export function isNext(name: string): boolean {
   return name.endsWith(NEXT);
 }
+
+/** Whether a source is the second one of a model change. @param names those of all sources */
+export function isSecond(name: string, names: readonly string[]): boolean {
+  return names.some((live) => name === nextOf(live) || name === previousOf(live));
+}

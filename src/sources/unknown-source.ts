@@ -1,3 +1,4 @@
+import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { UsageError } from "../errors.ts";
 import { shellWord } from "../invocation.ts";
@@ -5,9 +6,16 @@ import { nearestName } from "../nearest-name.ts";
 
 /** The error for a name that no source has. */
 export async function unknownSource(db: Database, name: string): Promise<UsageError> {
-  const sources = await db.selectFrom("autoembed.embedding_source").select("name").orderBy("id").execute();
-  const names = sources.map((source) => source.name);
-  const meant = meantName(name, names);
+  const { rows: sources } = await sql<{ name: string; hasChunks: boolean }>`
+    select s.name, exists (select from autoembed.embedding_source p where p.passages is not null
+      and p.vector_table = s.watched_table and p.vector_column = s.vector_column) as "hasChunks"
+    from autoembed.embedding_source s order by s.id`.execute(db);
+  const meant = meantName(
+    name,
+    sources.map((source) => source.name),
+  );
+  // A text in chunks has one name for both.
+  const names = sources.filter(({ hasChunks }) => !hasChunks).map((source) => source.name);
   return new UsageError(
     `No source is called ${JSON.stringify(name)}${meant === undefined ? "." : `; did you mean ${shellWord(meant)}?`}`,
     `Sources: ${names.map(shellWord).join(", ") || "none"}.`,

@@ -82,11 +82,12 @@ export async function collectStatus(db: Database, config?: PriceConfig & BudgetC
   };
 }
 
+/** Without those that have ended with claims left (`markSilent`): until other listeners have freed these, they stay registered. */
 export async function listenerStatus(db: Database): Promise<ListenerStatus[]> {
   const { rows } = await sql<ListenerStatus>`
     select id, host, pid, version, state,
       case when ${isAsleep} then 0 else extract(epoch from now() - seen_at)::float8 end as silent_seconds
-    from autoembed.embedding_listener order by started_at, id`.execute(db);
+    from autoembed.embedding_listener where seen_at > '-infinity' order by started_at, id`.execute(db);
   return rows;
 }
 

@@ -60,3 +60,14 @@ test("Hybrid search over chunks finds each row once", async () => {
   expect(found[0]?.text).toMatch(/Amlodipine/);
   expect(found[0]?.chunk).toBeDefined();
 });
+
+test("A text in chunks is offered by its own name, and not by that of its chunks", async () => {
+  const { watch, config } = await prepareChunkedDocuments();
+  await watch();
+  await expect(search(config, "anything")).rejects.toMatchObject({
+    remedy: "Name one: patient_embeddings, app.documents.",
+  });
+  await expect(search(config, "anything", { source: "nothing" })).rejects.toMatchObject({
+    remedy: "Sources: patient_embeddings, app.documents.",
+  });
+});

@@ -1,0 +1,103 @@
+import pg from "pg";
+import { sql } from "kysely";
+import { expect, onTestFinished, test, vi } from "vitest";
+import { readConfig } from "../../src/config.ts";
+import { UsageError } from "../../src/errors.ts";
+import { createSearch, type SearchConnection } from "../../src/search/create-search.ts";
+import { prepare } from "../support/listening.ts";
+
+vi.setConfig({ testTimeout: 30_000 });
+
+const SOURCE = "patient_embeddings";
+
+async function prepareSearch() {
+  const { database, client, environment, provider } = await prepare();
+  const config = { ...readConfig(environment), DATABASE_URL: database.url };
+  const search = createSearch({ config });
+  onTestFinished(() => search.close());
+  return { database, client, config, search, provider };
+}
+
+test("An option of another name is refused: a filter that was missed would find the rows of all", async () => {
+  const { search } = await prepareSearch();
+  const refused = (options: object) => expect(search.search("x", { source: SOURCE, ...options })).rejects;
+  await refused({ wehre: { ward: "w1" } }).toThrow(/no property "wehre"; did you mean where\?/);
+  await refused({ filter: { ward: "w1" } }).toMatchObject({
+    name: "UsageError",
+    message: expect.stringContaining('no property "filter"') as string,
+    remedy: expect.stringContaining("where") as string,
+  });
+  await refused({ rerank: { candidate: 5 } }).toThrow(/rerank has no property "candidate"/);
+  await refused({ signal: 500 }).toThrow(/signal is 500/);
+  await expect(search.query("x", { source: SOURCE, topK: 5 } as object)).rejects.toThrow(/"topK"/);
+  await expect(search.search("x", null as never)).rejects.toThrow(/must be an object/);
+});
+
+test("A part of a statement is no value of a filter", async () => {
+  const { search } = await prepareSearch();
+  for (const value of [() => 1, sql`true`, Symbol("ward"), [() => 1]])
+    await expect(
+      search.search("x", { source: SOURCE, where: { patient_id: value } }),
+      typeof value,
+    ).rejects.toThrow(/where.patient_id.* cannot be compared/);
+});
+
+test.each([
+  [undefined, /must be an object/],
+  [{}, /no config/],
+  [{ config: readConfig({}) }, /no DATABASE_URL/],
+  [{ config: readConfig({}), pool: "postgres://localhost/app" }, /pool is no pool/],
+  [{ config: readConfig({}), pool: undefined }, /pool is no pool/],
+  [{ config: readConfig({}), db: {} }, /no Kysely/],
+  [{ config: readConfig({}), Pool: new pg.Pool() }, /no property "Pool"; did you mean pool\?/],
+])("A search over %o is refused with what to give", (connection, message) => {
+  const open = () => createSearch(connection as unknown as SearchConnection);
+  expect(open).toThrow(UsageError);
+  expect(open).toThrow(message);
+});
+
+test("A search is closed once, however often it is closed, and searches no more", async () => {
+  const { search } = await prepareSearch();
+  await Promise.all([search.close(), search.close()]);
+  await expect(search.search("x", { source: SOURCE })).rejects.toThrow("This search was closed.");
+  await expect(search.settled({ source: SOURCE, key: "1" })).rejects.toThrow("This search was closed.");
+  await search.close();
+});
+
+test("A key that the table cannot have is refused, and not repeated", async () => {
+  const { search } = await prepareSearch();
+  const error: unknown = await search
+    .settled({ source: SOURCE, key: "secret name" })
+    .catch((thrown: unknown) => thrown);
+  expect(error).toMatchObject({ name: "UsageError", message: expect.stringContaining("22P02") as string });
+  expect(JSON.stringify([error, String(error), String((error as Error).cause)])).not.toContain("secret");
+  await expect(search.settled({ source: SOURCE } as never)).rejects.toThrow(/key is undefined/);
+});
+
+test("A signal ends what waits for the database, and for a connection to it", async () => {
+  const { database, client, config, provider } = await prepareSearch();
+  const pool = new pg.Pool({ connectionString: database.url, max: 1 });
+  onTestFinished(() => pool.end());
+  const search = createSearch({ config, pool });
+  onTestFinished(() => search.close());
+  const works = [
+    (signal: AbortSignal) => search.search("x", { source: SOURCE, signal }),
+    (signal: AbortSignal) => search.query("x", { source: SOURCE, signal }),
+    (signal: AbortSignal) => search.settled({ source: SOURCE, key: "1", signal }),
+  ];
+  const areEnded = async (): Promise<void> => {
+    for (const work of works) {
+      const stopping = new AbortController();
+      const working = work(stopping.signal);
+      stopping.abort(new Error("enough"));
+      await expect(working).rejects.toThrow("enough");
+    }
+  };
+  const taken = await pool.connect();
+  await areEnded();
+  taken.release();
+  await client.query(`begin; lock table ${SOURCE}, autoembed.embedding_source in access exclusive mode`);
+  await areEnded();
+  await client.query("rollback");
+  expect(provider.requests).toEqual([]);
+});

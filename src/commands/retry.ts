@@ -25,7 +25,10 @@ export const retry: Command = {
       if (values.source !== undefined) await chooseSources(db, values.source);
       const rows = await retryFailed(db, { source: values.source, keys: values.key });
       console.log(rows === 1 ? "1 row is pending again." : `${rows} rows are pending again.`);
-      return values.key !== undefined && rows === 0 ? 1 : 0;
+      if (values.key === undefined || rows > 0) return 0;
+      // One value may be written in several ways, as 1.0 and 1.00.
+      console.error(`No failed row has such a key. Write it as \`${invocation("failed")}\` shows it.`);
+      return 1;
     });
   },
 };

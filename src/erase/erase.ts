@@ -1,6 +1,8 @@
 import type { Database } from "../database/connect.ts";
 import { withTableLock } from "../database/with-table-lock.ts";
 import { SetupError } from "../errors.ts";
+import { spellingsOf } from "../queue/spellings-of.ts";
+import { refusingUnreadableKeys, withReadableKeys } from "../sources/readable-keys.ts";
 import type { Source } from "../sources/source.ts";
 import { eraseTraces, type Traces } from "./erase-traces.ts";
 import { chunkKeys, eraseChunks, eraseVector } from "./erase-vectors.ts";
@@ -49,14 +51,25 @@ export interface Erased {
  */
 export async function erase(db: Database, options: EraseOptions): Promise<Erased> {
   const found = await sourcesOfRow(db, options.source);
-  const keys = new Set<string>();
-  for (const key of options.keys) keys.add(await canonicalKey(db, found.keyed, key, options.isDryRun));
+  const { keyed, same } = found;
+  const spellings = new Map<string, readonly string[]>();
+  for (const given of options.keys) {
+    const key = await canonicalKey(db, keyed, given, options.isDryRun);
+    const kept = (): Promise<string[]> => spellingsOf(db, keyed, [keyed, ...same], key);
+    const readable = options.isDryRun
+      ? refusingUnreadableKeys(keyed, kept)
+      : withReadableKeys(db, [keyed], kept);
+    spellings.set(key, await readable);
+  }
   const rows = await inTransaction(db, options.isDryRun, async (transaction) => {
-    const named: NamedRow[] = [];
-    for (const key of [...keys].sort()) named.push(await lockNamedRow(transaction, found.keyed, key));
-    if (!options.keepsText) refuseTexts(found.keyed, named);
+    const named = new Map<string, NamedRow & Spelled>();
+    for (const key of [...spellings.keys()].sort()) {
+      const row = await lockNamedRow(transaction, keyed, key);
+      named.set(row.key, { ...row, spellings: [row.key, ...(spellings.get(key) ?? [])] });
+    }
+    if (!options.keepsText) refuseTexts(keyed, [...named.values()]);
     const erased: ErasedRow[] = [];
-    for (const row of named) erased.push(await eraseRow(transaction, found, row));
+    for (const row of named.values()) erased.push(await eraseRow(transaction, found, row));
     return erased;
   });
   return {
@@ -67,10 +80,15 @@ export async function erase(db: Database, options: EraseOptions): Promise<Erased
   };
 }
 
+interface Spelled {
+  /** Keys under which anything may be kept of the row. */
+  readonly spellings: readonly string[];
+}
+
 async function eraseRow(
   transaction: Database,
   { keyed, same, chunked, chunks }: ErasableSource,
-  { key, state, text_hash }: NamedRow,
+  { key, spellings, state, text_hash }: NamedRow & Spelled,
 ): Promise<ErasedRow> {
   const hashes = text_hash === null ? [] : [text_hash];
   const traces: Awaited<ReturnType<typeof eraseTraces>>[] = [];
@@ -80,10 +98,10 @@ async function eraseRow(
     cut = await chunkKeys(transaction, chunked, key);
     traces.push(await eraseTraces(transaction, { sourceId: chunks.id, keys: cut, hashes: [] }));
     await eraseChunks(transaction, chunked, key);
-    traces.push(await eraseTraces(transaction, { sourceId: keyed.id, keys: [key], hashes }));
+    traces.push(await eraseTraces(transaction, { sourceId: keyed.id, keys: spellings, hashes }));
   }
   for (const source of same) {
-    traces.push(await eraseTraces(transaction, { sourceId: source.id, keys: [key], hashes }));
+    traces.push(await eraseTraces(transaction, { sourceId: source.id, keys: spellings, hashes }));
     vectors += await eraseVector(transaction, source, key);
   }
   const sum = (count: keyof Traces): number => traces.reduce((total, trace) => total + trace[count], 0);

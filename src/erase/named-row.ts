@@ -1,16 +1,17 @@
-import { sql, type RawBuilder } from "kysely";
+import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { isDatabaseError } from "../database/database-fault.ts";
 import { UsageError } from "../errors.ts";
+import { keyPart } from "../queue/spellings-of.ts";
 import { forgetUnreadableKeys } from "../sources/readable-keys.ts";
-import { hasText, keyMatches, textHash, watchedRows } from "../sources/source-sql.ts";
+import { hasText, keyMatches, queueKey, textHash, watchedRows } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 
 /** What became of the row that a key names. */
 export type RowState = "gone" | "without text" | "with text";
 
 export interface NamedRow {
-  /** As the queue writes it. */
+  /** As the queue writes it: of a row that is there as it has it, else as it was given. */
   readonly key: string;
   readonly state: RowState;
   /** sha256 of its present text; null where it has none. */
@@ -27,7 +28,7 @@ export async function canonicalKey(
   key: string,
   isDryRun: boolean,
 ): Promise<string> {
-  const parts = source.key.map(({ type }, i) => sql`(${part(source, key, i)})::${sql.raw(type)}::text`);
+  const parts = source.key.map(({ type }, i) => sql`${keyPart(source, key, i)}::${sql.raw(type)}::text`);
   const canonical =
     source.key.length === 1 ? sql.join(parts) : sql`jsonb_build_array(${sql.join(parts)})::text`;
   try {
@@ -57,23 +58,19 @@ async function isKept(db: Database, { id }: Source, key: string): Promise<boolea
   return rows.length > 0;
 }
 
-function part(source: Source, key: string, i: number): RawBuilder<unknown> {
-  return source.key.length === 1 ? sql`${key}::text` : sql`${key}::text::jsonb ->> ${sql.lit(i)}`;
-}
-
 /**
  * Locks the row, if it is there, so that its text stays what it is until the transaction ends. A text that cannot be
  * computed counts as one: nobody knows that it is none.
  */
 export async function lockNamedRow(transaction: Database, source: Source, key: string): Promise<NamedRow> {
   const tried: Source = { ...source, evaluatesPerRow: true };
-  const { rows } = await sql<{ has_text: boolean; text_hash: Buffer | null }>`
-    select t.fault is not null or ${hasText("t")} as has_text, ${textHash("t")} as text_hash
+  const { rows } = await sql<{ key: string; has_text: boolean; text_hash: Buffer | null }>`
+    select ${queueKey(source, "t")} as key, t.fault is not null or ${hasText("t")} as has_text, ${textHash("t")} as text_hash
     from (select ${key}::text as key) q join ${watchedRows(tried)} t on ${keyMatches(source, "t", "q")}
     for no key update of t`.execute(transaction);
   const [found] = rows;
   if (found === undefined) return { key, state: "gone", text_hash: null };
   return found.has_text
-    ? { key, state: "with text", text_hash: found.text_hash }
-    : { key, state: "without text", text_hash: null };
+    ? { key: found.key, state: "with text", text_hash: found.text_hash }
+    : { key: found.key, state: "without text", text_hash: null };
 }

@@ -78,6 +78,9 @@ test("`retry`, `pause` and `resume` change rows and sources as named", { timeout
     code: 1,
     stdout: "0 rows are pending again.\n",
   });
+  const misspelled = await run(on, "retry", "--key", "03");
+  expect(misspelled).toMatchObject({ code: 1, stdout: "0 rows are pending again.\n" });
+  expect(misspelled.stderr).toContain("failed` shows it");
   expect(await run(on, "retry")).toMatchObject({ code: 0, stdout: "2 rows are pending again.\n" });
   const { rows } = await on.client.query(
     "select attempts, last_error from autoembed.embedding_queue where failed_at is null",

@@ -156,6 +156,36 @@ test("Vectors in a table of their own, chunks, and keys of two columns", async (
   expect(rows).toEqual([{ letters: 0, chunks: 0, visits: 0, ledger: 0, cached: 0, queued: 0 }]);
 });
 
+test("A row is erased whole by a key that is written in another way than the row has it, also once it is gone", async () => {
+  const on = await prepare();
+  await on.client.query(`create extension if not exists citext with schema public;
+    create collation any_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+    create table people (id public.citext primary key, body text); insert into people values ('Alice@Example.org', 'alice');
+    create table amounts (id numeric(10, 2), name text collate any_case, body text, primary key (id, name));
+    insert into amounts values (7, 'Bob', 'bob'), (8, 'Eve', 'eve')`);
+  await watch(on.config, { table: "people", text: "body" });
+  await watch(on.config, { table: "amounts", text: "body" });
+  await on.succeed("backfill");
+  await on.client.query("update people set body = 'new'; update amounts set body = 'new ' || body");
+  await on.drain();
+  await on.client.query(`update people set body = null; update amounts set body = null where id = 7;
+    alter table amounts disable trigger user; delete from amounts where id = 8`);
+  const all = { vectors: 1, ledger: 1, cached_vectors: 1, queued: 1 };
+  expect(removedOf(await on.eraseKeys("people", ["alice@example.org", "ALICE@example.org"]))).toMatchObject([
+    { key: "Alice@Example.org", ...all },
+  ]);
+  const keys = ['["7", "bob"]', '["8", "eve"]'];
+  const removed = [
+    { key: '["7.00", "Bob"]', ...all },
+    { row: "gone", ledger: 1, cached_vectors: 1 },
+  ];
+  expect(removedOf(await on.eraseKeys("amounts", keys, { isDryRun: true }))).toMatchObject(removed);
+  expect(removedOf(await on.eraseKeys("amounts", keys))).toMatchObject(removed);
+  const { rows } = await on.client.query(`select key from autoembed.embedding_ledger
+    union all select key from autoembed.embedding_cache union all select key from autoembed.embedding_queue`);
+  expect(rows).toEqual([]);
+});
+
 test("What is no key, and what is no source, is said, by the command too", async () => {
   const on = await prepare();
   await expect(on.eraseKeys("patient_embeddings", ["x"])).rejects.toThrow("which is patient_id bigint");

@@ -11,5 +11,5 @@ export async function showRow({ db, guard }: PageContext, form: URLSearchParams)
   const { usable, chunked } = await loadSources(db);
   const source = [...chunked, ...usable].find((source) => source.name === name);
   const row = source === undefined ? undefined : await readRow(db, source, key, withText);
-  return renderRow({ source: name, key, row, withText, formToken: guard.formToken });
+  return renderRow({ source: name, key: row?.key ?? key, row, withText, formToken: guard.formToken });
 }

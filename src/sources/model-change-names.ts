@@ -17,5 +17,6 @@ export function isNext(name: string): boolean {
 
 /** Whether a source is the second one of a model change. @param names those of all sources */
 export function isSecond(name: string, names: readonly string[]): boolean {
-  return names.some((live) => name === nextOf(live) || name === previousOf(live));
+  const live = liveOf(name);
+  return live !== undefined && names.includes(live);
 }

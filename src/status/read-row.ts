@@ -19,7 +19,6 @@ import type { Source } from "../sources/source.ts";
 
 /** What is known of one row. Ages are in seconds. */
 export interface RowState {
-  readonly key: string;
   readonly state: "pending" | "claimed" | "failed" | "not queued";
   /** Of a row that is queued. */
   readonly attempts: number | null;
@@ -72,7 +71,7 @@ async function readOnce(
   withText: boolean,
 ): Promise<RowState | undefined> {
   const { rows } = await sql<RowState>`
-    select asked.key, case when ${isFailed()} and q.key is not null then 'failed' when ${isClaimed()} then 'claimed'
+    select case when ${isFailed()} and q.key is not null then 'failed' when ${isClaimed()} then 'claimed'
         when ${isPending()} and q.key is not null then 'pending' else 'not queued' end as state,
       q.attempts::float8, q.last_error as reason, ${secondsSince(sql`q.queued_at`)} as queued_seconds,
       -${secondsSince(sql`q.not_before`)} as wait_seconds, ${secondsSince(sql`q.failed_at`)} as failed_seconds,

@@ -5,14 +5,11 @@ import type { Database } from "../database/connect.ts";
 import { explainUnmigrated } from "../database/explain-unmigrated.ts";
 import { openPool } from "../database/pools.ts";
 import { overPool } from "../database/over-pool.ts";
-import { KeptProviders } from "../providers/registry.ts";
-import { openReranker } from "../providers/rerank/reranker.ts";
 import { UsageError } from "../errors.ts";
-import { Bills } from "./bills.ts";
 import { whereOf } from "./filter.ts";
+import { openSearcher } from "./open-searcher.ts";
 import { rankedRows, type CompiledSearch } from "./ranked-rows.ts";
 import type { Question, SearchOptions, SearchResult } from "./search-options.ts";
-import { Searcher } from "./searcher.ts";
 import { waitUntilCurrent } from "./wait-until-current.ts";
 
 /**
@@ -70,15 +67,7 @@ export function createSearch<Row extends object = Record<string, unknown>>(
 ): Search<Row> {
   const { config } = connection;
   const { db, close } = databaseOf(connection);
-  const providers = new KeptProviders(config);
-  const reranker = openReranker(config);
-  const searcher = new Searcher({
-    db,
-    providerOf: (source) => providers.for(source, source.columnDimensions),
-    timeoutMs: config.EMBEDDING_TIMEOUT,
-    bills: new Bills(db, config),
-    reranker,
-  });
+  const { searcher, close: closeSearcher } = openSearcher(db, config);
   const explain = <T>(work: () => Promise<T>): Promise<T> =>
     config.DATABASE_URL === undefined
       ? work()
@@ -97,8 +86,7 @@ export function createSearch<Row extends object = Record<string, unknown>>(
       await waitUntilCurrent(db, keyed.name, key, signal);
     },
     close: async () => {
-      await providers.close();
-      await reranker?.close();
+      await closeSearcher();
       await close();
     },
   };

@@ -5,7 +5,7 @@ import { printable } from "../printable.ts";
 import type { SearchResult } from "../search/search-options.ts";
 import { openSearcher } from "../search/open-searcher.ts";
 import { placeOfSource } from "../status/egress.ts";
-import { parseCommand, wholeNumber, type Command, type Options } from "./command.ts";
+import { JSON_OPTION, parseCommand, wholeNumber, type Command, type Options } from "./command.ts";
 import { refuseTogether } from "./options-together.ts";
 import { withDatabase } from "./with-database.ts";
 
@@ -40,7 +40,7 @@ const OPTIONS = {
       "sends the texts of the 50 best rows to the reranker of the settings, and orders them by its scores",
   },
   text: { type: "boolean", default: false, about: "shows the beginning of each text" },
-  json: { type: "boolean", default: false, about: "prints one JSON document, and nothing else on stdout" },
+  json: JSON_OPTION,
 } as const satisfies Options;
 
 export const search: Command = {

@@ -1,6 +1,6 @@
 -- Part of the claim; delays are over as src/database/delay-is-over.ts has it. Reads an entry or two of the index per
--- tenant, however many rows each has: those that were claimed of a known tenant are passed over by its head. In PL/pgSQL,
--- since each step begins where the one before has ended.
+-- tenant, however many rows each has: those that were claimed of a known tenant are passed over by its head. In
+-- PL/pgSQL, since each step begins where the one before has ended.
 create or replace function autoembed.tenants_in_turn(
   asked_source integer, start integer, most integer, known integer[], heads bigint[], tail bigint
 ) returns table (tenant integer, head bigint)

@@ -23,8 +23,13 @@ export interface Progress {
 
 const LINE_EVERY_MS = 2_000;
 
-/** `bar` for a terminal, `lines` for a plain line every two seconds, `none` for JSON output. Always on stderr. */
-export function showProgress(kind: "bar" | "lines" | "none"): Progress {
+/**
+ * Always on stderr.
+ * @param kind `bar` for a terminal, `lines` for a plain line every two seconds, `none` for JSON output; by default as stderr is
+ */
+export function showProgress(
+  kind: "bar" | "lines" | "none" = process.stderr.isTTY ? "bar" : "lines",
+): Progress {
   if (kind === "bar") return bar();
   if (kind === "lines") return lines();
   return { show: () => undefined, end: () => undefined };

@@ -57,7 +57,7 @@ export const apply: Command = {
       }
       const left = await applyPlan(db, config, plan, {
         backfill: !values["no-backfill"],
-        progress: () => showProgress(process.stderr.isTTY ? "bar" : "lines"),
+        progress: () => showProgress(),
         onStep: (line) => {
           console.log(line);
         },

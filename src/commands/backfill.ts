@@ -13,7 +13,7 @@ import { planLimits, wantedLimits } from "./backfill-limits.ts";
 import { describeBackfillPlan } from "./describe-backfill-plan.ts";
 import { describeBackfill } from "./describe-backfill.ts";
 import { describeDryRun } from "./describe-dry-run.ts";
-import { parseCommand, wholeNumber, type Command, type Options } from "./command.ts";
+import { JSON_OPTION, parseCommand, wholeNumber, type Command, type Options } from "./command.ts";
 import { refuseTogether } from "./options-together.ts";
 import { reportLeftOut } from "./report-left-out.ts";
 import { refuseBesideOtherVersions } from "./refuse-other-versions.ts";
@@ -65,7 +65,7 @@ const OPTIONS = {
       "stops when it has cost that much, in the currency of the price, before an interruption and after it; the rest stays pending",
   },
   "per-row": { type: "boolean", default: false, about: "sends one request per row; only for comparison" },
-  json: { type: "boolean", default: false, about: "prints one JSON document, and nothing else on stdout" },
+  json: JSON_OPTION,
 } as const satisfies Options;
 
 export const backfill: Command = {
@@ -108,7 +108,7 @@ export const backfill: Command = {
     if (wanted !== undefined && values["per-row"])
       throw new UsageError("--by and --spend do not limit single requests.", "Leave out --per-row.");
     const asked = values.batch ? true : values["no-batch"] ? false : undefined;
-    const progress = showProgress(json ? "none" : process.stderr.isTTY ? "bar" : "lines");
+    const progress = showProgress(json ? "none" : undefined);
     return await withDatabase(async (db, config) => {
       const { sources, chunked, broken } = await choose(db, values.source);
       const exitCode = reportLeftOut(broken);

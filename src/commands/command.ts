@@ -12,6 +12,13 @@ export interface Option {
   readonly about: string;
 }
 
+/** The option `json` of a command. */
+export const JSON_OPTION = {
+  type: "boolean",
+  default: false,
+  about: "prints one JSON document, and nothing else on stdout",
+} as const satisfies Option;
+
 export type Options = Readonly<Record<string, Option>>;
 
 export interface Command {

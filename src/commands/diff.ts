@@ -2,7 +2,7 @@ import { readConfigFile } from "../declared/config-file.ts";
 import { makePlan } from "../declared/make-plan.ts";
 import { differs, type Plan } from "../declared/plan.ts";
 import { invocation } from "../invocation.ts";
-import { parseCommand, type Command, type Options } from "./command.ts";
+import { JSON_OPTION, parseCommand, type Command, type Options } from "./command.ts";
 import { describePlan, describeRemedy } from "./describe-plan.ts";
 import { abortedBySignal } from "./stop-signal.ts";
 import { withDatabase } from "./with-database.ts";
@@ -23,7 +23,7 @@ const OPTIONS = {
     value: "FILE",
     about: "the file that declares the sources; default: autoembed.config.ts, .mts, .js, .mjs or .json",
   },
-  json: { type: "boolean", default: false, about: "prints one JSON document, and nothing else on stdout" },
+  json: JSON_OPTION,
 } as const satisfies Options;
 
 export const diff: Command = {

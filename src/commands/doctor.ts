@@ -15,11 +15,11 @@ import { examineDefiners } from "../doctor/examine-trust.ts";
 import { ok, problem, type Finding } from "../doctor/finding.ts";
 import { invocation } from "../invocation.ts";
 import { loadSources } from "../sources/load-sources.ts";
-import { parseCommand, type Command, type Options } from "./command.ts";
+import { JSON_OPTION, parseCommand, type Command, type Options } from "./command.ts";
 import { withDatabase } from "./with-database.ts";
 
 const OPTIONS = {
-  json: { type: "boolean", default: false, about: "prints one JSON document, and nothing else on stdout" },
+  json: JSON_OPTION,
 } as const satisfies Options;
 
 export const doctor: Command = {

@@ -8,7 +8,7 @@ import { noneUsable } from "../sources/choose-sources.ts";
 import { loadSources } from "../sources/load-sources.ts";
 import { missingGrants } from "../sources/missing-grants.ts";
 import type { BrokenSource, Source } from "../sources/source.ts";
-import { parseCommand, wholeNumber, type Command, type Options } from "./command.ts";
+import { JSON_OPTION, parseCommand, wholeNumber, type Command, type Options } from "./command.ts";
 import { describeBackfill } from "./describe-backfill.ts";
 import { abortedBySignal } from "./stop-signal.ts";
 import { withDatabase } from "./with-database.ts";
@@ -31,7 +31,7 @@ const LONGEST_S = 60_000;
 
 const OPTIONS = {
   for: { type: "string", value: "SECONDS", default: "600", about: "ends after that time, whatever is left" },
-  json: { type: "boolean", default: false, about: "prints one JSON document, and nothing else on stdout" },
+  json: JSON_OPTION,
 } as const satisfies Options;
 
 export const drain: Command = {
@@ -48,7 +48,7 @@ export const drain: Command = {
     const seconds = wholeNumber("--for", values.for, 1, LONGEST_S);
     using deadline = new Deadline(abortedBySignal(), seconds * 1000);
     const { signal } = deadline;
-    const progress = showProgress(values.json ? "none" : process.stderr.isTTY ? "bar" : "lines");
+    const progress = showProgress(values.json ? "none" : undefined);
     return await withDatabase(async (db, config) => {
       const { usable, chunked, broken } = await loadSources(db);
       if (usable.length === 0 && chunked.length === 0) throw noneUsable(broken);

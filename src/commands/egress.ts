@@ -7,11 +7,11 @@ import {
   type RerankerEgress,
   type SentUsage,
 } from "../status/egress.ts";
-import { parseCommand, type Command, type Options } from "./command.ts";
+import { JSON_OPTION, parseCommand, type Command, type Options } from "./command.ts";
 import { withDatabase } from "./with-database.ts";
 
 const OPTIONS = {
-  json: { type: "boolean", default: false, about: "prints one JSON document, and nothing else on stdout" },
+  json: JSON_OPTION,
 } as const satisfies Options;
 
 /** What the figures count, and what they leave out. */

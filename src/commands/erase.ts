@@ -3,7 +3,7 @@ import { erase as eraseRows, type Erased, type ErasedRow } from "../erase/erase.
 import { invocation } from "../invocation.ts";
 import { printable } from "../printable.ts";
 import { hostOf, rerankerEgress } from "../status/egress.ts";
-import { parseCommand, type Command, type Options } from "./command.ts";
+import { JSON_OPTION, parseCommand, type Command, type Options } from "./command.ts";
 import { withDatabase } from "./with-database.ts";
 
 const OPTIONS = {
@@ -20,7 +20,7 @@ const OPTIONS = {
     about: "erases although the row still has its text, which stays",
   },
   "dry-run": { type: "boolean", default: false, about: "counts what would be removed, and changes nothing" },
-  json: { type: "boolean", default: false, about: "prints one JSON document, and nothing else on stdout" },
+  json: JSON_OPTION,
 } as const satisfies Options;
 
 export const erase: Command = {

@@ -2,7 +2,7 @@ import { invocation } from "../invocation.ts";
 import { failuresByReason, type FailuresOfReason } from "../queue/failures.ts";
 import { printable } from "../printable.ts";
 import { requireSource } from "../sources/unknown-source.ts";
-import { parseCommand, wholeNumber, type Command, type Options } from "./command.ts";
+import { JSON_OPTION, parseCommand, wholeNumber, type Command, type Options } from "./command.ts";
 import { withDatabase } from "./with-database.ts";
 
 const SHOWN = 20;
@@ -14,7 +14,7 @@ const OPTIONS = {
     value: "N",
     about: `the most rows that are shown per reason; default: ${SHOWN}, with --json all`,
   },
-  json: { type: "boolean", default: false, about: "prints one JSON document, and nothing else on stdout" },
+  json: JSON_OPTION,
 } as const satisfies Options;
 
 export const failed: Command = {

@@ -5,10 +5,7 @@ import { invocation } from "../invocation.ts";
 import { parseColumns } from "../mcp/allowed-columns.ts";
 import { loadSdk } from "../mcp/load-sdk.ts";
 import { serveMcp } from "../mcp/serve-mcp.ts";
-import { KeptProviders } from "../providers/registry.ts";
-import { openReranker } from "../providers/rerank/reranker.ts";
-import { Bills } from "../search/bills.ts";
-import { Searcher } from "../search/searcher.ts";
+import { openSearcher } from "../search/open-searcher.ts";
 import { parseCommand, wholeNumber, type Command, type Options } from "./command.ts";
 import { openDatabase } from "./database-of.ts";
 import { stopSignal } from "./stop-signal.ts";
@@ -42,15 +39,7 @@ export const mcp: Command = {
     Object.assign(console, { log: console.error, info: console.error, debug: console.error });
     const config = readConfig(process.env, console.error);
     const { db, close } = await openForAgent(config);
-    const providers = new KeptProviders(config);
-    const reranker = openReranker(config);
-    const searcher = new Searcher({
-      db,
-      providerOf: (source) => providers.for(source, source.columnDimensions),
-      timeoutMs: config.EMBEDDING_TIMEOUT,
-      bills: new Bills(db, config),
-      reranker,
-    });
+    const { searcher, canRerank, close: closeSearcher } = openSearcher(db, config);
     try {
       for (const source of columns.keys()) await searcher.of(source);
       const tools = {
@@ -58,14 +47,13 @@ export const mcp: Command = {
         searcher,
         columns,
         showsTexts: values.texts,
-        canRerank: reranker !== undefined,
+        canRerank,
         characters,
       };
       await serveMcp(sdk, tools, stopSignal());
       return 0;
     } finally {
-      await providers.close();
-      await reranker?.close();
+      await closeSearcher();
       await close();
     }
   },

@@ -1,5 +1,5 @@
 import { BACKEND_IDS } from "../providers/known-backends.ts";
-import type { Options } from "./command.ts";
+import { JSON_OPTION, type Options } from "./command.ts";
 import { PROVIDER_OPTIONS } from "./provider-options.ts";
 
 /** In the order of the help. */
@@ -36,5 +36,5 @@ export const REMODEL_OPTIONS = {
   rollback: { type: "boolean", default: false, about: "after the switch: back to the old model" },
   finish: { type: "boolean", default: false, about: "after the switch: drops the old vectors" },
   cancel: { type: "boolean", default: false, about: "before the switch: drops the new vectors" },
-  json: { type: "boolean", default: false, about: "prints one JSON document, and nothing else on stdout" },
+  json: JSON_OPTION,
 } as const satisfies Options;

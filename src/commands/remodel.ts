@@ -138,7 +138,7 @@ async function change(
     force,
     batch,
     signal,
-    progress: showProgress(json ? "none" : process.stderr.isTTY ? "bar" : "lines"),
+    progress: showProgress(json ? "none" : undefined),
     onStep: (text) => {
       console.error(text);
     },

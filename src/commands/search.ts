@@ -1,14 +1,11 @@
 import { sql } from "kysely";
 import { UsageError } from "../errors.ts";
 import { invocation } from "../invocation.ts";
-import { KeptProviders } from "../providers/registry.ts";
-import { openReranker } from "../providers/rerank/reranker.ts";
 import { printable } from "../printable.ts";
 import type { SearchResult } from "../search/search-options.ts";
-import { Bills } from "../search/bills.ts";
-import { Searcher } from "../search/searcher.ts";
+import { openSearcher } from "../search/open-searcher.ts";
 import { placeOfSource } from "../status/egress.ts";
-import { parseCommand, wholeNumber, type Command, type Options } from "./command.ts";
+import { JSON_OPTION, parseCommand, wholeNumber, type Command, type Options } from "./command.ts";
 import { refuseTogether } from "./options-together.ts";
 import { withDatabase } from "./with-database.ts";
 
@@ -43,7 +40,7 @@ const OPTIONS = {
       "sends the texts of the 50 best rows to the reranker of the settings, and orders them by its scores",
   },
   text: { type: "boolean", default: false, about: "shows the beginning of each text" },
-  json: { type: "boolean", default: false, about: "prints one JSON document, and nothing else on stdout" },
+  json: JSON_OPTION,
 } as const satisfies Options;
 
 export const search: Command = {
@@ -80,15 +77,7 @@ export const search: Command = {
     const limit = wholeNumber("--limit", values.limit);
     const hybrid = values.hybrid ? true : values.meaning ? false : undefined;
     return await withDatabase(async (db, config) => {
-      const providers = new KeptProviders(config);
-      const reranker = openReranker(config);
-      const searcher = new Searcher({
-        db,
-        providerOf: (source) => providers.for(source, source.columnDimensions),
-        timeoutMs: config.EMBEDDING_TIMEOUT,
-        bills: new Bills(db, config),
-        reranker,
-      });
+      const { searcher, close } = openSearcher(db, config);
       try {
         const { keyed, source } = await searcher.of(values.source);
         const condition = where === undefined ? undefined : () => sql`(${sql.raw(where)}\n)`;
@@ -110,8 +99,7 @@ export const search: Command = {
           console.error(WEAK);
         return 0;
       } finally {
-        await providers.close();
-        await reranker?.close();
+        await close();
       }
     });
   },

@@ -5,7 +5,7 @@ import { invocation } from "../invocation.ts";
 import { describeSent } from "../providers/roles/sent.ts";
 import { describeStale, updateStale } from "../status/describe-stale.ts";
 import { listSources, type ListedSource } from "../status/list-sources.ts";
-import { parseCommand, type Command, type Options } from "./command.ts";
+import { JSON_OPTION, parseCommand, type Command, type Options } from "./command.ts";
 import { withDatabase } from "./with-database.ts";
 
 const OPTIONS = {
@@ -14,7 +14,7 @@ const OPTIONS = {
     default: false,
     about: "prints them as an autoembed.config.ts, to be declared from now on",
   },
-  json: { type: "boolean", default: false, about: "prints one JSON document, and nothing else on stdout" },
+  json: JSON_OPTION,
 } as const satisfies Options;
 
 export const sources: Command = {

@@ -4,7 +4,7 @@ import { invocation } from "../invocation.ts";
 import { needsAttention } from "../status/needs-attention.ts";
 import { collectStatus } from "../status/collect-status.ts";
 import { describeStatus } from "../status/describe-status.ts";
-import { parseCommand, wholeNumber, type Command, type Options } from "./command.ts";
+import { JSON_OPTION, parseCommand, wholeNumber, type Command, type Options } from "./command.ts";
 import { refuseWithout } from "./options-together.ts";
 import { stopSignal } from "./stop-signal.ts";
 import { withDatabase } from "./with-database.ts";
@@ -14,7 +14,7 @@ const MAX_AGE_S = 900;
 const CLEAR = "\u001b[H\u001b[2J";
 
 const OPTIONS = {
-  json: { type: "boolean", default: false, about: "prints one JSON document, and nothing else on stdout" },
+  json: JSON_OPTION,
   watch: { type: "boolean", default: false, about: "draws again every two seconds, until Ctrl-C" },
   check: { type: "boolean", default: false, about: "exits with 1, and says why, if a person is needed" },
   "without-listener": {

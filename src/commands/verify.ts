@@ -3,7 +3,7 @@ import { invocation } from "../invocation.ts";
 import { verifyChunks, type ChunksReport } from "../verify/verify-chunks.ts";
 import { choose } from "../sources/choose-sources.ts";
 import { verifySource, type VerifyReport } from "../verify/verify-source.ts";
-import { parseCommand, wholeNumber, type Command, type Options } from "./command.ts";
+import { JSON_OPTION, parseCommand, wholeNumber, type Command, type Options } from "./command.ts";
 import { reportLeftOut } from "./report-left-out.ts";
 import { printable } from "../printable.ts";
 import { withProgressLine } from "./progress-line.ts";
@@ -25,7 +25,7 @@ const OPTIONS = {
     default: "0.9",
     about: "the least mean top-10 overlap that passes",
   },
-  json: { type: "boolean", default: false, about: "prints one JSON document, and nothing else on stdout" },
+  json: JSON_OPTION,
 } as const satisfies Options;
 
 export const verify: Command = {

@@ -1,6 +1,6 @@
 import { UsageError } from "../errors.ts";
 import { BACKEND_IDS } from "../providers/known-backends.ts";
-import { oneOf, wholeNumber, type Options } from "./command.ts";
+import { JSON_OPTION, oneOf, wholeNumber, type Options } from "./command.ts";
 import { PROVIDER_OPTIONS } from "./provider-options.ts";
 
 /** In the order of the help. */
@@ -69,7 +69,7 @@ export const WATCH_OPTIONS = {
   model: { type: "string", value: "MODEL", about: "the model, if it is not the environment's" },
   ...PROVIDER_OPTIONS,
   list: { type: "boolean", default: false, about: "lists the sources, as the command sources does" },
-  json: { type: "boolean", default: false, about: "prints one JSON document, and nothing else on stdout" },
+  json: JSON_OPTION,
 } as const satisfies Options;
 
 /** How texts are to be cut; undefined if they are embedded whole. @throws {UsageError} */

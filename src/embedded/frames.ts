@@ -62,11 +62,6 @@ export class FrameReader {
     this.#length += chunk.length;
   }
 
-  /** Received bytes that are not part of a complete frame yet. */
-  get length(): number {
-    return this.#length;
-  }
-
   /**
    * The next complete frame. Until the startup packet, frames have no type byte.
    * @throws {RangeError} if the length is impossible: the rest of the stream cannot be read.

@@ -27,7 +27,7 @@ export interface EmbeddedPostgres {
   readonly port: number;
   /** Resolves when Postgres has stopped: with an error if `close` was not called. */
   readonly stopped: Promise<Error | undefined>;
-  /** A tar of the data folder (about 40 MB), taken between transactions. */
+  /** A tar of the data folder (about 40 MB), taken between transactions. The databases of tests begin with one. */
   dumpSnapshot(): Promise<Uint8Array>;
   /** Rolls back open transactions, writes everything and releases the data folder. Can be called more than once. */
   close(): Promise<void>;

@@ -3,6 +3,7 @@ import type { SourceSample } from "../status/sample-sources.ts";
 
 /** How often the queue is sampled, and how far back the charts go. */
 const SAMPLE_MS = 5_000;
+const MINUTE_MS = 60_000;
 export const HISTORY_MS = 600_000;
 /** Freshness is computed from the rows of the last minutes, at most from this many. */
 const REMEMBERED_AGES = 5_000;
@@ -19,7 +20,6 @@ export interface Moment {
 export interface Freshness {
   readonly medianSeconds: number;
   readonly p95Seconds: number;
-  readonly rows: number;
 }
 
 /**
@@ -64,12 +64,12 @@ export class History {
     this.#pause();
   }
 
-  /** Rows per minute over the last `windowMs`; null until the queue has been sampled twice. */
-  rowsPerMinute(windowMs = 60_000): number | null {
+  /** Rows over the last minute; null until the queue has been sampled twice. */
+  rowsPerMinute(): number | null {
     const last = this.#moments.at(-1);
-    const first = this.#moments.find((moment) => last !== undefined && moment.at >= last.at - windowMs);
+    const first = this.#moments.find((moment) => last !== undefined && moment.at >= last.at - MINUTE_MS);
     if (last === undefined || first === undefined || first === last) return null;
-    return ((last.written - first.written) / (last.at - first.at)) * 60_000;
+    return ((last.written - first.written) / (last.at - first.at)) * MINUTE_MS;
   }
 
   /** Undefined if this listener has embedded nothing in the last minutes. */
@@ -79,7 +79,7 @@ export class History {
     if (ages.length === 0) return undefined;
     ages.sort((a, b) => a - b);
     const at = (share: number): number => (ages[Math.floor(share * (ages.length - 1))] ?? 0) / 1000;
-    return { medianSeconds: at(0.5), p95Seconds: at(0.95), rows: ages.length };
+    return { medianSeconds: at(0.5), p95Seconds: at(0.95) };
   }
 
   #resume(): void {

@@ -5,17 +5,14 @@ import type { Database } from "../database/connect.ts";
 import { explainUnmigrated } from "../database/explain-unmigrated.ts";
 import { openPool } from "../database/pools.ts";
 import { overPool } from "../database/over-pool.ts";
-import { KeptProviders } from "../providers/registry.ts";
-import { openReranker } from "../providers/rerank/reranker.ts";
 import { UsageError } from "../errors.ts";
 import { unlessAborted } from "../timing/unless-aborted.ts";
-import { Bills } from "./bills.ts";
 import { checkConnection } from "./check-connection.ts";
 import { checkAwaited, checkSearch } from "./check-options.ts";
 import { whereOf } from "./filter.ts";
+import { openSearcher } from "./open-searcher.ts";
 import { rankedRows, type CompiledSearch } from "./ranked-rows.ts";
 import type { Question, SearchOptions, SearchResult } from "./search-options.ts";
-import { Searcher } from "./searcher.ts";
 import { waitUntilCurrent } from "./wait-until-current.ts";
 
 /**
@@ -76,15 +73,7 @@ export function createSearch<Row extends object = Record<string, unknown>>(
   checkConnection(connection);
   const { config } = connection;
   const { db, close } = databaseOf(connection);
-  const providers = new KeptProviders(config);
-  const reranker = openReranker(config);
-  const searcher = new Searcher({
-    db,
-    providerOf: (source) => providers.for(source, source.columnDimensions),
-    timeoutMs: config.EMBEDDING_TIMEOUT,
-    bills: new Bills(db, config),
-    reranker,
-  });
+  const { searcher, close: closeSearcher } = openSearcher(db, config);
   const explain = <T>(work: () => Promise<T>): Promise<T> =>
     config.DATABASE_URL === undefined
       ? work()
@@ -103,8 +92,7 @@ export function createSearch<Row extends object = Record<string, unknown>>(
     return (await whileOpen(options.signal, () => explain(run))) as never;
   };
   const closeAll = async (): Promise<void> => {
-    await providers.close();
-    await reranker?.close();
+    await closeSearcher();
     await close();
   };
   return {

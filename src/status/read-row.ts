@@ -19,6 +19,7 @@ import type { Source } from "../sources/source.ts";
 
 /** What is known of one row. Ages are in seconds. */
 export interface RowState {
+  /** As the row has it: another spelling may have been asked for. */
   readonly key: string;
   readonly state: "pending" | "claimed" | "failed" | "not queued";
   /** Of a row that is queued. */

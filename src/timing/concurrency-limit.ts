@@ -22,9 +22,4 @@ export class ConcurrencyLimit {
   async hasRoom(): Promise<void> {
     while (this.#running.size >= this.width) await Promise.race(this.#running);
   }
-
-  /** Resolves when nothing runs. */
-  async idle(): Promise<void> {
-    while (this.#running.size > 0) await Promise.all(this.#running);
-  }
 }

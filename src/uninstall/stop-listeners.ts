@@ -24,14 +24,11 @@ const POLL_MS = 200;
 /** Longer than a listener takes to complete what is in flight, unless EMBED_SHUTDOWN_MS was raised. */
 const LONGEST_WAIT_MS = 60_000;
 
-export async function aliveListeners(db: Database): Promise<AliveListener[]> {
+export async function aliveListeners(db: Database): Promise<readonly AliveListener[]> {
   const alive = sql<AliveListener>`
     select host, pid, version from autoembed.embedding_listener where not (${isSilent}) order by host, pid`;
   // Without these tables no listener can work.
-  return await whereDamaged(
-    alive.execute(db).then(({ rows }) => rows),
-    [],
-  );
+  return await whereDamaged(alive.execute(db).then(({ rows }) => rows));
 }
 
 export function describeListener({ host, pid, version }: AliveListener): string {

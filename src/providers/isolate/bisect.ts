@@ -131,8 +131,7 @@ class Bisection {
     }
     this.#anySucceeded = true;
     const truncated = indices.filter((index) => this.#texts.isCut(index));
-    const { vectors, tokens } = embeddings;
-    await this.#onResult({ kind: "embedded", indices, vectors, tokens, truncated });
+    await this.#onResult({ kind: "embedded", indices, vectors: embeddings.vectors, truncated });
     return undefined;
   }
 

@@ -8,7 +8,6 @@ export type EmbedResult =
       readonly indices: readonly number[];
       /** One per text, in the order of `indices`. */
       readonly vectors: VectorArray;
-      readonly tokens: number;
       /** Those of the indices whose text was cut before it was sent. */
       readonly truncated: readonly number[];
     }

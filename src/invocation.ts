@@ -40,9 +40,20 @@ export function invocation(
   args: string | readonly string[] = "",
   isDependency = IS_DEPENDENCY,
 ): string {
-  if (typeof args !== "string") return invocation(name, args.map(shellWord).join(" "), isDependency);
+  if (typeof args !== "string") return invocation(name, shellWords(args), isDependency);
   if (isDependency) return `npx pg-autoembed ${name}${args && ` ${args}`}`;
   return `npm ${name === "start" ? "" : "run "}${name}${args && ` -- ${args}`}`;
+}
+
+const WITH_VALUE = new Set(["--source", "--name", "--text", "--key"]);
+
+/** A name that begins with a dash would be taken for an option. */
+function shellWords(args: readonly string[]): string {
+  const [only] = args;
+  if (args.length === 1 && only !== undefined && /^-[^-]/.test(only)) return `-- ${shellWord(only)}`;
+  const isDashedValue = (i: number): boolean =>
+    WITH_VALUE.has(args[i - 1] ?? "") && args[i]?.startsWith("-") === true;
+  return args.map((arg, i) => `${i === 0 ? "" : isDashedValue(i) ? "=" : " "}${shellWord(arg)}`).join("");
 }
 
 /** A value as a shell reads it back. Double quotes where they do, since Windows knows no others. */

@@ -53,7 +53,7 @@ export async function migrate(options: MigrateOptions): Promise<void> {
     await lockedTransaction(client, () => applySteps(client, files, options));
     await updateTriggers(client, options.onMessage ?? (() => undefined));
   } catch (error) {
-    throw explain(error);
+    throw explain(error, options);
   } finally {
     await client.end().catch(() => undefined);
   }
@@ -92,12 +92,12 @@ async function applySteps(client: ClientBase, files: MigrationFiles, options: Mi
   }
 }
 
-function explain(error: unknown): unknown {
+function explain(error: unknown, { dimensions }: MigrateOptions): unknown {
   if (!(error instanceof pg.DatabaseError)) return error;
   if (error.code === "42501") {
     return new SetupError(
       `The role may not migrate this database: ${error.message}.`,
-      "Migrate as the owner of the database (or of the schema autoembed), and listen as a lesser role.",
+      "Migrate as the owner of the database (or of the schema autoembed), and listen as a lesser role. Another role needs the right to create in the database and, for patient_embeddings, in public: grant create on database MINE to ROLE; grant create on schema public to ROLE;",
       { cause: error },
     );
   }
@@ -105,6 +105,20 @@ function explain(error: unknown): unknown {
     return new SetupError(
       "This database has no schema public, in which pgvector and the table patient_embeddings are made.",
       "As the owner of the database: create schema public;",
+      { cause: error },
+    );
+  }
+  if (error.code === "42704" && /\bvector\b/.test(error.message)) {
+    return new SetupError(
+      "The extension vector (pgvector) is gone from this database.",
+      `As the owner of the database: create extension vector; Then: ${invocation("doctor")}`,
+      { cause: error },
+    );
+  }
+  if (error.code === "42703" && error.message.includes("patient_embeddings")) {
+    return new SetupError(
+      `The table public.patient_embeddings lacks a column that it is to have: ${error.message}.`,
+      `Rename that table. Or, where the column of the vectors is missing: alter table public.patient_embeddings add column embedding vector(${dimensions}); Then run \`${invocation("migrate")}\` again.`,
       { cause: error },
     );
   }

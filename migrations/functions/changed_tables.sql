@@ -31,7 +31,12 @@ as $$
     select c.oid, c.relname, c.relpersistence from pg_class c
     where c.relnamespace = 'autoembed'::regnamespace and c.relkind in ('r', 'S')
   )
-  select 'missing', w.name, null
+  select 'missing', w.name,
+    -- Lost with the extension, and with it the vectors of the rows that are left. Null while that is not there again.
+    case when w.name in ('embedding_cache.embedding', 'embedding_question.embedding') then (
+      select format('delete from autoembed.%1$I; alter table autoembed.%1$I add column embedding %2$s.vector not null;',
+        split_part(w.name, '.', 1), e.extnamespace::regnamespace)
+      from pg_extension e where e.extname = 'vector') end
   from (
     select m.relation || coalesce('.' || a.name, '') as name
     from made m left join present t on t.relname = m.relation

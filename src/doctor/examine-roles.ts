@@ -74,5 +74,5 @@ function remedyOf(
     own in settings
       ? `Take ${own} out of the source's settings, or set it to ${JSON.stringify(expected)}.`
       : `Take ${setting} out of the environment, or set ${setting}=${JSON.stringify(expected)}.`;
-  return role === "query" ? assign : `${assign} Then: ${invocation("backfill", `--source ${name}`)}`;
+  return role === "query" ? assign : `${assign} Then: ${invocation("backfill", ["--source", name])}`;
 }

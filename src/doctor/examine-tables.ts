@@ -1,9 +1,9 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
-import { invocation } from "../invocation.ts";
+import { findLoss } from "../database/lost-tables.ts";
 import { problem, warning, type Finding } from "./finding.ts";
 
-type Kind = "missing" | "persistence" | "foreign";
+type Kind = "persistence" | "foreign";
 
 interface Changed {
   readonly kind: Kind;
@@ -17,19 +17,11 @@ interface Changed {
  * is missing, which is a problem, nothing else can be examined.
  */
 export async function examineTables(db: Database): Promise<Finding[]> {
+  const loss = await findLoss(db);
   const { rows } = await sql<Changed>`select * from autoembed.changed_tables()`.execute(db);
   const of = (kind: Kind): Changed[] => rows.filter((row) => row.kind === kind);
-  return [...missing(of("missing")), ...persistence(of("persistence")), ...foreign(of("foreign"))];
-}
-
-function missing(rows: readonly Changed[]): Finding[] {
-  if (rows.length === 0) return [];
-  return [
-    problem(
-      `The schema autoembed has lost ${namesOf(rows)}.`,
-      `Restore what is missing from a dump of this database that has it. Or begin again, which keeps your vectors: ${invocation("uninstall")}, then ${invocation("migrate")}, and watch each table.`,
-    ),
-  ];
+  const lost = loss === undefined ? [] : [problem(loss.what, loss.remedy)];
+  return [...lost, ...persistence(of("persistence")), ...foreign(of("foreign"))];
 }
 
 function persistence(rows: readonly Changed[]): Finding[] {

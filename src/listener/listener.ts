@@ -3,6 +3,7 @@ import type { Config } from "../config.ts";
 import type { Database } from "../database/connect.ts";
 import { findPgvector } from "../database/pgvector.ts";
 import { isLeaving } from "../database/is-leaving.ts";
+import { requireTables } from "../database/lost-tables.ts";
 import { explainUnmigrated } from "../database/explain-unmigrated.ts";
 import { WRITERS } from "../database/connection-shares.ts";
 import { directUrl, openPool } from "../database/pools.ts";
@@ -231,6 +232,7 @@ class RunningListener implements Listener {
   async #start(): Promise<void> {
     const { LISTEN_DATABASE_URL } = this.#config;
     if (LISTEN_DATABASE_URL !== undefined) await requireOwnSessions(LISTEN_DATABASE_URL);
+    await requireTables(this.#db);
     await this.#budget.refresh(this.#db);
     if (this.#isStopped()) return;
     await this.#openWorkers();

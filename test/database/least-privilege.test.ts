@@ -1,11 +1,33 @@
+import pg from "pg";
 import { expect, onTestFinished, test } from "vitest";
+import { migrate } from "../../src/migrate.ts";
 import { runCommand } from "../support/command.ts";
 import { describeNative } from "../support/database.ts";
 import { DIMENSIONS, prepare, wrongRows } from "../support/listening.ts";
+import { openEmptyDatabase } from "../support/native-database.ts";
 import { oracleVector } from "../support/oracle-vector.ts";
 import { grant, moveVector, nameIn, role, session } from "../support/roles.ts";
 
 describeNative("Least privileges are enough, and are kept", "needs roles of its own", () => {
+  test("A role that may create schemas and nothing in public is told by a migration which rights it lacks, and has enough with them", async () => {
+    const { client, url } = await prepareEmpty();
+    const migrator = await role(client, url, "migrator");
+    const again = (): Promise<void> => migrate({ databaseUrl: migrator, dimensions: DIMENSIONS });
+    await client.query(`create extension vector; revoke create on schema public from public`);
+    const refusal = async (): Promise<string> =>
+      await again().then(
+        () => "",
+        ({ remedy = "" }: { remedy?: string }) => remedy,
+      );
+    const database = new URL(url).pathname.slice(1);
+    const grants = ["create on database MINE to ROLE;", "create on schema public to ROLE;"];
+    for (const right of grants) {
+      expect(await refusal()).toContain(`grant ${right}`);
+      await client.query(`grant ${right.replace("MINE", database).replace("ROLE", nameIn(migrator))}`);
+    }
+    await again();
+  });
+
   test("A listener works with docs/grants.sql alone, and an application with rights on its table alone", async () => {
     const { client, database, listen } = await prepare();
     const listenerUrl = await role(client, database.url, "listener");
@@ -386,3 +408,13 @@ describeNative("Least privileges are enough, and are kept", "needs roles of its 
     expect((await status(searcherUrl)).said).not.toContain("Row-level security hides");
   });
 });
+
+/** A database without anything of ours, and a session of its owner's. */
+async function prepareEmpty() {
+  const database = await openEmptyDatabase(process.env["TEST_DATABASE_URL"] ?? "");
+  onTestFinished(() => database.close());
+  const client = new pg.Client(database.url);
+  await client.connect();
+  onTestFinished(() => client.end());
+  return { client, url: database.url };
+}

@@ -1,0 +1,51 @@
+import { sql } from "kysely";
+import { SetupError } from "../errors.ts";
+import { invocation } from "../invocation.ts";
+import type { Database } from "./connect.ts";
+import { isDatabaseError } from "./database-fault.ts";
+
+/** What our schema lacks, and what to do. */
+export interface Loss {
+  readonly what: string;
+  readonly remedy: string;
+}
+
+/** Finds the tables, columns and the sequence of ours that are missing. */
+export async function findLoss(db: Database): Promise<Loss | undefined> {
+  const { rows } = await sql<{ name: string; definition: string | null; has_pgvector: boolean }>`
+    select t.name, t.definition, exists (select from pg_extension where extname = 'vector') as has_pgvector
+    from autoembed.changed_tables() t where t.kind = 'missing'`.execute(db);
+  if (rows.length === 0) return undefined;
+  const lost = `The schema autoembed has lost ${rows.map(({ name }) => name).join(", ")}.`;
+  if (rows.some(({ has_pgvector: has }) => !has)) {
+    return {
+      what: `The extension vector (pgvector) is gone from the database. ${lost}`,
+      remedy: `As the owner of the database: create extension vector; Then run \`${invocation("doctor")}\` again: it says how to restore the columns.`,
+    };
+  }
+  if (rows.every(({ definition }) => definition !== null)) {
+    return {
+      what: lost,
+      remedy: `As the owner of the schema autoembed: ${rows.map(({ definition }) => definition ?? "").join(" ")} Then: ${invocation("migrate")}`,
+    };
+  }
+  return {
+    what: lost,
+    remedy: `Restore what is missing from a dump of this database that has it. Or begin again, which keeps your vectors: ${invocation("uninstall")}, then ${invocation("migrate")}, and watch each table.`,
+  };
+}
+
+/** No such function, or no right to it: what follows says so. */
+const CANNOT_LOOK = new Set(["42883", "42501"]);
+
+/**
+ * Looks before anything is sent: what a provider answers could not be stored, and would be paid for again.
+ * @throws {SetupError} where a table or a column of ours is missing
+ */
+export async function requireTables(db: Database): Promise<void> {
+  const loss = await findLoss(db).catch((error: unknown) => {
+    if (isDatabaseError(error) && CANNOT_LOOK.has(error.code)) return undefined;
+    throw error;
+  });
+  if (loss !== undefined) throw new SetupError(loss.what, loss.remedy);
+}

@@ -56,6 +56,8 @@ export interface PipelineEvents {
   truncated: [{ source: string; rows: number }];
   /** Nothing can be embedded at present: for this source, or for all of them. */
   source_failing: [{ source: string | undefined; problem: string }];
+  /** A provider asks to be left alone for so long that its sources stand still. */
+  throttled: [{ backend: string; model: string; problem: string }];
   /** It works again. */
   source_recovered: [{ source: string | undefined }];
   /** A drain ended: nothing was due any more. */

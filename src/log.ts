@@ -35,6 +35,9 @@ export function logEvents(events: Events, level: string): Logger {
   events.on("source_failing", (event) => {
     log.error(event, "cannot embed");
   });
+  events.on("throttled", (event) => {
+    log.warn(event, "waits for the provider");
+  });
   events.on("source_recovered", (event) => {
     log.info(event, "works again");
   });

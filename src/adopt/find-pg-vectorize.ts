@@ -41,7 +41,7 @@ export async function findPgVectorize(db: Database, hints: Hints): Promise<Found
     model: job.model,
     triggers: await triggersOf(db, table, sql`p.proname = ${`handle_update_${job.name}`}`),
     workers: { cronJobs, ...(hasQueue ? { messages } : {}) },
-    outdated: [...(hasQueue ? [queued(messages.isOurs)] : []), ...changed(job, table, kept)],
+    outdated: [...(hasQueue ? [queued(messages.isOurs)] : []), ...(await changed(db, job, table, kept))],
     notes: [],
   };
 }
@@ -97,9 +97,17 @@ function queued(isOurs: RawBuilder<boolean>): RawBuilder<unknown> {
     where ${isOurs}`;
 }
 
-/** Of a job that runs by the clock: the rows that changed since it embedded them. */
-function changed({ name, key, updated }: Job, table: FoundTable, kept: Kept): RawBuilder<unknown>[] {
-  if (updated === null || updated === "") return [];
+/**
+ * Of a job that runs by the clock: the rows that changed since it embedded them. Jobs that run by a trigger name the column
+ * too, and their tables need not have it.
+ */
+async function changed(
+  db: Database,
+  { name, key, updated }: Job,
+  table: FoundTable,
+  kept: Kept,
+): Promise<RawBuilder<unknown>[]> {
+  if (updated === null || !(await columnsOf(db, quoted(table))).includes(updated)) return [];
   const changedAt = sql`t.${sql.id(updated)}`;
   if (kept.as === "column")
     return [

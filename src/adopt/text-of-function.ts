@@ -48,7 +48,8 @@ async function findFunction(
   const { rows } = await sql<ContentFunction>`
     select n.nspname as schema, p.proname as name, p.prosrc as body, coalesce(p.proargnames[1], '') as parameter
     from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-    where p.proname = ${name} and p.pronargs = 1
+    where p.pronargs = 1
+      and replace(${name}, '"', '') in (replace(p.proname, '"', ''), replace(n.nspname || '.' || p.proname, '"', ''))
       and p.proargtypes[0] = (select reltype from pg_class where oid = ${oid}::oid)
     order by n.nspname = ${schema} desc limit 1`.execute(db);
   return rows[0];

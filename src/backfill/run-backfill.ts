@@ -30,7 +30,7 @@ interface BackfillOptions {
   /** Requests of a backfill that this process has in flight, at most, by the names of sources. */
   readonly lanes?: ReadonlyMap<string, number> | undefined;
   readonly progress: Progress;
-  /** Receives the reason when a source cannot be embedded for now. The backfill keeps waiting for it. */
+  /** Receives the reason when a source cannot be embedded for now, or its provider asks for a long pause. The backfill keeps waiting for it. */
   readonly onProblem?: (problem: string) => void;
   /** Receives what has become of the batches of a source, whenever that changes. */
   readonly onBatches?: (report: string) => void;
@@ -84,7 +84,11 @@ export async function backfillWith(
   const counts = countEvents(events, sources, chunked);
   const work = new Work(db, events, sources, chunked, options.all);
   const reportProblem = reportOnce(all, options.onProblem);
+  const reportPause = ({ problem }: { readonly problem: string }): void => {
+    reportProblem({ source: undefined, problem });
+  };
   events.on("source_failing", reportProblem);
+  events.on("throttled", reportPause);
   // An error is thrown where `started` is awaited. Until then this handler keeps it from ending the process.
   started.catch(() => undefined);
   const ending = new AbortController();
@@ -139,6 +143,7 @@ export async function backfillWith(
     await beginning?.catch(() => undefined); // already thrown above
     await counting;
     events.off("source_failing", reportProblem);
+    events.off("throttled", reportPause);
     work.end();
     progress.end();
     await db.destroy();

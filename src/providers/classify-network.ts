@@ -8,14 +8,19 @@ const UNTRUSTED =
 /**
  * Makes an error of a request that got no whole answer. It shows the network error's code alone: the rest of such an
  * error may hold a proxy's password or a piece of the body.
+ * @param proxy the variable with the address of a proxy, if one may have been asked
  */
-export function classifyNetworkError(error: unknown, context: ErrorContext): ProviderError {
+export function classifyNetworkError(
+  error: unknown,
+  context: ErrorContext,
+  proxy: string | undefined,
+): ProviderError {
   const code = codeOf(error);
   const { address, settings } = context;
   if (NAME_UNKNOWN.has(code)) {
     return new ProviderError(
       "setup",
-      `${address} cannot be found (${code}). Check ${settings.address}, and the name server.`,
+      `${address} cannot be found (${code}). Check ${settings.address}${proxy === undefined ? "" : `, the proxy of ${proxy}`}, and the name server.`,
     );
   }
   if (UNTRUSTED.test(code)) {
@@ -29,7 +34,7 @@ export function classifyNetworkError(error: unknown, context: ErrorContext): Pro
   }
   return new ProviderError(
     "unavailable",
-    `${address} gave no whole answer (${code}). ${whatFollows(context)}`,
+    `${address} gave no whole answer (${code}${proxy === undefined ? "" : `; ${proxy} is set, so the proxy may be why`}). ${whatFollows(context)}`,
   );
 }
 

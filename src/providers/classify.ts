@@ -77,7 +77,8 @@ export function classifyAnswer(
   // Providers often repeat a part of a refused key: such an answer's message is left out altogether.
   const isAboutKey = refusesKey(status, complaint);
   const said = isAboutKey ? "" : scrub(complaint.message, texts, context.secrets);
-  const head = `${context.address} answered ${status}${code}${said === "" ? "" : `: ${said}`}`;
+  const isEmpty = status === 200 && complaint.message === "" && context.consequence === undefined;
+  const head = `${context.address} answered ${status}${isEmpty ? " without vectors" : ""}${code}${said === "" ? "" : `: ${said}`}`;
   return new ProviderError(
     kind,
     `${head}. ${advice(kind, status, complaint, context, { tooLong, isAboutKey, target: target(headers, texts, context) })}`,

@@ -3,6 +3,7 @@ import { rootCertificates } from "node:tls";
 import { EnvHttpProxyAgent, Pool, type Dispatcher } from "undici";
 import { ProviderError } from "./provider-error.ts";
 import type { HttpSettings } from "./provider-settings.ts";
+import { checkProxies, isThisMachine } from "./proxies.ts";
 
 const CONNECT_MS = 10_000;
 /** Longer than the gap between two batches, shorter than the minute after which most load balancers close a connection. */
@@ -24,6 +25,7 @@ export function openDispatcher(
   };
   const { proxy } = settings;
   if (proxy === undefined || isThisMachine(url.hostname)) return new Pool(url.origin, options);
+  checkProxies(proxy);
   return new EnvHttpProxyAgent({
     ...options,
     requestTls: options.connect,
@@ -41,8 +43,4 @@ export function authorities(file: string): string[] {
   } catch (error) {
     throw new ProviderError("setup", `EMBED_CA_FILE: ${file} cannot be read.`, { cause: error });
   }
-}
-
-function isThisMachine(hostname: string): boolean {
-  return hostname === "localhost" || hostname === "[::1]" || /^127\./.test(hostname);
 }

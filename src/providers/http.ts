@@ -6,6 +6,7 @@ import { classifyNetworkError } from "./classify-network.ts";
 import { Deadline } from "../timing/deadline.ts";
 import { openDispatcher } from "./dispatcher.ts";
 import { ProviderError } from "./provider-error.ts";
+import { proxyName } from "./proxies.ts";
 import { parseJson } from "./parse-json.ts";
 import { readAnswer } from "./read-answer.ts";
 import type { HttpSettings } from "./provider-settings.ts";
@@ -26,6 +27,7 @@ export class JsonClient {
   readonly #origin: string;
   readonly #headers: Record<string, string>;
   readonly #timeoutMs: number;
+  readonly #proxy: string | undefined;
   #reading: Promise<void> = Promise.resolve();
 
   constructor(settings: HttpSettings & { readonly timeoutMs: number }, headers: Record<string, string>) {
@@ -34,6 +36,7 @@ export class JsonClient {
     this.#headers = { "content-type": "application/json", accept: "application/json", ...headers };
     this.#timeoutMs = settings.timeoutMs;
     this.#dispatcher = openDispatcher(url, settings);
+    this.#proxy = proxyName(url, settings);
   }
 
   /**
@@ -87,7 +90,7 @@ export class JsonClient {
         );
       }
       signal.throwIfAborted();
-      throw classifyNetworkError(error, context);
+      throw classifyNetworkError(error, context, this.#proxy);
     }
   }
 

@@ -13,9 +13,13 @@ import {
 import type { PrefixedBackend } from "./roles/with-prefixes.ts";
 import { DEFAULT_POLICY, type RetryPolicy } from "./retry-policy.ts";
 import type { RetryingProvider } from "./retrying-provider.ts";
+import { formatDuration } from "../timing/format-duration.ts";
 import { withQuestionKey } from "./question-key.ts";
 import { sourceSettings } from "./source-settings.ts";
 import { Limiter } from "./traffic/limiter.ts";
+
+/** Who watches a backfill begins to wonder. */
+const LONG_PAUSE_S = 10;
 
 /** The state of a provider, as `embedding_listener.state` and the page show it. */
 export interface ProviderDescription {
@@ -104,7 +108,20 @@ export class Providers {
     const id = JSON.stringify([counted, policy]);
     const limiter = this.#limiters.get(id) ?? new Limiter(policy);
     this.#limiters.set(id, limiter);
-    return await openSharedProvider(settings, policy, limiter, this.#events);
+    const provider = await openSharedProvider(settings, policy, limiter, this.#events);
+    provider.on("state", () => {
+      this.#reportPause(provider);
+    });
+    return provider;
+  }
+
+  /** A long pause alone: at a rate limit, providers ask for short ones all the time. */
+  #reportPause({ backend, model, state: { name, error }, nextTryAt }: RetryingProvider): void {
+    if (name !== "throttled" || error === undefined || nextTryAt === undefined) return;
+    const seconds = (nextTryAt.getTime() - Date.now()) / 1_000;
+    if (seconds < LONG_PAUSE_S) return;
+    const problem = `${error.message} It is asked again in ${formatDuration(seconds)}.`;
+    this.#events.emit("throttled", { backend, model, problem });
   }
 
   async #remember(opening: Promise<RetryingProvider>): Promise<RetryingProvider> {

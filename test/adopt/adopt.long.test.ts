@@ -190,6 +190,22 @@ test("While a worker has messages of the table, nothing is changed", async () =>
   expect(await take(await plan("supabase"))).toMatchObject({ adopted: 11, queued: 1 });
 });
 
+test("A job of pg_vectorize may name a column of changes that its table does not have", async () => {
+  const { client, plan, take } = await prepareAdopting(pgVectorize("join"));
+  await client.query(`update vectorize.job set params = params || '{"update_time_col": "last_updated_at"}'`);
+  expect(await take(await plan("pg_vectorize"))).toMatchObject({ adopted: 11, queued: 1 });
+});
+
+test.each(["shop.embedding_input", '"shop"."embedding_input"'])(
+  "The content function of Supabase's triggers is found as %s",
+  async (name) => {
+    const { take, plan } = await prepareAdopting(
+      SUPABASE.replaceAll("queue_embeddings('embedding_input'", `queue_embeddings('${name}'`),
+    );
+    expect(await take(await plan("supabase"))).toMatchObject({ adopted: 11, queued: 1 });
+  },
+);
+
 test("A job of pg_cron is found by the name as it is, and not as a pattern", async () => {
   const { client, db } = await prepareAdopting(pgVectorize("append"));
   await client.query(`

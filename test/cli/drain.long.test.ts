@@ -64,6 +64,16 @@ test("`drain` ends at its time with 1 while the provider is down, and claims not
   );
 });
 
+test("`drain` says that the provider asks for a long pause, and for how long", async () => {
+  const on = await prepare({ EMBED_SHUTDOWN_MS: "200" });
+  on.provider.always({ status: 429, headers: { "retry-after": "3600" }, body: {} });
+  await on.client.query("insert into patient_embeddings values (1, 'one')");
+  const command = runCommand(["drain", "--for", "60"], on.environment);
+  await expect.poll(() => command.stderr(), { timeout: 30_000 }).toMatch(/429\..* It is asked again in \d+/);
+  command.process.kill("SIGINT");
+  expect(await command.exited).toBe(1);
+});
+
 test("`drain` exits with 1 where a row has failed, and names the command that lists it", async () => {
   const on = await prepare();
   on.provider.poison = (text) => text === "bad";

@@ -68,6 +68,12 @@ const faults: [Fault, ProviderErrorKind, RegExp][] = [
   ["garbled JSON", "unavailable", /no JSON/],
   ["empty body", "unavailable", /no JSON/],
   ["200 with an error", "unavailable", /answered 200/],
+  [{ status: 200, body: {} }, "unavailable", /answered 200 without vectors/],
+  [
+    { status: 200, body: { data: [], embeddings: [] } },
+    "unavailable",
+    /without vectors|0 vectors for 3 texts/,
+  ],
   ["NaN", "unavailable", /Nothing of it was stored|no JSON/],
   ["null", "unavailable", /not a number but null/],
   ["infinity", "unavailable", /Nothing of it was stored|no JSON/],

@@ -132,7 +132,34 @@ describe("A proxy is used for other machines alone", () => {
   test("A proxy that does not answer is reported without its password", async () => {
     const http = "http://user:secret@127.0.0.1:9";
     const opened = openProvider(settings({ baseUrl: "http://provider.test/v1", proxy: { http } }));
-    await expect(opened).rejects.toMatchObject({ kind: "unavailable", message: /^((?!secret).)*$/ });
+    await expect(opened).rejects.toMatchObject({
+      kind: "unavailable",
+      message: /^((?!secret).)*HTTP_PROXY is set((?!secret).)*$/,
+    });
+    const unknown = openProvider(
+      settings({
+        baseUrl: "https://provider.test/v1",
+        proxy: { https: "http://user:secret@no-proxy.invalid" },
+      }),
+    );
+    await expect(unknown).rejects.toThrow(/^((?!secret).)*HTTPS_PROXY((?!secret).)*$/);
+  });
+
+  test.each([
+    "not a url",
+    "proxy.test:3128",
+    "ftp://proxy.test",
+    "http://user:50%secret@proxy.test",
+    "http://:secret@",
+  ])("A proxy at %j is refused by the name of its variable", async (http) => {
+    const opened = openProvider(settings({ baseUrl: "http://provider.test/v1", proxy: { http } }));
+    await expect(opened).rejects.toMatchObject({
+      name: "UsageError",
+      message: "HTTP_PROXY is no address of a proxy.",
+      remedy: expect.not.stringContaining("secret") as string,
+    });
+    const onThisMachine = await openProvider(settings({ proxy: { http } }));
+    await onThisMachine.close();
   });
 });
 

@@ -7,6 +7,7 @@ import { Deadline } from "../../timing/deadline.ts";
 import { openDispatcher } from "../dispatcher.ts";
 import { parseJson } from "../parse-json.ts";
 import { ProviderError } from "../provider-error.ts";
+import { proxyName } from "../proxies.ts";
 import type { HttpSettings } from "../provider-settings.ts";
 import { readAnswer } from "../read-answer.ts";
 import { splitLines } from "./split-lines.ts";
@@ -31,6 +32,7 @@ export class BatchHttp {
   readonly #origin: string;
   readonly #headers: Readonly<Record<string, string>>;
   readonly #timeoutMs: number;
+  readonly #proxy: string | undefined;
   readonly #context: ErrorContext;
 
   /** @param context names the settings in errors; the address is that of each request */
@@ -45,6 +47,7 @@ export class BatchHttp {
     this.#timeoutMs = settings.timeoutMs;
     this.#context = context;
     this.#dispatcher = openDispatcher(url, settings);
+    this.#proxy = proxyName(url, settings);
   }
 
   /** @returns the JSON of the answer; undefined where it is none. @throws {ProviderError} for everything but a 2xx */
@@ -98,7 +101,7 @@ export class BatchHttp {
     } catch (error) {
       if (error instanceof ProviderError) throw error;
       signal.throwIfAborted();
-      throw classifyNetworkError(error, context);
+      throw classifyNetworkError(error, context, this.#proxy);
     }
   }
 
@@ -128,7 +131,7 @@ export class BatchHttp {
           `${context.address} gave no whole answer within ${timeoutMs} ms.`,
         );
       signal.throwIfAborted();
-      throw classifyNetworkError(error, context);
+      throw classifyNetworkError(error, context, this.#proxy);
     }
   }
 

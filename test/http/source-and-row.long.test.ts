@@ -65,7 +65,7 @@ test("A row's page shows its state, and its text only when that is asked for", a
   expect(await row("3")).toContain("It has no text, and needs no vector.");
   // As the row has it, so that the page's button finds it in the queue.
   const page = await http.post("/row", { source: "patient_embeddings", key: "02" });
-  expect(await page.text()).not.toContain("02\"");
+  expect(await page.text()).not.toContain('02"');
   for (const key of ["4", "no number", "99999999999999999999", "1 or true"])
     expect(await row(key)).toContain("The table has no row with this key.");
 

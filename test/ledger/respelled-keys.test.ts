@@ -169,3 +169,16 @@ test("What was at the provider while the key was altered is kept under the key a
   expect(await keys("embedding_ledger")).toEqual(["6.00"]);
   await expect.poll(() => keys("embedding_queue"), { timeout: 30_000 }).toEqual([]);
 });
+
+test("Watched by another key after its type was altered, a table keeps its entries and what waits", async () => {
+  const { client, config, backfill, embed, keys } = await prepare(`
+    create table amounts (id numeric primary key, code text not null unique, body text);
+    insert into amounts values (6, 'a', 'six'), (7, 'b', 'seven'), (8, 'c', 'eight')`);
+  await embed("amounts");
+  await client.query(`update amounts set body = 'changed' where id = 7;
+    alter table amounts alter id type numeric(10, 2)`);
+  await watch(config, { table: "amounts", text: "body", key: ["code"] });
+  expect(await keys("embedding_ledger")).toEqual(["a", "b", "c"]);
+  expect(await keys("embedding_queue")).toEqual(["b"]);
+  expect(await backfill("amounts")).toEqual(["changed"]);
+});

@@ -21,7 +21,7 @@ as $$
     ('embedding_reservation', 'u', 'text_hash cache_model ticket owner reserved_at'),
     ('embedding_source', 'p', 'id name watched_table key_columns text_expression vector_column vector_table'
       ' passages backend model dimensions settings paused trouble triggers created_at current_model question_model'
-      ' tenant_column'),
+      ' tenant_column key_types'),
     ('embedding_spending', 'p', 'day source_id model purpose requests tokens unpriced_tokens cost'),
     ('embedding_usage', 'p', 'source_id day embedded cached failed truncated requests tokens model characters'
       ' counted_tokens timed_texts request_ms waits'),

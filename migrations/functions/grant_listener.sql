@@ -11,7 +11,7 @@ begin
     'usage on schema autoembed',
     'select on autoembed.migration',
     -- The right to `trouble` is its mark, see intended_grantees().
-    'select, update (trouble, current_model, question_model) on autoembed.embedding_source',
+    'select, update (trouble, current_model, question_model, key_types) on autoembed.embedding_source',
     'select, insert, update, delete on autoembed.embedding_queue',
     'select, insert, update, delete on autoembed.embedding_backfill',
     'select, insert, update, delete on autoembed.embedding_page',
@@ -49,6 +49,8 @@ begin
     'execute on function autoembed.requeue_unreadable_keys(autoembed.embedding_source, text[], text[])',
     'execute on function autoembed.embed_all_again(autoembed.embedding_source, text[])',
     'execute on function autoembed.key_sql(text, text[])',
+    'execute on function autoembed.respell_keys, autoembed.respell_page, autoembed.respelled_keys, autoembed.key_types',
+    'execute on function autoembed.same_key_sql(text, text, regclass, text[])',
     'execute on function autoembed.key_fits_sql(autoembed.embedding_source)',
     'execute on function autoembed.present_indexes()',
     'execute on function autoembed.outdated_triggers(autoembed.embedding_source)',

@@ -12,6 +12,7 @@ import { sentBy, type Sent } from "../providers/roles/sent.ts";
 import { onTooLong, sourceSettings } from "../providers/source-settings.ts";
 import { checkDimensions } from "../sources/check-dimensions.ts";
 import type { ChunkedSource } from "../sources/chunked-source.ts";
+import { refuseAlteredKey } from "../sources/respell-keys.ts";
 import type { Source } from "../sources/source.ts";
 import { countTextsToCut, type TextsToCut } from "./count-texts-to-cut.ts";
 import { countWork, type Work } from "./count-work.ts";
@@ -66,6 +67,7 @@ export async function dryRun(
   source: Source,
   { chunked, all, sample: size, signal }: DryRunOptions,
 ): Promise<DryRunReport> {
+  await refuseAlteredKey(db, source);
   const described = await describeProvider(config, source);
   const { name: backend, model, limits } = described;
   const { maxConcurrency, requestsPerMinute, tokensPerMinute } = policyOf(config, source);

@@ -7,6 +7,7 @@ import { invocation } from "../invocation.ts";
 import { runBackfill } from "../backfill/run-backfill.ts";
 import { SetupError, UsageError } from "../errors.ts";
 import { stopLending } from "../ledger/stop-lending.ts";
+import { respellKeys } from "../sources/respell-keys.ts";
 import type { Source } from "../sources/source.ts";
 import { choose } from "../sources/choose-sources.ts";
 import { planLimits, wantedLimits } from "./backfill-limits.ts";
@@ -136,6 +137,7 @@ export const backfill: Command = {
         else console.log([...reports.map(describeDryRun), ...describePlans(plan)].join("\n\n"));
         return exitCode;
       }
+      for (const source of sources) await respellKeys(db, source);
       if (values["per-row"]) {
         let rows = 0;
         let left = 0;

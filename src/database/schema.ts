@@ -484,6 +484,10 @@ export interface AutoembedEmbeddingSource {
    */
   key_columns: string[];
   /**
+   * Of each column of the key what decides how a value is written, as autoembed.key_types() has it: as it was when the kept keys were last known to be written as the table's rows have them.
+   */
+  key_types: string[] | null;
+  /**
    * The model; null follows the environment.
    */
   model: string | null;

@@ -9,6 +9,7 @@ import type { ChunkedSource } from "../sources/chunked-source.ts";
 import type { Sources } from "../sources/load-sources.ts";
 import { checkGrants } from "../sources/missing-grants.ts";
 import type { Source } from "../sources/source.ts";
+import { respellKeys } from "../sources/respell-keys.ts";
 import { Lenders } from "../ledger/lending.ts";
 import { registerModel, setCurrentModel, setQuestionModel } from "../ledger/model.ts";
 import { withTimeout } from "../timing/with-timeout.ts";
@@ -154,6 +155,7 @@ export class SourceWorkers {
         rowModel(provider, onTooLong(this.#dependencies.config, source)),
         source.vectorType,
       );
+      await respellKeys(this.#dependencies.db, source);
       await setCurrentModel(this.#dependencies.db, source, model);
       await setQuestionModel(this.#dependencies.db, source.id, provider.queryFingerprint);
       await this.#problems.recovered(source);
@@ -171,6 +173,7 @@ export class SourceWorkers {
   async #startChunking(source: ChunkedSource): Promise<void> {
     try {
       await checkGrants(this.#dependencies.db, source);
+      await respellKeys(this.#dependencies.db, source);
     } catch (error) {
       if (!isOfSource(error)) throw error;
       await this.#breakDown(source, error.message, true);

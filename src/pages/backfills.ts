@@ -35,6 +35,8 @@ export interface Backfill {
   readonly is_read: boolean;
   /** The key's columns are what they were when it began. */
   readonly is_of_key: boolean;
+  /** See `Source.hasAlteredKey`: since it began. */
+  readonly has_altered_key: boolean;
   /** Its pages go through the provider's batch API. */
   readonly in_batches: boolean;
 }
@@ -83,8 +85,11 @@ export async function beginBackfill(
 export async function findBackfill(db: Database, source: Source): Promise<Backfill | undefined> {
   const { rows } = await sql<Backfill>`
     select case when b.is_all then b.started_at::text end as all_since, b.position, b.is_read, b.in_batches,
-      b.key_columns = ${keyColumns(source)} as is_of_key
-    from autoembed.embedding_backfill b where b.source_id = ${source.id}`.execute(db);
+      b.key_columns = ${keyColumns(source)} as is_of_key,
+      coalesce(s.key_types <> autoembed.key_types(s), false) as has_altered_key
+    from autoembed.embedding_backfill b join autoembed.embedding_source s on s.id = b.source_id where b.source_id = ${source.id}`.execute(
+    db,
+  );
   return rows[0];
 }
 

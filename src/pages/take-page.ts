@@ -3,6 +3,7 @@ import type { Database } from "../database/connect.ts";
 import { delayIsOver } from "../database/delay-is-over.ts";
 import { isAfter, keyDescending, keyTexts, type KeyTexts } from "../sources/key-order.ts";
 import { withReadableKeys } from "../sources/readable-keys.ts";
+import { respellKeys } from "../sources/respell-keys.ts";
 import { isUnchanged, keysOf, watchedKeys } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 import { endBackfill, findBackfill, restartBackfill, type Backfill } from "./backfills.ts";
@@ -42,6 +43,9 @@ export interface Taker {
   readonly isAmongCurrent?: boolean;
 }
 
+/** Sources whose keys were looked at: some may stay as they are, of rows that others hold locked. */
+const respelled = new WeakSet<Source>();
+
 /**
  * Takes a page of the source's backfill: one that was given back, or else the next one.
  * @returns undefined where there is no backfill, or none of its pages can be taken now
@@ -54,6 +58,10 @@ async function takeAny(db: Database, source: Source, taker: Taker): Promise<Take
   for (;;) {
     const backfill = await findBackfill(db, source);
     if (backfill === undefined) return undefined;
+    if (backfill.has_altered_key && !respelled.has(source)) {
+      respelled.add(source);
+      await respellKeys(db, source);
+    }
     if (!backfill.is_of_key) {
       if (await restartBackfill(db, source)) continue;
       return undefined;

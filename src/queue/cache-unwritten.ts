@@ -3,7 +3,7 @@ import { bytesParameter, numbersParameter, textsParameter } from "../database/ar
 import type { Database } from "../database/connect.ts";
 import { vectorName, type Pgvector } from "../database/pgvector.ts";
 import type { VectorArray } from "../database/vector-array.ts";
-import { hasText, isUnchanged } from "../sources/source-sql.ts";
+import { hasText, isUnchanged, queueKey } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 import { isFree } from "../ledger/ledger-sql.ts";
 import type { LedgerModel } from "../ledger/model.ts";
@@ -34,10 +34,10 @@ export function cacheUnwritten(source: Source, unwritten: Unwritten): RawBuilder
   const isLeft = sql`${isUnchanged(source)} and case when ${unwritten.isLeft} then ${hasText("t")} else false end`;
   const rows = heldRows(tried, "paged", unwritten.claimed);
   const queued = sql`, queued as materialized (
-      select c.position, c.key from ${heldRows(tried, "queued", unwritten.claimed)} where ${isLeft} for key share of q skip locked
+      select c.position, ${queueKey(source, "t")} as key from ${heldRows(tried, "queued", unwritten.claimed)} where ${isLeft} for key share of q skip locked
     )`;
   return sql`present as materialized (
-      select c.position, c.key from ${rows} where ${isLeft} for key share of t skip locked
+      select c.position, ${queueKey(source, "t")} as key from ${rows} where ${isLeft} for key share of t skip locked
     )${unwritten.kind === "queued" ? queued : sql``}, cached as (
       insert into autoembed.embedding_cache (model, text_hash, embedding, source_id, key)
       select ${unwritten.cacheName}, p.text_hash, ${unwritten.vector}, ${sql.lit(source.id)}, p.key

@@ -3,7 +3,7 @@ import { ctidsParameter, numbersParameter, textsParameter } from "../database/ar
 import type { Database } from "../database/connect.ts";
 import { restoreFormats } from "../database/session-settings.ts";
 import { cacheFormer, removeFromLedger } from "../ledger/ledger-ctes.ts";
-import { hasText, isHeldRow, isUnchanged, keysOf, vectorTableOf } from "../sources/source-sql.ts";
+import { hasText, isHeldRow, isUnchanged, keysOf, queueKey, vectorTableOf } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 import { forEachKind, heldRows, lockHeld, type ClaimKind, type HeldRow } from "./held-rows.ts";
 import { dequeue, isLeaving, type Outcome } from "./vector-ctes.ts";
@@ -20,7 +20,7 @@ export async function clearVector(
         ${textsParameter(rows.map(({ key }) => key))}::text[]) as c(ticket, ctid, key)`;
     const { rows: outcomes } = await sql<Outcome>`
     with held as materialized (
-      select c.ticket, c.ctid, c.key, t.ctid as row_ctid, ${keysOf(source, "t")}
+      select c.ticket, c.ctid, ${queueKey(source, "t")} as key, t.ctid as row_ctid, ${keysOf(source, "t")}
       from ${heldRows(source, kind, given)}
       where not ${hasText("t")} and ${isUnchanged(source)}
       ${lockHeld(kind)}

@@ -3,7 +3,7 @@ import type { Database } from "../database/connect.ts";
 import { storing } from "../database/storing.ts";
 import { withPerRowFallback } from "../sources/per-row-fallback.ts";
 import type { Source } from "../sources/source.ts";
-import { isUnchanged, keyMatches, textHash, watchedRows } from "../sources/source-sql.ts";
+import { isUnchanged, keyMatches, queueKey, textHash, watchedRows } from "../sources/source-sql.ts";
 import type { PagedRow } from "./held-claims.ts";
 import { isOneOf, type TicketedRow } from "./is-one-of.ts";
 import { isOpen } from "./row-state.ts";
@@ -67,7 +67,7 @@ export async function failPaged(
     const { rows } = await storing(reason, (reason) =>
       sql<{ ticket: string }>`
     with free as materialized (
-      select c.ticket, c.key
+      select c.ticket, ${queueKey(source, "t")} as key
       from unnest(${paged.map(({ ticket }) => ticket)}::bigint[], ${paged.map(({ key }) => key)}::text[],
         ${paged.map(({ textHash }) => textHash)}::text[]) as c(ticket, key, text_hash)
       join ${watchedRows(source)} t on ${keyMatches(source, "t", "c")}

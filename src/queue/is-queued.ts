@@ -49,3 +49,8 @@ export function isOpenRow(row: string): RawBuilder<boolean> {
   return sql`exists (select from autoembed.embedding_queue q
           where q.source_id = ${sql.ref(`${row}.source_id`)} and q.key = ${sql.ref(`${row}.key`)} and ${isOpen()})`;
 }
+
+/** The keys of all that these sources have in the queue. */
+export function queuedKeys(sources: readonly Pick<Source, "id">[]): RawBuilder<unknown> {
+  return sql`select q.key from autoembed.embedding_queue q where q.source_id = any(${sources.map(({ id }) => id)}::int[])`;
+}

@@ -2,6 +2,7 @@ import { sql, type RawBuilder } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { keyMatches, keysOf, watchedKeys } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
+import { queuedKeys } from "./is-queued.ts";
 
 /**
  * The keys, as they are written, under which anything is kept of the row that a key names: one value may be written in
@@ -18,7 +19,7 @@ export async function spellingsOf(
     sql`${sql.ref(`${row}.source_id`)} = any(${sources.map(({ id }) => id)}::int[])`;
   const { rows } = await sql<{ key: string }>`
     select distinct s.key from (
-      select q.key from autoembed.embedding_queue q where ${isOfSources("q")}
+      ${queuedKeys(sources)}
       union all select l.key from autoembed.embedding_ledger l where ${isOfSources("l")}
       union all select e.key from autoembed.embedding_cache e where ${isOfSources("e")}
       union all (

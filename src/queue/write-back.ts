@@ -15,7 +15,7 @@ import { preparedPerSource, type PreparedPerSource } from "./prepared-per-source
 import { restorePlannerSettings } from "../database/kept-plan.ts";
 import { forEachKind, heldRows, lockHeld, type ClaimKind, type HeldRow } from "./held-rows.ts";
 import { dequeueWritten, writeVectorCtes, writableCte, type Outcome } from "./vector-ctes.ts";
-import { isUnchanged, keysOf, textHash, vectorType } from "../sources/source-sql.ts";
+import { isUnchanged, keysOf, queueKey, textHash, vectorType } from "../sources/source-sql.ts";
 
 interface EmbeddedRow extends HeldRow {
   /** The index, from 0, of its text in `hashes` and `vectors`: rows of equal text share one. */
@@ -70,7 +70,7 @@ function statement(kind: ClaimKind): PreparedPerSource<Outcome> {
         select h.position from held h where h.ticket = any(array(select w.ticket from written w))))`;
     return sql`
     with held as materialized (
-      select c.ticket, c.ctid, c.key, c.position, ($4::bytea[])[c.position] as text_hash, ${keysOf(source, "t")}
+      select c.ticket, c.ctid, ${queueKey(source, "t")} as key, c.position, ($4::bytea[])[c.position] as text_hash, ${keysOf(source, "t")}
       from ${heldRows(source, kind, claimed)}
       where ${textHash("t")} = ($4::bytea[])[c.position] and ${isUnchanged(source)} and ${restorePlannerSettings}
         and ${vectorHashes} is not null

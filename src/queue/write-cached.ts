@@ -9,7 +9,7 @@ import { preparedPerSource, type PreparedPerSource } from "./prepared-per-source
 import { restorePlannerSettings } from "../database/kept-plan.ts";
 import { forEachKind, heldRows, lockHeld, type ClaimKind, type HeldRow } from "./held-rows.ts";
 import { dequeueWritten, writeVectorCtes, writableCte, type Outcome } from "./vector-ctes.ts";
-import { isUnchanged, keysOf, textHash, vectorType } from "../sources/source-sql.ts";
+import { isUnchanged, keysOf, queueKey, textHash, vectorType } from "../sources/source-sql.ts";
 
 export interface Cached {
   readonly rows: readonly HeldRow[];
@@ -100,7 +100,7 @@ const fromCache = statementsOf({
 function lend(source: Source, kind: ClaimKind, lender: Lender): RawBuilder<unknown> {
   return sql`
     with locked as materialized (
-      select c.ticket, c.ctid, c.key, ${textHash("t")} as text_hash, ${keysOf(source, "t")}
+      select c.ticket, c.ctid, ${queueKey(source, "t")} as key, ${textHash("t")} as text_hash, ${keysOf(source, "t")}
       from ${heldRows(source, kind, sql`unnest($1::bigint[], $2::tid[], $5::text[]) as c(ticket, ctid, key)`)}
       where ${isUnchanged(source)} and ${restorePlannerSettings} and ${lender.knows(textHash("t"))}
       ${lockHeld(kind)}

@@ -89,6 +89,7 @@ export function diagnoseSource(row: SourceRow, use: Use): Source | ChunkedSource
     table: row.table,
     key: row.key.map(({ name, type, operators }): KeyColumn => ({ name, type: type ?? "", operators })),
     keyIndex: row.key_index,
+    ...(row.has_altered_key && { hasAlteredKey: true }),
     hasSingleKeyLookup: row.has_single_key_lookup,
     textExpression: row.text_expression,
     textIsColumn: row.text_is_column,

@@ -22,6 +22,8 @@ export interface SourceRow {
     /** The vector table has a column of this name and type too. */
     readonly in_vector_table: boolean;
   }[];
+  /** See `Source.hasAlteredKey`. */
+  readonly has_altered_key: boolean;
   /** A unique index that has columns of the key alone, which are not null; null where rows may have one key. */
   readonly key_index: number | null;
   /** The role that the trigger functions run as, where it may not write to the queue: changes are not queued. */
@@ -74,7 +76,7 @@ export async function readSources(db: Database): Promise<readonly SourceRow[]> {
       case when s.vector_table is not null then
         jsonb_build_object('schema', vn.nspname, 'table', vc.relname, 'oid', s.vector_table::oid::int8) end as vector_table,
       y.typname as vector_type, yn.nspname as vector_schema, nullif(v.atttypmod, -1) as column_dimensions,
-      ${key} as key, ${keyIndex} as key_index, ${roleWithoutQueue} as role_without_queue,
+      ${key} as key, ${hasAlteredKey} as has_altered_key, ${keyIndex} as key_index, ${roleWithoutQueue} as role_without_queue,
       ${hasSingleKeyLookup} as has_single_key_lookup,
       s.backend, s.model, s.dimensions, s.settings, s.paused, s.passages, ${embeddedBy} as embedded_by,
       ${missesInserts} as misses_inserts, ${hiddenByRowSecurity} as hidden_by_row_security, ${rule} as rule,
@@ -140,6 +142,14 @@ const key = sql`(
               and b.attname = k.name and b.atttypid = a.atttypid and not b.attisdropped)) order by k.n)
         from unnest(s.key_columns) with ordinality as k(name, n)
         left join pg_attribute a on a.attrelid = c.oid and a.attname = k.name and not a.attisdropped)`;
+
+/** As `autoembed.key_types` has it. */
+const hasAlteredKey = sql`coalesce(s.key_types <> (
+        select array_agg(case when a.atttypid in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) then 'integer'
+          when a.atttypid in ('text'::regtype, 'varchar'::regtype) then 'text'
+          else format('%s %s', a.atttypid, a.atttypmod) end order by k.n)
+        from unnest(s.key_columns) with ordinality as k(name, n)
+        join pg_attribute a on a.attrelid = c.oid and a.attname = k.name and not a.attisdropped), false)`;
 
 /** As `autoembed.check_key` has it. */
 const keyIndex = sql`(

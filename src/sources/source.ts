@@ -10,6 +10,8 @@ export interface Source extends TableName {
   readonly key: readonly KeyColumn[];
   /** The oid of a unique index over the key. Of a source that is planned there is none. */
   readonly keyIndex?: number;
+  /** A type of the key was altered, and what is kept of the rows may have their keys in another spelling. */
+  readonly hasAlteredKey?: true;
   /**
    * A row is found by one lookup in an index, whatever size Postgres assumes for the table when it plans: the key is one
    * column, an index begins with it, and no index has it in a later position, which would look as good while the table is

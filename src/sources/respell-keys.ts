@@ -1,0 +1,49 @@
+import { sql } from "kysely";
+import type { Database } from "../database/connect.ts";
+import { SetupError } from "../errors.ts";
+import { invocation } from "../invocation.ts";
+import type { Source } from "./source.ts";
+
+/**
+ * Where the type of the key was altered, the rows may have their keys in another spelling than ledger, cache and queue, as
+ * 6.00 for 6: these get it. What is kept of a row is found by how its key is written. One lookup where nothing was altered.
+ */
+export async function respellKeys(db: Database, { id }: Pick<Source, "id">): Promise<void> {
+  let locked = 0;
+  for (let after: string | null = null; ;) {
+    const found: Found | undefined = (
+      await sql<Found>`
+        select f.last_read, f.locked::float8 as locked
+        from autoembed.respell_keys(${id}, ${after}, ${locked}::bigint) f`.execute(db)
+    ).rows[0];
+    locked += found?.locked ?? 0;
+    after = found?.last_read ?? null;
+    if (after === null) return;
+  }
+}
+
+interface Found {
+  /** The key that was read last; null at the end. */
+  readonly last_read: string | null;
+  /** Rows that others had locked. */
+  readonly locked: number;
+}
+
+/**
+ * For a dry run, which writes nothing.
+ * @throws {SetupError} where what is kept of the rows may not be found by their keys
+ */
+export async function refuseAlteredKey(
+  db: Database,
+  { id, name }: Pick<Source, "id" | "name">,
+): Promise<void> {
+  const { rows } = await sql`
+    select from autoembed.embedding_source s where s.id = ${id} and s.key_types <> autoembed.key_types(s)`.execute(
+    db,
+  );
+  if (rows.length === 0) return;
+  throw new SetupError(
+    `The type of the key of ${name} was altered, and what is kept of its rows may have their keys as they were written before.`,
+    `A listener writes them as the rows have them: start one, or run ${invocation("drain")}, which embeds what is pending. Then count again.`,
+  );
+}

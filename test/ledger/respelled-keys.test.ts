@@ -1,0 +1,184 @@
+import { expect, onTestFinished, test, vi } from "vitest";
+import { openPool } from "../../src/database/pools.ts";
+import { erase } from "../../src/erase/erase.ts";
+import { watch } from "../../src/application.ts";
+import { createListener } from "../../src/listener/listener.ts";
+import { loadSources } from "../../src/sources/load-sources.ts";
+import { respellKeys } from "../../src/sources/respell-keys.ts";
+import { runCommand } from "../support/command.ts";
+import { prepareLeaving } from "../support/leaving.ts";
+import { session } from "../support/roles.ts";
+
+vi.setConfig({ testTimeout: 120_000 });
+
+/** Watched tables whose rows are embedded. */
+async function prepare(tables: string) {
+  const on = await prepareLeaving();
+  const { client, config, provider } = on;
+  await client.query(tables);
+  const db = openPool("command", config);
+  onTestFinished(() => db.destroy());
+  /** @returns the texts that were sent, without the probe of the model */
+  const backfill = async (table: string) => {
+    const before = provider.requests.length;
+    await on.run("backfill", "--source", table);
+    const sent = provider.requests.slice(before).flatMap(({ texts }) => texts);
+    return sent.filter((text) => !text.startsWith("pg-autoembed asks")).sort();
+  };
+  const embed = async (table: string) => {
+    await watch(config, { table, text: "body" });
+    await backfill(table);
+  };
+  const keys = async (table: "embedding_ledger" | "embedding_queue" | "embedding_cache") => {
+    const { rows } = await client.query<{ key: string }>(`select key from autoembed.${table} order by key`);
+    return rows.map(({ key }) => key);
+  };
+  return { ...on, db, backfill, embed, keys };
+}
+
+test("After a key's type was altered so that its keys are written in another way, a backfill finds which vectors are of old texts", async () => {
+  const { client, embed, backfill, keys, run } = await prepare(`
+    create table events (tenant int, at timestamp, body text, primary key (tenant, at));
+    insert into events select n, '2026-01-01'::timestamp + n * interval '1 day', 'event ' || n from generate_series(1, 5) n`);
+  await embed("events");
+  await client.query(`set timezone = 'UTC'; alter table events alter at type timestamptz;
+    alter table events disable trigger user; update events set body = 'changed 3' where tenant = 3;
+    alter table events enable trigger user`);
+  const dry = await run("backfill", "--source", "events", "--dry-run");
+  expect(dry).toMatchObject({ code: 1 });
+  expect(dry.stderr).toContain("key of events was altered");
+  expect(await backfill("events")).toEqual(["changed 3"]);
+  expect(await keys("embedding_ledger")).toEqual(
+    [1, 2, 3, 4, 5].map((n) => `["${n}", "2026-01-0${n + 1} 00:00:00+00"]`),
+  );
+  expect(await backfill("events")).toEqual([]);
+});
+
+test("A change of the model embeds every row of a key whose type was altered, also where a listener runs meanwhile", async () => {
+  const { client, embed, keys, environment, config } = await prepare(`
+    create table amounts (id numeric primary key, body text);
+    insert into amounts select n, 'amount ' || n from generate_series(1, 5) n`);
+  await embed("amounts");
+  const listener = createListener(config);
+  onTestFinished(async () => {
+    await listener.stop();
+  });
+  await listener.start();
+  await client.query("alter table amounts alter id type numeric(10, 2)");
+  const respelled = ["1.00", "2.00", "3.00", "4.00", "5.00"];
+  await expect.poll(() => keys("embedding_ledger"), { timeout: 30_000 }).toEqual(respelled);
+  await listener.stop();
+  const command = runCommand(["backfill", "--source", "amounts"], {
+    ...environment,
+    OPENAI_EMBED_MODEL: "another-model",
+  });
+  expect(await command.exited).toBe(0);
+  const { rows } = await client.query(
+    `select count(*)::int as rows from autoembed.embedding_ledger l join autoembed.embedding_model m on m.id = l.model_id
+     where m.name like '%another-model%'`,
+  );
+  expect(rows).toEqual([{ rows: 5 }]);
+  expect(await keys("embedding_ledger")).toEqual(respelled);
+});
+
+test("What a backfill took for another tool's vector, since it did not find the entry, is known again", async () => {
+  const { client, embed, backfill, keys } = await prepare(`
+    create table amounts (id numeric primary key, body text); insert into amounts values (6, 'six'), (7, 'seven')`);
+  await embed("amounts");
+  await client.query(`alter table amounts alter id type numeric(10, 2);
+    alter table amounts disable trigger user; update amounts set body = 'changed' where id = 6;
+    alter table amounts enable trigger user;
+    insert into autoembed.embedding_ledger (source_id, text_hash, key)
+    select l.source_id, sha256(convert_to(a.body, 'UTF8')), a.id::text
+    from autoembed.embedding_ledger l join amounts a on a.id = l.key::numeric`);
+  expect(await backfill("amounts")).toEqual(["changed"]);
+  expect(await keys("embedding_ledger")).toEqual(["6.00", "7.00"]);
+});
+
+test("A row that failed under the former spelling of its key is not sent again, and leaves the failed ones when its text changes", async () => {
+  const { client, embed, backfill, keys, provider } = await prepare(`
+    create table amounts (id numeric primary key, body text); insert into amounts values (6, 'bad'), (7, 'seven')`);
+  provider.poison = (text) => text === "bad";
+  await embed("amounts");
+  await client.query("alter table amounts alter id type numeric(10, 2)");
+  expect(await backfill("amounts")).toEqual([]);
+  expect(await keys("embedding_queue")).toEqual(["6.00"]);
+  await client.query("update amounts set body = 'good' where id = 6");
+  expect(await backfill("amounts")).toEqual(["good"]);
+  expect(await keys("embedding_queue")).toEqual([]);
+  expect(await keys("embedding_ledger")).toEqual(["6.00", "7.00"]);
+});
+
+test("Of a row that was deleted after its key was altered nothing is kept, neither by erase nor by its trigger", async () => {
+  const { client, db, drain, embed, keys } = await prepare(`
+    create table days (day date primary key, body text);
+    insert into days values ('2020-01-01', 'one'), ('2020-01-02', 'two'), ('2020-01-03', 'three')`);
+  await embed("days");
+  await client.query("update days set body = 'changed ' || body");
+  await drain();
+  await client.query("alter table days alter day type timestamp; delete from days where day = '2020-01-02'");
+  const options = { source: "days", keys: ["2020-01-02"], keepsText: false, isDryRun: false };
+  expect((await erase(db, options)).rows).toMatchObject([
+    { row: "gone", removed: { ledger: 1, cached_vectors: 1 } },
+  ]);
+  await drain();
+  const left = ["2020-01-01 00:00:00", "2020-01-03 00:00:00"];
+  expect(await keys("embedding_cache")).toEqual(left);
+  await client.query("delete from days where day = '2020-01-03'");
+  expect(await keys("embedding_cache")).toEqual(left.slice(0, 1));
+  expect(await keys("embedding_ledger")).toEqual(left.slice(0, 1));
+});
+
+test("A row that a user holds keeps nobody waiting: its key is written as the row has it the next time", async () => {
+  const { client, config, db, embed, keys } = await prepare(`
+    create table amounts (id numeric primary key, body text); insert into amounts values (6, 'six'), (7, 'seven')`);
+  await embed("amounts");
+  await client.query("alter table amounts alter id type numeric(10, 2)");
+  const [source] = (await loadSources(db)).usable.filter(({ name }) => name === "amounts");
+  if (source === undefined) throw new Error("it cannot be worked on");
+  expect(source.hasAlteredKey).toBe(true);
+  const user = await session(config.DATABASE_URL);
+  await user.query("begin; select from amounts where id = 6 for update");
+  await respellKeys(db, source);
+  expect(await keys("embedding_ledger")).toEqual(["6", "7.00"]);
+  await user.query("rollback");
+  await respellKeys(db, source);
+  expect(await keys("embedding_ledger")).toEqual(["6.00", "7.00"]);
+});
+
+test("What was at the provider while the key was altered is kept under the key as the row has it now", async () => {
+  const { client, config, provider, keys } = await prepare(
+    `create table amounts (id numeric primary key, body text)`,
+  );
+  await watch(config, { table: "amounts", text: "body" });
+  const listener = createListener(config);
+  onTestFinished(async () => {
+    await listener.stop();
+  });
+  await listener.start();
+  provider.latencyMs = 1_500;
+  const before = provider.requests.length;
+  await client.query("insert into amounts values (6, 'six')");
+  await expect
+    .poll(() => provider.requests.slice(before).some(({ texts }) => texts.includes("six")), {
+      timeout: 30_000,
+    })
+    .toBe(true);
+  await client.query("alter table amounts alter id type numeric(10, 2)");
+  await expect.poll(() => keys("embedding_ledger"), { timeout: 30_000 }).not.toEqual([]);
+  expect(await keys("embedding_ledger")).toEqual(["6.00"]);
+  await expect.poll(() => keys("embedding_queue"), { timeout: 30_000 }).toEqual([]);
+});
+
+test("Watched by another key after its type was altered, a table keeps its entries and what waits", async () => {
+  const { client, config, backfill, embed, keys } = await prepare(`
+    create table amounts (id numeric primary key, code text not null unique, body text);
+    insert into amounts values (6, 'a', 'six'), (7, 'b', 'seven'), (8, 'c', 'eight')`);
+  await embed("amounts");
+  await client.query(`update amounts set body = 'changed' where id = 7;
+    alter table amounts alter id type numeric(10, 2)`);
+  await watch(config, { table: "amounts", text: "body", key: ["code"] });
+  expect(await keys("embedding_ledger")).toEqual(["a", "b", "c"]);
+  expect(await keys("embedding_queue")).toEqual(["b"]);
+  expect(await backfill("amounts")).toEqual(["changed"]);
+});

@@ -33,7 +33,7 @@ export interface Plan {
 /** Reads what is there, and writes nothing. */
 export async function planUninstall(db: Database, names: OwnNames, withVectors: boolean): Promise<Plan> {
   const sample = await findSampleTable(db);
-  const parts = await whereDamaged(vectorParts(db, sample?.oid ?? null));
+  const parts = await whereDamaged(vectorParts(db, sample?.oid ?? null), []);
   const removed = parts.filter(({ staysBecause }) => withVectors && staysBecause === null);
   return {
     triggers: await ownTriggers(db),

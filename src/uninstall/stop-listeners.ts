@@ -28,7 +28,10 @@ export async function aliveListeners(db: Database): Promise<readonly AliveListen
   const alive = sql<AliveListener>`
     select host, pid, version from autoembed.embedding_listener where not (${isSilent}) order by host, pid`;
   // Without these tables no listener can work.
-  return await whereDamaged(alive.execute(db).then(({ rows }) => rows));
+  return await whereDamaged(
+    alive.execute(db).then(({ rows }) => rows),
+    [],
+  );
 }
 
 export function describeListener({ host, pid, version }: AliveListener): string {

@@ -18,7 +18,7 @@ describeNative("Least privileges are enough, and are kept", "needs roles of its 
     const refusal = async (): Promise<string> =>
       await again().then(
         () => "",
-        (error: unknown) => (error instanceof SetupError ? String(error.remedy) : ""),
+        (error: unknown) => (error instanceof SetupError ? error.remedy : ""),
       );
     const database = new URL(url).pathname.slice(1);
     const grants = ["create on database MINE to ROLE;", "create on schema public to ROLE;"];

@@ -5,7 +5,7 @@ import type { Database } from "./connect.ts";
 import { isDatabaseError } from "./database-fault.ts";
 
 /** What our schema lacks, and what to do. */
-export interface Loss {
+interface Loss {
   readonly what: string;
   readonly remedy: string;
 }

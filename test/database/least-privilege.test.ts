@@ -1,5 +1,6 @@
 import pg from "pg";
 import { expect, onTestFinished, test } from "vitest";
+import { SetupError } from "../../src/errors.ts";
 import { migrate } from "../../src/migrate.ts";
 import { runCommand } from "../support/command.ts";
 import { describeNative } from "../support/database.ts";
@@ -17,7 +18,7 @@ describeNative("Least privileges are enough, and are kept", "needs roles of its 
     const refusal = async (): Promise<string> =>
       await again().then(
         () => "",
-        ({ remedy = "" }: { remedy?: string }) => remedy,
+        (error: unknown) => (error instanceof SetupError ? error.remedy : ""),
       );
     const database = new URL(url).pathname.slice(1);
     const grants = ["create on database MINE to ROLE;", "create on schema public to ROLE;"];

@@ -19,6 +19,11 @@ begin
   if cardinality(types) is distinct from cardinality(source.key_columns) or types = source.key_types then
     return;
   end if;
+  -- Not known: from before the types were kept. Of these, few rows had their keys in another spelling ever.
+  if source.key_types is null and types <@ array['integer', 'text', format('%s -1', 'uuid'::regtype::oid)] then
+    update autoembed.embedding_source s set key_types = types where s.id = of_source;
+    return;
+  end if;
   keys := array(
     select k.key from (
       (select l.key from autoembed.embedding_ledger l

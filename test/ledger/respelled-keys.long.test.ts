@@ -182,3 +182,22 @@ test("Watched by another key after its type was altered, a table keeps its entri
   expect(await keys("embedding_queue")).toEqual(["b"]);
   expect(await backfill("amounts")).toEqual(["changed"]);
 });
+
+test("Of a source that was watched before the types of its key were kept, the keys are looked at once", async () => {
+  const { client, embed, backfill, keys } = await prepare(`
+    create table prices (id numeric primary key, body text);
+    insert into prices select n, 'price ' || n from generate_series(1, 3) n;
+    create table parts (id bigint primary key, body text);
+    insert into parts select n, 'part ' || n from generate_series(1, 3) n`);
+  await embed("prices");
+  await embed("parts");
+  await client.query(`update autoembed.embedding_source set key_types = null;
+    alter table prices alter id type numeric(10, 2)`);
+  expect(await backfill("prices")).toEqual([]);
+  expect(await backfill("parts")).toEqual([]);
+  expect((await keys("embedding_ledger")).filter((key) => key.includes("."))).toEqual(["1.00", "2.00", "3.00"]);
+  const { rows } = await client.query(
+    "select from autoembed.embedding_source where key_types is null and name in ('prices', 'parts')",
+  );
+  expect(rows).toEqual([]);
+});

@@ -56,7 +56,10 @@ export async function search(
   try {
     return (await opened.search(question, options)).hits;
   } finally {
-    await opened.close();
+    const closed = opened.close();
+    closed.catch(() => undefined); // thrown below
+    // A connection that waits for the database would be waited for.
+    if (options.signal?.aborted !== true) await closed;
   }
 }
 

@@ -97,7 +97,7 @@ function explain(error: unknown, { dimensions }: MigrateOptions): unknown {
   if (error.code === "42501") {
     return new SetupError(
       `The role may not migrate this database: ${error.message}.`,
-      "Migrate as the owner of the database (or of the schema autoembed), and listen as a lesser role. Another role needs the right to create in the database and, for patient_embeddings, in public: grant create on database MINE to ROLE; grant create on schema public to ROLE;",
+      "Migrate as the owner of the database (or of the schema autoembed), and listen as a lesser role. For the first time, another role needs the right to create in the database and, for patient_embeddings, in public: grant create on database MINE to ROLE; grant create on schema public to ROLE;",
       { cause: error },
     );
   }

@@ -40,7 +40,7 @@ begin
     'execute on function autoembed.roles_without_queue()',
     'execute on function autoembed.missing_indexes()',
     'execute on function autoembed.changed_columns()',
-    'execute on function autoembed.changed_tables()',
+    'execute on function autoembed.changed_tables(), autoembed.lost_tables()',
     'execute on function autoembed.foreign_additions()',
     'execute on function autoembed.missing_constraints()',
     'execute on function autoembed.own_constraints()',

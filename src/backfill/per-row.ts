@@ -30,7 +30,7 @@ import type { Progress } from "./progress.ts";
 export interface PerRowReport {
   /** Rows that received a vector. */
   readonly rows: number;
-  /** Rows that were found without one and have none now: changed meanwhile, too long, refused, or not reached. */
+  /** Rows with a text and without a vector: changed meanwhile, too long, refused, or not reached. */
   readonly left: number;
 }
 
@@ -46,7 +46,7 @@ export async function backfillPerRow(
   options: { readonly progress: Progress; readonly signal: AbortSignal },
 ): Promise<PerRowReport> {
   const { progress, signal } = options;
-  const work = withProvider(config, source, { signal }, async (provider) => {
+  const work = withProvider(config, source, { signal, isPatient: true }, async (provider) => {
     const { rows } = await sql<{ key: KeyTexts }>`
       select ${keyTexts(source, "t")} as key from ${rowsWithVectors(source)} t where t.vector is null and ${hasText("t")}`.execute(
       db,

@@ -65,7 +65,7 @@ export async function sendSample(
   const sample = { kept: 0, refused: 0, refusal: null as string | null, tokens: 0 };
   events.on("answered", ({ tokens }) => (sample.tokens += tokens));
   await budget.refresh(db);
-  return await withProvider(config, source, { signal }, async (opened) => {
+  return await withProvider(config, source, { signal, isPatient: true }, async (opened) => {
     checkDimensions(source, opened);
     const provider = providerOfSource(opened, payerOf(config, source), events, budget, batchSize);
     const { textCharacters } = provider.limits;

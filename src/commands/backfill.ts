@@ -203,7 +203,7 @@ function describePerRow(rows: number, left: number): string {
   const embedded = `${rows} rows embedded, one at a time.`;
   return left === 0
     ? embedded
-    : `${embedded} ${left} more have no vector: they have changed meanwhile, are too long, or are refused. A backfill without --per-row says why.`;
+    : `${embedded} ${left} more have no vector: they have changed meanwhile, are too long, are refused, or were not reached. A backfill without --per-row embeds them, or says why not.`;
 }
 
 function describePlans(plan: BackfillPlan | undefined): string[] {

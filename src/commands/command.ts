@@ -34,7 +34,7 @@ export interface Command {
   readonly run: (args: readonly string[]) => Promise<number>;
 }
 
-/** `parseArgs`, with its errors as usage errors, and an option of one value that is given twice as another. */
+/** `parseArgs`, whose errors are usage errors. So is an option of one value that is given twice. */
 export function parseCommand<const T extends ParseArgsConfig>(
   command: Pick<Command, "usage">,
   args: readonly string[],

@@ -10,11 +10,15 @@ interface Loss {
   readonly remedy: string;
 }
 
-/** Finds the tables, columns and the sequence of ours that are missing. */
-export async function findLoss(db: Database): Promise<Loss | undefined> {
-  const { rows } = await sql<{ name: string; definition: string | null; has_pgvector: boolean }>`
+/** What embedding needs. Without another table of ours something is not counted, or not found again. */
+const NEEDED = /^embedding_(backfill|cache|ledger|listener|model|page|queue|reservation|source|ticket)(\.|$)/;
+
+/** Finds the tables, columns and the sequence of ours that are missing: all, or those that match. */
+export async function findLoss(db: Database, wanted = /^/): Promise<Loss | undefined> {
+  const { rows: missing } = await sql<{ name: string; definition: string | null; has_pgvector: boolean }>`
     select t.name, t.definition, exists (select from pg_extension where extname = 'vector') as has_pgvector
-    from autoembed.changed_tables() t where t.kind = 'missing'`.execute(db);
+    from autoembed.lost_tables() t where t.kind = 'missing' order by t.name`.execute(db);
+  const rows = missing.filter(({ name }) => wanted.test(name));
   if (rows.length === 0) return undefined;
   const lost = `The schema autoembed has lost ${rows.map(({ name }) => name).join(", ")}.`;
   if (rows.some(({ has_pgvector: has }) => !has)) {
@@ -40,10 +44,10 @@ const CANNOT_LOOK = new Set(["42883", "42501"]);
 
 /**
  * Looks before anything is sent: what a provider answers could not be stored, and would be paid for again.
- * @throws {SetupError} where a table or a column of ours is missing
+ * @throws {SetupError} where a table or a column is missing that embedding needs
  */
 export async function requireTables(db: Database): Promise<void> {
-  const loss = await findLoss(db).catch((error: unknown) => {
+  const loss = await findLoss(db, NEEDED).catch((error: unknown) => {
     if (isDatabaseError(error) && CANNOT_LOOK.has(error.code)) return undefined;
     throw error;
   });

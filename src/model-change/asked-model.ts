@@ -21,7 +21,7 @@ export async function askedModel(config: Config, live: Source, asked: ModelOptio
   const made = await withProvider(
     environment,
     { ...overrides, dimensions: asked.dimensions ?? null },
-    {},
+    { isPatient: true },
     ({ model, dimensions }) => ({ model, dimensions }),
   );
   return { ...overrides, ...made };

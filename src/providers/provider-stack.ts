@@ -20,7 +20,7 @@ import { withUsageEvents, type Budget, type Payer } from "./with-usage-events.ts
  *   RetryingProvider     paced, retried, stopped by an open circuit; shared by all sources with equal settings
  *   withUsageEvents      what one source sees: the day's budget, and an event with the tokens of each answer
  *
- * A command takes the first three (`openProvider`), and waits only for what is throttled (`forCommand`). A listener takes all six.
+ * A command takes the first three (`openProvider`), and waits at most for what is throttled (`forCommand`). A listener takes all six.
  */
 
 export function openBackend(settings: ProviderSettings): PrefixedBackend {

@@ -9,7 +9,7 @@ export function checkProxies({ https, http }: Proxies): void {
     if (value !== undefined && value !== "" && !isAddress(value))
       throw new UsageError(
         `${name} is no address of a proxy.`,
-        "Such as http://proxy.example.com:3128, or http://user:password@proxy.example.com:3128 with what is special in a password as %40.",
+        "The name of the variable may be in lower case. An address is such as http://proxy.example.com:3128, or http://user:password@proxy.example.com:3128 with what is special in a password as %40.",
       );
 }
 

@@ -45,6 +45,8 @@ export class Providers {
   readonly #open = new Map<string, Promise<RetryingProvider>>();
   readonly #known = new Set<RetryingProvider>();
   readonly #limiters = new Map<string, Limiter>();
+  /** The end of the last long pause that was reported, in ms since 1970. */
+  readonly #pausedUntil = new WeakMap<RetryingProvider, number>();
   #stopped = false;
   #closed = false;
 
@@ -116,10 +118,18 @@ export class Providers {
   }
 
   /** A long pause alone: at a rate limit, providers ask for short ones all the time. */
-  #reportPause({ backend, model, state: { name, error }, nextTryAt }: RetryingProvider): void {
+  #reportPause(provider: RetryingProvider): void {
+    const {
+      backend,
+      model,
+      state: { name, error },
+      nextTryAt,
+    } = provider;
     if (name !== "throttled" || error === undefined || nextTryAt === undefined) return;
     const seconds = (nextTryAt.getTime() - Date.now()) / 1_000;
-    if (seconds < LONG_PAUSE_S) return;
+    // Each request that is in flight then is refused as well.
+    if (seconds < LONG_PAUSE_S || Date.now() < (this.#pausedUntil.get(provider) ?? 0)) return;
+    this.#pausedUntil.set(provider, nextTryAt.getTime());
     const problem = `${error.message} It is asked again in ${formatDuration(seconds)}.`;
     this.#events.emit("throttled", { backend, model, problem });
   }
@@ -188,20 +198,25 @@ export function policyOf(
 }
 
 /**
- * Opens a provider for one piece of work of a command, and closes it afterwards. What is throttled is sent again
- * (`EMBED_MAX_RETRIES`); any other failure is reported at once.
+ * Opens a provider for one piece of work of a command, and closes it afterwards. A failure is reported at once.
  * @param options.dimensions where they are known, the provider is not asked for a vector first
+ * @param options.isPatient what is throttled is sent again: `EMBED_MAX_RETRIES`, for half a minute
  * @throws {ProviderError} where it does not answer, or with vectors of another length
  */
 export async function withProvider<T>(
   config: ProviderConfig,
   overrides: ProviderOverrides,
-  options: { readonly dimensions?: number | null; readonly signal?: AbortSignal },
+  options: {
+    readonly dimensions?: number | null;
+    readonly signal?: AbortSignal;
+    readonly isPatient?: boolean;
+  },
   work: (provider: Provider) => T | Promise<T>,
 ): Promise<T> {
   const settings = resolveProviderSettings(config, overrides);
-  const { dimensions = null, signal = new AbortController().signal } = options;
-  const patience = { maxRetries: config.EMBED_MAX_RETRIES, backoffMs: config.EMBED_BACKOFF_MS };
+  const { dimensions = null, signal = new AbortController().signal, isPatient = false } = options;
+  const { EMBED_MAX_RETRIES: maxRetries, EMBED_BACKOFF_MS: backoffMs } = config;
+  const patience = { maxRetries: isPatient ? maxRetries : 0, backoffMs };
   const opened =
     dimensions === null
       ? await patiently(patience, signal, () => openProvider(settings, signal))

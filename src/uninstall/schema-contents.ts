@@ -44,7 +44,8 @@ export const isOwnTrigger = sql<boolean>`(not t.tgisinternal and t.tgparentid = 
 export async function isInstalled(db: Database, names: OwnNames): Promise<boolean> {
   const { rows } = await sql`select from pg_namespace where nspname = 'autoembed'`.execute(db);
   if (rows.length === 0) return false;
-  return (await ownRelations(db, names)).length > 0 || (await ownTriggers(db)).length > 0;
+  const found = [await ownRelations(db, names), await ownTriggers(db), await ownRoutines(db, names)];
+  return found.some((things) => things.length > 0);
 }
 
 export async function ownRelations(db: Database, names: OwnNames): Promise<OwnRelation[]> {

@@ -52,7 +52,7 @@ export async function compareSample(
   source: Source,
   { sample: size, without, signal, onCompared }: CompareOptions,
 ): Promise<ComparedSample> {
-  return await withProvider(config, source, { signal }, async (provider) => {
+  return await withProvider(config, source, { signal, isPatient: true }, async (provider) => {
     checkDimensions(source, provider);
     const sample = await withPerRowFallback(source, (source) =>
       sampleRows(db, source, size, provider.limits.textCharacters, without),

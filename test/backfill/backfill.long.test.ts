@@ -183,7 +183,7 @@ test("A backfill with --per-row gives the same vectors, and enters them in the l
     backfillPerRow(db, config, source, { progress, signal }),
   );
 
-  expect(rows).toBe(12);
+  expect(rows).toEqual({ rows: 12, left: 0 });
   expect(await wrongRows(on.client)).toEqual([]);
   const { rows: entered } = await on.client.query(`
     select count(*)::int as rows, min(m.name) like 'llm_api/%' as named from patient_embeddings p

@@ -1,5 +1,6 @@
 import { expect, onTestFinished, test } from "vitest";
 import { readConfig } from "../../src/config.ts";
+import { WrongDimensions } from "../../src/providers/answer.ts";
 import { withProvider } from "../../src/providers/registry.ts";
 import { NO_OVERRIDES } from "../../src/providers/resolve-provider-settings.ts";
 import { startProviderServer } from "../support/provider-server.ts";
@@ -14,12 +15,12 @@ async function prepare(environment: Record<string, string> = {}) {
     EMBED_BACKOFF_MS: "1",
     ...environment,
   });
-  const embed = (text: string, signal = AbortSignal.timeout(20_000)): Promise<number> =>
-    withProvider(config, NO_OVERRIDES, { signal }, async (provider) => {
+  const embed = (text: string, signal = AbortSignal.timeout(20_000), isPatient = true): Promise<number> =>
+    withProvider(config, NO_OVERRIDES, { signal, isPatient }, async (provider) => {
       const { vectors } = await provider.embed([text], "document", signal);
       return vectors.count;
     });
-  return { server, embed };
+  return { server, config, embed };
 }
 
 test("A command's request that is throttled is sent again, the first one too", async () => {
@@ -36,12 +37,30 @@ test("A command that is throttled however often says what to do, after as many r
   expect(server.requests).toHaveLength(4);
 });
 
-test("A command waits for no pause of an hour, and its end is not waited for", async () => {
+test("A command that was asked to wait for an hour ends at once, and one that waits ends with its signal", async () => {
   const { server, embed } = await prepare();
   server.always({ status: 429, headers: { "retry-after": "3600" } });
   await expect(embed("a")).rejects.toThrow(/Run the command again/);
-  server.always({ status: 429, headers: { "retry-after": "30" } });
-  await expect(embed("a", AbortSignal.timeout(500))).rejects.toThrow(/answered 429/);
+  server.always({ status: 429, headers: { "retry-after": "25" } });
+  const interrupted = new AbortController();
+  const failing = embed("a", interrupted.signal).catch((error: unknown) => (error as Error).message);
+  await expect.poll(() => server.requests.filter(({ status }) => status === 429)).toHaveLength(2);
+  interrupted.abort();
+  expect(await failing).toMatch(/answered 429.*Run the command again/);
+});
+
+test("A command that has better things to do than to wait is told at once that it is throttled", async () => {
+  const { server, embed } = await prepare();
+  server.always(429);
+  await expect(embed("a", AbortSignal.timeout(20_000), false)).rejects.toThrow(/answered 429/);
+  expect(server.requests).toHaveLength(1);
+});
+
+test("A model that makes vectors of another length is refused as that", async () => {
+  const { config } = await prepare();
+  await expect(
+    withProvider(config, { ...NO_OVERRIDES, model: "of-one-length", dimensions: 7 }, {}, () => 0),
+  ).rejects.toThrow(WrongDimensions);
 });
 
 test("Any other failure is reported to a command at once, and nothing is said to be tried later", async () => {

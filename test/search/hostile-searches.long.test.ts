@@ -151,7 +151,8 @@ test.each(Object.entries(OPTIONS))(
   async (_name, [{ ...options }, message]) => {
     const { search, post, secrets } = await prepared();
     const like = "like" in options ? { like: SECRET } : undefined;
-    const refused = await search.search(like ?? "printer", { source: "notes", ...options }).then(
+    const others = like === undefined ? options : {};
+    const refused = await search.search(like ?? "printer", { source: "notes", ...others }).then(
       () => "",
       (error: unknown) =>
         error instanceof UsageError ? `${error.message} ${error.remedy}` : `not a refusal: ${String(error)}`,

@@ -195,7 +195,11 @@ test("Of a source that was watched before the types of its key were kept, the ke
     alter table prices alter id type numeric(10, 2)`);
   expect(await backfill("prices")).toEqual([]);
   expect(await backfill("parts")).toEqual([]);
-  expect((await keys("embedding_ledger")).filter((key) => key.includes("."))).toEqual(["1.00", "2.00", "3.00"]);
+  expect((await keys("embedding_ledger")).filter((key) => key.includes("."))).toEqual([
+    "1.00",
+    "2.00",
+    "3.00",
+  ]);
   const { rows } = await client.query(
     "select from autoembed.embedding_source where key_types is null and name in ('prices', 'parts')",
   );

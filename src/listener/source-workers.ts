@@ -118,17 +118,16 @@ export class SourceWorkers {
       if (source?.paused === true) this.#retire(id, "paused");
       else if (source === undefined || !this.#isAtWork(source)) this.#retire(id, "absent");
     }
-    for (const source of broken) await this.#breakDown(source, source.problem, true);
-    for (const source of chunked) if (this.#mayStart(source)) await this.#startChunking(source);
-    const starts: Promise<void>[] = [];
-    for (const source of usable) {
-      if (!this.#mayStart(source)) continue;
-      // Not awaited: a provider that does not answer keeps no other source waiting.
-      const start = this.#startEmbedding(source);
-      starts.push(start);
-      start.catch(() => undefined); // reported as a problem, and tried again when the sources are next read
-    }
+    const starts = usable
+      .filter((source) => this.#mayStart(source))
+      .map((source) => this.#start(source, () => this.#prepareEmbedding(source)));
+    const chunkedStarts = chunked
+      .filter((source) => this.#mayStart(source))
+      .map((source) => this.#start(source, () => this.#prepareChunking(source)));
+    // Not awaited: a provider that does not answer, or a source that is locked, keeps no other one waiting.
+    for (const start of [...starts, ...chunkedStarts]) start.catch(() => undefined); // reported as a problem, and tried again when the sources are next read
     this.#firstStarts ??= starts;
+    for (const source of broken) await this.#breakDown(source, source.problem, true);
   }
 
   #isAtWork(source: Source): boolean {
@@ -139,29 +138,14 @@ export class SourceWorkers {
     return !source.paused && !this.#isAtWork(source);
   }
 
-  async #startEmbedding(source: Source): Promise<void> {
+  async #start(source: Source, prepare: () => Promise<() => WorkerLoop>): Promise<void> {
     this.#states.set(source.id, { name: "starting", fingerprint: fingerprintOf(source) });
-    // What was started may have been changed, paused or dropped by the time that its provider answers.
-    const isOutdated = (): boolean => this.#closed || !this.#states.is("starting", source);
     try {
-      checkPrices(this.#dependencies.config, [source]);
-      const granted = checkGrants(this.#dependencies.db, source);
-      granted.catch(() => undefined); // thrown below
-      const provider = await this.#dependencies.providers.for(source);
-      checkDimensions(source, provider);
-      await granted;
-      const model = await registerModel(
-        this.#dependencies.db,
-        rowModel(provider, onTooLong(this.#dependencies.config, source)),
-        source.vectorType,
-      );
-      await respellKeys(this.#dependencies.db, source);
-      await setCurrentModel(this.#dependencies.db, source, model);
-      await setQuestionModel(this.#dependencies.db, source.id, provider.queryFingerprint);
+      const makeWorker = await prepare();
       await this.#problems.recovered(source);
-      if (isOutdated()) return;
-      const lending = this.#lenders.add(source, model);
-      this.#run(source, makeEmbedWorker(this.#dependencies, source, provider, this.#pgvector, lending));
+      // What was started may have been changed, paused or dropped meanwhile.
+      if (this.#closed || !this.#states.is("starting", source)) return;
+      this.#run(source, makeWorker());
     } catch (error) {
       if (!this.#states.is("starting", source)) return;
       const problem = error instanceof Error ? error.message : "unknown";
@@ -170,21 +154,34 @@ export class SourceWorkers {
     }
   }
 
-  async #startChunking(source: ChunkedSource): Promise<void> {
-    try {
-      await checkGrants(this.#dependencies.db, source);
-      await respellKeys(this.#dependencies.db, source);
-    } catch (error) {
-      if (!isOfSource(error)) throw error;
-      await this.#breakDown(source, error.message, true);
-      return;
-    }
-    await this.#problems.recovered(source);
-    if (this.#closed) return;
+  async #prepareEmbedding(source: Source): Promise<() => WorkerLoop> {
+    checkPrices(this.#dependencies.config, [source]);
+    const granted = checkGrants(this.#dependencies.db, source);
+    granted.catch(() => undefined); // thrown below
+    const provider = await this.#dependencies.providers.for(source);
+    checkDimensions(source, provider);
+    await granted;
+    const model = await registerModel(
+      this.#dependencies.db,
+      rowModel(provider, onTooLong(this.#dependencies.config, source)),
+      source.vectorType,
+    );
+    await respellKeys(this.#dependencies.db, source);
+    await setCurrentModel(this.#dependencies.db, source, model);
+    await setQuestionModel(this.#dependencies.db, source.id, provider.queryFingerprint);
+    return () => {
+      const lending = this.#lenders.add(source, model);
+      return makeEmbedWorker(this.#dependencies, source, provider, this.#pgvector, lending);
+    };
+  }
+
+  async #prepareChunking(source: ChunkedSource): Promise<() => WorkerLoop> {
+    await checkGrants(this.#dependencies.db, source);
+    await respellKeys(this.#dependencies.db, source);
     const onSplit = (): void => {
       this.wake(source.embeddedBy);
     };
-    this.#run(source, makeChunkWorker(this.#dependencies, source, onSplit));
+    return () => makeChunkWorker(this.#dependencies, source, onSplit);
   }
 
   #run(source: Source, worker: WorkerLoop): void {

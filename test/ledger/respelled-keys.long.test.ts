@@ -195,9 +195,32 @@ test("Of a source that was watched before the types of its key were kept, the ke
     alter table prices alter id type numeric(10, 2)`);
   expect(await backfill("prices")).toEqual([]);
   expect(await backfill("parts")).toEqual([]);
-  expect((await keys("embedding_ledger")).filter((key) => key.includes("."))).toEqual(["1.00", "2.00", "3.00"]);
+  expect((await keys("embedding_ledger")).filter((key) => key.includes("."))).toEqual([
+    "1.00",
+    "2.00",
+    "3.00",
+  ]);
   const { rows } = await client.query(
     "select from autoembed.embedding_source where key_types is null and name in ('prices', 'parts')",
   );
   expect(rows).toEqual([]);
+});
+
+test("A source in chunks that somebody holds by a lock keeps no other source from being embedded", async () => {
+  const { client, config, keys } = await prepare(`
+    create table letters (id numeric primary key, body text);
+    create table notes (id bigint primary key, body text)`);
+  await watch(config, { table: "letters", text: "body", into: "letter_chunks", chunks: { chunk: 50 } });
+  await watch(config, { table: "notes", text: "body" });
+  await client.query("alter table letters alter id type numeric(10, 2); insert into notes values (1, 'one')");
+  const user = await session(config.DATABASE_URL);
+  await user.query("begin; select from autoembed.embedding_source where name = 'letters' for update");
+  const listener = createListener(config);
+  onTestFinished(async () => {
+    await listener.stop();
+  });
+  await listener.start();
+  await expect.poll(() => keys("embedding_ledger"), { timeout: 30_000 }).toEqual(["1"]);
+  await user.query("rollback; insert into letters values (2, 'a letter')");
+  await expect.poll(() => keys("embedding_queue"), { timeout: 60_000 }).toEqual([]);
 });

@@ -3,7 +3,6 @@ import type { Database } from "../database/connect.ts";
 import { wakeListeners } from "../database/wake-listeners.ts";
 import { beginBackfill, type BackfillOptions } from "../pages/backfills.ts";
 import { hasAtMostPending } from "../queue/counts.ts";
-import { respellKeys } from "../sources/respell-keys.ts";
 import { uncacheDeleted, unrecordDeleted } from "../ledger/forget-deleted.ts";
 import type { ChunkedSource } from "../sources/chunked-source.ts";
 import { withReadableKeys } from "../sources/readable-keys.ts";
@@ -19,7 +18,6 @@ const LOOK_MS = 200;
  * whole ledger of the source, for which embedding does not wait.
  */
 export async function beginEmbedding(db: Database, source: Source, options: BackfillOptions): Promise<void> {
-  await respellKeys(db, source);
   await beginBackfill(db, source, options);
   await withReadableKeys(db, [source], () => unrecordDeleted(db, source));
   await withReadableKeys(db, [source], () => uncacheDeleted(db, source));

@@ -8,9 +8,13 @@ import type { Source } from "./source.ts";
  * Where the type of the key was altered, the rows may have their keys in another spelling than ledger, cache and queue, as
  * 6.00 for 6: these get it. What is kept of a row is found by how its key is written. One lookup where nothing was altered.
  */
-export async function respellKeys(db: Database, { id }: Pick<Source, "id">): Promise<void> {
+export async function respellKeys(
+  db: Database,
+  { id }: Pick<Source, "id">,
+  signal?: AbortSignal,
+): Promise<void> {
   let locked = 0;
-  for (let after: string | null = null; ;) {
+  for (let after: string | null = null; signal?.aborted !== true;) {
     const found: Found | undefined = (
       await sql<Found>`
         select f.last_read, f.locked::float8 as locked

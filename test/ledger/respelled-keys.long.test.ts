@@ -224,3 +224,20 @@ test("A source in chunks that somebody holds by a lock keeps no other source fro
   await user.query("rollback; insert into letters values (2, 'a letter')");
   await expect.poll(() => keys("embedding_queue"), { timeout: 60_000 }).toEqual([]);
 });
+
+test("A backfill of all sources embeds the others while one cannot have its keys written again", async () => {
+  const { client, config, environment, embed, keys } = await prepare(`
+    create table amounts (id numeric primary key, body text); insert into amounts values (6, 'six');
+    create table notes (id bigint primary key, body text)`);
+  await embed("amounts");
+  await watch(config, { table: "notes", text: "body" });
+  await client.query(`alter table amounts alter id type numeric(10, 2);
+    alter table notes disable trigger user; insert into notes values (1, 'one')`);
+  const user = await session(config.DATABASE_URL);
+  await user.query("begin; select from autoembed.embedding_source where name = 'amounts' for no key update");
+  const command = runCommand(["backfill"], environment);
+  await expect.poll(() => keys("embedding_ledger"), { timeout: 30_000 }).toContain("1");
+  await user.query("rollback");
+  expect(await command.exited).toBe(0);
+  expect(await keys("embedding_ledger")).toEqual(["1", "6.00"]);
+});

@@ -30,17 +30,17 @@ begin
   query := format('select array_agg(f.old_key), array_agg(f.new_key) from (
       select g.key as old_key, %1$s as new_key from (select unnest($1) as key) g
       cross join lateral (select %2$s) k join %3$s t on %4$s
-      where %1$s <> g.key and octet_length(%1$s) <= 2600 %%s) f', autoembed.key_sql('t', source.key_columns), parts,
+      where %1$s <> g.key and octet_length(%1$s) <= 2600 ', autoembed.key_sql('t', source.key_columns), parts,
     source.watched_table::text, autoembed.same_key_sql('t', 'k', source.watched_table, source.key_columns));
   begin
-    execute format(query, '') into old_keys, new_keys using keys;
+    execute query || ') f' into old_keys, new_keys using keys;
   exception when data_exception or check_violation then
     keys := array(select u.key from unnest(keys) u(key) where autoembed.is_readable_key(u.key, types));
-    execute format(query, '') into old_keys, new_keys using keys;
+    execute query || ') f' into old_keys, new_keys using keys;
   end;
   locked := coalesce(cardinality(old_keys), 0);
   if locked > 0 then
-    execute format(query, 'for no key update of t skip locked') into old_keys, new_keys using old_keys;
+    execute query || 'for no key update of t skip locked) f' into old_keys, new_keys using old_keys;
     locked := locked - coalesce(cardinality(old_keys), 0);
   end if;
 end

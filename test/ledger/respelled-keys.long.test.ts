@@ -241,3 +241,12 @@ test("A backfill of all sources embeds the others while one cannot have its keys
   expect(await command.exited).toBe(0);
   expect(await keys("embedding_ledger")).toEqual(["1", "6.00"]);
 });
+
+test("A table and a key with a percent sign in their names have their keys written again", async () => {
+  const { client, embed, backfill, keys } = await prepare(`
+    create table "50% off" ("share%" numeric primary key, body text); insert into "50% off" values (6, 'six')`);
+  await embed("50% off");
+  await client.query(`alter table "50% off" alter "share%" type numeric(10, 2)`);
+  expect(await backfill("50% off")).toEqual([]);
+  expect(await keys("embedding_ledger")).toEqual(["6.00"]);
+});

@@ -250,3 +250,28 @@ test("A table and a key with a percent sign in their names have their keys writt
   expect(await backfill("50% off")).toEqual([]);
   expect(await keys("embedding_ledger")).toEqual(["6.00"]);
 });
+
+test("Of several queued rows of one key the pending one stays, and a claimed one is looked at again", async () => {
+  const { client, config, db } = await prepare(`create table amounts (id numeric primary key, body text);
+    insert into amounts values (6, 'six'), (7, 'seven'), (8, 'eight')`);
+  await watch(config, { table: "amounts", text: "body" });
+  await client.query("alter table amounts alter id type numeric(10, 2)");
+  const [source] = (await loadSources(db)).usable.filter(({ name }) => name === "amounts");
+  if (source === undefined) throw new Error("it cannot be worked on");
+  await client.query(`truncate autoembed.embedding_queue;
+    insert into autoembed.embedding_queue (source_id, key, failed_at) values (${source.id}, '6.0', now()), (${source.id}, '7.00', now());
+    insert into autoembed.embedding_queue (source_id, key) values (${source.id}, '6'), (${source.id}, '7');
+    with l as (insert into autoembed.embedding_listener (host, pid, version) values ('a host', 1, '0.2.0') returning id)
+    insert into autoembed.embedding_queue (source_id, key, owner) select ${source.id}, '8', l.id from l`);
+  const queued = async () =>
+    (
+      await client.query<{ row: string }>(
+        "select concat_ws(' ', key, case when failed_at is null then 'pending' else 'failed' end) as row from autoembed.embedding_queue order by key",
+      )
+    ).rows.map(({ row }) => row);
+  await respellKeys(db, source);
+  expect((await queued()).sort()).toEqual(["6.00 pending", "7.00 pending", "8 pending"]);
+  await client.query("update autoembed.embedding_queue set owner = null, failed_at = now() where key = '8'");
+  await respellKeys(db, source);
+  expect((await queued()).sort()).toEqual(["6.00 pending", "7.00 pending", "8.00 failed"]);
+});

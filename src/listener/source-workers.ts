@@ -21,6 +21,9 @@ import { fingerprintOf, SourceStates } from "./source-state.ts";
 /** How long the listener's start waits for a provider that does not answer; its source starts when it does. */
 const FIRST_ANSWER_MS = 5_000;
 
+/** Each reads all that is kept of the source: after these a restart, or the next backfill, does it. */
+const MOST_RESPELLS = 20;
+
 /** One worker per source, so that a slow, broken or paused one delays no other. */
 export class SourceWorkers {
   readonly #dependencies: WorkerDependencies;
@@ -32,6 +35,11 @@ export class SourceWorkers {
   #pgvector: Pgvector = { schema: "", vectorOid: 0 };
   #refreshing: Promise<void> = Promise.resolve();
   #closed = false;
+  readonly #closing = new AbortController();
+  /** Ids of sources whose keys are being written again, beside their work. */
+  readonly #respelling = new Set<number>();
+  /** How often that was done, by id, since the key was altered. */
+  readonly #respelled = new Map<number, number>();
 
   constructor(dependencies: WorkerDependencies) {
     this.#dependencies = dependencies;
@@ -106,6 +114,7 @@ export class SourceWorkers {
   /** @returns how many rows were released unfinished. */
   async close(deadline: AbortSignal): Promise<number> {
     this.#closed = true;
+    this.#closing.abort();
     const released = await Promise.all(this.#states.workers.map((worker) => worker.stop(deadline)));
     await this.#dependencies.providers.close();
     return released.reduce((sum, rows) => sum + rows, 0);
@@ -127,7 +136,23 @@ export class SourceWorkers {
     // Not awaited: a provider that does not answer, or a source that is locked, keeps no other one waiting.
     for (const start of [...starts, ...chunkedStarts]) start.catch(() => undefined); // reported as a problem, and tried again when the sources are next read
     this.#firstStarts ??= starts;
+    for (const source of workable.values()) void this.#respellAgain(source);
     for (const source of broken) await this.#breakDown(source, source.problem, true);
+  }
+
+  /** Beside its worker: rows that were locked or claimed when it started have kept their keys. */
+  async #respellAgain(source: Source): Promise<void> {
+    if (source.hasAlteredKey !== true) {
+      this.#respelled.delete(source.id);
+      return;
+    }
+    const passes = this.#respelled.get(source.id) ?? 0;
+    if (passes >= MOST_RESPELLS || this.#respelling.has(source.id) || !this.#states.is("running", source))
+      return;
+    this.#respelled.set(source.id, passes + 1);
+    this.#respelling.add(source.id);
+    await respellKeys(this.#dependencies.db, source, this.#closing.signal).catch(() => undefined); // tried again
+    this.#respelling.delete(source.id);
   }
 
   #isAtWork(source: Source): boolean {

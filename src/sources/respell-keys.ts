@@ -48,6 +48,6 @@ export async function refuseAlteredKey(
   if (rows.length === 0) return;
   throw new SetupError(
     `The type of the key of ${name} was altered, and what is kept of its rows may have their keys as they were written before.`,
-    `A listener writes them as the rows have them: start one, or run ${invocation("drain")}, which embeds what is pending. Then count again.`,
+    `A listener writes them as the rows have them: start one, or run ${invocation("drain")}, which embeds what is pending, also where one runs already. Then count again.`,
   );
 }

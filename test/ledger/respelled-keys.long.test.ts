@@ -275,3 +275,21 @@ test("Of several queued rows of one key the pending one stays, and a claimed one
   await respellKeys(db, source);
   expect((await queued()).sort()).toEqual(["6.00 pending", "7.00 pending", "8.00 failed"]);
 });
+
+test("A running listener looks again at the row that somebody held when its key was altered", async () => {
+  const { client, config, embed, keys } = await prepare(
+    `create table amounts (id numeric primary key, body text); insert into amounts values (6, 'six'), (7, 'seven')`,
+  );
+  await embed("amounts");
+  await client.query("alter table amounts alter id type numeric(10, 2)");
+  const user = await session(config.DATABASE_URL);
+  await user.query("begin; select from amounts where id = 6 for update");
+  const listener = createListener(config);
+  onTestFinished(async () => {
+    await listener.stop();
+  });
+  await listener.start();
+  await expect.poll(() => keys("embedding_ledger"), { timeout: 15_000 }).toEqual(["6", "7.00"]);
+  await user.query("rollback");
+  await expect.poll(() => keys("embedding_ledger"), { timeout: 15_000 }).toEqual(["6.00", "7.00"]);
+});

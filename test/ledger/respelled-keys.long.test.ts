@@ -293,3 +293,21 @@ test("A running listener looks again at the row that somebody held when its key 
   await user.query("rollback");
   await expect.poll(() => keys("embedding_ledger"), { timeout: 15_000 }).toEqual(["6.00", "7.00"]);
 });
+
+test("Watched by another key while somebody holds a row, a table keeps the change that waits", async () => {
+  const { client, config, keys } = await prepare(`
+    create table amounts (id numeric primary key, code text not null unique, body text)`);
+  await watch(config, { table: "amounts", text: "body" });
+  await client.query(
+    `insert into amounts values (7, 'b', 'seven'); alter table amounts alter id type numeric(10, 2)`,
+  );
+  const user = await session(config.DATABASE_URL);
+  await user.query("begin; select from amounts where id = 7 for no key update");
+  const source = "(select s from autoembed.embedding_source s where s.name = 'amounts')";
+  const byCode = `jsonb_populate_record(${source}, '{"key_columns": ["code"]}')`;
+  const requeue = `select autoembed.requeue(${source}, ${byCode}, false)`;
+  await expect(client.query(requeue)).rejects.toMatchObject({ code: "55P03" });
+  await user.query("rollback");
+  await watch(config, { table: "amounts", text: "body", key: ["code"] });
+  expect(await keys("embedding_queue")).toEqual(["b"]);
+});

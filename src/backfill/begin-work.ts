@@ -3,6 +3,7 @@ import type { Database } from "../database/connect.ts";
 import { wakeListeners } from "../database/wake-listeners.ts";
 import { beginBackfill, type BackfillOptions } from "../pages/backfills.ts";
 import { hasAtMostPending } from "../queue/counts.ts";
+import { respellKeys } from "../sources/respell-keys.ts";
 import { uncacheDeleted, unrecordDeleted } from "../ledger/forget-deleted.ts";
 import type { ChunkedSource } from "../sources/chunked-source.ts";
 import { withReadableKeys } from "../sources/readable-keys.ts";
@@ -18,6 +19,8 @@ const LOOK_MS = 200;
  * whole ledger of the source, for which embedding does not wait.
  */
 export async function beginEmbedding(db: Database, source: Source, options: BackfillOptions): Promise<void> {
+  // Before a key is taken for unreadable. Where this fails, the source's listener says so, and tries again.
+  await respellKeys(db, source).catch(() => undefined);
   await beginBackfill(db, source, options);
   await withReadableKeys(db, [source], () => unrecordDeleted(db, source));
   await withReadableKeys(db, [source], () => uncacheDeleted(db, source));

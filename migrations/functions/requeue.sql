@@ -36,9 +36,7 @@ begin
       union select e.key from autoembed.embedding_cache e where e.source_id = source.id
       union select q.key from autoembed.embedding_queue q where q.source_id = source.id)) > 0
     then
-      raise lock_not_available using
-        message = format('Rows of %s are locked, whose keys are written in another way now.', before.watched_table),
-        hint = 'Watch it again when the transaction that holds them has ended.';
+      raise lock_not_available using message = format('rows of %s are locked', before.watched_table);
     end if;
   end if;
   update autoembed.embedding_queue set source_id = parked where source_id = source.id;

@@ -311,3 +311,18 @@ test("Watched by another key while somebody holds a row, a table keeps the chang
   await watch(config, { table: "amounts", text: "body", key: ["code"] });
   expect(await keys("embedding_queue")).toEqual(["b"]);
 });
+
+test("A number that becomes an integer has its keys written again, also beside one that is none", async () => {
+  const { client, embed, backfill, keys } = await prepare(
+    `create table amounts (id numeric(10, 2) primary key, body text); insert into amounts values (6, 'six'), (7, 'seven')`,
+  );
+  await embed("amounts");
+  await client.query(`alter table amounts alter id type bigint;
+    insert into autoembed.embedding_ledger (source_id, text_hash, key)
+    select source_id, text_hash, 'NaN' from autoembed.embedding_ledger where key = '6.00'`);
+  expect(await backfill("amounts")).toEqual([]);
+  const { rows } = await client.query(
+    "select key, model_id is not null as has_model from autoembed.embedding_ledger order by key",
+  );
+  expect(rows).toEqual(["6", "7"].map((key) => ({ key, has_model: true })));
+});

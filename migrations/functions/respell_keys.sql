@@ -4,6 +4,8 @@ create or replace function autoembed.respell_keys(
 )
 language plpgsql
 set search_path = pg_catalog, pg_temp
+-- A plan that is kept may be one for the table as it was when it was small.
+set plan_cache_mode = force_custom_plan
 as $$
 #variable_conflict use_column
 declare

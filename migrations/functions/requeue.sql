@@ -28,13 +28,16 @@ begin
   -- What is kept is found by how the former key is written.
   if not is_another and before.key_columns <> source.key_columns
     and cardinality(autoembed.key_types(before)) = cardinality(before.key_columns)
-    and autoembed.key_types(before) <> before.key_types
+    and autoembed.key_types(before) is distinct from before.key_types
   then
     update autoembed.embedding_queue set owner = null where source_id = source.id and owner is not null;
-    perform autoembed.respell_page(before, array(
+    if autoembed.respell_page(before, array(
       select l.key from autoembed.embedding_ledger l where l.source_id = source.id
       union select e.key from autoembed.embedding_cache e where e.source_id = source.id
-      union select q.key from autoembed.embedding_queue q where q.source_id = source.id));
+      union select q.key from autoembed.embedding_queue q where q.source_id = source.id)) > 0
+    then
+      raise lock_not_available using message = format('rows of %s are locked', before.watched_table);
+    end if;
   end if;
   update autoembed.embedding_queue set source_id = parked where source_id = source.id;
   -- The former table was dropped, and this one made in its place. Its rows may have brought their vectors, and only the

@@ -4,6 +4,8 @@ create or replace function autoembed.respell_keys(
 )
 language plpgsql
 set search_path = pg_catalog, pg_temp
+-- A plan that is kept may be one for the table as it was when it was small.
+set plan_cache_mode = force_custom_plan
 as $$
 #variable_conflict use_column
 declare
@@ -13,9 +15,15 @@ declare
   types text[];
   keys text[];
 begin
-  select * into source from autoembed.embedding_source s where s.id = of_source for no key update;
+  -- Without a lock first: somebody may hold the source, and most often there is nothing to do.
+  select * into source from autoembed.embedding_source s where s.id = of_source;
   types := autoembed.key_types(source);
   locked := 0;
+  if cardinality(types) is distinct from cardinality(source.key_columns) or types = source.key_types then
+    return;
+  end if;
+  select * into source from autoembed.embedding_source s where s.id = of_source for no key update;
+  types := autoembed.key_types(source);
   if cardinality(types) is distinct from cardinality(source.key_columns) or types = source.key_types then
     return;
   end if;

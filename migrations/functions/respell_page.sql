@@ -22,16 +22,24 @@ begin
   update autoembed.embedding_cache e set key = r.new_key
   from unnest(found.old_keys, found.new_keys) r(old_key, new_key)
   where e.source_id = source.id and e.key = r.old_key;
-  -- One that is claimed keeps its key: it is written, or released, as it was claimed.
+  -- Of two rows of one key the pending one stays.
+  delete from autoembed.embedding_queue q
+  where q.ticket = any(array(
+    select o.ticket from unnest(found.old_keys, found.new_keys) r(old_key, new_key)
+    join autoembed.embedding_queue p on p.source_id = source.id and p.key = r.old_key
+    join autoembed.embedding_queue o on o.source_id = source.id and o.key = r.new_key
+    where p.owner is null and p.failed_at is null and o.failed_at is not null for update of p, o skip locked));
+  -- One that is claimed keeps its key until it is written or released: it is looked at again.
   with free as materialized (
-    select q.key as old_key, r.new_key from unnest(found.old_keys, found.new_keys) r(old_key, new_key)
+    select q.key as old_key, r.new_key, q.failed_at, q.ticket
+    from unnest(found.old_keys, found.new_keys) r(old_key, new_key)
     join autoembed.embedding_queue q on q.source_id = source.id and q.key = r.old_key
     where q.owner is null for update of q skip locked
   ), wanted as materialized (
-    select min(f.old_key) as old_key, f.new_key from free f
+    select distinct on (f.new_key) f.old_key, f.new_key from free f
     where not exists (
       select from autoembed.embedding_queue o where o.source_id = source.id and o.key = f.new_key)
-    group by f.new_key
+    order by f.new_key, f.failed_at is not null, f.ticket desc
   ), dropped as (
     delete from autoembed.embedding_queue q
     where q.source_id = source.id
@@ -39,9 +47,10 @@ begin
   )
   update autoembed.embedding_queue q set key = w.new_key from wanted w
   where q.source_id = source.id and q.key = w.old_key;
-  return found.locked;
+  return found.locked + (
+    select count(*) from autoembed.embedding_queue q where q.source_id = source.id and q.key = any(found.old_keys));
 end
 $$;
 comment on function autoembed.respell_page is
   'Part of respell_keys(): gives what is kept under these keys the spelling that the rows have. Returns how many rows '
-  'were locked, and left out.';
+  'were locked, or claimed, and left out.';

@@ -19,7 +19,8 @@ const LOOK_MS = 200;
  * whole ledger of the source, for which embedding does not wait.
  */
 export async function beginEmbedding(db: Database, source: Source, options: BackfillOptions): Promise<void> {
-  await respellKeys(db, source);
+  // Before a key is taken for unreadable. Where this fails, the source's listener says so, and tries again.
+  await respellKeys(db, source).catch(() => undefined);
   await beginBackfill(db, source, options);
   await withReadableKeys(db, [source], () => unrecordDeleted(db, source));
   await withReadableKeys(db, [source], () => uncacheDeleted(db, source));

@@ -137,11 +137,11 @@ export const backfill: Command = {
         else console.log([...reports.map(describeDryRun), ...describePlans(plan)].join("\n\n"));
         return exitCode;
       }
-      for (const source of sources) await respellKeys(db, source);
       if (values["per-row"]) {
         let rows = 0;
         let left = 0;
         for (const source of notPaused(sources)) {
+          await respellKeys(db, source, signal);
           const report = await backfillPerRow(db, config, source, { progress, signal });
           rows += report.rows;
           left += report.left;
@@ -154,6 +154,8 @@ export const backfill: Command = {
       };
       const active = notPaused(sources);
       if (values.batch) await refuseWithoutBatches(config, active);
+      // A plan finds by their keys what is current.
+      if (wanted !== undefined) for (const source of active) await respellKeys(db, source, signal);
       const planned =
         wanted === undefined
           ? undefined

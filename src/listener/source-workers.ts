@@ -21,6 +21,9 @@ import { fingerprintOf, SourceStates } from "./source-state.ts";
 /** How long the listener's start waits for a provider that does not answer; its source starts when it does. */
 const FIRST_ANSWER_MS = 5_000;
 
+/** Each reads all that is kept of the source: after these a restart, or the next backfill, does it. */
+const MOST_RESPELLS = 20;
+
 /** One worker per source, so that a slow, broken or paused one delays no other. */
 export class SourceWorkers {
   readonly #dependencies: WorkerDependencies;
@@ -32,6 +35,11 @@ export class SourceWorkers {
   #pgvector: Pgvector = { schema: "", vectorOid: 0 };
   #refreshing: Promise<void> = Promise.resolve();
   #closed = false;
+  readonly #closing = new AbortController();
+  /** Ids of sources whose keys are being written again, beside their work. */
+  readonly #respelling = new Set<number>();
+  /** How often that was done, by id, since the key was altered. */
+  readonly #respelled = new Map<number, number>();
 
   constructor(dependencies: WorkerDependencies) {
     this.#dependencies = dependencies;
@@ -106,6 +114,7 @@ export class SourceWorkers {
   /** @returns how many rows were released unfinished. */
   async close(deadline: AbortSignal): Promise<number> {
     this.#closed = true;
+    this.#closing.abort();
     const released = await Promise.all(this.#states.workers.map((worker) => worker.stop(deadline)));
     await this.#dependencies.providers.close();
     return released.reduce((sum, rows) => sum + rows, 0);
@@ -118,17 +127,32 @@ export class SourceWorkers {
       if (source?.paused === true) this.#retire(id, "paused");
       else if (source === undefined || !this.#isAtWork(source)) this.#retire(id, "absent");
     }
-    for (const source of broken) await this.#breakDown(source, source.problem, true);
-    for (const source of chunked) if (this.#mayStart(source)) await this.#startChunking(source);
-    const starts: Promise<void>[] = [];
-    for (const source of usable) {
-      if (!this.#mayStart(source)) continue;
-      // Not awaited: a provider that does not answer keeps no other source waiting.
-      const start = this.#startEmbedding(source);
-      starts.push(start);
-      start.catch(() => undefined); // reported as a problem, and tried again when the sources are next read
-    }
+    const starts = usable
+      .filter((source) => this.#mayStart(source))
+      .map((source) => this.#start(source, () => this.#prepareEmbedding(source)));
+    const chunkedStarts = chunked
+      .filter((source) => this.#mayStart(source))
+      .map((source) => this.#start(source, () => this.#prepareChunking(source)));
+    // Not awaited: a provider that does not answer, or a source that is locked, keeps no other one waiting.
+    for (const start of [...starts, ...chunkedStarts]) start.catch(() => undefined); // reported as a problem, and tried again when the sources are next read
     this.#firstStarts ??= starts;
+    for (const source of workable.values()) void this.#respellAgain(source);
+    for (const source of broken) await this.#breakDown(source, source.problem, true);
+  }
+
+  /** Beside its worker: rows that were locked or claimed when it started have kept their keys. */
+  async #respellAgain(source: Source): Promise<void> {
+    if (source.hasAlteredKey !== true) {
+      this.#respelled.delete(source.id);
+      return;
+    }
+    const passes = this.#respelled.get(source.id) ?? 0;
+    if (passes >= MOST_RESPELLS || this.#respelling.has(source.id) || !this.#states.is("running", source))
+      return;
+    this.#respelled.set(source.id, passes + 1);
+    this.#respelling.add(source.id);
+    await respellKeys(this.#dependencies.db, source, this.#closing.signal).catch(() => undefined); // tried again
+    this.#respelling.delete(source.id);
   }
 
   #isAtWork(source: Source): boolean {
@@ -139,29 +163,14 @@ export class SourceWorkers {
     return !source.paused && !this.#isAtWork(source);
   }
 
-  async #startEmbedding(source: Source): Promise<void> {
+  async #start(source: Source, prepare: () => Promise<() => WorkerLoop>): Promise<void> {
     this.#states.set(source.id, { name: "starting", fingerprint: fingerprintOf(source) });
-    // What was started may have been changed, paused or dropped by the time that its provider answers.
-    const isOutdated = (): boolean => this.#closed || !this.#states.is("starting", source);
     try {
-      checkPrices(this.#dependencies.config, [source]);
-      const granted = checkGrants(this.#dependencies.db, source);
-      granted.catch(() => undefined); // thrown below
-      const provider = await this.#dependencies.providers.for(source);
-      checkDimensions(source, provider);
-      await granted;
-      const model = await registerModel(
-        this.#dependencies.db,
-        rowModel(provider, onTooLong(this.#dependencies.config, source)),
-        source.vectorType,
-      );
-      await respellKeys(this.#dependencies.db, source);
-      await setCurrentModel(this.#dependencies.db, source, model);
-      await setQuestionModel(this.#dependencies.db, source.id, provider.queryFingerprint);
+      const makeWorker = await prepare();
       await this.#problems.recovered(source);
-      if (isOutdated()) return;
-      const lending = this.#lenders.add(source, model);
-      this.#run(source, makeEmbedWorker(this.#dependencies, source, provider, this.#pgvector, lending));
+      // What was started may have been changed, paused or dropped meanwhile.
+      if (this.#closed || !this.#states.is("starting", source)) return;
+      this.#run(source, makeWorker());
     } catch (error) {
       if (!this.#states.is("starting", source)) return;
       const problem = error instanceof Error ? error.message : "unknown";
@@ -170,21 +179,34 @@ export class SourceWorkers {
     }
   }
 
-  async #startChunking(source: ChunkedSource): Promise<void> {
-    try {
-      await checkGrants(this.#dependencies.db, source);
-      await respellKeys(this.#dependencies.db, source);
-    } catch (error) {
-      if (!isOfSource(error)) throw error;
-      await this.#breakDown(source, error.message, true);
-      return;
-    }
-    await this.#problems.recovered(source);
-    if (this.#closed) return;
+  async #prepareEmbedding(source: Source): Promise<() => WorkerLoop> {
+    checkPrices(this.#dependencies.config, [source]);
+    const granted = checkGrants(this.#dependencies.db, source);
+    granted.catch(() => undefined); // thrown below
+    const provider = await this.#dependencies.providers.for(source);
+    checkDimensions(source, provider);
+    await granted;
+    const model = await registerModel(
+      this.#dependencies.db,
+      rowModel(provider, onTooLong(this.#dependencies.config, source)),
+      source.vectorType,
+    );
+    await respellKeys(this.#dependencies.db, source);
+    await setCurrentModel(this.#dependencies.db, source, model);
+    await setQuestionModel(this.#dependencies.db, source.id, provider.queryFingerprint);
+    return () => {
+      const lending = this.#lenders.add(source, model);
+      return makeEmbedWorker(this.#dependencies, source, provider, this.#pgvector, lending);
+    };
+  }
+
+  async #prepareChunking(source: ChunkedSource): Promise<() => WorkerLoop> {
+    await checkGrants(this.#dependencies.db, source);
+    await respellKeys(this.#dependencies.db, source);
     const onSplit = (): void => {
       this.wake(source.embeddedBy);
     };
-    this.#run(source, makeChunkWorker(this.#dependencies, source, onSplit));
+    return () => makeChunkWorker(this.#dependencies, source, onSplit);
   }
 
   #run(source: Source, worker: WorkerLoop): void {

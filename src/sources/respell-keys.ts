@@ -8,9 +8,13 @@ import type { Source } from "./source.ts";
  * Where the type of the key was altered, the rows may have their keys in another spelling than ledger, cache and queue, as
  * 6.00 for 6: these get it. What is kept of a row is found by how its key is written. One lookup where nothing was altered.
  */
-export async function respellKeys(db: Database, { id }: Pick<Source, "id">): Promise<void> {
+export async function respellKeys(
+  db: Database,
+  { id }: Pick<Source, "id">,
+  signal?: AbortSignal,
+): Promise<void> {
   let locked = 0;
-  for (let after: string | null = null; ;) {
+  for (let after: string | null = null; signal?.aborted !== true;) {
     const found: Found | undefined = (
       await sql<Found>`
         select f.last_read, f.locked::float8 as locked
@@ -44,6 +48,6 @@ export async function refuseAlteredKey(
   if (rows.length === 0) return;
   throw new SetupError(
     `The type of the key of ${name} was altered, and what is kept of its rows may have their keys as they were written before.`,
-    `A listener writes them as the rows have them: start one, or run ${invocation("drain")}, which embeds what is pending. Then count again.`,
+    `A listener writes them as the rows have them: start one, or run ${invocation("drain")}, which embeds what is pending, also where one runs already. Then count again.`,
   );
 }

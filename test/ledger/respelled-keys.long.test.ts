@@ -205,3 +205,124 @@ test("Of a source that was watched before the types of its key were kept, the ke
   );
   expect(rows).toEqual([]);
 });
+
+test("A source in chunks that somebody holds by a lock keeps no other source from being embedded", async () => {
+  const { client, config, keys } = await prepare(`
+    create table letters (id numeric primary key, body text);
+    create table notes (id bigint primary key, body text)`);
+  await watch(config, { table: "letters", text: "body", into: "letter_chunks", chunks: { chunk: 50 } });
+  await watch(config, { table: "notes", text: "body" });
+  await client.query("alter table letters alter id type numeric(10, 2); insert into notes values (1, 'one')");
+  const user = await session(config.DATABASE_URL);
+  await user.query("begin; select from autoembed.embedding_source where name = 'letters' for update");
+  const listener = createListener(config);
+  onTestFinished(async () => {
+    await listener.stop();
+  });
+  await listener.start();
+  await expect.poll(() => keys("embedding_ledger"), { timeout: 30_000 }).toEqual(["1"]);
+  await user.query("rollback; insert into letters values (2, 'a letter')");
+  await expect.poll(() => keys("embedding_queue"), { timeout: 60_000 }).toEqual([]);
+});
+
+test("A backfill of all sources embeds the others while one cannot have its keys written again", async () => {
+  const { client, config, environment, embed, keys } = await prepare(`
+    create table amounts (id numeric primary key, body text); insert into amounts values (6, 'six');
+    create table notes (id bigint primary key, body text)`);
+  await embed("amounts");
+  await watch(config, { table: "notes", text: "body" });
+  await client.query(`alter table amounts alter id type numeric(10, 2);
+    alter table notes disable trigger user; insert into notes values (1, 'one')`);
+  const user = await session(config.DATABASE_URL);
+  await user.query("begin; select from autoembed.embedding_source where name = 'amounts' for no key update");
+  const command = runCommand(["backfill"], environment);
+  await expect.poll(() => keys("embedding_ledger"), { timeout: 30_000 }).toContain("1");
+  await user.query("rollback");
+  expect(await command.exited).toBe(0);
+  expect(await keys("embedding_ledger")).toEqual(["1", "6.00"]);
+});
+
+test("A table and a key with a percent sign in their names have their keys written again", async () => {
+  const { client, embed, backfill, keys } = await prepare(`
+    create table "50% off" ("share%" numeric primary key, body text); insert into "50% off" values (6, 'six')`);
+  await embed("50% off");
+  await client.query(`alter table "50% off" alter "share%" type numeric(10, 2)`);
+  expect(await backfill("50% off")).toEqual([]);
+  expect(await keys("embedding_ledger")).toEqual(["6.00"]);
+});
+
+test("Of several queued rows of one key the pending one stays, and a claimed one is looked at again", async () => {
+  const { client, config, db } = await prepare(`create table amounts (id numeric primary key, body text);
+    insert into amounts values (6, 'six'), (7, 'seven'), (8, 'eight')`);
+  await watch(config, { table: "amounts", text: "body" });
+  await client.query("alter table amounts alter id type numeric(10, 2)");
+  const [source] = (await loadSources(db)).usable.filter(({ name }) => name === "amounts");
+  if (source === undefined) throw new Error("it cannot be worked on");
+  await client.query(`truncate autoembed.embedding_queue;
+    insert into autoembed.embedding_queue (source_id, key, failed_at) values (${source.id}, '6.0', now()), (${source.id}, '7.00', now());
+    insert into autoembed.embedding_queue (source_id, key) values (${source.id}, '6'), (${source.id}, '7');
+    with l as (insert into autoembed.embedding_listener (host, pid, version) values ('a host', 1, '0.2.0') returning id)
+    insert into autoembed.embedding_queue (source_id, key, owner) select ${source.id}, '8', l.id from l`);
+  const queued = async () =>
+    (
+      await client.query<{ row: string }>(
+        "select concat_ws(' ', key, case when failed_at is null then 'pending' else 'failed' end) as row from autoembed.embedding_queue order by key",
+      )
+    ).rows.map(({ row }) => row);
+  await respellKeys(db, source);
+  expect((await queued()).sort()).toEqual(["6.00 pending", "7.00 pending", "8 pending"]);
+  await client.query("update autoembed.embedding_queue set owner = null, failed_at = now() where key = '8'");
+  await respellKeys(db, source);
+  expect((await queued()).sort()).toEqual(["6.00 pending", "7.00 pending", "8.00 failed"]);
+});
+
+test("A running listener looks again at the row that somebody held when its key was altered", async () => {
+  const { client, config, embed, keys } = await prepare(
+    `create table amounts (id numeric primary key, body text); insert into amounts values (6, 'six'), (7, 'seven')`,
+  );
+  await embed("amounts");
+  await client.query("alter table amounts alter id type numeric(10, 2)");
+  const user = await session(config.DATABASE_URL);
+  await user.query("begin; select from amounts where id = 6 for update");
+  const listener = createListener(config);
+  onTestFinished(async () => {
+    await listener.stop();
+  });
+  await listener.start();
+  await expect.poll(() => keys("embedding_ledger"), { timeout: 15_000 }).toEqual(["6", "7.00"]);
+  await user.query("rollback");
+  await expect.poll(() => keys("embedding_ledger"), { timeout: 15_000 }).toEqual(["6.00", "7.00"]);
+});
+
+test("Watched by another key while somebody holds a row, a table keeps the change that waits", async () => {
+  const { client, config, keys } = await prepare(`
+    create table amounts (id numeric primary key, code text not null unique, body text)`);
+  await watch(config, { table: "amounts", text: "body" });
+  await client.query(
+    `insert into amounts values (7, 'b', 'seven'); alter table amounts alter id type numeric(10, 2)`,
+  );
+  const user = await session(config.DATABASE_URL);
+  await user.query("begin; select from amounts where id = 7 for no key update");
+  const source = "(select s from autoembed.embedding_source s where s.name = 'amounts')";
+  const byCode = `jsonb_populate_record(${source}, '{"key_columns": ["code"]}')`;
+  const requeue = `select autoembed.requeue(${source}, ${byCode}, false)`;
+  await expect(client.query(requeue)).rejects.toMatchObject({ code: "55P03" });
+  await user.query("rollback");
+  await watch(config, { table: "amounts", text: "body", key: ["code"] });
+  expect(await keys("embedding_queue")).toEqual(["b"]);
+});
+
+test("A number that becomes an integer has its keys written again, also beside one that is none", async () => {
+  const { client, embed, backfill, keys } = await prepare(
+    `create table amounts (id numeric(10, 2) primary key, body text); insert into amounts values (6, 'six'), (7, 'seven')`,
+  );
+  await embed("amounts");
+  await client.query(`alter table amounts alter id type bigint;
+    insert into autoembed.embedding_ledger (source_id, text_hash, key)
+    select source_id, text_hash, 'NaN' from autoembed.embedding_ledger where key = '6.00'`);
+  expect(await backfill("amounts")).toEqual([]);
+  const { rows } = await client.query(
+    "select key, model_id is not null as has_model from autoembed.embedding_ledger order by key",
+  );
+  expect(rows).toEqual(["6", "7"].map((key) => ({ key, has_model: true })));
+});

@@ -1,4 +1,4 @@
--- Of a row that was locked the keys stay as they are, and all are looked at again the next time.
+-- Where a row is locked, or claimed, its keys stay as they are, and so does key_types: all keys are read the next time.
 create or replace function autoembed.respell_keys(
   source_id integer, after text, left_out bigint, out last_read text, out locked bigint
 )

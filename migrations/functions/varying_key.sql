@@ -1,5 +1,5 @@
--- The name of a table, a role or a function changes when that is renamed, and money is spelled by lc_monetary, in which
--- it may not be readable elsewhere. Also within domains, arrays, ranges and composite types.
+-- The name of a table, a role or a function changes when that is renamed, and money is written by lc_monetary, and may
+-- not be readable under another. Also within domains, arrays, ranges and composite types.
 create or replace function autoembed.varying_key(watched_table regclass, key_columns text[]) returns text
 language sql stable strict
 set search_path = pg_catalog, pg_temp

@@ -23,7 +23,7 @@ async function varyingColumn(db: Database, source: Source): Promise<Finding[]> {
   const options = ["--name", name, "--text", textExpression, "--key", "COLUMN"];
   return [
     problem(
-      `its key ${column} of ${quoted(source)} is spelled in another way after a rename or in other sessions: rows are embedded again then, and one value that cannot be read stops all.`,
+      `its key ${column} of ${quoted(source)} is spelled in another way after a rename or in other sessions: rows are embedded again then, and one value that cannot be read stops the source.`,
       `Watch it again by a key of another type, with the other options that it had: ${invocation("watch", [`${schema}.${table}`, ...options])}`,
     ),
   ];

@@ -5,8 +5,8 @@ import { invocation } from "../invocation.ts";
 import type { Source } from "./source.ts";
 
 /**
- * Where the type of the key was altered, the rows may have their keys in another spelling than ledger, cache and queue, as
- * 6.00 for 6: these get it. What is kept of a row is found by how its key is written. One lookup where nothing was altered.
+ * What is kept of a row is found by how its key is written. Where the key's type was altered, as so that 6 is written 6.00,
+ * ledger, cache and queue get the keys as the rows have them now. One lookup where nothing was altered.
  */
 export async function respellKeys(
   db: Database,

@@ -313,7 +313,7 @@ test("Watched by another key while somebody holds a row, a table keeps the chang
 });
 
 test("A number that becomes an integer has its keys written again, also beside one that is none", async () => {
-  const { client, embed, backfill, keys } = await prepare(
+  const { client, embed, backfill } = await prepare(
     `create table amounts (id numeric(10, 2) primary key, body text); insert into amounts values (6, 'six'), (7, 'seven')`,
   );
   await embed("amounts");

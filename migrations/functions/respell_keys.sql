@@ -28,7 +28,7 @@ begin
     return;
   end if;
   -- Not known: from before the types were kept. Of these, few rows had their keys in another spelling ever.
-  if source.key_types is null and types <@ array['integer', 'text', format('%s -1', 'uuid'::regtype::oid)] then
+  if source.key_types is null and types <@ array['integer', 'text', 'uuid'] then
     update autoembed.embedding_source s set key_types = types where s.id = of_source;
     return;
   end if;

@@ -4,9 +4,20 @@ import { keyMatches, keysOf, watchedKeys } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 import { queuedKeys } from "./is-queued.ts";
 
+/** Types of which each value is written in one way. */
+const OF_ONE_SPELLING: ReadonlySet<string> = new Set([
+  "smallint",
+  "integer",
+  "bigint",
+  "boolean",
+  "uuid",
+  "date",
+]);
+
 /**
  * The keys, as they are written, under which anything is kept of the row that a key names: one value may be written in
- * several ways, as 1.0 and 1.00 of a number, and A and a of `citext`. Reads all that is kept of the sources.
+ * several ways, as 1.0 and 1.00 of a number, and A and a of `citext`. Reads all that is kept of the sources, unless the key's
+ * types tell that there is no other one.
  * @param sources that have the key of `keyed`
  */
 export async function spellingsOf(
@@ -15,6 +26,7 @@ export async function spellingsOf(
   sources: readonly Pick<Source, "id">[],
   key: string,
 ): Promise<string[]> {
+  if (keyed.hasAlteredKey !== true && keyed.key.every(({ type }) => OF_ONE_SPELLING.has(type))) return [key];
   const isOfSources = (row: string): RawBuilder<boolean> =>
     sql`${sql.ref(`${row}.source_id`)} = any(${sources.map(({ id }) => id)}::int[])`;
   const { rows } = await sql<{ key: string }>`

@@ -143,11 +143,11 @@ const key = sql`(
         from unnest(s.key_columns) with ordinality as k(name, n)
         left join pg_attribute a on a.attrelid = c.oid and a.attname = k.name and not a.attisdropped)`;
 
-/** As `autoembed.key_types` has it. */
+/** As `autoembed.key_types` has it, under our search path. A role that only searches may not call that. */
 const hasAlteredKey = sql`coalesce(s.key_types <> (
         select array_agg(case when a.atttypid in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) then 'integer'
           when a.atttypid in ('text'::regtype, 'varchar'::regtype) then 'text'
-          else format('%s %s', a.atttypid, a.atttypmod) end order by k.n)
+          else format_type(a.atttypid, a.atttypmod) end order by k.n)
         from unnest(s.key_columns) with ordinality as k(name, n)
         join pg_attribute a on a.attrelid = c.oid and a.attname = k.name and not a.attisdropped), false)`;
 

@@ -14,6 +14,7 @@ declare
   -- Out of the way of the new ones. Every ticket changes, so that a listener that has claimed under the old definition
   -- can complete nothing.
   parked constant integer := -source.id;
+  types constant text[] := autoembed.key_types(before);
   is_another constant boolean := before.watched_table <> source.watched_table;
   new_key constant text := autoembed.key_sql('t', source.key_columns);
 begin
@@ -27,16 +28,16 @@ begin
   end if;
   -- What is kept is found by how the former key is written.
   if not is_another and before.key_columns <> source.key_columns
-    and cardinality(autoembed.key_types(before)) = cardinality(before.key_columns)
-    and autoembed.key_types(before) is distinct from before.key_types
+    and cardinality(types) = cardinality(before.key_columns) and types is distinct from
+      coalesce(before.key_types, case when types <@ array['integer', 'text', 'uuid'] then types end)
   then
     update autoembed.embedding_queue set owner = null where source_id = source.id and owner is not null;
     if autoembed.respell_page(before, array(
       select l.key from autoembed.embedding_ledger l where l.source_id = source.id
       union select e.key from autoembed.embedding_cache e where e.source_id = source.id
-      union select q.key from autoembed.embedding_queue q where q.source_id = source.id)) > 0
-    then
-      raise lock_not_available using message = format('rows of %s are locked', before.watched_table);
+      union select q.key from autoembed.embedding_queue q where q.source_id = source.id)) > 0 then
+      -- Not as a lock that was not got: all this would be done again and again while the table is locked.
+      raise object_in_use using message = format('rows of %s are locked', before.watched_table), hint = 'Do it later.';
     end if;
   end if;
   update autoembed.embedding_queue set source_id = parked where source_id = source.id;

@@ -19,9 +19,13 @@ const LOOK_MS = 200;
  * whole ledger of the source, for which embedding does not wait.
  */
 export async function beginEmbedding(db: Database, source: Source, options: BackfillOptions): Promise<void> {
-  // Before a key is taken for unreadable. Where this fails, the source's listener says so, and tries again.
-  await respellKeys(db, source).catch(() => undefined);
+  // Where this fails, the source's listener says so, and tries again; until then no key is taken for that of a deleted row.
+  const areRespelled = await respellKeys(db, source).then(
+    () => true,
+    () => false,
+  );
   await beginBackfill(db, source, options);
+  if (!areRespelled) return;
   await withReadableKeys(db, [source], () => unrecordDeleted(db, source));
   await withReadableKeys(db, [source], () => uncacheDeleted(db, source));
 }

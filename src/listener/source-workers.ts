@@ -21,8 +21,9 @@ import { fingerprintOf, SourceStates } from "./source-state.ts";
 /** How long the listener's start waits for a provider that does not answer; its source starts when it does. */
 const FIRST_ANSWER_MS = 5_000;
 
-/** Each reads all that is kept of the source: after these a restart, or the next backfill, does it. */
-const MOST_RESPELLS = 20;
+/** Each reads all that is kept of the source: the pauses grow to ten minutes, as a row may be held for hours. */
+const FIRST_RESPELL_PAUSE_MS = 1_000;
+const LONGEST_RESPELL_PAUSE_MS = 600_000;
 
 /** One worker per source, so that a slow, broken or paused one delays no other. */
 export class SourceWorkers {
@@ -38,8 +39,8 @@ export class SourceWorkers {
   readonly #closing = new AbortController();
   /** Ids of sources whose keys are being written again, beside their work. */
   readonly #respelling = new Set<number>();
-  /** How often that was done, by id, since the key was altered. */
-  readonly #respelled = new Map<number, number>();
+  /** When that is done again, and the pause before it, by id. */
+  readonly #respelled = new Map<number, { readonly dueAt: number; readonly pauseMs: number }>();
 
   constructor(dependencies: WorkerDependencies) {
     this.#dependencies = dependencies;
@@ -146,13 +147,14 @@ export class SourceWorkers {
       this.#respelled.delete(source.id);
       return;
     }
-    const passes = this.#respelled.get(source.id) ?? 0;
-    if (passes >= MOST_RESPELLS || this.#respelling.has(source.id) || !this.#states.is("running", source))
-      return;
-    this.#respelled.set(source.id, passes + 1);
+    const last = this.#respelled.get(source.id);
+    if (performance.now() < (last?.dueAt ?? 0) || !this.#states.is("running", source)) return;
+    if (this.#respelling.has(source.id)) return;
     this.#respelling.add(source.id);
     await respellKeys(this.#dependencies.db, source, this.#closing.signal).catch(() => undefined); // tried again
     this.#respelling.delete(source.id);
+    const pauseMs = Math.min(2 * (last?.pauseMs ?? FIRST_RESPELL_PAUSE_MS / 2), LONGEST_RESPELL_PAUSE_MS);
+    this.#respelled.set(source.id, { dueAt: performance.now() + pauseMs, pauseMs });
   }
 
   #isAtWork(source: Source): boolean {

@@ -23,10 +23,14 @@ const OF_ONE_SPELLING: ReadonlySet<string> = new Set([
 export async function spellingsOf(
   db: Database,
   keyed: Source,
-  sources: readonly Pick<Source, "id">[],
+  sources: readonly Source[],
   key: string,
 ): Promise<string[]> {
-  if (keyed.hasAlteredKey !== true && keyed.key.every(({ type }) => OF_ONE_SPELLING.has(type))) return [key];
+  if (
+    sources.every(({ hasAlteredKey }) => hasAlteredKey !== true) &&
+    keyed.key.every(({ type }) => OF_ONE_SPELLING.has(type))
+  )
+    return [key];
   const isOfSources = (row: string): RawBuilder<boolean> =>
     sql`${sql.ref(`${row}.source_id`)} = any(${sources.map(({ id }) => id)}::int[])`;
   const { rows } = await sql<{ key: string }>`

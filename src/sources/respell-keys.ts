@@ -26,6 +26,16 @@ export async function respellKeys(
   }
 }
 
+/**
+ * The same for the sources of a table that is about to be watched by another key, before its lock is taken: what is not
+ * done by then is done under it. Fails for nothing.
+ */
+export async function respellKeysOfTable(db: Database, table: string): Promise<void> {
+  const { rows } = await sql<Pick<Source, "id">>`
+    select s.id from autoembed.embedding_source s where s.watched_table = ${table}::oid`.execute(db);
+  for (const source of rows) await respellKeys(db, source).catch(() => undefined);
+}
+
 interface Found {
   /** The key that was read last; null at the end. */
   readonly last_read: string | null;

@@ -7,6 +7,7 @@ import { backendOf, type BackendName } from "../providers/known-backends.ts";
 import { createChunksTable } from "./chunks-table.ts";
 import { chunkSettings, type ChunkSettings, type ChunkOptions } from "../chunks/chunk-settings.ts";
 import { requireIdentity } from "../sources/replica-identity.ts";
+import { respellKeysOfTable } from "../sources/respell-keys.ts";
 import { sourceSettings, type SourceSettings } from "../providers/source-settings.ts";
 import { explainRefusal } from "./explain-refusal.ts";
 import { findTable, type FoundTable } from "./find-table.ts";
@@ -107,6 +108,7 @@ export async function prepareWatch(
   }
   const chunks = options.chunks === undefined ? null : chunkSettings(options.chunks);
   const table = await findTable(db, options.table);
+  if (options.key !== undefined) await respellKeysOfTable(db, table.oid);
   const vectors = options.into === undefined ? undefined : await findVectorTable(db, options.into, table);
   const existing = await existingColumn(db, table, vectors, options.vector ?? "embedding");
   if (existing !== undefined) await refuseAnother(db, existing, vectors ?? table, options);

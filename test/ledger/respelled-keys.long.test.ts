@@ -305,7 +305,7 @@ test("Watched by another key while somebody holds a row, a table keeps the chang
   const source = "(select s from autoembed.embedding_source s where s.name = 'amounts')";
   const byCode = `jsonb_populate_record(${source}, '{"key_columns": ["code"]}')`;
   const requeue = `select autoembed.requeue(${source}, ${byCode}, false)`;
-  await expect(client.query(requeue)).rejects.toMatchObject({ code: "55P03" });
+  await expect(client.query(requeue)).rejects.toMatchObject({ code: "55006" });
   await user.query("rollback");
   await watch(config, { table: "amounts", text: "body", key: ["code"] });
   expect(await keys("embedding_queue")).toEqual(["b"]);

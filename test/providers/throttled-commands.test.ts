@@ -1,8 +1,11 @@
 import { expect, onTestFinished, test } from "vitest";
 import { readConfig } from "../../src/config.ts";
 import { WrongDimensions } from "../../src/providers/answer.ts";
+import { patiently } from "../../src/providers/for-command.ts";
+import { ProviderError } from "../../src/providers/provider-error.ts";
 import { withProvider } from "../../src/providers/registry.ts";
 import { NO_OVERRIDES } from "../../src/providers/resolve-provider-settings.ts";
+import { SENT_SLOWER } from "../../src/providers/what-follows.ts";
 import { startProviderServer } from "../support/provider-server.ts";
 
 async function prepare(environment: Record<string, string> = {}) {
@@ -41,12 +44,15 @@ test("A command that was asked to wait for an hour ends at once, and one that wa
   const { server, embed } = await prepare();
   server.always({ status: 429, headers: { "retry-after": "3600" } });
   await expect(embed("a")).rejects.toThrow(/Run the command again/);
-  server.always({ status: 429, headers: { "retry-after": "25" } });
   const interrupted = new AbortController();
-  const failing = embed("a", interrupted.signal).catch((error: unknown) => (error as Error).message);
-  await expect.poll(() => server.requests.filter(({ status }) => status === 429)).toHaveLength(2);
-  interrupted.abort();
-  expect(await failing).toMatch(/answered 429.*Run the command again/);
+  const asked = (): Promise<never> => {
+    setImmediate(() => {
+      interrupted.abort();
+    });
+    return Promise.reject(new ProviderError("throttled", `429. ${SENT_SLOWER}`, { retryAfterMs: 25_000 }));
+  };
+  const patience = { maxRetries: 5, backoffMs: 1 };
+  await expect(patiently(patience, interrupted.signal, asked)).rejects.toThrow("429. Run the command again");
 });
 
 test("A command that has better things to do than to wait is told at once that it is throttled", async () => {

@@ -11,7 +11,8 @@ interface Loss {
 }
 
 /** What embedding needs. Without another table of ours something is not counted, or not found again. */
-const NEEDED = /^embedding_(backfill|batch|cache|ledger|listener|model|page|queue|reservation|source|spending|ticket)(\.|$)/;
+const NEEDED =
+  /^embedding_(backfill|batch|cache|ledger|listener|model|page|queue|reservation|source|spending|ticket)(\.|$)/;
 
 /** Finds the tables, columns and the sequence of ours that are missing: all, or those that match. */
 export async function findLoss(db: Database, wanted = /^/): Promise<Loss | undefined> {

@@ -1,4 +1,5 @@
 import { sleep } from "../timing/sleep.ts";
+import { around } from "./around.ts";
 import type { Provider } from "./provider.ts";
 import { ProviderError } from "./provider-error.ts";
 import type { RetryPolicy } from "./retry-policy.ts";
@@ -41,17 +42,8 @@ export async function patiently<T>(
 
 /** A provider each of whose requests is asked `patiently`. */
 export function forCommand(provider: Provider, patience: Patience): Provider {
-  return {
-    backend: provider.backend,
-    model: provider.model,
-    dimensions: provider.dimensions,
-    fingerprint: provider.fingerprint,
-    earlierName: provider.earlierName,
-    queryFingerprint: provider.queryFingerprint,
-    limits: provider.limits,
+  return around(provider, {
     embed: (texts, role, signal, options) =>
       patiently(patience, signal, () => provider.embed(texts, role, signal, options)),
-    ready: (signal) => provider.ready(signal),
-    close: () => provider.close(),
-  };
+  });
 }

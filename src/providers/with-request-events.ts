@@ -1,3 +1,4 @@
+import { around } from "./around.ts";
 import type { Events } from "../events.ts";
 import { ProviderError } from "./provider-error.ts";
 import type { Provider } from "./provider.ts";
@@ -5,16 +6,7 @@ import type { Provider } from "./provider.ts";
 /** A provider that emits an event per request, retries included. */
 export function withRequestEvents(provider: Provider, events: Events): Provider {
   const { backend, model } = provider;
-  return {
-    backend,
-    model,
-    dimensions: provider.dimensions,
-    fingerprint: provider.fingerprint,
-    earlierName: provider.earlierName,
-    queryFingerprint: provider.queryFingerprint,
-    get limits() {
-      return provider.limits;
-    },
+  return around(provider, {
     async embed(texts, role, signal, options) {
       const started = performance.now();
       const report = (outcome: "ok" | "aborted" | ProviderError["kind"]) =>
@@ -28,8 +20,5 @@ export function withRequestEvents(provider: Provider, events: Events): Provider 
         throw error;
       }
     },
-    restrict: (limits) => provider.restrict?.(limits),
-    ready: (signal) => provider.ready(signal),
-    close: () => provider.close(),
-  };
+  });
 }

@@ -1,3 +1,4 @@
+import { around } from "./around.ts";
 import type { Events } from "../events.ts";
 import { costOf } from "./prices/price-of.ts";
 import { usageModel, type Provider } from "./provider.ts";
@@ -32,16 +33,7 @@ export function withUsageEvents(
   budget: Budget,
   batchSize: number,
 ): Provider {
-  return {
-    backend: provider.backend,
-    model: provider.model,
-    dimensions: provider.dimensions,
-    fingerprint: provider.fingerprint,
-    earlierName: provider.earlierName,
-    queryFingerprint: provider.queryFingerprint,
-    get limits() {
-      return provider.limits;
-    },
+  return around(provider, {
     async embed(texts, role, signal, options) {
       const turn: Turn = {
         purpose: role === "query" ? "question" : "change",
@@ -70,13 +62,11 @@ export function withUsageEvents(
       });
       return answer;
     },
-    restrict: (limits) => provider.restrict?.(limits),
     async ready(signal) {
       await budget.room(signal);
       await provider.ready(signal);
     },
-    close: () => provider.close(),
-  };
+  });
 }
 
 /** As Postgres counts them: a character beyond 16 bits is one, though JavaScript's `length` says two. */

@@ -15,15 +15,12 @@ import { registerModel, setCurrentModel, setQuestionModel } from "../ledger/mode
 import { withTimeout } from "../timing/with-timeout.ts";
 import { checkPrices } from "./check-prices.ts";
 import { makeChunkWorker, makeEmbedWorker, type WorkerDependencies } from "./make-worker.ts";
+import { Respelling } from "./respelling.ts";
 import { SourceProblems } from "./source-problems.ts";
 import { fingerprintOf, SourceStates } from "./source-state.ts";
 
 /** How long the listener's start waits for a provider that does not answer; its source starts when it does. */
 const FIRST_ANSWER_MS = 5_000;
-
-/** Each reads all that is kept of the source: the pauses grow to ten minutes, as a row may be held for hours. */
-const FIRST_RESPELL_PAUSE_MS = 1_000;
-const LONGEST_RESPELL_PAUSE_MS = 600_000;
 
 /** One worker per source, so that a slow, broken or paused one delays no other. */
 export class SourceWorkers {
@@ -36,15 +33,12 @@ export class SourceWorkers {
   #pgvector: Pgvector = { schema: "", vectorOid: 0 };
   #refreshing: Promise<void> = Promise.resolve();
   #closed = false;
-  readonly #closing = new AbortController();
-  /** Ids of sources whose keys are being written again, beside their work. */
-  readonly #respelling = new Set<number>();
-  /** When that is done again, and the pause before it, by id. */
-  readonly #respelled = new Map<number, { readonly dueAt: number; readonly pauseMs: number }>();
+  readonly #respelling: Respelling;
 
   constructor(dependencies: WorkerDependencies) {
     this.#dependencies = dependencies;
     this.#problems = new SourceProblems(dependencies.db, dependencies.events);
+    this.#respelling = new Respelling(dependencies.db);
   }
 
   /** Rows that are claimed and not ended yet. */
@@ -115,7 +109,7 @@ export class SourceWorkers {
   /** @returns how many rows were released unfinished. */
   async close(deadline: AbortSignal): Promise<number> {
     this.#closed = true;
-    this.#closing.abort();
+    this.#respelling.close();
     const released = await Promise.all(this.#states.workers.map((worker) => worker.stop(deadline)));
     await this.#dependencies.providers.close();
     return released.reduce((sum, rows) => sum + rows, 0);
@@ -134,27 +128,13 @@ export class SourceWorkers {
     const chunkedStarts = chunked
       .filter((source) => this.#mayStart(source))
       .map((source) => this.#start(source, () => this.#prepareChunking(source)));
-    // Not awaited: a provider that does not answer, or a source that is locked, keeps no other one waiting.
-    for (const start of [...starts, ...chunkedStarts]) start.catch(() => undefined); // reported as a problem, and tried again when the sources are next read
+    // Not awaited: a provider that does not answer, or a source that is locked, keeps no other one waiting. A failure is
+    // reported as a problem, and tried again when the sources are next read.
+    for (const start of [...starts, ...chunkedStarts]) start.catch(() => undefined);
     this.#firstStarts ??= starts;
-    for (const source of workable.values()) void this.#respellAgain(source);
+    for (const source of workable.values())
+      if (this.#states.is("running", source)) void this.#respelling.look(source);
     for (const source of broken) await this.#breakDown(source, source.problem, true);
-  }
-
-  /** Beside its worker: rows that were locked or claimed when it started have kept their keys. */
-  async #respellAgain(source: Source): Promise<void> {
-    if (source.hasAlteredKey !== true) {
-      this.#respelled.delete(source.id);
-      return;
-    }
-    const last = this.#respelled.get(source.id);
-    if (performance.now() < (last?.dueAt ?? 0) || !this.#states.is("running", source)) return;
-    if (this.#respelling.has(source.id)) return;
-    this.#respelling.add(source.id);
-    await respellKeys(this.#dependencies.db, source, this.#closing.signal).catch(() => undefined); // tried again
-    this.#respelling.delete(source.id);
-    const pauseMs = Math.min(2 * (last?.pauseMs ?? FIRST_RESPELL_PAUSE_MS / 2), LONGEST_RESPELL_PAUSE_MS);
-    this.#respelled.set(source.id, { dueAt: performance.now() + pauseMs, pauseMs });
   }
 
   #isAtWork(source: Source): boolean {

@@ -11,7 +11,7 @@ export function skippedTitle(name: string, reason: string, remedy = SET_SERVER):
 }
 
 /**
- * Which suites of a run were skipped, and why. The last line counts them, and what a native Postgres runs besides.
+ * Which suites and tests of a run were skipped, and why. The last line counts them, and what a native Postgres runs besides.
  * @param longFiles how many files were left out because they take long on the embedded Postgres
  */
 export function describeSkippedSuites(modules: readonly TestModule[], longFiles: number): string[] {
@@ -22,7 +22,15 @@ export function describeSkippedSuites(modules: readonly TestModule[], longFiles:
       return [{ line: `skipped: ${module.relativeModuleId}: ${name}: ${reason}`, remedy }];
     }),
   );
-  const lines = skipped.map(({ line, remedy }) => (remedy === SET_SERVER ? line : `${line}; ${remedy}`));
+  const tests = modules.flatMap((module) =>
+    [...module.children.allTests("skipped")].flatMap((test) => {
+      const result = test.result();
+      if (result.state !== "skipped" || result.note === undefined) return [];
+      return [`skipped: ${module.relativeModuleId}: ${test.name}: ${result.note}`];
+    }),
+  );
+  const suiteLines = skipped.map(({ line, remedy }) => (remedy === SET_SERVER ? line : `${line}; ${remedy}`));
+  const lines = [...suiteLines, ...tests];
   const suites = skipped.filter(({ remedy }) => remedy === SET_SERVER).length;
   const counted = [
     ...(suites > 0 ? [`${suites} suites that need several sessions`] : []),

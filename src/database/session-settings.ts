@@ -37,8 +37,9 @@ const OTHERS = {
  * A role or a connection string that is read-only by default is meant for its other clients; a server or a database that is
  * read-only is obeyed: it has been switched over, or its disk is full.
  */
-const WRITABLE = `case when (select source from pg_catalog.pg_settings where name = 'default_transaction_read_only')
-    in ('user', 'database user', 'client') then set_config('default_transaction_read_only', 'off', false) end`;
+const WRITABLE = `case when current_setting('default_transaction_read_only')::boolean
+    and (select source from pg_catalog.pg_settings where name = 'default_transaction_read_only')
+      in ('user', 'database user', 'client') then set_config('default_transaction_read_only', 'off', false) end`;
 
 type Remembered = keyof typeof PATH | keyof typeof FORMATS;
 
@@ -55,9 +56,11 @@ function rememberedAs(name: string): string {
  */
 export const OWN_SESSION = { "autoembed.session": "own", statement_timeout: "0" } as const;
 
-/** Limits of a role that end a session of ours in its work: those that this server knows. */
-const UNLIMITED = `(select count(set_config(name, '0', false)) from pg_catalog.pg_settings
-    where name in ('idle_in_transaction_session_timeout', 'idle_session_timeout', 'transaction_timeout'))`;
+/** Limits of a role that end a session of ours in its work: those that this server knows. Reading pg_settings takes a millisecond. */
+const UNLIMITED = ["idle_in_transaction_session_timeout", "idle_session_timeout", "transaction_timeout"].map(
+  (name) =>
+    `case when current_setting('${name}', true) is not null then set_config('${name}', '0', false) end`,
+);
 
 /** Whether the session began with our settings. The embedded Postgres is one session, and ignores them. */
 const IS_OWN = `coalesce(current_setting('autoembed.session', true), '') = 'own' or version() ~* 'emscripten'`;
@@ -80,7 +83,7 @@ export function pinSession(
   );
   const timeout = `case when version() !~* 'emscripten'
     then set_config('statement_timeout', '${Math.min(statementTimeoutMs, 2 ** 31 - 1)}ms', false) end`;
-  const always = `select ${[...remembered, ...pinned, writes, UNLIMITED, timeout].join(",\n  ")}`;
+  const always = `select ${[...remembered, ...pinned, writes, ...UNLIMITED, timeout].join(",\n  ")}`;
   return { ifOwn: `${always}\n  where ${IS_OWN}`, always };
 }
 

@@ -97,7 +97,9 @@ export async function readSources(db: Database): Promise<readonly SourceRow[]> {
 
 /*
  * Expressions over the aliases of that statement: `s` the source, `c` the watched table, `vc` the vectors' own table where
- * there is one, `v` the vector's column `y` its type, and `yn` the type's schema.
+ * there is one, `v` the vector's column, `y` its type, and `yn` the type's schema.
+ *
+ * `offset 0` keeps Postgres from reading the columns of all tables at once, to look up those of few.
  */
 
 /**
@@ -110,16 +112,16 @@ const fewSources = sql`(
 
 const textIsColumn = sql`exists (
         select from pg_attribute x
-        where x.attrelid = c.oid and quote_ident(x.attname) = s.text_expression and not x.attisdropped)`;
+        where x.attrelid = c.oid and quote_ident(x.attname) = s.text_expression and not x.attisdropped offset 0)`;
 
 const textIsVirtual = sql`exists (
         select from pg_attribute x
         where x.attrelid = c.oid and x.attgenerated = 'v' and quote_ident(x.attname) = s.text_expression
-          and not x.attisdropped)`;
+          and not x.attisdropped offset 0)`;
 
 const lacksTenant = sql`s.tenant_column is not null and not exists (
         select from pg_attribute x
-        where x.attrelid = c.oid and x.attname = s.tenant_column and not x.attisdropped)`;
+        where x.attrelid = c.oid and x.attname = s.tenant_column and not x.attisdropped offset 0)`;
 
 /** As `autoembed.tenant_sql` has it. */
 const hasTenants = sql`(s.tenant_column is not null or exists (

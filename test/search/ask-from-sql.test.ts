@@ -461,7 +461,10 @@ describeNative("call autoembed.ask()", "the embedded Postgres has one session", 
     await expect.poll(() => waitingTexts(client)).toEqual([FAR]);
     await client.query("select autoembed.unwatch('asked_in_vain')");
     const error = await refusal;
-    expect(error).toMatchObject({ message: expect.stringContaining("was unwatched") as string, hint: "Ask again." });
+    expect(error).toMatchObject({
+      message: expect.stringContaining("was unwatched") as string,
+      hint: "Ask again.",
+    });
     expect(JSON.stringify({ ...error })).not.toContain(FAR);
   });
 });

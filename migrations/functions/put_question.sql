@@ -35,11 +35,17 @@ begin
     return false;
   end if;
   insert into autoembed.embedding_asked as a (source_id, text_hash, question)
-  values (autoembed.embedded_by(source), autoembed.question_hash(question), autoembed.trimmed_question(question))
+  -- Of a source that is gone nothing is inserted: Postgres's refusal would show the question, in its log too.
+  select e.id, autoembed.question_hash(question), autoembed.trimmed_question(question)
+  from autoembed.embedding_source e where e.id = autoembed.embedded_by(source)
   -- A listener that has it already goes on.
   on conflict (source_id, text_hash) do update set
     question = excluded.question, owner = case when a.failure is null then a.owner end, failure = null,
     asked_at = excluded.asked_at;
+  if not found then
+    raise exception 'the source was unwatched, or its model changed, while the question waited'
+      using hint = 'Ask again.', errcode = 'serialization_failure';
+  end if;
   perform pg_notify('autoembed', 'ask');
   return true;
 end

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Logger } from "pino";
 import { SetupError, UsageError } from "../errors.ts";
 import { ProviderError } from "../providers/provider-error.ts";
+import { whyUnanswered } from "../search/about-the-question.ts";
 import { whereOf } from "../search/filter.ts";
 import type { Searcher } from "../search/searcher.ts";
 import type { Guard } from "./guard.ts";
@@ -81,8 +82,9 @@ async function search(searcher: Searcher, body: SearchBody): Promise<Answer> {
 /** What the sender may know of an error: neither the provider's words nor its address, and nothing of our settings. */
 function refusalOf(error: unknown, log: Logger): Answer {
   if (error instanceof UsageError) return refused(400, `${error.message} ${error.remedy}`);
+  if (error instanceof ProviderError && error.kind === "row") return refused(400, whyUnanswered(error));
   if (error instanceof ProviderError || error instanceof DOMException)
-    return refused(503, "The question could not be embedded. Try again in a moment.");
+    return refused(503, whyUnanswered(error));
   if (error instanceof SetupError)
     return refused(503, "What was asked for cannot be searched now; the operator can see why.");
   log.error({ problem: error instanceof Error ? error.name : "unknown" }, "a search could not be answered");

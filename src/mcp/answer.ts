@@ -2,6 +2,7 @@ import type { CallToolResult } from "@modelcontextprotocol/sdk/types.js";
 import pg from "pg";
 import { SetupError, UsageError } from "../errors.ts";
 import { ProviderError } from "../providers/provider-error.ts";
+import { whyUnanswered } from "../search/about-the-question.ts";
 
 /** What a tool found: `items`, best first, under `name`, next to what else is said. */
 export interface Findings {
@@ -43,8 +44,7 @@ function fitted(characters: number, { name, items, more = {} }: Findings): strin
 /** What an agent may know of an error: neither the provider's words nor its address, and nothing of our settings. */
 function describe(error: unknown): string {
   if (error instanceof UsageError) return `${error.message} ${error.remedy}`;
-  if (error instanceof ProviderError || error instanceof DOMException)
-    return "The question could not be embedded. Try again in a moment.";
+  if (error instanceof ProviderError || error instanceof DOMException) return whyUnanswered(error);
   if (error instanceof SetupError)
     return "What was asked for cannot be searched now; the operator can see why.";
   if (error instanceof pg.DatabaseError && error.code === "42501")

@@ -1,4 +1,4 @@
-import { SENT_SLOWER, TRIED_LATER } from "./what-follows.ts";
+import { REWORD, SENT_SLOWER, SHORTEN, TRIED_LATER } from "./what-follows.ts";
 import { isIP } from "node:net";
 import type { Complaint } from "./complaint.ts";
 import { ProviderError, type ProviderErrorKind, type TooMuch } from "./provider-error.ts";
@@ -140,9 +140,7 @@ function advice(
   if (kind === "throttled") return SENT_SLOWER;
   if (kind === "unavailable") return whatFollows(context);
   if (kind === "row") {
-    return tooLong
-      ? "Shorten the text, or set EMBED_ON_TOO_LONG=truncate."
-      : "Change the text, and it is embedded again.";
+    return tooLong ? SHORTEN : REWORD;
   }
   if (status === 402 || QUOTA_CODES.test(complaint.code))
     return "The account has no quota left: check its plan and billing.";

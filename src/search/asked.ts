@@ -64,8 +64,8 @@ export async function understand(
   if (typeof question !== "string")
     return { ...asked, text: undefined, like: String(question.like), lexemes: [], isHybrid: false };
   const isHybrid = request.hybrid ?? wordIndexes.length > 0;
-  // Postgres's texts have no such character.
-  const plain = question.replaceAll("\0", " ").trim();
+  // Postgres's texts have no such characters, and services refuse the half of a pair: an emoji that was cut.
+  const plain = question.replaceAll(/[\0\p{Surrogate}]/gu, " ").trim();
   const { asked: text, required } = isHybrid ? parseQuestion(plain) : { asked: plain, required: "" };
   if (text === "") {
     throw new UsageError(

@@ -7,6 +7,7 @@ import { openPool } from "../database/pools.ts";
 import { overPool } from "../database/over-pool.ts";
 import { UsageError } from "../errors.ts";
 import { unlessAborted } from "../timing/unless-aborted.ts";
+import { withTimeout } from "../timing/with-timeout.ts";
 import { checkConnection } from "./check-connection.ts";
 import { checkAwaited, checkSearch } from "./check-options.ts";
 import { whereOf } from "./filter.ts";
@@ -58,7 +59,7 @@ export interface Search<Row> {
    * @throws the signal's reason
    */
   settled(row: AwaitedRow): Promise<void>;
-  /** Closes the provider, the reranker, and connections of our own. */
+  /** Takes no more searches, waits for those under way (at most `EMBEDDING_TIMEOUT`), and closes what was opened for them. */
   close(): Promise<void>;
 }
 
@@ -84,24 +85,37 @@ export function createSearch<Row extends object = Record<string, unknown>>(
       throw new UsageError("This search was closed.", "Make another one with createSearch().");
     return signal === undefined ? work() : unlessAborted(signal, work());
   };
-  const search: Search<Row>["search"] = async (question, options = {}) => {
+  const underWay = new Set<Promise<unknown>>();
+  const find = async <T>(
+    question: Question,
+    options: SearchOptions,
+    read: (found: SearchResult) => T | Promise<T>,
+  ): Promise<T> => {
     checkSearch(options);
     const { source, where, ...request } = options;
-    const run = () => searcher.search(source, question, { ...request, where: whereOf(where) });
-    // The columns that were selected are those of the type.
-    return (await whileOpen(options.signal, () => explain(run))) as never;
+    const run = async (): Promise<T> =>
+      read(await searcher.search(source, question, { ...request, where: whereOf(where) }));
+    const finding = whileOpen(options.signal, () => explain(run));
+    underWay.add(finding);
+    try {
+      return await finding;
+    } finally {
+      underWay.delete(finding);
+    }
   };
   const closeAll = async (): Promise<void> => {
+    await withTimeout(config.EMBEDDING_TIMEOUT, Promise.allSettled(underWay), () => undefined);
     await closeSearcher();
     await close();
   };
   return {
-    search,
-    query: async (question, options = {}) => {
-      const { hits } = await search(question, options);
-      const { keyed } = await whileOpen(options.signal, () => searcher.of(options.source));
-      return rankedRows(keyed, hits);
-    },
+    // The columns that were selected are those of the type.
+    search: async (question, options = {}) =>
+      (await find(question, options as SearchOptions, (found) => found)) as never,
+    query: (question, options = {}) =>
+      find(question, options as SearchOptions, async ({ hits }) =>
+        rankedRows((await searcher.of(options.source)).keyed, hits),
+      ),
     settled: async (row) => {
       checkAwaited(row);
       const { source, key, signal } = row;

@@ -4,6 +4,7 @@ import { isDatabaseError } from "../database/database-fault.ts";
 import { findPgvector } from "../database/pgvector.ts";
 import { findQuestion, keepQuestion } from "../ledger/questions.ts";
 import type { Embeddings, Provider } from "../providers/provider.ts";
+import { Asking } from "./asking.ts";
 
 /** Questions whose vectors are kept in memory. */
 const MOST = 1_000;
@@ -15,9 +16,12 @@ const KEPT_MS = 3_600_000;
  */
 export class QuestionVectors {
   readonly #kept = new Map<string, { readonly vector: string; readonly until: number }>();
-  readonly #asking = new Map<string, Promise<string>>();
+  readonly #asking = new Map<string, Asking>();
 
-  /** As pgvector writes it. @param paid is called where it was not known. @throws {ProviderError} */
+  /**
+   * As pgvector writes it. Who asks the same meanwhile shares the request, and its failure where it is of the same provider.
+   * @param paid is called where it was not known. @throws {ProviderError} or the signal's reason
+   */
   async of(
     db: Database,
     provider: Provider,
@@ -27,21 +31,32 @@ export class QuestionVectors {
   ): Promise<string> {
     const hash = createHash("sha256").update(question, "utf8").digest("hex");
     const id = `${provider.queryFingerprint} ${hash}`;
-    const kept = this.#kept.get(id);
-    if (kept !== undefined && kept.until > performance.now()) return kept.vector;
-    // Whoever asks the same meanwhile waits for the first; if that fails, each asks for itself.
-    const others = this.#asking.get(id);
-    const asked = others === undefined ? undefined : await others.catch(() => undefined);
-    if (asked !== undefined) return asked;
-    const asking = ask(db, provider, { question, hash }, signal, paid);
-    this.#asking.set(id, asking);
-    try {
-      const vector = await asking;
+    for (;;) {
+      signal.throwIfAborted();
+      const kept = this.#kept.get(id);
+      if (kept !== undefined && kept.until > performance.now()) return kept.vector;
+      const asking =
+        this.#asking.get(id) ??
+        this.#begin(id, provider, (abandoned) => ask(db, provider, { question, hash }, abandoned, paid));
+      try {
+        return await asking.vector(signal);
+      } catch (error) {
+        if (asking.provider === provider) throw error;
+      }
+    }
+  }
+
+  #begin(id: string, provider: Provider, ask: (abandoned: AbortSignal) => Promise<string>): Asking {
+    const askAndRemember = async (abandoned: AbortSignal): Promise<string> => {
+      const vector = await ask(abandoned);
       this.#remember(id, vector);
       return vector;
-    } finally {
+    };
+    const asking = new Asking(provider, askAndRemember, () => {
       if (this.#asking.get(id) === asking) this.#asking.delete(id);
-    }
+    });
+    this.#asking.set(id, asking);
+    return asking;
   }
 
   #remember(id: string, vector: string): void {

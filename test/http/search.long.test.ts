@@ -202,6 +202,22 @@ test("While the provider is down POST /v1/search answers 503 and says nothing of
   expect(http.logged.join("\n")).not.toContain("something new");
 });
 
+test("A question that the provider refuses is answered 400 by POST /v1/search, with what to do", async () => {
+  const { provider, search } = await prepared();
+  const question = `a very long question${" and more of it".repeat(20)}`;
+  provider.poison = (text) => text === question;
+  expect(await search({ question })).toEqual({
+    status: 400,
+    error: "This question cannot be embedded. Ask in other words.",
+  });
+  provider.poison = undefined;
+  provider.longestText = 200;
+  expect(await search({ question })).toEqual({
+    status: 400,
+    error: "This question cannot be embedded. Ask in fewer words.",
+  });
+});
+
 test("The listener logs nothing of a question or a text that POST /v1/search saw", async () => {
   const { search, http } = await prepared();
   await search({ question: "an unusual question", text: true });

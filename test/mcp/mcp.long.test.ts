@@ -150,6 +150,10 @@ test("While the provider is down an agent is told so, without the provider's wor
   expect(await problem(agent, "search", { question: "anything", source: "tickets" })).toBe(
     "The question could not be embedded. Try again in a moment.",
   );
+  on.provider.always(400);
+  expect(await problem(agent, "search", { question: "anything", source: "tickets" })).toBe(
+    "This question cannot be embedded. Ask in other words.",
+  );
   expect(await problem(agent, "search", { question: "anything", source: "nothing" })).toContain(
     'No source is called "nothing".',
   );

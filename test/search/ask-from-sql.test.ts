@@ -447,4 +447,24 @@ describeNative("call autoembed.ask()", "the embedded Postgres has one session", 
     await client.query("select autoembed.unwatch('asked_twice')");
     expect(await waitingTexts(client)).toEqual([]);
   });
+
+  test("A source that is unwatched while a question waits ends the wait with an error that does not show the question", async () => {
+    const { client, database, provider } = await prepareRows();
+    await client.query(`create table if not exists asked_in_vain (id bigint primary key, body text, embedding vector(${DIMENSIONS}));
+      select autoembed.watch('asked_in_vain', 'body')`);
+    provider.latencyMs = 60_000;
+    const asking = await session(database.url);
+    const refusal = asking.query("call autoembed.ask('asked_in_vain', $1)", [FAR]).then(
+      () => undefined,
+      (error: unknown) => error as pg.DatabaseError,
+    );
+    await expect.poll(() => waitingTexts(client)).toEqual([FAR]);
+    await client.query("select autoembed.unwatch('asked_in_vain')");
+    const error = await refusal;
+    expect(error).toMatchObject({
+      message: expect.stringContaining("was unwatched") as string,
+      hint: "Ask again.",
+    });
+    expect(JSON.stringify(Object.entries(error ?? {}))).not.toContain(FAR);
+  });
 });

@@ -64,6 +64,30 @@ test("A search is closed once, however often it is closed, and searches no more"
   await search.close();
 });
 
+test("Half of an emoji is not sent, and quotes around nothing are a question without words", async () => {
+  const { search, provider } = await prepareSearch();
+  const sent = (): string | undefined => provider.requests.at(-1)?.texts[0];
+  await search.search("chest pain \ud83d", { source: SOURCE, hybrid: false });
+  expect(sent()).toBe("chest pain");
+  await search.search("whole \u{1f642}", { source: SOURCE, hybrid: false });
+  expect(sent()).toBe("whole \u{1f642}");
+  for (const empty of ['""', '-" "', '"" -""'])
+    await expect(search.search(empty, { source: SOURCE, hybrid: true })).rejects.toThrow(
+      "The question has no words.",
+    );
+});
+
+test("A search that is closed completes what it was asked before", async () => {
+  const { search, provider } = await prepareSearch();
+  provider.latencyMs = 500;
+  const asked = search.search("asked before", { source: SOURCE, hybrid: false });
+  const queried = search.query("queried before", { source: SOURCE });
+  await expect.poll(() => provider.requests.length).toBe(2);
+  await search.close();
+  expect((await asked).rankedBy).toBe("meaning");
+  expect((await queried).sql).toContain("select");
+});
+
 test("A key that the table cannot have is refused, and not repeated", async () => {
   const { search } = await prepareSearch();
   const error: unknown = await search

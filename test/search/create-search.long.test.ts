@@ -211,6 +211,16 @@ test("While the provider does not answer, the words alone do, and the answer say
   expect(byMeaning).not.toContain("nothing is lost");
 });
 
+test("A question that the provider refuses is refused with what helps a question, and not a row's text", async () => {
+  const refusal = async (): Promise<string> =>
+    await search.search("forgotten passwords", { source: "tickets", hybrid: false }).then(() => "", String);
+  on.provider.always(400);
+  expect(await refusal()).toMatch(/Ask in other words\.$/);
+  on.provider.always(undefined);
+  on.provider.longestText = 10;
+  expect(await refusal()).toMatch(/Ask in fewer words\.$/);
+});
+
 test("The ranked rows as a query join any table", async () => {
   const query = await search.query(question, { source: "tickets", limit: 2 });
   const { rows } = await on.client.query(

@@ -4,6 +4,7 @@ import type { Backend, RawAnswer } from "../backend.ts";
 import { cutText } from "../cut-text.ts";
 import { ModelThread } from "../model-thread.ts";
 import { ProviderError } from "../provider-error.ts";
+import { REWORD } from "../what-follows.ts";
 import type { ProviderLimits } from "../provider.ts";
 import type { Role } from "../roles/role.ts";
 import type { CommonSettings } from "../provider-settings.ts";
@@ -49,7 +50,7 @@ class Local implements Backend {
     const cut = texts.map((text) => cutText(text, CHARACTERS_READ));
     // The model throws at an empty text, and a text without words has no vector.
     if (cut.some((text) => text.trim() === "")) {
-      throw new ProviderError("row", "A text without words has no vector. Change the text.");
+      throw new ProviderError("row", `A text without words has no vector. ${REWORD}`);
     }
     if (!isInstalled("@energetic-ai/embeddings")) throw new ProviderError("setup", NOT_INSTALLED);
     const vectors: Float32Array[] = [];

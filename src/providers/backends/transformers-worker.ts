@@ -1,6 +1,7 @@
 import { workerData } from "node:worker_threads";
 import { answerJobs } from "../model-jobs.ts";
 import { ProviderError } from "../provider-error.ts";
+import { SHORTEN } from "../what-follows.ts";
 import { loadModel, type LoadedModel } from "./transformers-load.ts";
 import type { TransformersSettings } from "./transformers-settings.ts";
 
@@ -33,8 +34,7 @@ function requireShort(tokens: number, most: number): void {
   if (tokens <= most) return;
   throw new ProviderError(
     "row",
-    `The text has ${tokens} tokens, and ${most} are allowed (EMBED_TRANSFORMERS_MAX_TOKENS, or the model's own limit). ` +
-      "Shorten it, or set EMBED_ON_TOO_LONG=truncate.",
+    `The text has ${tokens} tokens, and ${most} are allowed (EMBED_TRANSFORMERS_MAX_TOKENS, or the model's own limit). ${SHORTEN}`,
     { tooLong: true },
   );
 }

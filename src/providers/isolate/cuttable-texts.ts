@@ -1,5 +1,6 @@
 import { cutText, cutToCharacters } from "../cut-text.ts";
 import { ProviderError } from "../provider-error.ts";
+import { SHORTEN } from "../what-follows.ts";
 import type { RefusedText } from "./embed-result.ts";
 
 /** The texts of one batch, of which some are cut before they are sent. */
@@ -39,7 +40,7 @@ export class CuttableTexts {
       const within = cutToCharacters(text, limit);
       const isLonger = within.length < text.length;
       if (isLonger && !truncates) {
-        const message = `The text has ${Array.from(text).length} characters, and ${limit} are allowed. Shorten it, or set EMBED_ON_TOO_LONG=truncate.`;
+        const message = `The text has ${Array.from(text).length} characters, and ${limit} are allowed. ${SHORTEN}`;
         refused.push({
           kind: "refused",
           index,

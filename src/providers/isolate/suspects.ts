@@ -1,6 +1,7 @@
 import { hash } from "node:crypto";
 import { unlessAborted } from "../../timing/unless-aborted.ts";
 import { ProviderError } from "../provider-error.ts";
+import { REWORD } from "../what-follows.ts";
 
 interface Suspect {
   /** The most texts that a request with it may have. */
@@ -65,7 +66,7 @@ export class Suspects {
     const [text] = texts;
     if (this.#texts.size === 0 || texts.length !== 1 || text === undefined) return undefined;
     if ((this.#of(text)?.times ?? 0) < TIMES) return undefined;
-    const message = `The provider stopped answering each time it was asked for this text alone (${TIMES} times). Change the text, and it is embedded again.`;
+    const message = `The provider stopped answering each time it was asked for this text alone (${TIMES} times). ${REWORD}`;
     return new ProviderError("row", message);
   }
 

@@ -18,6 +18,7 @@ export function parseQuestion(question: string): ParsedQuestion {
   const required: string[] = [];
   for (const { groups = {} } of question.matchAll(PARTS)) {
     const { not = "", phrase, word = "" } = groups;
+    if (phrase?.trim() === "") continue;
     const isExcluded = phrase === undefined ? /^-[^-\s]/.test(word) : not === "-";
     if (isExcluded) required.push(phrase === undefined ? word.replaceAll('"', "") : `-"${phrase}"`);
     else asked.push(phrase ?? word);

@@ -16,6 +16,7 @@ import { describeBackfill } from "./describe-backfill.ts";
 import { describeDryRun } from "./describe-dry-run.ts";
 import { JSON_OPTION, parseCommand, wholeNumber, type Command, type Options } from "./command.ts";
 import { refuseTogether } from "./options-together.ts";
+import { forEachSource } from "./for-each-source.ts";
 import { reportLeftOut } from "./report-left-out.ts";
 import { refuseBesideOtherVersions } from "./refuse-other-versions.ts";
 import { withDatabase } from "./with-database.ts";
@@ -119,35 +120,35 @@ export const backfill: Command = {
             "--sample keeps its vectors in the cache for the backfill, and EMBED_CACHE_DAYS=0 keeps none: they would be paid for twice.",
             "Set EMBED_CACHE_DAYS to 1 or more, also for the listeners, until the backfill has ended; or leave out --sample.",
           );
-        const reports = [];
-        for (const source of sample === null ? sources : notPaused(sources))
-          reports.push(
-            await dryRun(db, config, source, {
-              chunked: chunked.find(({ embeddedBy }) => embeddedBy === source.id),
-              sample,
-              all,
-              signal,
-            }),
-          );
+        const wished = sample === null ? sources : notPaused(sources);
+        const estimated = await forEachSource(wished, signal, (source) =>
+          dryRun(db, config, source, {
+            chunked: chunked.find(({ embeddedBy }) => embeddedBy === source.id),
+            sample,
+            all,
+            signal,
+          }),
+        );
+        const reports = estimated.results;
         const plan =
           wanted === undefined
             ? undefined
             : (await planLimits(db, config, { sources, chunked }, wanted, { all, asked, signal })).plan;
         if (json) console.log(JSON.stringify(plan === undefined ? reports : { reports, plan }));
         else console.log([...reports.map(describeDryRun), ...describePlans(plan)].join("\n\n"));
-        return exitCode;
+        return exitCode || estimated.exitCode;
       }
       if (values["per-row"]) {
         let rows = 0;
         let left = 0;
-        for (const source of notPaused(sources)) {
+        const embedded = await forEachSource(notPaused(sources), signal, async (source) => {
           await respellKeys(db, source, signal);
           const report = await backfillPerRow(db, config, source, { progress, signal });
           rows += report.rows;
           left += report.left;
-        }
+        });
         console.log(json ? JSON.stringify({ rows, left }) : describePerRow(rows, left));
-        return signal.aborted || left > 0 ? 1 : exitCode;
+        return signal.aborted || left > 0 ? 1 : exitCode || embedded.exitCode;
       }
       const onProblem = (problem: string): void => {
         console.error(problem);

@@ -4,6 +4,7 @@ import { verifyChunks, type ChunksReport } from "../verify/verify-chunks.ts";
 import { choose } from "../sources/choose-sources.ts";
 import { verifySource, type VerifyReport } from "../verify/verify-source.ts";
 import { JSON_OPTION, parseCommand, wholeNumber, type Command, type Options } from "./command.ts";
+import { forEachSource } from "./for-each-source.ts";
 import { reportLeftOut } from "./report-left-out.ts";
 import { printable } from "../printable.ts";
 import { withProgressLine } from "./progress-line.ts";
@@ -64,15 +65,14 @@ export const verify: Command = {
           ),
         );
       }
-      for (const source of sources) {
-        reports.push(
-          await withProgressLine(source.name, (onCompared) =>
-            verifySource(db, config, source, { ...options, signal, onCompared }),
-          ),
-        );
-      }
+      const verified = await forEachSource(sources, signal, (source) =>
+        withProgressLine(source.name, (onCompared) =>
+          verifySource(db, config, source, { ...options, signal, onCompared }),
+        ),
+      );
+      reports.push(...verified.results);
       console.log(values.json ? JSON.stringify(reports) : reports.map(describe).join("\n\n"));
-      return reports.every(({ ok }) => ok) ? exitCode : 1;
+      return reports.every(({ ok }) => ok) ? exitCode || verified.exitCode : 1;
     }, signal);
   },
 };

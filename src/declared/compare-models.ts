@@ -1,4 +1,5 @@
 import type { Config } from "../config.ts";
+import { SetupError } from "../errors.ts";
 import type { ProviderOverrides } from "../providers/resolve-provider-settings.ts";
 import { describeModel, type DescribedModel } from "./described-model.ts";
 import { inOrder } from "./in-order.ts";
@@ -22,7 +23,10 @@ export async function compareModels(
 ): Promise<ModelComparison> {
   const to = withLength(wanted, present);
   if (rawOf(to) === rawOf(present.overrides)) return { is: "same" };
-  const [before, after] = [await describeModel(config, present.overrides), await describeModel(config, to)];
+  const after = await describeModel(config, to);
+  const before = await describeModel(config, present.overrides).catch((error: unknown) => {
+    throw error instanceof SetupError ? isUnknown(present, error) : error;
+  });
   const length = to.dimensions ?? present.columnDimensions;
   if (before.rowModel(present.columnDimensions) === after.rowModel(length)) {
     return { is: "settings", from: inWords(present.overrides), to: inWords(to) };
@@ -33,6 +37,14 @@ export async function compareModels(
     to: describe(after, before, wanted.dimensions),
     ...remodelOptions(before, after, wanted.dimensions),
   };
+}
+
+/** Then nobody knows whether the vectors would stay the same. */
+function isUnknown({ name }: PresentSource, { message, remedy }: SetupError): SetupError {
+  return new SetupError(
+    `The provider that ${name} has in the database, and not in the file, is not set up here: ${message}`,
+    `${remedy} Or give the source that of the file by \`watch\`; if its vectors are others, a backfill embeds the rows again.`,
+  );
 }
 
 /** `watch` keeps the column's length with a source that has a model of its own. */

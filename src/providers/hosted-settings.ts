@@ -12,12 +12,7 @@ interface HostedEnvironment {
 
 /** The settings of a hosted service: the environment's, with the address, the key and the model of a source in their place. */
 export function hostedSettings(
-  {
-    source,
-    model,
-    common,
-    network,
-  }: Pick<Given<z.ZodRawShape, typeof ownServer>, "source" | "model" | "common" | "network">,
+  { environment: config, source, model, common, network }: Given<z.ZodRawShape, typeof ownServer>,
   environment: HostedEnvironment,
 ): HostedSettings {
   return {
@@ -25,7 +20,7 @@ export function hostedSettings(
     ...network,
     model: model ?? environment.model,
     baseUrl: source.base_url ?? environment.baseUrl,
-    ...keyOf(source, environment.baseUrl, environment.key),
+    ...keyOf(source, environment.baseUrl, environment.key, config),
     ...namesFor(source, environment.baseUrl, model),
   };
 }

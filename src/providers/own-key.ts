@@ -39,6 +39,12 @@ export function questionKeyName(keyName: string): string {
   return keyName.replace(/_API_KEY$/, "_QUERY_API_KEY");
 }
 
+/** The key in that variable: as the configuration has it, which may have read it from a file, else as the process has it. */
+export function keyNamed(name: string, config: object): string | undefined {
+  const value: unknown = new Map<string, unknown>(Object.entries(config)).get(name) ?? process.env[name];
+  return typeof value === "string" && value !== "" ? value : undefined;
+}
+
 export interface Key {
   readonly apiKey?: string | undefined;
   /** The variable that it is in, or would be; undefined for a server that the environment has no key for. */
@@ -53,30 +59,30 @@ export function keyOf(
   source: OwnServer,
   baseUrl: string,
   environment: { readonly name: string; readonly value: string | undefined },
+  config: object,
 ): Key {
   const { api_key_env } = source;
   if (api_key_env === undefined) {
     return isSameServer(source, baseUrl) ? { apiKey: environment.value, keyName: environment.name } : {};
   }
-  const apiKey = process.env[api_key_env];
-  if (apiKey === undefined || apiKey === "") {
+  const apiKey = keyNamed(api_key_env, config);
+  if (apiKey === undefined) {
     throw new SetupError(
       `${api_key_env} is not set in the environment of this process.`,
       "It is the variable of a source's key (--api-key-env): set it, or name another.",
     );
   }
-  // Whoever may write sources must not have the environment's key sent to a server of their own.
-  const ofQuestions = questionKeyName(environment.name);
-  const isOurs =
-    [environment.name, ofQuestions].includes(api_key_env) ||
-    [environment.value, process.env[ofQuestions]].includes(apiKey);
-  if (isOurs && !isSameServer(source, baseUrl)) {
-    throw new SetupError(
-      `${api_key_env} is the key of ${new URL(baseUrl).origin}, and is not sent to another server.`,
-      "Set a variable with a key of that server's own, and name it with --api-key-env.",
-    );
-  }
+  const isOurs = [environment.value, keyNamed(questionKeyName(environment.name), config)].includes(apiKey);
+  if (isOurs && !isSameServer(source, baseUrl)) throw keyOfAnotherServer(api_key_env, baseUrl);
   return { apiKey, keyName: api_key_env };
+}
+
+/** Whoever may write sources must not have a key of the environment sent to a server of their own. */
+export function keyOfAnotherServer(keyName: string, baseUrl: string): SetupError {
+  return new SetupError(
+    `${keyName} is the key of ${new URL(baseUrl).origin}, and is not sent to another server.`,
+    "Set a variable with a key of that server's own, and name it with --api-key-env.",
+  );
 }
 
 /** The environment's token for a source, from the first place that is set; a source with a key or a server of its own gets none. */

@@ -1,8 +1,9 @@
 import type { z } from "zod";
 import type { BACKEND_ENVIRONMENT, BackendId } from "./known-backends.ts";
+import type { RERANK_ENVIRONMENT } from "./rerank/rerank-settings.ts";
 
 /** What providers read of the configuration: what each backend declares, and what all of them share. */
-export type ProviderConfig = z.infer<z.ZodObject<typeof BACKEND_ENVIRONMENT>> & {
+export type ProviderConfig = z.infer<z.ZodObject<typeof BACKEND_ENVIRONMENT & typeof RERANK_ENVIRONMENT>> & {
   readonly EMBEDDING_BACKEND: BackendId;
   readonly EMBEDDING_DIM?: number | undefined;
   readonly EMBEDDING_TIMEOUT: number;

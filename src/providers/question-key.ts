@@ -1,6 +1,6 @@
 import type { ProviderConfig } from "./provider-config.ts";
 import type { ProviderSettings } from "./known-backends.ts";
-import { questionKeyName } from "./own-key.ts";
+import { keyNamed, questionKeyName } from "./own-key.ts";
 
 /**
  * The settings for the questions of searches: with the key that is for them, where there is one. Who has two keys has two
@@ -22,6 +22,6 @@ export function questionKeyBeside(
   config: ProviderConfig,
 ): { readonly name: string; readonly value: string } | undefined {
   const name = questionKeyName(keyName);
-  const value: unknown = new Map<string, unknown>(Object.entries(config)).get(name) ?? process.env[name];
-  return typeof value !== "string" || value === "" || name === keyName ? undefined : { name, value };
+  const value = keyNamed(name, config);
+  return value === undefined || name === keyName ? undefined : { name, value };
 }

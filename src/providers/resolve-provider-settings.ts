@@ -1,5 +1,6 @@
 import type { ProviderConfig } from "./provider-config.ts";
 import { networkSettings } from "./network-settings.ts";
+import { refuseKeyOfAnotherServer } from "./key-server.ts";
 import { backendOf, type ProviderSettings } from "./known-backends.ts";
 import { sourceSettings } from "./source-settings.ts";
 
@@ -16,13 +17,14 @@ export const NO_OVERRIDES: ProviderOverrides = { backend: null, model: null, dim
 
 /**
  * The provider's settings from the environment, with what a source has of its own in their place.
- * @throws {SetupError} where the source names a backend, a setting or a key that is not known here.
+ * @throws {SetupError} where the source names a backend, a setting or a key that is not known here, or the key of another server.
  */
 export function resolveProviderSettings(
   config: ProviderConfig,
   overrides: ProviderOverrides = NO_OVERRIDES,
 ): ProviderSettings {
   const settings = resolve(config, overrides);
+  refuseKeyOfAnotherServer(config, settings);
   const { document_prefix, query_prefix } = sourceSettings(overrides.settings);
   // The environment's prefixes are about the environment's model, and not about another one.
   const environment = isEnvironmentsModel(config, settings) ? config : undefined;

@@ -1,8 +1,8 @@
-import { closest } from "fastest-levenshtein";
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { roleSearchPath } from "../database/session-settings.ts";
 import { SetupError } from "../errors.ts";
+import { nearestName } from "../nearest-name.ts";
 
 export interface FoundTable {
   /** A number as text, to be cast to `oid`. */
@@ -18,7 +18,7 @@ interface Candidate extends FoundTable {
 /**
  * Finds a table by its name: as SQL writes it (`tickets`, `public.tickets`, `"Support"."Tickets"`), or by its exact
  * spelling without the quotes, which shells tend to remove.
- * @throws {SetupError} if there is no such table; the error names the closest match.
+ * @throws {SetupError} if there is no such table; the error names a close match, if there is one.
  */
 export async function findTable(db: Database, name: string): Promise<FoundTable> {
   const { rows } = await sql<Candidate>`
@@ -31,11 +31,13 @@ export async function findTable(db: Database, name: string): Promise<FoundTable>
     rows.find((row) => row.table === table && (schema === undefined ? row.visible : row.schema === schema)) ??
     rows.find((row) => `${row.schema}.${row.table}` === name || (row.table === name && row.visible));
   if (found !== undefined) return found;
-  const known = rows.filter((row) => row.schema !== "pg_catalog").map((row) => `${row.schema}.${row.table}`);
-  const nearest = closest(name.includes(".") ? name : `public.${name}`, known);
+  const known = rows
+    .filter((row) => !["pg_catalog", "autoembed"].includes(row.schema))
+    .map((row) => `${row.schema}.${row.table}`);
+  const nearest = nearestName(name.includes(".") ? name : `public.${name}`, known);
   throw new SetupError(
     `There is no table ${name}.`,
-    `Did you mean ${nearest}? Write schema.table; a name that is not in the search path needs its schema.`,
+    `${nearest === undefined ? "" : `Did you mean ${nearest}? `}Write schema.table; a name that is not in the search path needs its schema.`,
   );
 }
 

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { runCommand } from "../support/command.ts";
 import { prepare, wrongRows } from "../support/listening.ts";
 
@@ -25,4 +25,36 @@ test("`backfill` and `verify` of all sources name a source that cannot be worked
   expect(await run("backfill", "--per-row")).toMatchObject({ code: 1, stderr: named });
   expect(await run("backfill", "--source", "patient_embeddings")).toMatchObject({ code: 0 });
   await client.query("select autoembed.unwatch('gone'); drop table gone");
+});
+
+test("A source whose key is not set here is named, and keeps `verify`, a dry run and --per-row from no other source", async () => {
+  const { client, environment } = await prepare();
+  await client.query(`drop table if exists keyless;
+    create table keyless (id int primary key, body text, embedding vector(8));
+    insert into keyless values (1, 'not sent from here');
+    select autoembed.watch('keyless', 'body', backend => 'cohere', settings => '{"api_key_env": "UNSET_API_KEY"}');
+    insert into patient_embeddings select n, 'text ' || n from generate_series(1, 5) n`);
+  onTestFinished(async () => {
+    await client.query("select autoembed.unwatch('keyless'); drop table keyless");
+  });
+  const run = async (...args: string[]) => {
+    const command = runCommand(args, environment);
+    return { code: await command.exited, stdout: command.stdout(), stderr: command.stderr() };
+  };
+  const named = expect.stringContaining("keyless is left out: UNSET_API_KEY is not set") as string;
+  const estimated = await run("backfill", "--dry-run", "--json");
+  expect(estimated).toMatchObject({ code: 1, stderr: named });
+  expect(JSON.parse(estimated.stdout)).toMatchObject([{ source: "patient_embeddings", rows: 5 }]);
+  const rows = await run("backfill", "--per-row", "--json");
+  expect(rows).toMatchObject({ code: 1, stderr: named });
+  expect(JSON.parse(rows.stdout)).toEqual({ rows: 5, left: 0 });
+  const verified = await run("verify", "--json");
+  expect(verified).toMatchObject({ code: 1, stderr: named });
+  expect(JSON.parse(verified.stdout)).toMatchObject([{ source: "patient_embeddings", ok: true }]);
+  const alone = await run("verify", "--source", "keyless");
+  expect(alone).toMatchObject({
+    code: 1,
+    stdout: "",
+    stderr: expect.stringMatching(/^UNSET_API_KEY is not set/) as string,
+  });
 });

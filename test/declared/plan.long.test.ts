@@ -283,6 +283,19 @@ test.each([
   },
 );
 
+test("The provider of the database that is not set up here is named as such, with what to do, since the file has another", async () => {
+  const { plan, watched } = await preparePlan();
+  await watched({ backend: "vertex", dimensions: 8 });
+  const { problems } = await plan([tickets], { counts: false });
+  expect(problems).toMatchObject([
+    {
+      problem:
+        "The provider that shop.tickets has in the database, and not in the file, is not set up here: VERTEX_PROJECT is not set.",
+      remedy: expect.stringContaining("give the source that of the file by `watch`") as string,
+    },
+  ]);
+});
+
 test("While a model is being changed the plan says so, and refuses another text", async () => {
   const { plan, watched, client } = await preparePlan();
   await watched();

@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { afterEach, expect, onTestFinished, test, vi } from "vitest";
 import { readConfig } from "../../src/config.ts";
 import { withProvider } from "../../src/providers/registry.ts";
@@ -119,4 +122,36 @@ test("The environment's key is never sent to a source's own server, whatever var
       "is not sent to another server",
     );
   expect(requests).toEqual([]);
+});
+
+test.each([
+  ["voyage", "OPENAI_API_KEY"],
+  ["cohere", "OPENAI_QUERY_API_KEY"],
+  ["gemini", "VOYAGE_API_KEY"],
+  ["openai", "COHERE_API_KEY"],
+  ["openai", "RERANK_API_KEY"],
+])("Beside the backend %s too, %s goes to no server but its own", async (backend, api_key_env) => {
+  vi.stubEnv(api_key_env, "our-key");
+  const { openAiUrl: base_url, requests } = await serverThatWants("our-key");
+  const environment = { EMBEDDING_BACKEND: backend, RERANK_BACKEND: "cohere", [api_key_env]: "our-key" };
+  await expect(embed(environment, { base_url, api_key_env })).rejects.toThrow(
+    "is not sent to another server",
+  );
+  await expect(embed(environment, { api_key_env })).rejects.toThrow("is not sent to another server");
+  expect(requests).toEqual([]);
+});
+
+test("A key of the environment goes to its own server by another backend", async () => {
+  vi.stubEnv("VOYAGE_API_KEY", "our-key");
+  const { openAiUrl: base_url } = await serverThatWants("our-key");
+  await embed({ VOYAGE_BASE_URL: base_url }, { base_url, api_key_env: "VOYAGE_API_KEY" });
+});
+
+test("A source may name a key that the configuration has read from a file", async () => {
+  const file = join(await mkdtemp(join(tmpdir(), "key-")), "voyage");
+  onTestFinished(() => rm(dirname(file), { recursive: true }));
+  await writeFile(file, "key-in-a-file\n");
+  const { openAiUrl: base_url } = await serverThatWants("key-in-a-file");
+  const environment = { VOYAGE_BASE_URL: base_url, VOYAGE_API_KEY_FILE: file };
+  await embed(environment, { base_url, api_key_env: "VOYAGE_API_KEY" });
 });

@@ -203,6 +203,12 @@ test.each([
     /Did you mean app\.tickets/,
   ],
   [
+    "a table that is called like none but our own",
+    "create table app.t (id int primary key, body text)",
+    { table: "autoembd.migration", text: "body" },
+    /^There is no table autoembd\.migration\. Write schema\.table/,
+  ],
+  [
     "a text column that does not exist",
     "create table app.t (id int primary key, body text)",
     { table: "app.t", text: "boddy" },

@@ -284,10 +284,12 @@ export const llmApi = defineBackend({
     backend: "llm_api",
     model: model ?? environment.OPENAI_EMBED_MODEL,
     baseUrl: source.base_url ?? environment.OPENAI_BASE_URL,
-    ...keyOf(source, environment.OPENAI_BASE_URL, {
-      name: "OPENAI_API_KEY",
-      value: environment.OPENAI_API_KEY,
-    }),
+    ...keyOf(
+      source,
+      environment.OPENAI_BASE_URL,
+      { name: "OPENAI_API_KEY", value: environment.OPENAI_API_KEY },
+      environment,
+    ),
     ...tokenOf(source, environment.OPENAI_BASE_URL, [
       { name: "OPENAI_ACCESS_TOKEN_COMMAND", command: environment.OPENAI_ACCESS_TOKEN_COMMAND },
       { name: "OPENAI_ACCESS_TOKEN_FILE", file: environment.OPENAI_ACCESS_TOKEN_FILE },

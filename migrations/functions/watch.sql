@@ -46,6 +46,7 @@ begin
       source.vector_table, source.passages)
   then
     perform autoembed.requeue(before, source, unseen);
+    perform autoembed.outdate_left_vectors(before, source);
   end if;
   perform pg_notify('autoembed', '');
   return source;

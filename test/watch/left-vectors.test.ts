@@ -1,0 +1,84 @@
+import type pg from "pg";
+import { expect, test, vi } from "vitest";
+import { isProbe } from "../../src/providers/isolate/probe-text.ts";
+import type { WatchOptions } from "../../src/watch/watch.ts";
+import { DIMENSIONS } from "../support/listening.ts";
+import { oracleVector } from "../support/oracle-vector.ts";
+import { prepareVectorTable } from "../support/vector-table.ts";
+
+vi.setConfig({ testTimeout: 180_000 });
+
+const IN_ROW: WatchOptions = { table: "app.documents", text: "body", name: "docs" };
+
+test.each([
+  ["a table of their own", { into: "documents_embeddings" }],
+  ["another column", { vector: "other" }],
+])(
+  "A source whose vectors were in %s for a while embeds the rows again whose text has changed since, and no others",
+  async (_place, elsewhere) => {
+    const { client, listen, watchAgain, backfill, provider } = await prepareVectorTable(undefined, IN_ROW);
+    const listener = await listen();
+    await client.query("insert into app.documents (id, body) values (1, 'one'), (2, 'two'), (3, 'three')");
+    await listener.whenDrained();
+    await watchAgain(elsewhere);
+    await backfill();
+    await client.query("update app.documents set body = 'changed' where id = 2");
+    await listener.whenDrained();
+    await client.query("update app.documents set body = 'pending' where id = 3");
+    await listener.stop();
+
+    await watchAgain();
+    const asked = provider.requests.length;
+    await backfill();
+    expect(await wrongRows(client)).toEqual([]);
+    const sent = provider.requests.slice(asked).flatMap(({ texts }) => (isProbe(texts) ? [] : texts));
+    expect(sent).not.toContain("one");
+  },
+);
+
+test("Rows that were restored as they were while a change was pending are embedded again, and no others", async () => {
+  const { client, listen, watchAgain, backfill, provider } = await prepareVectorTable(undefined, IN_ROW);
+  const first = await listen();
+  await client.query("insert into app.documents (id, body) values (1, 'one'), (2, 'two')");
+  await first.whenDrained();
+  await first.stop();
+  await client.query(`update app.documents set body = 'changed' where id = 2;
+    create table app.dumped as select * from app.documents`);
+  const second = await listen();
+  await second.whenDrained();
+  await second.stop();
+
+  await client.query(`drop table app.documents; alter table app.dumped rename to documents;
+    alter table app.documents add primary key (id)`);
+  await watchAgain();
+  const asked = provider.requests.length;
+  await backfill();
+  expect(await wrongRows(client)).toEqual([]);
+  const sent = provider.requests.slice(asked).flatMap(({ texts }) => (isProbe(texts) ? [] : texts));
+  expect(sent).toEqual(["changed"]);
+});
+
+test("Vectors that another tool made stay, although the source had its own elsewhere", async () => {
+  const { client, listen, watchAgain, backfill } = await prepareVectorTable(undefined, IN_ROW);
+  const theirs = JSON.stringify([...oracleVector("theirs", DIMENSIONS)]);
+  await client.query("insert into app.documents (id, body, embedding) values (1, 'one', $1)", [theirs]);
+  await backfill();
+  await client.query(`create table app.copied as select * from app.documents; drop table app.documents;
+    alter table app.copied rename to documents; alter table app.documents add primary key (id)`);
+  await watchAgain();
+  await backfill();
+  const { rows } = await client.query("select embedding = $1 as kept from app.documents", [theirs]);
+  expect(rows).toEqual([{ kept: true }]);
+  await (await listen()).stop();
+});
+
+/** Keys of rows whose vector is not the oracle's for their text. */
+async function wrongRows(client: pg.Client): Promise<string[]> {
+  const { rows } = await client.query<{ id: string; body: string; embedding: string | null }>(
+    "select id, body, embedding from app.documents order by id",
+  );
+  return rows.flatMap(({ id, body, embedding }) => {
+    const actual = embedding === null ? null : Float32Array.from(JSON.parse(embedding) as number[]);
+    return String(actual) === String(oracleVector(body, DIMENSIONS)) ? [] : [id];
+  });
+}

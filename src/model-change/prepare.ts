@@ -7,7 +7,7 @@ import type { Source } from "../sources/source.ts";
 import { explainRefusal } from "../watch/explain-refusal.ts";
 import { lockWatchedTableFirst, withTableLock } from "../database/with-table-lock.ts";
 import { markAsMade } from "../watch/made-by-us.ts";
-import { columnType, vectorTypeFor } from "../watch/vector-column.ts";
+import { columnType, vectorTypeFor, type VectorType } from "../watch/vector-column.ts";
 import { copyColumnGrants } from "./column-grants.ts";
 import { refuseObstacles } from "./obstacles.ts";
 import { nextOf } from "../sources/model-change-names.ts";
@@ -29,10 +29,16 @@ export function plannedSource(live: Source, model: NewModel): Source {
     model: model.model,
     dimensions: model.dimensions,
     settings: model.settings,
-    vectorType: vectorTypeFor(model.dimensions),
+    vectorType: nextType(live, model.dimensions),
     columnDimensions: model.dimensions,
     paused: false,
   };
+}
+
+/** A type that somebody chose stays; else the one that HNSW can index. */
+function nextType({ vectorType, columnDimensions }: Source, dimensions: number): VectorType {
+  const isChosen = vectorType !== vectorTypeFor(columnDimensions ?? 1);
+  return isChosen ? vectorType : vectorTypeFor(dimensions);
 }
 
 /**
@@ -42,7 +48,7 @@ export function plannedSource(live: Source, model: NewModel): Source {
 export async function prepare(db: Database, live: Source, model: NewModel): Promise<void> {
   const column = {
     name: nextColumn(live),
-    type: vectorTypeFor(model.dimensions),
+    type: nextType(live, model.dimensions),
     dimensions: model.dimensions,
   };
   await withTableLock(db, async (transaction) => {

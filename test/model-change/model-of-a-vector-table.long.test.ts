@@ -136,3 +136,19 @@ async function session(url: string): Promise<pg.Client> {
   onTestFinished(() => opened.end());
   return opened;
 }
+
+test("A column of halfvec that somebody chose for short vectors is replaced by one of halfvec", async () => {
+  const { client, watched, change } = await prepareChange();
+  await client.query(`drop view ${watched.view ?? ""}`);
+  await client.query(
+    `alter table app.documents_embeddings alter column embedding type halfvec(${DIMENSIONS})`,
+  );
+  await client.query("insert into app.documents values (1, 't', 'a text')");
+
+  expect(await change()).toMatchObject({ failed: 0 });
+
+  const { rows } = await client.query<{ type: string; dimensions: number }>(
+    "select pg_typeof(embedding)::text as type, vector_dims(embedding) as dimensions from app.documents_embeddings",
+  );
+  expect(rows).toEqual([{ type: "halfvec", dimensions: 12 }]);
+});

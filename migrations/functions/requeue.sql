@@ -18,9 +18,7 @@ declare
   is_another constant boolean := before.watched_table <> source.watched_table;
   new_key constant text := autoembed.key_sql('t', source.key_columns);
 begin
-  if is_another and (before.key_columns <> source.key_columns
-    or exists (select from pg_class c where c.oid = before.watched_table))
-  then
+  if is_another and before.key_columns <> source.key_columns then
     delete from autoembed.embedding_queue where source_id = source.id;
     delete from autoembed.embedding_ledger where source_id = source.id;
     delete from autoembed.embedding_cache where source_id = source.id;
@@ -41,8 +39,8 @@ begin
     end if;
   end if;
   update autoembed.embedding_queue set source_id = parked where source_id = source.id;
-  -- The former table was dropped, and this one made in its place. Its rows may have brought their vectors, and only the
-  -- ledger says what texts these were made from.
+  -- This table may have been made in the place of the former, which was dropped or is kept under another name. Its rows
+  -- may have brought their vectors, and only the ledger says what texts these were made from.
   if is_another then
     execute format('delete from autoembed.embedding_ledger l
       where l.source_id = $1 and not exists (select from %s t where %s = l.key)', source.watched_table::text, new_key)

@@ -234,13 +234,19 @@ test("A table that was dropped and made again with its triggers, as a dump does 
 });
 
 test.each([
-  ["dropped", "drop table app.documents"],
-  ["kept under another name", "alter table app.documents rename to former"],
+  ["dropped", "drop table app.documents", "id"],
+  ["kept under another name", "alter table app.documents rename to former", "id"],
+  ["dropped, and had a shorter key", "drop table app.documents", "tenant, id"],
+  [
+    "kept under another name, and has a shorter key",
+    "alter table app.documents rename to former",
+    "tenant, id",
+  ],
 ])(
   "A table that was made again with its vectors has a text embedded that was changed meanwhile, and no other: the former one is %s",
-  async (_, release) => {
+  async (_, release, key) => {
     const { client, listen, provider, watchAgain, backfill } = await prepareVectorTable(
-      "create table app.documents (id bigint primary key, body text, embedding vector(8))",
+      "create table app.documents (id bigint primary key, body text, embedding vector(8), tenant int default 1)",
       { table: "app.documents", text: "body", name: "docs" },
     );
     const listener = await listen();
@@ -252,7 +258,7 @@ test.each([
     await client.query("update app.documents set body = 'pending' where id = 4");
     await client.query(`create table app.copy as select * from app.documents;
     ${release}; alter table app.copy rename to documents;
-    alter table app.documents add primary key (id);
+    alter table app.documents add primary key (${key}), alter tenant set default 1;
     update app.documents set body = 'changed' where id = 2;
     update app.documents set body = 'three' where id = 3;
     insert into app.documents values (5, 'new')`);

@@ -18,14 +18,6 @@ declare
   is_another constant boolean := before.watched_table <> source.watched_table;
   new_key constant text := autoembed.key_sql('t', source.key_columns);
 begin
-  if is_another and (before.key_columns <> source.key_columns
-    or exists (select from pg_class c where c.oid = before.watched_table))
-  then
-    delete from autoembed.embedding_queue where source_id = source.id;
-    delete from autoembed.embedding_ledger where source_id = source.id;
-    delete from autoembed.embedding_cache where source_id = source.id;
-    return;
-  end if;
   -- What is kept is found by how the former key is written.
   if not is_another and before.key_columns <> source.key_columns
     and cardinality(types) = cardinality(before.key_columns) and types is distinct from
@@ -41,9 +33,11 @@ begin
     end if;
   end if;
   update autoembed.embedding_queue set source_id = parked where source_id = source.id;
-  -- The former table was dropped, and this one made in its place. Its rows may have brought their vectors, and only the
-  -- ledger says what texts these were made from.
-  if is_another then
+  if before.key_columns <> source.key_columns then
+    perform autoembed.requeue_by_new_key(before, source, unseen, parked);
+  elsif is_another then
+    -- It may have been made in the place of the former, which was dropped or is kept under another name. Its rows may
+    -- have brought their vectors, and only the ledger says what texts these were made from.
     execute format('delete from autoembed.embedding_ledger l
       where l.source_id = $1 and not exists (select from %s t where %s = l.key)', source.watched_table::text, new_key)
       using source.id;
@@ -54,12 +48,10 @@ begin
       select $1, q.key, q.queued_at, q.tenant from autoembed.embedding_queue q join %s t on %s = q.key
       where q.source_id = $2 order by q.ticket on conflict (source_id, key) do nothing',
       source.watched_table::text, new_key) using source.id, parked;
-  elsif before.key_columns = source.key_columns then
+  else
     insert into autoembed.embedding_queue (source_id, key, queued_at, tenant)
     select source.id, q.key, q.queued_at, q.tenant from autoembed.embedding_queue q where q.source_id = parked
     order by q.ticket;
-  else
-    perform autoembed.requeue_by_new_key(before, source, unseen, parked);
   end if;
   delete from autoembed.embedding_queue where source_id = parked;
 end

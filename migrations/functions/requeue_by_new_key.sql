@@ -23,6 +23,12 @@ begin
     perform autoembed.rename_ledger(source, old_key);
     return;
   end if;
+  -- Which row of another table one of the former was cannot be told without its key.
+  if before.watched_table <> source.watched_table then
+    delete from autoembed.embedding_ledger where source_id = source.id;
+    delete from autoembed.embedding_cache where source_id = source.id;
+    return;
+  end if;
   -- A column that was only renamed has left the keys as they are. Where it was dropped, which rows they were is not
   -- known any more, nor what was changed since: all are looked at, and those that have not changed are found in the
   -- ledger.
@@ -43,4 +49,4 @@ begin
 end
 $$;
 comment on function autoembed.requeue_by_new_key is
-  'Part of requeue(): queues what is parked under another key of the same table.';
+  'Part of requeue(): queues what is parked under another key, of the same table or of the one in its place.';

@@ -15,6 +15,7 @@ import { missingGrants } from "../sources/missing-grants.ts";
 import type { Source } from "../sources/source.ts";
 import { examineForeignKey } from "./examine-foreign-key.ts";
 import { examineKey } from "./examine-key.ts";
+import { examineNamesake } from "./examine-namesake.ts";
 import { examineRoles } from "./examine-roles.ts";
 import { examineRefusals } from "./examine-refusals.ts";
 import { examineTriggers } from "./examine-triggers.ts";
@@ -34,6 +35,7 @@ export async function examineSource(
   const granted = await grants(db, source);
   return [
     ...(await examineTriggers(db, source)),
+    ...(await examineNamesake(db, source)),
     granted,
     ...(await examineKey(db, source)),
     ...(await examineRefusals(db, source)),

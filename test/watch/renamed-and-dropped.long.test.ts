@@ -233,40 +233,52 @@ test("A table that was dropped and made again with its triggers, as a dump does 
   await client.query("insert into app.tickets values (1, 'a', 'free')");
 });
 
-test("A table that was made again with its vectors has a text embedded that was changed meanwhile, and no other", async () => {
-  const { client, listen, provider, watchAgain, backfill } = await prepareVectorTable(
-    "create table app.documents (id bigint primary key, body text, embedding vector(8))",
-    { table: "app.documents", text: "body", name: "docs" },
-  );
-  const listener = await listen();
-  await client.query("insert into app.documents values (1, 'one'), (2, 'two'), (3, 'three'), (4, 'four')");
-  await listener.whenDrained();
-  await client.query("update app.documents set body = 'former three' where id = 3");
-  await listener.whenDrained();
-  await listener.stop();
-  await client.query("update app.documents set body = 'pending' where id = 4");
-  await client.query(`create table app.copy as select * from app.documents;
-    drop table app.documents; alter table app.copy rename to documents;
-    alter table app.documents add primary key (id);
+test.each([
+  ["dropped", "drop table app.documents", "id"],
+  ["kept under another name", "alter table app.documents rename to former", "id"],
+  ["dropped, and had a shorter key", "drop table app.documents", "tenant, id"],
+  [
+    "kept under another name, and has a shorter key",
+    "alter table app.documents rename to former",
+    "tenant, id",
+  ],
+])(
+  "A table that was made again with its vectors has a text embedded that was changed meanwhile, and no other: the former one is %s",
+  async (_, release, key) => {
+    const { client, listen, provider, watchAgain, backfill } = await prepareVectorTable(
+      "create table app.documents (id bigint primary key, body text, embedding vector(8), tenant int default 1)",
+      { table: "app.documents", text: "body", name: "docs" },
+    );
+    const listener = await listen();
+    await client.query("insert into app.documents values (1, 'one'), (2, 'two'), (3, 'three'), (4, 'four')");
+    await listener.whenDrained();
+    await client.query("update app.documents set body = 'former three' where id = 3");
+    await listener.whenDrained();
+    await listener.stop();
+    await client.query("update app.documents set body = 'pending' where id = 4");
+    await client.query(`create table app.copy as select * from app.documents;
+    ${release}; alter table app.copy rename to documents;
+    alter table app.documents add primary key (${key}), alter tenant set default 1;
     update app.documents set body = 'changed' where id = 2;
     update app.documents set body = 'three' where id = 3;
     insert into app.documents values (5, 'new')`);
-  const asked = provider.counts.inputs;
-  await watchAgain();
-  await backfill();
-  expect(
-    await wrongRows(
-      client,
-      "(select id as patient_id, body as context_text, embedding from app.documents) t",
-    ),
-  ).toEqual([]);
-  const texts = provider.requests.flatMap((request) => request.texts).slice(asked);
-  expect(texts.filter((text) => !text.startsWith("pg-autoembed asks")).sort()).toEqual([
-    "changed",
-    "new",
-    "pending",
-  ]);
-});
+    const asked = provider.counts.inputs;
+    await watchAgain();
+    await backfill();
+    expect(
+      await wrongRows(
+        client,
+        "(select id as patient_id, body as context_text, embedding from app.documents) t",
+      ),
+    ).toEqual([]);
+    const texts = provider.requests.flatMap((request) => request.texts).slice(asked);
+    expect(texts.filter((text) => !text.startsWith("pg-autoembed asks")).sort()).toEqual([
+      "changed",
+      "new",
+      "pending",
+    ]);
+  },
+);
 
 describeNative(
   "A source's problem is recorded although another session holds the source",

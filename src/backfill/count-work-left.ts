@@ -2,7 +2,7 @@ import type { Config } from "../config.ts";
 import type { Database } from "../database/connect.ts";
 import { registerModel, type LedgerModel } from "../ledger/model.ts";
 import { rowModel } from "../providers/fingerprint.ts";
-import { withProvider } from "../providers/registry.ts";
+import { withProvider } from "../providers/with-provider.ts";
 import { onTooLong } from "../providers/source-settings.ts";
 import { allSince } from "../pages/backfills.ts";
 import type { Source } from "../sources/source.ts";

@@ -16,7 +16,7 @@ import type { ChunkedSource } from "../sources/chunked-source.ts";
 import { refuseAlteredKey } from "../sources/respell-keys.ts";
 import type { Source } from "../sources/source.ts";
 import { countTextsToCut, type TextsToCut } from "./count-texts-to-cut.ts";
-import { countWork, type Work } from "./count-work.ts";
+import { countForDryRun, type DryRunCounts } from "./dry-run-counts.ts";
 import { estimate, type Estimate } from "./estimate.ts";
 import { knownDimensions } from "./known-dimensions.ts";
 import { sendSample, type SampleReport } from "./send-sample.ts";
@@ -32,7 +32,7 @@ export interface DryRunOptions {
 }
 
 /** What a backfill would take, after the sample if one was sent. */
-export interface DryRunReport extends Omit<Work, "cachedTexts">, Estimate {
+export interface DryRunReport extends Omit<DryRunCounts, "cachedTexts">, Estimate {
   readonly source: string;
   readonly model: string;
   /** Null where only an answer shows it. */
@@ -89,7 +89,7 @@ export async function dryRun(
     };
     return findModel(db, rowModel(named, onTooLong(config, source)), source.vectorType);
   };
-  const { cachedTexts, ...work } = await countWork(db, source, {
+  const { cachedTexts, ...work } = await countForDryRun(db, source, {
     allSince: since,
     model: dimensions === null ? null : await modelOf(dimensions),
     textCharacters: limits.textCharacters,

@@ -24,7 +24,7 @@ import { pickTexts, type PickedText } from "./pick-texts.ts";
 export interface SampleOptions {
   /** Texts to send, at most. */
   readonly size: number;
-  /** See `WorkOptions`. */
+  /** See `DryRunOptions`. */
   readonly allSince: string | undefined;
   /** Texts per request, at most. */
   readonly batchSize: number;

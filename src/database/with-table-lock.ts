@@ -13,7 +13,7 @@ const SECOND_LOCK_WAIT_MS = 50;
  * If this process is stopped or disconnected between two statements, the server ends the session, and with it the locks,
  * after this time. Not set on the embedded Postgres: it has one session for all, and would spin on such a limit.
  */
-const SILENCE_MS = 1_000;
+const IDLE_LIMIT_MS = 1_000;
 const LONGEST_WAIT_MS = 120_000;
 const LOCK_NOT_AVAILABLE = "55P03";
 const DEADLOCK = "40P01";
@@ -36,7 +36,7 @@ export async function withTableLock<T>(
         await sql`
           select set_config('lock_timeout', ${`${LOCK_WAIT_MS}ms`}, true),
             case when version() !~* 'emscripten'
-              then set_config('idle_in_transaction_session_timeout', ${`${SILENCE_MS}ms`}, true) end`.execute(
+              then set_config('idle_in_transaction_session_timeout', ${`${IDLE_LIMIT_MS}ms`}, true) end`.execute(
           transaction,
         );
         return await work(transaction);

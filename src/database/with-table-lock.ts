@@ -4,6 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Database } from "./connect.ts";
 import { SetupError } from "../errors.ts";
 import type { TableName } from "./identifier.ts";
+import { DEADLOCK_DETECTED, LOCK_NOT_AVAILABLE } from "../sqlstate.ts";
 
 /** How long a statement waits in the lock queue, where every later writer waits behind it. */
 const LOCK_WAIT_MS = 500;
@@ -15,8 +16,6 @@ const SECOND_LOCK_WAIT_MS = 50;
  */
 const IDLE_LIMIT_MS = 1_000;
 const LONGEST_WAIT_MS = 120_000;
-const LOCK_NOT_AVAILABLE = "55P03";
-const DEADLOCK = "40P01";
 
 /**
  * Runs a short transaction that needs a strong lock on a table in use. After half a second without the lock it rolls
@@ -43,7 +42,7 @@ export async function withTableLock<T>(
       });
     } catch (error) {
       const code = error instanceof pg.DatabaseError ? error.code : undefined;
-      if (code !== LOCK_NOT_AVAILABLE && code !== DEADLOCK) throw error;
+      if (code !== LOCK_NOT_AVAILABLE && code !== DEADLOCK_DETECTED) throw error;
       if (performance.now() > deadline) {
         throw new SetupError(
           "A long transaction holds a lock on the table, so this could not get the lock that it needs.",

@@ -1,8 +1,8 @@
 import type { CallToolResult } from "@modelcontextprotocol/sdk/types.js";
 import pg from "pg";
 import { SetupError, UsageError } from "../errors.ts";
-import { ProviderError } from "../providers/provider-error.ts";
 import { INSUFFICIENT_PRIVILEGE } from "../sqlstate.ts";
+import { ProviderError } from "../providers/provider-error.ts";
 
 /** What a tool found: `items`, best first, under `name`, next to what else is said. */
 export interface Findings {

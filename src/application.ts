@@ -3,7 +3,7 @@ import type { Database } from "./database/connect.ts";
 import { explainUnmigrated } from "./database/explain-unmigrated.ts";
 import { directUrl, openPool } from "./database/pools.ts";
 import { migrate as migrateDatabase, type MigrateOptions } from "./migrate.ts";
-import { dimensionsOf } from "./providers/registry.ts";
+import { dimensionsOf } from "./providers/with-provider.ts";
 import { createSearch } from "./search/create-search.ts";
 import type { Hit, Question, SearchOptions } from "./search/search-options.ts";
 import { unwatch as unwatchSource } from "./watch/unwatch.ts";

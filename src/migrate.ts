@@ -16,6 +16,7 @@ import { readMigrationFiles, type MigrationFiles } from "./migrate/migration-fil
 import { migrationSteps } from "./migrate/steps.ts";
 import { beingUninstalled, UNINSTALL } from "./migrate/uninstalling.ts";
 import { updateTriggers } from "./migrate/update-triggers.ts";
+import { INSUFFICIENT_PRIVILEGE, INVALID_SCHEMA_NAME, UNDEFINED_COLUMN } from "./sqlstate.ts";
 
 export interface MigrateOptions {
   /** Anything that `DATABASE_URL` may be. */
@@ -94,14 +95,14 @@ async function applySteps(client: ClientBase, files: MigrationFiles, options: Mi
 
 function explain(error: unknown, { dimensions }: MigrateOptions): unknown {
   if (!(error instanceof pg.DatabaseError)) return error;
-  if (error.code === "42501") {
+  if (error.code === INSUFFICIENT_PRIVILEGE) {
     return new SetupError(
       `The role may not migrate this database: ${error.message}.`,
       "Migrate as the owner of the database (or of the schema autoembed), and listen as a lesser role. For the first time, another role needs the right to create in the database and, for patient_embeddings, in public: grant create on database MINE to ROLE; grant create on schema public to ROLE;",
       { cause: error },
     );
   }
-  if (error.code === "3F000") {
+  if (error.code === INVALID_SCHEMA_NAME) {
     return new SetupError(
       "This database has no schema public, in which pgvector and the table patient_embeddings are made.",
       "As the owner of the database: create schema public;",
@@ -115,7 +116,7 @@ function explain(error: unknown, { dimensions }: MigrateOptions): unknown {
       { cause: error },
     );
   }
-  if (error.code === "42703" && error.message.includes("patient_embeddings")) {
+  if (error.code === UNDEFINED_COLUMN && error.message.includes("patient_embeddings")) {
     return new SetupError(
       `The table public.patient_embeddings lacks a column that it is to have: ${error.message}.`,
       `Rename that table. Or, where the column of the vectors is missing: alter table public.patient_embeddings add column embedding vector(${dimensions}); Then run \`${invocation("migrate")}\` again.`,

@@ -40,8 +40,20 @@ begin
           || ' stable;', ''),
         errcode = 'invalid_object_definition';
   end if;
+  if tree !~ '[{]VAR ' then
+    raise exception 'the text % reads no column of %: every row would have the same vector',
+        quote_literal(text_expression), watched_table
+      using hint = 'Name a column, without single quotes, or an expression over columns.',
+        errcode = 'invalid_object_definition';
+  end if;
+  if tree ~ '[{]TARGETENTRY :expr [{]COLLATEEXPR :arg [{]COERCEVIAIO :arg [{]ROWEXPR ' then
+    raise exception 'the text % is a list, whose text has parentheses, commas and quotes',
+        quote_literal(text_expression)
+      using hint = 'Put columns together, such as concat_ws('' '', title, body).',
+        errcode = 'invalid_object_definition';
+  end if;
 end
 $$;
 comment on function autoembed.check_text is
-  'Raises, with what to do, unless the text is made of one row alone, as triggers see it, and is the same whenever it '
-  'is computed.';
+  'Raises, with what to do, unless the text is made of one row alone, as triggers see it, is the same whenever it is '
+  'computed, and is neither a constant nor a list of columns.';

@@ -9,7 +9,7 @@ import { SetupError } from "../errors.ts";
 import { invocation } from "../invocation.ts";
 import { explainRefusal } from "../watch/explain-refusal.ts";
 import type { WatchOptions } from "../watch/watch.ts";
-import { countRows, type Rows } from "./count-rows.ts";
+import { countAdoptable, type AdoptableRows } from "./count-adoptable.ts";
 import { isSameRow, queueKey, watchedTexts } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 import type { Found, Kept } from "./found.ts";
@@ -37,7 +37,7 @@ export interface AdoptPlan {
   readonly sampled: Sampled;
   /** Selects the `key` of rows that are to be embedded, whatever vector they have. */
   readonly outdated: RawBuilder<unknown>;
-  readonly rows: Rows;
+  readonly rows: AdoptableRows;
   /** What a backfill takes after it; null if there is nothing left to embed. */
   readonly estimate: Estimate | NoEstimate | null;
 }
@@ -61,7 +61,7 @@ export async function planAdoption(
     ...(outdated === undefined ? [] : [await keysOf(db, wanted, outdated)]),
     ...(found.kept.as === "copy" ? [keysOfOtherText(sampled.source, found.kept)] : []),
   ]);
-  const rows = await countRows(db, sampled.source, outdatedKeys);
+  const rows = await countAdoptable(db, sampled.source, outdatedKeys);
   if (rows.withVector === 0) {
     throw new SetupError(
       `No row of ${quoted(wanted.table)} has a text and a vector of ${found.tool} that is current: there is nothing to take over.`,

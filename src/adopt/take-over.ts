@@ -4,7 +4,7 @@ import type { Database } from "../database/connect.ts";
 import { withTableLock } from "../database/with-table-lock.ts";
 import { registerModel, type LedgerModel } from "../ledger/model.ts";
 import { rowModel } from "../providers/fingerprint.ts";
-import { withProvider } from "../providers/registry.ts";
+import { withProvider } from "../providers/with-provider.ts";
 import { onTooLong } from "../providers/source-settings.ts";
 import { enqueueKeys } from "../queue/enqueue-stale.ts";
 import type { ChunkedSource } from "../sources/chunked-source.ts";

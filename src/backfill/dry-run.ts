@@ -7,7 +7,8 @@ import type { BatchOffer } from "../providers/batch/batch-api.ts";
 import { earlierNameOf, fingerprintOf, rowModel } from "../providers/fingerprint.ts";
 import { priceOf } from "../providers/prices/price-of.ts";
 import { usageModel } from "../providers/provider.ts";
-import { describeProvider, policyOf } from "../providers/registry.ts";
+import { describeProvider } from "../providers/describe-provider.ts";
+import { policyOf } from "../providers/retry-policy.ts";
 import { sentBy, type Sent } from "../providers/roles/sent.ts";
 import { onTooLong, sourceSettings } from "../providers/source-settings.ts";
 import { checkDimensions } from "../sources/check-dimensions.ts";
@@ -15,7 +16,7 @@ import type { ChunkedSource } from "../sources/chunked-source.ts";
 import { refuseAlteredKey } from "../sources/respell-keys.ts";
 import type { Source } from "../sources/source.ts";
 import { countTextsToCut, type TextsToCut } from "./count-texts-to-cut.ts";
-import { countWork, type Work } from "./count-work.ts";
+import { countForDryRun, type DryRunCounts } from "./dry-run-counts.ts";
 import { estimate, type Estimate } from "./estimate.ts";
 import { knownDimensions } from "./known-dimensions.ts";
 import { sendSample, type SampleReport } from "./send-sample.ts";
@@ -31,7 +32,7 @@ export interface DryRunOptions {
 }
 
 /** What a backfill would take, after the sample if one was sent. */
-export interface DryRunReport extends Omit<Work, "cachedTexts">, Estimate {
+export interface DryRunReport extends Omit<DryRunCounts, "cachedTexts">, Estimate {
   readonly source: string;
   readonly model: string;
   /** Null where only an answer shows it. */
@@ -88,7 +89,7 @@ export async function dryRun(
     };
     return findModel(db, rowModel(named, onTooLong(config, source)), source.vectorType);
   };
-  const { cachedTexts, ...work } = await countWork(db, source, {
+  const { cachedTexts, ...work } = await countForDryRun(db, source, {
     allSince: since,
     model: dimensions === null ? null : await modelOf(dimensions),
     textCharacters: limits.textCharacters,

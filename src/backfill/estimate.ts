@@ -1,5 +1,5 @@
 import { costOf, type Price } from "../providers/prices/price-of.ts";
-import type { Work } from "./count-work.ts";
+import type { DryRunCounts } from "./dry-run-counts.ts";
 import { CHARACTERS_PER_TOKEN, charactersPerToken, type Learnt } from "../ledger/learnt.ts";
 
 /** The settings that an estimate depends on. */
@@ -44,7 +44,11 @@ export interface Estimate {
   };
 }
 
-export function estimate(work: Pick<Work, "texts" | "characters">, learnt: Learnt, pace: Pace): Estimate {
+export function estimate(
+  work: Pick<DryRunCounts, "texts" | "characters">,
+  learnt: Learnt,
+  pace: Pace,
+): Estimate {
   const perToken = charactersPerToken(learnt);
   const characters = work.characters + work.texts * pace.prefixCharacters;
   // What was learnt is tokens per character of the texts alone: their prefixes are in it.

@@ -8,7 +8,7 @@ import { cutToCharacters } from "../providers/cut-text.ts";
 import { rowModel } from "../providers/fingerprint.ts";
 import { ProviderError } from "../providers/provider-error.ts";
 import type { Provider } from "../providers/provider.ts";
-import { withProvider } from "../providers/registry.ts";
+import { withProvider } from "../providers/with-provider.ts";
 import { onTooLong } from "../providers/source-settings.ts";
 import { keyTexts, type KeyTexts } from "../sources/key-order.ts";
 import {

@@ -3,7 +3,7 @@ import type { Database } from "../database/connect.ts";
 import { withPerRowFallback } from "../sources/per-row-fallback.ts";
 import { refusingUnreadableKeys } from "../sources/readable-keys.ts";
 import type { Source } from "../sources/source.ts";
-import { isEmbedded, isTooLong, rowsToEmbed, type WorkOptions } from "./count-work.ts";
+import { isEmbedded, isTooLong, rowsToEmbed, type CountOptions } from "./dry-run-counts.ts";
 
 export interface PickedText {
   /** sha256 of the whole text in hex. */
@@ -23,7 +23,7 @@ export interface PickedText {
 export async function pickTexts(
   db: Database,
   source: Source,
-  options: WorkOptions,
+  options: CountOptions,
   limit: number,
 ): Promise<PickedText[]> {
   return await refusingUnreadableKeys(source, () =>

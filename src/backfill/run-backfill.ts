@@ -13,7 +13,7 @@ import { pollUntil, waitForPending } from "../queue/wait-for-pending.ts";
 import type { Progress, ProgressFigures } from "./progress.ts";
 import { reportBatchesOf } from "./report-batches.ts";
 import { reportPaused } from "./report-paused.ts";
-import { countWorkLeft } from "./count-work-left.ts";
+import { countLeft } from "./count-left.ts";
 import { Work } from "./work.ts";
 
 interface BackfillOptions {
@@ -110,7 +110,7 @@ export async function backfillWith(
     const until = AbortSignal.any([signal, ending.signal]);
     const counted = pendingOnly
       ? undefined
-      : countWorkLeft(db, config, started, work, { ...options, signal: until });
+      : countLeft(db, config, started, work, { ...options, signal: until });
     counting = counted?.all;
     work.isCounted = pendingOnly;
     beginning = pendingOnly

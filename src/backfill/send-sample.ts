@@ -15,7 +15,7 @@ import { payerOf } from "../providers/prices/payer-of.ts";
 import { providerOfSource } from "../providers/provider-stack.ts";
 import { registerModel } from "../ledger/model.ts";
 import { rowModel } from "../providers/fingerprint.ts";
-import { withProvider } from "../providers/registry.ts";
+import { withProvider } from "../providers/with-provider.ts";
 import { checkDimensions } from "../sources/check-dimensions.ts";
 import type { Source } from "../sources/source.ts";
 import { keepVectors } from "./keep-vectors.ts";
@@ -24,7 +24,7 @@ import { pickTexts, type PickedText } from "./pick-texts.ts";
 export interface SampleOptions {
   /** Texts to send, at most. */
   readonly size: number;
-  /** See `WorkOptions`. */
+  /** See `DryRunOptions`. */
   readonly allSince: string | undefined;
   /** Texts per request, at most. */
   readonly batchSize: number;

@@ -3,8 +3,8 @@ import type { Events } from "../events.ts";
 import { countOpenTexts } from "../queue/counts.ts";
 import type { ChunkedSource } from "../sources/chunked-source.ts";
 import type { Source } from "../sources/source.ts";
-import type { TextsToDo } from "./count-texts.ts";
-import { WorkLeft } from "./work-left.ts";
+import type { TextsToDo } from "./count-texts-left.ts";
+import { RowsLeft } from "./rows-left.ts";
 
 /**
  * What is left of the backfill of a text in chunks, in texts: a person knows how many rows there are, and not into how many
@@ -12,7 +12,7 @@ import { WorkLeft } from "./work-left.ts";
  */
 export class TextsLeft {
   /** Of the chunks. */
-  readonly chunks: WorkLeft;
+  readonly chunks: RowsLeft;
   readonly source: ChunkedSource;
   /** The source of the chunks. */
   readonly embedder: Source;
@@ -31,7 +31,7 @@ export class TextsLeft {
     this.source = source;
     this.embedder = embedder;
     this.#isAll = isAll;
-    this.chunks = new WorkLeft(db, events, [embedder]);
+    this.chunks = new RowsLeft(db, events, [embedder]);
   }
 
   /** Texts that there are to do, as far as they are counted. */

@@ -4,12 +4,12 @@ import { pendingRows } from "../queue/counts.ts";
 import type { ChunkedSource } from "../sources/chunked-source.ts";
 import type { Source } from "../sources/source.ts";
 import { TextsLeft } from "./texts-left.ts";
-import { WorkLeft } from "./work-left.ts";
+import { RowsLeft } from "./rows-left.ts";
 
 /** What there is to do for some sources, and what of it is done, in rows of the user. */
 export class Work {
   /** Of the sources whose texts are embedded whole. */
-  readonly whole: WorkLeft;
+  readonly whole: RowsLeft;
   readonly wholeSources: readonly Source[];
   readonly inChunks: readonly TextsLeft[];
   /** The total cannot grow any more, unless rows change. */
@@ -37,7 +37,7 @@ export class Work {
     this.wholeSources = sources.filter(
       ({ id }) => !this.inChunks.some((texts) => texts.source.embeddedBy === id),
     );
-    this.whole = new WorkLeft(db, events, this.wholeSources);
+    this.whole = new RowsLeft(db, events, this.wholeSources);
   }
 
   /** The names that the user gave. */
@@ -108,7 +108,7 @@ export class Work {
     return this.#pending + this.whole.rows;
   }
 
-  #sum(of: (left: WorkLeft) => number): number {
+  #sum(of: (left: RowsLeft) => number): number {
     return of(this.whole) + this.inChunks.reduce((sum, { chunks }) => sum + of(chunks), 0);
   }
 }

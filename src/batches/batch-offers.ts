@@ -1,7 +1,7 @@
 import { UsageError } from "../errors.ts";
 import type { BatchOffer } from "../providers/batch/batch-api.ts";
 import type { ProviderConfig } from "../providers/provider-config.ts";
-import { describeProvider } from "../providers/registry.ts";
+import { describeProvider } from "../providers/describe-provider.ts";
 import type { Source } from "../sources/source.ts";
 import { NO_BATCHES } from "./providers-with-batches.ts";
 

@@ -8,7 +8,7 @@ import type { Config } from "../config.ts";
 import { sqlName } from "../database/identifier.ts";
 import { UsageError } from "../errors.ts";
 import { invocation } from "../invocation.ts";
-import { describeProvider } from "../providers/registry.ts";
+import { describeProvider } from "../providers/describe-provider.ts";
 import { ADOPT_OPTIONS, DEFAULT_SAMPLE, thresholdOf, toolOf } from "./adopt-options.ts";
 import { confirm, isInteractive } from "./ask.ts";
 import { parseCommand, wholeNumber, type Command } from "./command.ts";

@@ -5,7 +5,7 @@ import { DataDirectoryInUse } from "../embedded/data-lock.ts";
 import { startEmbedded, type EmbeddedPostgres } from "../embedded/start-embedded.ts";
 import { requireMigrated } from "../database/require-migrated.ts";
 import { migrate } from "../migrate.ts";
-import { dimensionsOf } from "../providers/registry.ts";
+import { dimensionsOf } from "../providers/with-provider.ts";
 import { unlessAborted } from "../timing/unless-aborted.ts";
 
 export interface OpenDatabase {

@@ -6,7 +6,7 @@ import { openPool } from "../database/pools.ts";
 import { DEMO_PATIENTS, insertPatients, IS_DEMO_PATIENT, removePatients } from "../demo/demo-patients.ts";
 import { invocation } from "../invocation.ts";
 import { createListener } from "../listener/listener.ts";
-import { withProvider } from "../providers/registry.ts";
+import { withProvider } from "../providers/with-provider.ts";
 import type { Provider } from "../providers/provider.ts";
 import type { Hit } from "../search/search-options.ts";
 import { Searcher } from "../search/searcher.ts";

@@ -2,7 +2,7 @@ import { readConfig } from "../config.ts";
 import type { DeclaredSource } from "../declared/declared-source.ts";
 import { UsageError } from "../errors.ts";
 import { BACKEND_IDS, backendOf, DEFAULT_BACKEND } from "../providers/known-backends.ts";
-import type { describeProvider } from "../providers/registry.ts";
+import type { describeProvider } from "../providers/describe-provider.ts";
 import type { NewSettings } from "../setup/new-settings.ts";
 import { ask, confirm } from "./ask.ts";
 import type { InitValues } from "./init-options.ts";

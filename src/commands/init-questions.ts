@@ -103,19 +103,30 @@ export async function textOf(
   person: Person,
 ): Promise<{ readonly text: string } | { readonly columns: readonly string[] }> {
   const columns = await findTextColumns(db, table);
-  for (const column of columns) console.log(`  ${describeColumn(column)}`);
-  if (values.text !== undefined) return { text: values.text };
+  columns.forEach((column, i) => {
+    console.log(`  ${i + 1}  ${describeColumn(column)}`);
+  });
+  if (values.text !== undefined) return readText(values.text, columns);
   if (!person.isThere) throw missing("text");
   return await askUntil(
     person,
     "Which text? (a column, several with commas, or an SQL expression) ",
-    (answer) => {
-      if (answer === "") return undefined;
-      const parts = answer.split(",").map((part) => part.trim());
-      const isList = parts.length > 1 && parts.every((part) => columns.some(({ name }) => name === part));
-      return isList ? { columns: parts } : { text: answer };
-    },
+    (answer) => (answer === "" ? undefined : readText(answer, columns)),
   );
+}
+
+/** One of the columns, several of them, by their names or their numbers, or else an SQL expression. */
+function readText(
+  answer: string,
+  columns: readonly TextColumn[],
+): { readonly text: string } | { readonly columns: readonly string[] } {
+  const parts = answer.split(",").map((part) => part.trim());
+  const names = parts.flatMap(
+    (part) => (columns.find(({ name }) => name === part) ?? columns[Number(part) - 1])?.name ?? [],
+  );
+  const [only] = names;
+  if (only === undefined || names.length < parts.length) return { text: answer };
+  return names.length === 1 ? { text: only } : { columns: names };
 }
 
 export function nameOf({ schema, table }: Pick<Candidate, "schema" | "table">): string {

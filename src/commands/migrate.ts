@@ -6,7 +6,7 @@ import { migrate as runMigrations } from "../migrate.ts";
 import { printMigrations } from "../migrate/print.ts";
 import { parseCommand, type Command, type Options } from "./command.ts";
 import { refuseTogether, refuseWithout } from "./options-together.ts";
-import { dimensionsOf } from "../providers/registry.ts";
+import { dimensionsOf } from "../providers/with-provider.ts";
 
 const OPTIONS = {
   "from-0.1": {

@@ -3,10 +3,10 @@ import { invocation } from "../invocation.ts";
 import { verifyChunks, type ChunksReport } from "../verify/verify-chunks.ts";
 import { choose } from "../sources/choose-sources.ts";
 import { verifySource, type VerifyReport } from "../verify/verify-source.ts";
+import { describeVerify } from "./describe-verify.ts";
 import { JSON_OPTION, parseCommand, wholeNumber, type Command, type Options } from "./command.ts";
 import { forEachSource } from "./for-each-source.ts";
 import { reportLeftOut } from "./report-left-out.ts";
-import { printable } from "../printable.ts";
 import { withProgressLine } from "./progress-line.ts";
 import { abortedBySignal } from "./stop-signal.ts";
 import { withDatabase } from "./with-database.ts";
@@ -71,7 +71,7 @@ export const verify: Command = {
         ),
       );
       reports.push(...verified.results);
-      console.log(values.json ? JSON.stringify(reports) : reports.map(describe).join("\n\n"));
+      console.log(values.json ? JSON.stringify(reports) : reports.map(describeVerify).join("\n\n"));
       return reports.every(({ ok }) => ok) ? exitCode || verified.exitCode : 1;
     }, signal);
   },
@@ -86,45 +86,4 @@ function share(option: string, value: string): number {
     );
   }
   return number;
-}
-
-function describe(report: VerifyReport | ChunksReport): string {
-  return "model" in report ? describeVectors(report) : describeChunks(report);
-}
-
-function describeChunks({ source, sampled, different, different_rows, ok }: ChunksReport): string {
-  return [
-    `${source}: ${ok ? "unchanged" : "CUT DIFFERENTLY"}. ${sampled} texts cut again; nothing was written.`,
-    ...(ok
-      ? []
-      : [
-          `  ${different_rows} rows have different chunks, such as: ${different.join(", ")}`,
-          `  Cut them again: ${invocation("backfill", ["--source", source, "--all"])}`,
-        ]),
-  ].join("\n");
-}
-
-function describeVectors({
-  source,
-  model,
-  sampled,
-  refused,
-  cosine,
-  overlap,
-  drifted,
-  drifted_rows,
-  ok,
-}: VerifyReport): string {
-  if (sampled === 0 && refused > 0) {
-    return `${source}: NOT COMPARED. The provider refuses the texts of all ${refused} rows of the sample.`;
-  }
-  return [
-    `${source}: ${ok ? "unchanged" : "DRIFTED"}. ${sampled} rows embedded again by ${model}; nothing was written.`,
-    ...(refused === 0 ? [] : [`  left out        ${refused} rows, whose texts the provider refuses`]),
-    `  cosine          lowest ${cosine.lowest.toFixed(5)}, median ${cosine.median.toFixed(5)}`,
-    `  top-10 overlap  mean ${(100 * overlap.mean).toFixed(1)} %, lowest ${(100 * overlap.lowest).toFixed(0)} %, over ${overlap.searches} searches`,
-    ...(drifted_rows === 0 ? [] : [`  ${drifted_rows} rows differ, such as:`]),
-    ...drifted.map(({ key, cosine: lower }) => `    key ${printable(key)}  cosine ${lower.toFixed(5)}`),
-    ...(ok ? [] : [`  Embed them again: ${invocation("backfill", ["--source", source, "--fresh"])}`]),
-  ].join("\n");
 }

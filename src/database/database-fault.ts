@@ -1,6 +1,14 @@
 import type pg from "pg";
 import { SetupError } from "../errors.ts";
 import { poolerFault } from "./pooler-fault.ts";
+import {
+  DISK_FULL,
+  INSUFFICIENT_PRIVILEGE,
+  INVALID_SCHEMA_NAME,
+  QUERY_CANCELED,
+  READ_ONLY_SQL_TRANSACTION,
+  UNTRANSLATABLE_CHARACTER,
+} from "../sqlstate.ts";
 
 /** Whether Postgres answered with an error, also through an application's own copy of `pg`: by its shape. */
 export function isDatabaseError(error: unknown): error is pg.DatabaseError & { readonly code: string } {
@@ -34,7 +42,8 @@ export function databaseFault(error: unknown): DatabaseFault {
   if (isOfUserCode(error)) return "row";
   // 0A000: a user rule on the table, which does not support our statement.
   // 22000: pgvector raises it for a vector of the wrong length: the column's type was changed.
-  if (code.startsWith("42") || code === "22000" || code === "0A000" || code === "3F000") return "table";
+  if (code.startsWith("42") || code === "22000" || code === "0A000" || code === INVALID_SCHEMA_NAME)
+    return "table";
   // 54000: a value that is too long for an index of the user's.
   if (ROW_CLASSES.has(code.slice(0, 2)) || code === "54000") return "row";
   return "server";
@@ -86,7 +95,7 @@ export function isOfSharedSession(error: unknown): boolean {
 
 /** The server is a standby, or was made read-only; after a failover another connection may lead to the new primary. */
 export function isReadOnly(error: unknown): boolean {
-  return isDatabaseError(error) && error.code === "25006";
+  return isDatabaseError(error) && error.code === READ_ONLY_SQL_TRANSACTION;
 }
 
 /** The statement has no reply in time: the server hangs, or this statement takes too long. */
@@ -95,7 +104,7 @@ export function isUnanswered(error: unknown): boolean {
 }
 
 /** A server that starts or stops, a full disk, no free connection. */
-const OUTAGES = new Set(["57P03", "53100", "53300"]);
+const OUTAGES = new Set(["57P03", DISK_FULL, "53300"]);
 
 /**
  * Whether the same statement may be sent again on another connection, and neither a smaller nor another one would do better:
@@ -124,7 +133,7 @@ const SERVER_CLASSES = new Set(["08", "28", "3D", "53", "57"]);
 export function harmlessMessage(error: pg.DatabaseError): string | undefined {
   const { code = "", message, position } = error;
   if (isOfUserCode(error)) return undefined;
-  const isOfSql = code.startsWith("42") && (position !== undefined || code === "42501");
+  const isOfSql = code.startsWith("42") && (position !== undefined || code === INSUFFICIENT_PRIVILEGE);
   return isOfSql || SERVER_CLASSES.has(code.slice(0, 2)) ? message : undefined;
 }
 
@@ -140,9 +149,9 @@ export function describeDatabaseError(error: unknown): string {
   if (isOutOfConnections(error)) return "the database has no free connection for this role (SQLSTATE 53300)";
   if (isReadOnly(error))
     return "the database takes no writes (SQLSTATE 25006): it is a standby, or read-only";
-  if (error.code === "57014")
+  if (error.code === QUERY_CANCELED)
     return "a statement was cancelled, or took longer than the role's statement_timeout (SQLSTATE 57014)";
-  if (error.code === "22P05")
+  if (error.code === UNTRANSLATABLE_CHARACTER)
     return "the database's encoding does not have all of the characters (SQLSTATE 22P05)";
   const where = [error.schema, error.table, error.column, error.constraint].filter(
     (part) => part !== undefined,

@@ -1,9 +1,10 @@
 import { isDatabaseError } from "./database-fault.ts";
 import { directUrl, type DatabaseUrls } from "./pools.ts";
 import { requireMigrated } from "./require-migrated.ts";
+import { INVALID_SCHEMA_NAME, UNDEFINED_COLUMN, UNDEFINED_FUNCTION, UNDEFINED_TABLE } from "../sqlstate.ts";
 
 /** Undefined table, function, schema or column: as in a database that is not migrated, or not as far as needed. */
-const MISSING = new Set(["42P01", "42883", "3F000", "42703"]);
+const MISSING = new Set([UNDEFINED_TABLE, UNDEFINED_FUNCTION, INVALID_SCHEMA_NAME, UNDEFINED_COLUMN]);
 
 /**
  * Runs `work`. If it fails because something is missing in the database, looks whether the database was migrated: that

@@ -3,6 +3,7 @@ import { SetupError } from "../errors.ts";
 import { invocation } from "../invocation.ts";
 import type { Database } from "./connect.ts";
 import { isDatabaseError } from "./database-fault.ts";
+import { INSUFFICIENT_PRIVILEGE, UNDEFINED_FUNCTION } from "../sqlstate.ts";
 
 /** What our schema lacks, and what to do. */
 interface Loss {
@@ -41,7 +42,7 @@ export async function findLoss(db: Database, wanted = /^/): Promise<Loss | undef
 }
 
 /** No such function, or no right to it: what follows says so. */
-const CANNOT_LOOK = new Set(["42883", "42501"]);
+const CANNOT_LOOK = new Set([UNDEFINED_FUNCTION, INSUFFICIENT_PRIVILEGE]);
 
 /**
  * Looks before anything is sent: what a provider answers could not be stored, and would be paid for again.

@@ -8,6 +8,7 @@ import { firstVersion } from "../migrate/first-version.ts";
 import { readMigrationFiles } from "../migrate/migration-files.ts";
 import { connectionProblem } from "./connection-problem.ts";
 import { beingUninstalled, UNINSTALL } from "../migrate/uninstalling.ts";
+import { INSUFFICIENT_PRIVILEGE } from "../sqlstate.ts";
 
 /** @throws {SetupError} where the database cannot be reached, or has not been migrated as far as this code needs. */
 export async function requireMigrated(databaseUrl: string): Promise<void> {
@@ -43,7 +44,7 @@ async function askState(client: pg.Client): Promise<DatabaseState> {
   try {
     return await unhurried(client, () => readState(client));
   } catch (error) {
-    if (!(error instanceof pg.DatabaseError) || error.code !== "42501") throw error;
+    if (!(error instanceof pg.DatabaseError) || error.code !== INSUFFICIENT_PRIVILEGE) throw error;
     throw new SetupError(
       `The role ${client.user ?? "of DATABASE_URL"} may not read the schema autoembed: ${error.message}.`,
       "Grant it what a listener needs: docs/grants.sql",

@@ -1,7 +1,7 @@
 import { isDatabaseError } from "./database-fault.ts";
+import { UNTRANSLATABLE_CHARACTER } from "../sqlstate.ts";
 
 /** A character that the database's encoding does not have. */
-const UNTRANSLATABLE = "22P05";
 
 const CONTROLS_AND_HALVES = /[\p{Cc}\p{Cs}]/gu;
 
@@ -53,11 +53,11 @@ export async function askingFor<T>(words: string, ask: (words: string) => Promis
 
 /** The character in UTF-8 that an error is about: "character with byte sequence 0xf0 0x9f 0x98 0x80 in encoding …". */
 function refusedCharacter(error: unknown): string | undefined {
-  if (!isDatabaseError(error) || error.code !== UNTRANSLATABLE) return undefined;
+  if (!isDatabaseError(error) || error.code !== UNTRANSLATABLE_CHARACTER) return undefined;
   const bytes = [...(error.message.match(/\b0x[\da-f]{2}\b/g) ?? [])].map(Number);
   return Buffer.from(bytes).toString("utf8");
 }
 
 function isUntranslatable(error: unknown): boolean {
-  return isDatabaseError(error) && error.code === UNTRANSLATABLE;
+  return isDatabaseError(error) && error.code === UNTRANSLATABLE_CHARACTER;
 }

@@ -4,6 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Database } from "./connect.ts";
 import { SetupError } from "../errors.ts";
 import type { TableName } from "./identifier.ts";
+import { DEADLOCK_DETECTED, LOCK_NOT_AVAILABLE } from "../sqlstate.ts";
 
 /** How long a statement waits in the lock queue, where every later writer waits behind it. */
 const LOCK_WAIT_MS = 500;
@@ -13,10 +14,8 @@ const SECOND_LOCK_WAIT_MS = 50;
  * If this process is stopped or disconnected between two statements, the server ends the session, and with it the locks,
  * after this time. Not set on the embedded Postgres: it has one session for all, and would spin on such a limit.
  */
-const SILENCE_MS = 1_000;
+const IDLE_LIMIT_MS = 1_000;
 const LONGEST_WAIT_MS = 120_000;
-const LOCK_NOT_AVAILABLE = "55P03";
-const DEADLOCK = "40P01";
 
 /**
  * Runs a short transaction that needs a strong lock on a table in use. After half a second without the lock it rolls
@@ -36,14 +35,14 @@ export async function withTableLock<T>(
         await sql`
           select set_config('lock_timeout', ${`${LOCK_WAIT_MS}ms`}, true),
             case when version() !~* 'emscripten'
-              then set_config('idle_in_transaction_session_timeout', ${`${SILENCE_MS}ms`}, true) end`.execute(
+              then set_config('idle_in_transaction_session_timeout', ${`${IDLE_LIMIT_MS}ms`}, true) end`.execute(
           transaction,
         );
         return await work(transaction);
       });
     } catch (error) {
       const code = error instanceof pg.DatabaseError ? error.code : undefined;
-      if (code !== LOCK_NOT_AVAILABLE && code !== DEADLOCK) throw error;
+      if (code !== LOCK_NOT_AVAILABLE && code !== DEADLOCK_DETECTED) throw error;
       if (performance.now() > deadline) {
         throw new SetupError(
           "A long transaction holds a lock on the table, so this could not get the lock that it needs.",

@@ -1,7 +1,7 @@
 import type { Config } from "../config.ts";
 import { fingerprintOf, rowModel } from "../providers/fingerprint.ts";
 import { backendOf } from "../providers/known-backends.ts";
-import { describeProvider } from "../providers/registry.ts";
+import { describeProvider } from "../providers/describe-provider.ts";
 import { resolveProviderSettings, type ProviderOverrides } from "../providers/resolve-provider-settings.ts";
 import { onTooLong, sourceSettings, type SourceSettings } from "../providers/source-settings.ts";
 import { inOrder } from "./in-order.ts";

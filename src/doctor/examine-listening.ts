@@ -9,6 +9,7 @@ import { isAlive } from "../membership/alive.ts";
 import { listenerStatus } from "../status/collect-status.ts";
 import { VERSION } from "../version.ts";
 import { ok, problem, warning, type Finding } from "./finding.ts";
+import { READ_ONLY_SQL_TRANSACTION } from "../sqlstate.ts";
 
 const ARRIVES_WITHIN_MS = 3_000;
 
@@ -19,7 +20,7 @@ export async function examineListening(
 ): Promise<Finding[]> {
   const arrived = await notificationArrives(directUrl(config), config.DATABASE_URL);
   const remedy =
-    arrived === "25006"
+    arrived === READ_ONLY_SQL_TRANSACTION
       ? "It is a standby, on which nobody can listen: name the primary."
       : hasOwnSessions(config)
         ? "DATABASE_URL seems to go through a transaction pooler: set LISTEN_DATABASE_URL to a direct connection. Until then only the poll (EMBED_POLL_MS) finds changes."

@@ -3,9 +3,7 @@ import type { Database } from "../database/connect.ts";
 import { databaseFault, isDatabaseError, isReadOnly } from "../database/database-fault.ts";
 import type { Source } from "../sources/source.ts";
 import { problem, type Finding } from "./finding.ts";
-
-/** A right is missing: only a role that could watch the table finds out. */
-const INSUFFICIENT_PRIVILEGE = "42501";
+import { INSUFFICIENT_PRIVILEGE } from "../sqlstate.ts";
 
 /**
  * Checks the text and the vectors' column as `autoembed.watch()` does now: an earlier version may have taken what is refused
@@ -21,6 +19,7 @@ export async function examineRefusals(db: Database, { id, name }: Source): Promi
     return [];
   } catch (error) {
     if (!isDatabaseError(error)) throw error;
+    // A right is missing: only a role that could watch the table finds out.
     if (error.code === INSUFFICIENT_PRIVILEGE || isReadOnly(error) || databaseFault(error) === "server")
       return [];
     // Such as an event trigger that lets nobody make a view.

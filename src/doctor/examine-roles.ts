@@ -1,6 +1,6 @@
 import { invocation } from "../invocation.ts";
 import type { ProviderConfig } from "../providers/provider-config.ts";
-import { describeProvider } from "../providers/registry.ts";
+import { describeProvider } from "../providers/describe-provider.ts";
 import { familyPrefixes } from "../providers/roles/model-families.ts";
 import type { Role } from "../providers/roles/role.ts";
 import { describeSent, sentBy } from "../providers/roles/sent.ts";

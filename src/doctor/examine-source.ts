@@ -5,7 +5,7 @@ import { SetupError } from "../errors.ts";
 import { invocation } from "../invocation.ts";
 import { checkDimensions } from "../sources/check-dimensions.ts";
 import { Deadline } from "../timing/deadline.ts";
-import { withProvider } from "../providers/registry.ts";
+import { withProvider } from "../providers/with-provider.ts";
 import { ProviderError } from "../providers/provider-error.ts";
 import { isChunked, type ChunkedSource } from "../sources/chunked-source.ts";
 import { writeIndexKind } from "../search/index-kind.ts";

@@ -12,7 +12,7 @@ export interface Owner {
 }
 
 /** A process on another host cannot be checked: it counts as dead after this long without a heartbeat. */
-const SILENCE_MS = 60_000;
+const ABANDONED_MS = 60_000;
 
 /** The ids of the locks that this process owns. */
 const held = new Set<string>();
@@ -33,7 +33,7 @@ export function disown({ id }: Owner): void {
 export async function isAlive(owner: Owner, path: string): Promise<boolean> {
   if (owner.host !== hostname()) {
     const file = await stat(path).catch(unlessMissing);
-    return file !== undefined && Date.now() - file.mtimeMs < SILENCE_MS;
+    return file !== undefined && Date.now() - file.mtimeMs < ABANDONED_MS;
   }
   if (owner.pid === process.pid) return held.has(owner.id);
   try {

@@ -22,6 +22,7 @@ import { collectPageData, type PageContext } from "./page/page-data.ts";
 import { RowCounts } from "./page/row-counts.ts";
 import { send, sendJson, sendText } from "./send.ts";
 import { SEARCH_PATH, serveSearch } from "./serve-search.ts";
+import { INSUFFICIENT_PRIVILEGE } from "../sqlstate.ts";
 
 export interface HttpServer {
   readonly url: string;
@@ -142,7 +143,7 @@ export async function startHttp(
 
 /** SQLSTATE 42501: the role of the listener lacks a right. */
 function isForbidden(error: unknown): boolean {
-  return error instanceof pg.DatabaseError && error.code === "42501";
+  return error instanceof pg.DatabaseError && error.code === INSUFFICIENT_PRIVILEGE;
 }
 
 /** A listener is ready if its database answers, takes writes and has connections for it. A failing provider is shown on the page; a restart would not help. */

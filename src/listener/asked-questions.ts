@@ -144,12 +144,12 @@ export class AskedQuestions {
         cost: costOf(tokens, perMillion),
       }),
     ]);
-    await persistently(() => keepQuestion(db, queryFingerprint, waiting.hash, vectors, pgvector));
+    await inSeveralAttempts(() => keepQuestion(db, queryFingerprint, waiting.hash, vectors, pgvector));
   }
 }
 
 /** It was paid for: asked again, it would be paid for again. @throws {Unkept} where the database does not take it */
-async function persistently(keep: () => Promise<void>): Promise<void> {
+async function inSeveralAttempts(keep: () => Promise<void>): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
       await keep();

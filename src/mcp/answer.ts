@@ -1,6 +1,7 @@
 import type { CallToolResult } from "@modelcontextprotocol/sdk/types.js";
 import pg from "pg";
 import { SetupError, UsageError } from "../errors.ts";
+import { INSUFFICIENT_PRIVILEGE } from "../sqlstate.ts";
 import { ProviderError } from "../providers/provider-error.ts";
 import { whyUnanswered } from "../search/about-the-question.ts";
 
@@ -47,7 +48,7 @@ function describe(error: unknown): string {
   if (error instanceof ProviderError || error instanceof DOMException) return whyUnanswered(error);
   if (error instanceof SetupError)
     return "What was asked for cannot be searched now; the operator can see why.";
-  if (error instanceof pg.DatabaseError && error.code === "42501")
+  if (error instanceof pg.DatabaseError && error.code === INSUFFICIENT_PRIVILEGE)
     return "The database does not let this role read that.";
   console.error(`A tool failed: ${error instanceof Error ? error.name : "unknown"}.`);
   return "The database does not answer. Try again in a moment.";

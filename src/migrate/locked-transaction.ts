@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import pg, { type ClientBase } from "pg";
 import { SetupError } from "../errors.ts";
+import { DEADLOCK_DETECTED, LOCK_NOT_AVAILABLE } from "../sqlstate.ts";
 
 /** How long one deploy waits for another that is migrating the same database, and for a lock that a user holds. */
 const PATIENCE_MS = 120_000;
@@ -10,8 +11,6 @@ const LOCK_WAIT_MS = 500;
 const LOCK_KEY = BigInt(`0x${Buffer.from("autoembd").toString("hex")}`);
 /** Whatever the role's or the database's defaults are: both can be said before the first query only. */
 const BEGIN = "begin isolation level read committed read write; set local statement_timeout = 0";
-const LOCK_NOT_AVAILABLE = "55P03";
-const DEADLOCK = "40P01";
 
 /**
  * Runs a transaction that no other deploy runs at the same time. Where another has the lock, or a user has a table that
@@ -42,7 +41,7 @@ export async function lockedTransaction<T>(client: ClientBase, work: () => Promi
     } catch (error) {
       await client.query("rollback").catch(() => undefined);
       const code = error instanceof pg.DatabaseError ? error.code : undefined;
-      if (code !== LOCK_NOT_AVAILABLE && code !== DEADLOCK) throw error;
+      if (code !== LOCK_NOT_AVAILABLE && code !== DEADLOCK_DETECTED) throw error;
       if (performance.now() > deadline)
         throw busy("A long transaction holds a table that has to be changed", error);
     }

@@ -1,6 +1,6 @@
 import type { Config } from "../config.ts";
 import { backendOf } from "../providers/known-backends.ts";
-import { withProvider } from "../providers/registry.ts";
+import { withProvider } from "../providers/with-provider.ts";
 import { sourceSettings, type SourceSettings } from "../providers/source-settings.ts";
 import { resolveProviderSettings, type ProviderOverrides } from "../providers/resolve-provider-settings.ts";
 import type { Source } from "../sources/source.ts";

@@ -4,8 +4,7 @@ import type { Database } from "../database/connect.ts";
 import { SetupError } from "../errors.ts";
 import { renameIndexes, type IndexRename } from "./index-names.ts";
 import { withTableLock } from "../database/with-table-lock.ts";
-
-const OTHERS_DEPEND_ON_IT = "2BP01";
+import { DEPENDENT_OBJECTS_STILL_EXIST } from "../sqlstate.ts";
 
 /**
  * Drops a source and its column with its indexes. It also works for a broken source, which may be the reason for
@@ -29,7 +28,7 @@ export async function dropModel(
     }
     await renameIndexes(transaction, renames);
   }).catch((error: unknown) => {
-    if (!(error instanceof pg.DatabaseError) || error.code !== OTHERS_DEPEND_ON_IT) throw error;
+    if (!(error instanceof pg.DatabaseError) || error.code !== DEPENDENT_OBJECTS_STILL_EXIST) throw error;
     throw new SetupError(
       `The column of ${name} cannot be dropped: another object depends on it.`,
       `Drop that object, or change it to use another column, and run this again. ${error.detail ?? ""}`,

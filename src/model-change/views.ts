@@ -3,8 +3,7 @@ import pg from "pg";
 import type { Database } from "../database/connect.ts";
 import { SetupError } from "../errors.ts";
 import type { View } from "./dependents.ts";
-
-const NO_SUCH_COLUMN = "42703";
+import { UNDEFINED_COLUMN } from "../sqlstate.ts";
 
 /** A view keeps its column when the column is renamed, and cannot change its type: so each view is re-created. */
 export async function dropViews(transaction: Database, views: readonly View[]): Promise<void> {
@@ -22,7 +21,7 @@ export async function makeViews(transaction: Database, views: readonly View[]): 
         transaction,
       );
     } catch (error) {
-      if (!(error instanceof pg.DatabaseError) || error.code !== NO_SUCH_COLUMN) throw error;
+      if (!(error instanceof pg.DatabaseError) || error.code !== UNDEFINED_COLUMN) throw error;
       throw new SetupError(
         `The view ${name} shows both models' vectors, and cannot follow the model change: ${error.message}.`,
         "Drop the view, or remove the second column from it, and run this again.",

@@ -1,6 +1,6 @@
 import type { ProviderConfig } from "./provider-config.ts";
 import type { ProviderSettings } from "./known-backends.ts";
-import { describeProvider } from "./registry.ts";
+import { describeProvider } from "./describe-provider.ts";
 import { resolveProviderSettings, type ProviderOverrides } from "./resolve-provider-settings.ts";
 import { questionKeyBeside } from "./question-key.ts";
 import { placeholdersOf } from "./rest/placeholders.ts";

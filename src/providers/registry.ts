@@ -1,21 +1,12 @@
 import type { ProviderConfig } from "./provider-config.ts";
-import type { BatchApi } from "./batch/batch-api.ts";
 import type { Events } from "../events.ts";
-import { forCommand, patiently } from "./for-command.ts";
-import { backendOf, type ProviderSettings } from "./known-backends.ts";
-import { openBackend, openProvider, openProviderWithoutProbe, openSharedProvider } from "./provider-stack.ts";
-import type { Provider } from "./provider.ts";
-import {
-  NO_OVERRIDES,
-  resolveProviderSettings,
-  type ProviderOverrides,
-} from "./resolve-provider-settings.ts";
-import type { PrefixedBackend } from "./roles/with-prefixes.ts";
-import { DEFAULT_POLICY, type RetryPolicy } from "./retry-policy.ts";
+import type { ProviderSettings } from "./known-backends.ts";
+import { openSharedProvider } from "./provider-stack.ts";
+import { resolveProviderSettings, type ProviderOverrides } from "./resolve-provider-settings.ts";
+import { DEFAULT_POLICY, policyOf, type RetryPolicy } from "./retry-policy.ts";
 import type { RetryingProvider } from "./retrying-provider.ts";
 import { formatDuration } from "../timing/format-duration.ts";
 import { withQuestionKey } from "./question-key.ts";
-import { sourceSettings } from "./source-settings.ts";
 import { Limiter } from "./traffic/limiter.ts";
 
 /** Who watches a backfill begins to wonder. */
@@ -141,136 +132,4 @@ export class Providers {
     if (this.#closed) await provider.close();
     return provider;
   }
-}
-
-/**
- * Providers of questions, which stay open between searches, one per settings. Each call is one request, and nothing is retried: who
- * waits for an answer learns of a failure at once.
- */
-export class KeptProviders {
-  readonly #config: ProviderConfig;
-  readonly #open = new Map<string, Promise<Provider>>();
-
-  constructor(config: ProviderConfig) {
-    this.#config = config;
-  }
-
-  /**
-   * @param dimensions where they are known, the provider is not asked for a vector first
-   * @throws {ProviderError} where it does not answer, or with vectors of another length
-   */
-  async for(overrides: ProviderOverrides, dimensions: number | null): Promise<Provider> {
-    const wanted = { ...overrides, dimensions: dimensions ?? overrides.dimensions };
-    const settings = withQuestionKey(resolveProviderSettings(this.#config, wanted), this.#config);
-    const id = JSON.stringify(settings);
-    const opening = this.#open.get(id) ?? openDirectly(settings);
-    this.#open.set(id, opening);
-    try {
-      return await opening;
-    } catch (error) {
-      this.#open.delete(id);
-      throw error;
-    }
-  }
-
-  async close(): Promise<void> {
-    const opened = await Promise.allSettled(this.#open.values());
-    this.#open.clear();
-    for (const one of opened) if (one.status === "fulfilled") await one.value.close();
-  }
-}
-
-/** The source's own limits, else the environment's. */
-export function policyOf(
-  config: ProviderConfig,
-  overrides: ProviderOverrides,
-): Partial<RetryPolicy> & Pick<RetryPolicy, "maxConcurrency"> {
-  const own = sourceSettings(overrides.settings);
-  const requestsPerMinute = own.requests_per_minute ?? config.EMBED_REQUESTS_PER_MINUTE;
-  const tokensPerMinute = own.tokens_per_minute ?? config.EMBED_TOKENS_PER_MINUTE;
-  return {
-    maxRetries: config.EMBED_MAX_RETRIES,
-    backoffMs: config.EMBED_BACKOFF_MS,
-    maxConcurrency: own.concurrency ?? config.EMBED_MAX_CONCURRENCY,
-    ...(requestsPerMinute === undefined ? {} : { requestsPerMinute }),
-    ...(tokensPerMinute === undefined ? {} : { tokensPerMinute }),
-  };
-}
-
-/**
- * Opens a provider for one piece of work of a command, and closes it afterwards. A failure is reported at once.
- * @param options.dimensions where they are known, the provider is not asked for a vector first
- * @param options.isPatient what is throttled is sent again: `EMBED_MAX_RETRIES`, for half a minute
- * @throws {ProviderError} where it does not answer, or with vectors of another length
- */
-export async function withProvider<T>(
-  config: ProviderConfig,
-  overrides: ProviderOverrides,
-  options: {
-    readonly dimensions?: number | null;
-    readonly signal?: AbortSignal;
-    readonly isPatient?: boolean;
-  },
-  work: (provider: Provider) => T | Promise<T>,
-): Promise<T> {
-  const settings = resolveProviderSettings(config, overrides);
-  const { dimensions = null, signal = new AbortController().signal, isPatient = false } = options;
-  const { EMBED_MAX_RETRIES: maxRetries, EMBED_BACKOFF_MS: backoffMs } = config;
-  const patience = { maxRetries: isPatient ? maxRetries : 0, backoffMs };
-  const opened =
-    dimensions === null
-      ? await patiently(patience, signal, () => openProvider(settings, signal))
-      : openProviderWithoutProbe({ ...settings, dimensions });
-  const provider = forCommand(opened, patience);
-  try {
-    return await work(provider);
-  } finally {
-    await provider.close();
-  }
-}
-
-/** Asks for a vector where the length is not known. */
-async function openDirectly(settings: ReturnType<typeof resolveProviderSettings>): Promise<Provider> {
-  const { dimensions } = settings;
-  return dimensions === undefined
-    ? await openProvider(settings)
-    : openProviderWithoutProbe({ ...settings, dimensions });
-}
-
-/** What is known of a provider without asking it for anything. */
-export async function describeProvider(
-  config: ProviderConfig,
-  overrides: ProviderOverrides,
-): Promise<Omit<PrefixedBackend, "ask" | "close">> {
-  const backend = openBackend(resolveProviderSettings(config, overrides));
-  await backend.close();
-  return backend;
-}
-
-/** The batch API of a source's provider, to be closed; undefined where it has none. @throws {ProviderError} without a key */
-export async function openBatchApi(
-  config: ProviderConfig,
-  overrides: ProviderOverrides,
-): Promise<BatchApi | undefined> {
-  const backend = openBackend(resolveProviderSettings(config, overrides));
-  try {
-    return backend.batches?.();
-  } finally {
-    await backend.close();
-  }
-}
-
-/** The length of the vectors that a provider makes: configured, the same for all of its kind, or what it answers with. */
-export async function dimensionsOf(
-  config: ProviderConfig,
-  overrides: ProviderOverrides = NO_OVERRIDES,
-): Promise<number> {
-  // EMBEDDING_DIM is about the environment's model, and not about another one.
-  const hasOwnModel = overrides.backend !== null || overrides.model !== null;
-  const environment = hasOwnModel ? { ...config, EMBEDDING_DIM: undefined } : config;
-  const known =
-    overrides.dimensions ??
-    environment.EMBEDDING_DIM ??
-    backendOf(overrides.backend ?? config.EMBEDDING_BACKEND).dimensions;
-  return known ?? (await withProvider(environment, overrides, {}, ({ dimensions }) => dimensions));
 }

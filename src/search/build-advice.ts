@@ -1,9 +1,9 @@
 import { isDatabaseError } from "../database/database-fault.ts";
 import { SetupError } from "../errors.ts";
+import { DISK_FULL } from "../sqlstate.ts";
 
 /** pgvector's notice while it builds. */
 const OUTGROWN = /^hnsw graph no longer fits into maintenance_work_mem after (\d+) tuples/;
-const DISK_FULL = "53100";
 
 /** What a notice of Postgres during a build means; undefined where it is of something else, and not to be repeated. */
 export function adviceAt(notice: string): string | undefined {

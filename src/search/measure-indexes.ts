@@ -11,6 +11,7 @@ import { writeIndexKind, type IndexKind } from "./index-kind.ts";
 import { indexRounds } from "./index-rounds.ts";
 import { indexShape } from "./index-shape.ts";
 import { takeSample, type Sample } from "./vector-sample.ts";
+import { QUERY_CANCELED } from "../sqlstate.ts";
 
 export interface MeasureOptions extends BuildOptions {
   readonly kinds: readonly IndexKind[];
@@ -38,7 +39,6 @@ const NEIGHBOURS = 10;
 const QUESTIONS = 50;
 /** One build or question. */
 const MOST_MS = 600_000;
-const TIMED_OUT = "57014";
 
 /**
  * Builds each kind of index on a sample of a source's vectors, one after the other, and asks it for the rows nearest to some of
@@ -61,7 +61,7 @@ export async function measureIndexes(
     });
   } catch (error) {
     options.signal.throwIfAborted();
-    if (!isDatabaseError(error) || error.code !== TIMED_OUT) throw error;
+    if (!isDatabaseError(error) || error.code !== QUERY_CANCELED) throw error;
     throw new UsageError(
       `One step took more than ${MOST_MS / 60_000} minutes.`,
       "Measure fewer vectors (--sample), or give the builds more memory (--memory).",

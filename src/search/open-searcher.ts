@@ -1,6 +1,6 @@
 import type { Config } from "../config.ts";
 import type { Database } from "../database/connect.ts";
-import { KeptProviders } from "../providers/registry.ts";
+import { KeptProviders } from "../providers/kept-providers.ts";
 import { openReranker } from "../providers/rerank/reranker.ts";
 import { Bills } from "./bills.ts";
 import { Searcher } from "./searcher.ts";

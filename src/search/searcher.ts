@@ -13,6 +13,7 @@ import { runSearch } from "./run-search.ts";
 import { checkOptions, checkQuestion } from "./check-options.ts";
 import { isReranked, type Question, type SearchResult } from "./search-options.ts";
 import { loadSearched, type Searched } from "./searched.ts";
+import { INSUFFICIENT_PRIVILEGE } from "../sqlstate.ts";
 
 /** How long what is known of a source's indexes and size is used. */
 const KNOWN_MS = 60_000;
@@ -116,7 +117,7 @@ function explained(error: unknown): unknown {
   const what = harmlessMessage(error) ?? describeDatabaseError(error);
   return new UsageError(
     `The database refuses the search: ${what}.`,
-    error.code === "42501"
+    error.code === INSUFFICIENT_PRIVILEGE
       ? "Grant select on what is searched and selected to the role that searches."
       : "A condition compares the table's own columns with values of their types; a language is a text search configuration (\\dF in psql).",
     // That of a value would repeat it.

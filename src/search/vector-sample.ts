@@ -6,6 +6,7 @@ import { distance, vectorType } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 import { dimensionsOf } from "./comparable.ts";
 import { regclassOf } from "./vector-index.ts";
+import { INSUFFICIENT_PRIVILEGE } from "../sqlstate.ts";
 
 export interface Sample {
   readonly taken: number;
@@ -17,7 +18,6 @@ export interface Sample {
 const LEAST = 1_000;
 /** More blocks are read than hold so many rows, since some rows have no vector. */
 const MARGIN = 2;
-const REFUSED = "42501";
 
 /**
  * Copies some of a source's vectors into `pg_temp.sample (id, vector)`, `id` from 1. They are of random blocks of the table.
@@ -54,7 +54,7 @@ async function createTable(session: Database, source: Source): Promise<void> {
   try {
     await sql`create temporary table sample (id integer primary key, vector ${type})`.execute(session);
   } catch (error) {
-    if (!isDatabaseError(error) || error.code !== REFUSED) throw error;
+    if (!isDatabaseError(error) || error.code !== INSUFFICIENT_PRIVILEGE) throw error;
     throw new SetupError(
       "The role may not make the temporary table that measuring takes.",
       "As the database's owner: grant temporary on database … to …;",

@@ -9,6 +9,7 @@ import { withoutIdentity } from "./replica-identity.ts";
 import { watchedRows } from "./source-sql.ts";
 import type { BrokenSource, KeyColumn, Source } from "./source.ts";
 import { invocation } from "../invocation.ts";
+import { INSUFFICIENT_PRIVILEGE } from "../sqlstate.ts";
 
 /** What is done with a source. A search may be a role's that sees some rows only: it finds those. */
 export type Use = "work" | "search";
@@ -139,7 +140,8 @@ export async function diagnoseText(
     // A lock that is not given in time tells nothing of the text: whoever works on the source will see.
     if (databaseFault(error) === "server") return undefined;
     const { id, name, schema, table, textExpression } = source;
-    if (error.code === "42501") return { id, name, problem: await forbidden(db, source, error.message, use) };
+    if (error.code === INSUFFICIENT_PRIVILEGE)
+      return { id, name, problem: await forbidden(db, source, error.message, use) };
     const problem = `the text ${textExpression} cannot be read from ${schema}.${table} any more: a column was renamed or dropped. Watch it again under this name (changes are still queued)`;
     return { id, name, problem };
   }

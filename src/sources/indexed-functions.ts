@@ -3,6 +3,7 @@ import { isDatabaseError, isOfEveryTable } from "../database/database-fault.ts";
 import type { Database } from "../database/connect.ts";
 import { tableOf, vectorTableOf } from "./source-sql.ts";
 import type { Source } from "./source.ts";
+import { INSUFFICIENT_PRIVILEGE } from "../sqlstate.ts";
 
 /** An index with functions of the user's that are no compiled code. */
 export interface FunctionIndex {
@@ -42,7 +43,7 @@ export async function unplannedIndex(
       if (!isDatabaseError(error) || isOfEveryTable(error) || db.isTransaction) throw error;
       // A role that may not read a column, or call the function, plans its own statements all the same. What is no fault of
       // the SQL, as a lock of a user's `alter table`, tells nothing of the index.
-      if (error.code.startsWith("42") && error.code !== "42501") return index;
+      if (error.code.startsWith("42") && error.code !== INSUFFICIENT_PRIVILEGE) return index;
     }
   }
   return undefined;

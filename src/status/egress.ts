@@ -53,15 +53,15 @@ export async function readEgress(db: Database, config: ProviderConfig & RerankCo
   const reranker = rerankerEgress(config);
   const egress: Egress[] = [];
   for (const source of usable) {
-    const parents = chunked.filter(({ embeddedBy }) => embeddedBy === source.id);
+    const inChunks = chunked.filter(({ embeddedBy }) => embeddedBy === source.id);
     const destination = await placeOfSource(config, source);
     const used = usage.get(source.id) ?? { today: NOTHING, last_7_days: NOTHING };
-    for (const read of parents.length === 0 ? [source] : parents) {
+    for (const read of inChunks.length === 0 ? [source] : inChunks) {
       egress.push({
         source: read.name,
         table: `${read.schema}.${read.table}`,
         text: read.textExpression,
-        in_chunks: parents.length > 0,
+        in_chunks: inChunks.length > 0,
         paused: read.paused || source.paused,
         ...destination,
         reranker,

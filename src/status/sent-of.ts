@@ -1,7 +1,7 @@
 import { SetupError } from "../errors.ts";
 import type { ProviderConfig } from "../providers/provider-config.ts";
 import { ProviderError } from "../providers/provider-error.ts";
-import { describeProvider } from "../providers/registry.ts";
+import { describeProvider } from "../providers/describe-provider.ts";
 import type { ProviderOverrides } from "../providers/resolve-provider-settings.ts";
 import { sentBy, type Sent } from "../providers/roles/sent.ts";
 

@@ -9,8 +9,8 @@ import { fateOfSample, type Plan } from "./plan.ts";
 import { dropSampleTable, emptySampleColumn } from "./sample-table.ts";
 import { ownRelations, ownRoutines, type WatchedTriggers } from "./schema-contents.ts";
 import { stopListeners } from "./stop-listeners.ts";
+import { DEPENDENT_OBJECTS_STILL_EXIST } from "../sqlstate.ts";
 
-const OTHERS_DEPEND_ON_IT = "2BP01";
 const SOURCES = "autoembed.embedding_source";
 
 /**
@@ -82,7 +82,7 @@ async function dropSchema(transaction: Database, names: OwnNames): Promise<void>
 }
 
 function explainDependents(error: unknown): unknown {
-  if (!(error instanceof pg.DatabaseError) || error.code !== OTHERS_DEPEND_ON_IT) return error;
+  if (!(error instanceof pg.DatabaseError) || error.code !== DEPENDENT_OBJECTS_STILL_EXIST) return error;
   return new SetupError(
     `Something depends on what is to be removed: ${error.detail ?? error.message}`,
     `Drop or change it, then run this again: ${invocation("uninstall")}`,

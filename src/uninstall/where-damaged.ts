@@ -1,7 +1,5 @@
 import pg from "pg";
-
-const UNDEFINED_TABLE = "42P01";
-const UNDEFINED_COLUMN = "42703";
+import { UNDEFINED_COLUMN, UNDEFINED_TABLE } from "../sqlstate.ts";
 
 /** What was read of our tables; where one of them, or a column, is missing, what is then so: leaving must not need it. */
 export async function whereDamaged<T>(read: Promise<T>, otherwise: T): Promise<T> {

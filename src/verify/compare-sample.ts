@@ -5,7 +5,7 @@ import { embedWithBisection } from "../providers/isolate/bisect.ts";
 import type { EmbedResult } from "../providers/isolate/embed-result.ts";
 import { packTexts } from "../providers/isolate/pack.ts";
 import type { Provider } from "../providers/provider.ts";
-import { withProvider } from "../providers/registry.ts";
+import { withProvider } from "../providers/with-provider.ts";
 import { onTooLong } from "../providers/source-settings.ts";
 import { isQueued } from "../queue/is-queued.ts";
 import { checkDimensions } from "../sources/check-dimensions.ts";

@@ -1,8 +1,6 @@
 import pg from "pg";
 import { SetupError } from "../errors.ts";
-
-const INSUFFICIENT_PRIVILEGE = "42501";
-const NO_SCHEMA = "3F000";
+import { INSUFFICIENT_PRIVILEGE, INVALID_SCHEMA_NAME } from "../sqlstate.ts";
 
 /** Turns Postgres's refusal of a definition, with its hint, into a SetupError. It contains no row's content. */
 export function explainRefusal(error: unknown, verb: string): unknown {
@@ -14,7 +12,7 @@ export function explainRefusal(error: unknown, verb: string): unknown {
       cause: error,
     });
   }
-  return error.code?.startsWith("42") === true || error.code === NO_SCHEMA
+  return error.code?.startsWith("42") === true || error.code === INVALID_SCHEMA_NAME
     ? new SetupError(message, "Nothing was changed.", { cause: error })
     : error;
 }

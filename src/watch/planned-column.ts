@@ -7,7 +7,7 @@ import { SetupError, UsageError } from "../errors.ts";
 import { invocation, shellWord } from "../invocation.ts";
 import { WrongDimensions } from "../providers/answer.ts";
 import { ProviderError } from "../providers/provider-error.ts";
-import { dimensionsOf, withProvider } from "../providers/registry.ts";
+import { dimensionsOf, withProvider } from "../providers/with-provider.ts";
 import type { ProviderOverrides } from "../providers/resolve-provider-settings.ts";
 import { vectorTypeFor, type VectorColumn, type VectorType } from "./vector-column.ts";
 

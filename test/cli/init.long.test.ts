@@ -160,6 +160,7 @@ test("`init` migrates a database that has nothing of pg-autoembed, watches, and 
   expect(done).toMatchObject({ code: 0 });
   expect(done.stdout).toContain("backfill  shop.articles: 5 rows");
   expect(done.stdout + done.stderr).not.toMatch(/a private text|\n\s+at /);
+  expect(await readFile(join(folder, "autoembed.config.ts"), "utf8")).toContain('columns: ["title", "body"]');
   expect((await run("diff", "--check")).code).toBe(0);
   expect((await run("backfill")).stdout).toMatch(/^5 rows done/);
   const { rows } = await withClient(database.url, (client) =>
@@ -186,7 +187,8 @@ suite(() => {
     ["(typed hidden; empty: none): ", () => "sk-hidden key"],
     // Without its schema, as a person says it.
     ["Which table? ", () => "articles"],
-    ["or an SQL expression) ", () => "title, body"],
+    // By a number of the list, and by a name.
+    ["or an SQL expression) ", () => "1, body"],
     ["and watch it? (y/N) ", () => "y"],
   ];
   const answer = async (on: Declaring, terminal: Terminal, until: number): Promise<void> => {

@@ -7,6 +7,7 @@ import { importsOf, knots, roomOf, sourceFiles } from "./import-graph.ts";
  */
 const ROOMS = [
   "errors.ts",
+  "sqlstate.ts",
   "nearest-name.ts",
   "invocation.ts",
   "printable.ts",

@@ -6,7 +6,7 @@ import { COMMANDS } from "../../src/commands/commands.ts";
 import { readConfig, SETTING_NAMES } from "../../src/config.ts";
 import { SetupError } from "../../src/errors.ts";
 import { BACKENDS } from "../../src/providers/backends/list.ts";
-import { dimensionsOf, withProvider } from "../../src/providers/registry.ts";
+import { dimensionsOf, withProvider } from "../../src/providers/with-provider.ts";
 import { NO_OVERRIDES, resolveProviderSettings } from "../../src/providers/resolve-provider-settings.ts";
 
 /** The list with one more entry: nothing else of the program is told. */

@@ -5,7 +5,7 @@ import { parse } from "dotenv";
 import { afterAll, expect, onTestFinished, test, vi } from "vitest";
 import { readConfig } from "../../src/config.ts";
 import { openReranker } from "../../src/providers/rerank/reranker.ts";
-import { withProvider } from "../../src/providers/registry.ts";
+import { withProvider } from "../../src/providers/with-provider.ts";
 import { NO_OVERRIDES, resolveProviderSettings } from "../../src/providers/resolve-provider-settings.ts";
 import { oracleVector } from "../support/oracle-vector.ts";
 import { recipesOf } from "../support/recipes.ts";

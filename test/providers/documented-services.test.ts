@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { parse } from "dotenv";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { readConfig } from "../../src/config.ts";
-import { withProvider } from "../../src/providers/registry.ts";
+import { withProvider } from "../../src/providers/with-provider.ts";
 import { NO_OVERRIDES } from "../../src/providers/resolve-provider-settings.ts";
 import { oracleVector } from "../support/oracle-vector.ts";
 import { startProviderServer } from "../support/provider-server.ts";

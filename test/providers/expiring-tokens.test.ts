@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { readConfig } from "../../src/config.ts";
-import { withProvider } from "../../src/providers/registry.ts";
+import { withProvider } from "../../src/providers/with-provider.ts";
 import { NO_OVERRIDES } from "../../src/providers/resolve-provider-settings.ts";
 import { itemsOf, startSpelledProvider } from "../support/spelled-provider.ts";
 

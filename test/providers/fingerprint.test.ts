@@ -5,7 +5,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { readConfig } from "../../src/config.ts";
 import { destinationOf } from "../../src/providers/destination.ts";
 import { earlierNameOf, fingerprintOf } from "../../src/providers/fingerprint.ts";
-import { describeProvider } from "../../src/providers/registry.ts";
+import { describeProvider } from "../../src/providers/describe-provider.ts";
 import { NO_OVERRIDES, type ProviderOverrides } from "../../src/providers/resolve-provider-settings.ts";
 
 const GATEWAY = "http://gateway.example/v1";

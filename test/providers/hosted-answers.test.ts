@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from "vitest";
 import { readConfig } from "../../src/config.ts";
-import { withProvider } from "../../src/providers/registry.ts";
+import { withProvider } from "../../src/providers/with-provider.ts";
 import { openReranker } from "../../src/providers/rerank/reranker.ts";
 import { NO_OVERRIDES } from "../../src/providers/resolve-provider-settings.ts";
 import type { Embeddings } from "../../src/providers/provider.ts";

@@ -1,6 +1,7 @@
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { readConfig } from "../../src/config.ts";
-import { describeProvider, withProvider } from "../../src/providers/registry.ts";
+import { describeProvider } from "../../src/providers/describe-provider.ts";
+import { withProvider } from "../../src/providers/with-provider.ts";
 import {
   resolveProviderSettings,
   type ProviderOverrides,

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, expect, onTestFinished, test, vi } from "vitest";
 import { readConfig } from "../../src/config.ts";
-import { withProvider } from "../../src/providers/registry.ts";
+import { withProvider } from "../../src/providers/with-provider.ts";
 import { NO_OVERRIDES } from "../../src/providers/resolve-provider-settings.ts";
 import { startSpelledProvider } from "../support/spelled-provider.ts";
 import { startProviderServer, type ProviderServer } from "../support/provider-server.ts";

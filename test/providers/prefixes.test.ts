@@ -3,7 +3,8 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { readConfig } from "../../src/config.ts";
 import { fingerprintOf } from "../../src/providers/fingerprint.ts";
 import { PROBE_TEXT } from "../../src/providers/isolate/probe-text.ts";
-import { describeProvider, withProvider } from "../../src/providers/registry.ts";
+import { describeProvider } from "../../src/providers/describe-provider.ts";
+import { withProvider } from "../../src/providers/with-provider.ts";
 import { NO_OVERRIDES, type ProviderOverrides } from "../../src/providers/resolve-provider-settings.ts";
 import { startProviderServer, type ProviderServer } from "../support/provider-server.ts";
 

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect, onTestFinished, test, vi } from "vitest";
 import { readConfig } from "../../src/config.ts";
-import { withProvider } from "../../src/providers/registry.ts";
+import { withProvider } from "../../src/providers/with-provider.ts";
 import { NO_OVERRIDES, resolveProviderSettings } from "../../src/providers/resolve-provider-settings.ts";
 import type { Role } from "../../src/providers/roles/role.ts";
 import { oracleVector } from "../support/oracle-vector.ts";

@@ -3,7 +3,7 @@ import { readConfig } from "../../src/config.ts";
 import { WrongDimensions } from "../../src/providers/answer.ts";
 import { patiently } from "../../src/providers/for-command.ts";
 import { ProviderError } from "../../src/providers/provider-error.ts";
-import { withProvider } from "../../src/providers/registry.ts";
+import { withProvider } from "../../src/providers/with-provider.ts";
 import { NO_OVERRIDES } from "../../src/providers/resolve-provider-settings.ts";
 import { SENT_SLOWER } from "../../src/providers/what-follows.ts";
 import { startProviderServer } from "../support/provider-server.ts";

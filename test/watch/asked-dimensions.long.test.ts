@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test, vi } from "vitest";
 import { readConfig } from "../../src/config.ts";
 import { openPool } from "../../src/database/pools.ts";
-import { withProvider } from "../../src/providers/registry.ts";
+import { withProvider } from "../../src/providers/with-provider.ts";
 import { checkDimensions } from "../../src/sources/check-dimensions.ts";
 import { chooseSources } from "../../src/sources/choose-sources.ts";
 import { watch, type WatchOptions } from "../../src/watch/watch.ts";

@@ -7,7 +7,7 @@ import type { Source } from "../sources/source.ts";
  * What is left of the backfills of some sources. Every listener takes part, and tells what it has done page by page; the
  * one of this process is heard at once.
  */
-export class WorkLeft {
+export class RowsLeft {
   readonly #db: Database;
   readonly #events: Events;
   readonly #sources: readonly Source[];

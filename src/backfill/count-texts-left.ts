@@ -45,7 +45,7 @@ interface Extent {
  * @param embedder the source of the chunks
  * @yields the texts of each part of the table
  */
-export async function* countTexts(
+export async function* countTextsLeft(
   db: Database,
   chunkedSource: ChunkedSource,
   embedder: Source,

@@ -10,7 +10,7 @@ import { refusingUnreadableKeys } from "../sources/readable-keys.ts";
 import { hasText, queueKey, rowsWithVectors, textHash } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 
-export interface WorkOptions {
+export interface CountOptions {
   /** Every row that was not embedded since that time, even if its vector is current: see `allSince`. */
   readonly allSince: string | undefined;
   /** Null where it is not known, so that no text counts as embedded. */
@@ -21,7 +21,7 @@ export interface WorkOptions {
   readonly onTooLong: "fail" | "truncate";
 }
 
-export interface Work {
+export interface DryRunCounts {
   /** Rows to embed. */
   readonly rows: number;
   /** Of these, the rows whose text another of them has already: equal texts are sent once. */
@@ -41,7 +41,7 @@ export interface Work {
  * are queued. Failed rows are left out, since a backfill leaves them failed; but not of a source that is planned, which
  * has a queue of its own.
  */
-export function rowsToEmbed(source: Source, { allSince, model }: WorkOptions): RawBuilder<unknown> {
+export function rowsToEmbed(source: Source, { allSince, model }: CountOptions): RawBuilder<unknown> {
   const known = model === null ? null : modelSql(model);
   const since = allSince === undefined ? undefined : sql`${allSince}::timestamptz`;
   const isLeft = source.hasNoVectors === true ? sql`true` : isOpen();
@@ -52,21 +52,25 @@ export function rowsToEmbed(source: Source, { allSince, model }: WorkOptions): R
 }
 
 /** Another row, or the cache, has a vector for the text of `row`. */
-export function isEmbedded(source: Source, { model }: WorkOptions, row: string): RawBuilder<boolean> {
+export function isEmbedded(source: Source, { model }: CountOptions, row: string): RawBuilder<boolean> {
   return model === null ? sql`false` : hasVector(sql.ref(`${row}.text_hash`), model, source);
 }
 
 /** The text of `row` is refused for its length before it is sent. */
-export function isTooLong({ onTooLong, textCharacters }: WorkOptions, row: string): RawBuilder<boolean> {
+export function isTooLong({ onTooLong, textCharacters }: CountOptions, row: string): RawBuilder<boolean> {
   if (onTooLong === "truncate") return sql`false`;
   return sql`${sql.ref(`${row}.characters`)} > ${textCharacters}::int`;
 }
 
 /** Counts what a backfill has to do. */
-export async function countWork(db: Database, source: Source, options: WorkOptions): Promise<Work> {
+export async function countForDryRun(
+  db: Database,
+  source: Source,
+  options: CountOptions,
+): Promise<DryRunCounts> {
   return await refusingUnreadableKeys(source, () =>
     withPerRowFallback(source, async (source) => {
-      const { rows } = await sql<Work>`
+      const { rows } = await sql<DryRunCounts>`
       with text as (
         select text_hash, max(characters) as characters, count(*) as rows
         from (${rowsToEmbed(source, options)}) r group by text_hash

@@ -2,15 +2,15 @@ import type { Config } from "../config.ts";
 import type { Database } from "../database/connect.ts";
 import { registerModel, type LedgerModel } from "../ledger/model.ts";
 import { rowModel } from "../providers/fingerprint.ts";
-import { withProvider } from "../providers/registry.ts";
+import { withProvider } from "../providers/with-provider.ts";
 import { onTooLong } from "../providers/source-settings.ts";
 import { allSince } from "../pages/backfills.ts";
 import type { Source } from "../sources/source.ts";
-import { countStale } from "./count-stale.ts";
-import { countTexts } from "./count-texts.ts";
+import { countRowsLeft } from "./count-rows-left.ts";
+import { countTextsLeft } from "./count-texts-left.ts";
 import { knownDimensions } from "./known-dimensions.ts";
 import type { TextsLeft } from "./texts-left.ts";
-import type { WorkLeft } from "./work-left.ts";
+import type { RowsLeft } from "./rows-left.ts";
 import type { Work } from "./work.ts";
 
 interface Options {
@@ -26,7 +26,7 @@ interface Counting {
 }
 
 /** Counts for the progress alone: where it fails, what is done is shown, and not of how much. */
-export function countWorkLeft(
+export function countLeft(
   db: Database,
   config: Config,
   started: Promise<void>,
@@ -65,7 +65,7 @@ async function countTextsOf(
   onPart: () => void,
 ): Promise<void> {
   const since = await allSince(db, texts.embedder, all);
-  for await (const part of countTexts(db, texts.source, texts.embedder, model, { isAll: all, since })) {
+  for await (const part of countTextsLeft(db, texts.source, texts.embedder, model, { isAll: all, since })) {
     texts.counted(part);
     onPart();
     if (signal.aborted) return;
@@ -74,12 +74,12 @@ async function countTextsOf(
 
 async function countRowsOf(
   db: Database,
-  left: WorkLeft,
+  left: RowsLeft,
   source: Source,
   model: LedgerModel,
   { all, signal }: Options,
 ): Promise<void> {
-  for await (const rows of countStale(db, source, model, await allSince(db, source, all))) {
+  for await (const rows of countRowsLeft(db, source, model, await allSince(db, source, all))) {
     if (signal.aborted) return;
     left.counted(rows);
   }

@@ -16,7 +16,7 @@ const ROWS_AT_ONCE = 20_000;
  * @param allSince see `allSince`
  * @yields the rows of each part of the table
  */
-export async function* countStale(
+export async function* countRowsLeft(
   db: Database,
   source: Source,
   model: LedgerModel,

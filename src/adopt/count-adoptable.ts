@@ -6,7 +6,7 @@ import { hasText, queueKey, rowsWithVectors } from "../sources/source-sql.ts";
 import { whereVectorsAre, type Source } from "../sources/source.ts";
 
 /** Rows, or chunks of the other tool. */
-export interface Rows {
+export interface AdoptableRows {
   /** They have a text and a vector of it, as far as is known. */
   readonly withVector: number;
   /** They have a vector that is known to be of an old text: they are queued. */
@@ -16,10 +16,14 @@ export interface Rows {
 }
 
 /** Counts what can be taken over. @throws {SetupError} if the column has vectors of several lengths */
-export async function countRows(db: Database, source: Source, outdated: RawBuilder<unknown>): Promise<Rows> {
+export async function countAdoptable(
+  db: Database,
+  source: Source,
+  outdated: RawBuilder<unknown>,
+): Promise<AdoptableRows> {
   await refuseSeveralLengths(db, source);
   return await withPerRowFallback(source, async (source) => {
-    const { rows } = await sql<Rows>`
+    const { rows } = await sql<AdoptableRows>`
       with outdated as materialized (select distinct o.key from (${outdated}) o)
       select (count(*) filter (where has_vector and not is_outdated))::float8 as "withVector",
         (count(*) filter (where has_vector and is_outdated))::float8 as outdated,

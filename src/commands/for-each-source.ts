@@ -5,8 +5,7 @@ import { reportLeftOut } from "./report-left-out.ts";
 
 /**
  * Works on one source after the other. One whose provider is set up wrongly or does not answer is named and left out, so
- * that the others are worked on; where there is only one, or the user has
- * stopped the command, it is an error.
+ * that the others are worked on; where there is only one, or the user has stopped the command, it is an error.
  * @returns what the work has given, and the exit code for what was left out
  */
 export async function forEachSource<Result>(

@@ -62,8 +62,11 @@ const UNLIMITED = ["idle_in_transaction_session_timeout", "idle_session_timeout"
     `case when current_setting('${name}', true) is not null then set_config('${name}', '0', false) end`,
 );
 
-/** Whether the session began with our settings. The embedded Postgres is one session, and ignores them. */
-const IS_OWN = `coalesce(current_setting('autoembed.session', true), '') = 'own' or version() ~* 'emscripten'`;
+/** SQL for whether the server is the embedded one: one session, which ignores what a connection asks for. */
+export const IS_EMBEDDED = "version() ~* 'emscripten'";
+
+/** Whether the session began with our settings. */
+const IS_OWN = `coalesce(current_setting('autoembed.session', true), '') = 'own' or ${IS_EMBEDDED}`;
 
 /**
  * Pins a session, and returns one row; none where the session did not begin with our settings, and nothing was pinned: it
@@ -81,7 +84,7 @@ export function pinSession(
   const pinned = Object.entries({ ...PATH, ...FORMATS, ...OTHERS }).map(
     ([name, value]) => `set_config('${name}', '${value}', false)`,
   );
-  const timeout = `case when version() !~* 'emscripten'
+  const timeout = `case when not (${IS_EMBEDDED})
     then set_config('statement_timeout', '${Math.min(statementTimeoutMs, 2 ** 31 - 1)}ms', false) end`;
   const always = `select ${[...remembered, ...pinned, writes, ...UNLIMITED, timeout].join(",\n  ")}`;
   return { ifOwn: `${always}\n  where ${IS_OWN}`, always };

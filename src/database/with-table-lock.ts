@@ -4,6 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Database } from "./connect.ts";
 import { SetupError } from "../errors.ts";
 import type { TableName } from "./identifier.ts";
+import { IS_EMBEDDED } from "./session-settings.ts";
 import { DEADLOCK_DETECTED, LOCK_NOT_AVAILABLE } from "../sqlstate.ts";
 
 /** How long a statement waits in the lock queue, where every later writer waits behind it. */
@@ -34,7 +35,7 @@ export async function withTableLock<T>(
       return await db.transaction().execute(async (transaction) => {
         await sql`
           select set_config('lock_timeout', ${`${LOCK_WAIT_MS}ms`}, true),
-            case when version() !~* 'emscripten'
+            case when not (${sql.raw(IS_EMBEDDED)})
               then set_config('idle_in_transaction_session_timeout', ${`${IDLE_LIMIT_MS}ms`}, true) end`.execute(
           transaction,
         );

@@ -1,8 +1,10 @@
 import pg from "pg";
+import { RAISE_LIMIT } from "./database/connection-problem.ts";
 import {
   describeDatabaseError,
   harmlessMessage,
   isDatabaseError,
+  isOutOfConnections,
   isReadOnly,
 } from "./database/database-fault.ts";
 import { poolerFault } from "./database/pooler-fault.ts";
@@ -30,7 +32,8 @@ export function describeFailure(error: unknown): string {
   if (fault !== undefined) return `${capitalised(describeDatabaseError(error))}.\n${fault.remedy}`;
   if (error instanceof pg.DatabaseError) {
     const message = harmlessMessage(error);
-    if (message !== undefined) return `${capitalised(describeDatabaseError(error))}: ${message}.`;
+    const remedy = isOutOfConnections(error) ? `\n${RAISE_LIMIT}` : "";
+    if (message !== undefined) return `${capitalised(describeDatabaseError(error))}: ${message}.${remedy}`;
     return `${capitalised(describeDatabaseError(error))}.\nIts message is not repeated here, since it may quote a row: see the server's log.`;
   }
   if (isLostConnection(error)) {

@@ -1,4 +1,5 @@
 import pg from "pg";
+import { ClosingClient } from "./closing-client.ts";
 import {
   addressesOf,
   connectTimeoutMs,
@@ -17,8 +18,6 @@ import {
 import { findHost, forgetHost, type PasswordFor } from "./several-hosts.ts";
 import { requireServer } from "./wanted-server.ts";
 
-type Connected = (error: Error | null, client?: pg.Client) => void;
-
 /**
  * pg's client, and what pg does not do: each connection gets its password from where the address has it (a command, or a
  * file that is rewritten), `target_session_attrs` and `connect_timeout` are obeyed, and an address may list several hosts.
@@ -28,34 +27,18 @@ export function clientOf(databaseUrl: string): typeof pg.Client {
   const wanted = wantedServers(databaseUrl).at(-1);
   const hasTimeout = connectTimeoutMs(databaseUrl) !== undefined;
   if (passwordSource(databaseUrl) === undefined && wanted === undefined && !isList && !hasTimeout)
-    return pg.Client;
-  return class extends pg.Client {
+    return ClosingClient;
+  return class extends ClosingClient {
     constructor(config: string | pg.ClientConfig = {}) {
       super(withTimeout(databaseUrl, withLatest(databaseUrl, config)));
     }
 
-    override connect(): Promise<pg.Client>;
-    override connect(connected: Connected): void;
-    override connect(connected?: Connected): unknown {
-      const opened = this.#open();
-      if (connected === undefined) return opened;
-      opened.then(
-        () => {
-          connected(null, this);
-        },
-        (error: unknown) => {
-          connected(error as Error);
-        },
-      );
-      return undefined;
-    }
-
-    async #open(): Promise<pg.Client> {
+    protected override async open(): Promise<pg.Client> {
       const passwordFor = passwordOf(databaseUrl);
       try {
         if (isList) this.#leadTo(await findHost(latestUrl(databaseUrl), passwordFor));
         if (passwordFor !== undefined) this.password = await passwordFor(this);
-        await super.connect();
+        await super.open();
         if (wanted !== undefined) await requireServer(this, wanted);
         return this;
       } catch (error) {

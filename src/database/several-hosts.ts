@@ -1,5 +1,6 @@
-import pg from "pg";
+import type pg from "pg";
 import { SetupError } from "../errors.ts";
+import { ClosingClient } from "./closing-client.ts";
 import { addressesOf, connectTimeoutMs, wantedServers } from "./connection-url.ts";
 import { isRefusedPassword } from "./database-fault.ts";
 import { isWanted } from "./wanted-server.ts";
@@ -54,7 +55,7 @@ async function answers(
   wanted: ReturnType<typeof wantedServers>[number],
   passwordFor: PasswordFor | undefined,
 ): Promise<boolean> {
-  const client = new pg.Client({
+  const client = new ClosingClient({
     connectionString,
     connectionTimeoutMillis: connectTimeoutMs(connectionString) ?? ANSWER_MS,
     query_timeout: ANSWER_MS,

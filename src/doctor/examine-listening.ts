@@ -1,9 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { clientOf } from "../database/client-of.ts";
+import { connectionProblem } from "../database/connection-problem.ts";
 import type { Config } from "../config.ts";
 import type { Database } from "../database/connect.ts";
 import { directUrl, hasOwnSessions } from "../database/pools.ts";
+import { SetupError } from "../errors.ts";
 import { invocation } from "../invocation.ts";
 import { isAlive } from "../membership/alive.ts";
 import { listenerStatus } from "../status/collect-status.ts";
@@ -19,18 +21,10 @@ export async function examineListening(
   config: Config & { readonly DATABASE_URL: string },
 ): Promise<Finding[]> {
   const arrived = await notificationArrives(directUrl(config), config.DATABASE_URL);
-  const remedy =
-    arrived === READ_ONLY_SQL_TRANSACTION
-      ? "It is a standby, on which nobody can listen: name the primary."
-      : hasOwnSessions(config)
-        ? "DATABASE_URL seems to go through a transaction pooler: set LISTEN_DATABASE_URL to a direct connection. Until then only the poll (EMBED_POLL_MS) finds changes."
-        : "Set LISTEN_DATABASE_URL to a direct connection to the same database.";
   const listeners = (await listenerStatus(db)).filter(({ silent_seconds: silent }) => isAlive(silent));
   const versions = new Set([VERSION, ...listeners.map(({ version }) => version)]);
   return [
-    arrived === true
-      ? ok("A notification arrives")
-      : problem(`A notification does not arrive${arrived === false ? "" : ` (${arrived})`}.`, remedy),
+    describeArrival(arrived, hasOwnSessions(config)),
     listeners.length === 0
       ? warning("No listener is running, so nothing is embedded.", invocation("start"))
       : ok(`${listeners.length} ${listeners.length === 1 ? "listener is" : "listeners are"} running`),
@@ -45,8 +39,23 @@ export async function examineListening(
   ];
 }
 
-/** @returns whether it arrived, or why this could not be tried. */
-async function notificationArrives(listenUrl: string, notifyUrl: string): Promise<boolean | string> {
+function describeArrival(arrived: boolean | string | SetupError, ownSessions: boolean): Finding {
+  if (arrived === true) return ok("A notification arrives");
+  if (arrived instanceof SetupError) return problem(arrived.message, arrived.remedy);
+  const remedy =
+    arrived === READ_ONLY_SQL_TRANSACTION
+      ? "It is a standby, on which nobody can listen: name the primary."
+      : ownSessions
+        ? "DATABASE_URL seems to go through a transaction pooler: set LISTEN_DATABASE_URL to a direct connection. Until then only the poll (EMBED_POLL_MS) finds changes."
+        : "Set LISTEN_DATABASE_URL to a direct connection to the same database.";
+  return problem(`A notification does not arrive${arrived === false ? "" : ` (${arrived})`}.`, remedy);
+}
+
+/** @returns whether it arrived; the error's code where LISTEN or NOTIFY failed, what is wrong where nothing could be opened */
+async function notificationArrives(
+  listenUrl: string,
+  notifyUrl: string,
+): Promise<boolean | string | SetupError> {
   const channel = `embedding_doctor_${randomBytes(6).toString("hex")}`;
   const listening = new (clientOf(listenUrl))({
     connectionString: listenUrl,
@@ -58,7 +67,9 @@ async function notificationArrives(listenUrl: string, notifyUrl: string): Promis
   });
   for (const client of [listening, notifying]) client.on("error", () => undefined);
   try {
-    await Promise.all([listening.connect(), notifying.connect()]);
+    const opened = Promise.all([listening.connect(), notifying.connect()]);
+    const refused = await opened.then(() => undefined, connectionProblem);
+    if (refused !== undefined) return refused;
     const notified = once(listening, "notification", { signal: AbortSignal.timeout(ARRIVES_WITHIN_MS) }).then(
       () => true,
       () => false,

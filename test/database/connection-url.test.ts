@@ -94,8 +94,32 @@ test.each([
   ["server error: SSL required", "The server wants TLS"],
   ['password authentication failed for user "u"', "PGPASSWORD"],
   ["connect ECONNREFUSED 127.0.0.1:1", "Check host, port"],
+  ["self-signed certificate in certificate chain", "Name the authority of the server's certificate"],
+  ["certificate has expired", "Renew the server's certificate"],
+  [
+    "Hostname/IP does not match certificate's altnames: IP: 10.0.0.1 is not in the cert's list: ",
+    "Name the server",
+  ],
+  ["connection requires a valid client certificate", "sslcert=FILE&sslkey=FILE"],
+  ['certificate authentication failed for user "u"', "sslcert=FILE&sslkey=FILE"],
+  ["error:05800074:x509 certificate routines::key values mismatch", "sslcert=FILE&sslkey=FILE"],
+  [
+    "80:error:0A000418:SSL routines:ssl3_read_bytes:tlsv1 alert unknown ca:../s3.c:1:SSL alert number 48\n",
+    "sslcert",
+  ],
+  ['too many connections for role "u"', "alter role … connection limit"],
+  ["sorry, too many clients already", "max_connections"],
+  ["remaining connection slots are reserved for roles with the SUPERUSER attribute", "max_connections"],
 ])("a connection that fails with `%s` names the remedy", (reason, remedy) => {
   expect(connectionProblem(new Error(reason)).remedy).toContain(remedy);
+});
+
+test("What OpenSSL says is repeated without the places in its code", () => {
+  const alert = "sslv3 alert certificate expired";
+  const error = new Error(
+    `80BC:error:0A000415:SSL routines:ssl3_read_bytes:${alert}:../a/b.c:1:SSL alert number 45\n`,
+  );
+  expect(connectionProblem(error).message).toBe(`Cannot use the database of DATABASE_URL: ${alert}.`);
 });
 
 function secured(client: Socket): void {

@@ -7,15 +7,19 @@ begin
   -- Out of the way of the new ones, as requeue() does with the queue.
   update autoembed.embedding_ledger l set source_id = -source.id where l.source_id = source.id;
   update autoembed.embedding_cache e set source_id = -source.id where e.source_id = source.id;
-  execute format('insert into autoembed.embedding_ledger (source_id, model_id, embedded_at, text_hash, vector_hash, key)
-      select $1, l.model_id, l.embedded_at, l.text_hash, l.vector_hash, %1$s
-      from autoembed.embedding_ledger l join %2$s t on %3$s = l.key
-      where l.source_id = -$1 and octet_length(%1$s) <= 2600
-      on conflict (source_id, key) do nothing',
-    autoembed.key_sql('t', source.key_columns), source.watched_table::text, old_key) using source.id;
-  execute format('update autoembed.embedding_cache e set source_id = $1, key = %1$s
-      from %2$s t where e.source_id = -$1 and %3$s = e.key and octet_length(%1$s) <= 2600',
-    autoembed.key_sql('t', source.key_columns), source.watched_table::text, old_key) using source.id;
+  -- Of a former key that several rows have, nobody can tell whose what is kept was.
+  execute format('with renamed as materialized (
+      select r.old_key, min(r.new_key) as new_key from (select %1$s as old_key, %2$s as new_key from %3$s t) r
+      group by r.old_key having min(r.new_key) = max(r.new_key) and octet_length(min(r.new_key)) <= 2600
+    ), kept as (
+      insert into autoembed.embedding_ledger (source_id, model_id, embedded_at, text_hash, vector_hash, key)
+      select $1, l.model_id, l.embedded_at, l.text_hash, l.vector_hash, r.new_key
+      from autoembed.embedding_ledger l join renamed r on r.old_key = l.key where l.source_id = -$1
+      on conflict (source_id, key) do nothing
+    )
+    update autoembed.embedding_cache e set source_id = $1, key = r.new_key
+    from renamed r where e.source_id = -$1 and e.key = r.old_key',
+    old_key, autoembed.key_sql('t', source.key_columns), source.watched_table::text) using source.id;
   delete from autoembed.embedding_ledger where source_id = -source.id;
   delete from autoembed.embedding_cache where source_id = -source.id;
 end

@@ -23,11 +23,14 @@ declare
   before autoembed.embedding_source;
   source autoembed.embedding_source;
   unseen boolean;
+  left_keys text[];
 begin
   wanted := autoembed.wanted_source(watched_table, text_expression, key_columns, vector_column, source_name, backend,
     model, dimensions, settings, vector_table, passages, tenant);
   select * into before from autoembed.embedding_source s where s.name = wanted.name for update;
   perform autoembed.check_model_is_settled(before, wanted);
+  -- Before a table is locked: every vector is read.
+  left_keys := case when before.id is not null then autoembed.left_vectors(before, wanted) end;
   perform autoembed.release_former(before, wanted);
   if passages is not null then
     perform autoembed.watch_chunks(wanted);
@@ -46,7 +49,7 @@ begin
       source.vector_table, source.passages)
   then
     perform autoembed.requeue(before, source, unseen);
-    perform autoembed.outdate_left_vectors(before, source);
+    perform autoembed.outdate_left_vectors(before, source, left_keys);
   end if;
   perform pg_notify('autoembed', '');
   return source;

@@ -45,7 +45,7 @@ export function invocation(
   return `npm ${name === "start" ? "" : "run "}${name}${args && ` -- ${args}`}`;
 }
 
-const WITH_VALUE = new Set(["--source", "--name", "--text", "--key"]);
+const WITH_VALUE = new Set(["--source", "--name", "--text", "--key", "--vector", "--tenant"]);
 
 /** A name that begins with a dash would be taken for an option. */
 function shellWords(args: readonly string[]): string {

@@ -106,24 +106,24 @@ export async function textOf(
   columns.forEach((column, i) => {
     console.log(`  ${i + 1}  ${describeColumn(column)}`);
   });
-  if (values.text !== undefined) return readText(values.text, columns);
+  const named = (part: string) => columns.find(({ name }) => name === part);
+  if (values.text !== undefined) return readText(values.text, named);
   if (!person.isThere) throw missing("text");
   return await askUntil(
     person,
-    "Which text? (a column, several with commas, or an SQL expression) ",
-    (answer) => (answer === "" ? undefined : readText(answer, columns)),
+    "Which text? (a column or its number, several with commas, or an SQL expression) ",
+    (answer) =>
+      answer === "" ? undefined : readText(answer, (part) => named(part) ?? columns[Number(part) - 1]),
   );
 }
 
-/** One of the columns, several of them, by their names or their numbers, or else an SQL expression. */
+/** One of the columns, several of them with commas, or else an SQL expression. */
 function readText(
   answer: string,
-  columns: readonly TextColumn[],
+  columnOf: (part: string) => TextColumn | undefined,
 ): { readonly text: string } | { readonly columns: readonly string[] } {
   const parts = answer.split(",").map((part) => part.trim());
-  const names = parts.flatMap(
-    (part) => (columns.find(({ name }) => name === part) ?? columns[Number(part) - 1])?.name ?? [],
-  );
+  const names = parts.flatMap((part) => columnOf(part)?.name ?? []);
   const [only] = names;
   if (only === undefined || names.length < parts.length) return { text: answer };
   return names.length === 1 ? { text: only } : { columns: names };

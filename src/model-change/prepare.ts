@@ -35,10 +35,10 @@ export function plannedSource(live: Source, model: NewModel): Source {
   };
 }
 
-/** A type that somebody chose stays; else the one that HNSW can index. */
+/** The type that HNSW can index; a `halfvec` stays one where a `vector` would have done: somebody chose it. */
 function nextType({ vectorType, columnDimensions }: Source, dimensions: number): VectorType {
-  const isChosen = vectorType !== vectorTypeFor(columnDimensions ?? 1);
-  return isChosen ? vectorType : vectorTypeFor(dimensions);
+  const isChosen = vectorType === "halfvec" && vectorTypeFor(columnDimensions ?? 1) === "vector";
+  return isChosen ? "halfvec" : vectorTypeFor(dimensions);
 }
 
 /**

@@ -71,6 +71,8 @@ test.each([
   [["--table", "shop.keyless", "--text", "body"], "shop.keyless has no primary key"],
   [["--table", "shop.articels", "--text", "body"], "There is no table shop.articels."],
   [["--table", "shop.articles", "--text", "boddy"], "neither a column of shop.articles"],
+  // A script that was written before a column was added would take another one by its number.
+  [["--table", "shop.articles", "--text", "2"], "the text '2' reads no column"],
   [["--table", "shop.articles"], "--text is needed"],
   [["--text", "body"], "--table is needed"],
   [["--database-url", "postgres://user:hunter2@127.0.0.1:1/none"], "ECONNREFUSED"],
@@ -188,7 +190,7 @@ suite(() => {
     // Without its schema, as a person says it.
     ["Which table? ", () => "articles"],
     // By a number of the list, and by a name.
-    ["or an SQL expression) ", () => "1, body"],
+    ["(a column or its number, several with commas, or an SQL expression) ", () => "1, body"],
     ["and watch it? (y/N) ", () => "y"],
   ];
   const answer = async (on: Declaring, terminal: Terminal, until: number): Promise<void> => {

@@ -9,11 +9,12 @@ async function prepareNotes(schema: string, name: string) {
   const db = connect({ databaseUrl: database.url, maxConnections: 1, ownSessions: true });
   onTestFinished(() => db.destroy());
   await client.query(`drop schema if exists "Of app" cascade; create schema "Of app";
-    drop table if exists public.notes, public.former;
+    drop table if exists public.chunks, public.notes, public.former;
     create table ${schema}.notes (id int primary key, body text, embedding vector(${DIMENSIONS}));
     select autoembed.watch('${schema}.notes', 'body')`);
   const found = async () => {
-    const source = (await loadSources(db)).usable.find((one) => one.name === name);
+    const { usable, chunked } = await loadSources(db);
+    const source = [...usable, ...chunked].find((one) => one.name === name);
     if (source === undefined) throw new Error("the source cannot be worked on");
     return await examineNamesake(db, source);
   };
@@ -40,8 +41,52 @@ test.each([
   },
 );
 
-test("`doctor` takes no table with another key for one that took the name of the watched one", async () => {
+test.each([
+  ["another key", "number int primary key, body text, embedding vector(8)"],
+  ["a key of another type", "id text primary key, body text, embedding vector(8)"],
+  ["no column of the text", "id int primary key, embedding vector(8)"],
+  ["no column of the vectors", "id int primary key, body text"],
+])("`doctor` takes no table with %s for one that took the name of the watched one", async (_, columns) => {
   const { client, found } = await prepareNotes("public", "notes");
-  await client.query("alter table notes rename to former; create table notes (number int primary key)");
+  await client.query(`alter table notes rename to former; create table notes (${columns})`);
   expect(await found()).toEqual([]);
+});
+
+test("`doctor` takes no table that has a source of its own for one that took the name of the watched one", async () => {
+  const { client, found } = await prepareNotes("public", "notes");
+  await client.query(`alter table notes rename to former; create table notes (like former including all);
+    select autoembed.watch('notes', 'body', source_name => 'unrelated')`);
+  expect(await found()).toEqual([]);
+});
+
+test("`doctor` finds a table that took the name of the watched one where another of its sources was moved there first", async () => {
+  const { client, found } = await prepareNotes("public", "notes");
+  await client.query(`alter table notes add title text, add title_embedding vector(${DIMENSIONS});
+    select autoembed.watch('notes', 'title', vector_column => 'title_embedding', source_name => 'titles');
+    alter table notes rename to former; create table notes (like former including all);
+    select autoembed.watch('notes', 'title', vector_column => 'title_embedding', source_name => 'titles')`);
+  expect(await found()).toHaveLength(1);
+});
+
+test.each([
+  [
+    "the key and the columns",
+    `'{code}', 'its vector', 'notes', tenant => 'owner'`,
+    '--key code --vector "its vector" --tenant owner',
+  ],
+  [
+    "the table of chunks",
+    `source_name => 'notes', vector_table => 'chunks', passages => '{"chunk": 80, "overlap": 9, "unit": "tokens"}'`,
+    "--key id --into public.chunks --chunk 80 --overlap 9 --unit tokens",
+  ],
+])("`doctor` says how to watch the other table with %s of the source", async (_, given, options) => {
+  const { client, found } = await prepareNotes("public", "notes");
+  await client.query(`alter table notes add owner int, add code text not null unique, add "its vector" vector(${DIMENSIONS});
+    create table chunks (id int not null references notes on delete cascade on update cascade,
+      passage_id bigint generated always as identity primary key, chunk int not null, start_char int not null,
+      end_char int not null, passage text not null, embedding vector(${DIMENSIONS}));
+    select autoembed.watch('notes', 'body', ${given});
+    alter table notes rename to former; create table notes (like former including all)`);
+  const [finding] = await found();
+  expect(finding?.remedy).toContain(`public.notes --name notes --text body ${options}; then: `);
 });

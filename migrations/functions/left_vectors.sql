@@ -28,10 +28,11 @@ begin
   then
     return '{}';
   end if;
-  -- A column that this transaction has added is empty.
+  -- A column that this transaction has added to a table that was there is empty.
   select y.* into vector_type from pg_attribute a join pg_type y on y.oid = a.atttypid
-  where a.attrelid = holder and a.attname = wanted.vector_column and not a.attisdropped
-    and a.xmin is distinct from pg_current_xact_id_if_assigned()::xid;
+  where a.attrelid = holder and a.attname = wanted.vector_column and not a.attisdropped and (
+    a.xmin is distinct from pg_current_xact_id_if_assigned()::xid
+    or not exists (select from pg_attribute o where o.attrelid = holder and o.attnum > 0 and o.xmin <> a.xmin));
   if not found then
     return '{}';
   end if;

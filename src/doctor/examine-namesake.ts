@@ -1,4 +1,4 @@
-import { sql } from "kysely";
+import { sql, type RawBuilder } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { quoted, type TableName } from "../database/identifier.ts";
 import { invocation } from "../invocation.ts";
@@ -9,7 +9,7 @@ import { warning, type Finding } from "./finding.ts";
 /**
  * Looks for a table that took the name of a watched one, as when a table is rebuilt next to the former and the two are
  * renamed: the triggers stay with the former. It is known by the name that `watch` gives a source, and by having what the
- * source reads and writes in the former: the key with its types, the text's column, and the vectors that are not apart.
+ * source reads and writes in the former: the key (an integer may be longer now), the text's column, and the vectors that are not apart.
  */
 export async function examineNamesake(db: Database, source: Source | ChunkedSource): Promise<Finding[]> {
   const { rows } = await sql<{ schema: string; table: string }>`
@@ -28,13 +28,18 @@ export async function examineNamesake(db: Database, source: Source | ChunkedSour
         where a.attrelid = s.watched_table and not a.attisdropped
           and (is_key or quote_ident(a.attname) = s.text_expression or s.vector_table is null and a.attname = s.vector_column)
           and not exists (select from pg_attribute b where b.attrelid = c.oid and b.attname = a.attname
-            and not b.attisdropped and (b.atttypid = a.atttypid or not is_key)))`.execute(db);
+            and not b.attisdropped and (not is_key or ${categoryOf("b")} = ${categoryOf("a")})))`.execute(db);
   return rows.map((namesake) =>
     warning(
       `it watches ${quoted(source)}, and not ${quoted(namesake)}, which has its name: changes of that one are not queued.`,
       `If that one took its place, watch it with the options that the source had: ${invocation("watch", watchAgain(source, namesake))}; then: ${invocation("backfill", ["--source", source.name])}`,
     ),
   );
+}
+
+/** What sort of type a column of `pg_attribute` has: tables are rebuilt to give their keys another type of the same sort. */
+function categoryOf(column: "a" | "b"): RawBuilder<unknown> {
+  return sql`(select y.typcategory from pg_type y where y.oid = ${sql.ref(`${column}.atttypid`)})`;
 }
 
 /** What `watch` was given before, but for its model. */

@@ -36,27 +36,37 @@ test.each([
   },
 );
 
-test("Rows that were restored as they were while a change was pending are embedded again, and no others", async () => {
-  const { client, listen, watchAgain, backfill, provider } = await prepareVectorTable(undefined, IN_ROW);
-  const first = await listen();
-  await client.query("insert into app.documents (id, body) values (1, 'one'), (2, 'two')");
-  await first.whenDrained();
-  await first.stop();
-  await client.query(`update app.documents set body = 'changed' where id = 2;
-    create table app.dumped as select * from app.documents`);
-  const second = await listen();
-  await second.whenDrained();
-  await second.stop();
+test.each(["a transaction of its own", "the transaction that watches them"])(
+  "Rows that were restored in %s as they were while a change was pending are embedded again, and no others",
+  async (transaction) => {
+    const { client, listen, watchAgain, backfill, provider } = await prepareVectorTable(undefined, IN_ROW);
+    const first = await listen();
+    await client.query("insert into app.documents (id, body) values (1, 'one'), (2, 'two')");
+    await first.whenDrained();
+    await first.stop();
+    await client.query(`update app.documents set body = 'changed' where id = 2;
+      create table app.dumped as select * from app.documents`);
+    const second = await listen();
+    await second.whenDrained();
+    await second.stop();
 
-  await client.query(`drop table app.documents; alter table app.dumped rename to documents;
-    alter table app.documents add primary key (id)`);
-  await watchAgain();
-  const asked = provider.requests.length;
-  await backfill();
-  expect(await wrongRows(client)).toEqual([]);
-  const sent = provider.requests.slice(asked).flatMap(({ texts }) => (isProbe(texts) ? [] : texts));
-  expect(sent).toEqual(["changed"]);
-});
+    const restore = `drop table app.documents; create table app.documents as select * from app.dumped;
+      alter table app.documents add primary key (id)`;
+    if (transaction === "a transaction of its own") {
+      await client.query(restore);
+      await watchAgain();
+    } else {
+      await client.query(`begin; ${restore}`);
+      await client.query("select autoembed.watch('app.documents', 'body', source_name => 'docs')");
+      await client.query("commit");
+    }
+    const asked = provider.requests.length;
+    await backfill();
+    expect(await wrongRows(client)).toEqual([]);
+    const sent = provider.requests.slice(asked).flatMap(({ texts }) => (isProbe(texts) ? [] : texts));
+    expect(sent).toEqual(["changed"]);
+  },
+);
 
 test("Vectors that another tool made stay where the table was made again with them", async () => {
   const { client, listen, watchAgain, backfill } = await prepareVectorTable(undefined, IN_ROW);

@@ -27,43 +27,46 @@ import {
 import type { Source } from "../sources/source.ts";
 import type { Progress } from "./progress.ts";
 
-export interface PerRowReport {
+export interface PerRowCount {
   /** Rows that received a vector. */
-  readonly rows: number;
+  rows: number;
   /** Rows with a text and without a vector: changed meanwhile, too long, refused, or not reached. */
-  readonly left: number;
+  left: number;
 }
 
 /**
  * Embeds row by row: one request, one update and one commit per row. Only for comparison: it has no queue, no cache and
  * no batches. Like everything here, it sends no text that is blank or too long, writes no vector to a row whose text has
- * changed since, and enters in the ledger what it has written.
+ * changed since, and enters in the ledger what it has written. It adds to `count` row by row, so that an error loses none.
  */
 export async function backfillPerRow(
   db: Database,
   config: Config,
   source: Source,
-  options: { readonly progress: Progress; readonly signal: AbortSignal },
-): Promise<PerRowReport> {
-  const { progress, signal } = options;
+  options: { readonly progress: Progress; readonly count: PerRowCount; readonly signal: AbortSignal },
+): Promise<void> {
+  const { progress, count, signal } = options;
+  const { rows } = await sql<{ key: KeyTexts }>`
+    select ${keyTexts(source, "t")} as key from ${rowsWithVectors(source)} t where t.vector is null and ${hasText("t")}`.execute(
+    db,
+  );
+  count.left += rows.length;
   const work = withProvider(config, source, { signal, isPatient: true }, async (provider) => {
-    const { rows } = await sql<{ key: KeyTexts }>`
-      select ${keyTexts(source, "t")} as key from ${rowsWithVectors(source)} t where t.vector is null and ${hasText("t")}`.execute(
-      db,
-    );
     const tooLong = onTooLong(config, source);
     const model = await registerModel(db, rowModel(provider, tooLong), source.vectorType);
     let done = 0;
     for (const { key } of rows) {
       if (signal.aborted) break;
       const text = await textToSend(db, source, key, tooLong === "truncate", provider.limits.textCharacters);
-      if (text !== undefined && (await embedRow(db, source, model, provider, { key, ...text }, signal)))
+      if (text !== undefined && (await embedRow(db, source, model, provider, { key, ...text }, signal))) {
         done++;
+        count.rows++;
+        count.left--;
+      }
       progress.show({ done, total: rows.length, chunks: 0, cached: 0, failed: 0, tokens: 0 });
     }
-    return { rows: done, left: rows.length - done };
   });
-  return await work.finally(() => {
+  await work.finally(() => {
     progress.end();
   });
 }

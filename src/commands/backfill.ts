@@ -1,6 +1,6 @@
 import { refuseWithoutBatches } from "../batches/batch-offers.ts";
 import { dryRun } from "../backfill/dry-run.ts";
-import { backfillPerRow } from "../backfill/per-row.ts";
+import { backfillPerRow, type PerRowCount } from "../backfill/per-row.ts";
 import { showProgress } from "../backfill/progress.ts";
 import type { BackfillPlan } from "../backfill/plan-backfill.ts";
 import { invocation } from "../invocation.ts";
@@ -17,6 +17,7 @@ import { describeDryRun } from "./describe-dry-run.ts";
 import { JSON_OPTION, parseCommand, wholeNumber, type Command, type Options } from "./command.ts";
 import { refuseTogether } from "./options-together.ts";
 import { forEachSource } from "./for-each-source.ts";
+import { printParts } from "./print-parts.ts";
 import { reportLeftOut } from "./report-left-out.ts";
 import { refuseBesideOtherVersions } from "./refuse-other-versions.ts";
 import { withDatabase } from "./with-database.ts";
@@ -121,7 +122,7 @@ export const backfill: Command = {
             "Set EMBED_CACHE_DAYS to 1 or more, also for the listeners, until the backfill has ended; or leave out --sample.",
           );
         const wished = sample === null ? sources : notPaused(sources);
-        const estimated = await forEachSource(wished, signal, (source) =>
+        const estimated = await forEachSource(wished, { signal }, (source) =>
           dryRun(db, config, source, {
             chunked: chunked.find(({ embeddedBy }) => embeddedBy === source.id),
             sample,
@@ -135,20 +136,17 @@ export const backfill: Command = {
             ? undefined
             : (await planLimits(db, config, { sources, chunked }, wanted, { all, asked, signal })).plan;
         if (json) console.log(JSON.stringify(plan === undefined ? reports : { reports, plan }));
-        else console.log([...reports.map(describeDryRun), ...describePlans(plan)].join("\n\n"));
+        else printParts([...reports.map(describeDryRun), ...describePlans(plan)]);
         return exitCode || estimated.exitCode;
       }
       if (values["per-row"]) {
-        let rows = 0;
-        let left = 0;
-        const embedded = await forEachSource(notPaused(sources), signal, async (source) => {
+        const count = { rows: 0, left: 0 };
+        const embedded = await forEachSource(notPaused(sources), { signal }, async (source) => {
           await respellKeys(db, source, signal);
-          const report = await backfillPerRow(db, config, source, { progress, signal });
-          rows += report.rows;
-          left += report.left;
+          await backfillPerRow(db, config, source, { progress, count, signal });
         });
-        console.log(json ? JSON.stringify({ rows, left }) : describePerRow(rows, left));
-        return signal.aborted || left > 0 ? 1 : exitCode || embedded.exitCode;
+        console.log(json ? JSON.stringify(count) : describePerRow(count));
+        return signal.aborted || count.left > 0 ? 1 : exitCode || embedded.exitCode;
       }
       const onProblem = (problem: string): void => {
         console.error(problem);
@@ -202,7 +200,7 @@ export const backfill: Command = {
   },
 };
 
-function describePerRow(rows: number, left: number): string {
+function describePerRow({ rows, left }: PerRowCount): string {
   const embedded = `${rows} rows embedded, one at a time.`;
   return left === 0
     ? embedded

@@ -5,12 +5,12 @@ import { reportLeftOut } from "./report-left-out.ts";
 
 /**
  * Works on one source after the other. One whose provider is set up wrongly or does not answer is named and left out, so
- * that the others are worked on; where there is only one, or the user has stopped the command, it is an error.
+ * that the others are worked on; where it is the only one, or the user has stopped the command, it is an error.
  * @returns what the work has given, and the exit code for what was left out
  */
 export async function forEachSource<Result>(
   sources: readonly Source[],
-  signal: AbortSignal,
+  { signal, isAlone = sources.length === 1 }: { readonly signal: AbortSignal; readonly isAlone?: boolean },
   work: (source: Source) => Promise<Result>,
 ): Promise<{ readonly results: readonly Result[]; readonly exitCode: 0 | 1 }> {
   const results: Result[] = [];
@@ -20,7 +20,7 @@ export async function forEachSource<Result>(
       results.push(await work(source));
     } catch (error) {
       const problem = problemOf(error);
-      if (problem === undefined || sources.length === 1 || signal.aborted) throw error;
+      if (problem === undefined || isAlone || signal.aborted) throw error;
       exitCode = reportLeftOut([{ id: source.id, name: source.name, problem }]);
     }
   }

@@ -6,6 +6,7 @@ import { verifySource, type VerifyReport } from "../verify/verify-source.ts";
 import { describeVerify } from "./describe-verify.ts";
 import { JSON_OPTION, parseCommand, wholeNumber, type Command, type Options } from "./command.ts";
 import { forEachSource } from "./for-each-source.ts";
+import { printParts } from "./print-parts.ts";
 import { reportLeftOut } from "./report-left-out.ts";
 import { withProgressLine } from "./progress-line.ts";
 import { abortedBySignal } from "./stop-signal.ts";
@@ -65,13 +66,15 @@ export const verify: Command = {
           ),
         );
       }
-      const verified = await forEachSource(sources, signal, (source) =>
+      const isAlone = sources.length + chunked.length === 1;
+      const verified = await forEachSource(sources, { signal, isAlone }, (source) =>
         withProgressLine(source.name, (onCompared) =>
           verifySource(db, config, source, { ...options, signal, onCompared }),
         ),
       );
       reports.push(...verified.results);
-      console.log(values.json ? JSON.stringify(reports) : reports.map(describeVerify).join("\n\n"));
+      if (values.json) console.log(JSON.stringify(reports));
+      else printParts(reports.map(describeVerify));
       return reports.every(({ ok }) => ok) ? exitCode || verified.exitCode : 1;
     }, signal);
   },

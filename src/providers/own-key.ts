@@ -53,7 +53,7 @@ export interface Key {
 
 /**
  * The key for a source: the one that it names, else the environment's where it is embedded by the environment's server.
- * @throws {SetupError} where the variable that it names is not set, or has the key of another server
+ * @throws {SetupError} where the variable that it names is not set
  */
 export function keyOf(
   source: OwnServer,
@@ -72,17 +72,7 @@ export function keyOf(
       "It is the variable of a source's key (--api-key-env): set it, or name another.",
     );
   }
-  const isOurs = [environment.value, keyNamed(questionKeyName(environment.name), config)].includes(apiKey);
-  if (isOurs && !isSameServer(source, baseUrl)) throw keyOfAnotherServer(api_key_env, baseUrl);
   return { apiKey, keyName: api_key_env };
-}
-
-/** Whoever may write sources must not have a key of the environment sent to a server of their own. */
-export function keyOfAnotherServer(keyName: string, baseUrl: string): SetupError {
-  return new SetupError(
-    `${keyName} is the key of ${new URL(baseUrl).origin}, and is not sent to another server.`,
-    "Set a variable with a key of that server's own, and name it with --api-key-env.",
-  );
 }
 
 /** The environment's token for a source, from the first place that is set; a source with a key or a server of its own gets none. */

@@ -179,11 +179,12 @@ test("A backfill with --per-row gives the same vectors, and enters them in the l
   const on = await prepare();
   await unseen(on, "insert into patient_embeddings select i, 'row ' || i from generate_series(1, 12) i");
 
-  const rows = await withSource(on, (db, config, source) =>
-    backfillPerRow(db, config, source, { progress, signal }),
+  const count = { rows: 0, left: 0 };
+  await withSource(on, (db, config, source) =>
+    backfillPerRow(db, config, source, { progress, count, signal }),
   );
 
-  expect(rows).toEqual({ rows: 12, left: 0 });
+  expect(count).toEqual({ rows: 12, left: 0 });
   expect(await wrongRows(on.client)).toEqual([]);
   const { rows: entered } = await on.client.query(`
     select count(*)::int as rows, min(m.name) like 'llm_api/%' as named from patient_embeddings p

@@ -1,4 +1,4 @@
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { readConfig } from "../../src/config.ts";
 import { createSearch } from "../../src/search/create-search.ts";
 import { destinationOf } from "../../src/providers/destination.ts";
@@ -52,4 +52,16 @@ test("The key for questions goes where the key goes, and nowhere else", async ()
   const one = readConfig({ EMBEDDING_BACKEND: "openai", OPENAI_API_KEY: "key" });
   const same = resolveProviderSettings(one, NO_OVERRIDES);
   expect(withQuestionKey(same, one)).toBe(same);
+});
+
+test("A source's key for questions that has the value of the environment's is not sent to the source's server", () => {
+  vi.stubEnv("TEAM_API_KEY", "team-key");
+  vi.stubEnv("TEAM_QUERY_API_KEY", "key-of-rows");
+  onTestFinished(() => {
+    vi.unstubAllEnvs();
+  });
+  const config = readConfig({ EMBEDDING_BACKEND: "voyage", ...KEYS });
+  const settings = { base_url: "https://another.example/v1", api_key_env: "TEAM_API_KEY" };
+  const resolved = resolveProviderSettings(config, { ...NO_OVERRIDES, settings });
+  expect(() => withQuestionKey(resolved, config)).toThrow("is not sent to another server");
 });

@@ -141,6 +141,40 @@ test.each([
   expect(requests).toEqual([]);
 });
 
+test("A key for a reranker that is not chosen goes to no server but that of RERANK_BASE_URL", async () => {
+  vi.stubEnv("RERANK_API_KEY", "our-key");
+  const { openAiUrl: base_url, requests } = await serverThatWants("our-key");
+  const own = { base_url, api_key_env: "RERANK_API_KEY" };
+  const elsewhere: readonly Readonly<Record<string, string>>[] = [
+    {},
+    { RERANK_BASE_URL: "http://127.0.0.1:9" },
+  ];
+  for (const environment of elsewhere)
+    await expect(embed({ RERANK_API_KEY: "our-key", ...environment }, own)).rejects.toThrow(
+      "is not sent to another server",
+    );
+  expect(requests).toEqual([]);
+  await embed({ RERANK_API_KEY: "our-key", RERANK_BASE_URL: base_url }, own);
+});
+
+test.each(["OPENAI_API_KEY", "VOYAGE_QUERY_API_KEY", "VERTEX_ACCESS_TOKEN", "RERANK_API_KEY"])(
+  "The value of %s goes to no server but its own by another name, whichever backend a source has",
+  async (ours) => {
+    vi.stubEnv("TEAM_API_KEY", "our-key");
+    const { openAiUrl: base_url, requests } = await serverThatWants("our-key");
+    for (const EMBEDDING_BACKEND of ["openai", "voyage", "cohere"])
+      await expect(
+        embed({ EMBEDDING_BACKEND, [ours]: "our-key" }, { base_url, api_key_env: "TEAM_API_KEY" }),
+      ).rejects.toThrow("is not sent to another server");
+    expect(requests).toEqual([]);
+  },
+);
+
+test("A value that is the key of two servers goes to both", async () => {
+  const { openAiUrl: base_url } = await serverThatWants("our-key");
+  await embed({ OPENAI_BASE_URL: base_url, OPENAI_API_KEY: "our-key", VOYAGE_API_KEY: "our-key" });
+});
+
 test("A key of the environment goes to its own server by another backend", async () => {
   vi.stubEnv("VOYAGE_API_KEY", "our-key");
   const { openAiUrl: base_url } = await serverThatWants("our-key");

@@ -12,9 +12,12 @@ export function throwAboutTheQuestion(error: unknown): never {
 
 /** Why there is no answer, for the one who asked: neither the provider's words nor its address. */
 export function whyUnanswered(error: ProviderError | DOMException): string {
-  return error instanceof ProviderError && error.kind === "row"
-    ? `This question cannot be embedded. ${askOtherwise(error)}`
-    : "The question could not be embedded. Try again in a moment.";
+  if (error instanceof ProviderError) {
+    if (error.kind === "row") return `This question cannot be embedded. ${askOtherwise(error)}`;
+    if (error.kind === "setup")
+      return "Questions cannot be embedded as this is set up; the operator can see why.";
+  }
+  return "The question could not be embedded. Try again in a moment.";
 }
 
 /** What helps with a question that is refused. As `autoembed.refuse_question()` says it. */

@@ -1,17 +1,14 @@
-import type { Provider } from "../providers/provider.ts";
 import { unlessAborted } from "../timing/unless-aborted.ts";
 
 /** A question that is being embedded, for all who ask it meanwhile: it goes on as long as one of them waits. */
 export class Asking {
-  readonly provider: Provider;
   readonly #vector: Promise<string>;
   readonly #abandoned = new AbortController();
   readonly #onEnd: () => void;
   #waiting = 0;
 
   /** @param onEnd called when it has ended, or nobody waits any more: then it is of no use to others */
-  constructor(provider: Provider, ask: (signal: AbortSignal) => Promise<string>, onEnd: () => void) {
-    this.provider = provider;
+  constructor(ask: (signal: AbortSignal) => Promise<string>, onEnd: () => void) {
     this.#onEnd = onEnd;
     this.#vector = ask(this.#abandoned.signal).finally(onEnd);
     // Its failure is for those who wait.

@@ -26,6 +26,9 @@ export type SearchConnection =
   // What else the instance knows of its database is the application's own.
   | { readonly config: Config; readonly db: Pick<Kysely<never>, keyof Kysely<never>> };
 
+/** What `close()` leaves the database, beside the provider, to answer the searches under way. */
+const DATABASE_MS = 5_000;
+
 export interface AwaitedRow {
   /** Optional where there is only one. */
   readonly source?: string;
@@ -56,10 +59,13 @@ export interface Search<Row> {
   /**
    * Resolves when a row has the vector of its text, so that the next search finds it as it is now.
    * @throws {UsageError} if the row failed, if the key is none of the table's, or if no source has the name
-   * @throws the signal's reason
+   * @throws the signal's reason; {UsageError} at once when the search is closed
    */
   settled(row: AwaitedRow): Promise<void>;
-  /** Takes no more searches, waits for those under way (at most `EMBEDDING_TIMEOUT`), and closes what was opened for them. */
+  /**
+   * Takes no more searches, waits for those under way (at most `EMBEDDING_TIMEOUT` and 5 seconds; then they fail with a
+   * UsageError), and closes what was opened for them.
+   */
   close(): Promise<void>;
 }
 
@@ -80,10 +86,15 @@ export function createSearch<Row extends object = Record<string, unknown>>(
       ? work()
       : explainUnmigrated({ ...config, DATABASE_URL: config.DATABASE_URL }, work);
   let closed: Promise<void> | undefined;
-  const whileOpen = <T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> => {
-    if (closed !== undefined)
-      throw new UsageError("This search was closed.", "Make another one with createSearch().");
-    return signal === undefined ? work() : unlessAborted(signal, work());
+  const closing = new AbortController();
+  const overdue = new AbortController();
+  const whileOpen = <T>(
+    ending: AbortSignal,
+    signal: AbortSignal | undefined,
+    work: () => Promise<T>,
+  ): Promise<T> => {
+    if (closed !== undefined) throw wasClosed();
+    return unlessAborted(ending, signal === undefined ? work() : unlessAborted(signal, work()));
   };
   const underWay = new Set<Promise<unknown>>();
   const find = async <T>(
@@ -95,7 +106,7 @@ export function createSearch<Row extends object = Record<string, unknown>>(
     const { source, where, ...request } = options;
     const run = async (): Promise<T> =>
       read(await searcher.search(source, question, { ...request, where: whereOf(where) }));
-    const finding = whileOpen(options.signal, () => explain(run));
+    const finding = whileOpen(overdue.signal, options.signal, () => explain(run));
     underWay.add(finding);
     try {
       return await finding;
@@ -104,7 +115,10 @@ export function createSearch<Row extends object = Record<string, unknown>>(
     }
   };
   const closeAll = async (): Promise<void> => {
-    await withTimeout(config.EMBEDDING_TIMEOUT, Promise.allSettled(underWay), () => undefined);
+    closing.abort(wasClosed());
+    // A question's own deadline is EMBEDDING_TIMEOUT: after it the words may still be looked for.
+    await withTimeout(config.EMBEDDING_TIMEOUT + DATABASE_MS, Promise.allSettled(underWay), () => undefined);
+    overdue.abort(wasClosed());
     await closeSearcher();
     await close();
   };
@@ -119,13 +133,18 @@ export function createSearch<Row extends object = Record<string, unknown>>(
     settled: async (row) => {
       checkAwaited(row);
       const { source, key, signal } = row;
-      await whileOpen(signal, async () => {
+      await whileOpen(closing.signal, signal, async () => {
         const { keyed } = await explain(() => searcher.of(source));
-        await waitUntilCurrent(db, keyed.name, key, signal);
+        const ended = signal === undefined ? closing.signal : AbortSignal.any([signal, closing.signal]);
+        await waitUntilCurrent(db, keyed.name, key, ended);
       });
     },
     close: () => (closed ??= closeAll()),
   };
+}
+
+function wasClosed(): UsageError {
+  return new UsageError("This search was closed.", "Make another one with createSearch().");
 }
 
 function databaseOf(connection: SearchConnection): { db: Database; close: () => Promise<void> } {

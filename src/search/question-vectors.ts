@@ -16,10 +16,10 @@ const KEPT_MS = 3_600_000;
  */
 export class QuestionVectors {
   readonly #kept = new Map<string, { readonly vector: string; readonly until: number }>();
-  readonly #asking = new Map<string, Asking>();
+  readonly #asking = new WeakMap<Provider, Map<string, Asking>>();
 
   /**
-   * As pgvector writes it. Who asks the same meanwhile shares the request, and its failure where it is of the same provider.
+   * As pgvector writes it. Who asks the same of the same provider meanwhile shares the request, and its failure.
    * @param paid is called where it was not known. @throws {ProviderError} or the signal's reason
    */
   async of(
@@ -31,19 +31,13 @@ export class QuestionVectors {
   ): Promise<string> {
     const hash = createHash("sha256").update(question, "utf8").digest("hex");
     const id = `${provider.queryFingerprint} ${hash}`;
-    for (;;) {
-      signal.throwIfAborted();
-      const kept = this.#kept.get(id);
-      if (kept !== undefined && kept.until > performance.now()) return kept.vector;
-      const asking =
-        this.#asking.get(id) ??
-        this.#begin(id, provider, (abandoned) => ask(db, provider, { question, hash }, abandoned, paid));
-      try {
-        return await asking.vector(signal);
-      } catch (error) {
-        if (asking.provider === provider) throw error;
-      }
-    }
+    signal.throwIfAborted();
+    const kept = this.#kept.get(id);
+    if (kept !== undefined && kept.until > performance.now()) return kept.vector;
+    const asking =
+      this.#asking.get(provider)?.get(id) ??
+      this.#begin(id, provider, (abandoned) => ask(db, provider, { question, hash }, abandoned, paid));
+    return asking.vector(signal);
   }
 
   #begin(id: string, provider: Provider, ask: (abandoned: AbortSignal) => Promise<string>): Asking {
@@ -52,10 +46,12 @@ export class QuestionVectors {
       this.#remember(id, vector);
       return vector;
     };
-    const asking = new Asking(provider, askAndRemember, () => {
-      if (this.#asking.get(id) === asking) this.#asking.delete(id);
+    const ofProvider = this.#asking.get(provider) ?? new Map<string, Asking>();
+    this.#asking.set(provider, ofProvider);
+    const asking = new Asking(askAndRemember, () => {
+      if (ofProvider.get(id) === asking) ofProvider.delete(id);
     });
-    this.#asking.set(id, asking);
+    ofProvider.set(id, asking);
     return asking;
   }
 

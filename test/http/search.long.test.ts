@@ -196,7 +196,7 @@ test("While the provider is down POST /v1/search answers 503 and says nothing of
   const down = await search({ question: "something new" });
   expect(down).toEqual({
     status: 503,
-    error: "The question could not be embedded. Try again in a moment.",
+    error: "Questions cannot be embedded as this is set up; the operator can see why.",
   });
   expect(await search({ like: 1 })).toMatchObject({ status: 200 });
   expect(http.logged.join("\n")).not.toContain("something new");

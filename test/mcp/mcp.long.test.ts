@@ -144,11 +144,11 @@ test("An agent leaves the database as it is: not even its question is kept", asy
   expect(rows).toHaveLength(0);
 });
 
-test("While the provider is down an agent is told so, without the provider's words or address", async () => {
+test("While the provider refuses the key, or a question, an agent is told so, without the provider's words or address", async () => {
   const agent = await start();
   on.provider.always(401);
   expect(await problem(agent, "search", { question: "anything", source: "tickets" })).toBe(
-    "The question could not be embedded. Try again in a moment.",
+    "Questions cannot be embedded as this is set up; the operator can see why.",
   );
   on.provider.always(400);
   expect(await problem(agent, "search", { question: "anything", source: "tickets" })).toBe(

@@ -6,7 +6,7 @@ import { RERANK_SECRETS, rerankSettings } from "./rerank/rerank-settings.ts";
 
 /**
  * Each key that is a setting is for one server, by whichever name and beside whichever backend a source has it: who may
- * write sources must not have it sent to a server of their own. What only a template of `rest` names is no setting.
+ * write sources must not have it sent to a server of their own. What only the template of a request names is no setting.
  * @throws {SetupError} where it would be sent to another server
  */
 export function refuseKeyOfAnotherServer(config: ProviderConfig, settings: ProviderSettings): void {

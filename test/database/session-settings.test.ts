@@ -214,7 +214,7 @@ describeNative("a role's own settings", "needs roles of its own", () => {
         ([, pinned = ""]) => pinned,
       );
       const { rows } = await opened.query<{ name: string; setting: string }>(
-        "select name, current_setting(name) as setting from unnest($1::text[]) name",
+        "select name, current_setting(name, true) as setting from unnest($1::text[]) name",
         [names.filter((pinned) => pinned !== "statement_timeout")],
       );
       return rows;

@@ -74,7 +74,8 @@ interface NewVector {
  * Where a user trigger may change what is written, the stored vector is compared with it: a trigger that restores the old
  * vector would make it pass for the new text's. To compare always would cost a sixth of Postgres's time per row. In the
  * update of the watched table `vector` appears once: planned with its value, a parameter of a megabyte is copied some five
- * times per appearance.
+ * times per appearance. Nor does it stand there beside the vector that was lent: Postgres fetches every column of what a
+ * table is updated from, and keeps a copy.
  */
 export function writeVectorCtes(
   source: Source,
@@ -96,10 +97,11 @@ function updateWatched(
   const column = sql.id(source.vectorColumn);
   const stored = sql`w.${column}`;
   return sql`stored as (
-      update ${tableOf(source)} w set ${column} = h.vector from (select h.*, ${vector} as vector from held h
-        where ${restoreFormats("held")} offset 0) h
+      update ${tableOf(source)} w set ${column} = h.vector from (
+        select h.ticket, h.ctid, h.key, h.text_hash, ${keysOf(source, "h")}, ${hash} as vector_hash, ${vector} as vector
+        from held h where ${restoreFormats("held")} offset 0) h
       where ${isHeldRow(source, "w", "h")} returning h.ticket, h.ctid, h.key, h.text_hash,
-        coalesce(${hash}, ${vectorHash(source, stored)}) as vector_hash,
+        coalesce(h.vector_hash, ${vectorHash(source, stored)}) as vector_hash,
         ${stored} is not null and (not ${mayAlter(source)} or ${isSameVector(source, stored, sql`h.vector`)}) as is_stored
     ), written as materialized (select s.* from stored s where s.is_stored)`;
 }

@@ -67,7 +67,7 @@ export class ChunkWorker {
     const deleted = rows.filter(({ state }) => state === "deleted");
     if (deleted.length === 0) return;
     const dropped = await dropDeleted(db, source, deleted);
-    claims.ended(dropped.map(({ ticket }) => ticket));
+    claims.ended(dropped);
     events.emit("emptied", { source: source.name, rows: dropped.length });
     await claims.releaseSkipped(deleted.map(({ ticket }) => ticket));
   }

@@ -3,12 +3,10 @@ import type { ClaimedRow } from "../queue/claim-state.ts";
 import { LOCKED_DELAY_MS } from "../queue/claims.ts";
 import { clearVector } from "../queue/clear-vector.ts";
 import { dropDeleted } from "../queue/drop-deleted.ts";
-import type { HeldRow } from "../queue/held-rows.ts";
-import type { Outcome } from "../queue/vector-ctes.ts";
-import { failRejectedWrites } from "./fail-rejected-writes.ts";
 import type { RequestBatch } from "./request-batch.ts";
 import type { SourceContext } from "./source-context.ts";
 import { unreadableText } from "./unreadable-text.ts";
+import { writeWithBisection } from "./write-with-bisection.ts";
 
 /*
  * Handlers of claimed rows that are not sent to the provider now. Those that run a statement over user rows release
@@ -18,26 +16,37 @@ import { unreadableText } from "./unreadable-text.ts";
 /** A row whose text is being embedded elsewhere is looked at again no later than this. */
 const LONGEST_IN_PROGRESS_MS = 2_000;
 
-/** Rows of no text lose their vectors. */
+/** Rows of no text lose their vectors; one whose table refuses that fails. */
 export async function clearVectors(context: SourceContext, rows: readonly ClaimedRow[]): Promise<void> {
-  await withoutText(context, rows, (held) => clearVector(context.db, context.source, held));
+  const { claims, db, source } = context;
+  await withoutText(context, rows, (tickets) =>
+    writeWithBisection(claims, tickets, "when the vector was removed", (held) =>
+      clearVector(db, source, held),
+    ),
+  );
 }
 
 /** Deleted rows leave the queue. */
 export async function dropDeletedRows(context: SourceContext, rows: readonly ClaimedRow[]): Promise<void> {
-  await withoutText(context, rows, (held) => dropDeleted(context.db, context.source, held));
+  const { claims, db, source } = context;
+  await withoutText(context, rows, (tickets) =>
+    dropDeleted(
+      db,
+      source,
+      tickets.map((ticket) => claims.held.rowOf(ticket)),
+    ),
+  );
 }
 
+/** @param statement ends some of the rows. @returns their tickets. */
 async function withoutText(
-  context: SourceContext,
+  { events, claims, loop, source }: SourceContext,
   rows: readonly ClaimedRow[],
-  statement: (held: readonly HeldRow[]) => Promise<Outcome[]>,
+  statement: (tickets: readonly string[]) => Promise<string[]>,
 ): Promise<void> {
-  const { events, claims, loop, source } = context;
   const tickets = ticketsOfRows(rows);
   await loop.releasingOnError(tickets, async () => {
-    const held = tickets.map((ticket) => claims.held.rowOf(ticket));
-    const written = await failRejectedWrites(claims, await statement(held));
+    const written = await statement(tickets);
     claims.ended(written);
     events.emit("emptied", { source: source.name, rows: written.length });
     await claims.releaseSkipped(tickets);

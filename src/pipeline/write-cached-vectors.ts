@@ -1,10 +1,9 @@
-import { databaseFault, describeDatabaseError } from "../database/database-fault.ts";
 import type { ClaimedRow } from "../queue/claim-state.ts";
 import { forgetOverwritten } from "../ledger/forget-overwritten.ts";
 import { writeCached } from "../queue/write-cached.ts";
 import { withReadableKeys } from "../sources/readable-keys.ts";
-import { failRejectedWrites } from "./fail-rejected-writes.ts";
 import type { SourceContext } from "./source-context.ts";
+import { writeWithBisection } from "./write-with-bisection.ts";
 
 /** Waits until the writes may start, not for them to end: the next claim is made in the meantime. */
 export async function startWritingCached(context: SourceContext, rows: readonly ClaimedRow[]): Promise<void> {
@@ -47,33 +46,12 @@ async function writePart(context: SourceContext, rows: readonly ClaimedRow[]): P
   await claims.releaseSkipped(tickets);
 }
 
-/**
- * Where a constraint or a user trigger refuses one row, halves the rows until that one is alone and fails; the others
- * get their vectors.
- * @returns the tickets that are written.
- */
+/** See `writeWithBisection`. */
 export async function writeCachedWithBisection(
-  context: SourceContext,
+  { batches, claims, db, lending, source }: SourceContext,
   tickets: readonly string[],
 ): Promise<string[]> {
-  const { batches, claims, db, lending, source } = context;
-  try {
-    const rows = tickets.map((ticket) => claims.held.rowOf(ticket));
-    const outcomes = await withReadableKeys(db, lending.sources(), () =>
-      writeCached(batches, source, { rows, lending }),
-    );
-    return await failRejectedWrites(claims, outcomes);
-  } catch (error) {
-    if (databaseFault(error) !== "row") throw error;
-    if (tickets.length === 1) {
-      const reason = `${describeDatabaseError(error)} when the vector was written`;
-      await claims.fail(tickets, { kind: "database", reason });
-      return [];
-    }
-    const middle = Math.ceil(tickets.length / 2);
-    return [
-      ...(await writeCachedWithBisection(context, tickets.slice(0, middle))),
-      ...(await writeCachedWithBisection(context, tickets.slice(middle))),
-    ];
-  }
+  return await writeWithBisection(claims, tickets, "when the vector was written", (rows) =>
+    withReadableKeys(db, lending.sources(), () => writeCached(batches, source, { rows, lending })),
+  );
 }

@@ -4,19 +4,18 @@ import { isUnchanged, keyMatches, watchedRows } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 import { isOneOf, type TicketedRow } from "./is-one-of.ts";
 import { isClaimed, isFailed, isOpen } from "./row-state.ts";
-import type { Outcome } from "./vector-ctes.ts";
 
 /**
  * Drops queue rows whose watched row was deleted, with what was made from it, without waiting for a transaction that may
  * be inserting it again; drops none where row-level security may hide the row.
- * @returns the rows that were dropped.
+ * @returns the tickets of the rows that were dropped.
  */
 export async function dropDeleted(
   db: Database,
   source: Source,
   given: readonly TicketedRow[],
-): Promise<Outcome[]> {
-  const { rows } = await sql<Outcome>`
+): Promise<string[]> {
+  const { rows } = await sql<{ ticket: string }>`
     with held as materialized (
       select q.ticket, q.key from autoembed.embedding_queue q
       where q.source_id = ${source.id} and ${isOneOf(given)} and ${isOpen()}
@@ -39,8 +38,8 @@ export async function dropDeleted(
     delete from autoembed.embedding_queue q using held h
     where q.source_id = ${source.id} and ${isOpen()}
         and ${isOneOf(given)} and q.ticket = h.ticket and q.key = h.key
-    returning q.ticket, true as written`.execute(db);
-  return rows;
+    returning q.ticket`.execute(db);
+  return rows.map(({ ticket }) => ticket);
 }
 
 export interface Dequeued {

@@ -124,6 +124,26 @@ test("A blank row whose vector a trigger keeps fails, and stays in the queue", a
   expect(await wrongRows(client)).toEqual(["1"]);
 });
 
+test("A blank row whose vector a trigger does not let go fails, and keeps no other blank row waiting", async () => {
+  const { client, listen } = await prepare();
+  const listener = await listen();
+  await client.query("insert into patient_embeddings values (1, 'one'), (2, 'two'), (3, 'three')");
+  await listener.whenDrained(AbortSignal.timeout(30_000));
+  await guard(
+    client,
+    "patient_embeddings",
+    "new.patient_id = 2 and new.embedding is null",
+    "raise exception 'not this';",
+  );
+  await client.query("update patient_embeddings set context_text = ' '");
+  await listener.whenDrained(AbortSignal.timeout(30_000));
+  const { rows } = await client.query("select key, last_error from autoembed.embedding_queue");
+  const reason = expect.stringMatching(/P0001.*when the vector was removed/) as string;
+  expect(rows).toEqual([{ key: "2", last_error: reason }]);
+  expect(await wrongRows(client)).toEqual(["2"]);
+  await client.query("drop trigger guard on patient_embeddings");
+});
+
 test("A row whose vector a trigger refuses or keeps in a table of vectors fails, and stays in the queue", async () => {
   const { client, listen } = await prepare();
   await client.query(`drop table if exists texts, texts_vectors cascade;

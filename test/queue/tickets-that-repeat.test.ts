@@ -122,7 +122,7 @@ test("A deleted row leaves the queue alone, and a row that a write has changed i
   expect(await findChangedByWrite(db, source, given)).toEqual([]);
   expect(await findChangedByWrite(db, source, [{ ticket: "1000", key: "2" }])).toEqual(["1000"]);
   await client.query("alter table patient_embeddings disable trigger user; delete from patient_embeddings");
-  expect(await dropDeleted(db, source, given)).toEqual([{ ticket: "1000", written: true }]);
+  expect(await dropDeleted(db, source, given)).toEqual(["1000"]);
   expect(await queue()).toEqual([{ key: "2", owner: there, failed: false }]);
 });
 

@@ -63,11 +63,14 @@ function bar(): Progress {
 function lines(): Progress {
   const rateOf = rateMeter();
   let shown = 0;
+  let isWhole = false;
   return {
     show(figures, isCounted = true) {
       if (figures.total === 0) return;
       const now = performance.now();
-      if (now - shown < LINE_EVERY_MS && figures.done < figures.total) return;
+      const wasWhole = isWhole;
+      isWhole = figures.done >= figures.total;
+      if (now - shown < LINE_EVERY_MS && (wasWhole || !isWhole)) return;
       shown = now;
       const { rate, left, more, chunks, cached, failed, tokens } = describe(
         figures,

@@ -20,8 +20,8 @@ declare
 begin
   -- What is kept is found by how the former key is written.
   if not is_another and before.key_columns <> source.key_columns
-    and cardinality(types) = cardinality(before.key_columns) and types is distinct from
-      coalesce(before.key_types, case when types <@ array['integer', 'text', 'uuid'] then types end)
+    and cardinality(types) = cardinality(before.key_columns)
+    and types is distinct from autoembed.kept_key_types(before)
   then
     update autoembed.embedding_queue set owner = null where source_id = source.id and owner is not null;
     if autoembed.respell_page(before, array(

@@ -27,8 +27,7 @@ begin
   if cardinality(types) is distinct from cardinality(source.key_columns) or types = source.key_types then
     return;
   end if;
-  -- Not known: from before the types were kept. Of these, few rows had their keys in another spelling ever.
-  if source.key_types is null and types <@ array['integer', 'text', 'uuid'] then
+  if types = autoembed.kept_key_types(source) then
     update autoembed.embedding_source s set key_types = types where s.id = of_source;
     return;
   end if;

@@ -10,9 +10,9 @@ const LONGEST_PAUSE_MS = 1_000;
 interface Patience {
   /** How long a caller waits while the server has no free connection. */
   readonly patienceMs: number;
-  /** Called when the pool has no connection and gets none, and when it has one again. */
   /** Whether the next connection may have another password than one that was refused. */
   readonly renewsPassword?: boolean;
+  /** Called when the pool has no connection and gets none, and when it has one again. */
   readonly onStarved?: ((isStarved: boolean) => void) | undefined;
 }
 

@@ -1,7 +1,8 @@
 import type { Database } from "../database/connect.ts";
 import { isChunked, type ChunkedSource } from "./chunked-source.ts";
-import { diagnoseIndexes, diagnoseSource, diagnoseText, type Use } from "./diagnose-source.ts";
-import { readSources, type SourceRow } from "./read-sources.ts";
+import { diagnoseExpressions } from "./diagnose-expressions.ts";
+import { diagnoseSource, type Use } from "./diagnose-source.ts";
+import { readSources } from "./read-sources.ts";
 import type { BrokenSource, Source } from "./source.ts";
 
 export interface Sources {
@@ -25,16 +26,4 @@ export async function loadSources(db: Database, use: Use = "work"): Promise<Sour
     else usable.push(source);
   }
   return { usable, chunked, broken };
-}
-
-async function diagnoseExpressions<One extends Source>(
-  db: Database,
-  source: One,
-  row: SourceRow,
-  use: Use,
-): Promise<One | BrokenSource> {
-  // Otherwise the text would be blamed.
-  const planned = await diagnoseIndexes(db, source, row, use);
-  if ("problem" in planned || planned.plansAsRole === true) return planned;
-  return (await diagnoseText(db, planned, row, use)) ?? planned;
 }

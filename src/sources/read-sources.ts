@@ -145,7 +145,7 @@ const key = sql`(
         from unnest(s.key_columns) with ordinality as k(name, n)
         left join pg_attribute a on a.attrelid = c.oid and a.attname = k.name and not a.attisdropped)`;
 
-/** As `autoembed.key_types` has it, under our search path. A role that only searches may not call that. */
+/** As `autoembed.key_types` has it, which a role that only searches may not call: a test holds that they agree. */
 const hasAlteredKey = sql`coalesce(s.key_types <> (
         select array_agg(case when a.atttypid in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) then 'integer'
           when a.atttypid in ('text'::regtype, 'varchar'::regtype) then 'text'

@@ -190,3 +190,16 @@ describe("A text that is too long fails or is cut, and its batch is embedded", (
     expect(provider.calls.map((texts) => texts.length)).toEqual([1, 2]);
   });
 });
+
+test("A text that a server breaks down at as too long is sent once more, and is refused only if that fails too", async () => {
+  const breakdown = new ProviderError("row", "broke down", { status: 500, tooLong: true });
+  const isRefused = async (failures: number): Promise<boolean> => {
+    let left = failures;
+    const provider = new ScriptedProvider((texts) => {
+      if (texts.includes("a long text") && left-- > 0) throw breakdown;
+    });
+    return refusedOf(await isolate(provider, ["short", "a long text"])).length > 0;
+  };
+  expect(await isRefused(2)).toBe(false);
+  expect(await isRefused(3)).toBe(true);
+});

@@ -605,3 +605,11 @@ function settleLater(provider: RetryingProvider, text: string): Promise<Embeddin
     provider.embed([text], "document", never),
   );
 }
+
+test("What was learned of the size of a request is never unlearned", () => {
+  const provider = new RetryingProvider(new ScriptedProvider());
+  provider.restrict({ inputs: 8 });
+  provider.restrict({ inputs: 16, characters: 900 });
+  provider.restrict({ characters: 1_000 });
+  expect(provider.limits).toMatchObject({ inputs: 8, characters: 900 });
+});

@@ -198,6 +198,11 @@ describeNative("A role that may not write to our tables fails no write", "needs 
         [],
       );
       expect(await queued(client)).toEqual([]);
+      // Nothing else that is wrong may say that changes are still queued.
+      await client.query("alter table app.t drop constraint t_pkey");
+      expect(await problemsOf(database.url)).toEqual([
+        expect.stringContaining(`belong to the role ${name}, which may not write to the queue`),
+      ]);
     },
   );
 

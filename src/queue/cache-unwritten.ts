@@ -8,6 +8,7 @@ import type { Source } from "../sources/source.ts";
 import { isFree } from "../ledger/ledger-sql.ts";
 import type { LedgerModel } from "../ledger/model.ts";
 import { heldRows, type ClaimKind, type HeldRow } from "./held-rows.ts";
+import { isQueuedSince } from "./is-queued.ts";
 
 interface Unwritten {
   readonly kind: ClaimKind;
@@ -63,9 +64,7 @@ export function isTheirRow(
   claimedHash: RawBuilder<unknown>,
 ): RawBuilder<boolean> {
   if (kind === "paged") return sql`${textHash("t")} = ${claimedHash}`;
-  return sql`exists (select from autoembed.embedding_queue e
-        where e.source_id = ${sql.lit(source.id)} and e.key = ${queueKey(source, "t")}
-          and coalesce(e.first_ticket, e.ticket) <= c.ticket offset 0)`;
+  return isQueuedSince(source.id, queueKey(source, "t"), sql`c.ticket`);
 }
 
 /** Caches vectors and writes no row, so that what was paid for is kept when the rows cannot be written. */

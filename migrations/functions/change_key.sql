@@ -10,9 +10,9 @@ as $$
   insert into autoembed.embedding_queue (source_id, key, tenant)
   select $1, $2, (select q.tenant from autoembed.embedding_queue q where q.source_id = $1 and q.key = $3)
   where not coalesce($4, false)
-  on conflict (source_id, key) do update set ticket = excluded.ticket, queued_at = excluded.queued_at,
-    not_before = excluded.not_before, failed_at = null, owner = null, attempts = 0, last_error = null,
-    tenant = excluded.tenant;
+  on conflict (source_id, key) do update set ticket = excluded.ticket, first_ticket = null,
+    queued_at = excluded.queued_at, not_before = excluded.not_before, failed_at = null, owner = null, attempts = 0,
+    last_error = null, tenant = excluded.tenant;
   select autoembed.move_ledger($1, $2, $3);
 $$;
 comment on function autoembed.change_key is

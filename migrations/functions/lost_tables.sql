@@ -17,7 +17,8 @@ as $$
     ('embedding_page', 'p', 'id source_id after upto owner not_before attempts for_batch batch_id batch_keys'
       ' batch_hashes first_line waits batch_attempts'),
     ('embedding_question', 'u', 'model text_hash embedding asked_at'),
-    ('embedding_queue', 'p', 'ticket queued_at not_before failed_at source_id owner attempts key last_error tenant'),
+    ('embedding_queue', 'p', 'ticket queued_at not_before failed_at source_id owner attempts key last_error tenant'
+      ' first_ticket'),
     ('embedding_reservation', 'u', 'text_hash cache_model ticket owner reserved_at'),
     ('embedding_source', 'p', 'id name watched_table key_columns text_expression vector_column vector_table'
       ' passages backend model dimensions settings paused trouble triggers created_at current_model question_model'

@@ -32,6 +32,7 @@ begin
       raise object_in_use using message = format('rows of %s are locked', before.watched_table), hint = 'Do it later.';
     end if;
   end if;
+  perform autoembed.respell_swapped(source) where is_another and before.key_columns = source.key_columns;
   update autoembed.embedding_queue set source_id = parked where source_id = source.id;
   if before.key_columns <> source.key_columns then
     perform autoembed.requeue_by_new_key(before, source, unseen, parked);

@@ -53,11 +53,11 @@ as $$
         autoembed.ascii_name(source.watched_table)),
       'Watch the table by a shorter key.'),
     -- Not where one transaction has found out already.
-    'check_queue', autoembed.check_queue_sql(source),
-    'give_up', autoembed.give_up_sql(source),
+    'check_queue', autoembed.check_queue_sql(source), 'give_up', autoembed.give_up_sql(source),
     'probe', autoembed.probe_sql(source), 'erase', autoembed.erase_sql(source),
     'requeue', 'on conflict (source_id, key) do update set ticket = excluded.ticket, '
-      'queued_at = excluded.queued_at, not_before = excluded.not_before,
+      'first_ticket = coalesce(embedding_queue.first_ticket, embedding_queue.ticket),
+        queued_at = excluded.queued_at, not_before = excluded.not_before,
         failed_at = null, owner = null, attempts = 0, last_error = null'
       || case when autoembed.tenant_sql(source, 'n') is null then '' else ', tenant = excluded.tenant' end,
     -- NOTIFY takes a server-wide lock at commit, so it is sent only when a listener may be asleep. A transaction whose

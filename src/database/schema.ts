@@ -402,6 +402,10 @@ export interface AutoembedEmbeddingQueue {
    */
   failed_at: Timestamp | null;
   /**
+   * The ticket that the queue row had at first, since when its key has been of one row; null where it still has that one.
+   */
+  first_ticket: Int8 | null;
+  /**
    * The row's key as text; a composite key as a JSON array of texts.
    */
   key: string;

@@ -60,22 +60,9 @@ export async function eraseTraces(
     ledger: rows.length,
     cached_vectors: Number(cached.numAffectedRows ?? 0n),
     reservations: Number(reserved.numAffectedRows ?? 0n),
-    isInFlight:
-      queued.some(({ is_claimed }) => is_claimed) ||
-      (await isBackfilled(transaction, sourceId)) ||
-      // Of a row without a text nothing is kept that comes back.
-      (hashes.length > 0 && (isBeingWritten || (await isEmbedding(transaction, sourceId)))),
+    // Of a row without a text nothing is kept that comes back, nor of one that was queued: its queue row is gone.
+    isInFlight: hashes.length > 0 && (isBeingWritten || (await isBackfilled(transaction, sourceId))),
   };
-}
-
-/** A listener is embedding texts of the source's model: one may be a former text of a row, whose change is queued again. */
-async function isEmbedding(transaction: Database, sourceId: number): Promise<boolean> {
-  const { rows } = await sql`
-    select from autoembed.embedding_source s
-    join autoembed.embedding_model m on m.id = s.current_model
-    join autoembed.embedding_reservation r on r.cache_model in (m.name, regexp_replace(m.name, ' halfvec$', ''))
-    where s.id = ${sourceId} limit 1`.execute(transaction);
-  return rows.length > 0;
 }
 
 /** A listener has pages of a backfill, whose rows are in no queue. */

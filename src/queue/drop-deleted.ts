@@ -3,7 +3,7 @@ import type { Database } from "../database/connect.ts";
 import { isUnchanged, keyMatches, watchedRows } from "../sources/source-sql.ts";
 import type { Source } from "../sources/source.ts";
 import { isOneOf, type TicketedRow } from "./is-one-of.ts";
-import { isClaimed, isFailed, isOpen } from "./row-state.ts";
+import { isFailed, isOpen } from "./row-state.ts";
 
 /**
  * Drops queue rows whose watched row was deleted, with what was made from it, without waiting for a transaction that may
@@ -45,8 +45,6 @@ export async function dropDeleted(
 export interface Dequeued {
   readonly ticket: string;
   readonly has_failed: boolean;
-  /** A listener has claimed it, and may hold its text. */
-  readonly is_claimed: boolean;
 }
 
 /** Drops rows from the queue whatever their state, with their reasons, as part of a transaction that erases them. */
@@ -57,6 +55,6 @@ export async function dropQueued(
 ): Promise<Dequeued[]> {
   const { rows } = await sql<Dequeued>`
     delete from autoembed.embedding_queue q where q.source_id = ${sourceId} and q.key = any(${keys}::text[])
-    returning q.ticket, ${isFailed()} as has_failed, ${isClaimed()} as is_claimed`.execute(transaction);
+    returning q.ticket, ${isFailed()} as has_failed`.execute(transaction);
   return rows;
 }

@@ -13,6 +13,16 @@ export function isQueuedByLookup(sourceId: number, key: RawBuilder<unknown>): Ra
   return sql`exists (select from autoembed.embedding_queue e where e.source_id = ${sql.lit(sourceId)} and e.key = ${key} offset 0)`;
 }
 
+/** The same of one that has been there since before the ticket, changed or not. */
+export function isQueuedSince(
+  sourceId: number,
+  key: RawBuilder<unknown>,
+  ticket: RawBuilder<unknown>,
+): RawBuilder<boolean> {
+  return sql`exists (select from autoembed.embedding_queue e where e.source_id = ${sql.lit(sourceId)} and e.key = ${key}
+    and coalesce(e.first_ticket, e.ticket) <= ${ticket} offset 0)`;
+}
+
 /** The same of a row that is pending or claimed. */
 export function isQueuedAndOpen(sourceId: number, key: RawBuilder<unknown>): RawBuilder<boolean> {
   return sql`exists (select from autoembed.embedding_queue e

@@ -50,4 +50,5 @@ export function isDue(): RawBuilder<boolean> {
 
 /** What a retry sets: the row is pending as if its text had changed now, but how often it failed is still counted. */
 export const retried = sql`failed_at = null, last_error = null, owner = null,
-      ticket = nextval('autoembed.embedding_ticket'), queued_at = now(), not_before = now()`;
+      ticket = nextval('autoembed.embedding_ticket'), first_ticket = coalesce(q.first_ticket, q.ticket),
+      queued_at = now(), not_before = now()`;

@@ -142,10 +142,14 @@ export function dequeueWritten(source: Source): RawBuilder<unknown> {
   return dequeue(source.vectorTable === null ? "held" : "writable");
 }
 
-/** The same for the rows of another CTE. They are locked, so their ctid stands; that of a page's row is null. */
+/**
+ * The same for the rows of another CTE. They are locked, so their ctid stands; that of a page's row is null. A row that is
+ * queued under two spellings of its key is written once: the other has no outcome, as if it had been locked.
+ */
 export function dequeue(held: string): RawBuilder<unknown> {
   return sql`, dequeued as (
       delete from autoembed.embedding_queue q where q.ctid = any(array(select w.ctid from written w))
     )
-    select h.ticket, h.ticket in (select w.ticket from written w) as written from ${sql.id(held)} h`;
+    select h.ticket, h.ticket in (select w.ticket from written w) as written from ${sql.id(held)} h
+    where h.ticket in (select w.ticket from written w) or h.key not in (select w.key from written w)`;
 }

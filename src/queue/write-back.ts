@@ -8,7 +8,7 @@ import {
 import type { Database } from "../database/connect.ts";
 import { vectorName, type Pgvector } from "../database/pgvector.ts";
 import type { VectorArray } from "../database/vector-array.ts";
-import { cacheUnwritten } from "./cache-unwritten.ts";
+import { cacheUnwritten, isTheirRow } from "./cache-unwritten.ts";
 import type { LedgerModel } from "../ledger/model.ts";
 import type { Source } from "../sources/source.ts";
 import { preparedPerSource, type PreparedPerSource } from "./prepared-per-source.ts";
@@ -82,6 +82,7 @@ function statement(kind: ClaimKind): PreparedPerSource<Outcome> {
     })}, ${cacheUnwritten(source, {
       kind,
       claimed,
+      isTheirs: isTheirRow(source, kind, sql`($4::bytea[])[c.position]`),
       isLeft,
       cacheName: sql`$6::text`,
       textHash: sql`($4::bytea[])[p.position]`,

@@ -99,6 +99,7 @@ describe("npm run migrate", () => {
       "Applying 000012-tickets-may-repeat.sql",
       "Applying 000013-tenants.sql",
       "Applying 000014-key-types.sql",
+      "Applying 000015-first-tickets.sql",
       `Applying functions of ${VERSION}`,
       "Applying once/000002-watch-patient-embeddings.sql",
     ]);
@@ -122,6 +123,7 @@ describe("npm run migrate", () => {
         "000012-tickets-may-repeat.sql",
         "000013-tenants.sql",
         "000014-key-types.sql",
+        "000015-first-tickets.sql",
         "functions",
         "once/000002-watch-patient-embeddings.sql",
       ].map((filename) => ({ filename, version: VERSION })),
@@ -414,7 +416,7 @@ describeNative("npm run migrate on a server", "needs several databases and conne
   test("`--print --after` gives what comes after a file, and it can be applied to a database that has that", async () => {
     const { databaseUrl } = await emptyDatabase();
     await migrate({ databaseUrl, dimensions: 8 });
-    const printed = await printMigrations(8, "000014-key-types.sql");
+    const printed = await printMigrations(8, "000015-first-tickets.sql");
     expect(printed).not.toContain("create table");
     expect(printed).toContain("create or replace function autoembed.watch(");
     await applyByPsql(databaseUrl, printed);

@@ -251,23 +251,24 @@ test("Of a row that keeps its text, what a listener or a batch may bring back is
   const inFlight = async (key: string): Promise<boolean[]> =>
     (await on.eraseKeys("patient_embeddings", [key], { keepsText: true })).rows.map((row) => row.in_flight);
   expect(await inFlight("17")).toEqual([false]);
-  // A former text of the row is at the provider: its change was queued again, which nobody has claimed yet.
+  // Texts of queued rows are at the provider: what comes back of a row that is not queued any more is kept nowhere.
   await on.client.query(`update patient_embeddings set context_text = 'severe asthma' where patient_id = 17;
     insert into autoembed.embedding_reservation (text_hash, cache_model, ticket, owner)
     select sha256('asthma'), m.name, 0, 1 from autoembed.embedding_source s
     join autoembed.embedding_model m on m.id = s.current_model where s.name = 'patient_embeddings'`);
-  expect(await inFlight("17")).toEqual([true]);
-  await on.client.query(`truncate autoembed.embedding_reservation;
-    insert into autoembed.embedding_backfill (source_id, is_all, key_columns)
+  expect(await inFlight("17")).toEqual([false]);
+  await on.client.query(`insert into autoembed.embedding_backfill (source_id, is_all, key_columns)
     select id, false, '{patient_id bigint}' from autoembed.embedding_source;
     insert into autoembed.embedding_batch (source_id, model_id, tag, state) select id, current_model, 'tag', 'reading' from autoembed.embedding_source;
     insert into autoembed.embedding_page (source_id, upto, batch_id, batch_keys, batch_hashes)
     select source_id, '{18}', id, '{18}', array[sha256('gout')] from autoembed.embedding_batch`);
   expect(await inFlight("18")).toEqual([true]);
+  await on.client.query("update autoembed.embedding_page set batch_id = null, owner = 1");
+  expect(await inFlight("18")).toEqual([true]);
 });
 
 describeNative("Erasing beside others", "needs sessions that work at the same time", () => {
-  test("A row that a user holds is waited for; a row that a listener has claimed is reported", async () => {
+  test("A row that a user holds is waited for, and goes from the queue although a listener has claimed it", async () => {
     const on = await prepare();
     await on.client.query("insert into patient_embeddings values (17, 'asthma')");
     await on.client.query("update autoembed.embedding_queue set owner = 1");
@@ -284,7 +285,9 @@ describeNative("Erasing beside others", "needs sessions that work at the same ti
       { timeout: 20_000, interval: 20 },
     );
     await user.query("update autoembed.embedding_queue set owner = 1; commit");
-    expect(await erasing.then(({ rows }) => rows)).toMatchObject([{ in_flight: true }]);
+    expect(await erasing.then(({ rows }) => rows)).toMatchObject([
+      { in_flight: false, removed: { queued: 1 } },
+    ]);
   });
 
   test("The vector of a text that was cleared and erased while the provider had it is kept nowhere", async () => {

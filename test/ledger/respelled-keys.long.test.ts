@@ -182,6 +182,30 @@ test("Watched by another key after its type was altered, a table keeps its entri
   expect(await backfill("amounts")).toEqual(["changed"]);
 });
 
+test("A table that was built again with a key that is written in another way keeps its entries and what waits", async () => {
+  const { client, config, embed, backfill, keys } = await prepare(`
+    create table amounts (id numeric, tenant text, body text, primary key (id, tenant));
+    insert into amounts select n, 'a', 'amount ' || n from generate_series(1, 4) n`);
+  await embed("amounts");
+  await client.query(`update amounts set body = 'former 2' where id = 2`);
+  await backfill("amounts");
+  await client.query(`update amounts set body = 'waiting' where id = 4;
+    create table built_again (id numeric(10, 2), tenant varchar(5), body text, embedding vector(8), primary key (id, tenant));
+    insert into built_again select id, tenant, body, embedding from amounts where id <> 3;
+    update built_again set body = 'changed meanwhile' where id = 1;
+    drop table amounts; alter table built_again rename to amounts`);
+  await watch(config, { table: "amounts", text: "body" });
+  const kept = [1, 2, 4].map((n) => `["${n}.00", "a"]`);
+  expect(await keys("embedding_ledger")).toEqual(kept);
+  expect(await keys("embedding_cache")).toEqual(kept.slice(1, 2));
+  expect(await keys("embedding_queue")).toEqual(kept.slice(2));
+  expect(await backfill("amounts")).toEqual(["changed meanwhile", "waiting"]);
+  const { rows } = await client.query(
+    "select from autoembed.embedding_ledger where model_id is null or vector_hash is null",
+  );
+  expect(rows).toEqual([]);
+});
+
 test("Of a source that was watched before the types of its key were kept, the keys are looked at once", async () => {
   const { client, embed, backfill, keys } = await prepare(`
     create table prices (id numeric primary key, body text);

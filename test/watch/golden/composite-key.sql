@@ -139,7 +139,8 @@ begin
         execute coalesce(
           'insert into autoembed.embedding_queue (source_id, key) select distinct 13, k.key from (select '
           || autoembed.current_key_sql('n', <oid>::oid, '{1,2,3}'::int2[], tg_relid)
-          || ' as key from new_rows n) k where octet_length(k.key) <= 2600 on conflict (source_id, key) do update set ticket = excluded.ticket, queued_at = excluded.queued_at, not_before = excluded.not_before,
+          || ' as key from new_rows n) k where octet_length(k.key) <= 2600 on conflict (source_id, key) do update set ticket = excluded.ticket, first_ticket = coalesce(embedding_queue.first_ticket, embedding_queue.ticket),
+        queued_at = excluded.queued_at, not_before = excluded.not_before,
         failed_at = null, owner = null, attempts = 0, last_error = null', 'select');
       exception when others then
         if left(sqlstate, 2) in ('40', '53', '55', '57', '58', 'XX') then
@@ -161,7 +162,8 @@ begin
       insert into autoembed.embedding_queue (source_id, key)
       select distinct 13, jsonb_build_array(n.document::text, n.day::text, n.line::text)::text from new_rows n
       where n."The vector" is null and true and octet_length(jsonb_build_array(n.document::text, n.day::text, n.line::text)::text) <= 2600
-      on conflict (source_id, key) do update set ticket = excluded.ticket, queued_at = excluded.queued_at, not_before = excluded.not_before,
+      on conflict (source_id, key) do update set ticket = excluded.ticket, first_ticket = coalesce(embedding_queue.first_ticket, embedding_queue.ticket),
+        queued_at = excluded.queued_at, not_before = excluded.not_before,
         failed_at = null, owner = null, attempts = 0, last_error = null;
       perform pg_notify('autoembed', '13')
         where current_setting('autoembed.notify', true) is distinct from 'off'
@@ -201,7 +203,8 @@ begin
       when left(((content)::text collate "default"), 1) collate "C" between '!' and '~' then true
       when octet_length(((content)::text collate "default")) > 1000000 and left(((content)::text collate "default"), 1000) ~ '[^[:space:]]' then true
       else ((content)::text collate "default") ~ '[^[:space:]]' end, false) and true and octet_length(jsonb_build_array(n.document::text, n.day::text, n.line::text)::text) <= 2600
-  on conflict (source_id, key) do update set ticket = excluded.ticket, queued_at = excluded.queued_at, not_before = excluded.not_before,
+  on conflict (source_id, key) do update set ticket = excluded.ticket, first_ticket = coalesce(embedding_queue.first_ticket, embedding_queue.ticket),
+        queued_at = excluded.queued_at, not_before = excluded.not_before,
         failed_at = null, owner = null, attempts = 0, last_error = null;
   if found then
     perform pg_notify('autoembed', '13')
@@ -303,7 +306,8 @@ begin
     end;
   end if;
   insert into autoembed.embedding_queue (source_id, key) values (13, new_key)
-  on conflict (source_id, key) do update set ticket = excluded.ticket, queued_at = excluded.queued_at, not_before = excluded.not_before,
+  on conflict (source_id, key) do update set ticket = excluded.ticket, first_ticket = coalesce(embedding_queue.first_ticket, embedding_queue.ticket),
+        queued_at = excluded.queued_at, not_before = excluded.not_before,
         failed_at = null, owner = null, attempts = 0, last_error = null;
   if old_key <> new_key then
     perform autoembed.change_key(13, old_key, new_key, is_respelled);

@@ -127,7 +127,8 @@ begin
         execute coalesce(
           'insert into autoembed.embedding_queue (source_id, key, tenant) select distinct 16, k.key, 0 from (select '
           || autoembed.current_key_sql('n', <oid>::oid, '{1}'::int2[], tg_relid)
-          || ' as key from new_rows n) k where octet_length(k.key) <= 2600 on conflict (source_id, key) do update set ticket = excluded.ticket, queued_at = excluded.queued_at, not_before = excluded.not_before,
+          || ' as key from new_rows n) k where octet_length(k.key) <= 2600 on conflict (source_id, key) do update set ticket = excluded.ticket, first_ticket = coalesce(embedding_queue.first_ticket, embedding_queue.ticket),
+        queued_at = excluded.queued_at, not_before = excluded.not_before,
         failed_at = null, owner = null, attempts = 0, last_error = null, tenant = excluded.tenant', 'select');
       exception when others then
         if left(sqlstate, 2) in ('40', '53', '55', '57', '58', 'XX') then
@@ -149,7 +150,8 @@ begin
       insert into autoembed.embedding_queue (source_id, key, tenant)
       select distinct 16, (n.id::text collate "default"), 0 from new_rows n
       where n.embedding is null and n.id is distinct from null and true
-      on conflict (source_id, key) do update set ticket = excluded.ticket, queued_at = excluded.queued_at, not_before = excluded.not_before,
+      on conflict (source_id, key) do update set ticket = excluded.ticket, first_ticket = coalesce(embedding_queue.first_ticket, embedding_queue.ticket),
+        queued_at = excluded.queued_at, not_before = excluded.not_before,
         failed_at = null, owner = null, attempts = 0, last_error = null, tenant = excluded.tenant;
       perform pg_notify('autoembed', '16')
         where current_setting('autoembed.notify', true) is distinct from 'off'
@@ -189,7 +191,8 @@ begin
       when left(((body)::text collate "default"), 1) collate "C" between '!' and '~' then true
       when octet_length(((body)::text collate "default")) > 1000000 and left(((body)::text collate "default"), 1000) ~ '[^[:space:]]' then true
       else ((body)::text collate "default") ~ '[^[:space:]]' end, false) and n.id is distinct from null and true
-  on conflict (source_id, key) do update set ticket = excluded.ticket, queued_at = excluded.queued_at, not_before = excluded.not_before,
+  on conflict (source_id, key) do update set ticket = excluded.ticket, first_ticket = coalesce(embedding_queue.first_ticket, embedding_queue.ticket),
+        queued_at = excluded.queued_at, not_before = excluded.not_before,
         failed_at = null, owner = null, attempts = 0, last_error = null, tenant = excluded.tenant;
   if found then
     perform pg_notify('autoembed', '16')
@@ -287,7 +290,8 @@ begin
     end;
   end if;
   insert into autoembed.embedding_queue (source_id, key, tenant) values (16, new_key, coalesce(tenant_of_new, 0))
-  on conflict (source_id, key) do update set ticket = excluded.ticket, queued_at = excluded.queued_at, not_before = excluded.not_before,
+  on conflict (source_id, key) do update set ticket = excluded.ticket, first_ticket = coalesce(embedding_queue.first_ticket, embedding_queue.ticket),
+        queued_at = excluded.queued_at, not_before = excluded.not_before,
         failed_at = null, owner = null, attempts = 0, last_error = null, tenant = excluded.tenant;
   if old_key <> new_key then
     perform autoembed.change_key(16, old_key, new_key, is_respelled);

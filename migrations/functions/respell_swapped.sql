@@ -1,0 +1,27 @@
+create or replace function autoembed.respell_swapped(source autoembed.embedding_source) returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set standard_conforming_strings = on
+set datestyle = 'ISO, MDY'
+set timezone = 'UTC'
+set intervalstyle = 'postgres'
+set bytea_output = 'hex'
+set extra_float_digits = 1
+as $$
+declare
+  keys text[];
+begin
+  -- What is claimed is claimed again: its key must not stay behind.
+  update autoembed.embedding_queue set owner = null where source_id = source.id and owner is not null;
+  execute format('select array(
+      select k.key from (
+        select l.key from autoembed.embedding_ledger l where l.source_id = $1
+        union select e.key from autoembed.embedding_cache e where e.source_id = $1
+        union select q.key from autoembed.embedding_queue q where q.source_id = $1) k
+      where not exists (select from %s t where %s = k.key))',
+    source.watched_table::text, autoembed.key_sql('t', source.key_columns)) into keys using source.id;
+  perform autoembed.respell_page(source, keys);
+end
+$$;
+comment on function autoembed.respell_swapped is
+  'Part of requeue(): gives what is kept the keys as the rows have them of the table that took the former one''s place.';

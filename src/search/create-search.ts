@@ -5,6 +5,7 @@ import type { Database } from "../database/connect.ts";
 import { explainUnmigrated } from "../database/explain-unmigrated.ts";
 import { openPool } from "../database/pools.ts";
 import { overPool } from "../database/over-pool.ts";
+import { ReadAsJson } from "../database/read-as-json.ts";
 import { UsageError } from "../errors.ts";
 import { unlessAborted } from "../timing/unless-aborted.ts";
 import { withTimeout } from "../timing/with-timeout.ts";
@@ -79,7 +80,8 @@ export function createSearch<Row extends object = Record<string, unknown>>(
 ): Search<Row> {
   checkConnection(connection);
   const { config } = connection;
-  const { db, close } = databaseOf(connection);
+  const { db: sessions, close } = databaseOf(connection);
+  const db = sessions.withPlugin(new ReadAsJson());
   const { searcher, close: closeSearcher } = openSearcher(db, config);
   const explain = <T>(work: () => Promise<T>): Promise<T> =>
     config.DATABASE_URL === undefined

@@ -33,6 +33,44 @@ test("An option of another name is refused: a filter that was missed would find 
   await expect(search.search("x", null as never)).rejects.toThrow(/must be an object/);
 });
 
+test("A filter that is undefined is refused, where an empty one finds the rows of all", async () => {
+  const { search } = await prepareSearch();
+  const tenant: { where?: object } = {};
+  await expect(search.search("x", { source: SOURCE, where: tenant.where as never })).rejects.toMatchObject({
+    name: "UsageError",
+    message: "where is undefined.",
+    remedy: "Leave it out, or give {}, to search all rows.",
+  });
+  await expect(search.query("x", { source: SOURCE, where: undefined as never })).rejects.toThrow(
+    "where is undefined.",
+  );
+  await search.search("x", { source: SOURCE, where: {} });
+});
+
+test("What would be left out of a filter in silence is refused", async () => {
+  const { search } = await prepareSearch();
+  const hidden = Object.defineProperty({}, "patient_id", { value: 1, enumerable: false });
+  for (const where of [{ [Symbol("and")]: [] }, hidden, { patient_id: { gt: 1, [Symbol("lt")]: 3 } }])
+    await expect(search.search("x", { source: SOURCE, where })).rejects.toThrow(
+      /has a symbol, or a property/,
+    );
+  const misplaced = { like: 1, where: { patient_id: 2 } };
+  await expect(search.search(misplaced, { source: SOURCE })).rejects.toThrow(/no property "where"/);
+});
+
+test("An object of a class is no value of a filter: pg would bind its JSON, which differs from all that is stored", async () => {
+  const { search } = await prepareSearch();
+  const values = [new URL("http://localhost/"), new Map(), new Date(NaN), new (class Id {})()];
+  for (const value of values)
+    for (const wanted of [value, { ne: value }, { in: [value] }])
+      await expect(search.search("x", { source: SOURCE, where: { context_text: wanted } })).rejects.toThrow(
+        /where.context_text.* cannot be compared/,
+      );
+  const written = { toPostgres: () => "asthma" };
+  const custom = Object.setPrototypeOf(written, Map.prototype) as object;
+  await search.search("x", { source: SOURCE, where: { context_text: custom } });
+});
+
 test("A part of a statement is no value of a filter", async () => {
   const { search } = await prepareSearch();
   for (const value of [() => 1, sql`true`, Symbol("ward"), [() => 1]])

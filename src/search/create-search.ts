@@ -1,4 +1,3 @@
-import type { Kysely } from "kysely";
 import type pg from "pg";
 import type { Config } from "../config.ts";
 import type { Database } from "../database/connect.ts";
@@ -24,8 +23,13 @@ import { waitUntilCurrent } from "./wait-until-current.ts";
 export type SearchConnection =
   | { readonly config: Config & { readonly DATABASE_URL: string } }
   | { readonly config: Config; readonly pool: pg.Pool }
-  // What else the instance knows of its database is the application's own.
-  | { readonly config: Config; readonly db: Pick<Kysely<never>, keyof Kysely<never>> };
+  | { readonly config: Config; readonly db: KyselyInstance };
+
+/** What is needed of a Kysely instance: the types of its CommonJS module, and of another version, are others than ours. */
+interface KyselyInstance {
+  readonly isTransaction: boolean;
+  withoutPlugins(): unknown;
+}
 
 /** What `close()` leaves the database, beside the provider, to answer the searches under way. */
 const DATABASE_MS = 5_000;
@@ -157,7 +161,7 @@ function databaseOf(connection: SearchConnection): { db: Database; close: () => 
         "A search needs more than one transaction.",
         "Give createSearch the Kysely instance itself.",
       );
-    const db = connection.db.withoutPlugins() as unknown as Database;
+    const db = connection.db.withoutPlugins() as Database;
     return { db, close: () => Promise.resolve() };
   }
   const db = openPool("search", connection.config);

@@ -78,7 +78,7 @@ test("An agent gets texts with --texts, and the columns of --columns, by which a
     "where.status has no operator or.",
   );
   // An object literal would set its prototype.
-  const lost = (where: string): object => ({ ...input, where: JSON.parse(where) as object });
+  const lost = (where: string): Record<string, unknown> => ({ ...input, where: JSON.parse(where) as object });
   expect(await problem(agent, "search", lost('{"__proto__": "x"}'))).toBe(
     "tickets may not be filtered by __proto__. Allowed are: status.",
   );

@@ -1,5 +1,7 @@
+import { createRequire } from "node:module";
 import pg from "pg";
 import { sql } from "kysely";
+import type * as OfCommonJs from "kysely" with { "resolution-mode": "require" };
 import { expect, onTestFinished, test, vi } from "vitest";
 import { readConfig } from "../../src/config.ts";
 import { UsageError } from "../../src/errors.ts";
@@ -92,6 +94,20 @@ test.each([
   const open = () => createSearch(connection as unknown as SearchConnection);
   expect(open).toThrow(UsageError);
   expect(open).toThrow(message);
+});
+
+test("A Kysely instance of an application in CommonJS, with its plugins, is taken", async () => {
+  const { database, config } = await prepareSearch();
+  const { Kysely, PostgresDialect, CamelCasePlugin } = createRequire(import.meta.url)(
+    "kysely",
+  ) as typeof OfCommonJs;
+  const pool = new pg.Pool({ connectionString: database.url });
+  const plugins = [new CamelCasePlugin()];
+  const db = new Kysely<{ patients: { id: string } }>({ dialect: new PostgresDialect({ pool }), plugins });
+  onTestFinished(() => db.destroy());
+  const search = createSearch({ config, db });
+  expect(await search.search("x", { source: SOURCE, where: { patient_id: 1 } })).toMatchObject({ hits: [] });
+  await search.close();
 });
 
 test("A search is closed once, however often it is closed, and searches no more", async () => {

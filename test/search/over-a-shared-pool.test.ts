@@ -3,6 +3,7 @@ import pg from "pg";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { readConfig } from "../../src/config.ts";
 import { createSearch } from "../../src/search/create-search.ts";
+import { describeNative } from "../support/database.ts";
 import { prepare } from "../support/listening.ts";
 
 vi.setConfig({ testTimeout: 30_000 });
@@ -25,15 +26,21 @@ function loseConnection(client: unknown): void {
   connection.stream.destroy(new Error("the connection was lost"));
 }
 
-test("A connection of the application's pool that is lost in a search fails that search, and neither the process nor the next one", async () => {
-  const { pool, search } = await prepareSearch();
-  await search();
-  pool.once("acquire", (client: unknown) => {
-    setImmediate(loseConnection, client);
-  });
-  await expect(search()).rejects.toThrow();
-  expect((await search()).rankedBy).toBe("meaning");
-});
+describeNative(
+  "A connection that is lost",
+  "the embedded Postgres has one session, which is busy with what was lost",
+  () => {
+    test("A connection of the application's pool that is lost in a search fails that search, and neither the process nor the next one", async () => {
+      const { pool, search } = await prepareSearch();
+      await search();
+      pool.once("acquire", (client: unknown) => {
+        setImmediate(loseConnection, client);
+      });
+      await expect(search()).rejects.toThrow();
+      expect((await search()).rankedBy).toBe("meaning");
+    });
+  },
+);
 
 test("A connection that gives no reply within the pool's query_timeout is closed, and delays no later query", async () => {
   const { client, pool, search } = await prepareSearch({ query_timeout: 500, idleTimeoutMillis: 0, max: 1 });

@@ -16,7 +16,8 @@ begin
     autoembed.candidates_sql, autoembed.is_dear, autoembed.estimated_vectors,
     autoembed.settings_for_candidates, autoembed.vector_forms, autoembed.index_settings, autoembed.key_sql,
     autoembed.vector_schema, autoembed.key_is_plain, autoembed.written,
-    autoembed.wait, autoembed.is_current, autoembed.key_is_sql, autoembed.same_key_sql, autoembed.queue_state,
+    autoembed.wait, autoembed.is_current, autoembed.check_given_key, autoembed.is_readable_key,
+    autoembed.key_is_sql, autoembed.same_key_sql, autoembed.queue_state,
     autoembed.hides_rows, autoembed.evaluate_text, autoembed.roles_without_queue,
     autoembed.missing_trigger_rights, autoembed.policies_hide to %s',
     autoembed.vector_schema(), searcher::text);

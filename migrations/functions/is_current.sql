@@ -19,6 +19,7 @@ declare
   state text;
   is_blank boolean;
 begin
+  perform autoembed.check_given_key(source, row_key);
   is_row := autoembed.key_is_sql('t', source.watched_table, source.key_columns);
   if source.vector_table is not null then
     vectors := format('t left join %s v on %s', source.vector_table::text,

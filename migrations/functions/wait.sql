@@ -4,7 +4,7 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  deadline constant timestamptz := clock_timestamp() + patience;
+  deadline constant timestamptz := clock_timestamp() + coalesce(patience, interval '30 s');
   pause double precision := 0.01;
 begin
   if current_setting('transaction_isolation') not in ('read committed', 'read uncommitted') then

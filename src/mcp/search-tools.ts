@@ -9,12 +9,13 @@ import type { Tools } from "./tools.ts";
 
 const MOST_ROWS = 100;
 
-const scalar = z.union([z.string(), z.number(), z.boolean(), z.null()]);
-const compared = z.union([scalar, z.array(scalar)]);
 const limit = z.int().min(1).max(MOST_ROWS).optional().describe("The most rows, 10 if not given.");
+const ofColumn = { type: ["string", "number", "boolean", "null", "array", "object"] } as const;
+// Taken as it is, and checked by the search: a copy by zod would lose a column called __proto__, and with it a condition.
 const where = z
-  .record(z.string(), z.union([compared, z.record(z.string(), z.unknown())]))
+  .unknown()
   .optional()
+  .meta({ type: "object", additionalProperties: ofColumn })
   .describe(
     'Conditions on columns, all of which must hold: {"status": ["open", "new"], "price": {"lt": 50}}. ' +
       "Operators: eq, ne, lt, lte, gt, gte, in, notIn, like, ilike, isNull; of a list column contains, containsAny; of jsonb contains. The tool sources names the columns.",
@@ -44,7 +45,8 @@ export function addSearchTools(server: McpServer, tools: Tools): void {
         ...(tools.canRerank ? { rerank } : {}),
       }),
     },
-    ({ question, ...request }) => answer(tools.characters, () => find(tools, question, request)),
+    ({ question, ...request }, { signal }) =>
+      answer(tools.characters, () => find(tools, question, { ...request, signal })),
   );
   server.registerTool(
     "similar",
@@ -57,33 +59,38 @@ export function addSearchTools(server: McpServer, tools: Tools): void {
         limit,
       }),
     },
-    ({ key, ...request }) => answer(tools.characters, () => find(tools, { like: key }, request)),
+    ({ key, ...request }, { signal }) =>
+      answer(tools.characters, () => find(tools, { like: key }, { ...request, signal })),
   );
 }
 
 interface Request {
   readonly source?: string | undefined;
   readonly limit?: number | undefined;
-  readonly where?: object | undefined;
+  readonly where?: unknown;
   readonly rerank?: unknown;
+  /** Of the client, which may cancel the call. */
+  readonly signal: AbortSignal;
 }
 
 async function find(
   tools: Tools,
   question: Question,
-  { source, limit, where = {}, rerank }: Request,
+  { source, limit, where, rerank, signal }: Request,
 ): Promise<Findings> {
   const { searcher, columns, showsTexts } = tools;
   const { keyed } = await searcher.of(source);
   const select = columns.get(keyed.name) ?? [];
-  checkFilter(keyed.name, where, select);
+  const filter = whereOf(where);
+  checkFilter(keyed.name, Object(where) as object, select);
   const { hits, rankedBy, notice } = await searcher.search(source, question, {
     limit,
-    where: whereOf(where),
+    where: filter,
     select,
     withText: showsTexts,
     asJson: true,
     rerank: rerank === true,
+    signal,
   });
   return { name: "hits", items: hits.map(shown), more: { source: keyed.name, rankedBy, notice } };
 }

@@ -1,4 +1,5 @@
 import { whatFollows, type ErrorContext } from "./classify.ts";
+import { LONGEST_HEADERS } from "./dispatcher.ts";
 import { ProviderError } from "./provider-error.ts";
 
 const NAME_UNKNOWN = new Set(["ENOTFOUND", "ERR_INVALID_URL"]);
@@ -38,10 +39,19 @@ export function classifyNetworkError(
   );
 }
 
+/** undici's own refusals, which its codes do not explain. */
+const REFUSALS: ReadonlyMap<string, string> = new Map([
+  ["Headers Overflow Error", `its headers are longer than ${LONGEST_HEADERS / 1024} kB`],
+  ["bad response", "it sent 100 Continue, which was not asked for"],
+]);
+
 /** The innermost code: a failed connection to several addresses wraps an error for each. */
 function codeOf(error: unknown): string {
   for (let at = error; at instanceof Error;) {
-    if ("code" in at && typeof at.code === "string") return at.code;
+    if ("code" in at && typeof at.code === "string") {
+      const refusal = REFUSALS.get(at.message);
+      return refusal === undefined ? at.code : `${at.code}: ${refusal}`;
+    }
     at = at instanceof AggregateError ? at.errors[0] : at.cause;
   }
   return "connection lost";

@@ -9,6 +9,9 @@ const CONNECT_MS = 10_000;
 /** Longer than the gap between two batches, shorter than the minute after which most load balancers close a connection. */
 const KEEP_ALIVE_MS = 30_000;
 
+/** In bytes. Proxies add headers of their own; 16 kB is what undici takes. */
+export const LONGEST_HEADERS = 64 * 1024;
+
 /** Pooled, kept-alive connections to one server, through the proxy that the settings name. */
 export function openDispatcher(
   url: URL,
@@ -18,6 +21,7 @@ export function openDispatcher(
     headersTimeout: settings.timeoutMs,
     bodyTimeout: settings.timeoutMs,
     keepAliveTimeout: KEEP_ALIVE_MS,
+    maxHeaderSize: LONGEST_HEADERS,
     connect: {
       timeout: Math.min(CONNECT_MS, settings.timeoutMs),
       ...(settings.caFile === undefined ? {} : { ca: authorities(settings.caFile) }),

@@ -1,4 +1,4 @@
-import { isPlainObject } from "./plain-object.ts";
+import { hasHidden, isPlainObject } from "./plain-object.ts";
 
 /** Of lists and objects in one another; each level remembers all that it is in. */
 const DEEPEST = 100;
@@ -20,6 +20,7 @@ function isKept(value: unknown, around: ReadonlySet<unknown>): boolean {
   if (value instanceof Date) return Number.isFinite(value.getTime());
   const isOfParts = Array.isArray(value) || isPlainObject(value);
   if (!isOfParts || around.size >= DEEPEST || around.has(value)) return false;
+  if (!Array.isArray(value) && hasHidden(value)) return false;
   const inside = new Set([...around, value]);
   // Of a list, gaps too.
   const parts: readonly unknown[] = Array.isArray(value) ? Array.from(value) : Object.values(value);

@@ -1,7 +1,7 @@
+import { types } from "node:util";
 import { asJson } from "./as-json.ts";
 import type { ComparedColumn } from "./compared-columns.ts";
 import { isOfMany, type Operator } from "./operators.ts";
-import { isPlainObject } from "./plain-object.ts";
 import { RefusedByColumns } from "./refused-by-columns.ts";
 
 /** Their columns have no more digits than a number. */
@@ -17,6 +17,13 @@ function checkWhole(name: string, value: unknown): void {
     );
 }
 
+/** Of any other object pg makes JSON: a text in quotes, which is another value than the one that is meant. */
+function isBound(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return true;
+  if (types.isDate(value)) return Number.isFinite(value.getTime());
+  return ArrayBuffer.isView(value) || ("toPostgres" in value && typeof value.toPostgres === "function");
+}
+
 /** The value as a driver binds it to the column's type. @throws {RefusedByColumns} for one of another form */
 export function boundTo({ name, form, type }: ComparedColumn, operator: Operator, value: unknown): unknown {
   if (form === "jsonb") return jsonOf(name, operator, value);
@@ -27,7 +34,7 @@ export function boundTo({ name, form, type }: ComparedColumn, operator: Operator
     form === "array"
       ? operator !== "contains" && !Array.isArray(value)
       : Array.isArray(value) !== isOfMany(operator);
-  if (isOfWrongForm || list.some((one) => Array.isArray(one) || isPlainObject(one)))
+  if (isOfWrongForm || !list.every(isBound))
     throw new RefusedByColumns(
       `where.${name}.${operator} cannot be compared.`,
       form === "array"

@@ -38,6 +38,7 @@ export function checkQuestion(question: Question): void {
   if (typeof given === "string") return;
   if (typeof given !== "object" || given === null)
     throw new UsageError(`The question is ${shown(given)}.`, "Give a text, or { like: key }.");
+  if (!Array.isArray(given)) checkNames("The question", given, ["like"]);
   const like = "like" in given ? given.like : undefined;
   if (!["string", "number", "bigint"].includes(typeof like))
     throw new UsageError(`like is ${shown(like)}.`, "Give the key of a row.");
@@ -51,6 +52,8 @@ export function checkQuestion(question: Question): void {
 /** @throws {UsageError} of a caller without types */
 export function checkSearch(options: object): void {
   checkNames("The options of a search", options, SEARCH);
+  if ("where" in options && options.where === undefined)
+    throw new UsageError("where is undefined.", "Leave it out, or give {}, to search all rows.");
   if ("signal" in options) checkSignal(options.signal);
 }
 

@@ -1,10 +1,10 @@
-import type { Kysely } from "kysely";
 import type pg from "pg";
 import type { Config } from "../config.ts";
 import type { Database } from "../database/connect.ts";
 import { explainUnmigrated } from "../database/explain-unmigrated.ts";
 import { openPool } from "../database/pools.ts";
 import { overPool } from "../database/over-pool.ts";
+import { ReadAsJson } from "../database/read-as-json.ts";
 import { UsageError } from "../errors.ts";
 import { unlessAborted } from "../timing/unless-aborted.ts";
 import { withTimeout } from "../timing/with-timeout.ts";
@@ -23,8 +23,13 @@ import { waitUntilCurrent } from "./wait-until-current.ts";
 export type SearchConnection =
   | { readonly config: Config & { readonly DATABASE_URL: string } }
   | { readonly config: Config; readonly pool: pg.Pool }
-  // What else the instance knows of its database is the application's own.
-  | { readonly config: Config; readonly db: Pick<Kysely<never>, keyof Kysely<never>> };
+  | { readonly config: Config; readonly db: KyselyInstance };
+
+/** What is needed of a Kysely instance: the types of its CommonJS module, and of another version, are others than ours. */
+interface KyselyInstance {
+  readonly isTransaction: boolean;
+  withoutPlugins(): unknown;
+}
 
 /** What `close()` leaves the database, beside the provider, to answer the searches under way. */
 const DATABASE_MS = 5_000;
@@ -79,7 +84,8 @@ export function createSearch<Row extends object = Record<string, unknown>>(
 ): Search<Row> {
   checkConnection(connection);
   const { config } = connection;
-  const { db, close } = databaseOf(connection);
+  const { db: sessions, close } = databaseOf(connection);
+  const db = sessions.withPlugin(new ReadAsJson());
   const { searcher, close: closeSearcher } = openSearcher(db, config);
   const explain = <T>(work: () => Promise<T>): Promise<T> =>
     config.DATABASE_URL === undefined
@@ -155,7 +161,7 @@ function databaseOf(connection: SearchConnection): { db: Database; close: () => 
         "A search needs more than one transaction.",
         "Give createSearch the Kysely instance itself.",
       );
-    const db = connection.db.withoutPlugins() as unknown as Database;
+    const db = connection.db.withoutPlugins() as Database;
     return { db, close: () => Promise.resolve() };
   }
   const db = openPool("search", connection.config);

@@ -1,5 +1,6 @@
 import { sql, type RawBuilder } from "kysely";
 import type { Database } from "../database/connect.ts";
+import { READ_BY_APPLICATION } from "../database/read-as-json.ts";
 import {
   distance,
   isHeldRow,
@@ -55,20 +56,26 @@ export async function describeRows(
   description: Description,
 ): Promise<Hit<Record<string, unknown>>[]> {
   const found = await read(db, searched, ranked, description);
-  return found.map(({ key, score, distance, text, snippet, ...row }) => {
-    const chunk = chunkOf(row);
+  return found.map(({ shown, ...row }) => {
+    const { key, score, distance, text, snippet, ...part } = JSON.parse(shown) as Shown;
+    const chunk = chunkOf(part);
     const position = chunk === undefined ? {} : { chunk };
     const selected = Object.fromEntries(description.select.map((column, i) => [column, row[`s${i}`]]));
     return { key, score, distance, text, snippet, ...position, row: selected };
   });
 }
 
-interface DescribedRow extends Position {
+interface Shown extends Position {
   readonly key: string;
   readonly score: number;
   readonly distance: number | null;
   readonly text: string | null;
   readonly snippet: string | null;
+}
+
+/** What is ours is one text: the application's own parsers are for what was selected. */
+interface DescribedRow {
+  readonly shown: string;
   readonly [selected: `s${number}`]: unknown;
 }
 
@@ -88,9 +95,12 @@ async function read(
   const row = sql`join ${tableOf(keyed)} as "row" on ${isHeldRow(keyed, "row", "t")}`;
   const words = sql`ts_headline(${sql.lit(language)}::regconfig, p.part, ${queryOf(...lexemes)}, ${SNIPPET})`;
   const snippet = sql`case when length(p.part) <= ${SHORT_CHARACTERS} then p.part else left(${words}, ${SNIPPET_CHARACTERS}) end`;
-  const { rows } = await sql<DescribedRow>`
-    select f.key, f.score, p.distance, p.chunk, p.start_char, p.end_char,
-      ${withText ? sql`p.part` : sql`null::text`} as text, ${withSnippet ? snippet : sql`null::text`} as snippet
+  const { rows } = await sql<DescribedRow>`${sql.raw(READ_BY_APPLICATION)}
+    select pg_catalog.textout(pg_catalog.json_build_object('key', f.key, 'score', f.score,
+        'distance', case when p.distance <> 'NaN' then p.distance end,
+        'chunk', p.chunk, 'start_char', p.start_char, 'end_char', p.end_char,
+        'text', ${withText ? sql`p.part` : sql`null::text`},
+        'snippet', ${withSnippet ? snippet : sql`null::text`})::text) as shown
       ${sql.join(selected, sql``)}
     from unnest(${ranked.map(({ key }) => key)}::text[], ${ranked.map(({ score }) => score)}::float8[])
       with ordinality as f(key, score, place)

@@ -4,7 +4,7 @@ import type { Source } from "../sources/source.ts";
 import type { Columns } from "./compared-columns.ts";
 import { compare, type Comparison } from "./comparisons.ts";
 import { isOperator, LISTS, OPERATORS } from "./operators.ts";
-import { isPlainObject } from "./plain-object.ts";
+import { hasHidden, isPlainObject } from "./plain-object.ts";
 
 /** Conditions on a table's columns, all of which must hold: `{ price: { lt: 50 }, tenant: "a", status: ["open", "new"] }`. */
 export type Filter<Row = Record<string, unknown>> = {
@@ -40,9 +40,10 @@ export type Where = (columns: Columns) => Condition;
  * @throws {UsageError} if it has something that could not be compared, or an undefined value: a tenant that was forgotten
  * must not find the rows of all.
  */
-export function whereOf(filter: object | undefined): Where | undefined {
+export function whereOf(filter: unknown): Where | undefined {
   if (filter === undefined) return undefined;
   if (!isPlainObject(filter)) throw new UsageError("where is no plain object.", 'Such as: { tenant: "a" }');
+  if (hasHidden(filter)) throw hidden("where");
   const comparisons = Object.entries(filter).flatMap(([column, wanted]) => comparisonsOf(column, wanted));
   if (comparisons.length === 0) return undefined;
   return (columns) => {
@@ -59,6 +60,7 @@ function comparisonsOf(column: string, wanted: unknown): Comparison[] {
   if (wanted === null) return [comparison(column, "isNull", true)];
   if (Array.isArray(wanted)) return [comparison(column, "in", wanted)];
   if (wanted !== undefined && !isPlainObject(wanted)) return [comparison(column, "eq", wanted)];
+  if (wanted !== undefined && hasHidden(wanted)) throw hidden(`where.${column}`);
   const operators = Object.entries(wanted ?? {});
   if (operators.length === 0) {
     throw new UsageError(
@@ -67,6 +69,13 @@ function comparisonsOf(column: string, wanted: unknown): Comparison[] {
     );
   }
   return operators.map(([operator, value]) => comparison(column, operator, value));
+}
+
+function hidden(what: string): UsageError {
+  return new UsageError(
+    `${what} has a symbol, or a property that is not enumerable, which would be left out.`,
+    'Name columns and operators by texts: { tenant: "a", price: { lt: 50 } }',
+  );
 }
 
 function comparison(column: string, operator: string, value: unknown): Comparison {

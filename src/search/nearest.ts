@@ -100,10 +100,10 @@ class NearestSearch {
   /** Whether to compare every vector that passes the condition would cost more than to look through the index first. */
   async #isDear(): Promise<boolean> {
     const { limit, condition } = this.#options;
-    const statement = sql`explain (format json) ${new NearestSql(this.#searched, limit, condition).passing()}`;
+    const statement = sql`explain (format yaml) ${new NearestSql(this.#searched, limit, condition).passing()}`;
     const plan = planIn(await this.#run<Explained>(statement.compile(this.#db)));
     const dear = isStoredInRow(this.#searched.source) ? DEAR : DEAR_IF_STORED_BESIDE;
-    return (plan?.["Total Cost"] ?? Infinity) > dear;
+    return plan.totalCost > dear;
   }
 
   /** The planner may have taken many rows for few. */

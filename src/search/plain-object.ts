@@ -6,3 +6,8 @@ export function isPlainObject(wanted: unknown): wanted is object {
     [Object.prototype, null].includes(Object.getPrototypeOf(wanted) as object | null)
   );
 }
+
+/** It has what `Object.entries` leaves out: a symbol, such as another library's operator, or a property that is not enumerable. */
+export function hasHidden(value: object): boolean {
+  return Reflect.ownKeys(value).length > Object.keys(value).length;
+}

@@ -8,8 +8,8 @@ export interface SearchOptions<Row = Record<string, unknown>, Column extends key
   readonly source?: string | undefined;
   /** The most rows that are returned; 10 by default. */
   readonly limit?: number | undefined;
-  /** Conditions on the table's columns, as data: values are bound, never put into SQL. */
-  readonly where?: Filter<Row> | undefined;
+  /** Conditions on the table's columns, as data: values are bound, never put into SQL. `undefined` is refused: `{}` is for all rows. */
+  readonly where?: Filter<Row>;
   /** Ranks by words too. By default where the words have an index. */
   readonly hybrid?: boolean | undefined;
   /** The text search configuration of the words; by default that of their index, else `english`. */

@@ -31,7 +31,7 @@ async function isCurrent(db: Database, source: string, key: string): Promise<boo
     return rows[0]?.current === true;
   } catch (error) {
     // What the function itself says: it has no text.
-    if (isDatabaseError(error) && ["55000", "42704"].includes(error.code))
+    if (isDatabaseError(error) && ["55000", "42704", "22023"].includes(error.code))
       throw new UsageError(`${error.message}.`, error.hint ?? "", { cause: error });
     // The database's message repeats the key.
     if (isDatabaseError(error) && /^2[23]/.test(error.code))

@@ -70,7 +70,7 @@ export interface SourceRow {
 /** Reads every source, with the state of its tables, key, columns and rules in the catalog. */
 export async function readSources(db: Database): Promise<readonly SourceRow[]> {
   const { rows } = await sql<SourceRow>`
-    select s.id, s.name, n.nspname as schema, c.relname as table, s.watched_table::oid as oid,
+    select s.id, s.name, n.nspname as schema, c.relname as table, s.watched_table::oid::int8::float8 as oid,
       s.text_expression, ${textIsColumn} as text_is_column, ${textIsVirtual} as text_is_virtual, s.vector_column,
       s.tenant_column, ${lacksTenant} as lacks_tenant, ${hasTenants} as has_tenants,
       case when s.vector_table is not null then
@@ -155,7 +155,7 @@ const hasAlteredKey = sql`coalesce(s.key_types <> (
 
 /** As `autoembed.check_key` has it. */
 const keyIndex = sql`(
-        select i.indexrelid from pg_index i
+        select i.indexrelid::int8::float8 from pg_index i
         where i.indrelid = c.oid and i.indisunique and i.indisvalid and i.indpred is null and i.indexprs is null
           and not exists (
             select from unnest((i.indkey::int2[])[0:i.indnkeyatts - 1]) x(attnum)

@@ -77,6 +77,14 @@ test("An agent gets texts with --texts, and the columns of --columns, by which a
   expect(await problem(agent, "search", { ...input, where: { status: { or: "x" } } })).toContain(
     "where.status has no operator or.",
   );
+  // An object literal would set its prototype.
+  const lost = (where: string): Record<string, unknown> => ({ ...input, where: JSON.parse(where) as object });
+  expect(await problem(agent, "search", lost('{"__proto__": "x"}'))).toBe(
+    "tickets may not be filtered by __proto__. Allowed are: status.",
+  );
+  expect(await problem(agent, "search", lost('{"status": {"ne": "old", "__proto__": "x"}}'))).toContain(
+    "where.status has no operator __proto__.",
+  );
   expect(await problem(agent, "search", { ...input, select: ["secret"] })).toContain("select");
   const other = { question: SECOND, source: "patient_embeddings", where: { status: "new" } };
   expect(await problem(agent, "search", other)).toContain("None of its columns is allowed here.");

@@ -1,5 +1,7 @@
+import { createRequire } from "node:module";
 import pg from "pg";
 import { sql } from "kysely";
+import type * as OfCommonJs from "kysely" with { "resolution-mode": "require" };
 import { expect, onTestFinished, test, vi } from "vitest";
 import { readConfig } from "../../src/config.ts";
 import { UsageError } from "../../src/errors.ts";
@@ -33,6 +35,44 @@ test("An option of another name is refused: a filter that was missed would find 
   await expect(search.search("x", null as never)).rejects.toThrow(/must be an object/);
 });
 
+test("A filter that is undefined is refused, where an empty one finds the rows of all", async () => {
+  const { search } = await prepareSearch();
+  const tenant: { where?: object } = {};
+  await expect(search.search("x", { source: SOURCE, where: tenant.where as never })).rejects.toMatchObject({
+    name: "UsageError",
+    message: "where is undefined.",
+    remedy: "Leave it out, or give {}, to search all rows.",
+  });
+  await expect(search.query("x", { source: SOURCE, where: undefined as never })).rejects.toThrow(
+    "where is undefined.",
+  );
+  await search.search("x", { source: SOURCE, where: {} });
+});
+
+test("What would be left out of a filter in silence is refused", async () => {
+  const { search } = await prepareSearch();
+  const hidden = Object.defineProperty({}, "patient_id", { value: 1, enumerable: false });
+  for (const where of [{ [Symbol("and")]: [] }, hidden, { patient_id: { gt: 1, [Symbol("lt")]: 3 } }])
+    await expect(search.search("x", { source: SOURCE, where })).rejects.toThrow(
+      /has a symbol, or a property/,
+    );
+  const misplaced = { like: 1, where: { patient_id: 2 } };
+  await expect(search.search(misplaced, { source: SOURCE })).rejects.toThrow(/no property "where"/);
+});
+
+test("An object of a class is no value of a filter: pg would bind its JSON, which differs from all that is stored", async () => {
+  const { search } = await prepareSearch();
+  const values = [new URL("http://localhost/"), new Map(), new Date(NaN), new Set(["asthma"])];
+  for (const value of values)
+    for (const wanted of [value, { ne: value }, { in: [value] }])
+      await expect(search.search("x", { source: SOURCE, where: { context_text: wanted } })).rejects.toThrow(
+        /where.context_text.* cannot be compared/,
+      );
+  const written = { toPostgres: () => "asthma" };
+  const custom = Object.setPrototypeOf(written, Map.prototype) as object;
+  await search.search("x", { source: SOURCE, where: { context_text: custom } });
+});
+
 test("A part of a statement is no value of a filter", async () => {
   const { search } = await prepareSearch();
   for (const value of [() => 1, sql`true`, Symbol("ward"), [() => 1]])
@@ -54,6 +94,20 @@ test.each([
   const open = () => createSearch(connection as unknown as SearchConnection);
   expect(open).toThrow(UsageError);
   expect(open).toThrow(message);
+});
+
+test("A Kysely instance of an application in CommonJS, with its plugins, is taken", async () => {
+  const { database, config } = await prepareSearch();
+  const { Kysely, PostgresDialect, CamelCasePlugin } = createRequire(import.meta.url)(
+    "kysely",
+  ) as typeof OfCommonJs;
+  const pool = new pg.Pool({ connectionString: database.url });
+  const plugins = [new CamelCasePlugin()];
+  const db = new Kysely<{ patients: { id: string } }>({ dialect: new PostgresDialect({ pool }), plugins });
+  onTestFinished(() => db.destroy());
+  const search = createSearch({ config, db });
+  expect(await search.search("x", { source: SOURCE, where: { patient_id: 1 } })).toMatchObject({ hits: [] });
+  await search.close();
 });
 
 test("A search is closed once, however often it is closed, and searches no more", async () => {
@@ -93,7 +147,7 @@ test("A key that the table cannot have is refused, and not repeated", async () =
   const error: unknown = await search
     .settled({ source: SOURCE, key: "secret name" })
     .catch((thrown: unknown) => thrown);
-  expect(error).toMatchObject({ name: "UsageError", message: expect.stringContaining("22P02") as string });
+  expect(error).toMatchObject({ name: "UsageError", message: `that is no key of ${SOURCE}.` });
   expect(JSON.stringify([error, String(error), String((error as Error).cause)])).not.toContain("secret");
   await expect(search.settled({ source: SOURCE } as never)).rejects.toThrow(/key is undefined/);
 });

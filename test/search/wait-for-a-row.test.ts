@@ -80,6 +80,45 @@ test("A row whose text is in chunks is current when all of its chunks have their
   expect((await client.query(ask)).rows).toEqual([{ current: false }]);
 });
 
+test("What cannot be a key is refused with what the key is, and not repeated", async () => {
+  const on = await prepare();
+  await on.client.query(`
+    drop table if exists public.visits;
+    create table public.visits (ward text, day date, body text, embedding vector(8), primary key (ward, day));
+    select autoembed.watch('public.visits', 'body', source_name => 'visits');
+    insert into public.visits values ('w1', '2026-01-02', '')`);
+  const isCurrent = async (source: string, key: string | null): Promise<unknown> =>
+    (
+      await on.client.query<{ current: boolean }>("select autoembed.is_current($1, $2) as current", [
+        source,
+        key,
+      ])
+    ).rows[0]?.current;
+  const ofOne = { code: "22023", message: "that is no key of patient_embeddings", hint: /bigint|integer/ };
+  for (const key of ["secret", "", "99999999999999999999", "1.5", null])
+    await expect(isCurrent("patient_embeddings", key)).rejects.toMatchObject({
+      ...ofOne,
+      hint: expect.stringMatching(ofOne.hint) as string,
+    });
+  const keys = [
+    "w1",
+    '["w1"]',
+    '["w1", "secret"]',
+    '["w1", null]',
+    '["w1", "2026-01-02", "x"]',
+    "{}",
+    "null",
+    "[",
+  ];
+  for (const key of keys)
+    await expect(isCurrent("visits", key), key).rejects.toMatchObject({
+      code: "22023",
+      message: "that is no key of visits",
+      hint: "Its key is a JSON array of the texts of ward (text), day (date), as a search returns it.",
+    });
+  expect(await isCurrent("visits", '["w1", "2026-01-02"]')).toBe(true);
+});
+
 describeNative("autoembed.wait() waits for a row", "the embedded Postgres has one session", () => {
   test.each([
     [

@@ -25,9 +25,9 @@ export async function areWordsOfText(
   const text = sql`(${sql.raw(source.textExpression)})`;
   // Of two tables, Postgres prints each column with its table, and so apart from names of functions.
   const { rows } = await sql<Explained>`
-    explain (verbose, costs off, format json) select ${text}, (${sql.raw(words)}), ${wordsOf(language, sql`${text}::text`)}
+    explain (verbose, costs off, format yaml) select ${text}, (${sql.raw(words)}), ${wordsOf(language, sql`${text}::text`)}
     from ${tableOf(source)}, (values (1)) as "autoembed other"("autoembed one") where false`.execute(db);
-  const [ofText = "", indexed = "", exact] = planIn(rows)?.Output ?? [];
+  const [ofText = "", indexed = "", exact] = planIn(rows).output;
   if (indexed === exact) return "exact";
   const [has, wanted] = [partsOf(indexed), partsOf(ofText)];
   if (has === undefined || wanted === undefined) return "other";

@@ -8,8 +8,8 @@ import type { Source } from "../../sources/source.ts";
 const NUL = sql`decode('00', 'hex')`;
 
 interface FillingTrigger {
-  /** What it was made with, each ended by a NUL: the column, the text search configuration with its schema, the columns of text. */
-  readonly arguments: Buffer;
+  /** What it was made with, each ended by a NUL: the column, the text search configuration with its schema, the columns of text. In hex. */
+  readonly arguments: string;
 }
 
 /**
@@ -24,7 +24,7 @@ export async function filledColumns(
   { oid }: Pick<Source, "oid">,
 ): Promise<ReadonlyMap<string, string>> {
   const { rows } = await sql<FillingTrigger & { readonly name: string }>`
-    select quote_ident(a.attname) as name, t.tgargs as arguments
+    select quote_ident(a.attname) as name, encode(t.tgargs, 'hex') as arguments
     from pg_trigger t join pg_class c on c.oid = t.tgrelid join pg_namespace n on n.oid = c.relnamespace
     join pg_attribute a on a.attrelid = t.tgrelid
     where t.tgrelid = ${oid}::int8::oid and c.relkind = 'r' and not c.relhassubclass
@@ -43,7 +43,10 @@ export async function filledColumns(
 }
 
 function wordsOf(trigger: FillingTrigger): string {
-  const [, configuration = "", ...columns] = trigger.arguments.toString().split("\0").slice(0, -1);
+  const [, configuration = "", ...columns] = Buffer.from(trigger.arguments, "hex")
+    .toString()
+    .split("\0")
+    .slice(0, -1);
   const texts = columns.map((column) => `coalesce(${quote(column)}, '')`);
   return `to_tsvector('${configuration.replaceAll("'", "''")}'::regconfig, ${texts.join(" || ' ' || ")})`;
 }

@@ -44,8 +44,8 @@ export async function weighWords(
   // Each branch stays a node of the plan for its "offset", also where the table has partitions.
   const branches = [sql`(select from ${rows} t offset 0)`, ...having];
   const { rows: explained } = await sql<Explained>`
-    explain (format json) ${sql.join(branches, sql` union all `)}`.execute(db);
-  const [all = 0, ...estimates] = (planIn(explained)?.Plans ?? []).map((plan) => plan["Plan Rows"]);
+    explain (format yaml) ${sql.join(branches, sql` union all `)}`.execute(db);
+  const [all = 0, ...estimates] = planIn(explained).rowsOfParts;
   return lexemes
     .map((lexeme, i) => {
       const texts = estimates[i] ?? 1;

@@ -13,7 +13,7 @@ const STATES = ["closed", "throttled", "open"] as const;
  * counters and histograms describe this process. Labels are names of sources and models, never a key or a text.
  */
 export function createMetrics(
-  listener: Pick<Listener, "events" | "describeProviders">,
+  listener: Pick<Listener, "events" | "describeProviders" | "isListening">,
   sample: () => Promise<readonly SourceSample[]>,
 ): Registry {
   const registry = new Registry();
@@ -36,7 +36,16 @@ export function createMetrics(
     1,
   );
 
-  countEvents(listener, counter, histogram, gauge);
+  countEvents(listener, counter, histogram);
+  new Gauge({
+    name: name("listening"),
+    help: "1 while notifications arrive, 0 while only the poll finds changes.",
+    registers,
+    collect() {
+      // It has been listening since before these metrics were there.
+      this.set(listener.isListening ? 1 : 0);
+    },
+  });
 
   const pending = gauge("pending_rows", "Rows that wait for a listener.", ["source"]);
   const oldest = gauge("oldest_pending_seconds", "Age of the oldest change that has no vector yet.", [
@@ -86,7 +95,6 @@ export function createMetrics(
 }
 
 type MakeCounter = <T extends string>(rest: string, help: string, labels: readonly T[]) => Counter<T>;
-type MakeGauge = <T extends string>(rest: string, help: string, labels: readonly T[]) => Gauge<T>;
 type MakeHistogram = <T extends string>(
   rest: string,
   help: string,
@@ -98,7 +106,6 @@ function countEvents(
   { events }: Pick<Listener, "events">,
   counter: MakeCounter,
   histogram: MakeHistogram,
-  gauge: MakeGauge,
 ): void {
   const embedded = counter("embedded_rows_total", "Rows whose vector a provider made.", ["source"]);
   const cached = counter("cached_rows_total", "Rows whose vector came from another row or the cache.", [
@@ -127,12 +134,6 @@ function countEvents(
     ["source"],
     FRESHNESS_SECONDS,
   );
-  const listening = gauge(
-    "listening",
-    "1 while notifications arrive, 0 while only the poll finds changes.",
-    [],
-  );
-
   for (const [event, rowsOf] of [["embedded", embedded] as const, ["cached", cached] as const]) {
     events.on(event, ({ source, rows, writeMs, freshnessMs }) => {
       rowsOf.inc({ source }, rows);
@@ -152,11 +153,5 @@ function countEvents(
   events.on("requested", ({ backend, model, outcome, milliseconds }) => {
     requests.inc({ backend, model, outcome });
     request.observe({ backend, model }, milliseconds / 1000);
-  });
-  events.on("listening", () => {
-    listening.set(1);
-  });
-  events.on("listen_lost", () => {
-    listening.set(0);
   });
 }

@@ -8,6 +8,7 @@ import { hasOwnSessions, openPool } from "../database/pools.ts";
 import { NotReady, requireWritable } from "../database/require-writable.ts";
 import { SetupError } from "../errors.ts";
 import type { Listener } from "../listener/listener.ts";
+import { unlessAborted } from "../timing/unless-aborted.ts";
 import { withTimeout } from "../timing/with-timeout.ts";
 import { openReranker } from "../providers/rerank/reranker.ts";
 import { Bills } from "../search/bills.ts";
@@ -32,6 +33,8 @@ export interface HttpServer {
 const SAMPLE_FRESH_MS = 1_000;
 const PAGE_FRESH_MS = 500;
 const READY_WITHIN_MS = 3_000;
+/** Prometheus waits for ten seconds, and would miss what needs no database too. */
+const METRICS_WITHIN_MS = 5_000;
 const READY_FRESH_MS = 500;
 /** How long a shutdown waits for a database that does not answer. */
 const LEAVE_WITHIN_MS = 2_000;
@@ -67,7 +70,9 @@ export async function startHttp(
   });
   const history = new History(listener.events, () => samples.get());
   const guard = new Guard(config.EMBED_HTTP_TOKEN);
-  const metrics = createMetrics(listener, () => samples.get());
+  const metrics = createMetrics(listener, () =>
+    unlessAborted(AbortSignal.timeout(METRICS_WITHIN_MS), samples.get()),
+  );
   const rowCounts = new RowCounts(counting, hasOwnSessions(config));
   const readiness = new Cached(READY_FRESH_MS, requireReady);
   const data = new Cached(PAGE_FRESH_MS, () => collectPageData(db, config, rowCounts));

@@ -42,6 +42,8 @@ export interface Listener {
   provider(source: ProviderOverrides): Promise<Provider>;
   /** Names, states and reasons of the open providers. */
   describeProviders(): ProviderDescription[];
+  /** Whether notifications arrive now; while they do not, only the poll finds changes. */
+  readonly isListening: boolean;
   /** Why it cannot work, although the database may answer others: no connection is free for it. */
   readonly outage: string | undefined;
   /**
@@ -69,6 +71,7 @@ export function createListener(
 
 class RunningListener implements Listener {
   readonly events = new Events();
+  isListening = false;
   readonly #config: Config & { readonly DATABASE_URL: string };
   readonly #pools: ListenerPools;
   readonly #parts: ListenerParts;
@@ -111,10 +114,14 @@ class RunningListener implements Listener {
       },
       onListening: () => {
         sleep?.touch();
+        this.isListening = true;
         this.events.emit("listening");
         this.#look();
       },
-      onLost: (problem) => this.events.emit("listen_lost", { problem }),
+      onLost: (problem) => {
+        this.isListening = false;
+        this.events.emit("listen_lost", { problem });
+      },
     };
     const rest = sleep && { pauseMs: () => (sleep.isAsleep ? config.EMBED_POLL_MS : 0) };
     this.#notifications = new Notifications(directUrl(config), handlers, rest);
@@ -245,6 +252,7 @@ class RunningListener implements Listener {
     const answered = this.#parts.questions.stop();
     this.#parts.providers.stop();
     const deadline = AbortSignal.timeout(this.#config.EMBED_SHUTDOWN_MS);
+    this.isListening = false;
     const notifications = this.#notifications.stop();
     const batches = this.#parts.providerBatches.stop();
     const released = await withTimeout(

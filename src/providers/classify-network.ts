@@ -1,6 +1,7 @@
 import { whatFollows, type ErrorContext } from "./classify.ts";
 import { LONGEST_HEADERS } from "./dispatcher.ts";
 import { ProviderError } from "./provider-error.ts";
+import { ProxyRefusal } from "./proxy-connections.ts";
 
 const NAME_UNKNOWN = new Set(["ENOTFOUND", "ERR_INVALID_URL"]);
 const UNTRUSTED =
@@ -16,6 +17,7 @@ export function classifyNetworkError(
   context: ErrorContext,
   proxy: string | undefined,
 ): ProviderError {
+  if (error instanceof ProxyRefusal) return ofProxy(error, context, proxy);
   const code = codeOf(error);
   const { address, settings } = context;
   if (NAME_UNKNOWN.has(code)) {
@@ -36,6 +38,31 @@ export function classifyNetworkError(
   return new ProviderError(
     "unavailable",
     `${address} gave no whole answer (${code}${proxy === undefined ? "" : `; ${proxy} is set, so the proxy may be why`}). ${whatFollows(context)}`,
+  );
+}
+
+/** A proxy whose refusal waits for a person, unless it asks for a moment. */
+const ofPerson = (status: number): boolean =>
+  status >= 300 && status < 500 && status !== 408 && status !== 429;
+
+function ofProxy({ status }: ProxyRefusal, context: ErrorContext, proxy = "HTTPS_PROXY"): ProviderError {
+  const { address } = context;
+  if (status === 407) {
+    return new ProviderError(
+      "setup",
+      `${address} was not asked: the proxy of ${proxy} wants another user or password (407). Check them in ${proxy}.`,
+    );
+  }
+  if (status !== undefined && ofPerson(status)) {
+    return new ProviderError(
+      "setup",
+      `${address} was not asked: the proxy of ${proxy} refuses to connect to it (${status}). Have the proxy allow it, or name its host in NO_PROXY.`,
+    );
+  }
+  const what = status === undefined ? "hung up" : `answered ${status}`;
+  return new ProviderError(
+    "unavailable",
+    `${address} was not asked: the proxy of ${proxy} ${what}. ${whatFollows(context)}`,
   );
 }
 

@@ -1,6 +1,7 @@
-import { REWORD, SENT_SLOWER, SHORTEN, TRIED_LATER } from "./what-follows.ts";
+import { RAISE_LIMIT, REWORD, SENT_SLOWER, SHORTEN, TRIED_LATER } from "./what-follows.ts";
 import { isIP } from "node:net";
 import type { Complaint } from "./complaint.ts";
+import { overLimitOf } from "./over-limit.ts";
 import { ProviderError, type ProviderErrorKind, type TooMuch } from "./provider-error.ts";
 import { retryAfterMs, type Headers } from "./traffic/rate-hints.ts";
 import { scrub } from "./scrub.ts";
@@ -64,13 +65,15 @@ export function classifyAnswer(
 ): ProviderError {
   const known = context.recognise?.(status, complaint);
   if (known !== undefined) return known;
-  const tooMuch = texts.length > 1 ? tooMuchOf(status, complaint, texts.length) : undefined;
+  const overLimit = overLimitOf(status, complaint, texts.length);
+  const tooMuch = texts.length > 1 ? (overLimit ?? tooMuchOf(status, complaint, texts.length)) : undefined;
   const tooLong =
     tooMuch === undefined &&
+    overLimit === undefined &&
     status < 600 &&
     TOO_LONG.test(`${complaint.code} ${complaint.message}`) &&
     !ABOUT_PACE.test(complaint.message);
-  const kind = kindOf(status, complaint, tooLong || tooMuch !== undefined);
+  const kind = overLimit === undefined ? kindOf(status, complaint, tooLong || tooMuch !== undefined) : "row";
   const isCode = /^[.:-]*\w[\w.:-]{0,63}$/.test(complaint.code);
   const code =
     isCode && scrub(complaint.code, texts, context.secrets) === complaint.code ? ` (${complaint.code})` : "";
@@ -81,7 +84,7 @@ export function classifyAnswer(
   const head = `${context.address} answered ${status}${isEmpty ? " without vectors" : ""}${code}${said === "" ? "" : `: ${said}`}`;
   return new ProviderError(
     kind,
-    `${head}. ${advice(kind, status, complaint, context, { tooLong, isAboutKey, target: target(headers, texts, context) })}`,
+    `${head}. ${advice(kind, status, complaint, context, { tooLong, isOverLimit: overLimit !== undefined, isAboutKey, target: target(headers, texts, context) })}`,
     {
       status,
       retryAfterMs: retryAfterMs(headers) ?? complaint.retryAfterMs,
@@ -131,15 +134,22 @@ function advice(
   context: ErrorContext,
   {
     tooLong,
+    isOverLimit,
     isAboutKey,
     target,
-  }: { readonly tooLong: boolean; readonly isAboutKey: boolean; readonly target: string },
+  }: {
+    readonly tooLong: boolean;
+    readonly isOverLimit: boolean;
+    readonly isAboutKey: boolean;
+    readonly target: string;
+  },
 ): string {
   const { settings, model, consequence } = context;
   if (kind !== "setup" && consequence !== undefined) return consequence;
   if (kind === "throttled") return SENT_SLOWER;
   if (kind === "unavailable") return whatFollows(context);
   if (kind === "row") {
+    if (isOverLimit) return RAISE_LIMIT;
     return tooLong ? SHORTEN : REWORD;
   }
   if (status === 402 || QUOTA_CODES.test(complaint.code))

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { rootCertificates } from "node:tls";
 import { EnvHttpProxyAgent, Pool, type Dispatcher } from "undici";
 import { ProviderError } from "./provider-error.ts";
+import { openProxyConnections } from "./proxy-connections.ts";
 import type { HttpSettings } from "./provider-settings.ts";
 import { checkProxies, isThisMachine } from "./proxies.ts";
 
@@ -17,13 +18,14 @@ export function openDispatcher(
   url: URL,
   settings: HttpSettings & { readonly timeoutMs: number },
 ): Dispatcher {
+  const connectMs = Math.min(CONNECT_MS, settings.timeoutMs);
   const options = {
     headersTimeout: settings.timeoutMs,
     bodyTimeout: settings.timeoutMs,
     keepAliveTimeout: KEEP_ALIVE_MS,
     maxHeaderSize: LONGEST_HEADERS,
     connect: {
-      timeout: Math.min(CONNECT_MS, settings.timeoutMs),
+      timeout: connectMs,
       ...(settings.caFile === undefined ? {} : { ca: authorities(settings.caFile) }),
     },
   };
@@ -37,6 +39,7 @@ export function openDispatcher(
     httpProxy: proxy.http ?? "",
     httpsProxy: proxy.https ?? "",
     noProxy: proxy.except ?? "",
+    clientFactory: (origin, ofProxy) => openProxyConnections(origin, ofProxy, connectMs),
   });
 }
 

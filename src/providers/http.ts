@@ -4,6 +4,7 @@ import { classifyAnswer, whatFollows, type ErrorContext } from "./classify.ts";
 import { complaintOf } from "./complaint.ts";
 import { classifyNetworkError } from "./classify-network.ts";
 import { Deadline } from "../timing/deadline.ts";
+import { unlessAborted } from "../timing/unless-aborted.ts";
 import { openDispatcher } from "./dispatcher.ts";
 import { ProviderError } from "./provider-error.ts";
 import { proxyName } from "./proxies.ts";
@@ -58,7 +59,7 @@ export class JsonClient {
     using deadline = new Deadline(signal, this.#timeoutMs);
     const request = JSON.stringify(body);
     try {
-      const answer = await this.#dispatcher.request({
+      const asked = this.#dispatcher.request({
         origin: this.#origin,
         path,
         method: "POST",
@@ -66,6 +67,8 @@ export class JsonClient {
         body: request,
         signal: deadline.signal,
       });
+      // Until it is connected, undici heeds no signal.
+      const answer = await unlessAborted(deadline.signal, asked);
       const bytes = await readAnswer(answer, Buffer.byteLength(request), texts.length, context.address);
       const good = answer.statusCode >= 200 && answer.statusCode <= 299;
       const isLarge = bytes.length > LARGEST_ERROR_BYTES;

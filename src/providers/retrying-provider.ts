@@ -27,6 +27,8 @@ interface Events {
   retry: [{ readonly attempt: number; readonly pauseMs: number; readonly error: ProviderError }];
 }
 
+/** Some services refuse a request of more tokens than a minute has as they refuse one that comes too early. */
+const THROTTLED_TO_DIVIDE = 3;
 /** English text has about four characters per token; the answers correct it. */
 const FIRST_TOKENS_PER_CHARACTER = 0.25;
 
@@ -42,7 +44,7 @@ const FIRST_TOKENS_PER_CHARACTER = 0.25;
  *                                                no ──▶ the circuit is open, and its reason is thrown
  *                                                yes ─▶ these texts cause the failure: thrown as `row`
  *
- * Several texts get one attempt: they are sent again in parts. Whose fault a failure is, `Blame` says.
+ * Several texts get one attempt: they are sent again in parts, as are those that are throttled again and again while others are answered. Whose fault a failure is, `Blame` says.
  *
  * What it throws is final for now: `row` after the provider was seen to answer others, and `throttled`, `unavailable` or
  * `setup` when the rows should go back to pending; `ready` resolves when it is time to claim again.
@@ -161,6 +163,7 @@ export class RetryingProvider extends EventEmitter<Events> implements Provider {
     let isExamined =
       texts.length > 1 || attempts >= this.#policy.failuresToProbe || options.attempts !== undefined;
     let startedAt = performance.now();
+    let throttled = 0;
     for (let attempt = 1; ;) {
       if (!call.isOver) startedAt = performance.now();
       const turn = turnOf({ ...turnByRole(role), ...options.turn }, attempt);
@@ -170,6 +173,8 @@ export class RetryingProvider extends EventEmitter<Events> implements Provider {
       if (outcome === call.signal.reason) throw outcome;
       if (outcome.kind === "throttled") {
         if (call.isOver) throw outcome;
+        const mayBeTooLarge = texts.length > 1 && ++throttled === THROTTLED_TO_DIVIDE;
+        if (mayBeTooLarge && (await this.#circuit.isAnsweringOthers(startedAt))) throw tooLarge(outcome);
         continue;
       }
       const isRefusal = outcome.kind === "row";
@@ -269,6 +274,10 @@ function turnOf(turn: Turn, attempt: number): Turn {
 function asProviderError(error: unknown): ProviderError {
   if (error instanceof ProviderError) return error;
   throw error;
+}
+
+function tooLarge({ message, status }: ProviderError): ProviderError {
+  return new ProviderError("row", message, { status, tooMuch: { unit: "unknown" } });
 }
 
 /** A server that asks for patience, or says that it is overloaded, does not mean the texts. */

@@ -20,8 +20,9 @@ const OF_PROMETHEUS = ["instance", "job", "le"];
 
 /** The labels of each series that a listener exports. */
 function exportedMetrics(): ReadonlyMap<string, readonly string[]> {
-  const registry = createMetrics({ events: new Events(), describeProviders: () => [] }, () =>
-    Promise.resolve([]),
+  const registry = createMetrics(
+    { events: new Events(), describeProviders: () => [], isListening: true },
+    () => Promise.resolve([]),
   );
   const series = new Map<string, readonly string[]>();
   for (const { name } of registry.getMetricsAsArray()) {

@@ -52,6 +52,18 @@ test("Metrics report what is pending, what was done, what failed and how long it
   expect(Object.keys(metrics).some((name) => name.includes('state="closed"'))).toBe(true);
 });
 
+test("A listener that heard notifications before its metrics were served is reported as listening", async () => {
+  const { listen, database } = await prepare();
+  const listener = await listen();
+  await expect.poll(() => listener.isListening).toBe(true);
+  const http = await serve(listener, database.url);
+  const listening = async () =>
+    parse(await (await fetch(new URL("/metrics", http.url))).text())["pg_autoembed_listening"];
+  expect(await listening()).toBe(1);
+  await listener.stop();
+  expect(await listening()).toBe(0);
+});
+
 test("When the database is away, readiness reports it and the process stays healthy", async () => {
   const { listen, database } = await prepare();
   const listener = await listen();

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { createServer as createHttpServer } from "node:http";
 import { createServer } from "node:https";
-import { connect, type AddressInfo, type Server } from "node:net";
+import { connect, createServer as createTcpServer, type AddressInfo, type Server } from "node:net";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openProvider } from "../../src/providers/provider-stack.ts";
@@ -74,6 +74,11 @@ const settings = (more: Partial<OpenAiSettings>): OpenAiSettings => ({
   ...more,
 });
 
+function through(scheme: string, port: number): OpenAiSettings {
+  const proxy = `http://user:secret@127.0.0.1:${port}`;
+  return settings({ baseUrl: `${scheme}://provider.test/v1`, proxy: { http: proxy, https: proxy } });
+}
+
 describe("A provider behind TLS is trusted by its certificate alone", () => {
   test("A provider with a self-signed certificate is not trusted", async () => {
     const baseUrl = `https://127.0.0.1:${await startTlsFront()}/v1`;
@@ -143,6 +148,43 @@ describe("A proxy is used for other machines alone", () => {
       }),
     );
     await expect(unknown).rejects.toThrow(/^((?!secret).)*HTTPS_PROXY((?!secret).)*$/);
+  });
+
+  test.each(["http", "https"])("A proxy that hangs up is asked once per request, for %s", async (scheme) => {
+    let asked = 0;
+    const proxy = await listen(
+      createTcpServer((socket) => {
+        asked++;
+        socket.destroy();
+      }),
+    );
+    const opened = openProvider(through(scheme, proxy));
+    await expect(opened).rejects.toMatchObject({
+      kind: "unavailable",
+      message: /proxy of HTTPS?_PROXY hung up/,
+    });
+    expect(asked).toBe(1);
+  });
+
+  test.each([
+    [407, "setup", /wants another user or password \(407\)\. Check them in HTTPS_PROXY/],
+    [403, "setup", /refuses to connect to it \(403\).*NO_PROXY/],
+    [503, "unavailable", /HTTPS_PROXY answered 503\. It is tried again later/],
+  ])("A proxy that answers %i is named, with what to do", async (status, kind, message) => {
+    const proxy = createHttpServer().on("connect", (_request, socket) => {
+      socket.on("error", () => undefined).end(`HTTP/1.1 ${status} No\r\ncontent-length: 0\r\n\r\n`);
+    });
+    const opened = openProvider(through("https", await listen(proxy)));
+    await expect(opened).rejects.toMatchObject({ kind, message });
+    await expect(opened).rejects.toThrow(/^((?!secret).)*$/);
+  });
+
+  test("A proxy that never says whether it connects is not waited for longer than EMBEDDING_TIMEOUT", async () => {
+    const proxy = createHttpServer().on("connect", (_request, socket) => {
+      socket.on("error", () => undefined);
+    });
+    const opened = openProvider({ ...through("https", await listen(proxy)), timeoutMs: 300 });
+    await expect(opened).rejects.toMatchObject({ kind: "unavailable", message: /within 300 ms/ });
   });
 
   test.each([

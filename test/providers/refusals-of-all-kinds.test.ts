@@ -122,3 +122,59 @@ test("A server that gives one vector for however many texts is asked for one at 
   // The first is asked for in base64 and in floats.
   expect(server.requests.length).toBeLessThanOrEqual(64 + 2);
 });
+
+describe("A request of more tokens than a minute allows is divided, though it is answered 429", () => {
+  const LIMIT = 100;
+  const spelledOut = (requested: number) =>
+    `Request too large for m in organization org-1 on tokens per min (TPM): Limit ${LIMIT}, Requested ${requested}. ` +
+    "The input or output tokens must be reduced in order to run successfully. Visit https://platform.openai.com/account/rate-limits to learn more.";
+
+  async function embed(texts: readonly string[], words: (requested: number) => string) {
+    const server = await startSpelledProvider((sent) => {
+      const requested = sent.texts.join("").length;
+      if (requested <= LIMIT) return { body: { data: itemsOf(sent.texts, 8) } };
+      return {
+        status: 429,
+        body: { error: { message: words(requested), type: "tokens", code: "rate_limit_exceeded" } },
+      };
+    });
+    onTestFinished(() => server.close());
+    const settings = { backend: "llm_api", model: "m", baseUrl: server.url, timeoutMs: 20_000 } as const;
+    const retrying = new RetryingProvider(openProviderWithoutProbe({ ...settings, dimensions: 8 }), {
+      backoffMs: 1,
+    });
+    onTestFinished(() => retrying.close());
+    const [embedded, refused]: [number[], string[]] = [[], []];
+    await embedWithBisection(retrying, texts, new AbortController().signal, (result) => {
+      if (result.kind === "embedded") embedded.push(...result.indices);
+      else refused.push(result.error.message);
+    });
+    return { embedded: embedded.length, refused, requests: server.requests.length, retrying };
+  }
+  const texts = Array.from({ length: 64 }, (_, i) => `text ${String(i).padStart(3, "0")}`);
+
+  test("The size that the service names is kept to from then on", async () => {
+    const { embedded, refused, requests, retrying } = await embed(texts, spelledOut);
+    expect({ embedded, refused }).toEqual({ embedded: 64, refused: [] });
+    expect(retrying.limits.characters).toBeLessThanOrEqual(LIMIT);
+    expect(requests).toBeLessThanOrEqual(12);
+  });
+
+  test("A service that does not say why is asked for less after some refusals, while it answers others", async () => {
+    const { embedded, refused } = await embed(texts.slice(0, 20), () => "Too many requests.");
+    expect({ embedded, refused }).toEqual({ embedded: 20, refused: [] });
+  });
+
+  test("A single text over the limit fails with what to do, and delays no other", async () => {
+    const { embedded, refused } = await embed(["a".repeat(101), ...texts], spelledOut);
+    expect(embedded).toBe(64);
+    expect(refused).toEqual([expect.stringMatching(/shorten the text, or have the limit raised/)]);
+  });
+
+  test("A request that only comes too early is throttled", () => {
+    const message =
+      "Rate limit reached for m on tokens per min (TPM): Limit 1,000,000, Used 999,000, Requested 2,000. Please try again in 60ms.";
+    const error = classifyAnswer(429, {}, complaintOf({ error: { message } }), ["a", "b"], context);
+    expect(error).toMatchObject({ kind: "throttled", tooMuch: undefined, retryAfterMs: 60 });
+  });
+});

@@ -4,6 +4,7 @@ import { classifyAnswer, type ErrorContext } from "../classify.ts";
 import { classifyNetworkError } from "../classify-network.ts";
 import { complaintOf } from "../complaint.ts";
 import { Deadline } from "../../timing/deadline.ts";
+import { unlessAborted } from "../../timing/unless-aborted.ts";
 import { openDispatcher } from "../dispatcher.ts";
 import { parseJson } from "../parse-json.ts";
 import { ProviderError } from "../provider-error.ts";
@@ -137,7 +138,7 @@ export class BatchHttp {
 
   async #send(sent: Sent, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
     const { method, path, headers, body = null, timeoutMs } = sent;
-    return await this.#dispatcher.request({
+    const asked = this.#dispatcher.request({
       origin: this.#origin,
       path,
       method,
@@ -146,6 +147,8 @@ export class BatchHttp {
       signal,
       ...(timeoutMs === undefined ? {} : { headersTimeout: timeoutMs, bodyTimeout: timeoutMs }),
     });
+    // Until it is connected, undici heeds no signal.
+    return await unlessAborted(signal, asked);
   }
 
   #contextOf(path: string): ErrorContext {

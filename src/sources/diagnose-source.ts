@@ -1,6 +1,13 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
-import { databaseFault, isDatabaseError, isOfEveryTable } from "../database/database-fault.ts";
+import type pg from "pg";
+import {
+  databaseFault,
+  describeDatabaseError,
+  harmlessMessage,
+  isDatabaseError,
+  isOfEveryTable,
+} from "../database/database-fault.ts";
 import type { ChunkedSource } from "./chunked-source.ts";
 import { unplannedIndex } from "./indexed-functions.ts";
 import { missingGrants } from "./missing-grants.ts";
@@ -9,7 +16,7 @@ import { withoutIdentity } from "./replica-identity.ts";
 import { watchedRows } from "./source-sql.ts";
 import type { BrokenSource, KeyColumn, Source } from "./source.ts";
 import { invocation } from "../invocation.ts";
-import { INSUFFICIENT_PRIVILEGE } from "../sqlstate.ts";
+import { INSUFFICIENT_PRIVILEGE, UNDEFINED_COLUMN } from "../sqlstate.ts";
 
 /** What is done with a source. A search may be a role's that sees some rows only: it finds those. */
 export type Use = "work" | "search";
@@ -123,7 +130,7 @@ function vectorTableOf({ vector_table: table }: SourceRow): Source["vectorTable"
   return schema === null || name === null ? undefined : { schema, table: name, oid };
 }
 
-/** Reads the text expression once, over no row: a column that it names may have been renamed or dropped. */
+/** Reads the text expression once, over no row: a column or function that it names may have been renamed or dropped. */
 export async function diagnoseText(
   db: Database,
   source: Source,
@@ -142,9 +149,15 @@ export async function diagnoseText(
     const { id, name, schema, table, textExpression } = source;
     if (error.code === INSUFFICIENT_PRIVILEGE)
       return { id, name, problem: await forbidden(db, source, error.message, use) };
-    const problem = `the text ${textExpression} cannot be read from ${schema}.${table} any more: a column was renamed or dropped. Watch it again under this name (changes are still queued)`;
+    const problem = `the text ${textExpression} cannot be read from ${schema}.${table} any more: ${whyUnreadable(error)} (changes are still queued)`;
     return { id, name, problem };
   }
+}
+
+function whyUnreadable(error: pg.DatabaseError): string {
+  if (error.code === UNDEFINED_COLUMN)
+    return "a column was renamed or dropped. Watch it again under this name";
+  return `${harmlessMessage(error) ?? describeDatabaseError(error)}. Undo that, or watch it again under this name, with a text that can be read`;
 }
 
 /** @param refusal of Postgres: it names a table, a schema or a function, and no value */

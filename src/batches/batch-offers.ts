@@ -1,4 +1,4 @@
-import { UsageError } from "../errors.ts";
+import { SetupError, UsageError } from "../errors.ts";
 import type { BatchOffer } from "../providers/batch/batch-api.ts";
 import type { ProviderConfig } from "../providers/provider-config.ts";
 import { describeProvider } from "../providers/describe-provider.ts";
@@ -10,7 +10,12 @@ async function batchOfferOf(
   config: ProviderConfig,
   source: Source,
 ): Promise<Pick<BatchOffer, "priceFactor" | "hours"> | null> {
-  return (await describeProvider(config, source)).batchOffer ?? null;
+  try {
+    return (await describeProvider(config, source)).batchOffer ?? null;
+  } catch (error) {
+    if (!(error instanceof SetupError) || error instanceof UsageError) throw error;
+    throw new SetupError(`${source.name}: ${error.message}`, error.remedy, { cause: error });
+  }
 }
 
 /** @throws {UsageError} where the provider of a source has no batch API */

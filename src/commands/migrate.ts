@@ -19,7 +19,7 @@ const OPTIONS = {
     default: false,
     about: "prints the SQL for another migration tool, and changes nothing",
   },
-  after: { type: "string", value: "FILE", about: "with --print: only what follows this migration" },
+  after: { type: "string", value: "FILE", about: "with --print: only what follows this file of tables" },
 } as const satisfies Options;
 
 export const migrate: Command = {

@@ -133,7 +133,8 @@ const SERVER_CLASSES = new Set(["08", "28", "3D", "53", "57"]);
 export function harmlessMessage(error: pg.DatabaseError): string | undefined {
   const { code = "", message, position } = error;
   if (isOfUserCode(error)) return undefined;
-  const isOfSql = code.startsWith("42") && (position !== undefined || code === INSUFFICIENT_PRIVILEGE);
+  const isOfNames = code.startsWith("42") || code === INVALID_SCHEMA_NAME;
+  const isOfSql = isOfNames && (position !== undefined || code === INSUFFICIENT_PRIVILEGE);
   return isOfSql || SERVER_CLASSES.has(code.slice(0, 2)) ? message : undefined;
 }
 

@@ -1,13 +1,20 @@
 import { sql } from "kysely";
+import type pg from "pg";
 import type { Database } from "../database/connect.ts";
-import { databaseFault, isDatabaseError, isOfEveryTable } from "../database/database-fault.ts";
+import {
+  databaseFault,
+  describeDatabaseError,
+  harmlessMessage,
+  isDatabaseError,
+  isOfEveryTable,
+} from "../database/database-fault.ts";
 import type { Use } from "./diagnose-source.ts";
 import { unplannedIndex } from "./indexed-functions.ts";
 import { missingGrants } from "./missing-grants.ts";
 import type { SourceRow } from "./read-sources.ts";
 import { watchedRows } from "./source-sql.ts";
 import type { BrokenSource, Source } from "./source.ts";
-import { INSUFFICIENT_PRIVILEGE } from "../sqlstate.ts";
+import { INSUFFICIENT_PRIVILEGE, UNDEFINED_COLUMN } from "../sqlstate.ts";
 
 /** The source; or, where Postgres can no longer compute its text or plan over an index of its tables, what is wrong and what to do. */
 export async function diagnoseExpressions<One extends Source>(
@@ -22,7 +29,7 @@ export async function diagnoseExpressions<One extends Source>(
   return (await diagnoseText(db, planned, row, use)) ?? planned;
 }
 
-/** Reads the text expression once, over no row: a column that it names may have been renamed or dropped. */
+/** Reads the text expression once, over no row: a column or function that it names may have been renamed or dropped. */
 async function diagnoseText(
   db: Database,
   source: Source,
@@ -41,9 +48,15 @@ async function diagnoseText(
     const { id, name, schema, table, textExpression } = source;
     if (error.code === INSUFFICIENT_PRIVILEGE)
       return { id, name, problem: await forbidden(db, source, error.message, use) };
-    const problem = `the text ${textExpression} cannot be read from ${schema}.${table} any more: a column was renamed or dropped. Watch it again under this name (changes are still queued)`;
+    const problem = `the text ${textExpression} cannot be read from ${schema}.${table} any more: ${whyUnreadable(error)} (changes are still queued)`;
     return { id, name, problem };
   }
+}
+
+function whyUnreadable(error: pg.DatabaseError): string {
+  if (error.code === UNDEFINED_COLUMN)
+    return "a column was renamed or dropped. Watch it again under this name";
+  return `${harmlessMessage(error) ?? describeDatabaseError(error)}. Undo that, or watch it again under this name, with a text that can be read`;
 }
 
 /** @param refusal of Postgres: it names a table, a schema or a function, and no value */

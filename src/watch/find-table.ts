@@ -31,14 +31,24 @@ export async function findTable(db: Database, name: string): Promise<FoundTable>
     rows.find((row) => row.table === table && (schema === undefined ? row.visible : row.schema === schema)) ??
     rows.find((row) => `${row.schema}.${row.table}` === name || (row.table === name && row.visible));
   if (found !== undefined) return found;
-  const known = rows
-    .filter((row) => !["pg_catalog", "autoembed"].includes(row.schema))
-    .map((row) => `${row.schema}.${row.table}`);
-  const nearest = nearestName(name.includes(".") ? name : `public.${name}`, known);
+  const others = rows.filter((row) => !["pg_catalog", "autoembed"].includes(row.schema));
+  const namesakes = others.filter((row) => row.table === table || row.table === name).map(nameOf);
+  const nearest = nearestName(schema === undefined ? `public.${name}` : name, others.map(nameOf));
+  const meant =
+    schema === undefined ? (alternatives(namesakes) ?? nearest) : (nearest ?? alternatives(namesakes));
   throw new SetupError(
     `There is no table ${name}.`,
-    `${nearest === undefined ? "" : `Did you mean ${nearest}? `}Write schema.table; a name that is not in the search path needs its schema.`,
+    `${meant === undefined ? "" : `Did you mean ${meant}? `}Write schema.table; a name that is not in the search path needs its schema.`,
   );
+}
+
+function nameOf({ schema, table }: FoundTable): string {
+  return `${schema}.${table}`;
+}
+
+/** A table of the same name may be in the schema of each tenant. */
+function alternatives(names: readonly string[]): string | undefined {
+  return names.length === 0 ? undefined : names.slice(0, 3).join(" or ");
 }
 
 /** Schema and table as Postgres reads an SQL name: unquoted parts become lower case. */

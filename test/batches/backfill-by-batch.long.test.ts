@@ -143,6 +143,16 @@ test("A backfill that is asked for without --batch takes over what no batch has,
   expect(server.paidTwice).toEqual([]);
 });
 
+test("A backfill by batch names the source whose key is not set", async () => {
+  const on = await prepareBatches();
+  await on.client.query(
+    `update autoembed.embedding_source set settings = '{"api_key_env": "WARD_API_KEY"}' where name = 'patient_embeddings'`,
+  );
+  const command = runCommand(["backfill", "--batch"], on.environment);
+  expect(await command.exited, command.stderr()).toBe(1);
+  expect(command.stderr()).toContain("patient_embeddings: WARD_API_KEY is not set");
+});
+
 test("A provider without batches is refused with the names of those that have them", async () => {
   const on = await prepareBatches({ EMBEDDING_BACKEND: "ollama", OLLAMA_BASE_URL: "http://127.0.0.1:9" });
   const command = runCommand(["backfill", "--batch"], on.environment);

@@ -413,6 +413,15 @@ describeNative("npm run migrate on a server", "needs several databases and conne
     expect(migrated.stdout()).toContain("The database is up to date");
   });
 
+  test("`--print --after` refuses a name that is no file of tables", async () => {
+    for (const name of ["once/000002-watch-patient-embeddings.sql", "functions", "000014", "zzz", ""]) {
+      const printed = runCommand(["migrate", "--print", "--after", name], { EMBEDDING_DIM: "8" });
+      expect(await printed.exited, name).toBe(2);
+      expect(printed.stdout()).toBe("");
+      expect(printed.stderr()).toContain(`${JSON.stringify(name)} is no file of tables of version ${VERSION}.`);
+    }
+  });
+
   test("`--print --after` gives what comes after a file, and it can be applied to a database that has that", async () => {
     const { databaseUrl } = await emptyDatabase();
     await migrate({ databaseUrl, dimensions: 8 });

@@ -9,11 +9,12 @@ import { oracleVector } from "../support/oracle-vector.ts";
 vi.setConfig({ testTimeout: 180_000 });
 
 /** A watched table with two rows, and a session that has fired each of its triggers. */
-async function prepareArticles(text = "body") {
+async function prepareArticles(text = "body", functions = "") {
   const around = await prepare();
   const { client, database } = around;
   await client.query(`drop schema if exists app cascade; create schema app;
     create table app.articles (id int primary key, title text, body varchar(100), other int, embedding vector(${DIMENSIONS}));
+    ${functions};
     select autoembed.watch('app.articles', '${text}', source_name => 'articles');
     insert into app.articles values (1, 'one', 'first', 0), (2, 'two', 'second', 0);
     update app.articles set other = 1; update app.articles set body = body || '!'; update app.articles set id = id + 10;
@@ -95,6 +96,30 @@ describe("A user changes a watched column as if it were not watched", () => {
       );
     },
   );
+
+  test.each([
+    [
+      "alter function app.clean(text) rename to cleaned",
+      "function app.clean(character varying) does not exist",
+    ],
+    ["drop function app.clean(text)", "function app.clean(character varying) does not exist"],
+    ["alter schema words rename to terms", 'schema "words" does not exist'],
+    ["drop domain app.plain cascade", 'type "app.plain" does not exist'],
+  ])("After %s, which the text needs, writes are queued, and the source names it", async (change, reason) => {
+    const { client, queuedBy, problem } = await prepareArticles(
+      "words.tidy(app.clean(body)::app.plain)",
+      `create function app.clean(text) returns text language sql immutable as 'select trim($1)';
+       create domain app.plain as text;
+       drop schema if exists words, terms cascade;
+       create schema words;
+       create function words.tidy(text) returns text language sql immutable as 'select $1'`,
+    );
+    await client.query(change);
+    expect(await queuedBy("update app.articles set body = 'third' where id = 11")).toEqual(["11"]);
+    expect(await problem()).toBe(
+      `the text words.tidy(app.clean(body)::app.plain) cannot be read from app.articles any more: ${reason}. Undo that, or watch it again under this name, with a text that can be read (changes are still queued)`,
+    );
+  });
 
   test("The key is dropped, writes go on, and the source says what to do", async () => {
     const { client, queuedBy, problem } = await prepareArticles();

@@ -203,6 +203,12 @@ test.each([
     /Did you mean app\.tickets/,
   ],
   [
+    "a table that is named without its long schema",
+    "create schema if not exists clinical_documents_of_the_ward; create table if not exists clinical_documents_of_the_ward.letters (id int primary key, body text); create table app.lettres (id int)",
+    { table: "letters", text: "body" },
+    /Did you mean clinical_documents_of_the_ward\.letters\?/,
+  ],
+  [
     "a table that is called like none but our own",
     "create table app.t (id int primary key, body text)",
     { table: "autoembd.migration", text: "body" },

@@ -24,4 +24,4 @@ begin
 end
 $$;
 comment on function autoembed.respell_swapped is
-  'Part of requeue(): gives what is kept the keys as the rows have them of the table that took the former one''s place.';
+  'Part of requeue(): gives what is kept the keys that the rows of the table have that took the place of the former.';

@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import type { Database } from "../database/connect.ts";
 import { invocation } from "../invocation.ts";
-import { isOwnTrigger } from "../uninstall/schema-contents.ts";
+import { isOwnTrigger } from "../watch/own-triggers.ts";
 import { problem, warning, type Finding } from "./finding.ts";
 
 interface Strays {

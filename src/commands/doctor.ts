@@ -10,6 +10,7 @@ import { examineListening } from "../doctor/examine-listening.ts";
 import { examineReranker } from "../doctor/examine-reranker.ts";
 import { examineServer } from "../doctor/examine-server.ts";
 import { examineSource } from "../doctor/examine-source.ts";
+import { examineStrays } from "../doctor/examine-strays.ts";
 import { examineTables } from "../doctor/examine-tables.ts";
 import { examineDefiners } from "../doctor/examine-trust.ts";
 import { ok, problem, type Finding } from "../doctor/finding.ts";
@@ -43,6 +44,7 @@ export const doctor: Command = {
         ...(await examineIndexes(db)),
         ...(await examineColumns(db)),
         ...(await examineConstraints(db)),
+        ...(await examineStrays(db)),
         ...(await examineDatabase(db)),
         ...(await examineEncryption(config)),
         ...(await examineGrants(db)),

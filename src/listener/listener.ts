@@ -4,6 +4,7 @@ import { isLeaving } from "../database/is-leaving.ts";
 import { requireTables } from "../database/lost-tables.ts";
 import { explainUnmigrated } from "../database/explain-unmigrated.ts";
 import { directUrl } from "../database/pools.ts";
+import { SetupError } from "../errors.ts";
 import { describeDatabaseError } from "../database/database-fault.ts";
 import { requireOwnSessions } from "../database/require-own-sessions.ts";
 import { Events } from "../events.ts";
@@ -32,8 +33,8 @@ const GOODBYE_MS = 2_000;
 export interface Listener {
   readonly events: Events;
   /**
-   * Connects, checks, and begins to work. Idempotent, as `stop` is; once stopped it does not start again.
-   * @throws {SetupError} where it cannot ever work as configured.
+   * Connects, checks, and begins to work. Idempotent, as `stop` is. Stopped meanwhile, it ends without having started.
+   * @throws {SetupError} where it cannot ever work as configured, or was stopped before.
    */
   start(): Promise<void>;
   /** See `waitUntilDrained`: of all sources, in any listener. For tests and scripts. */
@@ -144,7 +145,14 @@ class RunningListener implements Listener {
   }
 
   start(): Promise<void> {
-    this.#started ??= explainUnmigrated(this.#config, () => this.#start());
+    this.#started ??= this.#isStopped()
+      ? Promise.reject(
+          new SetupError(
+            "This listener was stopped, and does not start again.",
+            "Make another one: createListener(config).",
+          ),
+        )
+      : explainUnmigrated(this.#config, () => this.#startUnlessStopped());
     return this.#started;
   }
 
@@ -169,6 +177,17 @@ class RunningListener implements Listener {
     return this.#stopped;
   }
 
+  /** A stop closes the connections of a start under way: what this makes of it is no failure. */
+  async #startUnlessStopped(): Promise<void> {
+    try {
+      await this.#start();
+    } catch (error) {
+      if (this.#isStopped()) return;
+      void this.stop(); // or its workers would claim, and nobody know that it is alive
+      throw error;
+    }
+  }
+
   async #start(): Promise<void> {
     const { LISTEN_DATABASE_URL } = this.#config;
     if (LISTEN_DATABASE_URL !== undefined) await requireOwnSessions(LISTEN_DATABASE_URL);
@@ -188,15 +207,10 @@ class RunningListener implements Listener {
   async #openWorkers(): Promise<void> {
     const registered = this.#parts.membership.start();
     registered.catch(() => undefined); // thrown below
-    try {
-      const [sources, pgvector] = [await loadSources(this.#pools.db), await findPgvector(this.#pools.db)];
-      if (this.#isStopped()) return;
-      await this.#parts.workers.open(sources, pgvector);
-      await registered;
-    } catch (error) {
-      void this.stop(); // or its workers would claim, and nobody know that it is alive
-      throw error;
-    }
+    const [sources, pgvector] = [await loadSources(this.#pools.db), await findPgvector(this.#pools.db)];
+    if (this.#isStopped()) return;
+    await this.#parts.workers.open(sources, pgvector);
+    await registered;
   }
 
   #startTimers(): void {

@@ -1,7 +1,8 @@
 import { sql, type RawBuilder } from "kysely";
 import type { Database } from "../database/connect.ts";
+import { isOwnTrigger } from "../watch/own-triggers.ts";
 import type { OwnNames } from "./own-names.ts";
-import { isOwnRelation, isOwnRoutine, isOwnTrigger } from "./schema-contents.ts";
+import { isOwnRelation, isOwnRoutine } from "./schema-contents.ts";
 
 /** A table or view that is to be dropped, or a column of it. */
 export interface Dropped {

@@ -13,7 +13,6 @@ import {
 } from "./schema-contents.ts";
 import { aliveListeners, type AliveListener } from "./stop-listeners.ts";
 import { vectorParts, type VectorPart } from "./vectors.ts";
-import { whereDamaged } from "./where-damaged.ts";
 
 /** What an uninstall finds in a database. */
 export interface Plan {
@@ -33,7 +32,7 @@ export interface Plan {
 /** Reads what is there, and writes nothing. */
 export async function planUninstall(db: Database, names: OwnNames, withVectors: boolean): Promise<Plan> {
   const sample = await findSampleTable(db);
-  const parts = await whereDamaged(vectorParts(db, sample?.oid ?? null), []);
+  const parts = await vectorParts(db, sample?.oid ?? null);
   const removed = parts.filter(({ staysBecause }) => withVectors && staysBecause === null);
   return {
     triggers: await ownTriggers(db),

@@ -1,5 +1,6 @@
 import { sql, type RawBuilder } from "kysely";
 import type { Database } from "../database/connect.ts";
+import { isOwnTrigger, TRIGGER_FUNCTION } from "../watch/own-triggers.ts";
 import type { OwnNames } from "./own-names.ts";
 
 /** A table or sequence of ours. */
@@ -20,10 +21,6 @@ export interface WatchedTriggers {
   readonly foreignOwner: string | null;
 }
 
-/** The name of a trigger function of a source. */
-const TRIGGER_FUNCTION = sql`'^source_[0-9]+_(insert|row|delete|truncate)$'`;
-const TRIGGER = sql`'^autoembed_[0-9]+_(insert|update|delete|truncate)$'`;
-
 /** Routines `p` of ours. */
 export function isOwnRoutine({ routines }: OwnNames): RawBuilder<boolean> {
   return sql`(p.pronamespace = 'autoembed'::regnamespace
@@ -34,11 +31,6 @@ export function isOwnRoutine({ routines }: OwnNames): RawBuilder<boolean> {
 export function isOwnRelation({ relations }: OwnNames): RawBuilder<boolean> {
   return sql`(c.relnamespace = 'autoembed'::regnamespace and c.relname = any(${relations}::text[]) and c.relkind in ('r', 'v', 'S'))`;
 }
-
-/** Triggers `t` of ours, on whatever table; those of its partitions follow them. */
-export const isOwnTrigger = sql<boolean>`(not t.tgisinternal and t.tgparentid = 0 and t.tgname ~ ${TRIGGER} and exists (
-        select from pg_proc p where p.oid = t.tgfoid and p.pronamespace = 'autoembed'::regnamespace
-          and p.proname ~ ${TRIGGER_FUNCTION}))`;
 
 /** Whether anything is to be removed, whatever of it is missing. */
 export async function isInstalled(db: Database, names: OwnNames): Promise<boolean> {

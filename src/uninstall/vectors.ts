@@ -3,6 +3,8 @@ import type { Database } from "../database/connect.ts";
 import { vectorSize } from "../watch/vector-column.ts";
 import { MADE_BY_US } from "../watch/made-by-us.ts";
 import type { Dropped } from "./foreign-dependents.ts";
+import { CHUNK_COLUMNS, MARKED_VECTORS, RECORDED_SOURCES, type VectorSources } from "./vector-sources.ts";
+import { whereDamaged } from "./where-damaged.ts";
 
 /** A column, table or view that an uninstall with vectors removes, or that stays. */
 export interface VectorPart {
@@ -34,11 +36,20 @@ interface Receiver {
 
 /** Where the vectors of every source are, apart from the sample table; views first, since they read from the rest. */
 export async function vectorParts(db: Database, sampleTable: string | null): Promise<VectorPart[]> {
-  const receivers = (await readReceivers(db)).filter(({ oid }) => oid !== sampleTable);
+  const recorded = await whereDamaged<VectorPart[] | null>(partsOf(db, RECORDED_SOURCES, sampleTable), null);
+  return recorded ?? (await partsOf(db, MARKED_VECTORS, sampleTable));
+}
+
+async function partsOf(
+  db: Database,
+  sources: VectorSources,
+  sampleTable: string | null,
+): Promise<VectorPart[]> {
+  const receivers = (await readReceivers(db, sources)).filter(({ oid }) => oid !== sampleTable);
   const parts = receivers.map(partOf);
   const isFirst = ({ statement }: VectorPart, i: number): boolean =>
     parts.findIndex((part) => part.statement === statement) === i;
-  return [...(await ownViews(db)), ...parts.filter(isFirst)];
+  return [...(await ownViews(db, sources)), ...parts.filter(isFirst)];
 }
 
 function partOf(receiver: Receiver): VectorPart {
@@ -65,9 +76,10 @@ function partOf(receiver: Receiver): VectorPart {
 }
 
 /** Every vector column of a source that is there, as the catalog knows it. Sizes are summed over partitions. */
-async function readReceivers(db: Database): Promise<Receiver[]> {
+async function readReceivers(db: Database, sources: VectorSources): Promise<Receiver[]> {
   const begins = `${MADE_BY_US}%`;
   const { rows } = await sql<Receiver>`
+    with source as (${sources})
     select c.oid::text, format('%I.%I', n.nspname, c.relname) as table, a.attname::text as column, y.typname::text as type,
       nullif(a.atttypmod, -1) as dimensions, size.rows, size.bytes, size.index_bytes,
       s.vector_table is not null and coalesce(obj_description(c.oid, 'pg_class') like ${begins}, false) as table_is_ours,
@@ -75,12 +87,12 @@ async function readReceivers(db: Database): Promise<Receiver[]> {
       array(
         select o.attname::text from pg_attribute o
         where o.attrelid = c.oid and o.attnum > 0 and not o.attisdropped and o.attname <> all(s.key_columns)
-          and not exists (select from autoembed.embedding_source v
+          and not exists (select from source v
             where coalesce(v.vector_table, v.watched_table) = c.oid and v.vector_column = o.attname)
-          and not (s.passages is not null and o.attname in ('passage_id', 'chunk', 'start_char', 'end_char', 'passage'))
+          and not (s.has_chunks and o.attname in ${CHUNK_COLUMNS})
       ) as others,
       case when not pg_has_role(c.relowner, 'usage') then pg_get_userbyid(c.relowner)::text end as foreign_owner
-    from autoembed.embedding_source s
+    from source s
     join pg_class c on c.oid = coalesce(s.vector_table, s.watched_table) join pg_namespace n on n.oid = c.relnamespace
     join pg_attribute a on a.attrelid = c.oid and a.attname = s.vector_column and not a.attisdropped
     join pg_type y on y.oid = a.atttypid
@@ -93,17 +105,18 @@ async function readReceivers(db: Database): Promise<Receiver[]> {
     ) size
     where not exists (
       -- The chunks are a source of their own, in the table of the source that they are cut from.
-      select from autoembed.embedding_source d where d.passages is not null and s.vector_table is null and d.vector_table = c.oid)
+      select from source d where d.has_chunks and s.vector_table is null and d.vector_table = c.oid)
     order by s.id`.execute(db);
   return rows;
 }
 
 /** The views over tables of vectors that `watch --into` made. */
-async function ownViews(db: Database): Promise<VectorPart[]> {
+async function ownViews(db: Database, sources: VectorSources): Promise<VectorPart[]> {
   const { rows } = await sql<{ oid: string; view: string; foreign_owner: string | null }>`
+    with source as (${sources})
     select distinct c.oid::text, format('%I.%I', n.nspname, c.relname) as view,
       case when not pg_has_role(c.relowner, 'usage') then pg_get_userbyid(c.relowner)::text end as foreign_owner
-    from autoembed.embedding_source s
+    from source s
     join pg_depend d on d.refclassid = 'pg_class'::regclass and d.refobjid = s.vector_table and d.classid = 'pg_rewrite'::regclass
     join pg_rewrite r on r.oid = d.objid join pg_class c on c.oid = r.ev_class join pg_namespace n on n.oid = c.relnamespace
     where c.relkind = 'v' and obj_description(c.oid, 'pg_class') like ${`${MADE_BY_US}%`} order by 2`.execute(

@@ -156,6 +156,21 @@ test("It removes what is there where our tables are lost, that of the migrations
   await on.succeed("migrate");
 });
 
+test("With --vectors, what watch made goes too where the table of our sources is lost; a column of the user's own stays", async () => {
+  const on = await prepareLeaving();
+  await watchShapes(on);
+  await on.client.query(`alter table app.letter_vectors add column reviewed boolean;
+    drop table autoembed.embedding_source cascade`);
+  await on.succeed("uninstall", "--vectors", "--yes");
+  expect(await traces(on)).toEqual([]);
+  expect(await vectorCounts(on)).toEqual({ "app.own.mine": 1 });
+  const { rows } = await on.client.query(`
+    select to_regclass('app.document_chunks') as chunks, to_regclass('app.letters_with_embedding') as view, id, reviewed
+    from app.letter_vectors`);
+  expect(rows).toEqual([{ chunks: null, view: null, id: "1", reviewed: null }]);
+  await writeToAll(on, 2);
+});
+
 test.runIf(HAS_TERMINAL)("At a terminal it asks for the name of the database", async () => {
   const on = await prepareLeaving();
   const before = await traces(on);

@@ -1,5 +1,6 @@
 import type { Command } from "./commands/command.ts";
 import { COMMANDS } from "./commands/commands.ts";
+import { guardConsole } from "./commands/guard-console.ts";
 import { describeCommand, describeCommands, unknownCommand } from "./commands/help.ts";
 import { SetupError } from "./errors.ts";
 import { describeFailure, exitCodeOf } from "./report-failure.ts";
@@ -53,6 +54,7 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   );
 });
 
+guardConsole();
 process.exitCode = await main(process.argv.slice(2)).catch(report);
 // Nothing should be open any more. A connection whose server does not answer must not keep the process alive.
 setTimeout(() => process.exit(), 1_000).unref();

@@ -55,7 +55,14 @@ export interface PipelineEvents {
   /** A text was longer than the model takes, and was cut. */
   truncated: [{ source: string; rows: number }];
   /** Nothing can be embedded at present: for this source, or for all of them. */
-  source_failing: [{ source: string | undefined; problem: string }];
+  source_failing: [
+    {
+      source: string | undefined;
+      problem: string;
+      /** The database as a whole cannot be used: reported at every try, by everything that tries. */
+      isOutage?: boolean;
+    },
+  ];
   /** A provider asks to be left alone for so long that its sources stand still. */
   throttled: [{ backend: string; model: string; problem: string }];
   /** It works again. */

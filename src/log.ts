@@ -1,10 +1,13 @@
 import { pino, type Logger } from "pino";
 import { pinoPretty } from "./log-pretty.ts";
+import { Seldom } from "./timing/seldom.ts";
 import type { Events } from "./events.ts";
 
 /** One structured line per event, on stderr; pretty on a terminal. No event carries a text, so no line does. */
 export function logEvents(events: Events, level: string): Logger {
   const log = pino({ level, base: { pid: process.pid } }, pinoPretty());
+  const outage = new Seldom();
+  const deafness = new Seldom();
   events.on("claimed", (event) => {
     log.debug(event, "claimed");
   });
@@ -32,17 +35,21 @@ export function logEvents(events: Events, level: string): Logger {
   events.on("released", (event) => {
     log.debug(event, "released");
   });
-  events.on("source_failing", (event) => {
-    log.error(event, "cannot embed");
+  events.on("source_failing", ({ isOutage = false, ...event }) => {
+    if (!isOutage) log.error(event, "cannot embed");
+    else if (outage.isDue())
+      log.error({ problem: event.problem }, "cannot embed: tried again until it works");
   });
   events.on("throttled", (event) => {
     log.warn(event, "waits for the provider");
   });
   events.on("source_recovered", (event) => {
+    if (event.source === undefined) outage.over();
     log.info(event, "works again");
   });
   events.on("listening", () => {
-    log.debug("receiving notifications");
+    if (deafness.over()) log.info("receives notifications again");
+    else log.debug("receiving notifications");
   });
   events.on("asleep", () => {
     log.info("asleep until something changes");
@@ -54,6 +61,7 @@ export function logEvents(events: Events, level: string): Logger {
     log.error("pg-autoembed is being uninstalled from this database: this listener stops");
   });
   events.on("listen_lost", (event) => {
+    if (!deafness.isDue()) return;
     log.warn(
       event,
       "lost the connection that receives notifications: changes are found by polling until it is back",

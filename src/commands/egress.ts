@@ -1,4 +1,5 @@
 import { invocation } from "../invocation.ts";
+import { printable } from "../printable.ts";
 import { describeSent } from "../providers/roles/sent.ts";
 import {
   readEgress,
@@ -61,7 +62,9 @@ function describe(source: Egress): string {
     ...lines.flatMap(([name, value]) =>
       value === undefined || value === "" ? [] : [`  ${name.padEnd(7)}  ${value}`],
     ),
-  ].join("\n");
+  ]
+    .map(printable)
+    .join("\n");
 }
 
 function describeReranker(reranker: RerankerEgress | null): string[] {

@@ -1,3 +1,5 @@
+import { printable } from "../printable.ts";
+
 /** To the beginning of the line, and clears it. */
 const REDRAW = "\r\u001b[K";
 
@@ -9,7 +11,7 @@ export async function withProgressLine<T>(
   if (!process.stderr.isTTY) return await work(() => undefined);
   try {
     return await work((done, total) => {
-      process.stderr.write(`${REDRAW}${name}: ${done}/${total} rows compared`);
+      process.stderr.write(`${REDRAW}${printable(name)}: ${done}/${total} rows compared`);
     });
   } finally {
     process.stderr.write(REDRAW);

@@ -2,6 +2,7 @@ import { describeChunking } from "../chunks/chunk-settings.ts";
 import { declarePresent } from "../declared/declare-present.ts";
 import { UsageError } from "../errors.ts";
 import { invocation } from "../invocation.ts";
+import { printable } from "../printable.ts";
 import { describeSent } from "../providers/roles/sent.ts";
 import { describeStale, updateStale } from "../status/describe-stale.ts";
 import { listSources, type ListedSource } from "../status/list-sources.ts";
@@ -61,7 +62,9 @@ function describe(source: ListedSource): string {
     ...(sent === undefined ? [] : [`  sends   ${sent}`]),
     `  state   ${source.state}${source.problem === null ? "" : `: ${source.problem}`}`,
     ...stale(source),
-  ].join("\n");
+  ]
+    .map(printable)
+    .join("\n");
 }
 
 function stale({ name, state, not_queued, old_text, old_setting }: ListedSource): string[] {

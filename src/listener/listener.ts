@@ -5,7 +5,7 @@ import { requireTables } from "../database/lost-tables.ts";
 import { explainUnmigrated } from "../database/explain-unmigrated.ts";
 import { directUrl } from "../database/pools.ts";
 import { SetupError } from "../errors.ts";
-import { describeDatabaseError } from "../database/database-fault.ts";
+import { describeDatabaseError, isOfEveryTable } from "../database/database-fault.ts";
 import { requireOwnSessions } from "../database/require-own-sessions.ts";
 import { Events } from "../events.ts";
 import type { Provider } from "../providers/provider.ts";
@@ -84,6 +84,8 @@ class RunningListener implements Listener {
   #stopMaintenance: (() => void) | undefined;
   #started: Promise<void> | undefined;
   #stopped: Promise<number> | undefined;
+  /** The database could not be used since it was last asked what to do. */
+  #wasOutage = false;
 
   constructor(
     config: Config & { readonly DATABASE_URL: string },
@@ -138,6 +140,9 @@ class RunningListener implements Listener {
     this.events.on("claimed", () => {
       sleep?.touch();
       this.#notifyGate.onClaimed();
+    });
+    this.events.on("source_failing", ({ isOutage = false }) => {
+      this.#wasOutage ||= isOutage;
     });
     this.events.on("drained", () => {
       if (workers.inFlight === 0) this.#notifyGate.onDrained();
@@ -317,8 +322,12 @@ class RunningListener implements Listener {
       }
       await this.#parts.workers.refresh(await loadSources(this.#pools.db));
       await this.#wakeDue();
+      if (this.#wasOutage) this.events.emit("source_recovered", { source: undefined });
+      this.#wasOutage = false;
     } catch (error) {
-      this.events.emit("source_failing", { source: undefined, problem: describeDatabaseError(error) });
+      if (this.#isStopped()) return;
+      const problem = describeDatabaseError(error);
+      this.events.emit("source_failing", { source: undefined, problem, isOutage: isOfEveryTable(error) });
       this.#parts.workers.wakeAll();
     }
   }

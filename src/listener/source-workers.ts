@@ -154,7 +154,8 @@ export class SourceWorkers {
       if (this.#closed || !this.#states.is("starting", source)) return;
       this.#run(source, makeWorker());
     } catch (error) {
-      if (!this.#states.is("starting", source)) return;
+      // What ends since the listener stops is no problem of its source.
+      if (this.#closed || !this.#states.is("starting", source)) return;
       const problem = error instanceof Error ? error.message : "unknown";
       await this.#breakDown(source, problem, isOfSource(error));
       throw error;

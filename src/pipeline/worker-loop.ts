@@ -1,5 +1,5 @@
 import type { Database } from "../database/connect.ts";
-import { describeDatabaseError } from "../database/database-fault.ts";
+import { describeDatabaseError, isOfEveryTable } from "../database/database-fault.ts";
 import type { Events } from "../events.ts";
 import { Claims, type Claimant } from "../queue/claims.ts";
 import type { Reservations } from "../queue/reservations.ts";
@@ -35,7 +35,11 @@ export class WorkerLoop {
     this.#loop = new DrainLoop({
       drain,
       onFailed: (error) =>
-        events.emit("source_failing", { source: source.name, problem: describeDatabaseError(error) }),
+        events.emit("source_failing", {
+          source: source.name,
+          problem: describeDatabaseError(error),
+          isOutage: isOfEveryTable(error),
+        }),
       onDrained: () => void this.#reportDrained(),
     });
     const onReleased = (milliseconds: number): void => {

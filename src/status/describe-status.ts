@@ -14,7 +14,7 @@ import type { SourceStatus } from "./source-status.ts";
 export function describeStatus(status: Status): string {
   const header = ["source", "current", "pending", "in flight", "failed", "oldest", "tokens today"];
   const rows = status.sources.map((source) => [
-    source.chunks_of === null ? source.name : "└ its chunks",
+    source.chunks_of === null ? printable(source.name) : "└ its chunks",
     `${source.current}/${source.rows}`,
     String(source.pending),
     String(source.in_flight),

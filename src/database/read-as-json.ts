@@ -16,6 +16,8 @@ import { PREPARED } from "./connect.ts";
 export const READ_BY_APPLICATION = "/* read by the application */";
 
 const SELECT = /^\s*(?:\/\* prepared \*\/)?\s*(?:select|with)\b/;
+/** Such a CTE stands at the top of a statement only. */
+const WRITES = /\b(?:insert into|update|delete from) autoembed\./;
 const compiler = new PostgresQueryCompiler();
 
 /**
@@ -27,7 +29,7 @@ export class ReadAsJson implements KyselyPlugin {
 
   transformQuery({ node, queryId }: PluginTransformQueryArgs): RootOperationNode {
     const { sql: statement } = compiler.compileQuery(node, queryId);
-    if (!SELECT.test(statement)) return node;
+    if (!SELECT.test(statement) || WRITES.test(statement)) return node;
     this.#read.add(queryId);
     const mark = statement.includes(PREPARED) ? PREPARED : "";
     return RawNode.create(

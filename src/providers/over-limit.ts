@@ -1,8 +1,11 @@
 import type { Complaint } from "./complaint.ts";
 import type { TooMuch } from "./provider-error.ts";
 
-/** OpenAI's "Limit 40000, Requested 75000"; of a request that only comes too early, "Limit 40000, Used 39000, Requested 2000". */
-const LIMIT_AND_REQUESTED = /\blimit:? ([\d,]+)\b.{0,40}?\brequested:? ([\d,]+)/i;
+/**
+ * OpenAI's "Limit 40000, Requested 75000"; of a request that only comes too early, "Limit 40000, Used 39000, Requested 2000".
+ * A number in another form, such as 1.5M, is not read.
+ */
+const LIMIT_AND_REQUESTED = /\blimit:? ([\d,]+)(?![.\d]*\w).{0,40}?\brequested:? ([\d,]+)(?![.\d]*\w)/i;
 const TOO_LARGE = /\brequest (is )?too large\b/i;
 
 /**
@@ -16,6 +19,6 @@ export function overLimitOf(status: number, { message }: Complaint, count: numbe
   const [limit, requested] = numbers.map((number) => Number(number.replaceAll(",", "")));
   if (limit === undefined || requested === undefined)
     return TOO_LARGE.test(message) ? { unit: "characters" } : undefined;
-  if (requested <= limit) return undefined;
+  if (limit === 0 || requested <= limit) return undefined;
   return { unit: "characters", most: Math.max(1, Math.floor((count * limit) / requested)) };
 }

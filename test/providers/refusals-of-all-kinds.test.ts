@@ -177,4 +177,14 @@ describe("A request of more tokens than a minute allows is divided, though it is
     const error = classifyAnswer(429, {}, complaintOf({ error: { message } }), ["a", "b"], context);
     expect(error).toMatchObject({ kind: "throttled", tooMuch: undefined, retryAfterMs: 60 });
   });
+
+  test.each([
+    "Limit 1.5M, Used 1.49M, Requested 20000",
+    "Limit 40.000, Used 39.000, Requested 2000",
+    "Limit 40k, Requested 75000",
+    "Limit 0, Used 0, Requested 1",
+  ])("Of %s nothing is taken for too much", (message) => {
+    const error = classifyAnswer(429, {}, complaintOf({ error: { message } }), ["a", "b"], context);
+    expect(error).toMatchObject({ kind: "throttled", tooMuch: undefined });
+  });
 });

@@ -156,14 +156,15 @@ test("It removes what is there where our tables are lost, that of the migrations
   await on.succeed("migrate");
 });
 
-test("With --vectors, what watch made goes too where the table of our sources is lost; a column of the user's own stays", async () => {
+test("With --vectors, what watch made goes too where the table of our sources is lost; a column of the user's own and a copied one stay", async () => {
   const on = await prepareLeaving();
   await watchShapes(on);
   await on.client.query(`alter table app.letter_vectors add column reviewed boolean;
+    create table app.copied (like app.tickets including all);
     drop table autoembed.embedding_source cascade`);
   await on.succeed("uninstall", "--vectors", "--yes");
   expect(await traces(on)).toEqual([]);
-  expect(await vectorCounts(on)).toEqual({ "app.own.mine": 1 });
+  expect(await vectorCounts(on)).toEqual({ "app.copied.embedding": 0, "app.own.mine": 1 });
   const { rows } = await on.client.query(`
     select to_regclass('app.document_chunks') as chunks, to_regclass('app.letters_with_embedding') as view, id, reviewed
     from app.letter_vectors`);

@@ -418,7 +418,9 @@ describeNative("npm run migrate on a server", "needs several databases and conne
       const printed = runCommand(["migrate", "--print", "--after", name], { EMBEDDING_DIM: "8" });
       expect(await printed.exited, name).toBe(2);
       expect(printed.stdout()).toBe("");
-      expect(printed.stderr()).toContain(`${JSON.stringify(name)} is no file of tables of version ${VERSION}.`);
+      expect(printed.stderr()).toContain(
+        `${JSON.stringify(name)} is no file of tables of version ${VERSION}.`,
+      );
     }
   });
 

@@ -20,7 +20,9 @@ begin
         union select q.key from autoembed.embedding_queue q where q.source_id = $1) k
       where not exists (select from %s t where %s = k.key))',
     source.watched_table::text, autoembed.key_sql('t', source.key_columns)) into keys using source.id;
-  perform autoembed.respell_page(source, keys);
+  if autoembed.respell_page(source, keys) > 0 then
+    raise object_in_use using message = format('rows of %s are locked', source.watched_table), hint = 'Do it later.';
+  end if;
 end
 $$;
 comment on function autoembed.respell_swapped is

@@ -194,7 +194,12 @@ test("A table that was built again with a key that is written in another way kee
     insert into built_again select id, tenant, body, embedding from amounts where id <> 3;
     update built_again set body = 'changed meanwhile' where id = 1;
     drop table amounts; alter table built_again rename to amounts`);
-  await watch(config, { table: "amounts", text: "body" });
+  const again = () => watch(config, { table: "amounts", text: "body" });
+  const holder = await session(config.DATABASE_URL);
+  await holder.query("begin; select from amounts where id = 4 for update");
+  await expect(again()).rejects.toThrow("rows of public.amounts are locked");
+  await holder.query("rollback");
+  await again();
   const kept = [1, 2, 4].map((n) => `["${n}.00", "a"]`);
   expect(await keys("embedding_ledger")).toEqual(kept);
   expect(await keys("embedding_cache")).toEqual(kept.slice(1, 2));

@@ -241,14 +241,19 @@ describeNative("A role that may not write to our tables fails no write", "needs 
     expect(await queued(client)).toEqual(["1", "2", "3"]);
   });
 
-  test("A queue that has lost its index fails no write, and warns once per transaction", async () => {
+  test.each([
+    ["its index", "constraint embedding_queue_pkey", "42P10"],
+    ["the column first_ticket", "column first_ticket", "42703"],
+    ["the column last_error", "column last_error", "42703"],
+    ["the column tenant", "column tenant", "42703"],
+  ])("A queue that has lost %s fails no write, and warns once per transaction", async (_, lost, code) => {
     const { client } = await prepareTable("code int primary key");
     const warnings: string[] = [];
     client.on("notice", ({ message }) => warnings.push(message ?? ""));
-    await client.query("begin; alter table autoembed.embedding_queue drop constraint embedding_queue_pkey");
+    await client.query(`begin; alter table autoembed.embedding_queue drop ${lost}`);
     await writeAll(client);
     await client.query("rollback");
-    expect(warnings).toEqual([expect.stringContaining("(SQLSTATE 42P10)")]);
+    expect(warnings).toEqual([expect.stringContaining(`(SQLSTATE ${code})`)]);
   });
 
   test("A lock of our table that cannot be had in time fails the write: the change would be lost otherwise", async () => {

@@ -19,20 +19,14 @@ declare
   new_key constant text := autoembed.key_sql('t', source.key_columns);
 begin
   -- What is kept is found by how the former key is written.
-  if not is_another and before.key_columns <> source.key_columns
+  if is_another and before.key_columns = source.key_columns then
+    perform autoembed.respell_kept(source);
+  elsif not is_another and before.key_columns <> source.key_columns
     and cardinality(types) = cardinality(before.key_columns)
     and types is distinct from autoembed.kept_key_types(before)
   then
-    update autoembed.embedding_queue set owner = null where source_id = source.id and owner is not null;
-    if autoembed.respell_page(before, array(
-      select l.key from autoembed.embedding_ledger l where l.source_id = source.id
-      union select e.key from autoembed.embedding_cache e where e.source_id = source.id
-      union select q.key from autoembed.embedding_queue q where q.source_id = source.id)) > 0 then
-      -- Not as a lock that was not got: all this would be done again and again while the table is locked.
-      raise object_in_use using message = format('rows of %s are locked', before.watched_table), hint = 'Do it later.';
-    end if;
+    perform autoembed.respell_kept(before);
   end if;
-  perform autoembed.respell_swapped(source) where is_another and before.key_columns = source.key_columns;
   update autoembed.embedding_queue set source_id = parked where source_id = source.id;
   if before.key_columns <> source.key_columns then
     perform autoembed.requeue_by_new_key(before, source, unseen, parked);

@@ -1,4 +1,4 @@
-create or replace function autoembed.respell_swapped(source autoembed.embedding_source) returns void
+create or replace function autoembed.respell_kept(source autoembed.embedding_source) returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set standard_conforming_strings = on
@@ -21,9 +21,10 @@ begin
       where not exists (select from %s t where %s = k.key))',
     source.watched_table::text, autoembed.key_sql('t', source.key_columns)) into keys using source.id;
   if autoembed.respell_page(source, keys) > 0 then
+    -- Not as a lock that was not got: all this would be done again and again while the table is locked.
     raise object_in_use using message = format('rows of %s are locked', source.watched_table), hint = 'Do it later.';
   end if;
 end
 $$;
-comment on function autoembed.respell_swapped is
-  'Part of requeue(): gives what is kept the keys that the rows of the table have that took the place of the former.';
+comment on function autoembed.respell_kept is
+  'Part of requeue(): gives what is kept the keys as the rows of the table have them; raises where rows are locked.';
